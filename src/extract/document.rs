@@ -1,0 +1,131 @@
+//! What extraction makes of a file's bytes.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::workspace::Span;
+
+/// The kind of a file, found by content first and name second. Written as in [`Format::name`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Plain text.
+    Text,
+    /// Markdown (CommonMark with tables and front matter).
+    Markdown,
+    /// reStructuredText.
+    Rst,
+    /// HTML.
+    Html,
+    /// Source code; the language is in [`Document::language`].
+    Code,
+    /// One JSON value.
+    Json,
+    /// One JSON value a line.
+    Jsonl,
+    /// Comma- or semicolon-separated rows.
+    Csv,
+    /// Tab-separated rows.
+    Tsv,
+    /// A log: lines that begin with a time or a level.
+    Log,
+    /// PDF.
+    Pdf,
+}
+
+/// A file's text and its structure.
+///
+/// # Invariants
+/// - [`Block`]s are in the order of the text, do not overlap, and cover all of it but white space.
+/// - [`Document::pages`] are in order and do not overlap; no block crosses a page's end.
+/// - All spans lie in `text`, on character boundaries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Document {
+    /// What the file was taken for.
+    pub format: Format,
+    /// The text that all spans point into. For a UTF-8 text file, byte for byte the file.
+    pub text: String,
+    /// The file's own title, where it has one.
+    pub title: Option<String>,
+    /// The programming language of source code, in lower case (`rust`, `python`, …).
+    pub language: Option<String>,
+    /// The encoding that was decoded, where it was not UTF-8 (WHATWG name).
+    pub encoding: Option<String>,
+    /// Whether `text` has the lines of the file, so that a citation may name them.
+    pub has_file_lines: bool,
+    /// The span of each page, page 1 first; empty where the format has no pages.
+    pub pages: Vec<Span>,
+    /// The parts that a chunk is made of.
+    pub blocks: Vec<Block>,
+}
+
+/// A part of a document that is better not divided: a paragraph, a list item, a function, a table row, a log line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Block {
+    /// Where it stands.
+    pub span: Span,
+    /// What it is.
+    pub kind: BlockKind,
+    /// Headings or enclosing definitions above it, outermost first, without its own heading.
+    pub trail: Arc<[String]>,
+    /// The header line that must go with every chunk of this block's table.
+    pub header: Option<Arc<str>>,
+}
+
+/// What a [`Block`] is; the chunker likes to break before some and never merges over others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BlockKind {
+    /// A heading; it opens a section and belongs with what follows.
+    Heading,
+    /// A paragraph, list item or other running text.
+    Prose,
+    /// Verbatim text: a code block, a function, a configuration value.
+    Code,
+    /// A row of a table or a record.
+    Row,
+    /// One log record: a line with its continuation lines.
+    LogLine,
+}
+
+impl Format {
+    /// All formats.
+    pub const ALL: [Self; 11] = [
+        Self::Text,
+        Self::Markdown,
+        Self::Rst,
+        Self::Html,
+        Self::Code,
+        Self::Json,
+        Self::Jsonl,
+        Self::Csv,
+        Self::Tsv,
+        Self::Log,
+        Self::Pdf,
+    ];
+
+    /// The name used in filters, replies and the file table.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Markdown => "markdown",
+            Self::Rst => "rst",
+            Self::Html => "html",
+            Self::Code => "code",
+            Self::Json => "json",
+            Self::Jsonl => "jsonl",
+            Self::Csv => "csv",
+            Self::Tsv => "tsv",
+            Self::Log => "log",
+            Self::Pdf => "pdf",
+        }
+    }
+
+    /// The format of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.name() == name)
+    }
+}

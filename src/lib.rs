@@ -1,0 +1,10 @@
+//! pincite: a self-hosted Intelligence Mode for workspaces that agents and people share.
+//!
+//! Files become documents, documents chunks, chunks a hybrid index; questions are answered with citations that can be
+//! checked against the file as it is now. `ARCHITECTURE.md` describes the rooms and the two straight lines through them.
+
+pub mod chunk;
+pub mod embed;
+pub mod error;
+pub mod extract;
+pub mod workspace;

@@ -1,0 +1,3 @@
+//! The `pincite` program: see `pincite --help`.
+
+fn main() {}

@@ -1,0 +1,33 @@
+//! The pinpoint reference that every passage and every sentence of an answer carries.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{ContentHash, LineRange, RelPath, Revision, Span, WorkspaceId};
+
+/// Where exact words stand: enough to find them again and to check them against the file as it is now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct Citation {
+    /// The workspace that holds the file.
+    pub workspace: WorkspaceId,
+    /// The file, relative to the workspace's root.
+    pub path: RelPath,
+    /// The SHA-256 of the file's bytes when it was indexed.
+    pub content_hash: ContentHash,
+    /// The change that brought this content.
+    pub revision: Revision,
+    /// The page, counted from 1, where the format has pages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<u32>,
+    /// The lines of the file, where the document's text is the file's own text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<LineRange>,
+    /// The cell or cell range, where the format has cells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cell: Option<String>,
+    /// The byte range of the quote in the document's text.
+    pub span: Span,
+    /// The words at the span, verbatim.
+    pub quote: String,
+}

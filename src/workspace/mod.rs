@@ -1,0 +1,66 @@
+//! What exists: workspaces, files, changes and the places inside them, and the SQLite store that remembers them.
+//!
+//! # Invariants
+//! - A [`RelPath`] never leaves its root, a [`WorkspaceId`] is safe as a folder name, a [`Revision`] only grows.
+//! - A change has its revision on disk before anyone is told of it.
+//!
+//! # Not here
+//! What a file's bytes mean (`extract`) and what can be found in them (`index`).
+
+mod citation;
+mod id;
+mod path;
+mod span;
+
+pub use citation::Citation;
+pub use id::{ContentHash, Revision, WorkspaceId};
+pub use path::RelPath;
+pub use span::{LineRange, LineStarts, Span};
+
+use crate::error::Advice;
+
+/// A name that cannot be what it was given as.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidName {
+    /// Not a workspace name.
+    #[error("`{name}` is not a workspace name")]
+    Workspace {
+        /// What was given.
+        name: String,
+    },
+    /// Not a path inside a workspace.
+    #[error("`{path}` is not a path inside the workspace")]
+    Path {
+        /// What was given.
+        path: String,
+    },
+    /// Not a content hash.
+    #[error("`{text}` is not a content hash")]
+    ContentHash {
+        /// What was given.
+        text: String,
+    },
+}
+
+impl Advice for InvalidName {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Workspace { .. } => "invalid_workspace",
+            Self::Path { .. } => "invalid_path",
+            Self::ContentHash { .. } => "invalid_content_hash",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(
+            match self {
+                Self::Workspace { .. } => {
+                    "use 1 to 64 of a-z, 0-9, `-`, `_` and `.`, beginning with a letter or digit"
+                }
+                Self::Path { .. } => "give it relative to the workspace's root, joined by `/`, without `..`",
+                Self::ContentHash { .. } => "a content hash is the SHA-256 of the file, 64 hexadecimal digits",
+            }
+            .to_owned(),
+        )
+    }
+}
