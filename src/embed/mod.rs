@@ -1,10 +1,37 @@
 //! Text to unit vectors: the embedding model, its manifest, and how its files and ONNX Runtime are found.
 //!
+//! [`open`] gives a model by name: its token counter, which needs no runtime, and its embedder, or the reason why there
+//! is none. [`list`] and [`pull`] are what `pincite models` shows and does.
+//!
 //! # Invariants
 //! - A vector depends on its text and the model alone: one text a run, so never on what else is embedded beside it.
 //! - Every model file is checked against a pinned SHA-256 before it is used.
+//! - No library is loaded that was fetched and does not have its pinned SHA-256.
+//! - Nothing here panics because of a file, a library or a text; a missing runtime is an error value.
+//!
+//! # Not here
+//! Vectors are not stored or compared: that is `index`. Whether a text fits the model is the chunker's business.
 
-use crate::error::Advice;
+mod catalog;
+mod error;
+mod fetch;
+mod hub;
+mod manifest;
+mod onnx;
+mod pins;
+mod progress;
+mod runtime;
+#[cfg(test)]
+pub(crate) mod testing;
+mod tokens;
+
+pub use catalog::{ModelEntry, OpenModel, OpenOptions, default_model, list, open, pull};
+pub use error::EmbedError;
+pub use manifest::{Manifest, ModelSpec, Pooling};
+pub use onnx::OnnxEmbedder;
+pub use progress::{Progress, Silent};
+pub use runtime::{FoundRuntime, RuntimeOptions, RuntimeOrigin, ensure_runtime, find_runtime};
+pub use tokens::ModelTokens;
 
 /// Turns text into vectors of unit length.
 pub trait Embedder: Send + Sync {
@@ -25,23 +52,4 @@ pub trait Embedder: Send + Sync {
     /// # Errors
     /// When the runtime fails on the text.
     fn embed_query(&self, text: &str) -> Result<Vec<f32>, EmbedError>;
-}
-
-/// Why there are no vectors.
-#[derive(Debug, thiserror::Error)]
-pub enum EmbedError {
-    /// The runtime refused a text or the model's output was not as the manifest says.
-    #[error("the embedding model failed: {reason}")]
-    Failed {
-        /// What the runtime said.
-        reason: String,
-    },
-}
-
-impl Advice for EmbedError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Failed { .. } => "embedding_failed",
-        }
-    }
 }

@@ -1,0 +1,342 @@
+//! Models by name: listing them, pulling their files into the data folder, opening one.
+//!
+//! # Invariants
+//! - The default model needs no data folder, no network and, for counting tokens, no runtime.
+//! - A pulled model appears in `<data folder>/models/<name>/` complete and with its pins, or not at all.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use fs_err as fs;
+use serde::Serialize;
+use tracing::warn;
+
+use crate::chunk::TokenCounter;
+
+use super::hub::{self, HubDownload, HubModel, TOKENIZER_FILES, file_name, revision_of};
+use super::manifest::{Manifest, ModelSpec, default_file};
+use super::onnx::{ModelFile, ModelFiles, OnnxEmbedder};
+use super::pins::Pins;
+use super::tokens::ModelTokens;
+use super::{EmbedError, Embedder, Progress, RuntimeOptions, Silent, ensure_runtime, runtime};
+
+/// One line of `pincite models list`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ModelEntry {
+    /// The name that `--model` and `pull` take.
+    pub name: String,
+    /// One line for people.
+    pub description: String,
+    /// Length of a vector.
+    pub num_dimensions: usize,
+    /// The most tokens that the model sees of a text, the special ones among them.
+    pub max_tokens: usize,
+    /// The licence, where it is known.
+    pub licence: Option<String>,
+    /// Whether it is used when none is named.
+    pub default: bool,
+    /// Whether its files are here.
+    pub present: bool,
+}
+
+impl ModelEntry {
+    fn new(spec: &ModelSpec, default: bool, present: bool) -> Self {
+        Self {
+            name: spec.name.clone(),
+            description: spec.description.clone(),
+            num_dimensions: spec.dimensions,
+            max_tokens: spec.max_tokens,
+            licence: spec.licence.clone(),
+            default,
+            present,
+        }
+    }
+}
+
+/// How a model is opened.
+#[derive(Clone)]
+pub struct OpenOptions {
+    /// Where ONNX Runtime is looked for, and whether it may be fetched.
+    pub runtime: RuntimeOptions,
+    /// Sessions for passages, each one thread; `None` is one a core.
+    pub num_sessions: Option<usize>,
+    /// Is told when the runtime is fetched.
+    pub progress: Arc<dyn Progress>,
+}
+
+impl OpenOptions {
+    /// What the environment says (see [`RuntimeOptions::from_env`]), one session a core, no progress.
+    #[must_use]
+    pub fn from_env(data_dir: &Path) -> Self {
+        Self { runtime: RuntimeOptions::from_env(data_dir), num_sessions: None, progress: Arc::new(Silent) }
+    }
+}
+
+/// A model that was opened.
+pub struct OpenModel {
+    /// Its name and properties.
+    pub entry: ModelEntry,
+    /// Counts tokens; there whether or not the runtime is.
+    pub tokens: Arc<dyn TokenCounter>,
+    /// Embeds; or why it cannot, and then search goes by words alone.
+    pub embedder: Result<Arc<dyn Embedder>, EmbedError>,
+}
+
+/// A model by name, before it is opened.
+enum Known {
+    Default(ModelSpec),
+    Hub(HubModel),
+}
+
+fn find(name: Option<&str>) -> Result<Known, EmbedError> {
+    let manifest = Manifest::embedded()?;
+    let name = name.unwrap_or(&manifest.default);
+    if let Some(model) = manifest.model(name) {
+        return Ok(Known::Default(model.spec.clone()));
+    }
+    let found = hub::models().into_iter().find(|model| model.is_called(name));
+    found.map(Known::Hub).ok_or_else(|| EmbedError::UnknownModel { name: name.to_owned() })
+}
+
+/// Name of the model that is used when none is named.
+///
+/// # Errors
+/// Never in a program whose tests pass.
+pub fn default_model() -> Result<String, EmbedError> {
+    Ok(Manifest::embedded()?.default)
+}
+
+/// All models, the default first, the others by name. One whose pins cannot be read counts as absent.
+///
+/// # Errors
+/// Never in a program whose tests pass.
+pub fn list(data_dir: &Path) -> Result<Vec<ModelEntry>, EmbedError> {
+    let manifest = Manifest::embedded()?;
+    let of_manifest = manifest.models.iter().map(|model| {
+        let default = model.spec.name == manifest.default;
+        ModelEntry::new(&model.spec, default, true)
+    });
+    let of_hub = hub::models().into_iter().map(|model| {
+        let pins = Pins::load(&folder_of(data_dir, &model.spec));
+        let pins = pins.inspect_err(|error| warn!(model = %model.spec.name, %error, "the model cannot be used"));
+        ModelEntry::new(&model.spec, false, matches!(pins, Ok(Some(_))))
+    });
+    Ok(of_manifest.chain(of_hub).collect())
+}
+
+fn folder_of(data_dir: &Path, spec: &ModelSpec) -> std::path::PathBuf {
+    data_dir.join("models").join(&spec.name)
+}
+
+/// Has a model ready for use without a network: its files, checked, and ONNX Runtime.
+///
+/// The first pull of a model from the hub records the hashes of its files; a later one downloads nothing and checks them.
+///
+/// # Errors
+/// When the name is unknown, a download fails or is forbidden, a file differs from its pin, or there is no runtime; files
+/// that were pulled before the error stay.
+pub fn pull(data_dir: &Path, name: &str, options: &OpenOptions) -> Result<ModelEntry, EmbedError> {
+    let entry = match find(Some(name))? {
+        Known::Default(spec) => ModelEntry::new(&spec, true, true),
+        Known::Hub(model) => {
+            let pull_failed = |reason| EmbedError::PullFailed { name: model.spec.name.clone(), reason };
+            let folder = folder_of(data_dir, &model.spec);
+            match Pins::load(&folder)? {
+                Some(pins) => pins.check(&folder)?,
+                None if options.runtime.offline => {
+                    return Err(pull_failed("fetching is forbidden (PINCITE_OFFLINE)".to_owned()));
+                }
+                None => {
+                    fs::create_dir_all(data_dir.join("models"))?;
+                    let work = tempfile::Builder::new().prefix(".pull-").tempdir_in(data_dir.join("models"))?;
+                    let download = HubDownload::new(&model.repository, work.path(), &*options.progress);
+                    let download = download.map_err(pull_failed)?;
+                    place(&model, &folder, work.path(), |path| download.get(path))?;
+                }
+            }
+            ModelEntry::new(&model.spec, false, true)
+        }
+    };
+    ensure_runtime(&options.runtime, &*options.progress)?;
+    Ok(entry)
+}
+
+/// Gets all files of a model, records their hashes, and lets the folder appear.
+fn place(
+    model: &HubModel,
+    folder: &Path,
+    work: &Path,
+    get: impl Fn(&str) -> Result<std::path::PathBuf, String>,
+) -> Result<(), EmbedError> {
+    let staged = work.join("staged");
+    fs::create_dir(&staged)?;
+    let mut names = Vec::new();
+    let mut revision = None;
+    for (path, name) in model.files() {
+        let file = get(path).map_err(|reason| EmbedError::PullFailed { name: model.spec.name.clone(), reason })?;
+        revision = revision.or_else(|| revision_of(&file));
+        fs::copy(&file, staged.join(name))?;
+        fs::File::open(staged.join(name))?.sync_all()?;
+        names.push(name.to_owned());
+    }
+    let pins = Pins::record(&staged, &names, &model.repository, revision)?;
+    match fs::rename(&staged, folder) {
+        Ok(()) => Ok(()),
+        // Another process was first: what it pulled must be the same.
+        Err(_) if Pins::load(folder)?.is_some() => pins.check(folder),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Opens a model; `None` is the default one.
+///
+/// The runtime is found, or fetched, and loaded here; sessions are made when they are first needed. When there is no
+/// runtime the model is opened all the same, its `embedder` being the reason.
+///
+/// # Errors
+/// When the name is unknown, or the model's files are absent, unreadable or not as pinned.
+pub fn open(data_dir: &Path, name: Option<&str>, options: &OpenOptions) -> Result<OpenModel, EmbedError> {
+    let (spec, files, default) = match find(name)? {
+        Known::Default(spec) => (spec, default_files()?, true),
+        Known::Hub(model) => (model.spec.clone(), pulled_files(data_dir, &model)?, false),
+    };
+    let tokens = Arc::new(ModelTokens::new(&files.tokenizer.read()?, spec.max_tokens, &spec.passage_prefix)?);
+    let entry = ModelEntry::new(&spec, default, true);
+    let embedder = match runtime::load(&options.runtime, &*options.progress) {
+        Ok(environment) => {
+            let embedder = OnnxEmbedder::new(spec, files, tokens.clone(), environment, options.num_sessions);
+            Ok(Arc::new(embedder) as Arc<dyn Embedder>)
+        }
+        Err(error) => {
+            warn!(model = %entry.name, %error, "no vectors: search goes by words alone");
+            Err(error)
+        }
+    };
+    Ok(OpenModel { entry, tokens, embedder })
+}
+
+fn default_files() -> Result<ModelFiles, EmbedError> {
+    let file = |name: &str| {
+        let absent = || EmbedError::ModelAbsent { name: name.to_owned() };
+        default_file(name).map(ModelFile::Embedded).ok_or_else(absent)
+    };
+    model_files(file("model.onnx")?, Vec::new(), file, None)
+}
+
+fn pulled_files(data_dir: &Path, model: &HubModel) -> Result<ModelFiles, EmbedError> {
+    let absent = || EmbedError::ModelAbsent { name: model.spec.name.clone() };
+    let folder = folder_of(data_dir, &model.spec);
+    let pins = Pins::load(&folder)?.ok_or_else(absent)?;
+    let file = |name: &str| {
+        let pin = pins.file(name).ok_or_else(absent)?;
+        Ok(ModelFile::OnDisk { path: folder.join(name), sha256: pin.sha256 })
+    };
+    let mut weights = model.weights.iter().map(|path| file_name(path));
+    let main = file(weights.next().ok_or_else(absent)?)?;
+    let external = weights.map(|name| Ok((name.to_owned(), file(name)?))).collect::<Result<_, EmbedError>>()?;
+    model_files(main, external, file, model.output_key.clone())
+}
+
+fn model_files(
+    weights: ModelFile,
+    external_weights: Vec<(String, ModelFile)>,
+    file: impl Fn(&str) -> Result<ModelFile, EmbedError>,
+    output_key: Option<fastembed::OutputKey>,
+) -> Result<ModelFiles, EmbedError> {
+    let [tokenizer, config, special_tokens_map, tokenizer_config] = TOKENIZER_FILES.map(file);
+    Ok(ModelFiles {
+        weights,
+        external_weights,
+        tokenizer: tokenizer?,
+        config: config?,
+        special_tokens_map: special_tokens_map?,
+        tokenizer_config: tokenizer_config?,
+        output_key,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::embed::manifest::DEFAULT_FILES;
+    use crate::embed::testing;
+
+    fn offline(data_dir: &Path) -> OpenOptions {
+        let runtime = RuntimeOptions { library: None, dir: data_dir.join("runtime"), offline: true };
+        OpenOptions { runtime, ..testing::options() }
+    }
+
+    /// The default model's files in the place of those of a hub model that takes the same: 384 dimensions, BERT.
+    fn pulled(data_dir: &Path) -> HubModel {
+        let model = hub::models().into_iter().find(|model| model.is_called("AllMiniLML6V2Q")).unwrap();
+        let source = data_dir.join("source");
+        fs::create_dir_all(&source).unwrap();
+        for (name, bytes) in DEFAULT_FILES {
+            fs::write(source.join(name), bytes).unwrap();
+        }
+        fs::rename(source.join("model.onnx"), source.join("model_quantized.onnx")).unwrap();
+        fs::create_dir_all(data_dir.join("models/.work")).unwrap();
+        let folder = folder_of(data_dir, &model.spec);
+        place(&model, &folder, &data_dir.join("models/.work"), |path| Ok(source.join(file_name(path)))).unwrap();
+        model
+    }
+
+    #[test]
+    fn the_default_model_is_listed_first_and_present_and_the_hubs_are_not() {
+        let data_dir = tempfile::tempdir().unwrap();
+        let entries = list(data_dir.path()).unwrap();
+        assert!(entries.len() > 30);
+        assert_eq!(entries[0].name, default_model().unwrap());
+        assert!(entries[0].default && entries[0].present);
+        assert!(entries[1..].iter().all(|entry| !entry.default && !entry.present));
+    }
+
+    #[test]
+    fn an_unknown_and_an_absent_model_are_told_apart() {
+        let data_dir = tempfile::tempdir().unwrap();
+        let open = |name| open(data_dir.path(), Some(name), &offline(data_dir.path())).err().unwrap();
+        assert!(matches!(open("no-such-model"), EmbedError::UnknownModel { .. }));
+        assert!(matches!(open("../etc"), EmbedError::UnknownModel { .. }));
+        assert!(matches!(open("bge-m3"), EmbedError::ModelAbsent { .. }));
+        let error = pull(data_dir.path(), "bge-m3", &offline(data_dir.path())).unwrap_err();
+        assert!(matches!(error, EmbedError::PullFailed { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_pulled_model_is_listed_and_its_tokenizer_counts() {
+        let data_dir = tempfile::tempdir().unwrap();
+        let model = pulled(data_dir.path());
+        let entries = list(data_dir.path()).unwrap();
+        assert!(entries.iter().any(|entry| entry.name == model.spec.name && entry.present));
+        let opened = open(data_dir.path(), Some(&model.spec.name), &testing::options()).unwrap();
+        assert_eq!(opened.tokens.max_tokens(), 254);
+        let vector = opened.embedder.unwrap().embed_query("a pulled model").unwrap();
+        assert_eq!(vector, testing::embedder().embed_query("a pulled model").unwrap());
+    }
+
+    #[test]
+    fn a_pulled_model_whose_file_changed_is_refused() {
+        let data_dir = tempfile::tempdir().unwrap();
+        let model = pulled(data_dir.path());
+        let folder = folder_of(data_dir.path(), &model.spec);
+        fs::write(folder.join("model_quantized.onnx"), "other weights").unwrap();
+        let pulling = pull(data_dir.path(), &model.spec.name, &offline(data_dir.path())).unwrap_err();
+        assert!(matches!(pulling, EmbedError::WrongHash { .. }), "{pulling}");
+        let opened = open(data_dir.path(), Some(&model.spec.name), &testing::options()).unwrap();
+        let embedding = opened.embedder.unwrap().embed_query("text").unwrap_err();
+        assert!(matches!(embedding, EmbedError::WrongHash { .. }), "{embedding}");
+
+        fs::write(folder.join("pins.toml"), "damaged").unwrap();
+        let entries = list(data_dir.path()).unwrap();
+        assert!(entries.iter().all(|entry| entry.default || !entry.present));
+    }
+
+    #[test]
+    fn a_pulled_model_whose_tokenizer_changed_does_not_open() {
+        let data_dir = tempfile::tempdir().unwrap();
+        let model = pulled(data_dir.path());
+        fs::write(folder_of(data_dir.path(), &model.spec).join("tokenizer.json"), "{}").unwrap();
+        let opening = open(data_dir.path(), Some(&model.spec.name), &testing::options()).err().unwrap();
+        assert!(matches!(opening, EmbedError::WrongHash { .. }), "{opening}");
+    }
+}
