@@ -147,10 +147,13 @@ impl Packer<'_> {
         if next.is_heading_only {
             return false;
         }
-        let num_total = num_tokens + open.num_context_tokens.max(next.num_context_tokens);
+        let num_context_tokens = open.num_context_tokens.max(next.num_context_tokens);
+        let (num_before, num_total) = (open.num_tokens + num_context_tokens, num_tokens + num_context_tokens);
         let is_same_section = open.section[..] == next.section[..];
         if is_same_section {
-            num_total <= self.budget.target || open.num_tokens < self.budget.tiny || next.num_tokens < CRUMB_TOKENS
+            // Whichever is nearer to the target: the group as it is, or with what follows.
+            let is_nearer = num_total.abs_diff(self.budget.target) < num_before.abs_diff(self.budget.target);
+            num_total <= self.budget.target || is_nearer || next.num_tokens < CRUMB_TOKENS
         } else {
             num_total <= self.budget.target && open.num_tokens * 2 < self.budget.target
         }

@@ -21,7 +21,7 @@ impl TokenCounter for Bytes4 {
     }
 }
 
-/// As a WordPiece model counts: a very long word is one unknown token, so parts of a word may count more than the word.
+/// As a `WordPiece` model counts: a very long word is one unknown token, so parts of a word may count more than the word.
 struct Unknowing;
 
 impl TokenCounter for Unknowing {
@@ -76,8 +76,6 @@ fn own_words(document: &Document, max: usize) -> Vec<&str> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
-
     #[test]
     fn chunks_of_any_text_keep_the_invariants(
         pieces in prop::collection::vec(prop::sample::select(vec![

@@ -24,7 +24,7 @@ const MAX_LABEL_CHARS: usize = 160;
 /// The blocks of one text, in the making.
 pub(super) struct Blocks<'t> {
     text: &'t str,
-    blocks: Vec<Block>,
+    done: Vec<Block>,
     /// Everything before this byte lies in a block or is white space.
     covered: usize,
     trail: Trail,
@@ -33,7 +33,7 @@ pub(super) struct Blocks<'t> {
 impl<'t> Blocks<'t> {
     /// No blocks yet, over `text`.
     pub(super) fn new(text: &'t str) -> Self {
-        Self { text, blocks: Vec::new(), covered: 0, trail: no_trail() }
+        Self { text, done: Vec::new(), covered: 0, trail: no_trail() }
     }
 
     /// The trail of the blocks that follow.
@@ -84,7 +84,7 @@ impl<'t> Blocks<'t> {
     /// Moves the end of the last block to `end`; whether there is a last block.
     pub(super) fn extend_last(&mut self, end: usize) -> bool {
         let end = floor_char_boundary(self.text, end).max(self.covered);
-        let Some(last) = self.blocks.last_mut() else { return false };
+        let Some(last) = self.done.last_mut() else { return false };
         last.span = Span::new(last.span.start, end).trimmed(self.text);
         self.covered = end;
         true
@@ -93,7 +93,7 @@ impl<'t> Blocks<'t> {
     /// All blocks; what is uncovered up to the end becomes paragraphs.
     pub(super) fn finish(mut self) -> Vec<Block> {
         self.fill_gap(self.text.len());
-        self.blocks
+        self.done
     }
 
     fn fill_gap(&mut self, end: usize) {
@@ -110,7 +110,7 @@ impl<'t> Blocks<'t> {
         let trimmed = span.trimmed(self.text);
         if !trimmed.is_empty() {
             let (trail, header) = (Arc::clone(&self.trail), header.map(Arc::clone));
-            self.blocks.push(Block { span: trimmed, kind, trail, header });
+            self.done.push(Block { span: trimmed, kind, trail, header });
         }
         self.covered = self.covered.max(span.end);
     }

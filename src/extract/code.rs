@@ -116,10 +116,9 @@ impl<'t> Reader<'t> {
     /// Appends what stands between definitions; a closing bracket alone goes with what it closes.
     fn run(&mut self, span: Span) {
         let words = span.of(self.text).unwrap_or_default().trim();
-        if !words.contains(char::is_alphanumeric) || words == "end" {
-            if self.blocks.extend_last(span.end) {
-                return;
-            }
+        let is_closing = !words.contains(char::is_alphanumeric) || words == "end";
+        if is_closing && self.blocks.extend_last(span.end) {
+            return;
         }
         if span.len() > WHOLE_BYTES {
             self.blocks.push_paragraphs(BlockKind::Code, span);

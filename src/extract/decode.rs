@@ -125,9 +125,7 @@ fn is_clean(text: &str) -> bool {
 /// Whether the bytes of a narrow encoding hold so few control characters that they can be text.
 fn is_texty(bytes: &[u8], is_text_by_name: bool) -> bool {
     let sample = &bytes[..bytes.len().min(SNIFF_BYTES)];
-    let num_nuls = sample.iter().filter(|&&byte| byte == 0).count();
-    // NUL bytes further on count too: a text file with a long tail of them is still read where its name says text.
-    if !is_text_by_name && (num_nuls > 0 || bytes[sample.len()..].contains(&0)) {
+    if !is_text_by_name && bytes.contains(&0) {
         return false;
     }
     let is_control = |byte: u8| byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x08 | 0x0b | 0x0c | 0x1b);

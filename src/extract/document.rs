@@ -12,7 +12,7 @@ use crate::workspace::Span;
 pub enum Format {
     /// Plain text.
     Text,
-    /// Markdown (CommonMark with tables and front matter).
+    /// Markdown (`CommonMark` with tables and front matter).
     Markdown,
     /// reStructuredText.
     Rst,

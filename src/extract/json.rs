@@ -11,7 +11,7 @@ use crate::workspace::Span;
 /// Values nested deeper than this are not divided along their members any more.
 const MAX_DEPTH: usize = 24;
 /// A value up to this size stays whole, and small neighbours are put together up to it.
-const WHOLE_BYTES: usize = 600;
+const WHOLE_BYTES: usize = 400;
 
 /// The values of a JSON text.
 pub(super) fn read(text: &str) -> Vec<Block> {
@@ -20,9 +20,13 @@ pub(super) fn read(text: &str) -> Vec<Block> {
     // A file may hold several values in a row, and a broken one ends somewhere.
     while let Some(start) = skip_separators(text.as_bytes(), at, text.len()) {
         let end = value_end(text.as_bytes(), start, text.len());
-        divide(text, Span::new(start, end), &mut blocks);
+        if end - blocks.covered() > WHOLE_BYTES {
+            push(text, Span::new(blocks.covered(), start), &mut blocks);
+            divide(text, Span::new(start, end), &mut blocks);
+        }
         at = end;
     }
+    push(text, Span::new(blocks.covered(), at), &mut blocks);
     blocks.finish()
 }
 

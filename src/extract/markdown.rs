@@ -63,7 +63,7 @@ impl<'t> Reader<'t> {
     fn take(&mut self, event: &Event<'_>, range: &Range<usize>) {
         match event {
             Event::Start(tag) => self.start(tag, range),
-            Event::End(end) => self.end(end, range),
+            Event::End(end) => self.end(*end, range),
             Event::Text(words) | Event::Code(words) => {
                 if let Some(open) = &mut self.words {
                     open.push_str(words);
@@ -85,10 +85,6 @@ impl<'t> Reader<'t> {
 
     fn start(&mut self, tag: &Tag<'_>, range: &Range<usize>) {
         match tag {
-            Tag::Paragraph => {
-                self.flush();
-                self.push(BlockKind::Prose, range);
-            }
             Tag::Heading { level, .. } => {
                 self.flush();
                 let trail = self.headings.close(*level as usize);
@@ -103,7 +99,7 @@ impl<'t> Reader<'t> {
                 self.flush();
                 self.push(BlockKind::Code, range);
             }
-            Tag::HtmlBlock => {
+            Tag::Paragraph | Tag::HtmlBlock => {
                 self.flush();
                 self.push(BlockKind::Prose, range);
             }
@@ -137,11 +133,11 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn end(&mut self, end: &TagEnd, range: &Range<usize>) {
+    fn end(&mut self, end: TagEnd, range: &Range<usize>) {
         match end {
             TagEnd::Heading(level) => {
                 let heading = label(&self.words.take().unwrap_or_default());
-                let level = *level as usize;
+                let level = level as usize;
                 let is_higher = self.first_heading.as_ref().is_none_or(|(first, _)| *first > 1 && level == 1);
                 if is_higher && !heading.is_empty() {
                     self.first_heading = Some((level, heading.clone()));

@@ -21,6 +21,7 @@ mod json;
 mod log;
 mod markdown;
 mod pdf;
+mod pdf_page;
 mod rst;
 #[cfg(test)]
 mod tests;

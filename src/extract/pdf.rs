@@ -10,9 +10,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use pdf_extract::{Document as PdfDocument, Error as PdfError, PlainTextOutput, output_doc_page};
+use pdf_extract::{Dictionary, Document as PdfDocument, Error as PdfError, Object, output_doc_page};
 
 use super::builder::{Blocks, label};
+use super::pdf_page::PageText;
 use super::{BlockKind, Document, ExtractError, Format};
 use crate::workspace::Span;
 
@@ -76,14 +77,63 @@ fn open(bytes: &[u8]) -> Result<PdfDocument, ExtractError> {
     if pdf.is_encrypted() {
         pdf.decrypt("").map_err(|_| needs_password())?;
     }
+    mend_widths(&mut pdf);
     Ok(pdf)
+}
+
+/// Writes the character widths of composite fonts in the form that the library reads.
+///
+/// A font may give widths as `first [w w …]` or as `first last w`. pdf-extract 0.12.1 misreads the second form and takes
+/// those characters for 0 wide, which puts a space after each of them: "o f", "registran t".
+fn mend_widths(pdf: &mut PdfDocument) {
+    let is_composite = |dictionary: &Dictionary| {
+        dictionary.get(b"Subtype").and_then(Object::as_name).is_ok_and(|name| name.starts_with(b"CIDFontType"))
+    };
+    let mut mended = Vec::new();
+    for (&id, object) in &pdf.objects {
+        let Ok(font) = object.as_dict() else { continue };
+        if !is_composite(font) {
+            continue;
+        }
+        let Some(widths) = font.get_deref(b"W", pdf).ok().and_then(|widths| widths.as_array().ok()) else { continue };
+        mended.push((id, plain_widths(pdf, widths)));
+    }
+    for (id, widths) in mended {
+        if let Ok(font) = pdf.get_object_mut(id).and_then(Object::as_dict_mut) {
+            font.set("W", widths);
+        }
+    }
+}
+
+/// The same widths, all in the form `first [w w …]`.
+fn plain_widths(pdf: &PdfDocument, widths: &[Object]) -> Vec<Object> {
+    let resolved = |object: &Object| pdf.dereference(object).map_or(Object::Null, |(_, object)| object.clone());
+    let mut plain = Vec::new();
+    let mut rest = widths;
+    loop {
+        match rest {
+            [first, second, after @ ..] if matches!(resolved(second), Object::Array(_)) => {
+                plain.extend([resolved(first), resolved(second)]);
+                rest = after;
+            }
+            [first, last, width, after @ ..] => {
+                if let (Ok(first), Ok(last)) = (resolved(first).as_i64(), resolved(last).as_i64()) {
+                    let num_characters =
+                        usize::try_from(last.saturating_sub(first)).map_or(0, |count| count.min(65_535) + 1);
+                    plain.extend([Object::Integer(first), Object::Array(vec![resolved(width); num_characters])]);
+                }
+                rest = after;
+            }
+            _ => return plain,
+        }
+    }
 }
 
 fn read_page(pdf: &PdfDocument, number: u32) -> Option<String> {
     catch_unwind(AssertUnwindSafe(|| {
-        let mut words = String::new();
-        output_doc_page(pdf, &mut PlainTextOutput::new(&mut words), number).ok()?;
-        Some(words)
+        let mut page = PageText::default();
+        output_doc_page(pdf, &mut page, number).ok()?;
+        Some(page.into_text())
     }))
     .ok()?
 }

@@ -120,8 +120,6 @@ fn markup() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 300 } else { 2000 }))]
-
     #[test]
     fn any_text_under_any_name_keeps_the_invariants(text in "(\\PC|[\\n\\r\\t\u{c}\u{feff}]){0,300}", name in 0..NAMES.len()) {
         let document = extract(text.as_bytes(), Hints { file_name: NAMES[name] });
