@@ -12,7 +12,7 @@ use crate::workspace::Span;
 pub enum Format {
     /// Plain text.
     Text,
-    /// Markdown (CommonMark with tables and front matter).
+    /// Markdown (`CommonMark` with tables and front matter).
     Markdown,
     /// reStructuredText.
     Rst,
@@ -56,6 +56,9 @@ pub struct Document {
     pub has_file_lines: bool,
     /// The span of each page, page 1 first; empty where the format has no pages.
     pub pages: Vec<Span>,
+    /// The numbers of the pages, counted from 1, whose words could not be read; their spans are empty.
+    #[serde(default)]
+    pub unread_pages: Vec<u32>,
     /// The parts that a chunk is made of.
     pub blocks: Vec<Block>,
 }

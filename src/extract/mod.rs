@@ -3,12 +3,31 @@
 //! # Invariants
 //! - [`extract`] is a pure function of its arguments: no clock, no file system, no shared state. It may panic or loop
 //!   on a hostile file only inside a third-party parser; the caller contains that.
-//! - A document of a UTF-8 text file holds exactly the file's bytes.
+//! - A document of a UTF-8 text file holds exactly the file's bytes; only HTML and PDF, whose words are not the file's
+//!   own, have a text that is made here.
+//! - No word of a text is lost: what a reader has no structure for is a paragraph.
 //!
 //! # Not here
 //! Cutting into chunks (`chunk`), reading files and containing crashes (`ingest`).
 
+mod builder;
+mod code;
+mod decode;
+mod delimited;
+mod detect;
 mod document;
+mod html;
+mod json;
+mod log;
+mod markdown;
+mod pdf;
+mod pdf_page;
+mod rst;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use detect::Kind;
 
 pub use document::{Block, BlockKind, Document, Format};
 
@@ -34,4 +53,54 @@ pub enum ExtractError {
         /// What is wrong, for a person.
         reason: String,
     },
+}
+
+/// Makes a document of a file's bytes.
+///
+/// The format is found by content first and name second. A file without words gives a document with empty text.
+///
+/// # Errors
+/// [`ExtractError::Unsupported`] for a type that is not read, [`ExtractError::Failed`] for a broken file.
+pub fn extract(bytes: &[u8], hints: Hints<'_>) -> Result<Document, ExtractError> {
+    let (decoded, format, language) = match detect::detect(bytes, hints)? {
+        Kind::Pdf => return pdf::read(bytes),
+        Kind::Text { decoded, format, language } => (decoded, format, language),
+    };
+    let mut document = Document {
+        format,
+        text: decoded.text,
+        title: None,
+        language: None,
+        encoding: decoded.encoding,
+        has_file_lines: true,
+        pages: Vec::new(),
+        unread_pages: Vec::new(),
+        blocks: Vec::new(),
+    };
+    let text = &document.text;
+    match format {
+        Format::Markdown => (document.blocks, document.title) = markdown::read(text),
+        Format::Rst => (document.blocks, document.title) = rst::read(text),
+        Format::Html => {
+            let page = html::read(text);
+            document.blocks = page.blocks;
+            document.title = page.title;
+            document.text = page.text;
+            document.has_file_lines = false;
+        }
+        Format::Code => {
+            document.blocks = code::read(text, language);
+            document.language = language.map(str::to_owned);
+        }
+        Format::Json => document.blocks = json::read(text),
+        Format::Jsonl => document.blocks = json::read_lines(text),
+        Format::Csv | Format::Tsv => document.blocks = delimited::read(text, format),
+        Format::Log => document.blocks = log::read(text),
+        // Configuration and markup without a reader of its own is verbatim text.
+        Format::Text | Format::Pdf => {
+            let kind = if language.is_some() { BlockKind::Code } else { BlockKind::Prose };
+            document.blocks = text::read(text, kind);
+        }
+    }
+    Ok(document)
 }

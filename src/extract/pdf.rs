@@ -1,0 +1,180 @@
+//! PDF: text by page, paragraphs by blank lines.
+//!
+//! # Invariants
+//! - A page that cannot be read leaves an empty page in its place, so that page numbers stay true, and its number in
+//!   [`Document::unread_pages`].
+//! - A panic inside the library is caught and becomes a reason. A hang or an abort is the caller's to contain.
+//!
+//! # Not here
+//! Words inside pictures: a scanned PDF gives a document without text.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use pdf_extract::{Dictionary, Document as PdfDocument, Error as PdfError, Object, output_doc_page};
+
+use super::builder::{Blocks, label};
+use super::pdf_page::PageText;
+use super::{BlockKind, Document, ExtractError, Format};
+use crate::workspace::Span;
+
+/// The document of a PDF file.
+pub(super) fn read(bytes: &[u8]) -> Result<Document, ExtractError> {
+    let pdf = catch_unwind(|| open(bytes)).unwrap_or_else(|_| Err(failed("the PDF's structure is damaged")))?;
+    let num_pages = catch_unwind(AssertUnwindSafe(|| pdf.get_pages().len()))
+        .map_err(|_| failed("the PDF's list of pages is damaged"))?;
+    let num_pages = u32::try_from(num_pages).map_err(|_| failed("the PDF has too many pages"))?;
+    if num_pages == 0 {
+        return Err(failed("the PDF has no pages that can be found: it is damaged or cut short"));
+    }
+    let mut text = String::new();
+    let (mut pages, mut unread_pages) = (Vec::new(), Vec::new());
+    for number in 1..=num_pages {
+        if number > 1 {
+            text.push_str("\n\u{c}");
+        }
+        let start = text.len();
+        match read_page(&pdf, number) {
+            Some(words) => push_page(&mut text, &words),
+            None => unread_pages.push(number),
+        }
+        pages.push(Span::new(start, text.len()));
+    }
+    if unread_pages.len() == pages.len() {
+        return Err(failed(
+            "no page of the PDF could be read: its fonts or page contents are damaged or of a rare kind",
+        ));
+    }
+    let mut blocks = Blocks::new(&text);
+    for page in &pages {
+        blocks.push_paragraphs(BlockKind::Prose, *page);
+    }
+    let blocks = blocks.finish();
+    let title = catch_unwind(AssertUnwindSafe(|| title(&pdf))).unwrap_or_default();
+    Ok(Document {
+        format: Format::Pdf,
+        text,
+        title,
+        language: None,
+        encoding: None,
+        has_file_lines: false,
+        pages,
+        unread_pages,
+        blocks,
+    })
+}
+
+fn failed(reason: &str) -> ExtractError {
+    ExtractError::Failed { reason: reason.to_owned() }
+}
+
+/// Opens a PDF, with the empty password where it is encrypted.
+fn open(bytes: &[u8]) -> Result<PdfDocument, ExtractError> {
+    let needs_password = || failed("the PDF is protected by a password");
+    let mut pdf = PdfDocument::load_mem(bytes).map_err(|error| match error {
+        PdfError::InvalidPassword | PdfError::Decryption(_) => needs_password(),
+        error => failed(&format!("the PDF is damaged: {error}")),
+    })?;
+    if pdf.is_encrypted() {
+        pdf.decrypt("").map_err(|_| needs_password())?;
+    }
+    mend_widths(&mut pdf);
+    Ok(pdf)
+}
+
+/// Writes the character widths of composite fonts in the form that the library reads.
+///
+/// A font may give widths as `first [w w …]` or as `first last w`. pdf-extract 0.12.1 misreads the second form and takes
+/// those characters for 0 wide, which puts a space after each of them: "o f", "registran t".
+fn mend_widths(pdf: &mut PdfDocument) {
+    let is_composite = |dictionary: &Dictionary| {
+        dictionary.get(b"Subtype").and_then(Object::as_name).is_ok_and(|name| name.starts_with(b"CIDFontType"))
+    };
+    let mut mended = Vec::new();
+    for (&id, object) in &pdf.objects {
+        let Ok(font) = object.as_dict() else { continue };
+        if !is_composite(font) {
+            continue;
+        }
+        let Some(widths) = font.get_deref(b"W", pdf).ok().and_then(|widths| widths.as_array().ok()) else { continue };
+        mended.push((id, plain_widths(pdf, widths)));
+    }
+    for (id, widths) in mended {
+        if let Ok(font) = pdf.get_object_mut(id).and_then(Object::as_dict_mut) {
+            font.set("W", widths);
+        }
+    }
+}
+
+/// The same widths, all in the form `first [w w …]`.
+fn plain_widths(pdf: &PdfDocument, widths: &[Object]) -> Vec<Object> {
+    let resolved = |object: &Object| pdf.dereference(object).map_or(Object::Null, |(_, object)| object.clone());
+    let mut plain = Vec::new();
+    let mut rest = widths;
+    loop {
+        match rest {
+            [first, second, after @ ..] if matches!(resolved(second), Object::Array(_)) => {
+                plain.extend([resolved(first), resolved(second)]);
+                rest = after;
+            }
+            [first, last, width, after @ ..] => {
+                if let (Ok(first), Ok(last)) = (resolved(first).as_i64(), resolved(last).as_i64()) {
+                    let num_characters =
+                        usize::try_from(last.saturating_sub(first)).map_or(0, |count| count.min(65_535) + 1);
+                    plain.extend([Object::Integer(first), Object::Array(vec![resolved(width); num_characters])]);
+                }
+                rest = after;
+            }
+            _ => return plain,
+        }
+    }
+}
+
+fn read_page(pdf: &PdfDocument, number: u32) -> Option<String> {
+    catch_unwind(AssertUnwindSafe(|| {
+        let mut page = PageText::default();
+        output_doc_page(pdf, &mut page, number).ok()?;
+        Some(page.into_text())
+    }))
+    .ok()?
+}
+
+/// Appends the words of a page: no NUL, no form feed inside, no more than one blank line in a row.
+fn push_page(text: &mut String, words: &str) {
+    let start = text.len();
+    let mut num_breaks = 0;
+    for line in words.trim().split(['\n', '\u{c}']) {
+        let line = line.trim_end();
+        if line.is_empty() {
+            num_breaks += 1;
+            continue;
+        }
+        if text.len() > start {
+            text.push_str(if num_breaks > 0 { "\n\n" } else { "\n" });
+        }
+        num_breaks = 0;
+        text.extend(line.chars().filter(|&c| c != '\0' && c != '\r'));
+    }
+}
+
+/// The title of the document information, where it is not a file name that a word processor put there.
+fn title(pdf: &PdfDocument) -> Option<String> {
+    let info = pdf.trailer.get(b"Info").ok()?;
+    let info = match info.as_reference() {
+        Ok(id) => pdf.get_dictionary(id).ok()?,
+        Err(_) => info.as_dict().ok()?,
+    };
+    let bytes = info.get(b"Title").ok()?.as_str().ok()?;
+    let words = if bytes.starts_with(&[0xfe, 0xff]) {
+        let units: Vec<u16> = bytes[2..].as_chunks::<2>().0.iter().map(|&pair| u16::from_be_bytes(pair)).collect();
+        String::from_utf16_lossy(&units)
+    } else {
+        String::from_utf8(bytes.to_vec()).unwrap_or_else(|_| encoding_rs::WINDOWS_1252.decode(bytes).0.into_owned())
+    };
+    let title = label(&words.replace(|c: char| c.is_control(), " "));
+    let is_file_name = title.contains(['/', '\\'])
+        || [".doc", ".docx", ".dvi", ".indd", ".tex", ".pdf", ".xls", ".ppt", ".qxd"]
+            .iter()
+            .any(|end| title.to_ascii_lowercase().ends_with(end));
+    let is_empty_word = title.chars().count() < 3 || title.eq_ignore_ascii_case("untitled");
+    (!is_file_name && !is_empty_word).then_some(title)
+}
