@@ -6,5 +6,6 @@
 pub mod chunk;
 pub mod embed;
 pub mod error;
+pub mod eval;
 pub mod extract;
 pub mod workspace;
