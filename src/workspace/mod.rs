@@ -8,14 +8,18 @@
 //! What a file's bytes mean (`extract`) and what can be found in them (`index`).
 
 mod citation;
+mod file;
 mod id;
 mod path;
 mod span;
+mod store;
 
 pub use citation::Citation;
+pub use file::{Change, ChangeKind, FileCounts, FileEntry, FileState};
 pub use id::{ContentHash, Revision, WorkspaceId};
 pub use path::RelPath;
 pub use span::{LineRange, LineStarts, Span};
+pub use store::{Fingerprint, Observation, Outcome, Store, StoreError, WorkspaceRow};
 
 use crate::error::Advice;
 

@@ -1,5 +1,6 @@
 //! Paths inside a workspace. A [`RelPath`] cannot name anything outside its root, whatever it was made from.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
@@ -60,6 +61,12 @@ impl RelPath {
             }
         }
         parts.join("/").parse()
+    }
+}
+
+impl Borrow<str> for RelPath {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

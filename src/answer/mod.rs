@@ -1,0 +1,87 @@
+//! Passages to an answer whose every sentence is cited, and the check of a citation against the file as it is now.
+//!
+//! # Invariants
+//! - A sentence of an answer is verbatim the quote of the citations beside it.
+//! - Where the evidence is weak there is no answer, and the reply says what was searched.
+//! - The same passages and question give the same answer.
+//!
+//! # Not here
+//! Finding the passages (`search`) and reading files (`engine` hands the document over).
+
+mod extractive;
+mod sentences;
+mod verify;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+pub use self::extractive::{Evidence, answer};
+pub use self::verify::{Verdict, Verification, verify};
+use crate::search::{Coverage, Filters};
+use crate::workspace::{Citation, Revision};
+
+/// A question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AskRequest {
+    /// What to answer.
+    pub question: String,
+    /// Which files to answer from.
+    #[serde(default)]
+    pub filters: Filters,
+    /// The most sentences that the answer may have, 1 to 20.
+    #[serde(default = "default_max_sentences")]
+    pub max_sentences: usize,
+    /// Answer from a state at least this new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_revision: Option<Revision>,
+    /// How long to wait for `min_revision`, in milliseconds, at most 60000.
+    #[serde(default)]
+    pub wait_ms: u64,
+}
+
+const fn default_max_sentences() -> usize {
+    5
+}
+
+impl AskRequest {
+    /// A question to all files.
+    #[must_use]
+    pub fn new(question: impl Into<String>) -> Self {
+        Self {
+            question: question.into(),
+            filters: Filters::default(),
+            max_sentences: default_max_sentences(),
+            min_revision: None,
+            wait_ms: 0,
+        }
+    }
+}
+
+/// An answer, or the reason why there is none.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct AskReply {
+    /// The newest change that the answer takes account of.
+    pub revision: Revision,
+    /// What was searched.
+    pub coverage: Coverage,
+    /// Whether there is no answer.
+    pub abstained: bool,
+    /// Why there is none, in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The answer's sentences in the order to read them.
+    pub sentences: Vec<Sentence>,
+    /// What the sentences cite, by position from 0.
+    pub citations: Vec<Citation>,
+}
+
+/// A sentence of an answer, verbatim from the file that it cites.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct Sentence {
+    /// The words.
+    pub text: String,
+    /// Positions in [`AskReply::citations`].
+    pub citations: Vec<usize>,
+}

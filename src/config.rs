@@ -1,0 +1,117 @@
+//! What can be configured, in `config.toml` of the data folder; everything has a default.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Advice;
+
+/// The configuration of one data folder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The embedding model's name, as `pincite models list` shows it; without one, the default model.
+    pub model: Option<String>,
+    /// Files above this size are `failed`, with that reason, in bytes.
+    pub max_file_bytes: u64,
+    /// How candidates are weighed.
+    pub ranking: Ranking,
+}
+
+/// How candidates are weighed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ranking {
+    /// The weight of the dense leg in the convex combination, 0 to 1.
+    pub dense_weight: f32,
+    /// The weights of the fields in BM25.
+    pub fields: FieldWeights,
+}
+
+/// How much each field counts in BM25: the scores of the fields are summed with these weights. 0 leaves a field out.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FieldWeights {
+    /// The chunk's words, stemmed.
+    pub body: f32,
+    /// The chunk's words and identifiers as written.
+    pub exact: f32,
+    /// The document's title.
+    pub title: f32,
+    /// The heading trail.
+    pub trail: f32,
+    /// The words of the path.
+    pub path: f32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { model: None, max_file_bytes: 512 * 1024 * 1024, ranking: Ranking::default() }
+    }
+}
+
+impl Default for Ranking {
+    fn default() -> Self {
+        Self { dense_weight: 0.7, fields: FieldWeights::default() }
+    }
+}
+
+impl Default for FieldWeights {
+    fn default() -> Self {
+        Self { body: 1.0, exact: 0.2, title: 0.3, trail: 0.2, path: 0.2 }
+    }
+}
+
+impl Config {
+    /// Reads `config.toml` of a data folder; without one, the defaults.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or holds what there is not or cannot be.
+    pub fn load(data_folder: &Path) -> Result<Self, ConfigError> {
+        let path = data_folder.join("config.toml");
+        let text = match fs_err::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(ConfigError::Io(error)),
+        };
+        let config: Self = toml::from_str(&text)
+            .map_err(|error| ConfigError::Invalid { path: path.clone(), reason: error.to_string() })?;
+        let Ranking { dense_weight, fields } = config.ranking;
+        if !(0.0..=1.0).contains(&dense_weight) {
+            let reason = format!("`ranking.dense_weight` is {dense_weight}, it lies in 0 to 1");
+            return Err(ConfigError::Invalid { path, reason });
+        }
+        let weights = [fields.body, fields.exact, fields.title, fields.trail, fields.path];
+        if weights.iter().any(|weight| !(weight.is_finite() && *weight >= 0.0)) {
+            let reason = "a weight in `ranking.fields` is negative or not a number".to_owned();
+            return Err(ConfigError::Invalid { path, reason });
+        }
+        Ok(config)
+    }
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file holds what there is not or cannot be.
+    #[error("`{}` cannot be used: {reason}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The file cannot be read.
+    #[error(transparent)]
+    Io(std::io::Error),
+}
+
+impl Advice for ConfigError {
+    fn code(&self) -> &'static str {
+        "invalid_config"
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("mend or remove `config.toml` in the data folder; README lists what it may hold".to_owned())
+    }
+}

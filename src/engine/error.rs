@@ -1,0 +1,177 @@
+//! The errors of the façade: those of the rooms below, and its own.
+
+use std::path::PathBuf;
+
+use crate::config::ConfigError;
+use crate::embed::EmbedError;
+use crate::error::Advice;
+use crate::eval::EvalError;
+use crate::index::IndexError;
+use crate::ingest::{IngestError, ReadError};
+use crate::search::SearchError;
+use crate::workspace::{InvalidName, Revision, StoreError, WorkspaceId};
+
+/// Why the engine did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Another process writes this data folder.
+    #[error("the data folder `{}` is written by {holder}", folder.display())]
+    Busy {
+        /// The data folder.
+        folder: PathBuf,
+        /// Who writes it.
+        holder: String,
+    },
+    /// The state is older than what was asked for, and the wait is over.
+    #[error("the workspace is at revision {has}, older than the revision {wanted} that was asked for")]
+    NotFresh {
+        /// What was asked for.
+        wanted: Revision,
+        /// What there is.
+        has: Revision,
+    },
+    /// The workspace has no folder that files could be read from.
+    #[error("the workspace `{id}` has no folder")]
+    NoRoot {
+        /// The workspace.
+        id: WorkspaceId,
+    },
+    /// The file has no text that could be shown.
+    #[error("`{path}` has no text to show: {reason}")]
+    NoText {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// A name that cannot be.
+    #[error(transparent)]
+    Name(#[from] InvalidName),
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The store cannot do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The index cannot do it.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// A folder or file cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The model cannot be used.
+    #[error(transparent)]
+    Embed(#[from] EmbedError),
+    /// The search cannot be made.
+    #[error(transparent)]
+    Search(SearchError),
+    /// The judged collection cannot be used.
+    #[error(transparent)]
+    Eval(#[from] EvalError),
+    /// The data folder cannot be made or locked.
+    #[error("the data folder cannot be used")]
+    Io(#[source] std::io::Error),
+}
+
+/// What a caller does about an error, in the few kinds that a wire format tells apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The request has to be another one.
+    Invalid,
+    /// What was named is not there.
+    NotFound,
+    /// Something else stands in the way: another root, another writer, an older state.
+    Conflict,
+    /// Not now, perhaps later.
+    Unavailable,
+    /// The program or the disk is at fault.
+    Internal,
+}
+
+impl EngineError {
+    /// Which kind of error this is.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Name(_)
+            | Self::Search(SearchError::Invalid { .. } | SearchError::NoModel)
+            | Self::Eval(_)
+            | Self::Read(
+                ReadError::NotAFile { .. }
+                | ReadError::NotAFolder { .. }
+                | ReadError::Outside { .. }
+                | ReadError::TooLarge { .. },
+            )
+            | Self::NoText { .. }
+            | Self::Embed(EmbedError::UnknownModel { .. }) => ErrorKind::Invalid,
+            Self::Store(StoreError::UnknownWorkspace { .. } | StoreError::Missing { .. })
+            | Self::Read(ReadError::Gone | ReadError::NoFolder { .. })
+            | Self::Index(IndexError::Missing)
+            | Self::NoRoot { .. } => ErrorKind::NotFound,
+            Self::Busy { .. } | Self::NotFresh { .. } | Self::Store(StoreError::OtherRoot { .. }) => ErrorKind::Conflict,
+            Self::Read(ReadError::Unstable) | Self::Embed(_) => ErrorKind::Unavailable,
+            _ => ErrorKind::Internal,
+        }
+    }
+
+    fn advice(&self) -> Option<&dyn Advice> {
+        match self {
+            Self::Name(error) => Some(error),
+            Self::Config(error) => Some(error),
+            Self::Store(error) => Some(error),
+            Self::Index(error) => Some(error),
+            Self::Read(error) => Some(error),
+            Self::Embed(error) => Some(error),
+            Self::Search(error) => Some(error),
+            Self::Eval(error) => Some(error),
+            Self::Busy { .. } | Self::NotFresh { .. } | Self::NoRoot { .. } | Self::NoText { .. } | Self::Io(_) => None,
+        }
+    }
+}
+
+impl From<IngestError> for EngineError {
+    fn from(error: IngestError) -> Self {
+        match error {
+            IngestError::Folder(error) => Self::Read(error),
+            IngestError::Store(error) => Self::Store(error),
+            IngestError::Index(error) => Self::Index(error),
+            IngestError::Embed(error) => Self::Embed(error),
+        }
+    }
+}
+
+impl From<SearchError> for EngineError {
+    fn from(error: SearchError) -> Self {
+        match error {
+            SearchError::Index(error) => Self::Index(error),
+            SearchError::Embed(error) => Self::Embed(error),
+            other => Self::Search(other),
+        }
+    }
+}
+
+impl Advice for EngineError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Busy { .. } => "busy",
+            Self::NotFresh { .. } => "not_fresh",
+            Self::NoRoot { .. } => "no_root",
+            Self::NoText { .. } => "no_text",
+            Self::Io(_) => "data_folder_io",
+            other => other.advice().map_or("internal", Advice::code),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Busy { .. } => Some(
+                "ask it instead, stop it, or use another data folder (`--data-dir`); searching needs no writer".to_owned(),
+            ),
+            Self::NotFresh { .. } => Some("ask again with a larger `wait_ms`, or without `min_revision`".to_owned()),
+            Self::NoRoot { .. } => Some("index a folder into it: `pincite index PATH --workspace NAME`".to_owned()),
+            Self::NoText { .. } => Some("`pincite status` lists every file with its state and reason".to_owned()),
+            Self::Io(_) => Some("check free space and permissions, or use another data folder (`--data-dir`)".to_owned()),
+            other => other.advice().and_then(Advice::hint),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Files as they are now: their text, and the check of a citation against it.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Engine, EngineError};
+use crate::answer::{Verification, verify};
+use crate::extract::{Document, ExtractError};
+use crate::ingest::{self, FileContent, ReadError};
+use crate::workspace::{Citation, ContentHash, RelPath, WorkspaceId};
+
+/// A file's text as it is now, read from the file itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct FileText {
+    /// The file.
+    pub path: RelPath,
+    /// The document's title.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// What it was taken for.
+    pub format: String,
+    /// The SHA-256 of its bytes.
+    pub content_hash: ContentHash,
+    /// When it was last modified.
+    #[schemars(with = "String")]
+    #[schema(value_type = String, format = DateTime)]
+    pub modified: Timestamp,
+    /// Pages, where the format has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub num_pages: Option<usize>,
+    /// The text that spans of citations point into.
+    pub text: String,
+}
+
+impl Engine {
+    /// The text of a file as it is now.
+    ///
+    /// # Errors
+    /// When there is no such workspace or file, or the file has no text.
+    pub fn read_file(&self, id: &WorkspaceId, path: &RelPath) -> Result<FileText, EngineError> {
+        let (content, document) = self.document(id, path)?;
+        let modified = Timestamp::from_nanosecond(i128::from(content.fingerprint.modified_ns)).unwrap_or_default();
+        Ok(FileText {
+            path: path.clone(),
+            title: document.title,
+            format: document.format.name().to_owned(),
+            content_hash: content.content_hash,
+            modified,
+            num_pages: (!document.pages.is_empty()).then_some(document.pages.len()),
+            text: document.text,
+        })
+    }
+
+    /// Checks a citation against the file as it is now.
+    ///
+    /// # Errors
+    /// When there is no such workspace, or the file is there and cannot be read.
+    pub fn verify(&self, citation: &Citation) -> Result<Verification, EngineError> {
+        match self.document(&citation.workspace, &citation.path) {
+            Ok((content, document)) => Ok(verify(citation, Some((content.content_hash, &document)))),
+            Err(EngineError::Read(ReadError::Gone)) => Ok(verify(citation, None)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn document(&self, id: &WorkspaceId, path: &RelPath) -> Result<(FileContent, Document), EngineError> {
+        let row = self.store.workspace(id)?;
+        let root = row.root.ok_or_else(|| EngineError::NoRoot { id: id.clone() })?;
+        let content = ingest::read_file(&root, path, self.config.max_file_bytes)?;
+        let document = ingest::extract_contained(&content.bytes, path).map_err(|error| EngineError::NoText {
+            path: path.to_string(),
+            reason: match error {
+                ExtractError::Unsupported { type_name } => format!("{type_name} files are not read"),
+                ExtractError::Failed { reason } => reason,
+            },
+        })?;
+        Ok((content, document))
+    }
+}

@@ -1,0 +1,94 @@
+//! What is indexed and what is not, with reasons.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Engine, EngineError};
+use crate::index::Filter;
+use crate::search::Coverage;
+use crate::workspace::{FileEntry, FileState, Revision, WorkspaceId};
+
+/// A workspace as it stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct StatusReport {
+    /// The workspace.
+    pub workspace: WorkspaceId,
+    /// Its folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
+    /// The newest revision up to which nothing is pending.
+    pub revision: Revision,
+    /// Files by state, and how much is embedded.
+    pub coverage: Coverage,
+    /// Chunks that a query can find.
+    pub num_chunks: usize,
+    /// Those of them that have a vector.
+    pub num_embedded: usize,
+    /// The model.
+    pub model: ModelStatus,
+    /// Whether another process may write this data folder, this one only reads.
+    pub read_only: bool,
+    /// Files that cannot be found, by state.
+    pub not_searchable: BTreeMap<String, Vec<FileEntry>>,
+}
+
+/// The embedding model as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct ModelStatus {
+    /// Its name.
+    pub name: String,
+    /// Whether it runs.
+    pub runs: bool,
+    /// Why it does not, and what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl Engine {
+    /// What is indexed in a workspace and what is not, with reasons.
+    ///
+    /// # Errors
+    /// When the workspace is unknown or its index cannot be read.
+    pub fn status(&self, id: &WorkspaceId) -> Result<StatusReport, EngineError> {
+        let row = self.store.workspace(id)?;
+        let state = self.state(id, Filter::default(), None, 0)?;
+        let coverage = self.coverage_of(&state, true)?;
+        let counts = match &state.snapshot {
+            Some(snapshot) => snapshot.counts()?,
+            None => crate::index::Counts::default(),
+        };
+        let mut not_searchable: BTreeMap<String, Vec<FileEntry>> = BTreeMap::new();
+        for file in self.store.files(id)? {
+            if file.state != FileState::Ready {
+                not_searchable.entry(file.state.name().to_owned()).or_default().push(file);
+            }
+        }
+        Ok(StatusReport {
+            workspace: id.clone(),
+            root: row.root.map(|root| root.display().to_string()),
+            revision: state.view.settled,
+            coverage,
+            num_chunks: counts.num_chunks,
+            num_embedded: counts.num_embedded,
+            model: self.model_status()?,
+            read_only: !self.is_writer(),
+            not_searchable,
+        })
+    }
+
+    /// The embedding model as it stands.
+    ///
+    /// # Errors
+    /// When the configured model is unknown or its files are not as pinned.
+    pub fn model_status(&self) -> Result<ModelStatus, EngineError> {
+        let model = self.model()?;
+        let reason = model.embedder.as_ref().err().map(|error| {
+            let hint = crate::error::Advice::hint(error).map(|hint| format!("; {hint}")).unwrap_or_default();
+            format!("{error}{hint}")
+        });
+        Ok(ModelStatus { name: model.entry.name.clone(), runs: reason.is_none(), reason })
+    }
+}

@@ -1,0 +1,310 @@
+//! Text to the terms of BM25, the same for indexing and for asking.
+//!
+//! Two analyses: the *stemmed* one (parts of words, lower case, accents folded, English stems, without stop words) and
+//! the *exact* one (words as written in lower case, and identifiers such as `v1.2.3` or `max_tokens` whole as well).
+//! Scripts that are written without spaces become overlapping pairs of characters, and single characters beside them,
+//! as Lucene's CJK analysis does.
+
+use tantivy::tokenizer::{
+    AsciiFoldingFilter, Language, LowerCaser, RemoveLongFilter, Stemmer, StopWordFilter, TextAnalyzer, Token, TokenStream,
+    Tokenizer,
+};
+
+/// Longer words are not indexed, in bytes: nobody types them.
+const MAX_TERM_BYTES: usize = 100;
+
+/// What a text is analysed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Analysis {
+    /// Stemmed parts of words.
+    Stemmed,
+    /// Words and identifiers as written.
+    Exact,
+}
+
+/// The analysis as tantivy runs it over a field.
+#[must_use]
+pub fn text_analyzer(analysis: Analysis) -> TextAnalyzer {
+    let words = WordTokenizer { analysis, for_query: false };
+    analyzer_over(words)
+}
+
+fn analyzer_over(words: WordTokenizer) -> TextAnalyzer {
+    let long = RemoveLongFilter::limit(MAX_TERM_BYTES);
+    match words.analysis {
+        Analysis::Stemmed => TextAnalyzer::builder(words)
+            .filter(long)
+            .filter(LowerCaser)
+            .filter(StopWordFilter::new(Language::English).expect("tantivy has English stop words"))
+            .filter(AsciiFoldingFilter)
+            .filter(Stemmer::new(Language::English))
+            .build(),
+        Analysis::Exact => TextAnalyzer::builder(words).filter(long).filter(LowerCaser).build(),
+    }
+}
+
+/// The distinct terms of a query in the order of first use, at most `max_terms`.
+#[must_use]
+pub fn query_terms(text: &str, analysis: Analysis, max_terms: usize) -> Vec<String> {
+    let mut analyzer = analyzer_over(WordTokenizer { analysis, for_query: true });
+    let mut stream = analyzer.token_stream(text);
+    let mut seen = std::collections::HashSet::new();
+    let mut terms = Vec::new();
+    while terms.len() < max_terms && stream.advance() {
+        let term = &stream.token().text;
+        if seen.insert(term.clone()) {
+            terms.push(term.clone());
+        }
+    }
+    terms
+}
+
+/// All terms of a text with their positions, in order.
+#[must_use]
+pub fn positioned_terms(text: &str, analysis: Analysis) -> Vec<(usize, String)> {
+    let mut analyzer = text_analyzer(analysis);
+    let mut stream = analyzer.token_stream(text);
+    let mut terms = Vec::new();
+    while stream.advance() {
+        terms.push((stream.token().position, stream.token().text.clone()));
+    }
+    terms
+}
+
+/// Cuts text into words, identifiers and character pairs.
+#[derive(Debug, Clone, Copy)]
+struct WordTokenizer {
+    analysis: Analysis,
+    /// A query asks for pairs only, where a run is long enough to have one.
+    for_query: bool,
+}
+
+struct WordStream {
+    tokens: std::vec::IntoIter<Token>,
+    current: Token,
+}
+
+impl Tokenizer for WordTokenizer {
+    type TokenStream<'a> = WordStream;
+
+    fn token_stream<'a>(&'a mut self, text: &'a str) -> WordStream {
+        WordStream { tokens: self.tokens(text).into_iter(), current: Token::default() }
+    }
+}
+
+impl TokenStream for WordStream {
+    fn advance(&mut self) -> bool {
+        match self.tokens.next() {
+            Some(token) => {
+                self.current = token;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn token(&self) -> &Token {
+        &self.current
+    }
+
+    fn token_mut(&mut self) -> &mut Token {
+        &mut self.current
+    }
+}
+
+impl WordTokenizer {
+    fn tokens(self, text: &str) -> Vec<Token> {
+        let mut out = Tokens { text, tokens: Vec::new(), position: 0 };
+        let mut rest = text.char_indices().peekable();
+        while let Some((start, first)) = rest.next() {
+            if is_unspaced(first) {
+                let mut ends = vec![start + first.len_utf8()];
+                while let Some(&(at, next)) = rest.peek().filter(|(_, next)| is_unspaced(*next)) {
+                    ends.push(at + next.len_utf8());
+                    rest.next();
+                }
+                out.push_unspaced(start, &ends, self.for_query);
+            } else if first.is_alphanumeric() {
+                let mut end = start + first.len_utf8();
+                while let Some(&(at, next)) =
+                    rest.peek().filter(|(_, next)| next.is_alphanumeric() && !is_unspaced(*next) || is_mark(*next))
+                {
+                    end = at + next.len_utf8();
+                    rest.next();
+                }
+                match self.analysis {
+                    Analysis::Stemmed => out.push_word_and_parts(start, end),
+                    Analysis::Exact => {
+                        let joined_before = out.joins_with_last(start);
+                        out.push(start, end);
+                        if !joined_before {
+                            out.push_identifier(start, end);
+                        }
+                    }
+                }
+            }
+        }
+        out.tokens
+    }
+}
+
+struct Tokens<'a> {
+    text: &'a str,
+    tokens: Vec<Token>,
+    position: usize,
+}
+
+impl Tokens<'_> {
+    fn push(&mut self, start: usize, end: usize) {
+        self.push_at(self.position, start, end);
+        self.position += 1;
+    }
+
+    fn push_at(&mut self, position: usize, start: usize, end: usize) {
+        if end - start <= MAX_TERM_BYTES {
+            self.tokens.push(Token {
+                offset_from: start,
+                offset_to: end,
+                position,
+                text: self.text[start..end].to_owned(),
+                position_length: 1,
+            });
+        }
+    }
+
+    /// A word, and where it is written `likeThis`, its parts at the same position.
+    fn push_word_and_parts(&mut self, start: usize, end: usize) {
+        let position = self.position;
+        self.push(start, end);
+        let word = &self.text[start..end];
+        let mut part_start = 0;
+        let mut before: Option<char> = None;
+        let mut parts = Vec::new();
+        for (at, c) in word.char_indices() {
+            if before.is_some_and(char::is_lowercase) && c.is_uppercase() {
+                parts.push((part_start, at));
+                part_start = at;
+            }
+            before = Some(c);
+        }
+        if part_start > 0 {
+            parts.push((part_start, word.len()));
+            for (from, to) in parts {
+                self.push_at(position, start + from, start + to);
+            }
+        }
+    }
+
+    /// Whether the text between the last word and `start` is one joining character.
+    fn joins_with_last(&self, start: usize) -> bool {
+        let last_end = self.text[..start].char_indices().next_back();
+        last_end.is_some_and(|(at, c)| is_joiner(c) && self.text[..at].chars().next_back().is_some_and(char::is_alphanumeric))
+    }
+
+    /// The whole of an identifier that begins with the word `start..end`, where joined words follow it.
+    fn push_identifier(&mut self, start: usize, end: usize) {
+        let mut whole_end = end;
+        loop {
+            let mut rest = self.text[whole_end..].chars();
+            let (Some(joiner), Some(next)) = (rest.next(), rest.next()) else { break };
+            if !is_joiner(joiner) || !next.is_alphanumeric() || is_unspaced(next) {
+                break;
+            }
+            let after = &self.text[whole_end + joiner.len_utf8()..];
+            let word_len = after.find(|c: char| !c.is_alphanumeric() || is_unspaced(c)).unwrap_or(after.len());
+            whole_end += joiner.len_utf8() + word_len;
+            if whole_end - start > MAX_TERM_BYTES {
+                return;
+            }
+        }
+        if whole_end > end {
+            self.push_at(self.position - 1, start, whole_end);
+        }
+    }
+
+    fn push_unspaced(&mut self, start: usize, ends: &[usize], for_query: bool) {
+        let starts: Vec<usize> = std::iter::once(start).chain(ends.iter().copied()).take(ends.len()).collect();
+        for index in 0..ends.len() {
+            let position = self.position;
+            let has_pair = index + 1 < ends.len();
+            if has_pair {
+                self.push_at(position, starts[index], ends[index + 1]);
+            }
+            if !for_query || ends.len() == 1 {
+                self.push_at(position, starts[index], ends[index]);
+            }
+            self.position += 1;
+        }
+    }
+}
+
+/// Characters that hold an identifier together when words stand on both sides.
+const fn is_joiner(c: char) -> bool {
+    matches!(c, '_' | '-' | '.' | ':' | '/' | '@' | '#' | '+')
+}
+
+/// Combining marks belong to the letter before them.
+const fn is_mark(c: char) -> bool {
+    matches!(c, '\u{300}'..='\u{36f}' | '\u{200d}' | '\u{5b0}'..='\u{5c7}' | '\u{64b}'..='\u{65f}' | '\u{900}'..='\u{903}' | '\u{93a}'..='\u{94f}')
+}
+
+/// Scripts written without spaces between words.
+const fn is_unspaced(c: char) -> bool {
+    matches!(c,
+        '\u{e00}'..='\u{eff}'       // Thai, Lao
+        | '\u{1000}'..='\u{109f}'   // Myanmar
+        | '\u{1780}'..='\u{17ff}'   // Khmer
+        | '\u{1100}'..='\u{11ff}'   // Hangul letters
+        | '\u{3040}'..='\u{30ff}'   // Hiragana, Katakana
+        | '\u{3005}' | '\u{3007}'
+        | '\u{31f0}'..='\u{31ff}'
+        | '\u{3400}'..='\u{4dbf}'   // Han
+        | '\u{4e00}'..='\u{9fff}'
+        | '\u{a960}'..='\u{a97f}'
+        | '\u{ac00}'..='\u{d7ff}'   // Hangul syllables
+        | '\u{f900}'..='\u{faff}'
+        | '\u{ff66}'..='\u{ff9f}'   // half-width Katakana
+        | '\u{20000}'..='\u{323af}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn terms(text: &str, analysis: Analysis) -> Vec<String> {
+        positioned_terms(text, analysis).into_iter().map(|(_, term)| term).collect()
+    }
+
+    #[test]
+    fn stems_and_stop_words_meet_in_the_stemmed_analysis() {
+        assert_eq!(terms("The Indexes are indexing, the café", Analysis::Stemmed), ["index", "index", "cafe"]);
+        assert_eq!(terms("The Indexes", Analysis::Exact), ["the", "indexes"]);
+    }
+
+    #[test]
+    fn an_identifier_is_found_whole_and_by_its_parts() {
+        assert_eq!(terms("set max_chunk_tokens to v1.2.3.", Analysis::Exact), [
+            "set", "max", "max_chunk_tokens", "chunk", "tokens", "to", "v1", "v1.2.3", "2", "3"
+        ]);
+        assert_eq!(terms("retrieveBatch", Analysis::Stemmed), ["retrievebatch", "retriev", "batch"]);
+    }
+
+    #[test]
+    fn scripts_without_spaces_become_pairs_and_single_characters() {
+        assert_eq!(terms("東京都 x", Analysis::Stemmed), ["東京", "東", "京都", "京", "都", "x"]);
+        assert_eq!(query_terms("東京都", Analysis::Stemmed, 9), ["東京", "京都"]);
+        assert_eq!(query_terms("都", Analysis::Stemmed, 9), ["都"]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_query_term_is_among_the_terms_of_the_same_text(text in "\\PC{0,200}") {
+            for analysis in [Analysis::Stemmed, Analysis::Exact] {
+                let indexed = terms(&text, analysis);
+                for term in query_terms(&text, analysis, usize::MAX) {
+                    proptest::prop_assert!(indexed.contains(&term), "{term:?} of {text:?}");
+                }
+            }
+        }
+    }
+}

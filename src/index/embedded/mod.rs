@@ -1,0 +1,292 @@
+//! The index in the process: one store (tantivy) and one table of vectors beside it.
+//!
+//! # Invariants
+//! - The tantivy commit is the only visible moment. Its payload names the revision, the model and the format version.
+//! - A vector is live exactly while a chunk of the snapshot names its key, so vectors need no delete and no rebuild.
+//! - One process writes; any number read the same files and see each commit at their next snapshot.
+
+mod dense;
+mod kernel;
+mod lexical;
+mod schema;
+mod snapshot;
+mod vectors;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+use tantivy::directory::MmapDirectory;
+use tantivy::merge_policy::LogMergePolicy;
+use tantivy::{IndexReader, IndexWriter, ReloadPolicy, Term};
+
+use self::schema::{EXACT, Fields, STEMMED};
+use self::snapshot::{EmbeddedSnapshot, State};
+use self::vectors::{VectorFile, VectorTable};
+use super::analyzer::{Analysis, text_analyzer};
+use super::{Batch, Index, IndexError, Snapshot, VectorKey};
+use crate::workspace::Revision;
+
+/// Changes with the schema, the analysis and the layout of the vectors: another version is built anew.
+const FORMAT_VERSION: u32 = 1;
+/// Memory of the writer for a few files: the least that tantivy takes, because it is cleared for every commit.
+const SMALL_BATCH_BYTES: usize = 15_000_000;
+/// Memory of the writer for many files.
+const LARGE_BATCH_BYTES: usize = 120_000_000;
+/// Batches with more chunks are large.
+const LARGE_BATCH_CHUNKS: usize = 2_000;
+
+/// What an index is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// To be written by this process, and by no other meanwhile.
+    Write,
+    /// To be read beside whoever writes.
+    Read,
+}
+
+/// The index of one workspace in one folder.
+pub struct EmbeddedIndex {
+    folder: PathBuf,
+    model_id: String,
+    fields: Fields,
+    index: tantivy::Index,
+    reader: IndexReader,
+    writer: Mutex<Writer>,
+    vectors: Mutex<VectorFile>,
+    table: Arc<RwLock<VectorTable>>,
+    state: Mutex<Current>,
+}
+
+struct Writer {
+    access: Access,
+    open: Option<(IndexWriter, usize)>,
+}
+
+struct Current {
+    state: Arc<State>,
+    /// When the commit that `state` shows was written, to notice those of other processes.
+    seen: Option<SystemTime>,
+}
+
+/// Written into each commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Payload {
+    format_version: u32,
+    model: String,
+    revision: Revision,
+}
+
+impl EmbeddedIndex {
+    /// Opens the index in `folder`, for the vectors of `num_dimensions` numbers that `model_id` makes.
+    ///
+    /// With [`Access::Write`] a missing index is made.
+    ///
+    /// # Errors
+    /// [`IndexError::Missing`] where there is none to read, [`IndexError::Unusable`] where it is damaged, or of another
+    /// model or format version, [`IndexError::Io`] where the disk refuses.
+    pub fn open(folder: &Path, model_id: &str, num_dimensions: usize, access: Access) -> Result<Self, IndexError> {
+        let postings = folder.join("postings");
+        let (schema, fields) = Fields::build();
+        let exists = postings.join("meta.json").exists();
+        let index = match (exists, access) {
+            (true, _) => tantivy::Index::open_in_dir(&postings).map_err(tantivy)?,
+            (false, Access::Read) => return Err(IndexError::Missing),
+            (false, Access::Write) => {
+                fs_err::create_dir_all(&postings).map_err(io)?;
+                let directory = MmapDirectory::open(&postings).map_err(|error| IndexError::Io(Box::new(error)))?;
+                tantivy::Index::create(directory, schema.clone(), tantivy::IndexSettings::default()).map_err(tantivy)?
+            }
+        };
+        if index.schema() != schema {
+            return Err(IndexError::Unusable { reason: "its fields are of another format version".to_owned() });
+        }
+        index.tokenizers().register(STEMMED, text_analyzer(Analysis::Stemmed));
+        index.tokenizers().register(EXACT, text_analyzer(Analysis::Exact));
+        if let Some(payload) = read_payload(&index)? {
+            if payload.format_version != FORMAT_VERSION {
+                let found = payload.format_version;
+                let reason = format!("it has format version {found}, this program writes {FORMAT_VERSION}");
+                return Err(IndexError::Unusable { reason });
+            }
+            if payload.model != model_id {
+                let reason = format!("it was made for the model `{}`, this is `{model_id}`", payload.model);
+                return Err(IndexError::Unusable { reason });
+            }
+        }
+        if access == Access::Write {
+            let damaged = index.validate_checksum().map_err(tantivy)?;
+            if let Some(file) = damaged.iter().next() {
+                return Err(IndexError::Unusable { reason: format!("the file `{}` is damaged", file.display()) });
+            }
+        }
+        let mut vectors = VectorFile::open(&folder.join("vectors.db"), access == Access::Write)?;
+        let table = RwLock::new(VectorTable::new(num_dimensions));
+        vectors.catch_up(&table)?;
+        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map_err(tantivy)?;
+        let opened = Self {
+            folder: postings,
+            model_id: model_id.to_owned(),
+            fields,
+            index,
+            reader,
+            writer: Mutex::new(Writer { access, open: None }),
+            vectors: Mutex::new(vectors),
+            table: Arc::new(table),
+            state: Mutex::new(Current { state: Arc::new(State::default()), seen: None }),
+        };
+        opened.refresh()?;
+        Ok(opened)
+    }
+
+    /// Removes everything that [`EmbeddedIndex::open`] makes in `folder` but the vectors, which are true of any index.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn discard(folder: &Path) -> Result<(), IndexError> {
+        let postings = folder.join("postings");
+        if postings.exists() { fs_err::remove_dir_all(postings).map_err(io) } else { Ok(()) }
+    }
+
+    /// Removes the table of vectors: they are all made again.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn discard_vectors(folder: &Path) -> Result<(), IndexError> {
+        for name in ["vectors.db", "vectors.db-wal", "vectors.db-shm"] {
+            let file = folder.join(name);
+            if file.exists() {
+                fs_err::remove_file(file).map_err(io)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn committed_at(&self) -> Option<SystemTime> {
+        fs_err::metadata(self.folder.join("meta.json")).and_then(|meta| meta.modified()).ok()
+    }
+
+    /// Makes the newest commit and the newest vectors the state that snapshots show.
+    fn refresh(&self) -> Result<(), IndexError> {
+        let mut current = lock(&self.state);
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        // A commit of another process between the two reads would give its revision to older postings.
+        let (payload, seen) = loop {
+            let before = self.committed_at();
+            let payload = read_payload(&self.index)?;
+            self.reader.reload().map_err(tantivy)?;
+            if self.committed_at() == before && read_payload(&self.index)? == payload {
+                break (payload, before);
+            }
+        };
+        let revision = payload.map(|payload| payload.revision).unwrap_or_default();
+        current.state = Arc::new(State::of(self.reader.searcher(), revision, &table, &current.state)?);
+        current.seen = seen;
+        Ok(())
+    }
+
+    fn commit(&self, writer: &mut IndexWriter, batch: &Batch) -> Result<(), IndexError> {
+        let paths = batch.removed.iter().chain(batch.replaced.iter().map(|(path, _)| path));
+        for path in paths {
+            writer.delete_term(Term::from_field_text(self.fields.path, path.as_str()));
+        }
+        for chunk in batch.replaced.iter().flat_map(|(_, chunks)| chunks) {
+            writer.add_document(self.fields.document(chunk)?).map_err(tantivy)?;
+        }
+        let revision = lock(&self.state).state.revision().max(batch.revision);
+        let payload = Payload { format_version: FORMAT_VERSION, model: self.model_id.clone(), revision };
+        let payload = serde_json::to_string(&payload).map_err(|error| IndexError::Io(Box::new(error)))?;
+        let mut prepared = writer.prepare_commit().map_err(tantivy)?;
+        prepared.set_payload(&payload);
+        prepared.commit().map_err(tantivy)?;
+        Ok(())
+    }
+}
+
+impl Index for EmbeddedIndex {
+    fn apply(&self, batch: &Batch) -> Result<(), IndexError> {
+        let num_chunks: usize = batch.replaced.iter().map(|(_, chunks)| chunks.len()).sum();
+        let memory = if num_chunks > LARGE_BATCH_CHUNKS { LARGE_BATCH_BYTES } else { SMALL_BATCH_BYTES };
+        let mut slot = lock(&self.writer);
+        let mut writer = slot.take(&self.index, memory)?;
+        match self.commit(&mut writer, batch) {
+            Ok(()) => {
+                slot.open = Some((writer, memory));
+                drop(slot);
+                self.refresh()
+            }
+            // The writer may be broken by what failed; the next batch opens another, which begins at the last commit.
+            Err(error) => Err(error),
+        }
+    }
+
+    fn add_vectors(&self, vectors: &[(VectorKey, Vec<f32>)]) -> Result<(), IndexError> {
+        if lock(&self.writer).access == Access::Read {
+            return Err(IndexError::ReadOnly);
+        }
+        lock(&self.vectors).add(vectors, &self.table)?;
+        let mut current = lock(&self.state);
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        current.state = Arc::new(current.state.with_newer_vectors(&table)?);
+        Ok(())
+    }
+
+    fn snapshot(&self) -> Result<Box<dyn Snapshot>, IndexError> {
+        if lock(&self.writer).access == Access::Read {
+            let table_grew = lock(&self.vectors).catch_up(&self.table)?;
+            if table_grew || self.committed_at() != lock(&self.state).seen {
+                self.refresh()?;
+            }
+        }
+        let state = Arc::clone(&lock(&self.state).state);
+        Ok(Box::new(EmbeddedSnapshot { state, table: Arc::clone(&self.table), fields: self.fields }))
+    }
+}
+
+impl Writer {
+    /// The open writer if it has as much memory as is wanted, otherwise a new one.
+    fn take(&mut self, index: &tantivy::Index, memory: usize) -> Result<IndexWriter, IndexError> {
+        if self.access == Access::Read {
+            return Err(IndexError::ReadOnly);
+        }
+        match self.open.take() {
+            Some((writer, has)) if has == memory => return Ok(writer),
+            Some((writer, _)) => writer.wait_merging_threads().map_err(tantivy)?,
+            None => {}
+        }
+        // One thread keeps the chunks in the order of the batch, and a second one would not be faster on small files.
+        let writer: IndexWriter = index.writer_with_num_threads(1, memory).map_err(tantivy)?;
+        let mut merges = LogMergePolicy::default();
+        merges.set_del_docs_ratio_before_merge(0.25);
+        writer.set_merge_policy(Box::new(merges));
+        Ok(writer)
+    }
+}
+
+fn read_payload(index: &tantivy::Index) -> Result<Option<Payload>, IndexError> {
+    let Some(payload) = index.load_metas().map_err(tantivy)?.payload else { return Ok(None) };
+    serde_json::from_str(&payload)
+        .map(Some)
+        .map_err(|_| IndexError::Unusable { reason: "its last commit says nothing that can be read".to_owned() })
+}
+
+/// Nothing in these rooms leaves a lock's content half changed when it panics, so a poisoned lock is used on.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn io(error: std::io::Error) -> IndexError {
+    IndexError::Io(Box::new(error))
+}
+
+fn tantivy(error: tantivy::TantivyError) -> IndexError {
+    use tantivy::TantivyError as E;
+    match error {
+        E::IoError(_) | E::LockFailure(..) | E::OpenDirectoryError(_) | E::OpenWriteError(_) => {
+            IndexError::Io(Box::new(error))
+        }
+        E::OpenReadError(tantivy::directory::error::OpenReadError::IoError { .. }) => IndexError::Io(Box::new(error)),
+        other => IndexError::Unusable { reason: other.to_string() },
+    }
+}

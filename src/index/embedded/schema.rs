@@ -1,0 +1,149 @@
+//! The tantivy schema of a chunk, and the way there and back.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tantivy::TantivyDocument;
+use tantivy::schema::{
+    FAST, Field, INDEXED, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions, Value as _,
+};
+
+use crate::extract::Format;
+use crate::index::{ChunkPlace, ChunkRecord, FileFacts, IndexError, VectorKey};
+use crate::workspace::{ContentHash, RelPath, Revision};
+
+/// The name under which the stemmed analysis is registered.
+pub(super) const STEMMED: &str = "pincite_stemmed";
+/// The name under which the exact analysis is registered.
+pub(super) const EXACT: &str = "pincite_exact";
+
+/// Fast-field names that readers open by name.
+pub(super) const CHUNK_ID: &str = "chunk_id";
+pub(super) const KEY_HIGH: &str = "key_high";
+pub(super) const KEY_LOW: &str = "key_low";
+pub(super) const PATH: &str = "path";
+pub(super) const FORMAT: &str = "format";
+pub(super) const MODIFIED_MS: &str = "modified_ms";
+pub(super) const REVISION: &str = "revision";
+
+/// The fields of a chunk.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fields {
+    pub path: Field,
+    pub format: Field,
+    pub modified_ms: Field,
+    pub revision: Field,
+    pub chunk_id: Field,
+    pub key_high: Field,
+    pub key_low: Field,
+    /// The gap before the chunk, then its words: stored once, and analysed with stems.
+    pub body: Field,
+    pub exact: Field,
+    pub title: Field,
+    pub trail: Field,
+    pub path_words: Field,
+    /// The rest of the record, as JSON: see [`Stored`].
+    pub stored: Field,
+}
+
+/// What is stored beside the words and the fast fields.
+#[derive(Debug, Serialize, Deserialize)]
+struct Stored {
+    hash: ContentHash,
+    place: ChunkPlace,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
+}
+
+impl Fields {
+    pub(super) fn build() -> (Schema, Self) {
+        let mut builder = Schema::builder();
+        let analysed = |name: &str, option| {
+            TextOptions::default()
+                .set_indexing_options(TextFieldIndexing::default().set_tokenizer(name).set_index_option(option))
+        };
+        let words = || analysed(STEMMED, IndexRecordOption::WithFreqs);
+        let fields = Self {
+            path: builder.add_text_field(PATH, STRING | FAST | STORED),
+            format: builder.add_text_field(FORMAT, TextOptions::default().set_fast("raw") | STORED),
+            modified_ms: builder.add_i64_field(MODIFIED_MS, FAST | STORED),
+            revision: builder.add_u64_field(REVISION, FAST | STORED | INDEXED),
+            chunk_id: builder.add_u64_field(CHUNK_ID, FAST),
+            key_high: builder.add_u64_field(KEY_HIGH, FAST | STORED),
+            key_low: builder.add_u64_field(KEY_LOW, FAST | STORED),
+            body: builder.add_text_field("body", words() | STORED),
+            exact: builder.add_text_field("exact", analysed(EXACT, IndexRecordOption::WithFreqsAndPositions)),
+            title: builder.add_text_field("title", words()),
+            trail: builder.add_text_field("trail", words()),
+            path_words: builder.add_text_field("path_words", words()),
+            stored: builder.add_bytes_field("stored", STORED),
+        };
+        (builder.build(), fields)
+    }
+
+    pub(super) fn document(&self, chunk: &ChunkRecord) -> Result<TantivyDocument, IndexError> {
+        let file = &chunk.file;
+        let stored = Stored { hash: file.content_hash, place: chunk.place.clone(), title: file.title.clone() };
+        let stored = serde_json::to_vec(&stored).map_err(|error| IndexError::Io(Box::new(error)))?;
+        let mut document = TantivyDocument::new();
+        document.add_text(self.path, file.path.as_str());
+        document.add_text(self.format, file.format.name());
+        document.add_i64(self.modified_ms, file.modified_ms);
+        document.add_u64(self.revision, file.revision.0);
+        document.add_u64(self.chunk_id, chunk.id().0);
+        let [high, low] = split(chunk.key);
+        document.add_u64(self.key_high, high);
+        document.add_u64(self.key_low, low);
+        document.add_text(self.body, format!("{}{}", chunk.gap, chunk.words));
+        document.add_text(self.exact, &chunk.words);
+        if let Some(title) = &file.title {
+            document.add_text(self.title, title);
+        }
+        for heading in &chunk.place.trail {
+            document.add_text(self.trail, heading);
+        }
+        document.add_text(self.path_words, file.path.as_str());
+        document.add_bytes(self.stored, &stored);
+        Ok(document)
+    }
+
+    pub(super) fn record(&self, document: &TantivyDocument) -> Result<ChunkRecord, IndexError> {
+        let damaged = |what: &str| IndexError::Unusable { reason: format!("a stored chunk has no valid `{what}`") };
+        let values: HashMap<Field, _> = document.field_values().collect();
+        let text = |field: Field, what: &str| values.get(&field).and_then(|v| v.as_str()).ok_or_else(|| damaged(what));
+        let number = |field: Field, what: &str| values.get(&field).and_then(|v| v.as_u64()).ok_or_else(|| damaged(what));
+        let stored = values.get(&self.stored).and_then(|v| v.as_bytes()).ok_or_else(|| damaged("stored"))?;
+        let stored: Stored = serde_json::from_slice(stored).map_err(|_| damaged("stored"))?;
+        let body = text(self.body, "body")?;
+        let gap_bytes = body.len().checked_sub(stored.place.span.len()).ok_or_else(|| damaged("span"))?;
+        let (gap, words) = body.split_at_checked(gap_bytes).ok_or_else(|| damaged("span"))?;
+        let file = FileFacts {
+            path: text(self.path, PATH)?.parse::<RelPath>().map_err(|_| damaged(PATH))?,
+            content_hash: stored.hash,
+            revision: Revision(number(self.revision, REVISION)?),
+            format: Format::from_name(text(self.format, FORMAT)?).ok_or_else(|| damaged(FORMAT))?,
+            modified_ms: values.get(&self.modified_ms).and_then(|v| v.as_i64()).ok_or_else(|| damaged(MODIFIED_MS))?,
+            title: stored.title,
+        };
+        Ok(ChunkRecord {
+            file: Arc::new(file),
+            place: stored.place,
+            words: words.to_owned(),
+            gap: gap.to_owned(),
+            key: join(number(self.key_high, KEY_HIGH)?, number(self.key_low, KEY_LOW)?),
+        })
+    }
+}
+
+/// A key as the two numbers that tantivy has columns for.
+pub(super) fn split(key: VectorKey) -> [u64; 2] {
+    let bytes = key.0.to_be_bytes();
+    let half = |at: usize| u64::from_be_bytes(bytes[at..at + 8].try_into().expect("a key has sixteen bytes"));
+    [half(0), half(8)]
+}
+
+/// The key of two columns.
+pub(super) fn join(high: u64, low: u64) -> VectorKey {
+    VectorKey(u128::from(high) << 64 | u128::from(low))
+}

@@ -1,0 +1,193 @@
+//! Vectors by content: a table on disk that only grows, and the same codes in memory as one contiguous array.
+//!
+//! # Invariants
+//! - A row is a fact (this text under this model has this vector), so nothing here knows of files or deletes.
+//! - A row whose checksum does not fit is as good as absent: its text is embedded again.
+//! - Rows are committed before they are in memory, so a reader process never knows less than it will after a restart.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{PoisonError, RwLock};
+
+use rusqlite::{Connection, OpenFlags, params};
+
+use crate::index::{IndexError, VectorKey};
+
+/// A vector as it is scanned: one byte a dimension, and what to multiply them by.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Code {
+    pub bytes: Vec<i8>,
+    pub scale: f32,
+}
+
+impl Code {
+    /// Rounds a vector to the nearest multiples of its largest component's 127th part.
+    pub(super) fn of(vector: &[f32]) -> Self {
+        let largest = vector.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
+        let scale = if largest > 0.0 { largest / 127.0 } else { 1.0 };
+        #[expect(clippy::cast_possible_truncation, reason = "the quotient lies in -127..=127 by the choice of scale")]
+        let bytes = vector.iter().map(|x| (x / scale).round() as i8).collect();
+        Self { bytes, scale }
+    }
+}
+
+/// The codes in memory.
+#[derive(Debug)]
+pub(super) struct VectorTable {
+    num_dimensions: usize,
+    slots: HashMap<VectorKey, u32>,
+    codes: Vec<i8>,
+    scales: Vec<f32>,
+}
+
+impl VectorTable {
+    pub(super) fn new(num_dimensions: usize) -> Self {
+        Self { num_dimensions, slots: HashMap::new(), codes: Vec::new(), scales: Vec::new() }
+    }
+
+    fn push(&mut self, key: VectorKey, scale: f32, code: impl Iterator<Item = i8>) {
+        let slot = u32::try_from(self.scales.len()).expect("memory ends before four thousand million vectors");
+        self.slots.insert(key, slot);
+        self.scales.push(scale);
+        self.codes.extend(code);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.scales.len()
+    }
+
+    pub(super) fn slot(&self, key: VectorKey) -> Option<u32> {
+        self.slots.get(&key).copied()
+    }
+
+    pub(super) fn codes(&self) -> &[i8] {
+        &self.codes
+    }
+
+    pub(super) fn scale(&self, slot: u32) -> f32 {
+        self.scales[slot as usize]
+    }
+
+    pub(super) const fn num_dimensions(&self) -> usize {
+        self.num_dimensions
+    }
+
+    /// The dot product of `query` with the code at `slot`, the query unrounded.
+    pub(super) fn exact_score(&self, slot: u32, query: &[f32]) -> f32 {
+        let start = slot as usize * self.num_dimensions;
+        let code = &self.codes[start..start + self.num_dimensions];
+        let sum: f32 = code.iter().zip(query).map(|(&byte, &x)| f32::from(byte) * x).sum();
+        sum * self.scale(slot)
+    }
+}
+
+/// The table on disk.
+#[derive(Debug)]
+pub(super) struct VectorFile {
+    connection: Connection,
+    last_row: i64,
+}
+
+impl VectorFile {
+    /// Opens the table at `path`, or makes it where it may be written.
+    pub(super) fn open(path: &Path, writable: bool) -> Result<Self, IndexError> {
+        let connection = if writable {
+            let connection = Connection::open(path).map_err(sqlite)?;
+            connection
+                .execute_batch(
+                    "PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+                     CREATE TABLE IF NOT EXISTS vectors (
+                         id INTEGER PRIMARY KEY, key BLOB NOT NULL, scale REAL NOT NULL, code BLOB NOT NULL,
+                         checksum INTEGER NOT NULL)",
+                )
+                .map_err(sqlite)?;
+            connection
+        } else {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            Connection::open_with_flags(path, flags).map_err(sqlite)?
+        };
+        connection.busy_timeout(std::time::Duration::from_secs(10)).map_err(sqlite)?;
+        Ok(Self { connection, last_row: 0 })
+    }
+
+    /// Brings `table` up to the rows that came since the last call, from this process or another.
+    /// Returns whether there were any.
+    pub(super) fn catch_up(&mut self, table: &RwLock<VectorTable>) -> Result<bool, IndexError> {
+        let mut num_damaged = 0_usize;
+        let before = self.last_row;
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT id, key, scale, code, checksum FROM vectors WHERE id > ?1 ORDER BY id")
+            .map_err(sqlite)?;
+        let mut rows = statement.query([self.last_row]).map_err(sqlite)?;
+        while let Some(row) = rows.next().map_err(sqlite)? {
+            self.last_row = row.get(0).map_err(sqlite)?;
+            let key: [u8; 16] = row.get(1).map_err(sqlite)?;
+            let scale: f64 = row.get(2).map_err(sqlite)?;
+            let code = row.get_ref(3).and_then(|value| Ok(value.as_blob()?)).map_err(sqlite)?;
+            let checksum: u32 = row.get(4).map_err(sqlite)?;
+            let key = VectorKey(u128::from_be_bytes(key));
+            #[expect(clippy::cast_possible_truncation, reason = "written from a single-precision number")]
+            let scale = scale as f32;
+            let mut table = table.write().unwrap_or_else(PoisonError::into_inner);
+            if code.len() != table.num_dimensions || checksum_of(key, scale, code) != checksum {
+                num_damaged += 1;
+            } else if table.slot(key).is_none() {
+                table.push(key, scale, code.iter().map(|&byte| byte.cast_signed()));
+            }
+        }
+        if num_damaged > 0 {
+            tracing::warn!(num_damaged, "vectors on disk are damaged or of another model; their texts are embedded again");
+        }
+        Ok(self.last_row > before)
+    }
+
+    /// Writes the vectors whose keys `table` does not know, durably, then makes them part of it.
+    pub(super) fn add(
+        &mut self,
+        vectors: &[(VectorKey, Vec<f32>)],
+        table: &RwLock<VectorTable>,
+    ) -> Result<(), IndexError> {
+        let unknown: Vec<&(VectorKey, Vec<f32>)> = {
+            let table = table.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some((_, vector)) = vectors.iter().find(|(_, vector)| vector.len() != table.num_dimensions) {
+                return Err(IndexError::Dimensions { expected: table.num_dimensions, found: vector.len() });
+            }
+            vectors.iter().filter(|(key, _)| table.slot(*key).is_none()).collect()
+        };
+        let transaction = self.connection.transaction().map_err(sqlite)?;
+        {
+            let mut statement = transaction
+                .prepare_cached("INSERT INTO vectors (key, scale, code, checksum) VALUES (?1, ?2, ?3, ?4)")
+                .map_err(sqlite)?;
+            for (key, vector) in unknown {
+                let code = Code::of(vector);
+                let bytes: Vec<u8> = code.bytes.iter().map(|byte| byte.cast_unsigned()).collect();
+                let checksum = checksum_of(*key, code.scale, &bytes);
+                statement
+                    .execute(params![key.0.to_be_bytes(), f64::from(code.scale), bytes, checksum])
+                    .map_err(sqlite)?;
+            }
+        }
+        transaction.commit().map_err(sqlite)?;
+        self.catch_up(table)?;
+        Ok(())
+    }
+}
+
+fn checksum_of(key: VectorKey, scale: f32, code: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&key.0.to_be_bytes());
+    hasher.update(&scale.to_be_bytes());
+    hasher.update(code);
+    hasher.finalize()
+}
+
+fn sqlite(error: rusqlite::Error) -> IndexError {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => {
+            IndexError::Unusable { reason: format!("the table of vectors is damaged ({error})") }
+        }
+        _ => IndexError::Io(Box::new(error)),
+    }
+}

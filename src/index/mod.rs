@@ -1,0 +1,286 @@
+//! The searchable state of one workspace, and the only room that writes it.
+//!
+//! # Invariants
+//! - A batch becomes visible as a whole, at one [`Revision`], or not at all.
+//! - Applying a batch twice equals applying it once; recovery relies on it.
+//! - A chunk without a vector is found by its words; a vector that comes later changes no posting.
+//! - Equal scores order by [`ChunkId`], so the same state and query give the same list.
+//!
+//! # Not here
+//! Scores of the two legs are never mixed in this room (`search::fusion`), and nothing here reads a workspace's files.
+
+pub mod analyzer;
+pub mod embedded;
+mod filter;
+
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+pub use filter::Filter;
+
+use crate::config::FieldWeights;
+use crate::error::Advice;
+use crate::extract::Format;
+use crate::workspace::{ContentHash, LineRange, RelPath, Revision, Span};
+
+/// Orders chunks of equal score: the first eight bytes of the SHA-256 of path and start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ChunkId(pub u64);
+
+impl ChunkId {
+    /// The id of the chunk that begins at byte `start` of the document at `path`.
+    #[must_use]
+    pub fn of(path: &RelPath, start: usize) -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update(path.as_str().as_bytes());
+        hasher.update([0]);
+        hasher.update((start as u64).to_be_bytes());
+        let digest: [u8; 32] = hasher.finalize().into();
+        Self(u64::from_be_bytes(digest[..8].try_into().expect("a digest has more than eight bytes")))
+    }
+}
+
+/// Names a vector by what made it: the first sixteen bytes of the SHA-256 of model and embedded text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct VectorKey(pub u128);
+
+impl VectorKey {
+    /// The key of the vector that `model_id` makes of `embedding_text`.
+    #[must_use]
+    pub fn of(model_id: &str, embedding_text: &str) -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update(model_id.as_bytes());
+        hasher.update([0]);
+        hasher.update(embedding_text.as_bytes());
+        let digest: [u8; 32] = hasher.finalize().into();
+        Self(u128::from_be_bytes(digest[..16].try_into().expect("a digest has more than sixteen bytes")))
+    }
+}
+
+/// What all chunks of one file share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileFacts {
+    /// Where the file is.
+    pub path: RelPath,
+    /// The hash of the bytes that were read.
+    pub content_hash: ContentHash,
+    /// The change that brought these bytes.
+    pub revision: Revision,
+    /// What the file was taken for.
+    pub format: Format,
+    /// When the file was last modified, in milliseconds since 1970.
+    pub modified_ms: i64,
+    /// The document's title.
+    pub title: Option<String>,
+}
+
+/// A chunk as the index keeps it and gives it back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChunkRecord {
+    /// The file it belongs to.
+    pub file: Arc<FileFacts>,
+    /// What is its own.
+    pub place: ChunkPlace,
+    /// The chunk's own words, verbatim at [`ChunkPlace::span`].
+    pub words: String,
+    /// The white space between the chunk before and this one, so that neighbours can be put together verbatim.
+    pub gap: String,
+    /// The vector that belongs to it.
+    pub key: VectorKey,
+}
+
+/// Where a chunk stands in its document, and under what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChunkPlace {
+    /// Position among the document's chunks, from 0.
+    pub ordinal: u32,
+    /// Byte range in the document's text.
+    pub span: Span,
+    /// Page, counted from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<u32>,
+    /// Lines of the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<LineRange>,
+    /// Headings or definitions above it, outermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trail: Vec<String>,
+    /// What stands in front of the words when they are embedded.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub context: String,
+}
+
+impl ChunkRecord {
+    /// The chunk's id.
+    #[must_use]
+    pub fn id(&self) -> ChunkId {
+        ChunkId::of(&self.file.path, self.place.span.start)
+    }
+
+    /// What the model embeds: the context, then the words.
+    #[must_use]
+    pub fn embedding_text(&self) -> String {
+        format!("{}{}", self.place.context, self.words)
+    }
+}
+
+/// Changes that become visible together.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// The newest change of the batch; the index is at this revision afterwards.
+    pub revision: Revision,
+    /// Files whose chunks are replaced: all old chunks of the path go, these come. No chunks is allowed.
+    pub replaced: Vec<(RelPath, Vec<ChunkRecord>)>,
+    /// Files whose chunks go.
+    pub removed: Vec<RelPath>,
+}
+
+/// What the lexical leg looks for. Every word is optional; more and rarer words score higher.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LexicalQuery {
+    /// Plain words, as a person typed them.
+    pub words: String,
+    /// Quoted phrases: their words side by side, as written, count extra.
+    pub phrases: Vec<String>,
+    /// The weights of the fields.
+    pub weights: FieldWeights,
+}
+
+/// A chunk that a leg found. `address` is valid in the snapshot that gave it, and there alone.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scored {
+    /// Where the snapshot has the chunk.
+    pub address: u64,
+    /// Orders equal scores.
+    pub id: ChunkId,
+    /// BM25 for the lexical leg, cosine for the dense one; higher is better.
+    pub score: f32,
+}
+
+/// How much a snapshot holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Chunks that a query can find.
+    pub num_chunks: usize,
+    /// Those of them that have a vector.
+    pub num_embedded: usize,
+}
+
+/// The searchable state of one workspace.
+pub trait Index: Send + Sync {
+    /// Makes a batch visible and durable, as a whole. Does nothing twice: an equal batch leaves the same state.
+    ///
+    /// # Errors
+    /// Nothing of the batch is visible then, now or after a restart.
+    fn apply(&self, batch: &Batch) -> Result<(), IndexError>;
+
+    /// Keeps vectors; chunks that name one of these keys are found by it from now on. Known keys are left alone.
+    ///
+    /// # Errors
+    /// When the table cannot be written or a vector has not the model's dimensions; none is kept then.
+    fn add_vectors(&self, vectors: &[(VectorKey, Vec<f32>)]) -> Result<(), IndexError>;
+
+    /// The newest visible state. It does not change while it is held.
+    ///
+    /// # Errors
+    /// When the files on disk cannot be opened or are damaged.
+    fn snapshot(&self) -> Result<Box<dyn Snapshot>, IndexError>;
+}
+
+/// One visible state of an index: both legs of a query read the same one.
+pub trait Snapshot: Send + Sync {
+    /// The newest change that this state holds.
+    fn revision(&self) -> Revision;
+
+    /// How much it holds.
+    ///
+    /// # Errors
+    /// When the files on disk are damaged.
+    fn counts(&self) -> Result<Counts, IndexError>;
+
+    /// The best `limit` chunks by BM25 among those that pass `filter`, best first, ties by id.
+    ///
+    /// # Errors
+    /// When the files on disk are damaged.
+    fn lexical(&self, query: &LexicalQuery, filter: &Filter, limit: usize) -> Result<Vec<Scored>, IndexError>;
+
+    /// The best `limit` chunks by cosine to `query` (unit length) among those that have a vector and pass `filter`,
+    /// best first, ties by id.
+    ///
+    /// # Errors
+    /// When `query` has not the model's dimensions, or the files on disk are damaged.
+    fn dense(&self, query: &[f32], filter: &Filter, limit: usize) -> Result<Vec<Scored>, IndexError>;
+
+    /// The chunks at these addresses, in their order.
+    ///
+    /// # Errors
+    /// When the files on disk are damaged or an address is of another snapshot.
+    fn load(&self, addresses: &[u64]) -> Result<Vec<ChunkRecord>, IndexError>;
+
+    /// All chunks of a file, in the order of its text.
+    ///
+    /// # Errors
+    /// When the files on disk are damaged.
+    fn file(&self, path: &RelPath) -> Result<Vec<ChunkRecord>, IndexError>;
+
+    /// Up to `limit` chunks that have no vector yet, newest file first, each key once.
+    ///
+    /// # Errors
+    /// When the files on disk are damaged.
+    fn unembedded(&self, limit: usize) -> Result<Vec<(VectorKey, String)>, IndexError>;
+}
+
+/// Why the index cannot do what it was asked, split by what the caller does next.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// The files on disk are of another model, another format version, or damaged: build the index again.
+    #[error("the index has to be built again: {reason}")]
+    Unusable {
+        /// What is wrong.
+        reason: String,
+    },
+    /// There is no index yet.
+    #[error("nothing is indexed in this workspace yet")]
+    Missing,
+    /// Opened for reading only.
+    #[error("the index was opened for reading only")]
+    ReadOnly,
+    /// A vector or query of the wrong length.
+    #[error("a vector of {found} dimensions came to an index of {expected}")]
+    Dimensions {
+        /// The model's dimensions.
+        expected: usize,
+        /// What came.
+        found: usize,
+    },
+    /// The disk refused: full, not permitted, gone. Try again when that has changed.
+    #[error("the index's files cannot be written or read")]
+    Io(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Advice for IndexError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Unusable { .. } => "index_unusable",
+            Self::Missing => "index_missing",
+            Self::ReadOnly => "read_only",
+            Self::Dimensions { .. } => "wrong_dimensions",
+            Self::Io(_) => "index_io",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unusable { .. } => {
+                Some("run `pincite index PATH` on the workspace's folder: it builds the index anew from the files".to_owned())
+            }
+            Self::Missing => Some("run `pincite index PATH` first, or add `--path PATH` to the search".to_owned()),
+            Self::ReadOnly => Some("write through the process that holds the data folder".to_owned()),
+            Self::Dimensions { .. } => None,
+            Self::Io(_) => Some("check free space and permissions of the data folder".to_owned()),
+        }
+    }
+}

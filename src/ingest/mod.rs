@@ -1,0 +1,61 @@
+//! The change line: a scan finds what changed, the log takes it, the worker brings it into the index.
+//!
+//! # Invariants
+//! - The index commits a change before the store acknowledges it, so a crash repeats work and never loses it.
+//! - A file that cannot be read or extracted is recorded with its reason, and the line goes on.
+//! - Content that is already indexed under its path is not read again, and a text that has a vector is not embedded again.
+//!
+//! # Not here
+//! Which process may write (`engine`), and what a query sees of changes that are still pending (`engine`).
+
+mod progress;
+mod read;
+mod scan;
+mod worker;
+
+pub use progress::{Progress, Silent, Stage};
+pub use read::{FileContent, ReadError, canonical_folder, read_file};
+pub use scan::{ScanReport, scan};
+pub use worker::{Line, LineReport, embed_missing, extract_contained, index_pending};
+
+use crate::embed::EmbedError;
+use crate::error::Advice;
+use crate::index::IndexError;
+use crate::workspace::StoreError;
+
+/// Why the line stopped. What was acknowledged stays; what was not is done again next time.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// The folder cannot be listed.
+    #[error(transparent)]
+    Folder(#[from] ReadError),
+    /// The log or the file table refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The index refused.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The model failed; the files are searchable by words.
+    #[error(transparent)]
+    Embed(#[from] EmbedError),
+}
+
+impl Advice for IngestError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Folder(error) => error.code(),
+            Self::Store(error) => error.code(),
+            Self::Index(error) => error.code(),
+            Self::Embed(error) => error.code(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Folder(error) => error.hint(),
+            Self::Store(error) => error.hint(),
+            Self::Index(error) => error.hint(),
+            Self::Embed(error) => error.hint(),
+        }
+    }
+}

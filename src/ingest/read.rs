@@ -1,0 +1,176 @@
+//! A file's bytes, read once and whole, from inside the workspace's folder only.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use crate::error::Advice;
+use crate::workspace::{ContentHash, Fingerprint, RelPath};
+
+/// A file that is written while it is read is read again so often.
+const MAX_ATTEMPTS: usize = 3;
+
+/// What was read.
+#[derive(Debug, Clone)]
+pub struct FileContent {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// Their hash.
+    pub content_hash: ContentHash,
+    /// Size and time of the file before and after the read: they were the same.
+    pub fingerprint: Fingerprint,
+}
+
+/// Reads a file of a workspace.
+///
+/// Symbolic links in the path are resolved, and what they lead to must lie under `root`, which is canonical.
+///
+/// # Errors
+/// [`ReadError::Gone`] where there is no such file, [`ReadError::Outside`] where a link leads out of the workspace, and
+/// the others where it cannot be read whole.
+pub fn read_file(root: &Path, path: &RelPath, max_bytes: u64) -> Result<FileContent, ReadError> {
+    let wanted = path.under(root);
+    let real = fs_err::canonicalize(&wanted).map_err(ReadError::from_io)?;
+    if !real.starts_with(root) {
+        return Err(ReadError::Outside { path: path.clone() });
+    }
+    for _ in 0..MAX_ATTEMPTS {
+        let mut file = fs_err::File::open(&real).map_err(ReadError::from_io)?;
+        let metadata = file.metadata().map_err(ReadError::from_io)?;
+        if !metadata.is_file() {
+            return Err(ReadError::NotAFile { path: wanted });
+        }
+        if metadata.len() > max_bytes {
+            return Err(ReadError::TooLarge { size: metadata.len(), max_bytes });
+        }
+        let before = fingerprint(&metadata);
+        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+        file.by_ref().take(max_bytes + 1).read_to_end(&mut bytes).map_err(ReadError::Io)?;
+        let after = fingerprint(&file.metadata().map_err(ReadError::from_io)?);
+        if before == after && bytes.len() as u64 == after.size {
+            let content_hash = ContentHash::of(&bytes);
+            return Ok(FileContent { bytes, content_hash, fingerprint: after });
+        }
+    }
+    Err(ReadError::Unstable)
+}
+
+/// Size and modification time of a file.
+pub(super) fn fingerprint(metadata: &std::fs::Metadata) -> Fingerprint {
+    let modified = metadata.modified().unwrap_or(UNIX_EPOCH);
+    let modified_ns = match modified.duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
+        Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |ns| -ns),
+    };
+    Fingerprint { size: metadata.len(), modified_ns }
+}
+
+/// The canonical path of a folder that is to be a workspace's root.
+///
+/// # Errors
+/// Where there is nothing, or no folder, or it may not be entered.
+pub fn canonical_folder(folder: &Path) -> Result<PathBuf, ReadError> {
+    let root = fs_err::canonicalize(folder).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => ReadError::NoFolder { path: folder.to_owned() },
+        _ => ReadError::Io(error),
+    })?;
+    if !root.is_dir() {
+        return Err(ReadError::NotAFolder { path: folder.to_owned() });
+    }
+    fs_err::read_dir(&root).map_err(ReadError::Io)?;
+    Ok(root)
+}
+
+/// Why a file or folder was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// There is no such file (any more).
+    #[error("the file is gone")]
+    Gone,
+    /// There is no such folder.
+    #[error("there is no folder `{}`", path.display())]
+    NoFolder {
+        /// What was given.
+        path: PathBuf,
+    },
+    /// A file where a folder is wanted.
+    #[error("`{}` is not a folder", path.display())]
+    NotAFolder {
+        /// What was given.
+        path: PathBuf,
+    },
+    /// A folder, socket or device where a file is wanted.
+    #[error("`{}` is not a regular file", path.display())]
+    NotAFile {
+        /// What was given.
+        path: PathBuf,
+    },
+    /// A symbolic link leads out of the workspace.
+    #[error("`{path}` leads out of the workspace")]
+    Outside {
+        /// What was given.
+        path: RelPath,
+    },
+    /// Over the limit.
+    #[error("the file has {size} bytes, more than the limit of {max_bytes}")]
+    TooLarge {
+        /// Size in bytes.
+        size: u64,
+        /// The limit in bytes.
+        max_bytes: u64,
+    },
+    /// It was written to each time it was read.
+    #[error("the file changes while it is read")]
+    Unstable,
+    /// The system refused.
+    #[error(transparent)]
+    Io(std::io::Error),
+}
+
+impl ReadError {
+    fn from_io(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => Self::Gone,
+            _ => Self::Io(error),
+        }
+    }
+
+    /// The reason as it is listed beside a failed file: without the path, which stands there already.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Io(error) if error.kind() == std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+            Self::Outside { .. } => "leads out of the workspace".to_owned(),
+            other => other.to_string(),
+        }
+    }
+}
+
+impl Advice for ReadError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Gone => "file_not_found",
+            Self::NoFolder { .. } | Self::NotAFolder { .. } => "no_such_folder",
+            Self::NotAFile { .. } => "not_a_file",
+            Self::Outside { .. } => "outside_workspace",
+            Self::TooLarge { .. } => "file_too_large",
+            Self::Unstable => "file_changes",
+            Self::Io(_) => "file_io",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(
+            match self {
+                Self::Gone => "list what there is with `pincite status` or `GET …/files`",
+                Self::NoFolder { .. } => "check the path; it must be an existing folder",
+                Self::NotAFolder { .. } => "give the folder that the file is in",
+                Self::NotAFile { .. } | Self::Outside { .. } => "only regular files inside the workspace's folder are read",
+                Self::TooLarge { .. } => "raise `max_file_bytes` in `config.toml` of the data folder, or divide the file",
+                Self::Unstable => "index again when the file is no longer written to",
+                Self::Io(_) => "check the permissions",
+            }
+            .to_owned(),
+        )
+    }
+}

@@ -1,0 +1,316 @@
+//! The worker: pending changes of one workspace, through extraction and chunks into the index, and then the vectors.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rayon::prelude::*;
+
+use super::progress::{Progress, Stage};
+use super::read::{FileContent, fingerprint as fingerprint_of, read_file};
+use super::{IngestError, ReadError};
+use crate::chunk::{TokenCounter, chunk};
+use crate::embed::Embedder;
+use crate::extract::{Document, ExtractError, Hints, extract};
+use crate::index::{Batch, ChunkPlace, ChunkRecord, FileFacts, Index, VectorKey};
+use crate::workspace::{
+    Change, ChangeKind, ContentHash, FileEntry, FileState, Fingerprint, Outcome, RelPath, Store, WorkspaceId,
+};
+
+/// Changes that become visible together, at most: enough that a commit's cost is small beside its files'.
+const MAX_BATCH_FILES: usize = 1_024;
+/// Bytes of files that one batch reads, about: what is held in memory at a time.
+const MAX_BATCH_BYTES: u64 = 64 * 1024 * 1024;
+/// White space of more bytes than this is not kept between two chunks.
+const MAX_GAP_BYTES: usize = 64;
+/// Chunks that are embedded between two looks at what is newest.
+const EMBED_BATCH: usize = 512;
+
+/// What the worker works with.
+pub struct Line<'a> {
+    /// The log and the file table.
+    pub store: &'a Store,
+    /// The workspace whose changes are brought in.
+    pub workspace: &'a WorkspaceId,
+    /// Its folder, canonical.
+    pub root: &'a Path,
+    /// Where they go.
+    pub index: &'a dyn Index,
+    /// Counts tokens for the chunker.
+    pub tokens: &'a dyn TokenCounter,
+    /// Names the model in the keys of vectors.
+    pub model_id: &'a str,
+    /// Larger files are refused.
+    pub max_file_bytes: u64,
+}
+
+/// What the worker did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LineReport {
+    /// Files whose content went into the index.
+    pub num_indexed: usize,
+    /// Files that were touched and hold what is already indexed.
+    pub num_unchanged: usize,
+    /// Files that went out of the index.
+    pub num_removed: usize,
+    /// Chunks that were written.
+    pub num_chunks: usize,
+    /// Chunks that were embedded.
+    pub num_embedded: usize,
+}
+
+/// Brings all pending changes into the index, in batches, each committed and then acknowledged.
+///
+/// # Errors
+/// When the index or the store refuses; batches before stay, the failed one is done again next time.
+pub fn index_pending(line: &Line<'_>, progress: &dyn Progress) -> Result<LineReport, IngestError> {
+    let mut report = LineReport::default();
+    let total = line.store.counts(line.workspace)?.pending;
+    progress.begin(Stage::Indexing, Some(total));
+    loop {
+        let changes = line.store.pending(line.workspace, MAX_BATCH_FILES)?;
+        if changes.is_empty() {
+            break;
+        }
+        let sizes: Vec<u64> = changes.iter().map(|change| line.size_of(&change.path)).collect();
+        let mut rest = changes.as_slice();
+        let mut rest_sizes = sizes.as_slice();
+        while !rest.is_empty() {
+            let num_files = files_within(rest_sizes, MAX_BATCH_BYTES);
+            index_batch(line, &rest[..num_files], &mut report)?;
+            progress.advance(num_files as u64);
+            rest = &rest[num_files..];
+            rest_sizes = &rest_sizes[num_files..];
+        }
+    }
+    progress.end();
+    Ok(report)
+}
+
+/// Embeds chunks that have no vector yet, newest files first, until there is none.
+///
+/// # Errors
+/// When the model or the index refuses; vectors before stay.
+pub fn embed_missing(
+    index: &dyn Index,
+    embedder: &dyn Embedder,
+    progress: &dyn Progress,
+) -> Result<usize, IngestError> {
+    let mut num_embedded = 0;
+    let counts = index.snapshot()?.counts()?;
+    let missing = counts.num_chunks - counts.num_embedded;
+    if missing == 0 {
+        return Ok(0);
+    }
+    progress.begin(Stage::Embedding, Some(missing as u64));
+    loop {
+        let waiting = index.snapshot()?.unembedded(EMBED_BATCH)?;
+        if waiting.is_empty() {
+            break;
+        }
+        let texts: Vec<&str> = waiting.iter().map(|(_, text)| text.as_str()).collect();
+        let vectors = embedder.embed_passages(&texts)?;
+        let vectors: Vec<(VectorKey, Vec<f32>)> = waiting.iter().map(|(key, _)| *key).zip(vectors).collect();
+        index.add_vectors(&vectors)?;
+        num_embedded += vectors.len();
+        progress.advance(vectors.len() as u64);
+    }
+    progress.end();
+    Ok(num_embedded)
+}
+
+/// No file has this fingerprint, so the next scan takes the file up again.
+const NEVER: Fingerprint = Fingerprint { size: 0, modified_ns: i64::MIN };
+
+/// How many files from the front stay within `max_bytes`; at least one.
+fn files_within(sizes: &[u64], max_bytes: u64) -> usize {
+    let mut sum = 0_u64;
+    let within = sizes.iter().take_while(|&&size| {
+        sum = sum.saturating_add(size);
+        sum <= max_bytes
+    });
+    within.count().max(1).min(sizes.len())
+}
+
+/// What became of one change.
+enum Prepared {
+    /// New content, with its chunks.
+    Indexed(FileEntry, Fingerprint, Vec<ChunkRecord>),
+    /// What was already indexed; only the fingerprint is new.
+    Unchanged(FileEntry, Fingerprint),
+    /// No text to index, for the reason in the entry.
+    Textless(FileEntry, Fingerprint),
+    /// No file.
+    Gone(RelPath),
+}
+
+fn index_batch(line: &Line<'_>, changes: &[Change], report: &mut LineReport) -> Result<(), IngestError> {
+    let Some(through) = changes.iter().map(|change| change.revision).max() else { return Ok(()) };
+    let prepared: Vec<Prepared> = changes.par_iter().map(|change| prepare(line, change)).collect::<Result<_, _>>()?;
+
+    let mut batch = Batch { revision: through, ..Batch::default() };
+    let mut outcomes = Vec::with_capacity(prepared.len());
+    for file in prepared {
+        match file {
+            Prepared::Indexed(entry, fingerprint, chunks) => {
+                report.num_indexed += 1;
+                report.num_chunks += chunks.len();
+                batch.replaced.push((entry.path.clone(), chunks));
+                outcomes.push(Outcome::File(entry, fingerprint));
+            }
+            Prepared::Unchanged(entry, fingerprint) => {
+                report.num_unchanged += 1;
+                outcomes.push(Outcome::File(entry, fingerprint));
+            }
+            Prepared::Textless(entry, fingerprint) => {
+                batch.removed.push(entry.path.clone());
+                outcomes.push(Outcome::File(entry, fingerprint));
+            }
+            Prepared::Gone(path) => {
+                report.num_removed += 1;
+                batch.removed.push(path.clone());
+                outcomes.push(Outcome::Gone(path));
+            }
+        }
+    }
+    // The index first: a crash after this line repeats the batch, a crash after an early acknowledgement would lose it.
+    line.index.apply(&batch)?;
+    line.store.acknowledge(line.workspace, through, &outcomes)?;
+    Ok(())
+}
+
+impl Line<'_> {
+    fn size_of(&self, path: &RelPath) -> u64 {
+        fs_err::symlink_metadata(path.under(self.root)).map_or(0, |metadata| metadata.len())
+    }
+}
+
+fn prepare(line: &Line<'_>, change: &Change) -> Result<Prepared, IngestError> {
+    let path = &change.path;
+    // A deleted file may be back by now; what is on disk is what counts.
+    let content = match read_file(line.root, path, line.max_file_bytes) {
+        Ok(content) => content,
+        Err(ReadError::Gone | ReadError::NotAFile { .. }) => return Ok(Prepared::Gone(path.clone())),
+        Err(error) => {
+            if change.kind == ChangeKind::Deleted {
+                return Ok(Prepared::Gone(path.clone()));
+            }
+            tracing::warn!(%path, %error, "a file cannot be read");
+            let seen = fs_err::symlink_metadata(path.under(line.root)).map(|metadata| fingerprint_of(&metadata));
+            let entry = entry(change, &seen.unwrap_or(NEVER), FileState::Failed, Some(error.reason()));
+            return Ok(Prepared::Textless(entry, NEVER));
+        }
+    };
+    let fingerprint = content.fingerprint;
+    if let Some(known) = line.store.file(line.workspace, path)?
+        && known.content_hash == Some(content.content_hash)
+        && known.num_chunks > 0
+    {
+        let entry = FileEntry {
+            state: FileState::Ready,
+            size: fingerprint.size,
+            modified: timestamp(fingerprint.modified_ns),
+            ..known
+        };
+        return Ok(Prepared::Unchanged(entry, fingerprint));
+    }
+    Ok(read_in(line, change, &content))
+}
+
+fn read_in(line: &Line<'_>, change: &Change, content: &FileContent) -> Prepared {
+    let path = &change.path;
+    let fingerprint = content.fingerprint;
+    let textless = |state, reason: Option<String>| {
+        let mut entry = entry(change, &fingerprint, state, reason);
+        entry.content_hash = Some(content.content_hash);
+        Prepared::Textless(entry, fingerprint)
+    };
+    let document = match extract_contained(&content.bytes, path) {
+        Ok(document) => document,
+        Err(ExtractError::Unsupported { type_name }) => {
+            return textless(FileState::Unsupported, Some(format!("{type_name} files are not read")));
+        }
+        Err(ExtractError::Failed { reason }) => {
+            tracing::warn!(%path, %reason, "extraction failed");
+            return textless(FileState::Failed, Some(reason));
+        }
+    };
+    let chunks = records(line, change, content.content_hash, fingerprint, &document);
+    if chunks.is_empty() {
+        return textless(FileState::Empty, Some("the file holds no text".to_owned()));
+    }
+    let mut entry = entry(change, &fingerprint, FileState::Ready, None);
+    entry.format = Some(document.format.name().to_owned());
+    entry.title = document.title;
+    entry.content_hash = Some(content.content_hash);
+    entry.num_chunks = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
+    Prepared::Indexed(entry, fingerprint, chunks)
+}
+
+/// Extraction whose panic is the file's failure and not the program's.
+///
+/// # Errors
+/// As [`extract`], and [`ExtractError::Failed`] where a reader panics.
+pub fn extract_contained(bytes: &[u8], path: &RelPath) -> Result<Document, ExtractError> {
+    catch_unwind(AssertUnwindSafe(|| extract(bytes, Hints { file_name: path.file_name() })))
+        .unwrap_or_else(|_| Err(ExtractError::Failed { reason: "the reader for this type crashed on the file".to_owned() }))
+}
+
+fn records(
+    line: &Line<'_>,
+    change: &Change,
+    content_hash: ContentHash,
+    fingerprint: Fingerprint,
+    document: &Document,
+) -> Vec<ChunkRecord> {
+    let file = Arc::new(FileFacts {
+        path: change.path.clone(),
+        content_hash,
+        revision: change.revision,
+        format: document.format,
+        modified_ms: fingerprint.modified_ns.div_euclid(1_000_000),
+        title: document.title.clone(),
+    });
+    let mut end_before = 0;
+    chunk(document, line.tokens)
+        .into_iter()
+        .map(|chunk| {
+            let words = &document.text[chunk.span.range()];
+            // Words that stand far apart are not put together again, so a wide gap need not be kept.
+            let gap = &document.text[end_before..chunk.span.start];
+            let gap = if gap.len() <= MAX_GAP_BYTES { gap.to_owned() } else { String::new() };
+            end_before = chunk.span.end;
+            let key = VectorKey::of(line.model_id, &chunk.embedding_text);
+            let context = chunk.embedding_text.strip_suffix(words).unwrap_or_default().to_owned();
+            let place = ChunkPlace {
+                ordinal: chunk.ordinal,
+                span: chunk.span,
+                page: chunk.page,
+                lines: chunk.lines,
+                trail: chunk.trail.to_vec(),
+                context,
+            };
+            ChunkRecord { file: Arc::clone(&file), place, words: words.to_owned(), gap, key }
+        })
+        .collect()
+}
+
+fn entry(change: &Change, fingerprint: &Fingerprint, state: FileState, reason: Option<String>) -> FileEntry {
+    FileEntry {
+        path: change.path.clone(),
+        state,
+        reason,
+        format: None,
+        title: None,
+        size: fingerprint.size,
+        modified: timestamp(fingerprint.modified_ns),
+        content_hash: None,
+        revision: change.revision,
+        num_chunks: 0,
+    }
+}
+
+fn timestamp(modified_ns: i64) -> Timestamp {
+    Timestamp::from_nanosecond(i128::from(modified_ns)).unwrap_or(Timestamp::UNIX_EPOCH)
+}

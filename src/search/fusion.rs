@@ -1,0 +1,150 @@
+//! Two ranked lists to one.
+
+use std::collections::HashMap;
+
+use crate::index::{ChunkId, Scored};
+
+/// A chunk with its fused score and where each leg had it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Fused {
+    /// Where the snapshot has the chunk.
+    pub address: u64,
+    /// Orders equal scores.
+    pub id: ChunkId,
+    /// Higher is better.
+    pub score: f32,
+    /// Rank from 1 and score in the lexical list.
+    pub lexical: Option<(usize, f32)>,
+    /// Rank from 1 and score in the dense list.
+    pub dense: Option<(usize, f32)>,
+}
+
+/// Mixes two ranked lists by a convex combination of min-max normalised scores.
+///
+/// Each list maps to `0..=1` by its own minimum and maximum (a constant list maps to 1). The fused score is
+/// `dense_weight * dense + (1 - dense_weight) * lexical`, a chunk missing from a list counting 0 there, so it lies in
+/// `0..=1`. Returns every chunk once, best first; ties order by [`ChunkId`], so results repeat.
+///
+/// Source: Bruch, Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval", TOIS 2023, section 4.
+#[must_use]
+pub fn convex(lexical: &[Scored], dense: &[Scored], dense_weight: f32) -> Vec<Fused> {
+    let lexical_scale = MinMax::of(lexical);
+    let dense_scale = MinMax::of(dense);
+    fuse(lexical, dense, |in_lexical, in_dense| {
+        let lexical = in_lexical.map_or(0.0, |(_, score)| lexical_scale.apply(score));
+        let dense = in_dense.map_or(0.0, |(_, score)| dense_scale.apply(score));
+        dense_weight * dense + (1.0 - dense_weight) * lexical
+    })
+}
+
+/// Mixes two ranked lists by the sum of `1 / (k + rank)`, ranks from 1; returns as [`convex`] does.
+///
+/// Source: Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion outperforms Condorcet and individual Rank Learning
+/// Methods", SIGIR 2009; their k is 60.
+#[must_use]
+pub fn reciprocal_rank(lexical: &[Scored], dense: &[Scored], k: f32) -> Vec<Fused> {
+    let part = |place: Option<(usize, f32)>| place.map_or(0.0, |(rank, _)| 1.0 / (k + rank as f32));
+    fuse(lexical, dense, |in_lexical, in_dense| part(in_lexical) + part(in_dense))
+}
+
+type Place = Option<(usize, f32)>;
+
+fn fuse(lexical: &[Scored], dense: &[Scored], score: impl Fn(Place, Place) -> f32) -> Vec<Fused> {
+    let mut by_address: HashMap<u64, Fused> = HashMap::with_capacity(lexical.len() + dense.len());
+    for (rank, found) in (1..).zip(lexical) {
+        entry(&mut by_address, found).lexical = Some((rank, found.score));
+    }
+    for (rank, found) in (1..).zip(dense) {
+        entry(&mut by_address, found).dense = Some((rank, found.score));
+    }
+    let mut fused: Vec<Fused> = by_address.into_values().collect();
+    for chunk in &mut fused {
+        chunk.score = score(chunk.lexical, chunk.dense);
+    }
+    fused.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)).then(a.address.cmp(&b.address)));
+    fused
+}
+
+fn entry<'a>(by_address: &'a mut HashMap<u64, Fused>, found: &Scored) -> &'a mut Fused {
+    let new = Fused { address: found.address, id: found.id, score: 0.0, lexical: None, dense: None };
+    by_address.entry(found.address).or_insert(new)
+}
+
+struct MinMax {
+    min: f32,
+    range: f32,
+}
+
+impl MinMax {
+    fn of(list: &[Scored]) -> Self {
+        let min = list.iter().map(|found| found.score).fold(f32::INFINITY, f32::min);
+        let max = list.iter().map(|found| found.score).fold(f32::NEG_INFINITY, f32::max);
+        Self { min, range: max - min }
+    }
+
+    fn apply(&self, score: f32) -> f32 {
+        if self.range > 0.0 { ((score - self.min) / self.range).clamp(0.0, 1.0) } else { 1.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn list() -> impl Strategy<Value = Vec<Scored>> {
+        proptest::collection::btree_map(0_u64..40, -1.0_f32..30.0, 0..20).prop_map(|scores| {
+            let mut list: Vec<Scored> = scores
+                .into_iter()
+                .map(|(address, score)| Scored { address, id: ChunkId(address ^ 0x2a), score })
+                .collect();
+            list.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
+            list
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_chunk_comes_once_in_order_within_bounds(lexical in list(), dense in list(), weight in 0.0_f32..=1.0) {
+            let fused = convex(&lexical, &dense, weight);
+            let mut addresses: Vec<u64> = fused.iter().map(|chunk| chunk.address).collect();
+            addresses.sort_unstable();
+            let mut expected: Vec<u64> = lexical.iter().chain(&dense).map(|found| found.address).collect();
+            expected.sort_unstable();
+            expected.dedup();
+            prop_assert_eq!(addresses, expected);
+            prop_assert!(fused.iter().all(|chunk| (0.0..=1.0001).contains(&chunk.score)));
+            let in_order = |pair: &[Fused]| {
+                pair[0].score > pair[1].score || (pair[0].score == pair[1].score && pair[0].id < pair[1].id)
+            };
+            prop_assert!(fused.windows(2).all(in_order));
+        }
+
+        #[test]
+        fn the_whole_weight_on_one_leg_keeps_its_order(lexical in list(), dense in list()) {
+            let fused = convex(&lexical, &dense, 0.0);
+            let kept: Vec<u64> = fused.iter().filter(|c| c.score > 0.0).map(|c| c.address).collect();
+            let prefix: Vec<u64> = lexical.iter().take(kept.len()).map(|found| found.address).collect();
+            prop_assert_eq!(kept, prefix);
+        }
+
+        #[test]
+        fn reciprocal_ranks_do_not_look_at_scores(lexical in list(), dense in list()) {
+            let squared = |list: &[Scored]| -> Vec<Scored> {
+                list.iter().map(|found| Scored { score: found.score * 3.0 + 7.0, ..*found }).collect()
+            };
+            let plain: Vec<u64> = reciprocal_rank(&lexical, &dense, 60.0).iter().map(|c| c.address).collect();
+            let scaled: Vec<u64> =
+                reciprocal_rank(&squared(&lexical), &squared(&dense), 60.0).iter().map(|c| c.address).collect();
+            prop_assert_eq!(plain, scaled);
+        }
+    }
+
+    #[test]
+    fn a_constant_list_counts_fully() {
+        let only = [Scored { address: 1, id: ChunkId(1), score: 0.2 }];
+        assert!((convex(&only, &[], 0.7)[0].score - 0.3).abs() < 1e-6);
+        assert!((convex(&[], &only, 0.7)[0].score - 0.7).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,181 @@
+//! The query line: request, filters, both legs in one snapshot, fusion, passages.
+//!
+//! # Invariants
+//! - Both legs read one snapshot and apply the same filter before anything is ranked.
+//! - The same snapshot, model and request give the same hits in the same order.
+//! - What a search could not do (no model, text not embedded yet) is said in its coverage.
+//!
+//! # Not here
+//! Which files exist and what of them is pending: the engine adds that to the coverage.
+
+pub mod fusion;
+mod passages;
+mod request;
+
+pub use self::passages::citation;
+pub use self::request::{
+    Coverage, Filters, FusionMethod, Hit, MAX_K, MAX_QUERY_BYTES, MAX_WAIT_MS, Mode, SearchReply, SearchRequest,
+    Signals, parse_query,
+};
+use crate::embed::{EmbedError, Embedder};
+use crate::error::Advice;
+use crate::config::Ranking;
+use crate::index::{Filter, IndexError, Scored, Snapshot};
+use crate::workspace::WorkspaceId;
+use fusion::Fused;
+
+/// Reciprocal rank fusion's constant.
+const RRF_K: f32 = 60.0;
+/// Candidates that each leg gives, at the least and for each passage that is asked for.
+const MIN_CANDIDATES: usize = 100;
+const CANDIDATES_PER_HIT: usize = 4;
+
+/// Checks what can be checked of a request before anything is opened.
+///
+/// # Errors
+/// [`SearchError::Invalid`] for an empty or over-long query or a `k` out of range.
+pub fn check_request(request: &SearchRequest) -> Result<(), SearchError> {
+    check_query(&request.query)?;
+    if request.k == 0 || request.k > MAX_K {
+        return Err(SearchError::invalid(format!("`k` is {}", request.k), format!("ask for 1 to {MAX_K} passages")));
+    }
+    Ok(())
+}
+
+/// Checks the words of a query or question.
+///
+/// # Errors
+/// [`SearchError::Invalid`] for an empty or over-long one.
+pub fn check_query(query: &str) -> Result<(), SearchError> {
+    if query.trim().is_empty() {
+        return Err(SearchError::invalid("the query is empty", "say what to look for, in words or as a question"));
+    }
+    if query.len() > MAX_QUERY_BYTES {
+        let message = format!("the query has {} bytes, at most {MAX_QUERY_BYTES} are taken", query.len());
+        return Err(SearchError::invalid(message, "ask a shorter question"));
+    }
+    Ok(())
+}
+
+/// Runs a search in one snapshot and returns its passages, best first.
+///
+/// `embedder` is what makes the query's vector; without one, a hybrid search is made by words alone.
+///
+/// # Errors
+/// [`SearchError::NoModel`] for a dense search without a model, and what the index and the model report.
+pub fn search(
+    workspace: &WorkspaceId,
+    snapshot: &dyn Snapshot,
+    embedder: Option<&dyn Embedder>,
+    ranking: &Ranking,
+    request: &SearchRequest,
+    filter: &Filter,
+) -> Result<Vec<Hit>, SearchError> {
+    let ranked = rank(snapshot, embedder, ranking, request, filter)?;
+    // Merging takes neighbours from beyond the cut, so a few more chunks than passages are looked at.
+    let considered = &ranked[..ranked.len().min(request.k.saturating_mul(2).saturating_add(8))];
+    let addresses: Vec<u64> = considered.iter().map(|chunk| chunk.address).collect();
+    let chunks = snapshot.load(&addresses)?;
+    Ok(passages::assemble(workspace, considered, chunks, request.k, request.explain))
+}
+
+/// The fused list of chunks, best first.
+///
+/// # Errors
+/// As [`search`].
+pub fn rank(
+    snapshot: &dyn Snapshot,
+    embedder: Option<&dyn Embedder>,
+    ranking: &Ranking,
+    request: &SearchRequest,
+    filter: &Filter,
+) -> Result<Vec<Fused>, SearchError> {
+    check_request(request)?;
+    let num_candidates = MIN_CANDIDATES.max(request.k.saturating_mul(CANDIDATES_PER_HIT));
+    let lexical = || -> Result<Vec<Scored>, SearchError> {
+        if request.mode == Mode::Dense {
+            return Ok(Vec::new());
+        }
+        Ok(snapshot.lexical(&parse_query(&request.query, ranking.fields), filter, num_candidates)?)
+    };
+    let query_vector = || -> Result<Option<Vec<f32>>, SearchError> {
+        match (request.mode, embedder) {
+            (Mode::Lexical, _) | (Mode::Hybrid, None) => Ok(None),
+            (Mode::Dense, None) => Err(SearchError::NoModel),
+            (Mode::Dense | Mode::Hybrid, Some(embedder)) => Ok(Some(embedder.embed_query(&request.query)?)),
+        }
+    };
+    // The words are looked up on one core while the other embeds the query.
+    let (vector, lexical) = if request.mode == Mode::Hybrid && embedder.is_some() {
+        rayon::join(query_vector, lexical)
+    } else {
+        (query_vector(), lexical())
+    };
+    let lexical = lexical?;
+    let dense = match vector? {
+        Some(vector) => snapshot.dense(&vector, filter, num_candidates)?,
+        None => Vec::new(),
+    };
+    // One leg alone keeps its own scores.
+    let one_leg = |lexical: &[Scored], dense: &[Scored]| {
+        let mut fused = fusion::reciprocal_rank(lexical, dense, RRF_K);
+        for chunk in &mut fused {
+            chunk.score = chunk.lexical.or(chunk.dense).map_or(0.0, |(_, score)| score);
+        }
+        fused
+    };
+    Ok(match (request.mode, request.fusion) {
+        (Mode::Lexical, _) => one_leg(&lexical, &[]),
+        (Mode::Dense, _) => one_leg(&[], &dense),
+        (Mode::Hybrid, FusionMethod::Convex) => fusion::convex(&lexical, &dense, ranking.dense_weight),
+        (Mode::Hybrid, FusionMethod::Rrf) => fusion::reciprocal_rank(&lexical, &dense, RRF_K),
+    })
+}
+
+/// Why a search has no reply.
+#[derive(Debug, thiserror::Error)]
+pub enum SearchError {
+    /// The request asks for what cannot be.
+    #[error("{message}")]
+    Invalid {
+        /// What is wrong.
+        message: String,
+        /// What to do instead.
+        hint: String,
+    },
+    /// A dense search without a model that runs.
+    #[error("a dense search needs an embedding model, and none runs here")]
+    NoModel,
+    /// The index could not be read.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The query could not be embedded.
+    #[error(transparent)]
+    Embed(#[from] EmbedError),
+}
+
+impl SearchError {
+    pub(crate) fn invalid(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Invalid { message: message.into(), hint: hint.into() }
+    }
+}
+
+impl Advice for SearchError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Invalid { .. } => "invalid_request",
+            Self::NoModel => "no_model",
+            Self::Index(error) => error.code(),
+            Self::Embed(error) => error.code(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Invalid { hint, .. } => Some(hint.clone()),
+            Self::NoModel => Some("use `--mode lexical`, or see `pincite models list` for what is missing".to_owned()),
+            Self::Index(error) => error.hint(),
+            Self::Embed(error) => error.hint(),
+        }
+    }
+}

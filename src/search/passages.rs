@@ -1,0 +1,150 @@
+//! Chunks to passages: adjacent ones merged, the same words in several places named once.
+//!
+//! # Invariants
+//! - A passage's text is verbatim the file's: neighbours are joined by the white space that stands between them.
+//! - A passage takes the place of its best chunk; no chunk is in two passages.
+
+use std::collections::HashMap;
+
+use super::fusion::Fused;
+use super::request::{Hit, Signals};
+use crate::index::ChunkRecord;
+use crate::workspace::{Citation, LineRange, RelPath, Span, WorkspaceId};
+
+/// A passage grows by neighbours up to this length, in bytes.
+const MAX_PASSAGE_BYTES: usize = 4_000;
+
+/// A passage that is being put together.
+struct Draft {
+    /// In the order of the text.
+    chunks: Vec<ChunkRecord>,
+    best: Fused,
+    also_at: Vec<Citation>,
+}
+
+/// Puts ranked chunks together into at most `k` passages, best first.
+pub(super) fn assemble(
+    workspace: &WorkspaceId,
+    ranked: &[Fused],
+    chunks: Vec<ChunkRecord>,
+    k: usize,
+    explain: bool,
+) -> Vec<Hit> {
+    let mut drafts: Vec<Draft> = Vec::new();
+    // Where each chunk that is already in a passage stands, so that a neighbour finds it.
+    let mut placed: HashMap<(RelPath, u32), usize> = HashMap::new();
+    let mut by_words: HashMap<String, usize> = HashMap::new();
+    for (&fused, chunk) in ranked.iter().zip(chunks) {
+        if let Some(&same) = by_words.get(&chunk.words) {
+            drafts[same].also_at.push(citation(workspace, std::slice::from_ref(&chunk)));
+            continue;
+        }
+        let path = chunk.file.path.clone();
+        let ordinal = chunk.place.ordinal;
+        let before = ordinal.checked_sub(1).and_then(|before| placed.get(&(path.clone(), before)).copied());
+        let after = placed.get(&(path.clone(), ordinal + 1)).copied();
+        let joined = before
+            .filter(|&at| drafts[at].takes_at_end(&chunk))
+            .map(|at| (at, true))
+            .or_else(|| after.filter(|&at| drafts[at].takes_at_start(&chunk)).map(|at| (at, false)));
+        let at = match joined {
+            Some((at, true)) => {
+                drafts[at].chunks.push(chunk);
+                at
+            }
+            Some((at, false)) => {
+                drafts[at].chunks.insert(0, chunk);
+                at
+            }
+            None => {
+                by_words.insert(chunk.words.clone(), drafts.len());
+                drafts.push(Draft { chunks: vec![chunk], best: fused, also_at: Vec::new() });
+                drafts.len() - 1
+            }
+        };
+        placed.insert((path, ordinal), at);
+    }
+    drafts.truncate(k);
+    (1..).zip(drafts).map(|(rank, draft)| draft.into_hit(workspace, rank, explain)).collect()
+}
+
+impl Draft {
+    fn len(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.words.len()).sum()
+    }
+
+    /// Whether the chunk follows the last one closely enough. A passage that stands in several places does not grow:
+    /// what follows it may differ between them.
+    fn takes_at_end(&self, chunk: &ChunkRecord) -> bool {
+        self.also_at.is_empty()
+            && self.len() + chunk.words.len() <= MAX_PASSAGE_BYTES
+            && self.chunks.last().is_some_and(|last| follows(last, chunk))
+    }
+
+    fn takes_at_start(&self, chunk: &ChunkRecord) -> bool {
+        self.also_at.is_empty()
+            && self.len() + chunk.words.len() <= MAX_PASSAGE_BYTES
+            && self.chunks.first().is_some_and(|first| follows(chunk, first))
+    }
+
+    fn into_hit(self, workspace: &WorkspaceId, rank: usize, explain: bool) -> Hit {
+        let citation = citation(workspace, &self.chunks);
+        let trail = common_trail(&self.chunks);
+        let signals = explain.then(|| Signals {
+            lexical_rank: self.best.lexical.map(|(rank, _)| rank),
+            lexical_score: self.best.lexical.map(|(_, score)| score),
+            dense_rank: self.best.dense.map(|(rank, _)| rank),
+            dense_score: self.best.dense.map(|(_, score)| score),
+        });
+        Hit {
+            rank,
+            score: self.best.score,
+            text: citation.quote.clone(),
+            title: self.chunks[0].file.title.clone(),
+            trail,
+            citation,
+            also_at: self.also_at,
+            signals,
+        }
+    }
+}
+
+/// Whether `second` stands right after `first` in the same bytes of the same file, on the same page.
+fn follows(first: &ChunkRecord, second: &ChunkRecord) -> bool {
+    first.file.path == second.file.path
+        && first.file.content_hash == second.file.content_hash
+        && first.place.page == second.place.page
+        && second.place.ordinal == first.place.ordinal + 1
+        && first.place.span.end + second.gap.len() == second.place.span.start
+}
+
+fn common_trail(chunks: &[ChunkRecord]) -> Vec<String> {
+    let mut trail = chunks[0].place.trail.clone();
+    for chunk in &chunks[1..] {
+        let same = trail.iter().zip(&chunk.place.trail).take_while(|(a, b)| a == b).count();
+        trail.truncate(same);
+    }
+    trail
+}
+
+/// The citation of adjacent chunks, which are never none.
+pub fn citation(workspace: &WorkspaceId, chunks: &[ChunkRecord]) -> Citation {
+    let (first, last) = (&chunks[0], &chunks[chunks.len() - 1]);
+    let mut quote = first.words.clone();
+    for chunk in &chunks[1..] {
+        quote.push_str(&chunk.gap);
+        quote.push_str(&chunk.words);
+    }
+    let lines = first.place.lines.zip(last.place.lines);
+    Citation {
+        workspace: workspace.clone(),
+        path: first.file.path.clone(),
+        content_hash: first.file.content_hash,
+        revision: first.file.revision,
+        page: first.place.page,
+        lines: lines.map(|(first, last)| LineRange { start: first.start, end: last.end }),
+        cell: None,
+        span: Span::new(first.place.span.start, last.place.span.end),
+        quote,
+    }
+}

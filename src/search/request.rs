@@ -1,0 +1,253 @@
+//! What can be asked, and what comes back.
+
+use std::collections::BTreeSet;
+
+use globset::{GlobBuilder, GlobSetBuilder};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::SearchError;
+use crate::extract::Format;
+use crate::index::{Filter, LexicalQuery};
+use crate::workspace::{Citation, FileCounts, Revision};
+
+/// Longer queries are refused, in bytes.
+pub const MAX_QUERY_BYTES: usize = 32 * 1024;
+/// More passages are not given at once.
+pub const MAX_K: usize = 1_000;
+/// Longer waits for a revision are cut, in milliseconds.
+pub const MAX_WAIT_MS: u64 = 60_000;
+
+/// Which legs look for candidates.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Words alone: BM25.
+    Lexical,
+    /// Meaning alone: vectors.
+    Dense,
+    /// Both, fused.
+    #[default]
+    Hybrid,
+}
+
+/// How the two ranked lists become one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum FusionMethod {
+    /// Convex combination of min-max normalised scores.
+    #[default]
+    Convex,
+    /// Reciprocal rank fusion with k = 60.
+    Rrf,
+}
+
+/// Conditions on the files that are searched, all of them; applied inside both legs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Filters {
+    /// The path matches one of these globs (`reports/**`, `*.md`). A glob without `/` matches the file name.
+    pub path: Vec<String>,
+    /// The type is one of these: text, markdown, rst, html, code, json, jsonl, csv, tsv, log, pdf.
+    #[serde(rename = "type")]
+    pub formats: Vec<String>,
+    /// Modified at this time or later (RFC 3339, for example `2026-10-01T00:00:00Z`).
+    #[schemars(with = "Option<String>")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub modified_after: Option<Timestamp>,
+    /// Modified before this time (RFC 3339).
+    #[schemars(with = "Option<String>")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub modified_before: Option<Timestamp>,
+}
+
+/// A search.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SearchRequest {
+    /// What to look for: plain words or a question. `"Quoted words"` count extra where they stand side by side.
+    pub query: String,
+    /// How many passages to return, 1 to 1000.
+    #[serde(default = "default_k")]
+    pub k: usize,
+    /// Which legs to use.
+    #[serde(default)]
+    pub mode: Mode,
+    /// How to fuse them.
+    #[serde(default)]
+    pub fusion: FusionMethod,
+    /// Which files to search.
+    #[serde(default)]
+    pub filters: Filters,
+    /// Answer from a state at least this new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_revision: Option<Revision>,
+    /// How long to wait for `min_revision`, in milliseconds, at most 60000.
+    #[serde(default)]
+    pub wait_ms: u64,
+    /// Whether each hit tells the ranks and scores of both legs.
+    #[serde(default)]
+    pub explain: bool,
+}
+
+const fn default_k() -> usize {
+    10
+}
+
+impl SearchRequest {
+    /// A hybrid search for ten passages in all files.
+    #[must_use]
+    pub fn new(query: impl Into<String>) -> Self {
+        Self {
+            query: query.into(),
+            k: default_k(),
+            mode: Mode::default(),
+            fusion: FusionMethod::default(),
+            filters: Filters::default(),
+            min_revision: None,
+            wait_ms: 0,
+            explain: false,
+        }
+    }
+}
+
+/// What a reply was answered from, and what it could not see.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct Coverage {
+    /// Files by state, of the whole workspace.
+    #[serde(flatten)]
+    pub files: FileCounts,
+    /// The part of the chunks that have a vector, 0 to 1; 1 when there are no chunks.
+    pub embedded_fraction: f64,
+    /// What a reader should know: words alone because no model runs, files that could not be read, a stale state.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// What a search found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct SearchReply {
+    /// The newest change that the answer takes account of.
+    pub revision: Revision,
+    /// What was searched.
+    pub coverage: Coverage,
+    /// Passages, best first.
+    pub hits: Vec<Hit>,
+}
+
+/// A passage: one chunk, or adjacent ones merged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct Hit {
+    /// Position, from 1.
+    pub rank: usize,
+    /// The fused score (with one leg, that leg's): comparable within one reply, not between replies.
+    pub score: f32,
+    /// The passage's words, verbatim; the same as the citation's quote.
+    pub text: String,
+    /// The document's title.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Headings or definitions above the passage, outermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trail: Vec<String>,
+    /// Where it stands.
+    pub citation: Citation,
+    /// Where the same words stand as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_at: Vec<Citation>,
+    /// Ranks and scores of the legs, when asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signals: Option<Signals>,
+}
+
+/// How a passage's best chunk came to its place.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct Signals {
+    /// Rank among the words' candidates, from 1.
+    pub lexical_rank: Option<usize>,
+    /// BM25.
+    pub lexical_score: Option<f32>,
+    /// Rank among the vectors' candidates, from 1.
+    pub dense_rank: Option<usize>,
+    /// Cosine, -1 to 1.
+    pub dense_score: Option<f32>,
+}
+
+impl Filters {
+    /// The filter as the index applies it.
+    ///
+    /// # Errors
+    /// [`SearchError::Invalid`] for a glob that cannot be read or a type that does not exist.
+    pub fn compile(&self) -> Result<Filter, SearchError> {
+        let mut filter = Filter::default();
+        if !self.path.is_empty() {
+            let mut globs = GlobSetBuilder::new();
+            for pattern in &self.path {
+                // As in .gitignore files: a pattern without a slash is about names, wherever they are.
+                let anywhere = if pattern.contains('/') { pattern.clone() } else { format!("**/{pattern}") };
+                let glob = GlobBuilder::new(&anywhere).literal_separator(true).build().map_err(|error| {
+                    SearchError::invalid(format!("`{pattern}` is not a path glob: {}", error.kind()), "for example `reports/**` or `*.md`")
+                })?;
+                globs.add(glob);
+            }
+            let set = globs.build().map_err(|error| SearchError::invalid(error.to_string(), "use fewer or simpler globs"))?;
+            filter.paths = Some(set);
+        }
+        if !self.formats.is_empty() {
+            let mut formats = BTreeSet::new();
+            for name in &self.formats {
+                let format = Format::from_name(name).ok_or_else(|| {
+                    let known = Format::ALL.map(Format::name).join(", ");
+                    SearchError::invalid(format!("there is no type `{name}`"), format!("one of {known}"))
+                })?;
+                formats.insert(format);
+            }
+            filter.formats = Some(formats);
+        }
+        filter.modified_from_ms = self.modified_after.map(Timestamp::as_millisecond);
+        filter.modified_until_ms = self.modified_before.map(Timestamp::as_millisecond);
+        Ok(filter)
+    }
+}
+
+/// Divides a query into plain words and quoted phrases. A quote that is not closed is a plain character.
+#[must_use]
+pub fn parse_query(query: &str, weights: crate::config::FieldWeights) -> LexicalQuery {
+    let mut words = String::new();
+    let mut phrases = Vec::new();
+    let mut rest = query;
+    while let Some(open) = rest.find('"') {
+        let Some(length) = rest[open + 1..].find('"') else { break };
+        words.push_str(&rest[..open]);
+        words.push(' ');
+        let phrase = rest[open + 1..open + 1 + length].trim();
+        if !phrase.is_empty() {
+            phrases.push(phrase.to_owned());
+        }
+        rest = &rest[open + 2 + length..];
+    }
+    words.push_str(rest);
+    LexicalQuery { words, phrases, weights }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_become_phrases_and_everything_else_stays_words() {
+        let query = parse_query("why \"cold start\" AND (x:y -z \"\" \"open", crate::config::FieldWeights::default());
+        assert_eq!(query.phrases, ["cold start"]);
+        assert_eq!(query.words, "why   AND (x:y -z    \"open");
+    }
+
+    #[test]
+    fn a_glob_without_a_slash_is_about_names() {
+        let filters = Filters { path: vec!["*.md".into(), "runs/*/out.txt".into()], ..Filters::default() };
+        let filter = filters.compile().unwrap();
+        assert!(filter.admits_path("a/b/c.md") && filter.admits_path("runs/1/out.txt"));
+        assert!(!filter.admits_path("runs/1/2/out.txt") && !filter.admits_path("a.mdx"));
+    }
+}

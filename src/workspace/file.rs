@@ -1,0 +1,133 @@
+//! What is known of each file, and what has happened to it.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{ContentHash, RelPath, Revision};
+
+/// How far a file has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FileState {
+    /// Its text is searchable.
+    Ready,
+    /// A change of it is in the log and not yet in the index.
+    Pending,
+    /// It was read and holds no text.
+    Empty,
+    /// No reader for its type.
+    Unsupported,
+    /// It could not be read; the reason is beside it.
+    Failed,
+}
+
+impl FileState {
+    /// The state's name as stored and shown.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Pending => "pending",
+            Self::Empty => "empty",
+            Self::Unsupported => "unsupported",
+            Self::Failed => "failed",
+        }
+    }
+
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        [Self::Ready, Self::Pending, Self::Empty, Self::Unsupported, Self::Failed]
+            .into_iter()
+            .find(|state| state.name() == name)
+    }
+}
+
+/// A row of the file table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct FileEntry {
+    /// Where the file is.
+    pub path: RelPath,
+    /// How far it has come.
+    pub state: FileState,
+    /// Why it is not `ready`, for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What it was taken for (`markdown`, `pdf`, …), where it was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// The document's title.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Size in bytes.
+    pub size: u64,
+    /// When the file was last modified, as the file system says.
+    #[schemars(with = "String")]
+    #[schema(value_type = String, format = DateTime)]
+    pub modified: Timestamp,
+    /// The SHA-256 of the bytes that were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_hash: Option<ContentHash>,
+    /// The change that brought this content.
+    pub revision: Revision,
+    /// Chunks in the index.
+    pub num_chunks: u32,
+}
+
+/// What happened to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeKind {
+    /// It is there and was not before.
+    Created,
+    /// Its bytes may be others.
+    Modified,
+    /// It is gone.
+    Deleted,
+}
+
+impl ChangeKind {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Modified => "modified",
+            Self::Deleted => "deleted",
+        }
+    }
+
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        [Self::Created, Self::Modified, Self::Deleted].into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// An entry of the change log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct Change {
+    /// Its place in the log.
+    pub revision: Revision,
+    /// The file.
+    pub path: RelPath,
+    /// What happened.
+    pub kind: ChangeKind,
+    /// When the log took it.
+    #[schemars(with = "String")]
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+}
+
+/// How many files are in each state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct FileCounts {
+    /// All files that were seen.
+    pub files: u64,
+    /// Searchable.
+    pub ready: u64,
+    /// Changed and not yet in the index.
+    pub pending: u64,
+    /// Not readable, each with a reason.
+    pub failed: u64,
+    /// Without any text.
+    pub empty: u64,
+    /// Of a type that has no reader.
+    pub unsupported: u64,
+}

@@ -1,0 +1,7 @@
+//! All integration tests in one binary, so that they link once.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod fixtures;
+mod ir_measures;
+mod python;
