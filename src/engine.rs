@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use self::access::WriterLock;
 pub use self::access::Access;
+use self::access::WriterLock;
 pub use self::error::{EngineError, ErrorKind};
 pub use self::read::FileText;
 pub use self::status::{ModelStatus, StatusReport};
@@ -30,9 +30,7 @@ use crate::index::embedded::{Access as IndexAccess, EmbeddedIndex};
 use crate::index::{Counts, Filter, Index, IndexError, Snapshot};
 use crate::ingest::{self, Line, LineReport, Progress, ScanReport};
 use crate::search::{self, Coverage, MAX_WAIT_MS, Mode, SearchReply, SearchRequest};
-use crate::workspace::{
-    Change, FileCounts, FileEntry, RelPath, Revision, Store, StoreError, WorkspaceId, WorkspaceRow,
-};
+use crate::workspace::{Change, FileCounts, FileEntry, RelPath, Revision, Store, WorkspaceId, WorkspaceRow};
 
 /// Passages that an answer is chosen from.
 const NUM_EVIDENCE: usize = 12;
@@ -363,7 +361,10 @@ impl Engine {
         if wants_vectors && let Err(error) = &self.model()?.embedder {
             notes.push(format!("searched by words alone: {error}"));
         } else if wants_vectors && num_embedded < num_chunks {
-            notes.push(format!("{} of {num_chunks} chunks are not embedded yet and were searched by words alone", num_chunks - num_embedded));
+            notes.push(format!(
+                "{} of {num_chunks} chunks are not embedded yet and were searched by words alone",
+                num_chunks - num_embedded
+            ));
         }
         let FileCounts { pending, failed, unsupported, .. } = state.view.counts;
         if pending > 0 {

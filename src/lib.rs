@@ -3,10 +3,15 @@
 //! Files become documents, documents chunks, chunks a hybrid index; questions are answered with citations that can be
 //! checked against the file as it is now. `ARCHITECTURE.md` describes the rooms and the two straight lines through them.
 
+pub mod answer;
 pub mod chunk;
+pub mod config;
 pub mod embed;
+pub mod engine;
 pub mod error;
 pub mod eval;
 pub mod extract;
 pub mod index;
+pub mod ingest;
+pub mod search;
 pub mod workspace;

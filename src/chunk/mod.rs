@@ -65,7 +65,8 @@ fn count(tokens: &dyn TokenCounter, words: &str) -> usize {
 
 /// `words` with plain spaces for what is white space here but not to every tokenizer: some drop it as a control
 /// character, which would join two words that were counted apart.
-fn plain(words: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn plain(words: &str) -> Cow<'_, str> {
     let is_odd = |c: char| matches!(c, '\u{b}' | '\u{c}' | '\u{85}' | '\u{feff}');
     // Their first bytes are rare, and a look at bytes is fast.
     let may_be_odd = words.bytes().any(|byte| matches!(byte, 0x0b | 0x0c | 0xc2 | 0xef));

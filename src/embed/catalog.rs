@@ -15,7 +15,7 @@ use crate::chunk::TokenCounter;
 
 use super::hub::{self, HubDownload, HubModel, TOKENIZER_FILES, file_name, revision_of};
 use super::manifest::{Manifest, ModelSpec, default_file};
-use super::onnx::{ModelFile, ModelFiles, OnnxEmbedder};
+use super::onnx::{ModelFile, ModelFiles, OnnxEmbedder, model_id};
 use super::pins::Pins;
 use super::tokens::ModelTokens;
 use super::{EmbedError, Embedder, Progress, RuntimeOptions, Silent, ensure_runtime, runtime};
@@ -76,10 +76,21 @@ impl OpenOptions {
 pub struct OpenModel {
     /// Its name and properties.
     pub entry: ModelEntry,
+    /// As [`Embedder::model_id`], there whether or not the runtime is.
+    pub model_id: String,
     /// Counts tokens; there whether or not the runtime is.
     pub tokens: Arc<dyn TokenCounter>,
     /// Embeds; or why it cannot, and then search goes by words alone.
     pub embedder: Result<Arc<dyn Embedder>, EmbedError>,
+}
+
+/// What an index has to know of a model before anything of it is loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelIdentity {
+    /// As [`Embedder::model_id`].
+    pub model_id: String,
+    /// Length of a vector.
+    pub num_dimensions: usize,
 }
 
 /// A model by name, before it is opened.
@@ -200,6 +211,7 @@ pub fn open(data_dir: &Path, name: Option<&str>, options: &OpenOptions) -> Resul
         Known::Default(spec) => (spec, default_files()?, true),
         Known::Hub(model) => (model.spec.clone(), pulled_files(data_dir, &model)?, false),
     };
+    let model_id = model_id(&spec, &files);
     let tokens = Arc::new(ModelTokens::new(&files.tokenizer.read()?, spec.max_tokens, &spec.passage_prefix)?);
     let entry = ModelEntry::new(&spec, default, true);
     let embedder = match runtime::load(&options.runtime, &*options.progress) {
@@ -212,13 +224,29 @@ pub fn open(data_dir: &Path, name: Option<&str>, options: &OpenOptions) -> Resul
             Err(error)
         }
     };
-    Ok(OpenModel { entry, tokens, embedder })
+    Ok(OpenModel { entry, model_id, tokens, embedder })
+}
+
+/// Names a model's weights without loading them; `None` is the default model.
+///
+/// # Errors
+/// When the name is unknown or the model's files are absent.
+pub fn identify(data_dir: &Path, name: Option<&str>) -> Result<ModelIdentity, EmbedError> {
+    let (spec, files) = match find(name)? {
+        Known::Default(spec) => (spec, default_files()?),
+        Known::Hub(model) => (model.spec.clone(), pulled_files(data_dir, &model)?),
+    };
+    Ok(ModelIdentity { model_id: model_id(&spec, &files), num_dimensions: spec.dimensions })
 }
 
 fn default_files() -> Result<ModelFiles, EmbedError> {
+    let manifest = Manifest::embedded()?;
+    let model = manifest.model(&manifest.default);
     let file = |name: &str| {
         let absent = || EmbedError::ModelAbsent { name: name.to_owned() };
-        default_file(name).map(ModelFile::Embedded).ok_or_else(absent)
+        let bytes = default_file(name).ok_or_else(absent)?;
+        let pin = model.and_then(|model| model.files.iter().find(|file| file.name == name)).ok_or_else(absent)?;
+        Ok(ModelFile::Embedded { bytes, sha256: pin.sha256 })
     };
     model_files(file("model.onnx")?, Vec::new(), file, None)
 }

@@ -25,7 +25,7 @@ mod runtime;
 pub(crate) mod testing;
 mod tokens;
 
-pub use catalog::{ModelEntry, OpenModel, OpenOptions, default_model, list, open, pull};
+pub use catalog::{ModelEntry, ModelIdentity, OpenModel, OpenOptions, default_model, identify, list, open, pull};
 pub use error::EmbedError;
 pub use manifest::{Manifest, ModelSpec, Pooling};
 pub use onnx::OnnxEmbedder;

@@ -33,8 +33,8 @@ const LENGTH_TOLERANCE: f32 = 1e-3;
 
 /// Where a file of the model lies. Large ones are read, and checked, when a session is made, and not kept.
 pub(super) enum ModelFile {
-    /// Compiled in; a test holds its hash.
-    Embedded(&'static [u8]),
+    /// Compiled in; a test checks that it has this hash, so that nobody has to wait for it.
+    Embedded { bytes: &'static [u8], sha256: ContentHash },
     /// On disk, with the hash it must have.
     OnDisk { path: PathBuf, sha256: ContentHash },
 }
@@ -42,7 +42,7 @@ pub(super) enum ModelFile {
 impl ModelFile {
     pub(super) fn read(&self) -> Result<Cow<'static, [u8]>, EmbedError> {
         match self {
-            Self::Embedded(bytes) => Ok(Cow::Borrowed(bytes)),
+            Self::Embedded { bytes, .. } => Ok(Cow::Borrowed(bytes)),
             Self::OnDisk { path, sha256 } => {
                 let bytes = fs::read(path)?;
                 same_hash(path, *sha256, ContentHash::of(&bytes))?;
@@ -53,8 +53,7 @@ impl ModelFile {
 
     fn sha256(&self) -> ContentHash {
         match self {
-            Self::Embedded(bytes) => ContentHash::of(bytes),
-            Self::OnDisk { sha256, .. } => *sha256,
+            Self::Embedded { sha256, .. } | Self::OnDisk { sha256, .. } => *sha256,
         }
     }
 }
@@ -226,7 +225,7 @@ impl std::fmt::Debug for OnnxEmbedder {
 
 /// Names everything that a vector depends on besides its text: name, hashes of weights and tokenizer, pooling, limit and
 /// prefixes.
-fn model_id(spec: &ModelSpec, files: &ModelFiles) -> String {
+pub(super) fn model_id(spec: &ModelSpec, files: &ModelFiles) -> String {
     let external = files.external_weights.iter().map(|(_, file)| file);
     let hashes: Vec<_> = std::iter::once(&files.weights)
         .chain(external)

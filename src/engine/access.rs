@@ -44,7 +44,10 @@ pub(super) fn take(folder: &Path, access: Access, command: &str) -> Result<Optio
         Err(TryLockError::Error(error)) => return Err(EngineError::Io(error)),
     }
     let holder = format!("process {} (`{command}`)", std::process::id());
-    file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(holder.as_bytes())).map_err(EngineError::Io)?;
+    file.set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| file.write_all(holder.as_bytes()))
+        .map_err(EngineError::Io)?;
     Ok(Some(WriterLock(file)))
 }
 

@@ -108,7 +108,9 @@ impl EngineError {
             | Self::Read(ReadError::Gone | ReadError::NoFolder { .. })
             | Self::Index(IndexError::Missing)
             | Self::NoRoot { .. } => ErrorKind::NotFound,
-            Self::Busy { .. } | Self::NotFresh { .. } | Self::Store(StoreError::OtherRoot { .. }) => ErrorKind::Conflict,
+            Self::Busy { .. } | Self::NotFresh { .. } | Self::Store(StoreError::OtherRoot { .. }) => {
+                ErrorKind::Conflict
+            }
             Self::Read(ReadError::Unstable) | Self::Embed(_) => ErrorKind::Unavailable,
             _ => ErrorKind::Internal,
         }
@@ -165,12 +167,15 @@ impl Advice for EngineError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Busy { .. } => Some(
-                "ask it instead, stop it, or use another data folder (`--data-dir`); searching needs no writer".to_owned(),
+                "ask it instead, stop it, or use another data folder (`--data-dir`); searching needs no writer"
+                    .to_owned(),
             ),
             Self::NotFresh { .. } => Some("ask again with a larger `wait_ms`, or without `min_revision`".to_owned()),
             Self::NoRoot { .. } => Some("index a folder into it: `pincite index PATH --workspace NAME`".to_owned()),
             Self::NoText { .. } => Some("`pincite status` lists every file with its state and reason".to_owned()),
-            Self::Io(_) => Some("check free space and permissions, or use another data folder (`--data-dir`)".to_owned()),
+            Self::Io(_) => {
+                Some("check free space and permissions, or use another data folder (`--data-dir`)".to_owned())
+            }
             other => other.advice().and_then(Advice::hint),
         }
     }

@@ -6,8 +6,8 @@
 //! as Lucene's CJK analysis does.
 
 use tantivy::tokenizer::{
-    AsciiFoldingFilter, Language, LowerCaser, RemoveLongFilter, Stemmer, StopWordFilter, TextAnalyzer, Token, TokenStream,
-    Tokenizer,
+    AsciiFoldingFilter, Language, LowerCaser, RemoveLongFilter, Stemmer, StopWordFilter, TextAnalyzer, Token,
+    TokenStream, Tokenizer,
 };
 
 /// Longer words are not indexed, in bytes: nobody types them.
@@ -198,7 +198,9 @@ impl Tokens<'_> {
     /// Whether the text between the last word and `start` is one joining character.
     fn joins_with_last(&self, start: usize) -> bool {
         let last_end = self.text[..start].char_indices().next_back();
-        last_end.is_some_and(|(at, c)| is_joiner(c) && self.text[..at].chars().next_back().is_some_and(char::is_alphanumeric))
+        last_end.is_some_and(|(at, c)| {
+            is_joiner(c) && self.text[..at].chars().next_back().is_some_and(char::is_alphanumeric)
+        })
     }
 
     /// The whole of an identifier that begins with the word `start..end`, where joined words follow it.
@@ -283,9 +285,10 @@ mod tests {
 
     #[test]
     fn an_identifier_is_found_whole_and_by_its_parts() {
-        assert_eq!(terms("set max_chunk_tokens to v1.2.3.", Analysis::Exact), [
-            "set", "max", "max_chunk_tokens", "chunk", "tokens", "to", "v1", "v1.2.3", "2", "3"
-        ]);
+        assert_eq!(
+            terms("set max_chunk_tokens to v1.2.3.", Analysis::Exact),
+            ["set", "max", "max_chunk_tokens", "chunk", "tokens", "to", "v1", "v1.2.3", "2", "3"]
+        );
         assert_eq!(terms("retrieveBatch", Analysis::Stemmed), ["retrievebatch", "retriev", "batch"]);
     }
 

@@ -36,8 +36,7 @@ impl Filter {
     /// Whether a path passes the conditions on paths.
     #[must_use]
     pub fn admits_path(&self, path: &str) -> bool {
-        self.paths.as_ref().is_none_or(|globs| globs.is_match(path))
-            && !self.hidden.contains(path)
+        self.paths.as_ref().is_none_or(|globs| globs.is_match(path)) && !self.hidden.contains(path)
     }
 
     /// Whether a format passes.

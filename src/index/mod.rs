@@ -13,7 +13,6 @@ pub mod analyzer;
 pub mod embedded;
 mod filter;
 
-
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +20,7 @@ use sha2::{Digest as _, Sha256};
 
 pub use filter::Filter;
 
+use crate::chunk::plain;
 use crate::config::FieldWeights;
 use crate::error::Advice;
 use crate::extract::Format;
@@ -120,10 +120,10 @@ impl ChunkRecord {
         ChunkId::of(&self.file.path, self.place.span.start)
     }
 
-    /// What the model embeds: the context, then the words.
+    /// What the model embeds: the context, then the words as [`plain`] gives them.
     #[must_use]
     pub fn embedding_text(&self) -> String {
-        format!("{}{}", self.place.context, self.words)
+        format!("{}{}", self.place.context, plain(&self.words))
     }
 }
 
@@ -274,9 +274,10 @@ impl Advice for IndexError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Unusable { .. } => {
-                Some("run `pincite index PATH` on the workspace's folder: it builds the index anew from the files".to_owned())
-            }
+            Self::Unusable { .. } => Some(
+                "run `pincite index PATH` on the workspace's folder: it builds the index anew from the files"
+                    .to_owned(),
+            ),
             Self::Missing => Some("run `pincite index PATH` first, or add `--path PATH` to the search".to_owned()),
             Self::ReadOnly => Some("write through the process that holds the data folder".to_owned()),
             Self::Dimensions { .. } => None,

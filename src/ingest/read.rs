@@ -165,8 +165,12 @@ impl Advice for ReadError {
                 Self::Gone => "list what there is with `pincite status` or `GET …/files`",
                 Self::NoFolder { .. } => "check the path; it must be an existing folder",
                 Self::NotAFolder { .. } => "give the folder that the file is in",
-                Self::NotAFile { .. } | Self::Outside { .. } => "only regular files inside the workspace's folder are read",
-                Self::TooLarge { .. } => "raise `max_file_bytes` in `config.toml` of the data folder, or divide the file",
+                Self::NotAFile { .. } | Self::Outside { .. } => {
+                    "only regular files inside the workspace's folder are read"
+                }
+                Self::TooLarge { .. } => {
+                    "raise `max_file_bytes` in `config.toml` of the data folder, or divide the file"
+                }
                 Self::Unstable => "index again when the file is no longer written to",
                 Self::Io(_) => "check the permissions",
             }

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::progress::{Progress, Stage};
 use super::read::{FileContent, fingerprint as fingerprint_of, read_file};
 use super::{IngestError, ReadError};
-use crate::chunk::{TokenCounter, chunk};
+use crate::chunk::{TokenCounter, chunk, plain};
 use crate::embed::Embedder;
 use crate::extract::{Document, ExtractError, Hints, extract};
 use crate::index::{Batch, ChunkPlace, ChunkRecord, FileFacts, Index, VectorKey};
@@ -253,8 +253,9 @@ fn read_in(line: &Line<'_>, change: &Change, content: &FileContent) -> Prepared 
 /// # Errors
 /// As [`extract`], and [`ExtractError::Failed`] where a reader panics.
 pub fn extract_contained(bytes: &[u8], path: &RelPath) -> Result<Document, ExtractError> {
-    catch_unwind(AssertUnwindSafe(|| extract(bytes, Hints { file_name: path.file_name() })))
-        .unwrap_or_else(|_| Err(ExtractError::Failed { reason: "the reader for this type crashed on the file".to_owned() }))
+    catch_unwind(AssertUnwindSafe(|| extract(bytes, Hints { file_name: path.file_name() }))).unwrap_or_else(|_| {
+        Err(ExtractError::Failed { reason: "the reader for this type crashed on the file".to_owned() })
+    })
 }
 
 fn records(
@@ -282,7 +283,7 @@ fn records(
             let gap = if gap.len() <= MAX_GAP_BYTES { gap.to_owned() } else { String::new() };
             end_before = chunk.span.end;
             let key = VectorKey::of(line.model_id, &chunk.embedding_text);
-            let context = chunk.embedding_text.strip_suffix(words).unwrap_or_default().to_owned();
+            let context = chunk.embedding_text.strip_suffix(&*plain(words)).unwrap_or_default().to_owned();
             let place = ChunkPlace {
                 ordinal: chunk.ordinal,
                 span: chunk.span,

@@ -17,9 +17,9 @@ pub use self::request::{
     Coverage, Filters, FusionMethod, Hit, MAX_K, MAX_QUERY_BYTES, MAX_WAIT_MS, Mode, SearchReply, SearchRequest,
     Signals, parse_query,
 };
+use crate::config::Ranking;
 use crate::embed::{EmbedError, Embedder};
 use crate::error::Advice;
-use crate::config::Ranking;
 use crate::index::{Filter, IndexError, Scored, Snapshot};
 use crate::workspace::WorkspaceId;
 use fusion::Fused;

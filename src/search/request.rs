@@ -188,11 +188,15 @@ impl Filters {
                 // As in .gitignore files: a pattern without a slash is about names, wherever they are.
                 let anywhere = if pattern.contains('/') { pattern.clone() } else { format!("**/{pattern}") };
                 let glob = GlobBuilder::new(&anywhere).literal_separator(true).build().map_err(|error| {
-                    SearchError::invalid(format!("`{pattern}` is not a path glob: {}", error.kind()), "for example `reports/**` or `*.md`")
+                    SearchError::invalid(
+                        format!("`{pattern}` is not a path glob: {}", error.kind()),
+                        "for example `reports/**` or `*.md`",
+                    )
                 })?;
                 globs.add(glob);
             }
-            let set = globs.build().map_err(|error| SearchError::invalid(error.to_string(), "use fewer or simpler globs"))?;
+            let set =
+                globs.build().map_err(|error| SearchError::invalid(error.to_string(), "use fewer or simpler globs"))?;
             filter.paths = Some(set);
         }
         if !self.formats.is_empty() {

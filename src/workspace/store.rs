@@ -75,7 +75,8 @@ impl Store {
         let connection = if writable {
             let connection = Connection::open(&path)?;
             connection.busy_timeout(Duration::from_secs(10))?;
-            connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
+            connection
+                .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
             connection
         } else {
             if !path.exists() {
@@ -420,7 +421,8 @@ const SCHEMA: &str = "
     PRAGMA user_version = 1;
     COMMIT;";
 
-const SELECT_FILE: &str = "SELECT path, state, reason, format, title, size, modified_ns, content_hash, revision, num_chunks
+const SELECT_FILE: &str =
+    "SELECT path, state, reason, format, title, size, modified_ns, content_hash, revision, num_chunks
      FROM files";
 
 fn workspace_row(row: &Row<'_>) -> rusqlite::Result<WorkspaceRow> {

@@ -1,9 +1,6 @@
 //! The inner loop of the flat scan: dot products of int8 codes, compiled for several instruction sets.
 //!
-//! This is the one module with `unsafe` in it, and all of it is written by the `multiversion` macro: the call into the
-//! variant that it has just found the CPU to support.
-
-#![expect(unsafe_code, reason = "the macro calls a function compiled for the CPU features it has detected")]
+//! The `multiversion` macro calls the variant that it finds the CPU to support; there is no `unsafe` in our own code.
 
 use multiversion::multiversion;
 

@@ -77,7 +77,8 @@ pub(super) fn search(
             (Occur::Must, Box::new(ConstScoreQuery::new(filter, 0.0))),
         ])),
     };
-    let mut found = searcher.search(&query, &TopDocs::with_limit(limit + 1).order_by_score()).map_err(super::tantivy)?;
+    let mut found =
+        searcher.search(&query, &TopDocs::with_limit(limit + 1).order_by_score()).map_err(super::tantivy)?;
     if found.len() > limit {
         let cut_divides_equals = found[limit - 1].0.to_bits() == found[limit].0.to_bits();
         if cut_divides_equals {

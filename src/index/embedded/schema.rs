@@ -112,7 +112,8 @@ impl Fields {
         let damaged = |what: &str| IndexError::Unusable { reason: format!("a stored chunk has no valid `{what}`") };
         let values: HashMap<Field, _> = document.field_values().collect();
         let text = |field: Field, what: &str| values.get(&field).and_then(|v| v.as_str()).ok_or_else(|| damaged(what));
-        let number = |field: Field, what: &str| values.get(&field).and_then(|v| v.as_u64()).ok_or_else(|| damaged(what));
+        let number =
+            |field: Field, what: &str| values.get(&field).and_then(|v| v.as_u64()).ok_or_else(|| damaged(what));
         let stored = values.get(&self.stored).and_then(|v| v.as_bytes()).ok_or_else(|| damaged("stored"))?;
         let stored: Stored = serde_json::from_slice(stored).map_err(|_| damaged("stored"))?;
         let body = text(self.body, "body")?;

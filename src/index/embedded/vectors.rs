@@ -137,7 +137,10 @@ impl VectorFile {
             }
         }
         if num_damaged > 0 {
-            tracing::warn!(num_damaged, "vectors on disk are damaged or of another model; their texts are embedded again");
+            tracing::warn!(
+                num_damaged,
+                "vectors on disk are damaged or of another model; their texts are embedded again"
+            );
         }
         Ok(self.last_row > before)
     }

@@ -1,0 +1,242 @@
+//! The extractive answer: sentences of the best passages, chosen for relevance and little repetition.
+//!
+//! A sentence's relevance mixes its cosine to the question, the share of the question's words that it or its headings
+//! hold (rare words counting more), and the place of its passage. Sentences are picked one by one, each losing what it
+//! repeats of those before (maximal marginal relevance: Carbonell and Goldstein, SIGIR 1998), and put in the order of
+//! their files and places.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::sentences::units;
+use super::{AskReply, AskRequest, Sentence};
+use crate::embed::Embedder;
+use crate::index::analyzer::{Analysis, query_terms};
+use crate::search::{Coverage, Hit, SearchError};
+use crate::workspace::{Citation, LineRange, Revision, Span};
+
+/// Sentences that are looked at closely.
+const MAX_CANDIDATES: usize = 64;
+/// The most sentences of an answer.
+const MAX_SENTENCES: usize = 20;
+/// How much repetition costs against relevance.
+const REPETITION: f32 = 0.5;
+/// A sentence has to be this relevant in proportion to the best one.
+const RELATIVE_RELEVANCE: f32 = 0.72;
+
+/// What an answer is made from.
+pub struct Evidence<'a> {
+    /// The best passages, with their signals.
+    pub hits: &'a [Hit],
+    /// Compares sentences with the question by meaning; without one, by words alone.
+    pub embedder: Option<&'a dyn Embedder>,
+}
+
+struct Candidate {
+    hit: usize,
+    span: Span,
+    terms: BTreeSet<String>,
+    coverage: f32,
+    cosine: Option<f32>,
+    vector: Vec<f32>,
+    relevance: f32,
+}
+
+/// Answers from `evidence`, or abstains.
+///
+/// # Errors
+/// [`SearchError::Invalid`] for a number of sentences out of range, and what the model reports.
+pub fn answer(
+    request: &AskRequest,
+    evidence: &Evidence<'_>,
+    revision: Revision,
+    coverage: Coverage,
+) -> Result<AskReply, SearchError> {
+    if request.max_sentences == 0 || request.max_sentences > MAX_SENTENCES {
+        let message = format!("`max_sentences` is {}", request.max_sentences);
+        return Err(SearchError::invalid(message, format!("ask for 1 to {MAX_SENTENCES} sentences")));
+    }
+    let mut reply =
+        AskReply { revision, coverage, abstained: true, reason: None, sentences: Vec::new(), citations: Vec::new() };
+    let mut candidates = candidates(&request.question, evidence)?;
+    if let Some(weakness) = weakness(evidence, &candidates) {
+        let files = &reply.coverage.files;
+        let mut reason = format!("{weakness}; {} of {} files were searched", files.ready, files.files);
+        let unread = files.pending + files.failed + files.unsupported;
+        if unread > 0 {
+            reason.push_str(&format!(", and {unread} could not be: the answer may be in them"));
+        }
+        reply.reason = Some(reason);
+        return Ok(reply);
+    }
+    let chosen = choose(&mut candidates, request.max_sentences);
+    reply.abstained = false;
+    for candidate in in_reading_order(chosen, evidence.hits) {
+        let hit = &evidence.hits[candidate.hit];
+        let citation = cite(hit, candidate.span);
+        reply.sentences.push(Sentence { text: citation.quote.clone(), citations: vec![reply.citations.len()] });
+        reply.citations.push(citation);
+    }
+    Ok(reply)
+}
+
+fn candidates(question: &str, evidence: &Evidence<'_>) -> Result<Vec<Candidate>, SearchError> {
+    let question_terms = query_terms(question, Analysis::Stemmed, 64);
+    let mut candidates = Vec::new();
+    let mut seen = BTreeSet::new();
+    for (index, hit) in evidence.hits.iter().enumerate() {
+        for span in units(&hit.text) {
+            let words = &hit.text[span.range()];
+            if candidates.len() < MAX_CANDIDATES && seen.insert(words) {
+                let terms = query_terms(words, Analysis::Stemmed, usize::MAX).into_iter().collect();
+                candidates.push(Candidate {
+                    hit: index,
+                    span,
+                    terms,
+                    coverage: 0.0,
+                    cosine: None,
+                    vector: Vec::new(),
+                    relevance: 0.0,
+                });
+            }
+        }
+    }
+    let weights = term_weights(&question_terms, &candidates);
+    let total: f32 = weights.values().sum();
+    for candidate in &mut candidates {
+        let hit = &evidence.hits[candidate.hit];
+        let above =
+            format!("{} {} {}", hit.title.as_deref().unwrap_or_default(), hit.trail.join(" "), hit.citation.path);
+        let above: BTreeSet<String> = query_terms(&above, Analysis::Stemmed, usize::MAX).into_iter().collect();
+        let share = |term: &String| match (candidate.terms.contains(term), above.contains(term)) {
+            (true, _) => 1.0,
+            (false, true) => 0.6,
+            (false, false) => 0.0,
+        };
+        let found: f32 = weights.iter().map(|(term, weight)| weight * share(term)).sum();
+        candidate.coverage = if total > 0.0 { found / total } else { 0.0 };
+    }
+    if let Some(embedder) = evidence.embedder {
+        let question = embedder.embed_query(question)?;
+        let texts: Vec<&str> = candidates.iter().map(|c| &evidence.hits[c.hit].text[c.span.range()]).collect();
+        for (candidate, vector) in candidates.iter_mut().zip(embedder.embed_passages(&texts)?) {
+            candidate.cosine = Some(dot(&question, &vector));
+            candidate.vector = vector;
+        }
+    }
+    for candidate in &mut candidates {
+        let place = 1.0 / (1.0 + candidate.hit as f32);
+        candidate.relevance = match candidate.cosine {
+            Some(cosine) => 0.5 * cosine.max(0.0) + 0.35 * candidate.coverage + 0.15 * place,
+            None => 0.8 * candidate.coverage + 0.2 * place,
+        };
+    }
+    Ok(candidates)
+}
+
+/// How much each word of the question counts: words that few candidates hold count more.
+fn term_weights(question_terms: &[String], candidates: &[Candidate]) -> HashMap<String, f32> {
+    let num = candidates.len() as f32;
+    question_terms
+        .iter()
+        .map(|term| {
+            let holding = candidates.iter().filter(|candidate| candidate.terms.contains(term)).count() as f32;
+            (term.clone(), (1.0 + (num - holding + 0.5) / (holding + 0.5)).ln().max(0.1))
+        })
+        .collect()
+}
+
+/// Why there is no answer in the evidence, or `None` where there may be.
+fn weakness(evidence: &Evidence<'_>, candidates: &[Candidate]) -> Option<&'static str> {
+    if evidence.hits.is_empty() || candidates.is_empty() {
+        return Some("nothing was found");
+    }
+    let best = |of: fn(&Candidate) -> f32| candidates.iter().map(of).fold(0.0_f32, f32::max);
+    let coverage = best(|candidate| candidate.coverage);
+    let is_weak = if evidence.embedder.is_some() {
+        let cosine = best(|candidate| candidate.cosine.unwrap_or_default());
+        let passage = evidence.hits.iter().filter_map(|hit| hit.signals?.dense_score).fold(0.0_f32, f32::max);
+        let meaning = cosine.max(passage);
+        is_weak(meaning, coverage)
+    } else {
+        coverage < MIN_COVERAGE_WORDS_ALONE
+    };
+    is_weak.then_some("what was found is too weak to answer from")
+}
+
+/// Without a model, an answer needs so much of the question's words in one sentence and its headings.
+const MIN_COVERAGE_WORDS_ALONE: f32 = 0.5;
+/// Meaning this near is enough by itself.
+const STRONG_COSINE: f32 = 0.6;
+/// Meaning further away than this is never enough.
+const WEAK_COSINE: f32 = 0.3;
+/// In between, meaning and words together have to reach this.
+const MIN_TOGETHER: f32 = 0.8;
+
+fn is_weak(cosine: f32, coverage: f32) -> bool {
+    cosine < WEAK_COSINE || cosine < STRONG_COSINE && cosine + coverage < MIN_TOGETHER
+}
+
+/// Picks sentences one by one: the most relevant first, each next one losing what it repeats.
+fn choose(candidates: &mut Vec<Candidate>, max_sentences: usize) -> Vec<Candidate> {
+    let best = candidates.iter().map(|candidate| candidate.relevance).fold(0.0_f32, f32::max);
+    candidates.retain(|candidate| candidate.relevance >= best * RELATIVE_RELEVANCE);
+    let mut chosen: Vec<Candidate> = Vec::new();
+    while chosen.len() < max_sentences {
+        let worth = |candidate: &Candidate| {
+            let repeated = chosen.iter().map(|other| similarity(candidate, other)).fold(0.0_f32, f32::max);
+            candidate.relevance - REPETITION * repeated * candidate.relevance - if repeated > 0.9 { 1.0 } else { 0.0 }
+        };
+        let next = (0..candidates.len())
+            .map(|index| (worth(&candidates[index]), index))
+            .filter(|(worth, _)| *worth > 0.0)
+            .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
+        let Some((_, index)) = next else { break };
+        chosen.push(candidates.remove(index));
+    }
+    chosen
+}
+
+/// How much two sentences say the same, 0 to 1: the cosine of their vectors, or the overlap of their words.
+fn similarity(a: &Candidate, b: &Candidate) -> f32 {
+    let shared = a.terms.intersection(&b.terms).count() as f32;
+    let all = a.terms.union(&b.terms).count().max(1) as f32;
+    let words = shared / all;
+    if a.vector.is_empty() { words } else { dot(&a.vector, &b.vector).max(words) }
+}
+
+/// Files in the order of their best passage, and within a file the order of its text.
+fn in_reading_order(mut chosen: Vec<Candidate>, hits: &[Hit]) -> Vec<Candidate> {
+    let first_of_file = |hit: usize| {
+        let path = &hits[hit].citation.path;
+        chosen_rank(hits, path.as_str())
+    };
+    chosen.sort_by_key(|candidate| {
+        (first_of_file(candidate.hit), hits[candidate.hit].citation.span.start + candidate.span.start)
+    });
+    chosen
+}
+
+fn chosen_rank(hits: &[Hit], path: &str) -> usize {
+    hits.iter().position(|hit| hit.citation.path.as_str() == path).unwrap_or(usize::MAX)
+}
+
+/// The citation of a part of a passage.
+fn cite(hit: &Hit, span: Span) -> Citation {
+    let passage = &hit.citation;
+    let quote = &hit.text[span.range()];
+    let lines = passage.lines.map(|lines| {
+        let breaks = |text: &str| u32::try_from(text.bytes().filter(|&byte| byte == b'\n').count()).unwrap_or(u32::MAX);
+        let start = lines.start.saturating_add(breaks(&hit.text[..span.start]));
+        LineRange { start, end: start.saturating_add(breaks(quote)) }
+    });
+    Citation {
+        lines,
+        span: Span::new(passage.span.start + span.start, passage.span.start + span.end),
+        quote: quote.to_owned(),
+        ..passage.clone()
+    }
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
+}
