@@ -10,6 +10,7 @@
 
 mod access;
 mod error;
+mod evaluate;
 mod read;
 mod status;
 
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant};
 pub use self::access::Access;
 use self::access::WriterLock;
 pub use self::error::{EngineError, ErrorKind};
+pub use self::evaluate::{EvalOptions, evaluate};
 pub use self::read::FileText;
 pub use self::status::{ModelStatus, StatusReport};
 use crate::answer::{AskReply, AskRequest, Evidence, answer};
@@ -45,8 +47,24 @@ pub struct OpenOptions {
     pub access: Access,
     /// What this process is, for the message that a second writer gets.
     pub command: String,
+    /// Where ONNX Runtime is kept; without it, where the environment says or in the data folder.
+    pub runtime_folder: Option<PathBuf>,
     /// Is told when a model or runtime is fetched.
     pub fetch_progress: Arc<dyn embed::Progress>,
+}
+
+impl OpenOptions {
+    /// Opens `data_folder` for `access`, told to nobody, with the runtime where the environment says.
+    #[must_use]
+    pub fn new(data_folder: impl Into<PathBuf>, access: Access, command: impl Into<String>) -> Self {
+        Self {
+            data_folder: data_folder.into(),
+            access,
+            command: command.into(),
+            runtime_folder: None,
+            fetch_progress: Arc::new(embed::Silent),
+        }
+    }
 }
 
 /// An open data folder. Calls block, some for as long as indexing takes; any number may run at once.
@@ -56,6 +74,7 @@ pub struct Engine {
     store: Store,
     /// Held as long as this process may write.
     writer: Option<WriterLock>,
+    runtime_folder: Option<PathBuf>,
     fetch_progress: Arc<dyn embed::Progress>,
     model: OnceLock<OpenModel>,
     indexes: Mutex<HashMap<WorkspaceId, Arc<EmbeddedIndex>>>,
@@ -91,7 +110,7 @@ impl Engine {
     /// When another process writes it and this one must, when it holds nothing and this one only reads, or when it
     /// cannot be used.
     pub fn open(options: OpenOptions) -> Result<Self, EngineError> {
-        let OpenOptions { data_folder, access, command, fetch_progress } = options;
+        let OpenOptions { data_folder, access, command, runtime_folder, fetch_progress } = options;
         let writer = access::take(&data_folder, access, &command)?;
         let config = Config::load(&data_folder)?;
         let store = Store::open(&data_folder, writer.is_some())?;
@@ -100,6 +119,7 @@ impl Engine {
             config,
             store,
             writer,
+            runtime_folder,
             fetch_progress,
             model: OnceLock::new(),
             indexes: Mutex::default(),
@@ -254,6 +274,9 @@ impl Engine {
         }
         let mut options = embed::OpenOptions::from_env(&self.data_folder);
         options.progress = Arc::clone(&self.fetch_progress);
+        if let Some(folder) = &self.runtime_folder {
+            options.runtime.dir.clone_from(folder);
+        }
         let model = embed::open(&self.data_folder, self.config.model.as_deref(), &options)?;
         Ok(self.model.get_or_init(|| model))
     }
