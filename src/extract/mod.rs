@@ -82,7 +82,9 @@ pub fn extract(bytes: &[u8], hints: Hints<'_>) -> Result<Document, ExtractError>
         Format::Markdown => (document.blocks, document.title) = markdown::read(text),
         Format::Rst => (document.blocks, document.title) = rst::read(text),
         Format::Html => {
-            let page = html::read(text);
+            let Some(page) = html::read(text) else {
+                return Err(ExtractError::Failed { reason: "the HTML is nested too deeply to be read".to_owned() });
+            };
             document.blocks = page.blocks;
             document.title = page.title;
             document.text = page.text;
