@@ -24,9 +24,10 @@ mod pdf;
 mod pdf_page;
 mod rst;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod text;
 
+use crate::error::Advice;
 use detect::Kind;
 
 pub use document::{Block, BlockKind, Document, Format};
@@ -53,6 +54,15 @@ pub enum ExtractError {
         /// What is wrong, for a person.
         reason: String,
     },
+}
+
+impl Advice for ExtractError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Unsupported { .. } => "unsupported",
+            Self::Failed { .. } => "extraction_failed",
+        }
+    }
 }
 
 /// Makes a document of a file's bytes.

@@ -175,6 +175,7 @@ fn title(pdf: &PdfDocument) -> Option<String> {
         || [".doc", ".docx", ".dvi", ".indd", ".tex", ".pdf", ".xls", ".ppt", ".qxd"]
             .iter()
             .any(|end| title.to_ascii_lowercase().ends_with(end));
-    let is_empty_word = title.chars().count() < 3 || title.eq_ignore_ascii_case("untitled");
+    let is_empty_word =
+        title.chars().filter(|c| c.is_alphabetic()).count() < 3 || title.eq_ignore_ascii_case("untitled");
     (!is_file_name && !is_empty_word).then_some(title)
 }
