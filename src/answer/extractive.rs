@@ -80,14 +80,14 @@ pub fn answer(
 }
 
 fn candidates(question: &str, evidence: &Evidence<'_>) -> Result<Vec<Candidate>, SearchError> {
-    let question_terms = query_terms(question, Analysis::Stemmed, 64);
+    let question_terms = terms_of(question);
     let mut candidates = Vec::new();
     let mut seen = BTreeSet::new();
     for (index, hit) in evidence.hits.iter().enumerate() {
         for span in units(&hit.text) {
             let words = &hit.text[span.range()];
             if candidates.len() < MAX_CANDIDATES && seen.insert(words) {
-                let terms = query_terms(words, Analysis::Stemmed, usize::MAX).into_iter().collect();
+                let terms = terms_of(words).into_iter().collect();
                 candidates.push(Candidate {
                     hit: index,
                     span,
@@ -106,7 +106,7 @@ fn candidates(question: &str, evidence: &Evidence<'_>) -> Result<Vec<Candidate>,
         let hit = &evidence.hits[candidate.hit];
         let above =
             format!("{} {} {}", hit.title.as_deref().unwrap_or_default(), hit.trail.join(" "), hit.citation.path);
-        let above: BTreeSet<String> = query_terms(&above, Analysis::Stemmed, usize::MAX).into_iter().collect();
+        let above: BTreeSet<String> = terms_of(&above).into_iter().collect();
         let share = |term: &String| match (candidate.terms.contains(term), above.contains(term)) {
             (true, _) => 1.0,
             (false, true) => 0.6,
@@ -131,6 +131,10 @@ fn candidates(question: &str, evidence: &Evidence<'_>) -> Result<Vec<Candidate>,
         };
     }
     Ok(candidates)
+}
+
+fn terms_of(text: &str) -> Vec<String> {
+    query_terms(text, Analysis::Stemmed, usize::MAX).into_iter().map(|(term, _)| term).collect()
 }
 
 /// How much each word of the question counts: words that few candidates hold count more.
