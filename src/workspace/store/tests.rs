@@ -1,0 +1,1 @@
+//! The store keeps what it was told, across reopening, and refuses what it cannot use.
