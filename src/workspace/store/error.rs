@@ -49,12 +49,20 @@ pub enum StoreError {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        use rusqlite::Error as E;
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, TypeMismatch, Unknown};
         match error {
-            rusqlite::Error::InvalidQuery | rusqlite::Error::InvalidColumnType(..) => {
-                Self::Damaged { reason: "a row holds what cannot be".to_owned() }
-            }
-            error if matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)) => {
+            E::InvalidQuery
+            | E::InvalidColumnType(..)
+            | E::FromSqlConversionFailure(..)
+            | E::IntegralValueOutOfRange(..) => Self::Damaged { reason: "a row holds what cannot be".to_owned() },
+            // The statements are right, so a table or column that they miss was lost.
+            error
+                if matches!(
+                    error.sqlite_error_code(),
+                    Some(DatabaseCorrupt | NotADatabase | TypeMismatch | Unknown)
+                ) =>
+            {
                 Self::Damaged { reason: error.to_string() }
             }
             error => Self::Io(error),

@@ -81,6 +81,18 @@ impl Store {
         Ok(Revision(settled.unwrap_or(0).cast_unsigned()))
     }
 
+    /// The newest change that was acknowledged. The index has committed at least this much, unless it lost commits.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn acknowledged_revision(&self, workspace: &WorkspaceId) -> Result<Revision, StoreError> {
+        let connection = self.connection();
+        let newest: Option<i64> = connection
+            .prepare_cached("SELECT max(revision) FROM changes WHERE workspace = ?1 AND pending = 0")?
+            .query_row([workspace.as_str()], |row| row.get(0))?;
+        Ok(Revision(newest.unwrap_or(0).cast_unsigned()))
+    }
+
     /// Forgets the content of files with a pending change that the index has already committed: after a crash between
     /// the two, the file table does not say what the index holds, so such a file is read anew.
     ///
@@ -129,6 +141,11 @@ impl Store {
             let mut still_pending = transaction
                 .prepare_cached("SELECT 1 FROM changes WHERE workspace = ?1 AND path = ?2 AND pending = 1 LIMIT 1")?;
             let mut gone = transaction.prepare_cached("DELETE FROM files WHERE workspace = ?1 AND path = ?2")?;
+            // The index holds nothing of such a file, so what comes next must not be compared with what it was.
+            let mut gone_and_back = transaction.prepare_cached(
+                "UPDATE files SET content_hash = NULL, num_chunks = 0, known_size = -1, known_modified_ns = -1
+                 WHERE workspace = ?1 AND path = ?2",
+            )?;
             let mut upsert = transaction.prepare_cached(
                 "INSERT OR REPLACE INTO files (workspace, path, state, reason, format, title, size, modified_ns,
                      known_size, known_modified_ns, content_hash, revision, num_chunks)
@@ -160,7 +177,9 @@ impl Store {
                             entry.num_chunks,
                         ])?;
                     }
-                    Outcome::Gone(_) if waits => {}
+                    Outcome::Gone(_) if waits => {
+                        gone_and_back.execute(params![workspace.as_str(), path.as_str()])?;
+                    }
                     Outcome::Gone(_) => {
                         gone.execute(params![workspace.as_str(), path.as_str()])?;
                     }
