@@ -317,7 +317,6 @@ impl Engine {
         };
         if self.is_writer() {
             let committed = index.snapshot()?.revision();
-            self.store.distrust_unacknowledged(id, committed)?;
             // An index that is behind what was acknowledged has lost commits: the files say it all again.
             if committed < self.store.acknowledged_revision(id)? {
                 self.store.forget_contents(id)?;

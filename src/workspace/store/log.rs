@@ -27,11 +27,18 @@ impl Store {
                  VALUES (?1, ?2, 'pending', ?3, ?4, -1, -1, 0, 0)
                  ON CONFLICT (workspace, path) DO UPDATE SET state = 'pending'",
             )?;
+            // A deleted file that comes back as it was must not pass for one that was never away.
+            let mut unknown = transaction.prepare_cached(
+                "UPDATE files SET known_size = -1, known_modified_ns = -1 WHERE workspace = ?1 AND path = ?2",
+            )?;
             for observation in observations {
                 let path = observation.path.as_str();
                 insert.execute(params![workspace.as_str(), path, observation.kind.name(), now])?;
                 let Fingerprint { size, modified_ns } = observation.fingerprint;
                 file.execute(params![workspace.as_str(), path, as_i64(size), modified_ns])?;
+                if observation.kind == ChangeKind::Deleted {
+                    unknown.execute(params![workspace.as_str(), path])?;
+                }
             }
         }
         let last = transaction.last_insert_rowid();
