@@ -111,6 +111,9 @@ pub struct ChunkPlace {
     /// Headings or definitions above it, outermost first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trail: Vec<String>,
+    /// The header of the table whose rows the chunk holds, where the chunk does not itself begin with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
     /// What stands in front of the words when they are embedded.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub context: String,

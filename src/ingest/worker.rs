@@ -294,6 +294,7 @@ fn records(
                 page: chunk.page,
                 lines: chunk.lines,
                 trail: chunk.trail.to_vec(),
+                header: chunk.header.map(|header| header.to_string()),
                 context,
             };
             ChunkRecord { file: Arc::clone(&file), place, words: words.to_owned(), gap, key }

@@ -107,6 +107,7 @@ impl Draft {
             text: citation.quote.clone(),
             title: self.chunks[0].file.title.clone(),
             trail,
+            header: self.chunks[0].place.header.clone(),
             citation,
             also_at: self.also_at,
             signals,

@@ -152,6 +152,9 @@ pub struct Hit {
     /// Headings or definitions above the passage, outermost first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trail: Vec<String>,
+    /// The header of the table whose rows the passage holds, where it does not itself begin with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
     /// Where it stands.
     pub citation: Citation,
     /// Where words of the passage stand as well: each place with its own quote, which may be a part of the passage.
