@@ -10,8 +10,11 @@
 //! Scores of the two legs are never mixed in this room (`search::fusion`), and nothing here reads a workspace's files.
 
 pub mod analyzer;
+#[cfg(test)]
+mod conformance;
 pub mod embedded;
 mod filter;
+pub mod ram;
 
 use std::sync::Arc;
 

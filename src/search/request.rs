@@ -157,7 +157,7 @@ pub struct Hit {
     pub header: Option<String>,
     /// Where it stands.
     pub citation: Citation,
-    /// Where the same words stand as well.
+    /// Where words of the passage stand as well: each place with its own quote, which may be a part of the passage.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also_at: Vec<Citation>,
     /// Ranks and scores of the legs, when asked for.
@@ -247,7 +247,7 @@ mod tests {
     fn quotes_become_phrases_and_everything_else_stays_words() {
         let query = parse_query("why \"cold start\" AND (x:y -z \"\" \"open", crate::config::FieldWeights::default());
         assert_eq!(query.phrases, ["cold start"]);
-        assert_eq!(query.words, "why   AND (x:y -z    \"open");
+        assert_eq!(query.words, "why   AND (x:y -z   \"open");
     }
 
     #[test]
