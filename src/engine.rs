@@ -47,6 +47,8 @@ pub struct OpenOptions {
     pub command: String,
     /// Is told when a model or runtime is fetched.
     pub fetch_progress: Arc<dyn embed::Progress>,
+    /// Where ONNX Runtime lies or is fetched to, when not where the environment says.
+    pub runtime_folder: Option<PathBuf>,
 }
 
 /// An open data folder. Calls block, some for as long as indexing takes; any number may run at once.
@@ -57,6 +59,7 @@ pub struct Engine {
     /// Held as long as this process may write.
     writer: Option<WriterLock>,
     fetch_progress: Arc<dyn embed::Progress>,
+    runtime_folder: Option<PathBuf>,
     model: OnceLock<OpenModel>,
     indexes: Mutex<HashMap<WorkspaceId, Arc<EmbeddedIndex>>>,
     views: Mutex<HashMap<WorkspaceId, Arc<View>>>,
@@ -91,7 +94,7 @@ impl Engine {
     /// When another process writes it and this one must, when it holds nothing and this one only reads, or when it
     /// cannot be used.
     pub fn open(options: OpenOptions) -> Result<Self, EngineError> {
-        let OpenOptions { data_folder, access, command, fetch_progress } = options;
+        let OpenOptions { data_folder, access, command, fetch_progress, runtime_folder } = options;
         let writer = access::take(&data_folder, access, &command)?;
         let config = Config::load(&data_folder)?;
         let store = Store::open(&data_folder, writer.is_some())?;
@@ -101,6 +104,7 @@ impl Engine {
             store,
             writer,
             fetch_progress,
+            runtime_folder,
             model: OnceLock::new(),
             indexes: Mutex::default(),
             views: Mutex::default(),
@@ -254,6 +258,9 @@ impl Engine {
         }
         let mut options = embed::OpenOptions::from_env(&self.data_folder);
         options.progress = Arc::clone(&self.fetch_progress);
+        if let Some(folder) = &self.runtime_folder {
+            options.runtime.dir.clone_from(folder);
+        }
         let model = embed::open(&self.data_folder, self.config.model.as_deref(), &options)?;
         Ok(self.model.get_or_init(|| model))
     }
