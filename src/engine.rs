@@ -10,6 +10,7 @@
 
 mod access;
 mod error;
+mod evaluate;
 mod read;
 mod status;
 
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant};
 pub use self::access::Access;
 use self::access::WriterLock;
 pub use self::error::{EngineError, ErrorKind};
+pub use self::evaluate::{EvalOptions, evaluate};
 pub use self::read::FileText;
 pub use self::status::{ModelStatus, StatusReport};
 use crate::answer::{AskReply, AskRequest, Evidence, answer};
@@ -45,10 +47,24 @@ pub struct OpenOptions {
     pub access: Access,
     /// What this process is, for the message that a second writer gets.
     pub command: String,
+    /// Where ONNX Runtime is kept; without it, where the environment says or in the data folder.
+    pub runtime_folder: Option<PathBuf>,
     /// Is told when a model or runtime is fetched.
     pub fetch_progress: Arc<dyn embed::Progress>,
-    /// Where ONNX Runtime lies or is fetched to, when not where the environment says.
-    pub runtime_folder: Option<PathBuf>,
+}
+
+impl OpenOptions {
+    /// Opens `data_folder` for `access`, told to nobody, with the runtime where the environment says.
+    #[must_use]
+    pub fn new(data_folder: impl Into<PathBuf>, access: Access, command: impl Into<String>) -> Self {
+        Self {
+            data_folder: data_folder.into(),
+            access,
+            command: command.into(),
+            runtime_folder: None,
+            fetch_progress: Arc::new(embed::Silent),
+        }
+    }
 }
 
 /// An open data folder. Calls block, some for as long as indexing takes; any number may run at once.
@@ -58,8 +74,8 @@ pub struct Engine {
     store: Store,
     /// Held as long as this process may write.
     writer: Option<WriterLock>,
-    fetch_progress: Arc<dyn embed::Progress>,
     runtime_folder: Option<PathBuf>,
+    fetch_progress: Arc<dyn embed::Progress>,
     model: OnceLock<OpenModel>,
     indexes: Mutex<HashMap<WorkspaceId, Arc<EmbeddedIndex>>>,
     views: Mutex<HashMap<WorkspaceId, Arc<View>>>,
@@ -94,7 +110,7 @@ impl Engine {
     /// When another process writes it and this one must, when it holds nothing and this one only reads, or when it
     /// cannot be used.
     pub fn open(options: OpenOptions) -> Result<Self, EngineError> {
-        let OpenOptions { data_folder, access, command, fetch_progress, runtime_folder } = options;
+        let OpenOptions { data_folder, access, command, runtime_folder, fetch_progress } = options;
         let writer = access::take(&data_folder, access, &command)?;
         let config = Config::load(&data_folder)?;
         let store = Store::open(&data_folder, writer.is_some())?;
@@ -103,8 +119,8 @@ impl Engine {
             config,
             store,
             writer,
-            fetch_progress,
             runtime_folder,
+            fetch_progress,
             model: OnceLock::new(),
             indexes: Mutex::default(),
             views: Mutex::default(),

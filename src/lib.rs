@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod chunk;
+pub mod cli;
 pub mod config;
 pub mod embed;
 pub mod engine;

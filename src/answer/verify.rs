@@ -112,6 +112,7 @@ mod tests {
             encoding: None,
             has_file_lines: true,
             pages: Vec::new(),
+            unread_pages: Vec::new(),
             blocks: Vec::new(),
         }
     }

@@ -1,9 +1,12 @@
-//! What holds for every chunk, over documents of every kind.
+//! What holds for every chunk: property tests, and a walk over the development data where it is present.
+
+use std::panic::catch_unwind;
+use std::path::Path;
 
 use proptest::prelude::*;
 
 use super::{Chunk, MAX_CHUNK_BYTES, TokenCounter, chunk};
-use crate::extract::{Document, Hints, extract};
+use crate::extract::{Document, ExtractError, Hints, extract};
 use crate::workspace::Span;
 
 /// One token for every four bytes of a word, the last one counted whole.
@@ -164,5 +167,47 @@ fn a_giant_line_and_a_giant_word_take_linear_time() {
         let document = document(&text, "a.txt");
         let chunks = check(&document, 254);
         assert!(chunks.len() >= text.len() / MAX_CHUNK_BYTES);
+    }
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "a skipped test says so, and the outcome is worth reading")]
+fn every_text_of_the_development_data_keeps_the_invariants() {
+    let Some(root) = std::env::var_os("PINCITE_DEV_DATA") else {
+        eprintln!("SKIPPED: PINCITE_DEV_DATA is not set, so the development data was not read");
+        return;
+    };
+    let mut counts = std::collections::BTreeMap::<String, usize>::new();
+    for entry in ignore::WalkBuilder::new(Path::new(&root).join("docs")).standard_filters(false).build() {
+        let entry = entry.expect("readable");
+        if !entry.file_type().is_some_and(|kind| kind.is_file()) {
+            continue;
+        }
+        let bytes = fs_err::read(entry.path()).expect("readable");
+        // The PDF library hangs and aborts on some of these files: they are read in a child process only.
+        if bytes[..bytes.len().min(1024)].windows(5).any(|window| window == b"%PDF-") {
+            continue;
+        }
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let outcome = catch_unwind(|| match extract(&bytes, Hints { file_name: &name }) {
+            Ok(document) => {
+                crate::extract::tests::check(&document);
+                check(&document, 254);
+                if let Ok(source) = std::str::from_utf8(&bytes)
+                    && document.has_file_lines
+                    && document.encoding.is_none()
+                {
+                    assert_eq!(document.text, source, "the text is the file");
+                }
+                document.format.name().to_owned()
+            }
+            Err(ExtractError::Unsupported { type_name }) => format!("unsupported {type_name}"),
+            Err(ExtractError::Failed { reason }) => format!("failed: {reason}"),
+        });
+        let outcome = outcome.unwrap_or_else(|_| panic!("{} breaks an invariant", entry.path().display()));
+        *counts.entry(outcome).or_default() += 1;
+    }
+    for (outcome, count) in counts {
+        eprintln!("{count:5} {outcome}");
     }
 }

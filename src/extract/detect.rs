@@ -157,7 +157,10 @@ pub(super) fn detect(bytes: &[u8], hints: Hints<'_>) -> Result<Kind, ExtractErro
     }
     let by_name = by_name(&name, extension);
     match decode::decode(bytes, by_name.is_some()) {
-        Some(decoded) if !is_text_of_another_trade(&decoded.text) => {
+        // A damaged PDF can pass for text in a legacy encoding.
+        Some(decoded)
+            if !is_text_of_another_trade(&decoded.text) && (extension != "pdf" || decoded.encoding.is_none()) =>
+        {
             let (format, language) = by_content(&decoded.text, extension, by_name);
             Ok(Kind::Text { decoded, format, language })
         }

@@ -50,7 +50,8 @@ pub struct Document {
     pub title: Option<String>,
     /// The programming language of source code, in lower case (`rust`, `python`, …).
     pub language: Option<String>,
-    /// The encoding that was decoded, where it was not UTF-8 (WHATWG name).
+    /// The encoding that was decoded, where the file was not clean UTF-8 (WHATWG name); `UTF-8` where bad bytes in it
+    /// became U+FFFD.
     pub encoding: Option<String>,
     /// Whether `text` has the lines of the file, so that a citation may name them.
     pub has_file_lines: bool,

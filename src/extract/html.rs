@@ -25,8 +25,14 @@ pub(super) struct Page {
     pub(super) blocks: Vec<Block>,
 }
 
-/// Reads an HTML text.
-pub(super) fn read(source: &str) -> Page {
+/// Markup nested deeper is refused: for each element the parser looks through all that are open.
+const MAX_DEPTH: usize = 4096;
+
+/// Reads an HTML text, or returns `None` where it is nested absurdly deep.
+pub(super) fn read(source: &str) -> Option<Page> {
+    if is_too_deep(source) {
+        return None;
+    }
     let html = Html::parse_document(source.trim_start_matches('\u{feff}'));
     let layout_tables = layout_tables(&html);
     let mut reader = Reader::default();
@@ -59,7 +65,41 @@ pub(super) fn read(source: &str) -> Page {
     }
     reader.flush(BlockKind::Prose);
     let title = reader.title.or(reader.first_heading);
-    Page { text: reader.text, title, blocks: reader.blocks }
+    Some(Page { text: reader.text, title, blocks: reader.blocks })
+}
+
+/// Whether more than [`MAX_DEPTH`] elements are open at once, by a glance at the tags that must be closed.
+fn is_too_deep(source: &str) -> bool {
+    const NEVER_NESTED: [&str; 36] = [
+        "area", "base", "body", "br", "col", "colgroup", "dd", "dt", "embed", "head", "hr", "html", "img", "input",
+        "li", "link", "meta", "optgroup", "option", "p", "param", "rp", "rt", "source", "tbody", "td", "tfoot", "th",
+        "thead", "tr", "track", "wbr", "circle", "line", "path", "rect",
+    ];
+    let mut depth = 0_usize;
+    let mut rest = source;
+    while let Some((_, after)) = rest.split_once('<') {
+        let (is_end, tag) = after.strip_prefix('/').map_or((false, after), |tag| (true, tag));
+        let num_name_bytes = tag.bytes().take(32).take_while(u8::is_ascii_alphanumeric).count();
+        let name = tag[..num_name_bytes].to_ascii_lowercase();
+        rest = tag;
+        if !name.starts_with(|c: char| c.is_ascii_alphabetic()) || NEVER_NESTED.contains(&name.as_str()) {
+            continue;
+        }
+        if is_end {
+            depth = depth.saturating_sub(1);
+            continue;
+        }
+        if name == "script" || name == "style" {
+            // What looks like a tag in a script is none.
+            rest = tag.split_once("</").map_or("", |(_, end)| end);
+            continue;
+        }
+        depth += 1;
+        if depth > MAX_DEPTH {
+            return true;
+        }
+    }
+    false
 }
 
 /// Elements that hold no words of the page.
@@ -314,12 +354,12 @@ impl Reader {
     fn close_cell(&mut self) {
         let cell = std::mem::take(&mut self.buffer);
         if let Some(row) = self.tables.last_mut().and_then(|table| table.row.as_mut()) {
-            row.push(cell.trim().to_owned());
+            row.push(trim(&cell).to_owned());
         }
     }
 
     fn close_row(&mut self) {
-        if !self.buffer.trim().is_empty() {
+        if !trim(&self.buffer).is_empty() {
             self.close_cell();
         }
         self.buffer.clear();
@@ -357,7 +397,7 @@ impl Reader {
     fn flush(&mut self, kind: BlockKind) {
         let buffer = std::mem::take(&mut self.buffer);
         let words = if kind == BlockKind::Code { buffer.trim_end() } else { buffer.trim() };
-        if words.trim().is_empty() {
+        if trim(words).is_empty() {
             return;
         }
         if std::mem::take(&mut self.item_marker) && kind == BlockKind::Prose {
@@ -379,6 +419,11 @@ impl Reader {
     }
 }
 
+/// `words` without white space and byte order marks at the ends.
+fn trim(words: &str) -> &str {
+    words.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
+}
+
 /// White space that a browser collapses, and the byte order mark; a no-break space stays a space of its own kind.
 fn is_blank(c: char) -> bool {
     c.is_ascii_whitespace() || c == '\u{feff}'
@@ -389,7 +434,7 @@ mod tests {
     use super::*;
 
     fn described(source: &str) -> Vec<String> {
-        let page = read(source);
+        let page = read(source).expect("not too deep");
         page.blocks
             .iter()
             .map(|block| {
@@ -414,7 +459,7 @@ mod tests {
                 "Code Report: a\n  b"
             ]
         );
-        assert_eq!(read(source).title.as_deref(), Some("A & B"));
+        assert_eq!(read(source).and_then(|page| page.title).as_deref(), Some("A & B"));
     }
 
     #[test]
@@ -431,7 +476,9 @@ mod tests {
 
     #[test]
     fn deep_markup_is_read() {
-        let source = "<div>".repeat(5_000) + "deep";
-        assert_eq!(read(&source).text, "deep");
+        let source = "<div>".repeat(4_000) + "deep";
+        assert_eq!(read(&source).map(|page| page.text).as_deref(), Some("deep"));
+        assert!(read(&"<div><p>".repeat(40_000)).is_none());
+        assert!(read(&"<div><p>a</div><script>a<b</script>".repeat(10_000)).is_some());
     }
 }

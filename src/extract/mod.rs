@@ -24,9 +24,10 @@ mod pdf;
 mod pdf_page;
 mod rst;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod text;
 
+use crate::error::Advice;
 use detect::Kind;
 
 pub use document::{Block, BlockKind, Document, Format};
@@ -53,6 +54,15 @@ pub enum ExtractError {
         /// What is wrong, for a person.
         reason: String,
     },
+}
+
+impl Advice for ExtractError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Unsupported { .. } => "unsupported",
+            Self::Failed { .. } => "extraction_failed",
+        }
+    }
 }
 
 /// Makes a document of a file's bytes.
@@ -82,7 +92,9 @@ pub fn extract(bytes: &[u8], hints: Hints<'_>) -> Result<Document, ExtractError>
         Format::Markdown => (document.blocks, document.title) = markdown::read(text),
         Format::Rst => (document.blocks, document.title) = rst::read(text),
         Format::Html => {
-            let page = html::read(text);
+            let Some(page) = html::read(text) else {
+                return Err(ExtractError::Failed { reason: "the HTML is nested too deeply to be read".to_owned() });
+            };
             document.blocks = page.blocks;
             document.title = page.title;
             document.text = page.text;

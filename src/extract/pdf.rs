@@ -175,6 +175,96 @@ fn title(pdf: &PdfDocument) -> Option<String> {
         || [".doc", ".docx", ".dvi", ".indd", ".tex", ".pdf", ".xls", ".ppt", ".qxd"]
             .iter()
             .any(|end| title.to_ascii_lowercase().ends_with(end));
-    let is_empty_word = title.chars().count() < 3 || title.eq_ignore_ascii_case("untitled");
+    let is_empty_word =
+        title.chars().filter(|c| c.is_alphabetic()).count() < 3 || title.eq_ignore_ascii_case("untitled");
     (!is_file_name && !is_empty_word).then_some(title)
+}
+
+#[cfg(test)]
+mod tests {
+    use pdf_extract::{Stream, StringFormat};
+
+    use super::*;
+
+    fn dictionary(entries: Vec<(&str, Object)>) -> Dictionary {
+        entries.into_iter().map(|(key, value)| (key.as_bytes().to_vec(), value)).collect()
+    }
+
+    fn name(name: &str) -> Object {
+        Object::Name(name.as_bytes().to_vec())
+    }
+
+    /// A PDF with one page for each of `contents`, which are content streams that may use the font `F`.
+    fn pdf(contents: &[&str]) -> Vec<u8> {
+        let mut pdf = PdfDocument::with_version("1.5");
+        let font =
+            dictionary(vec![("Type", name("Font")), ("Subtype", name("Type1")), ("BaseFont", name("Helvetica"))]);
+        let font = pdf.add_object(font);
+        let fonts = Object::Dictionary(dictionary(vec![("F", Object::Reference(font))]));
+        let tree = pdf.new_object_id();
+        let mut kids = Vec::new();
+        for content in contents {
+            let stream = pdf.add_object(Stream::new(Dictionary::new(), content.as_bytes().to_vec()));
+            let page = dictionary(vec![
+                ("Type", name("Page")),
+                ("Parent", Object::Reference(tree)),
+                ("Contents", Object::Reference(stream)),
+                ("Resources", Object::Dictionary(dictionary(vec![("Font", fonts.clone())]))),
+                ("MediaBox", Object::Array([0, 0, 600, 800].map(Object::Integer).to_vec())),
+            ]);
+            kids.push(Object::Reference(pdf.add_object(page)));
+        }
+        let count = Object::Integer(i64::try_from(kids.len()).expect("few pages"));
+        let pages = dictionary(vec![("Type", name("Pages")), ("Kids", Object::Array(kids)), ("Count", count)]);
+        pdf.objects.insert(tree, Object::Dictionary(pages));
+        let catalog = pdf.add_object(dictionary(vec![("Type", name("Catalog")), ("Pages", Object::Reference(tree))]));
+        pdf.trailer.set("Root", Object::Reference(catalog));
+        let title = Object::String(b"Quarterly report".to_vec(), StringFormat::Literal);
+        let info = pdf.add_object(dictionary(vec![("Title", title)]));
+        pdf.trailer.set("Info", Object::Reference(info));
+        let mut bytes = Vec::new();
+        pdf.save_to(&mut bytes).expect("memory can be written");
+        bytes
+    }
+
+    #[test]
+    fn pages_stand_apart_and_keep_their_numbers() {
+        let first = "BT /F 12 Tf 50 700 Td (First page.) Tj 0 -14 Td (Same paragraph.) Tj 0 -40 Td (Next one.) Tj ET";
+        let document = read(&pdf(&[first, "", "BT /F 12 Tf 50 700 Td (Third page.) Tj ET"])).expect("read");
+        let words: Vec<&str> = document.pages.iter().filter_map(|page| page.of(&document.text)).collect();
+        assert_eq!(words, ["First page.\nSame paragraph.\n\nNext one.", "", "Third page."]);
+        assert_eq!(document.blocks.len(), 3);
+        assert_eq!(document.title.as_deref(), Some("Quarterly report"));
+        crate::extract::tests::check(&document);
+    }
+
+    #[test]
+    fn a_page_that_cannot_be_read_is_named_and_the_others_are_read() {
+        let document = read(&pdf(&["BT /Missing 12 Tf (x) Tj ET", "BT /F 12 Tf (Kept.) Tj ET"])).expect("read");
+        assert_eq!(document.unread_pages, [1]);
+        assert_eq!(document.text.trim(), "Kept.");
+    }
+
+    #[test]
+    fn a_pdf_without_words_is_a_document_without_text() {
+        assert_eq!(read(&pdf(&[""])).expect("read").text, "");
+    }
+
+    #[test]
+    fn a_broken_pdf_fails_with_a_reason() {
+        let whole = pdf(&["BT /F 12 Tf (x) Tj ET"]);
+        for bytes in [&whole[..60], &whole[..whole.len() / 2], b"%PDF-1.4".as_slice()] {
+            let Err(ExtractError::Failed { reason }) = read(bytes) else { panic!("a broken PDF was read") };
+            assert!(reason.starts_with("the PDF"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn ranges_of_widths_are_written_out() {
+        let number = Object::Integer;
+        let widths = [number(1), Object::Array(vec![number(500)]), number(7), number(9), number(600), number(3)];
+        let plain = plain_widths(&PdfDocument::new(), &widths);
+        let expected = [number(1), Object::Array(vec![number(500)]), number(7), Object::Array(vec![number(600); 3])];
+        assert_eq!(plain, expected);
+    }
 }

@@ -1,0 +1,194 @@
+//! What can be typed.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use jiff::Timestamp;
+
+use crate::search::{Filters, FusionMethod, Mode};
+use crate::workspace::{Revision, WorkspaceId};
+
+/// Self-hosted Intelligence Mode: files become searchable, answers cite the exact words.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// Where the index is kept [default: the platform's data folder]
+    #[arg(long, global = true, env = "PINCITE_DATA_DIR", value_name = "FOLDER")]
+    pub data_dir: Option<PathBuf>,
+
+    /// The workspace
+    #[arg(long, global = true, default_value_t, value_name = "NAME")]
+    pub workspace: WorkspaceId,
+
+    /// Print one JSON document
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// Tell more in the log (PINCITE_LOG takes a filter)
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Bring the index up to date with a folder
+    Index {
+        /// The folder
+        path: PathBuf,
+        /// Exit with 1 if a file could not be read
+        #[arg(long)]
+        strict: bool,
+    },
+    /// Find passages
+    Search(SearchArgs),
+    /// Answer a question, each sentence cited
+    Ask(AskArgs),
+    /// Serve REST at /v1 and MCP at /mcp
+    Serve {
+        /// A folder to bring up to date first
+        path: Option<PathBuf>,
+        /// Where to listen
+        #[arg(long, default_value = "127.0.0.1:7878", value_name = "ADDRESS")]
+        listen: SocketAddr,
+    },
+    /// Serve MCP over standard input and output
+    Mcp {
+        /// A folder to bring up to date first
+        path: Option<PathBuf>,
+    },
+    /// Show what is indexed and what is not
+    Status,
+    /// Check a citation against the file as it is now
+    Verify {
+        /// A file with the citation's JSON, or `-` for standard input
+        citation: PathBuf,
+    },
+    /// Measure ranking quality on a judged collection in BEIR layout
+    Eval(EvalArgs),
+    /// List or fetch embedding models
+    Models {
+        #[command(subcommand)]
+        command: ModelsCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ModelsCommand {
+    /// List the models that can be used
+    List,
+    /// Fetch a model and ONNX Runtime, and check them
+    Pull {
+        /// The model's name
+        #[arg(default_value = "all-MiniLM-L6-v2-int8")]
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SearchArgs {
+    /// What to look for
+    pub query: String,
+    /// Bring this folder up to date first
+    #[arg(long, value_name = "FOLDER")]
+    pub path: Option<PathBuf>,
+    /// How many passages
+    #[arg(short, default_value_t = 10)]
+    pub k: usize,
+    /// Which legs look for candidates
+    #[arg(long, value_enum, default_value_t)]
+    pub mode: Mode,
+    /// How the legs are fused
+    #[arg(long, value_enum, default_value_t)]
+    pub fusion: FusionMethod,
+    /// Show both legs' ranks and scores
+    #[arg(long)]
+    pub explain: bool,
+    #[command(flatten)]
+    pub scope: Scope,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AskArgs {
+    /// The question
+    pub question: String,
+    /// Bring this folder up to date first
+    #[arg(long, value_name = "FOLDER")]
+    pub path: Option<PathBuf>,
+    /// The most sentences of the answer
+    #[arg(long, default_value_t = 5)]
+    pub max_sentences: usize,
+    #[command(flatten)]
+    pub scope: Scope,
+}
+
+/// Which files, and how new.
+#[derive(Debug, Args)]
+pub(super) struct Scope {
+    /// Only files whose path matches (repeatable; `*.md`, `runs/**`)
+    #[arg(long, value_name = "GLOB")]
+    pub glob: Vec<String>,
+    /// Only files of this type (repeatable; markdown, pdf, csv, …)
+    #[arg(long = "type", value_name = "TYPE")]
+    pub formats: Vec<String>,
+    /// Only files modified at this time or later (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub modified_after: Option<Timestamp>,
+    /// Only files modified before this time (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub modified_before: Option<Timestamp>,
+    /// Answer from a state at least this new
+    #[arg(long, value_name = "REVISION")]
+    pub min_revision: Option<u64>,
+    /// How long to wait for it, in milliseconds
+    #[arg(long, default_value_t = 0)]
+    pub wait_ms: u64,
+}
+
+impl Scope {
+    pub(super) fn filters(&self) -> Filters {
+        Filters {
+            path: self.glob.clone(),
+            formats: self.formats.clone(),
+            modified_after: self.modified_after,
+            modified_before: self.modified_before,
+        }
+    }
+
+    pub(super) fn min_revision(&self) -> Option<Revision> {
+        self.min_revision.map(Revision)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EvalArgs {
+    /// The folder with corpus.jsonl, queries.jsonl and qrels.tsv
+    pub folder: PathBuf,
+    /// Take the files of this folder as documents, their paths as ids, instead of corpus.jsonl
+    #[arg(long, value_name = "FOLDER")]
+    pub files: Option<PathBuf>,
+    /// Which legs to use
+    #[arg(long, value_enum, default_value_t)]
+    pub mode: Mode,
+    /// How the legs are fused
+    #[arg(long, value_enum, default_value_t)]
+    pub fusion: FusionMethod,
+    /// Write the ranking as a TREC run
+    #[arg(long, value_name = "FILE")]
+    pub run: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

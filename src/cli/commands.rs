@@ -1,0 +1,251 @@
+//! What each command does.
+
+use std::io::{Read as _, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use serde::Serialize;
+
+use super::args::{AskArgs, Cli, Command, EvalArgs, ModelsCommand, SearchArgs};
+use super::progress::Terminal;
+use super::text;
+use crate::answer::{AskRequest, Verdict};
+use crate::embed;
+use crate::engine::{Access, Engine, EngineError, EvalOptions, IndexReport, OpenOptions, evaluate};
+use crate::search::{Coverage, SearchRequest};
+use crate::workspace::{Citation, WorkspaceId};
+
+/// How a command ended that did what it was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Done {
+    /// With a result.
+    Yes,
+    /// Without one.
+    NothingFound,
+}
+
+impl Done {
+    pub(super) const fn code(self) -> u8 {
+        match self {
+            Self::Yes => 0,
+            Self::NothingFound => 1,
+        }
+    }
+
+    const fn when(found: bool) -> Self {
+        if found { Self::Yes } else { Self::NothingFound }
+    }
+}
+
+/// What every command needs.
+struct Session {
+    data_folder: PathBuf,
+    workspace: WorkspaceId,
+    json: bool,
+    progress: Arc<Terminal>,
+}
+
+pub(super) fn run(cli: Cli) -> anyhow::Result<Done> {
+    let data_folder = match cli.data_dir {
+        Some(folder) => folder,
+        None => directories::ProjectDirs::from("", "", "pincite")
+            .map(|folders| folders.data_dir().to_owned())
+            .context("the platform's data folder is not known: name one with `--data-dir FOLDER`")?,
+    };
+    let session =
+        Session { data_folder, workspace: cli.workspace, json: cli.json, progress: Arc::new(Terminal::new()) };
+    match cli.command {
+        Command::Index { path, strict } => index(&session, &path, strict),
+        Command::Search(args) => search(&session, &args),
+        Command::Ask(args) => ask(&session, &args),
+        Command::Serve { .. } | Command::Mcp { .. } => anyhow::bail!("not built yet"),
+        Command::Status => status(&session),
+        Command::Verify { citation } => verify(&session, &citation),
+        Command::Eval(args) => eval(&session, &args),
+        Command::Models { command } => models(&session, &command),
+    }
+}
+
+impl Session {
+    fn open(&self, access: Access, command: &str) -> Result<Engine, EngineError> {
+        Engine::open(OpenOptions {
+            fetch_progress: self.progress.clone(),
+            ..OpenOptions::new(&self.data_folder, access, command)
+        })
+    }
+
+    /// Opens the data folder to ask something, after bringing `path` up to date where it is given.
+    fn open_for_question(&self, path: Option<&Path>, command: &str) -> anyhow::Result<Engine> {
+        let Some(path) = path else { return Ok(self.open(Access::Read, command)?) };
+        let engine = self.open(Access::Write, command)?;
+        self.bring_up_to_date(&engine, path)?;
+        Ok(engine)
+    }
+
+    fn bring_up_to_date(&self, engine: &Engine, path: &Path) -> anyhow::Result<IndexReport> {
+        let report = engine.index_folder(&self.workspace, path, &*self.progress)?;
+        Ok(report)
+    }
+
+    fn print<T: Serialize>(
+        &self,
+        result: &T,
+        as_text: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mut out = std::io::stdout().lock();
+        if self.json {
+            serde_json::to_writer_pretty(&mut out, result).map_err(std::io::Error::from)?;
+            writeln!(out)?;
+        } else {
+            as_text(&mut out)?;
+        }
+        out.flush()?;
+        Ok(())
+    }
+}
+
+#[derive(Serialize)]
+struct IndexCounts<'a> {
+    revision: u64,
+    files: usize,
+    created: usize,
+    modified: usize,
+    deleted: usize,
+    indexed: usize,
+    unchanged: usize,
+    removed: usize,
+    chunks: usize,
+    embedded: usize,
+    coverage: &'a Coverage,
+    passed_over: &'a [String],
+}
+
+fn index(session: &Session, path: &Path, strict: bool) -> anyhow::Result<Done> {
+    let engine = session.open(Access::Write, "pincite index")?;
+    let report = session.bring_up_to_date(&engine, path)?;
+    let status = engine.status(&session.workspace)?;
+    let (scan, line) = (&report.scan, &report.line);
+    let counts = IndexCounts {
+        revision: status.revision.0,
+        files: scan.num_files,
+        created: scan.num_created,
+        modified: scan.num_modified,
+        deleted: scan.num_deleted,
+        indexed: line.num_indexed,
+        unchanged: line.num_unchanged,
+        removed: line.num_removed,
+        chunks: line.num_chunks,
+        embedded: line.num_embedded,
+        coverage: &status.coverage,
+        passed_over: &scan.problems,
+    };
+    session.print(&counts, |out| text::index(out, &report, &status.coverage))?;
+    if !session.json {
+        let mut err = std::io::stderr();
+        for file in status.not_searchable.get("failed").into_iter().flatten() {
+            writeln!(err, "failed: {}: {}", file.path, file.reason.as_deref().unwrap_or("no reason"))?;
+        }
+        if let Some(reason) = &report.words_alone {
+            writeln!(err, "note: searchable by words alone: {reason}")?;
+        }
+    }
+    Ok(Done::when(!strict || status.coverage.files.failed == 0 && scan.problems.is_empty()))
+}
+
+fn search(session: &Session, args: &SearchArgs) -> anyhow::Result<Done> {
+    let engine = session.open_for_question(args.path.as_deref(), "pincite search")?;
+    let request = SearchRequest {
+        query: args.query.clone(),
+        k: args.k,
+        mode: args.mode,
+        fusion: args.fusion,
+        filters: args.scope.filters(),
+        min_revision: args.scope.min_revision(),
+        wait_ms: args.scope.wait_ms,
+        explain: args.explain,
+    };
+    let reply = engine.search(&session.workspace, &request)?;
+    session.print(&reply, |out| text::search(out, &reply))?;
+    if !session.json {
+        text::coverage(&mut std::io::stderr(), reply.revision, &reply.coverage)?;
+    }
+    Ok(Done::when(!reply.hits.is_empty()))
+}
+
+fn ask(session: &Session, args: &AskArgs) -> anyhow::Result<Done> {
+    let engine = session.open_for_question(args.path.as_deref(), "pincite ask")?;
+    let request = AskRequest {
+        question: args.question.clone(),
+        filters: args.scope.filters(),
+        max_sentences: args.max_sentences,
+        min_revision: args.scope.min_revision(),
+        wait_ms: args.scope.wait_ms,
+    };
+    let reply = engine.ask(&session.workspace, &request)?;
+    session.print(&reply, |out| text::ask(out, &reply))?;
+    if !session.json {
+        text::coverage(&mut std::io::stderr(), reply.revision, &reply.coverage)?;
+    }
+    Ok(Done::when(!reply.abstained))
+}
+
+fn status(session: &Session) -> anyhow::Result<Done> {
+    let engine = session.open(Access::Read, "pincite status")?;
+    let report = engine.status(&session.workspace)?;
+    session.print(&report, |out| text::status(out, &report))?;
+    Ok(Done::Yes)
+}
+
+fn verify(session: &Session, citation: &Path) -> anyhow::Result<Done> {
+    let json = if citation == Path::new("-") {
+        let mut json = String::new();
+        std::io::stdin().read_to_string(&mut json).context("standard input is not text")?;
+        json
+    } else {
+        fs_err::read_to_string(citation)?
+    };
+    let citation: Citation = serde_json::from_str(&json).context(
+        "this is not a citation: give one object of `citations` or `citation` from a reply that was made with `--json`",
+    )?;
+    let engine = session.open(Access::Read, "pincite verify")?;
+    let result = engine.verify(&citation)?;
+    session.print(&result, |out| text::verification(out, &result))?;
+    Ok(Done::when(matches!(result.verdict, Verdict::Valid | Verdict::Moved)))
+}
+
+fn eval(session: &Session, args: &EvalArgs) -> anyhow::Result<Done> {
+    let options = EvalOptions {
+        collection: args.folder.clone(),
+        files: args.files.clone(),
+        data_folder: session.data_folder.clone(),
+        runtime_folder: embed::RuntimeOptions::from_env(&session.data_folder).dir,
+        mode: args.mode,
+        fusion: args.fusion,
+        fetch_progress: session.progress.clone(),
+    };
+    let (report, run) = evaluate(&options, &*session.progress)?;
+    if let Some(path) = &args.run {
+        let mut file = std::io::BufWriter::new(fs_err::File::create(path)?);
+        run.write(&mut file, "pincite")?;
+        file.flush()?;
+    }
+    session.print(&report, |out| text::evaluation(out, &report))?;
+    Ok(Done::Yes)
+}
+
+fn models(session: &Session, command: &ModelsCommand) -> anyhow::Result<Done> {
+    match command {
+        ModelsCommand::List => {
+            let models = embed::list(&session.data_folder).map_err(EngineError::from)?;
+            session.print(&models, |out| text::models(out, &models))?;
+        }
+        ModelsCommand::Pull { name } => {
+            let mut options = embed::OpenOptions::from_env(&session.data_folder);
+            options.progress = session.progress.clone();
+            let model = embed::pull(&session.data_folder, name, &options).map_err(EngineError::from)?;
+            session.print(&model, |out| writeln!(out, "{} is ready", model.name))?;
+        }
+    }
+    Ok(Done::Yes)
+}

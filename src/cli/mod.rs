@@ -1,0 +1,69 @@
+//! The command line: what was typed, what it means, and how the result looks.
+//!
+//! # Invariants
+//! - Standard output holds the result and nothing else; with `--json` one JSON document. Everything else goes to
+//!   standard error.
+//! - Exit codes: 0 done, 1 nothing found (or the program failed), 2 wrong use.
+//! - Every error is followed by a hint where there is something to do.
+//!
+//! # Not here
+//! Anything that another surface would need too: that is `engine`.
+
+mod args;
+mod commands;
+mod progress;
+mod text;
+
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use self::args::Cli;
+use crate::engine::{EngineError, ErrorKind};
+use crate::error::Advice as _;
+
+/// Runs the program with the process's arguments.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    start_log(&cli);
+    match commands::run(cli) {
+        Ok(done) => ExitCode::from(done.code()),
+        // The reader of our output has seen enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let mut err = std::io::stderr().lock();
+            // If standard error is gone too, there is nobody left to tell.
+            let _ = writeln!(err, "error: {error:#}");
+            let engine_error = error.downcast_ref::<EngineError>();
+            if let Some(hint) = engine_error.and_then(EngineError::hint) {
+                let _ = writeln!(err, "hint: {hint}");
+            }
+            let is_wrong_use = engine_error.is_none_or(|error| {
+                matches!(error.kind(), ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::Conflict)
+            });
+            ExitCode::from(if is_wrong_use { 2 } else { 1 })
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let is_pipe = |error: &std::io::Error| error.kind() == std::io::ErrorKind::BrokenPipe;
+    error.downcast_ref::<std::io::Error>().is_some_and(is_pipe)
+}
+
+fn start_log(cli: &Cli) {
+    use tracing_subscriber::EnvFilter;
+    let default = if cli.verbose { "pincite=debug,warn" } else { "pincite=warn,error" };
+    let filter = EnvFilter::try_from_env("PINCITE_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+}

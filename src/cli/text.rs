@@ -1,0 +1,195 @@
+//! Results as a person reads them.
+
+use std::io::{self, Write};
+
+use crate::answer::{AskReply, Verdict, Verification};
+use crate::embed::ModelEntry;
+use crate::engine::{IndexReport, StatusReport};
+use crate::eval::Report;
+use crate::search::{Coverage, Hit, SearchReply};
+use crate::workspace::{Citation, Revision};
+
+/// Lines of a passage that are shown; the whole is in `--json`.
+const MAX_LINES: usize = 8;
+/// Characters of a line that are shown.
+const MAX_LINE_CHARS: usize = 200;
+/// Files of a state that are listed.
+const MAX_LISTED: usize = 20;
+
+/// `path:lines`, or `path, page n`.
+fn place(citation: &Citation) -> String {
+    let path = &citation.path;
+    match (citation.page, citation.lines) {
+        (Some(page), _) => format!("{path}, page {page}"),
+        (None, Some(lines)) if lines.start == lines.end => format!("{path}:{}", lines.start),
+        (None, Some(lines)) => format!("{path}:{}-{}", lines.start, lines.end),
+        (None, None) => format!("{path}, bytes {}-{}", citation.span.start, citation.span.end),
+    }
+}
+
+pub(super) fn search(out: &mut dyn Write, reply: &SearchReply) -> io::Result<()> {
+    for hit in &reply.hits {
+        writeln!(out, "{}. {}  ({:.3})", hit.rank, place(&hit.citation), hit.score)?;
+        if !hit.trail.is_empty() {
+            writeln!(out, "   {}", hit.trail.join(" > "))?;
+        }
+        if let Some(signals) = hit.signals {
+            let leg = |rank: Option<usize>, score: Option<f32>| match (rank, score) {
+                (Some(rank), Some(score)) => format!("rank {rank}, score {score:.3}"),
+                _ => "not among its candidates".to_owned(),
+            };
+            writeln!(out, "   words:   {}", leg(signals.lexical_rank, signals.lexical_score))?;
+            writeln!(out, "   meaning: {}", leg(signals.dense_rank, signals.dense_score))?;
+        }
+        excerpt(out, hit)?;
+        if !hit.also_at.is_empty() {
+            let places: Vec<String> = hit.also_at.iter().map(place).collect();
+            writeln!(out, "   the same words: {}", places.join("; "))?;
+        }
+        writeln!(out)?;
+    }
+    if reply.hits.is_empty() {
+        writeln!(out, "nothing found")?;
+    }
+    Ok(())
+}
+
+fn excerpt(out: &mut dyn Write, hit: &Hit) -> io::Result<()> {
+    let mut lines = hit.text.lines().filter(|line| !line.trim().is_empty());
+    for line in lines.by_ref().take(MAX_LINES) {
+        let short: String = line.chars().take(MAX_LINE_CHARS).collect();
+        let cut = if short.len() < line.len() { " …" } else { "" };
+        writeln!(out, "   │ {short}{cut}")?;
+    }
+    let more = lines.count();
+    if more > 0 {
+        writeln!(out, "   │ … {more} more lines")?;
+    }
+    Ok(())
+}
+
+pub(super) fn ask(out: &mut dyn Write, reply: &AskReply) -> io::Result<()> {
+    if let Some(reason) = &reply.reason {
+        writeln!(out, "no answer: {reason}")?;
+    }
+    for sentence in &reply.sentences {
+        let marks: Vec<String> = sentence.citations.iter().map(|index| format!("[{}]", index + 1)).collect();
+        let text = sentence.text.split_whitespace().collect::<Vec<_>>().join(" ");
+        writeln!(out, "{text} {}", marks.join(""))?;
+    }
+    if !reply.citations.is_empty() {
+        writeln!(out)?;
+    }
+    for (number, citation) in (1..).zip(&reply.citations) {
+        writeln!(out, "[{number}] {}", place(citation))?;
+    }
+    Ok(())
+}
+
+/// What a reply could see, in a line, and then what it could not.
+pub(super) fn coverage(out: &mut dyn Write, revision: Revision, coverage: &Coverage) -> io::Result<()> {
+    let files = &coverage.files;
+    writeln!(out, "revision {revision}: {} of {} files searched", files.ready, files.files)?;
+    for note in &coverage.notes {
+        writeln!(out, "note: {note}")?;
+    }
+    Ok(())
+}
+
+pub(super) fn index(out: &mut dyn Write, report: &IndexReport, coverage: &Coverage) -> io::Result<()> {
+    let (scan, line) = (&report.scan, &report.line);
+    writeln!(
+        out,
+        "{} files: {} new, {} modified, {} deleted",
+        scan.num_files, scan.num_created, scan.num_modified, scan.num_deleted
+    )?;
+    writeln!(
+        out,
+        "{} indexed as {} chunks, {} unchanged, {} removed; {} chunks embedded",
+        line.num_indexed, line.num_chunks, line.num_unchanged, line.num_removed, line.num_embedded
+    )?;
+    let files = &coverage.files;
+    writeln!(
+        out,
+        "{} ready, {} empty, {} unsupported, {} failed, {} pending",
+        files.ready, files.empty, files.unsupported, files.failed, files.pending
+    )?;
+    for problem in &scan.problems {
+        writeln!(out, "passed over: {problem}")?;
+    }
+    Ok(())
+}
+
+pub(super) fn status(out: &mut dyn Write, report: &StatusReport) -> io::Result<()> {
+    writeln!(out, "workspace {}: {}", report.workspace, report.root.as_deref().unwrap_or("no folder"))?;
+    coverage(out, report.revision, &report.coverage)?;
+    writeln!(out, "{} chunks, {} of them embedded", report.num_chunks, report.num_embedded)?;
+    match &report.model.reason {
+        None => writeln!(out, "model {}: runs", report.model.name)?,
+        Some(reason) => writeln!(out, "model {}: does not run: {reason}", report.model.name)?,
+    }
+    for (state, files) in &report.not_searchable {
+        writeln!(out, "{state}: {}", files.len())?;
+        for file in files.iter().take(MAX_LISTED) {
+            match &file.reason {
+                Some(reason) => writeln!(out, "  {}: {reason}", file.path)?,
+                None => writeln!(out, "  {}", file.path)?,
+            }
+        }
+        if files.len() > MAX_LISTED {
+            writeln!(out, "  … {} more; all are in `pincite status --json`", files.len() - MAX_LISTED)?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn verification(out: &mut dyn Write, result: &Verification) -> io::Result<()> {
+    let verdict = match result.verdict {
+        Verdict::Valid => "valid",
+        Verdict::Moved => "moved",
+        Verdict::Changed => "changed",
+        Verdict::Deleted => "deleted",
+    };
+    writeln!(out, "{verdict}: {}", result.explanation)?;
+    match &result.citation {
+        Some(citation) => writeln!(out, "{}", place(citation)),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn evaluation(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+    writeln!(
+        out,
+        "{} documents, {} queries ({} judged), {}",
+        report.num_documents, report.num_queries, report.num_judged, report.mode
+    )?;
+    writeln!(out, "nDCG@10     {:.4}", report.ndcg_at_10)?;
+    writeln!(out, "recall@100  {:.4}", report.recall_at_100)?;
+    writeln!(out, "MRR@10      {:.4}", report.mrr_at_10)?;
+    writeln!(
+        out,
+        "{:.0} queries/s, p50 {:.2} ms, p99 {:.2} ms (top 10)",
+        report.queries_per_second, report.p50_ms, report.p99_ms
+    )
+}
+
+pub(super) fn models(out: &mut dyn Write, models: &[ModelEntry]) -> io::Result<()> {
+    let width = models.iter().map(|model| model.name.len()).max().unwrap_or(0);
+    for model in models {
+        let state = match (model.default, model.present) {
+            (true, _) => "default, here",
+            (false, true) => "here",
+            (false, false) => "to be pulled",
+        };
+        writeln!(
+            out,
+            "{:width$}  {:>4} dimensions  {:>5} tokens  {:13}  {}",
+            model.name,
+            model.num_dimensions,
+            model.max_tokens,
+            state,
+            model.licence.as_deref().unwrap_or("licence: see its page")
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,155 @@
+//! A judged collection through the real line: its documents become files, which are indexed and searched as any others.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use sha2::{Digest as _, Sha256};
+
+use super::{Access, Engine, EngineError, OpenOptions};
+use crate::embed;
+use crate::eval::{Collection, Latencies, Report, Run, ScoredDocument, score};
+use crate::ingest::Progress;
+use crate::search::{FusionMethod, Mode, SearchRequest};
+use crate::workspace::WorkspaceId;
+
+/// Documents of a ranking, enough for recall at 100.
+const MAX_RANKED: usize = 100;
+/// Passages that are asked for, so that so many documents come of them.
+const NUM_PASSAGES: usize = 250;
+
+/// How a collection is evaluated.
+pub struct EvalOptions {
+    /// The folder in BEIR layout.
+    pub collection: PathBuf,
+    /// The folder whose files are the documents, their paths being the ids, where the collection has no `corpus.jsonl`.
+    pub files: Option<PathBuf>,
+    /// Where the index of the collection is kept, so that a second evaluation embeds nothing.
+    pub data_folder: PathBuf,
+    /// Where ONNX Runtime is kept.
+    pub runtime_folder: PathBuf,
+    /// Which legs to use.
+    pub mode: Mode,
+    /// How to fuse them.
+    pub fusion: FusionMethod,
+    /// Is told when a model or runtime is fetched.
+    pub fetch_progress: Arc<dyn embed::Progress>,
+}
+
+/// Indexes a collection, runs its queries and scores them; returns the figures and the run.
+///
+/// Quality is of the first 100 documents. Times are of separate searches for ten passages, one after the other, after the
+/// first run has warmed everything.
+///
+/// # Errors
+/// When the collection cannot be read, and as [`Engine::index_folder`] and [`Engine::search`].
+pub fn evaluate(options: &EvalOptions, progress: &dyn Progress) -> Result<(Report, Run), EngineError> {
+    let collection = Collection::open(&options.collection)?;
+    let queries = collection.queries()?;
+    let qrels = collection.qrels()?;
+    let folder = data_folder_of(&options.data_folder, options.files.as_deref().unwrap_or(&options.collection));
+    let (files, ids) = match &options.files {
+        Some(files) => (files.clone(), None),
+        None => {
+            let files = folder.join("corpus");
+            let ids = lay_out(&collection, &files)?;
+            (files, Some(ids))
+        }
+    };
+    let engine = Engine::open(OpenOptions {
+        runtime_folder: Some(options.runtime_folder.clone()),
+        fetch_progress: Arc::clone(&options.fetch_progress),
+        ..OpenOptions::new(&folder, Access::Write, "pincite eval")
+    })?;
+    let workspace = WorkspaceId::default();
+    engine.index_folder(&workspace, &files, progress)?;
+    let num_documents = ids.as_ref().map_or(engine.files(&workspace, None)?.len(), Vec::len);
+
+    let request = |text: &str, k: usize| {
+        let mut request = SearchRequest::new(text);
+        (request.k, request.mode, request.fusion) = (k, options.mode, options.fusion);
+        request
+    };
+    let mut run = Run::default();
+    for query in &queries {
+        let reply = engine.search(&workspace, &request(&query.text, NUM_PASSAGES))?;
+        let mut ranking = Vec::new();
+        let mut seen = HashSet::new();
+        for hit in &reply.hits {
+            for citation in std::iter::once(&hit.citation).chain(&hit.also_at) {
+                let id = id_of(citation.path.as_str(), ids.as_deref());
+                if ranking.len() < MAX_RANKED && seen.insert(id.clone()) {
+                    ranking.push(ScoredDocument { id, score: f64::from(hit.score) });
+                }
+            }
+        }
+        run.insert(query.id.as_str(), ranking);
+    }
+    let mut latencies = Latencies::default();
+    for query in &queries {
+        let request = request(&query.text, 10);
+        let start = Instant::now();
+        engine.search(&workspace, &request)?;
+        latencies.record(start.elapsed());
+    }
+    let quality = score(&run, &qrels);
+    let mode = match options.mode {
+        Mode::Lexical => "lexical",
+        Mode::Dense => "dense",
+        Mode::Hybrid => "hybrid",
+    };
+    let report = Report {
+        num_documents,
+        num_queries: queries.len(),
+        num_judged: quality.num_judged,
+        ndcg_at_10: quality.ndcg_at_10,
+        recall_at_100: quality.recall_at_100,
+        mrr_at_10: quality.mrr_at_10,
+        queries_per_second: latencies.queries_per_second(),
+        p50_ms: latencies.percentile_ms(50),
+        p99_ms: latencies.percentile_ms(99),
+        mode: mode.to_owned(),
+    };
+    Ok((report, run))
+}
+
+/// A data folder of its own for each collection: evaluating one changes nothing that a user searches.
+fn data_folder_of(data_folder: &Path, collection: &Path) -> PathBuf {
+    let whole = fs_err::canonicalize(collection).unwrap_or_else(|_| collection.to_owned());
+    let digest: [u8; 32] = Sha256::digest(whole.as_os_str().as_encoded_bytes()).into();
+    let name = collection.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let suffix = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
+    data_folder.join("eval").join(format!("{name}-{suffix:08x}"))
+}
+
+/// Writes each document of the corpus as a Markdown file, its title as the heading, unless it is there already. Files
+/// are numbered, so that no id becomes a word that queries could find. Returns the ids by number.
+fn lay_out(collection: &Collection, folder: &Path) -> Result<Vec<String>, EngineError> {
+    fs_err::create_dir_all(folder).map_err(EngineError::Io)?;
+    let mut ids = Vec::new();
+    for document in collection.documents()? {
+        let document = document?;
+        let path = folder.join(file_name(ids.len()));
+        let content = if document.title.trim().is_empty() {
+            document.text
+        } else {
+            format!("# {}\n\n{}\n", document.title.trim(), document.text)
+        };
+        if fs_err::read(&path).ok().as_deref() != Some(content.as_bytes()) {
+            fs_err::write(&path, content).map_err(EngineError::Io)?;
+        }
+        ids.push(document.id);
+    }
+    Ok(ids)
+}
+
+fn file_name(number: usize) -> String {
+    format!("d{number:09}.md")
+}
+
+/// The document's id: by number in a laid-out corpus, else the path itself.
+fn id_of(path: &str, ids: Option<&[String]>) -> String {
+    let number = || path.strip_prefix('d')?.strip_suffix(".md")?.parse::<usize>().ok();
+    ids.and_then(|ids| ids.get(number()?).cloned()).unwrap_or_else(|| path.to_owned())
+}
