@@ -18,7 +18,7 @@ use super::Options;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Serves `router` to whoever connects, until `stop` is done and connections have ended or the deadline is over.
-pub(super) async fn serve(listener: &TcpListener, router: &Router, options: &Options, stop: impl Future<Output = ()>) {
+pub(super) async fn serve(listener: TcpListener, router: &Router, options: &Options, stop: impl Future<Output = ()>) {
     let (stopping, _) = watch::channel(false);
     let places = Arc::new(Semaphore::new(options.max_connections.max(1)));
     let mut connections = JoinSet::new();
@@ -50,6 +50,8 @@ pub(super) async fn serve(listener: &TcpListener, router: &Router, options: &Opt
             Some(_) = connections.join_next() => {}
         }
     }
+    // Whoever connects from now on is refused, instead of waiting for nobody.
+    drop(listener);
     stopping.send_replace(true);
     let drained = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(options.shutdown_deadline, drained).await.is_err() {

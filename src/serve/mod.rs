@@ -121,7 +121,7 @@ impl Server {
     /// Serves until `stop` is done, then lets requests finish within the deadline and cuts off the rest.
     pub async fn run_until(self, stop: impl Future<Output = ()>) {
         tracing::info!(address = %self.address, "listening");
-        connections::serve(&self.listener, &self.router, &self.options, stop).await;
+        connections::serve(self.listener, &self.router, &self.options, stop).await;
         tracing::info!("stopped");
     }
 }

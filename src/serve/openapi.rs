@@ -66,7 +66,7 @@ pub(super) struct WorkspaceParam {
 #[expect(dead_code, reason = "read by the derive alone")]
 pub(super) struct PathParam {
     /// The file's path in the workspace; its `/` may stand as they are.
-    #[param(example = "reports/summary.md", allow_reserved)]
+    #[param(example = "reports/summary.md")]
     path: String,
 }
 
@@ -157,9 +157,9 @@ impl IntoResponses for Errors {
                 "503",
                 error(
                     "Not now, perhaps later: the file changes while it is read, or the model does not run.",
-                    "unstable",
-                    "the file changed while it was read",
-                    "try again when nothing writes it",
+                    "file_changes",
+                    "the file changes while it is read",
+                    "index again when the file is no longer written to",
                 ),
             ),
         ];

@@ -28,7 +28,7 @@ const MAX_FILES: usize = 10_000;
 const MAX_CHANGES: usize = 1_000;
 
 /// What every handler shares.
-struct App {
+pub(super) struct App {
     engine: Arc<Engine>,
     workspace: WorkspaceId,
     hosts: Arc<AllowedHosts>,

@@ -3,5 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod fixtures;
+mod indexed;
 mod ir_measures;
+mod mcp;
 mod python;
+mod serve;
+mod sockets;
