@@ -39,9 +39,9 @@ impl Done {
 }
 
 /// What every command needs.
-struct Session {
+pub(super) struct Session {
     data_folder: PathBuf,
-    workspace: WorkspaceId,
+    pub workspace: WorkspaceId,
     json: bool,
     progress: Arc<Terminal>,
 }
@@ -59,7 +59,8 @@ pub(super) fn run(cli: Cli) -> anyhow::Result<Done> {
         Command::Index { path, strict } => index(&session, &path, strict),
         Command::Search(args) => search(&session, &args),
         Command::Ask(args) => ask(&session, &args),
-        Command::Serve { .. } | Command::Mcp { .. } => anyhow::bail!("not built yet"),
+        Command::Serve { path, listen } => super::serving::serve(&session, path, listen),
+        Command::Mcp { path } => super::serving::mcp(&session, path.as_deref()),
         Command::Status => status(&session),
         Command::Verify { citation } => verify(&session, &citation),
         Command::Eval(args) => eval(&session, &args),
@@ -68,7 +69,7 @@ pub(super) fn run(cli: Cli) -> anyhow::Result<Done> {
 }
 
 impl Session {
-    fn open(&self, access: Access, command: &str) -> Result<Engine, EngineError> {
+    pub(super) fn open(&self, access: Access, command: &str) -> Result<Engine, EngineError> {
         Engine::open(OpenOptions {
             fetch_progress: self.progress.clone(),
             ..OpenOptions::new(&self.data_folder, access, command)

@@ -12,6 +12,7 @@
 mod args;
 mod commands;
 mod progress;
+mod serving;
 mod text;
 
 use std::io::{IsTerminal as _, Write as _};

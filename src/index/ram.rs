@@ -188,13 +188,14 @@ impl Snapshot for RamSnapshot {
         ];
         let mut scores = BTreeMap::new();
         let stemmed = query_terms(&all_words, Analysis::Stemmed, usize::MAX);
-        for term in &stemmed {
-            fields.iter().for_each(|(field, weight)| field.add_term(&mut scores, *weight, term));
+        for (term, times) in &stemmed {
+            fields.iter().for_each(|(field, weight)| field.add_term(&mut scores, *weight * *times as f32, term));
         }
-        for term in query_terms(&all_words, Analysis::Exact, usize::MAX) {
+        for (term, times) in query_terms(&all_words, Analysis::Exact, usize::MAX) {
             let is_stop_word = query_terms(&term, Analysis::Stemmed, 1).is_empty();
             if stemmed.is_empty() || !is_stop_word {
-                exact.add_term(&mut scores, if stemmed.is_empty() { 1.0 } else { weights.exact }, &term);
+                let weight = if stemmed.is_empty() { 1.0 } else { weights.exact * times as f32 };
+                exact.add_term(&mut scores, weight, &term);
             }
         }
         for phrase in &query.phrases {
