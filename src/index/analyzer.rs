@@ -140,7 +140,7 @@ impl TokenStream for WordStream {
 
 impl WordTokenizer {
     fn tokens(self, text: &str) -> Vec<Token> {
-        let mut out = Tokens { text, tokens: Vec::new(), position: 0 };
+        let mut out = Tokens { text, cut: Vec::new(), position: 0 };
         let mut rest = text.char_indices().peekable();
         while let Some((start, first)) = rest.next() {
             if is_unspaced(first) {
@@ -170,13 +170,13 @@ impl WordTokenizer {
                 }
             }
         }
-        out.tokens
+        out.cut
     }
 }
 
 struct Tokens<'a> {
     text: &'a str,
-    tokens: Vec<Token>,
+    cut: Vec<Token>,
     position: usize,
 }
 
@@ -188,7 +188,7 @@ impl Tokens<'_> {
 
     fn push_at(&mut self, position: usize, start: usize, end: usize) {
         if end - start <= MAX_TERM_BYTES {
-            self.tokens.push(Token {
+            self.cut.push(Token {
                 offset_from: start,
                 offset_to: end,
                 position,

@@ -42,7 +42,9 @@ impl ChunkId {
         hasher.update([0]);
         hasher.update((start as u64).to_be_bytes());
         let digest: [u8; 32] = hasher.finalize().into();
-        Self(u64::from_be_bytes(digest[..8].try_into().expect("a digest has more than eight bytes")))
+        let mut first = [0; 8];
+        first.copy_from_slice(&digest[..8]);
+        Self(u64::from_be_bytes(first))
     }
 }
 
@@ -59,7 +61,9 @@ impl VectorKey {
         hasher.update([0]);
         hasher.update(embedding_text.as_bytes());
         let digest: [u8; 32] = hasher.finalize().into();
-        Self(u128::from_be_bytes(digest[..16].try_into().expect("a digest has more than sixteen bytes")))
+        let mut first = [0; 16];
+        first.copy_from_slice(&digest[..16]);
+        Self(u128::from_be_bytes(first))
     }
 }
 

@@ -189,13 +189,14 @@ impl Snapshot for RamSnapshot {
         let mut scores = BTreeMap::new();
         let stemmed = query_terms(&all_words, Analysis::Stemmed, usize::MAX);
         for (term, times) in &stemmed {
-            fields.iter().for_each(|(field, weight)| field.add_term(&mut scores, *weight * *times as f32, term));
+            for (field, weight) in &fields {
+                field.add_term(&mut scores, *weight * *times as f32, term);
+            }
         }
         for (term, times) in query_terms(&all_words, Analysis::Exact, usize::MAX) {
             let is_stop_word = query_terms(&term, Analysis::Stemmed, 1).is_empty();
             if stemmed.is_empty() || !is_stop_word {
-                let weight = if stemmed.is_empty() { 1.0 } else { weights.exact * times as f32 };
-                exact.add_term(&mut scores, weight, &term);
+                exact.add_term(&mut scores, if stemmed.is_empty() { 1.0 } else { weights.exact * times as f32 }, &term);
             }
         }
         for phrase in &query.phrases {
@@ -205,11 +206,11 @@ impl Snapshot for RamSnapshot {
                 exact.add_phrase(&mut scores, PHRASE_WEIGHT, &terms);
             }
         }
-        let scored = self.passing(filter).filter_map(|(address, chunk)| {
+        let found = self.passing(filter).filter_map(|(address, chunk)| {
             let score = *scores.get(&usize::try_from(address).ok()?)?;
             Some(Scored { address, id: chunk.id(), score })
         });
-        Ok(best(scored.collect(), limit))
+        Ok(best(found.collect(), limit))
     }
 
     fn dense(&self, query: &[f32], filter: &Filter, limit: usize) -> Result<Vec<Scored>, IndexError> {

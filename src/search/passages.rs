@@ -134,6 +134,7 @@ fn common_trail(chunks: &[ChunkRecord]) -> Vec<String> {
 }
 
 /// The citation of adjacent chunks, which are never none.
+#[must_use]
 pub fn citation(workspace: &WorkspaceId, chunks: &[ChunkRecord]) -> Citation {
     let (first, last) = (&chunks[0], &chunks[chunks.len() - 1]);
     let mut quote = first.words.clone();

@@ -68,7 +68,7 @@ proptest! {
     fn the_lines_of_a_span_are_those_its_bytes_stand_on(text in "[a\\n é]{0,30}", a in 0_usize..30, len in 0_usize..20) {
         let span = Span::new(a.min(text.len()), (a + len).min(text.len()));
         let lines = LineStarts::of(&text).lines(span);
-        let line_of = |at: usize| 1 + text.as_bytes()[..at].iter().filter(|&&byte| byte == b'\n').count();
+        let line_of = |at: usize| 1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count();
         prop_assert_eq!(lines.start as usize, line_of(span.start));
         prop_assert_eq!(lines.end as usize, line_of(span.end.saturating_sub(1).max(span.start)));
     }

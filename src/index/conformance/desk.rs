@@ -76,7 +76,10 @@ impl Subject for Embedded {
     }
 
     fn reader(&self) -> &dyn Index {
-        self.beside.as_ref().map_or_else(|| self.writer(), |beside| beside)
+        match &self.beside {
+            Some(beside) => beside,
+            None => self.writer(),
+        }
     }
 
     fn between_steps(&mut self) {
@@ -93,7 +96,11 @@ pub(crate) fn file(path: &str, revision: u64, paragraphs: &[&str]) -> (RelPath, 
         path: path.clone(),
         content_hash: ContentHash::of(paragraphs.join("\n\n").as_bytes()),
         revision: Revision(revision),
-        format: if path.as_str().ends_with(".md") { Format::Markdown } else { Format::Text },
+        format: if path.extension().is_some_and(|extension| extension == "md") {
+            Format::Markdown
+        } else {
+            Format::Text
+        },
         modified_ms: i64::try_from(revision).unwrap() * 1_000,
         title: None,
     });
@@ -106,6 +113,7 @@ pub(crate) fn file(path: &str, revision: u64, paragraphs: &[&str]) -> (RelPath, 
             page: None,
             lines: None,
             trail: Vec::new(),
+            header: None,
             context: String::new(),
         };
         let gap = if ordinal == 0 { String::new() } else { "\n\n".to_owned() };

@@ -36,8 +36,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn compare_words(
-    found: (&dyn Snapshot, Vec<Scored>),
-    expected: (&dyn Snapshot, Vec<Scored>),
+    found: &(&dyn Snapshot, Vec<Scored>),
+    expected: &(&dyn Snapshot, Vec<Scored>),
     scores_agree: bool,
 ) -> Result<(), TestCaseError> {
     let sorted = |(snapshot, list): &(&dyn Snapshot, Vec<Scored>)| {
@@ -45,7 +45,7 @@ fn compare_words(
         places.sort();
         places
     };
-    prop_assert_eq!(sorted(&found), sorted(&expected));
+    prop_assert_eq!(sorted(found), sorted(expected));
     // Deleted chunks count in tantivy's statistics until their segment is merged, so scores differ then.
     if scores_agree {
         for (at, (found, expected)) in found.1.iter().zip(&expected.1).enumerate() {
@@ -126,7 +126,7 @@ proptest! {
         for filter in [Filter::default(), glob("**/*.md"), glob("runs/*/*")] {
             for asked in [query(&asked, &[]), query("", &[&phrase]), query(&asked, &[&phrase])] {
                 let all = |snapshot: &dyn Snapshot| snapshot.lexical(&asked, &filter, 1_000).unwrap();
-                compare_words((&*found, all(&*found)), (&*oracle, all(&*oracle)), only_added)?;
+                compare_words(&(&*found, all(&*found)), &(&*oracle, all(&*oracle)), only_added)?;
                 let best = found.lexical(&asked, &filter, limit).unwrap();
                 let whole = all(&*found);
                 prop_assert_eq!(best.len(), whole.len().min(limit));
