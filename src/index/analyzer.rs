@@ -5,6 +5,8 @@
 //! Scripts that are written without spaces become overlapping pairs of characters, and single characters beside them,
 //! as Lucene's CJK analysis does.
 
+use std::collections::HashMap;
+
 use tantivy::tokenizer::{
     AsciiFoldingFilter, Language, LowerCaser, RemoveLongFilter, Stemmer, StopWordFilter, TextAnalyzer, Token,
     TokenStream, Tokenizer,
@@ -43,20 +45,44 @@ fn analyzer_over(words: WordTokenizer) -> TextAnalyzer {
     }
 }
 
-/// The distinct terms of a query in the order of first use, at most `max_terms`.
+/// The distinct terms of a query with how often each is in it, in the order of first use, at most `max_terms`.
 #[must_use]
-pub fn query_terms(text: &str, analysis: Analysis, max_terms: usize) -> Vec<String> {
+pub fn query_terms(text: &str, analysis: Analysis, max_terms: usize) -> Vec<(String, u32)> {
     let mut analyzer = analyzer_over(WordTokenizer { analysis, for_query: true });
     let mut stream = analyzer.token_stream(text);
-    let mut seen = std::collections::HashSet::new();
-    let mut terms = Vec::new();
-    while terms.len() < max_terms && stream.advance() {
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut terms: Vec<(String, u32)> = Vec::new();
+    while stream.advance() {
         let term = &stream.token().text;
-        if seen.insert(term.clone()) {
-            terms.push(term.clone());
+        match places.get(term) {
+            Some(&place) => terms[place].1 += 1,
+            None if terms.len() < max_terms => {
+                places.insert(term.clone(), terms.len());
+                terms.push((term.clone(), 1));
+            }
+            None => {}
         }
     }
     terms
+}
+
+/// The words of a text that name one thing exactly and mean nothing by themselves: letters mixed with digits
+/// (`SLU-4417`, `7c1e0fa`), or written `likeThis` or `like_this`; lower case, in the order of the text.
+#[must_use]
+pub fn identifiers(text: &str) -> Vec<String> {
+    let is_ascii_word = |word: &&str| word.is_ascii() && word.chars().any(char::is_alphabetic);
+    let names_one_thing = |word: &&str| {
+        let has_digit = word.bytes().any(|byte| byte.is_ascii_digit());
+        let has_hump =
+            word.as_bytes().windows(2).any(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase());
+        has_digit || has_hump || word.trim_matches('_').contains('_')
+    };
+    text.split(|c: char| !(c.is_alphanumeric() || is_joiner(c)))
+        .map(|word| word.trim_matches(|c: char| is_joiner(c) && c != '_'))
+        .filter(is_ascii_word)
+        .filter(names_one_thing)
+        .map(str::to_ascii_lowercase)
+        .collect()
 }
 
 /// All terms of a text with their positions, in order.
@@ -293,10 +319,17 @@ mod tests {
     }
 
     #[test]
+    fn identifiers_are_told_from_words_and_numbers() {
+        let text =
+            "What does SLU-4417 in bench-07 mean for maxOpenSegments, max_tokens (commit 7c1e0fa) on 2 November 2026?";
+        assert_eq!(identifiers(text), ["slu-4417", "bench-07", "maxopensegments", "max_tokens", "7c1e0fa"]);
+    }
+
+    #[test]
     fn scripts_without_spaces_become_pairs_and_single_characters() {
         assert_eq!(terms("東京都 x", Analysis::Stemmed), ["東京", "東", "京都", "京", "都", "x"]);
-        assert_eq!(query_terms("東京都", Analysis::Stemmed, 9), ["東京", "京都"]);
-        assert_eq!(query_terms("都", Analysis::Stemmed, 9), ["都"]);
+        assert_eq!(query_terms("東京都", Analysis::Stemmed, 9), [("東京".to_owned(), 1), ("京都".to_owned(), 1)]);
+        assert_eq!(query_terms("都", Analysis::Stemmed, 9), [("都".to_owned(), 1)]);
     }
 
     proptest::proptest! {
@@ -304,7 +337,7 @@ mod tests {
         fn every_query_term_is_among_the_terms_of_the_same_text(text in "\\PC{0,200}") {
             for analysis in [Analysis::Stemmed, Analysis::Exact] {
                 let indexed = terms(&text, analysis);
-                for term in query_terms(&text, analysis, usize::MAX) {
+                for (term, _) in query_terms(&text, analysis, usize::MAX) {
                     proptest::prop_assert!(indexed.contains(&term), "{term:?} of {text:?}");
                 }
             }

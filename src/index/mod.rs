@@ -10,8 +10,11 @@
 //! Scores of the two legs are never mixed in this room (`search::fusion`), and nothing here reads a workspace's files.
 
 pub mod analyzer;
+#[cfg(test)]
+mod conformance;
 pub mod embedded;
 mod filter;
+pub mod ram;
 
 use std::sync::Arc;
 
@@ -108,6 +111,9 @@ pub struct ChunkPlace {
     /// Headings or definitions above it, outermost first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trail: Vec<String>,
+    /// The header of the table whose rows the chunk holds, where the chunk does not itself begin with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
     /// What stands in front of the words when they are embedded.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub context: String,

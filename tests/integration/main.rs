@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod cli;
 mod fixtures;
+mod house;
 mod indexed;
 mod ir_measures;
 mod mcp;

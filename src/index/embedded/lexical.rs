@@ -30,7 +30,7 @@ pub(super) fn build(query: &LexicalQuery, fields: &Fields) -> Option<BooleanQuer
         Box::new(TermQuery::new(Term::from_field_text(field, text), IndexRecordOption::WithFreqs))
     };
     let stemmed = query_terms(&words, Analysis::Stemmed, MAX_QUERY_TERMS);
-    for text in &stemmed {
+    for (text, times) in &stemmed {
         let by_field = [
             (fields.body, weights.body),
             (fields.title, weights.title),
@@ -38,14 +38,14 @@ pub(super) fn build(query: &LexicalQuery, fields: &Fields) -> Option<BooleanQuer
             (fields.path_words, weights.path),
         ];
         for (field, weight) in by_field {
-            add(term(field, text), weight);
+            add(term(field, text), weight * *times as f32);
         }
     }
     // Stop words are looked up as written only where the query has nothing else.
     let only_stop_words = stemmed.is_empty();
-    for text in query_terms(&words, Analysis::Exact, MAX_QUERY_TERMS) {
+    for (text, times) in query_terms(&words, Analysis::Exact, MAX_QUERY_TERMS) {
         if only_stop_words || !query_terms(&text, Analysis::Stemmed, 1).is_empty() {
-            add(term(fields.exact, &text), if only_stop_words { 1.0 } else { weights.exact });
+            add(term(fields.exact, &text), if only_stop_words { 1.0 } else { weights.exact * times as f32 });
         }
     }
     for phrase in &query.phrases {
