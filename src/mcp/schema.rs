@@ -1,7 +1,8 @@
 //! JSON Schemas of tools, in the form that most clients and models get on with.
 //!
-//! Every schema is one object without references, and without the number formats that JSON Schema does not know. An
-//! output schema also admits the error object: clients that check structured content check that of errors too.
+//! No schema has the number formats that JSON Schema does not know. An input schema, which models read, is one object
+//! without references. An output schema, which programs read, describes its outer fields alone; it also admits the error object, because
+//! clients that check structured content check that of errors too.
 
 use rmcp::model::JsonObject;
 use rmcp::schemars::JsonSchema;
@@ -12,12 +13,15 @@ use crate::error::ErrorReport;
 
 /// What a tool takes.
 pub(super) fn input<T: JsonSchema>() -> JsonObject {
-    object_of::<T>(SchemaSettings::draft2020_12())
+    object_of::<T>(SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true))
 }
 
 /// What a tool gives: the fields of `T`, or `error` alone.
 pub(super) fn output<T: JsonSchema>() -> JsonObject {
     let mut schema = object_of::<T>(SchemaSettings::draft2020_12().for_serialize());
+    if let Some(inner) = schema.get_mut("$defs") {
+        drop_descriptions(inner);
+    }
     let mut error = object_of::<ErrorReport>(SchemaSettings::draft2020_12().for_serialize());
     error.insert("description".into(), json!("Instead of all else, when the tool could not do it."));
     if let Some(Value::Object(properties)) = schema.get_mut("properties") {
@@ -29,16 +33,27 @@ pub(super) fn output<T: JsonSchema>() -> JsonObject {
 }
 
 fn object_of<T: JsonSchema>(settings: SchemaSettings) -> JsonObject {
-    let settings = settings.with(|settings| {
-        settings.inline_subschemas = true;
-        settings.meta_schema = None;
-    });
+    let settings = settings.with(|settings| settings.meta_schema = None);
     let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
     drop_number_formats(&mut schema);
     let Value::Object(mut schema) = schema else { return JsonObject::new() };
     schema.remove("title");
     schema.remove("description");
     schema
+}
+
+fn drop_descriptions(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            // A property may have the name, too; it is no string then.
+            if object.get("description").is_some_and(Value::is_string) {
+                object.remove("description");
+            }
+            object.values_mut().for_each(drop_descriptions);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_descriptions),
+        _ => {}
+    }
 }
 
 fn drop_number_formats(schema: &mut Value) {
@@ -63,12 +78,13 @@ mod tests {
     use crate::search::{SearchReply, SearchRequest};
 
     #[test]
-    fn a_schema_has_no_references_and_no_number_formats() {
+    fn a_schema_has_no_number_formats_and_that_of_an_input_no_references() {
         for schema in [input::<SearchRequest>(), output::<SearchReply>()] {
             let text = serde_json::to_string(&schema).unwrap();
-            assert!(!text.contains("$ref") && !text.contains("uint") && !text.contains("float\""), "{text}");
+            assert!(!text.contains("uint") && !text.contains("float\""), "{text}");
             assert_eq!(schema["type"], "object");
         }
+        assert!(!serde_json::to_string(&input::<SearchRequest>()).unwrap().contains("$ref"));
     }
 
     #[test]
@@ -78,6 +94,8 @@ mod tests {
             schema["anyOf"],
             json!([{ "required": ["revision", "coverage", "hits"] }, { "required": ["error"] }])
         );
+        assert!(schema["properties"]["hits"]["description"].is_string());
+        assert!(!serde_json::to_string(&schema["$defs"]).unwrap().contains("\"description\""));
         assert_eq!(schema["properties"]["error"]["required"], json!(["code", "message"]));
     }
 }
