@@ -23,6 +23,9 @@ const REPETITION: f32 = 0.5;
 /// A sentence has to be this relevant in proportion to the best one.
 const RELATIVE_RELEVANCE: f32 = 0.72;
 
+/// What a sentence gains by naming the very thing that the question names.
+const IDENTIFIER_BONUS: f32 = 0.3;
+
 /// What an answer is made from.
 pub struct Evidence<'a> {
     /// The best passages, with their signals.
@@ -131,12 +134,16 @@ fn candidates(question: &str, evidence: &Evidence<'_>) -> Result<Vec<Candidate>,
             candidate.vector = vector;
         }
     }
+    let wanted = identifiers(question);
     for candidate in &mut candidates {
         let place = 1.0 / (1.0 + candidate.hit as f32);
-        candidate.relevance = match candidate.cosine {
-            Some(cosine) => 0.5 * cosine.max(0.0) + 0.35 * candidate.coverage + 0.15 * place,
-            None => 0.8 * candidate.coverage + 0.2 * place,
-        };
+        let words = evidence.hits[candidate.hit].text[candidate.span.range()].to_ascii_lowercase();
+        let names_it = wanted.iter().any(|identifier| words.contains(identifier.as_str()));
+        candidate.relevance = if names_it { IDENTIFIER_BONUS } else { 0.0 }
+            + match candidate.cosine {
+                Some(cosine) => 0.5 * cosine.max(0.0) + 0.35 * candidate.coverage + 0.15 * place,
+                None => 0.8 * candidate.coverage + 0.2 * place,
+            };
     }
     Ok(candidates)
 }

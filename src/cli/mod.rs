@@ -23,6 +23,8 @@ use clap::Parser as _;
 use self::args::Cli;
 use crate::engine::{EngineError, ErrorKind};
 use crate::error::Advice as _;
+use crate::mcp::McpError;
+use crate::serve::ServeError;
 
 /// Runs the program with the process's arguments.
 #[must_use]
@@ -41,7 +43,11 @@ pub fn run() -> ExitCode {
             // If standard error is gone too, there is nobody left to tell.
             let _ = writeln!(err, "error: {error:#}");
             let engine_error = error.downcast_ref::<EngineError>();
-            if let Some(hint) = engine_error.and_then(EngineError::hint) {
+            let hint = engine_error
+                .and_then(EngineError::hint)
+                .or_else(|| error.downcast_ref::<ServeError>()?.hint())
+                .or_else(|| error.downcast_ref::<McpError>()?.hint());
+            if let Some(hint) = hint {
                 let _ = writeln!(err, "hint: {hint}");
             }
             let is_wrong_use = engine_error.is_none_or(|error| {

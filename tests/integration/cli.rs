@@ -99,7 +99,9 @@ fn only_what_changed_is_embedded_again() {
     let (pincite, folder) = (Pincite::new(), tempfile::tempdir().unwrap());
     let paragraph = |number: u32| format!("Paragraph {number} tells of lighthouse {number}. ").repeat(12);
     let text = |changed: &str| -> String {
-        (0..20).map(|n| format!("## Part {n}\n\n{}\n\n", if n == 7 { changed.to_owned() } else { paragraph(n) })).collect()
+        (0..20)
+            .map(|n| format!("## Part {n}\n\n{}\n\n", if n == 7 { changed.to_owned() } else { paragraph(n) }))
+            .collect()
     };
     fs_err::write(folder.path().join("a.md"), text(&paragraph(7))).unwrap();
     let first = pincite.index(folder.path());
@@ -216,7 +218,15 @@ fn query_syntax_is_words_and_never_an_error() {
     let (pincite, folder) = (Pincite::words_alone(), tempfile::tempdir().unwrap());
     fs_err::write(folder.path().join("a.txt"), "The title field holds the name of the ship.").unwrap();
     pincite.index(folder.path());
-    for query in ["title:ship AND (", "\"ship", "ship^2 ~ * ? \\ / [a TO b} {", "+ship -name", "-- ship", "シップ ship", "'; DROP TABLE files;-- ship"] {
+    for query in [
+        "title:ship AND (",
+        "\"ship",
+        "ship^2 ~ * ? \\ / [a TO b} {",
+        "+ship -name",
+        "-- ship",
+        "シップ ship",
+        "'; DROP TABLE files;-- ship",
+    ] {
         let ran = pincite.run(&["search", "--", query]);
         assert_eq!(ran.code, 0, "{query}: {}{}", ran.out, ran.err);
     }
