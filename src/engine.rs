@@ -25,7 +25,7 @@ pub use self::error::{EngineError, ErrorKind};
 pub use self::evaluate::{EvalOptions, evaluate};
 pub use self::read::FileText;
 pub use self::status::{ModelStatus, StatusReport};
-use crate::answer::{AskReply, AskRequest, Evidence, answer};
+use crate::answer::{self, AskReply, AskRequest, Evidence};
 use crate::config::Config;
 use crate::embed::{self, Embedder, OpenModel};
 use crate::index::embedded::{Access as IndexAccess, EmbeddedIndex};
@@ -221,6 +221,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::search`].
     pub fn ask(&self, id: &WorkspaceId, request: &AskRequest) -> Result<AskReply, EngineError> {
+        answer::check_request(request)?;
         let mut search = SearchRequest::new(request.question.clone());
         search.filters = request.filters.clone();
         search.k = NUM_EVIDENCE;
@@ -229,7 +230,7 @@ impl Engine {
         search.wait_ms = request.wait_ms;
         let found = self.search(id, &search)?;
         let evidence = Evidence { hits: &found.hits, embedder: self.embedder()? };
-        Ok(answer(request, &evidence, found.revision, found.coverage)?)
+        Ok(answer::answer(request, &evidence, found.revision, found.coverage)?)
     }
 
     /// The files of a workspace by path, all or those that match a glob.
@@ -389,15 +390,14 @@ impl Engine {
             ));
         }
         let FileCounts { pending, failed, unsupported, .. } = state.view.counts;
-        if pending > 0 {
-            notes.push(format!("{pending} files have changes that are not searchable yet"));
-        }
-        if failed > 0 {
-            notes.push(format!("{failed} files could not be read"));
-        }
-        if unsupported > 0 {
-            notes.push(format!("{unsupported} files are of types that are not read"));
-        }
+        let mut note = |num_files: u64, one: &str, more: &str| match num_files {
+            0 => {}
+            1 => notes.push(format!("1 file {one}")),
+            _ => notes.push(format!("{num_files} files {more}")),
+        };
+        note(pending, "has a change that is not searchable yet", "have changes that are not searchable yet");
+        note(failed, "could not be read", "could not be read");
+        note(unsupported, "is of a type that is not read", "are of types that are not read");
         Ok(Coverage { files: state.view.counts, embedded_fraction, notes })
     }
 }

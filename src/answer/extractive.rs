@@ -11,7 +11,7 @@ use super::sentences::units;
 use super::{AskReply, AskRequest, Sentence};
 use crate::embed::Embedder;
 use crate::index::analyzer::{Analysis, identifiers, query_terms};
-use crate::search::{Coverage, Hit, SearchError};
+use crate::search::{Coverage, Hit, SearchError, check_query};
 use crate::workspace::{Citation, LineRange, Revision, Span};
 
 /// Sentences that are looked at closely.
@@ -44,31 +44,40 @@ struct Candidate {
     relevance: f32,
 }
 
+/// Checks what can be checked of a question before anything is opened.
+///
+/// # Errors
+/// [`SearchError::Invalid`] for an empty or over-long question or a number of sentences out of range.
+pub fn check_request(request: &AskRequest) -> Result<(), SearchError> {
+    check_query(&request.question)?;
+    if request.max_sentences == 0 || request.max_sentences > MAX_SENTENCES {
+        let message = format!("`max_sentences` is {}", request.max_sentences);
+        return Err(SearchError::invalid(message, format!("ask for 1 to {MAX_SENTENCES} sentences")));
+    }
+    Ok(())
+}
+
 /// Answers from `evidence`, or abstains.
 ///
 /// # Errors
-/// [`SearchError::Invalid`] for a number of sentences out of range, and what the model reports.
+/// As [`check_request`], and what the model reports.
 pub fn answer(
     request: &AskRequest,
     evidence: &Evidence<'_>,
     revision: Revision,
     coverage: Coverage,
 ) -> Result<AskReply, SearchError> {
-    if request.max_sentences == 0 || request.max_sentences > MAX_SENTENCES {
-        let message = format!("`max_sentences` is {}", request.max_sentences);
-        return Err(SearchError::invalid(message, format!("ask for 1 to {MAX_SENTENCES} sentences")));
-    }
+    check_request(request)?;
     let mut reply =
         AskReply { revision, coverage, abstained: true, reason: None, sentences: Vec::new(), citations: Vec::new() };
     let mut candidates = candidates(&request.question, evidence)?;
     if let Some(weakness) = weakness(&request.question, evidence, &candidates) {
         let files = &reply.coverage.files;
-        let mut reason = format!("{weakness}; {} of {} files were searched", files.ready, files.files);
-        let unread = files.pending + files.failed + files.unsupported;
-        if unread > 0 {
-            reason.push_str(&format!(", and {unread} could not be: the answer may be in them"));
-        }
-        reply.reason = Some(reason);
+        let unread = match files.pending + files.failed + files.unsupported {
+            0 => String::new(),
+            unread => format!(", and {unread} could not be: the answer may be in them"),
+        };
+        reply.reason = Some(format!("{weakness}; {} of {} files were searched{unread}", files.ready, files.files));
         return Ok(reply);
     }
     let chosen = choose(&mut candidates, request.max_sentences);

@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use self::extractive::{Evidence, answer};
+pub use self::extractive::{Evidence, answer, check_request};
 pub use self::verify::{Verdict, Verification, verify};
 use crate::search::{Coverage, Filters};
 use crate::workspace::{Citation, Revision};

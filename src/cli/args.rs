@@ -28,7 +28,7 @@ pub(super) struct Cli {
     #[arg(long, global = true)]
     pub json: bool,
 
-    /// Tell more in the log (PINCITE_LOG takes a filter)
+    /// Tell more in the log (`PINCITE_LOG` takes a filter)
     #[arg(long, short, global = true)]
     pub verbose: bool,
 }

@@ -21,7 +21,7 @@ pub(super) fn serve(session: &Session, path: Option<PathBuf>, listen: SocketAddr
             match engine.index_folder(&workspace, &path, &ingest::Silent) {
                 Ok(report) => tracing::info!(num_files = report.scan.num_files, "the folder is up to date"),
                 Err(error) => {
-                    tracing::error!(%error, hint = error.hint(), "the folder could not be brought up to date")
+                    tracing::error!(%error, hint = error.hint(), "the folder could not be brought up to date");
                 }
             }
         })?;

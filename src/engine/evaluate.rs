@@ -49,13 +49,12 @@ pub fn evaluate(options: &EvalOptions, progress: &dyn Progress) -> Result<(Repor
     let queries = collection.queries()?;
     let qrels = collection.qrels()?;
     let folder = data_folder_of(&options.data_folder, options.files.as_deref().unwrap_or(&options.collection));
-    let (files, ids) = match &options.files {
-        Some(files) => (files.clone(), None),
-        None => {
-            let files = folder.join("corpus");
-            let ids = lay_out(&collection, &files)?;
-            (files, Some(ids))
-        }
+    let (files, ids) = if let Some(files) = &options.files {
+        (files.clone(), None)
+    } else {
+        let files = folder.join("corpus");
+        let ids = lay_out(&collection, &files)?;
+        (files, Some(ids))
     };
     let engine = Engine::open(OpenOptions {
         runtime_folder: Some(options.runtime_folder.clone()),

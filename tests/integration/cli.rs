@@ -99,9 +99,8 @@ fn only_what_changed_is_embedded_again() {
     let (pincite, folder) = (Pincite::new(), tempfile::tempdir().unwrap());
     let paragraph = |number: u32| format!("Paragraph {number} tells of lighthouse {number}. ").repeat(12);
     let text = |changed: &str| -> String {
-        (0..20)
-            .map(|n| format!("## Part {n}\n\n{}\n\n", if n == 7 { changed.to_owned() } else { paragraph(n) }))
-            .collect()
+        let part = |n| if n == 7 { changed.to_owned() } else { paragraph(n) };
+        (0..20).map(|n| ["## Part ", &n.to_string(), "\n\n", &part(n), "\n\n"].concat()).collect()
     };
     fs_err::write(folder.path().join("a.md"), text(&paragraph(7))).unwrap();
     let first = pincite.index(folder.path());
