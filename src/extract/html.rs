@@ -11,10 +11,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use scraper::node::Element;
-use scraper::{Html, Node};
+use ego_tree::iter::Edge;
+use ego_tree::{NodeId, Tree};
 
 use super::builder::{Headings, Trail, label, no_trail};
+use super::html_tree::{self, Element, Node};
 use super::{Block, BlockKind};
 use crate::workspace::Span;
 
@@ -33,17 +34,16 @@ pub(super) fn read(source: &str) -> Option<Page> {
     if is_too_deep(source) {
         return None;
     }
-    let html = Html::parse_document(source.trim_start_matches('\u{feff}'));
-    let layout_tables = layout_tables(&html);
+    let tree = html_tree::parse(source.trim_start_matches('\u{feff}'));
+    let layout_tables = layout_tables(&tree);
     let mut reader = Reader::default();
     let mut skipped = 0_usize;
-    for edge in html.tree.root().traverse() {
+    for edge in tree.root().traverse() {
         match edge {
-            ego_tree::iter::Edge::Open(node) => match node.value() {
+            Edge::Open(node) => match node.value() {
                 Node::Element(element) if skipped > 0 || is_skipped(element) => {
                     if element.name() == "title" && reader.title.is_none() {
-                        let words: String =
-                            node.children().filter_map(|child| child.value().as_text().map(|t| &**t)).collect();
+                        let words: String = node.children().filter_map(|child| child.value().as_text()).collect();
                         reader.title = Some(label(&words)).filter(|title| !title.is_empty());
                     }
                     skipped += 1;
@@ -52,7 +52,7 @@ pub(super) fn read(source: &str) -> Option<Page> {
                 Node::Text(words) if skipped == 0 => reader.words(words),
                 _ => {}
             },
-            ego_tree::iter::Edge::Close(node) => {
+            Edge::Close(node) => {
                 if let Node::Element(element) = node.value() {
                     if skipped > 0 {
                         skipped -= 1;
@@ -190,12 +190,12 @@ fn heading_level(name: &str) -> Option<usize> {
 }
 
 /// Tables that hold other tables, headings or verbatim text arrange a page; they have no rows worth the name.
-fn layout_tables(html: &Html) -> HashSet<ego_tree::NodeId> {
+fn layout_tables(tree: &Tree<Node>) -> HashSet<NodeId> {
     let mut layout = HashSet::new();
-    let mut open: Vec<ego_tree::NodeId> = Vec::new();
-    for edge in html.tree.root().traverse() {
+    let mut open: Vec<NodeId> = Vec::new();
+    for edge in tree.root().traverse() {
         match edge {
-            ego_tree::iter::Edge::Open(node) => {
+            Edge::Open(node) => {
                 let Node::Element(element) = node.value() else { continue };
                 let name = element.name();
                 if name == "table" || name == "pre" || heading_level(name).is_some() {
@@ -208,7 +208,7 @@ fn layout_tables(html: &Html) -> HashSet<ego_tree::NodeId> {
                     }
                 }
             }
-            ego_tree::iter::Edge::Close(node) => {
+            Edge::Close(node) => {
                 if node.value().as_element().is_some_and(|element| element.name() == "table") {
                     open.pop();
                 }

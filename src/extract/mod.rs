@@ -17,6 +17,7 @@ mod delimited;
 mod detect;
 mod document;
 mod html;
+mod html_tree;
 mod json;
 mod log;
 mod markdown;
