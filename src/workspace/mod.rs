@@ -58,9 +58,7 @@ impl Advice for InvalidName {
     fn hint(&self) -> Option<String> {
         Some(
             match self {
-                Self::Workspace { .. } => {
-                    "use 1 to 64 of a-z, 0-9, `-`, `_` and `.`, beginning with a letter or digit"
-                }
+                Self::Workspace { .. } => "use 1 to 64 of a-z, 0-9, `-`, `_` and `.`, beginning with a letter or digit",
                 Self::Path { .. } => "give it relative to the workspace's root, joined by `/`, without `..`",
                 Self::ContentHash { .. } => "a content hash is the SHA-256 of the file, 64 hexadecimal digits",
             }

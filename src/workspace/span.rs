@@ -64,9 +64,7 @@ impl Span {
 }
 
 /// Lines `start..=end`, counted from 1, both included.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ToSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct LineRange {
     /// First line, counted from 1.
     pub start: u32,
@@ -89,9 +87,8 @@ impl LineStarts {
     /// The lines that `span` touches; an empty span lies on the line of its start.
     #[must_use]
     pub fn lines(&self, span: Span) -> LineRange {
-        let line_of = |offset: usize| {
-            u32::try_from(self.0.partition_point(|&start| start <= offset)).unwrap_or(u32::MAX)
-        };
+        let line_of =
+            |offset: usize| u32::try_from(self.0.partition_point(|&start| start <= offset)).unwrap_or(u32::MAX);
         let last = span.end.saturating_sub(1).max(span.start);
         LineRange { start: line_of(span.start), end: line_of(last) }
     }
