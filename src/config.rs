@@ -24,6 +24,8 @@ pub struct Config {
 pub struct Ranking {
     /// The weight of the dense leg in the convex combination, 0 to 1.
     pub dense_weight: f32,
+    /// The same for queries with an identifier (`SLU-4417`, `max_tokens`): a model knows such words by their pieces only.
+    pub dense_weight_with_identifier: f32,
     /// The weights of the fields in BM25.
     pub fields: FieldWeights,
 }
@@ -52,7 +54,7 @@ impl Default for Config {
 
 impl Default for Ranking {
     fn default() -> Self {
-        Self { dense_weight: 0.7, fields: FieldWeights::default() }
+        Self { dense_weight: 0.7, dense_weight_with_identifier: 0.3, fields: FieldWeights::default() }
     }
 }
 
@@ -76,10 +78,12 @@ impl Config {
         };
         let config: Self = toml::from_str(&text)
             .map_err(|error| ConfigError::Invalid { path: path.clone(), reason: error.to_string() })?;
-        let Ranking { dense_weight, fields } = config.ranking;
-        if !(0.0..=1.0).contains(&dense_weight) {
-            let reason = format!("`ranking.dense_weight` is {dense_weight}, it lies in 0 to 1");
-            return Err(ConfigError::Invalid { path, reason });
+        let Ranking { dense_weight, dense_weight_with_identifier, fields } = config.ranking;
+        for weight in [dense_weight, dense_weight_with_identifier] {
+            if !(0.0..=1.0).contains(&weight) {
+                let reason = format!("a dense weight in `ranking` is {weight}, it lies in 0 to 1");
+                return Err(ConfigError::Invalid { path, reason });
+            }
         }
         let weights = [fields.body, fields.exact, fields.title, fields.trail, fields.path];
         if weights.iter().any(|weight| !(weight.is_finite() && *weight >= 0.0)) {

@@ -317,9 +317,8 @@ impl Engine {
         };
         if self.is_writer() {
             let committed = index.snapshot()?.revision();
-            self.store.distrust_unacknowledged(id, committed)?;
             // An index that is behind what was acknowledged has lost commits: the files say it all again.
-            if committed == Revision(0) && self.store.settled_revision(id)? > Revision(0) {
+            if committed < self.store.acknowledged_revision(id)? {
                 self.store.forget_contents(id)?;
             }
         }

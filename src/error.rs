@@ -3,6 +3,10 @@
 //! # Not here
 //! Each module keeps its own error enum, split by what the caller does next; this is only what they share.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
 /// An error that can say what to do next.
 pub trait Advice: std::error::Error {
     /// A stable `snake_case` word for programs, sent by REST and MCP as `code`.
@@ -12,4 +16,48 @@ pub trait Advice: std::error::Error {
     fn hint(&self) -> Option<String> {
         None
     }
+}
+
+/// An error as it goes over a wire.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct ErrorReport {
+    /// A stable `snake_case` word for programs.
+    pub code: String,
+    /// What went wrong, for a person.
+    pub message: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl ErrorReport {
+    /// What `error` and its sources say, with its remedy.
+    #[must_use]
+    pub fn of(error: &dyn Advice) -> Self {
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            let cause_text = cause.to_string();
+            // Some errors, fs_err's among them, already show their source.
+            if !message.contains(&cause_text) {
+                message.push_str(": ");
+                message.push_str(&cause_text);
+            }
+            source = cause.source();
+        }
+        Self { code: error.code().to_owned(), message, hint: error.hint() }
+    }
+
+    /// An error that has no enum of its own.
+    #[must_use]
+    pub fn new(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), message: message.into(), hint: Some(hint.into()) }
+    }
+}
+
+/// The body of every reply that is an error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct ErrorBody {
+    /// The error.
+    pub error: ErrorReport,
 }

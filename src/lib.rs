@@ -14,5 +14,7 @@ pub mod eval;
 pub mod extract;
 pub mod index;
 pub mod ingest;
+pub mod mcp;
 pub mod search;
+pub mod serve;
 pub mod workspace;

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::sentences::units;
 use super::{AskReply, AskRequest, Sentence};
 use crate::embed::Embedder;
-use crate::index::analyzer::{Analysis, query_terms};
+use crate::index::analyzer::{Analysis, identifiers, query_terms};
 use crate::search::{Coverage, Hit, SearchError};
 use crate::workspace::{Citation, LineRange, Revision, Span};
 
@@ -58,7 +58,7 @@ pub fn answer(
     let mut reply =
         AskReply { revision, coverage, abstained: true, reason: None, sentences: Vec::new(), citations: Vec::new() };
     let mut candidates = candidates(&request.question, evidence)?;
-    if let Some(weakness) = weakness(evidence, &candidates) {
+    if let Some(weakness) = weakness(&request.question, evidence, &candidates) {
         let files = &reply.coverage.files;
         let mut reason = format!("{weakness}; {} of {} files were searched", files.ready, files.files);
         let unread = files.pending + files.failed + files.unsupported;
@@ -86,8 +86,12 @@ fn candidates(question: &str, evidence: &Evidence<'_>) -> Result<Vec<Candidate>,
     for (index, hit) in evidence.hits.iter().enumerate() {
         for span in units(&hit.text) {
             let words = &hit.text[span.range()];
-            if candidates.len() < MAX_CANDIDATES && seen.insert(words) {
-                let terms = terms_of(words).into_iter().collect();
+            let terms: BTreeSet<String> = terms_of(words).into_iter().collect();
+            let only_repeats_title = hit.title.as_deref().is_some_and(|title| {
+                let title = terms_of(title);
+                terms.iter().all(|term| term == "titl" || title.contains(term))
+            });
+            if !only_repeats_title && seen.insert(words) {
                 candidates.push(Candidate {
                     hit: index,
                     span,
@@ -104,8 +108,8 @@ fn candidates(question: &str, evidence: &Evidence<'_>) -> Result<Vec<Candidate>,
     let total: f32 = weights.values().sum();
     for candidate in &mut candidates {
         let hit = &evidence.hits[candidate.hit];
-        let above =
-            format!("{} {} {}", hit.title.as_deref().unwrap_or_default(), hit.trail.join(" "), hit.citation.path);
+        let (title, header) = (hit.title.as_deref().unwrap_or_default(), hit.header.as_deref().unwrap_or_default());
+        let above = format!("{title} {} {header} {}", hit.trail.join(" "), hit.citation.path);
         let above: BTreeSet<String> = terms_of(&above).into_iter().collect();
         let share = |term: &String| match (candidate.terms.contains(term), above.contains(term)) {
             (true, _) => 1.0,
@@ -115,6 +119,10 @@ fn candidates(question: &str, evidence: &Evidence<'_>) -> Result<Vec<Candidate>,
         let found: f32 = weights.iter().map(|(term, weight)| weight * share(term)).sum();
         candidate.coverage = if total > 0.0 { found / total } else { 0.0 };
     }
+    // Meaning is looked at where words and place leave something to hope for.
+    let promise = |candidate: &Candidate| 0.7 * candidate.coverage + 0.3 / (1.0 + candidate.hit as f32);
+    candidates.sort_by(|a, b| promise(b).total_cmp(&promise(a)));
+    candidates.truncate(MAX_CANDIDATES);
     if let Some(embedder) = evidence.embedder {
         let question = embedder.embed_query(question)?;
         let texts: Vec<&str> = candidates.iter().map(|c| &evidence.hits[c.hit].text[c.span.range()]).collect();
@@ -150,9 +158,12 @@ fn term_weights(question_terms: &[String], candidates: &[Candidate]) -> HashMap<
 }
 
 /// Why there is no answer in the evidence, or `None` where there may be.
-fn weakness(evidence: &Evidence<'_>, candidates: &[Candidate]) -> Option<&'static str> {
+fn weakness(question: &str, evidence: &Evidence<'_>, candidates: &[Candidate]) -> Option<String> {
     if evidence.hits.is_empty() || candidates.is_empty() {
-        return Some("nothing was found");
+        return Some("nothing was found".to_owned());
+    }
+    if let Some(identifier) = missing_identifier(question, evidence.hits) {
+        return Some(format!("`{identifier}` is in none of the passages that were found"));
     }
     let best = |of: fn(&Candidate) -> f32| candidates.iter().map(of).fold(0.0_f32, f32::max);
     let coverage = best(|candidate| candidate.coverage);
@@ -160,24 +171,32 @@ fn weakness(evidence: &Evidence<'_>, candidates: &[Candidate]) -> Option<&'stati
         let cosine = best(|candidate| candidate.cosine.unwrap_or_default());
         let passage = evidence.hits.iter().filter_map(|hit| hit.signals?.dense_score).fold(0.0_f32, f32::max);
         let meaning = cosine.max(passage);
-        is_weak(meaning, coverage)
+        tracing::debug!(cosine, passage, coverage, "evidence");
+        meaning + 0.5 * coverage < MIN_TOGETHER
     } else {
         coverage < MIN_COVERAGE_WORDS_ALONE
     };
-    is_weak.then_some("what was found is too weak to answer from")
+    is_weak.then(|| "what was found is too weak to answer from".to_owned())
 }
 
 /// Without a model, an answer needs so much of the question's words in one sentence and its headings.
 const MIN_COVERAGE_WORDS_ALONE: f32 = 0.5;
-/// Meaning this near is enough by itself.
-const STRONG_COSINE: f32 = 0.6;
-/// Meaning further away than this is never enough.
-const WEAK_COSINE: f32 = 0.3;
-/// In between, meaning and words together have to reach this.
-const MIN_TOGETHER: f32 = 0.8;
+/// With one, nearness of meaning and half the share of the question's words have to reach this together.
+const MIN_TOGETHER: f32 = 0.6;
 
-fn is_weak(cosine: f32, coverage: f32) -> bool {
-    cosine < WEAK_COSINE || cosine < STRONG_COSINE && cosine + coverage < MIN_TOGETHER
+/// An identifier of the question that no passage holds, nor its path or headings: what is said of other identifiers is
+/// no answer.
+fn missing_identifier(question: &str, hits: &[Hit]) -> Option<String> {
+    let wanted = identifiers(question);
+    let holds = |text: &str, term: &str| text.to_ascii_lowercase().contains(term);
+    let is_there = |term: &str| {
+        hits.iter().any(|hit| {
+            holds(&hit.text, term)
+                || holds(hit.citation.path.as_str(), term)
+                || hit.title.iter().chain(&hit.trail).any(|above| holds(above, term))
+        })
+    };
+    wanted.into_iter().find(|term| !is_there(term))
 }
 
 /// Picks sentences one by one: the most relevant first, each next one losing what it repeats.

@@ -9,60 +9,100 @@ const MIN_CHARS: usize = 12;
 /// Longer units are no sentences any more, in bytes.
 const MAX_BYTES: usize = 700;
 
+/// What a line is, for what follows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Line {
+    /// Not to be quoted: it names what follows.
+    Heading,
+    /// Stands for itself: a table row, a record, a line of code.
+    Row,
+    /// Begins a list item or a setting, which may go on in the next line.
+    Item,
+    /// Running text.
+    Prose,
+}
+
 /// The units of `text` in order, as spans into it: trimmed, without list markers, headings left out.
 pub(super) fn units(text: &str) -> Vec<Span> {
     let mut units = Vec::new();
-    for paragraph in paragraphs(text) {
-        let words = &text[paragraph.range()];
-        if words.lines().any(is_structured) {
-            let mut start = paragraph.start;
-            for line in words.split_inclusive('\n') {
-                push_sentences(text, Span::new(start, start + line.len()), &mut units);
-                start += line.len();
-            }
-        } else {
-            push_sentences(text, paragraph, &mut units);
+    // The running text that is being put together.
+    let mut open: Option<Span> = None;
+    let mut at = front_matter_len(text);
+    let mut lines = text[at..].split_inclusive('\n').peekable();
+    while let Some(line) = lines.next() {
+        let span = Span::new(at, at + line.len());
+        at = span.end;
+        let is_underlined = lines.peek().is_some_and(|next| is_rule(next)) && !is_rule(line);
+        let kind = if is_underlined { Line::Heading } else { kind_of(line) };
+        let goes_on = kind == Line::Prose && !line.trim().is_empty();
+        if goes_on && let Some(open) = &mut open {
+            open.end = span.end;
+            continue;
         }
+        if let Some(done) = open.take() {
+            push_sentences(text, done, &mut units);
+        }
+        match kind {
+            Line::Row => push(text, span, &mut units),
+            Line::Item => open = Some(span),
+            Line::Prose if goes_on => open = Some(span),
+            Line::Heading | Line::Prose => {}
+        }
+    }
+    if let Some(done) = open {
+        push_sentences(text, done, &mut units);
     }
     units
 }
 
-/// Stretches between blank lines.
-fn paragraphs(text: &str) -> Vec<Span> {
-    let mut paragraphs = Vec::new();
-    let (mut start, mut at) = (0, 0);
-    for line in text.split_inclusive('\n') {
-        if line.trim().is_empty() {
-            paragraphs.push(Span::new(start, at));
-            start = at + line.len();
-        }
-        at += line.len();
-    }
-    paragraphs.push(Span::new(start, at));
-    paragraphs.retain(|paragraph| !paragraph.trimmed(text).is_empty());
-    paragraphs
+/// Bytes of the settings at the start of a Markdown file, between two lines of `---`.
+fn front_matter_len(text: &str) -> usize {
+    let Some(rest) = text.strip_prefix("---\n").or_else(|| text.strip_prefix("---\r\n")) else { return 0 };
+    rest.find("\n---").map_or(0, |end| text.len() - rest.len() + end + "\n---".len())
 }
 
-/// Whether a line stands for itself: a list item, a heading, a row, a record, code.
-fn is_structured(line: &str) -> bool {
-    let line = line.trim_start();
-    let numbered = line.split_once(['.', ')']).is_some_and(|(number, rest)| {
-        !number.is_empty() && number.len() <= 3 && number.bytes().all(|b| b.is_ascii_digit()) && rest.starts_with(' ')
-    });
-    let separators = line.matches([',', ';', '\t', '|']).count();
-    numbered
-        || line.starts_with(['#', '|', '>', '{', '}', '[', ']', '"', '<', '+', '='])
-        || ["- ", "* ", "• ", "-- ", "// ", "```"].iter().any(|marker| line.starts_with(marker))
-        || line.ends_with(['{', '}', ';', ',']) && line.contains(['=', '(', ':'])
-        || line.starts_with(|c: char| c.is_ascii_digit()) && (separators >= 2 || line.contains(':'))
-        || separators >= 4 && !line.contains(". ")
+/// Whether a line is drawn under a heading or between parts.
+fn is_rule(line: &str) -> bool {
+    let line = line.trim();
+    let first = line.chars().next();
+    line.len() >= 3 && first.is_some_and(|first| "=-~^*+_#\"".contains(first) && line.chars().all(|c| c == first))
+}
+
+/// How lines of code begin.
+const CODE_STARTS: [&str; 21] = [
+    "//", "/*", "```", "--", "def ", "class ", "fn ", "pub ", "let ", "const ", "import ", "from ", "return ", "func ",
+    "type ", "impl ", "struct ", "export ", "async ", "raise ", "@",
+];
+
+fn kind_of(line: &str) -> Line {
+    let line = line.trim();
+    if line.starts_with('#') && line.trim_start_matches('#').starts_with(' ') || is_rule(line) {
+        return Line::Heading;
+    }
+    let is_number = |text: &str| (1..=3).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    let numbered = line.split_once(". ").or_else(|| line.split_once(") "));
+    let is_numbered = numbered.is_some_and(|(number, _)| is_number(number));
+    if is_numbered || ["- ", "* ", "• ", "> "].iter().any(|marker| line.starts_with(marker)) {
+        return Line::Item;
+    }
+    // A comma with a space behind it belongs to prose.
+    let num_separators = line.matches([';', '\t', '|', ',']).count() - line.matches(", ").count();
+    let is_record = line.starts_with(['|', '{', '}', '[', ']', '"', '<', '+', '=', ')']) || num_separators >= 3;
+    let is_code = CODE_STARTS.iter().any(|start| line.starts_with(start)) || line.ends_with(['{', '}', ';', '(', '\\']);
+    let year = line.as_bytes().first_chunk::<5>();
+    let begins_with_a_time =
+        year.is_some_and(|year| year[..4].iter().all(u8::is_ascii_digit) && matches!(year[4], b'-' | b'/'));
+    if is_record || is_code || begins_with_a_time {
+        return Line::Row;
+    }
+    // A setting: a key without spaces, then its value.
+    let key = line.split_once(": ").or_else(|| line.split_once(" = ")).map(|(key, _)| key);
+    if key.is_some_and(|key| !key.is_empty() && !key.contains(char::is_whitespace)) { Line::Item } else { Line::Prose }
 }
 
 fn push_sentences(text: &str, span: Span, units: &mut Vec<Span>) {
-    let words = &text[span.range()];
-    if words.trim_start().starts_with('#') {
-        return;
-    }
+    // A line break inside running text is a space like any other, and as long.
+    let words = text[span.range()].replace(['\n', '\r'], " ");
     let mut pending: Option<Span> = None;
     for (at, sentence) in words.split_sentence_bound_indices() {
         let mut unit = Span::new(span.start + at, span.start + at + sentence.len());
@@ -95,14 +135,16 @@ fn push(text: &str, unit: Span, units: &mut Vec<Span>) {
     unit = unit.trimmed(text);
     let words = &text[unit.range()];
     let has_words = words.chars().filter(|c| c.is_alphanumeric()).count() >= MIN_CHARS.min(6);
-    if has_words && words.chars().count() >= MIN_CHARS.min(8) && unit.len() <= MAX_BYTES {
+    // A question is no answer, least of all the one that was asked.
+    let is_question = words.ends_with(['?', '？']);
+    if has_words && !is_question && words.chars().count() >= MIN_CHARS.min(8) && unit.len() <= MAX_BYTES {
         units.push(unit);
     }
 }
 
 /// Bytes of a list marker, quote mark or comment mark at the start.
 fn marker_len(words: &str) -> usize {
-    for marker in ["- [ ] ", "- [x] ", "- ", "* ", "• ", "> ", "/// ", "//! ", "// ", "-- "] {
+    for marker in ["- [ ] ", "- [x] ", "- ", "* ", "• ", "> ", "/// ", "//! ", "// ", "-- ", "# "] {
         if words.starts_with(marker) {
             return marker.len();
         }
@@ -134,11 +176,18 @@ mod tests {
 
     #[test]
     fn items_and_rows_stand_alone_without_their_markers() {
-        let text = "- first item here\n- second item there\n\n2026-10-01,alpha,3,4\n2026-10-02,beta,5,6\n";
+        let text =
+            "- first item here\n  which goes on\n- second item there\n\n2026-10-01,alpha,3,4\n2026-10-02,beta,5,6\n";
         assert_eq!(
             texts(text),
-            ["first item here", "second item there", "2026-10-01,alpha,3,4", "2026-10-02,beta,5,6"]
+            ["first item here\n  which goes on", "second item there", "2026-10-01,alpha,3,4", "2026-10-02,beta,5,6"]
         );
+    }
+
+    #[test]
+    fn headings_and_questions_are_no_answers() {
+        let text = "Error codes\n===========\n\n## Why is it slow?\nWhy is it slow? The disk is full.\n";
+        assert_eq!(texts(text), ["The disk is full."]);
     }
 
     proptest::proptest! {

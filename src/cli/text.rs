@@ -41,6 +41,9 @@ pub(super) fn search(out: &mut dyn Write, reply: &SearchReply) -> io::Result<()>
             writeln!(out, "   words:   {}", leg(signals.lexical_rank, signals.lexical_score))?;
             writeln!(out, "   meaning: {}", leg(signals.dense_rank, signals.dense_score))?;
         }
+        if let Some(header) = &hit.header {
+            writeln!(out, "   │ {header}")?;
+        }
         excerpt(out, hit)?;
         if !hit.also_at.is_empty() {
             let places: Vec<String> = hit.also_at.iter().map(place).collect();

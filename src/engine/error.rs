@@ -36,6 +36,14 @@ pub enum EngineError {
         /// The workspace.
         id: WorkspaceId,
     },
+    /// A citation of one workspace was brought to another.
+    #[error("the citation is of the workspace `{cited}`, not of `{asked}`")]
+    OtherWorkspace {
+        /// Where the citation was brought.
+        asked: WorkspaceId,
+        /// What it names.
+        cited: WorkspaceId,
+    },
     /// The file has no text that could be shown.
     #[error("`{path}` has no text to show: {reason}")]
     NoText {
@@ -103,6 +111,7 @@ impl EngineError {
                 | ReadError::TooLarge { .. },
             )
             | Self::NoText { .. }
+            | Self::OtherWorkspace { .. }
             | Self::Embed(EmbedError::UnknownModel { .. }) => ErrorKind::Invalid,
             Self::Store(StoreError::UnknownWorkspace { .. } | StoreError::Missing { .. })
             | Self::Read(ReadError::Gone | ReadError::NoFolder { .. })
@@ -126,7 +135,12 @@ impl EngineError {
             Self::Embed(error) => Some(error),
             Self::Search(error) => Some(error),
             Self::Eval(error) => Some(error),
-            Self::Busy { .. } | Self::NotFresh { .. } | Self::NoRoot { .. } | Self::NoText { .. } | Self::Io(_) => None,
+            Self::Busy { .. }
+            | Self::NotFresh { .. }
+            | Self::NoRoot { .. }
+            | Self::OtherWorkspace { .. }
+            | Self::NoText { .. }
+            | Self::Io(_) => None,
         }
     }
 }
@@ -158,6 +172,7 @@ impl Advice for EngineError {
             Self::Busy { .. } => "busy",
             Self::NotFresh { .. } => "not_fresh",
             Self::NoRoot { .. } => "no_root",
+            Self::OtherWorkspace { .. } => "other_workspace",
             Self::NoText { .. } => "no_text",
             Self::Io(_) => "data_folder_io",
             other => other.advice().map_or("internal", Advice::code),
@@ -172,6 +187,7 @@ impl Advice for EngineError {
             ),
             Self::NotFresh { .. } => Some("ask again with a larger `wait_ms`, or without `min_revision`".to_owned()),
             Self::NoRoot { .. } => Some("index a folder into it: `pincite index PATH --workspace NAME`".to_owned()),
+            Self::OtherWorkspace { .. } => Some("ask the workspace that the citation names".to_owned()),
             Self::NoText { .. } => Some("`pincite status` lists every file with its state and reason".to_owned()),
             Self::Io(_) => {
                 Some("check free space and permissions, or use another data folder (`--data-dir`)".to_owned())

@@ -9,7 +9,7 @@ use super::{Engine, EngineError};
 use crate::answer::{Verification, verify};
 use crate::extract::{Document, ExtractError};
 use crate::ingest::{self, FileContent, ReadError};
-use crate::workspace::{Citation, ContentHash, RelPath, WorkspaceId};
+use crate::workspace::{Citation, ContentHash, RelPath, Span, WorkspaceId};
 
 /// A file's text as it is now, read from the file itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -30,6 +30,11 @@ pub struct FileText {
     /// Pages, where the format has them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub num_pages: Option<usize>,
+    /// The span of each page in the text, where the format has pages.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pages: Vec<Span>,
+    /// Whether the lines of the text are those of the file.
+    pub has_file_lines: bool,
     /// The text that spans of citations point into.
     pub text: String,
 }
@@ -49,6 +54,8 @@ impl Engine {
             content_hash: content.content_hash,
             modified,
             num_pages: (!document.pages.is_empty()).then_some(document.pages.len()),
+            pages: document.pages,
+            has_file_lines: document.has_file_lines,
             text: document.text,
         })
     }
@@ -63,6 +70,18 @@ impl Engine {
             Err(EngineError::Read(ReadError::Gone)) => Ok(verify(citation, None)),
             Err(error) => Err(error),
         }
+    }
+
+    /// As [`Engine::verify`], for a caller who may only see one workspace.
+    ///
+    /// # Errors
+    /// [`EngineError::OtherWorkspace`] for a citation of another workspace, whether or not that exists; else as
+    /// [`Engine::verify`].
+    pub fn verify_in(&self, id: &WorkspaceId, citation: &Citation) -> Result<Verification, EngineError> {
+        if citation.workspace != *id {
+            return Err(EngineError::OtherWorkspace { asked: id.clone(), cited: citation.workspace.clone() });
+        }
+        self.verify(citation)
     }
 
     fn document(&self, id: &WorkspaceId, path: &RelPath) -> Result<(FileContent, Document), EngineError> {

@@ -66,6 +66,25 @@ pub fn query_terms(text: &str, analysis: Analysis, max_terms: usize) -> Vec<(Str
     terms
 }
 
+/// The words of a text that name one thing exactly and mean nothing by themselves: letters mixed with digits
+/// (`SLU-4417`, `7c1e0fa`), or written `likeThis` or `like_this`; lower case, in the order of the text.
+#[must_use]
+pub fn identifiers(text: &str) -> Vec<String> {
+    let is_ascii_word = |word: &&str| word.is_ascii() && word.chars().any(char::is_alphabetic);
+    let names_one_thing = |word: &&str| {
+        let has_digit = word.bytes().any(|byte| byte.is_ascii_digit());
+        let has_hump =
+            word.as_bytes().windows(2).any(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase());
+        has_digit || has_hump || word.trim_matches('_').contains('_')
+    };
+    text.split(|c: char| !(c.is_alphanumeric() || is_joiner(c)))
+        .map(|word| word.trim_matches(|c: char| is_joiner(c) && c != '_'))
+        .filter(is_ascii_word)
+        .filter(names_one_thing)
+        .map(str::to_ascii_lowercase)
+        .collect()
+}
+
 /// All terms of a text with their positions, in order.
 #[must_use]
 pub fn positioned_terms(text: &str, analysis: Analysis) -> Vec<(usize, String)> {
@@ -121,7 +140,7 @@ impl TokenStream for WordStream {
 
 impl WordTokenizer {
     fn tokens(self, text: &str) -> Vec<Token> {
-        let mut out = Tokens { text, tokens: Vec::new(), position: 0 };
+        let mut out = Tokens { text, cut: Vec::new(), position: 0 };
         let mut rest = text.char_indices().peekable();
         while let Some((start, first)) = rest.next() {
             if is_unspaced(first) {
@@ -151,13 +170,13 @@ impl WordTokenizer {
                 }
             }
         }
-        out.tokens
+        out.cut
     }
 }
 
 struct Tokens<'a> {
     text: &'a str,
-    tokens: Vec<Token>,
+    cut: Vec<Token>,
     position: usize,
 }
 
@@ -169,7 +188,7 @@ impl Tokens<'_> {
 
     fn push_at(&mut self, position: usize, start: usize, end: usize) {
         if end - start <= MAX_TERM_BYTES {
-            self.tokens.push(Token {
+            self.cut.push(Token {
                 offset_from: start,
                 offset_to: end,
                 position,
@@ -297,6 +316,13 @@ mod tests {
             ["set", "max", "max_chunk_tokens", "chunk", "tokens", "to", "v1", "v1.2.3", "2", "3"]
         );
         assert_eq!(terms("retrieveBatch", Analysis::Stemmed), ["retrievebatch", "retriev", "batch"]);
+    }
+
+    #[test]
+    fn identifiers_are_told_from_words_and_numbers() {
+        let text =
+            "What does SLU-4417 in bench-07 mean for maxOpenSegments, max_tokens (commit 7c1e0fa) on 2 November 2026?";
+        assert_eq!(identifiers(text), ["slu-4417", "bench-07", "maxopensegments", "max_tokens", "7c1e0fa"]);
     }
 
     #[test]

@@ -10,8 +10,11 @@
 //! Scores of the two legs are never mixed in this room (`search::fusion`), and nothing here reads a workspace's files.
 
 pub mod analyzer;
+#[cfg(test)]
+mod conformance;
 pub mod embedded;
 mod filter;
+pub mod ram;
 
 use std::sync::Arc;
 
@@ -39,7 +42,9 @@ impl ChunkId {
         hasher.update([0]);
         hasher.update((start as u64).to_be_bytes());
         let digest: [u8; 32] = hasher.finalize().into();
-        Self(u64::from_be_bytes(digest[..8].try_into().expect("a digest has more than eight bytes")))
+        let mut first = [0; 8];
+        first.copy_from_slice(&digest[..8]);
+        Self(u64::from_be_bytes(first))
     }
 }
 
@@ -56,7 +61,9 @@ impl VectorKey {
         hasher.update([0]);
         hasher.update(embedding_text.as_bytes());
         let digest: [u8; 32] = hasher.finalize().into();
-        Self(u128::from_be_bytes(digest[..16].try_into().expect("a digest has more than sixteen bytes")))
+        let mut first = [0; 16];
+        first.copy_from_slice(&digest[..16]);
+        Self(u128::from_be_bytes(first))
     }
 }
 
@@ -108,6 +115,9 @@ pub struct ChunkPlace {
     /// Headings or definitions above it, outermost first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trail: Vec<String>,
+    /// The header of the table whose rows the chunk holds, where the chunk does not itself begin with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
     /// What stands in front of the words when they are embedded.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub context: String,

@@ -11,6 +11,8 @@
 mod progress;
 mod read;
 mod scan;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 pub use progress::{Progress, Silent, Stage};

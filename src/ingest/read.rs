@@ -34,6 +34,10 @@ pub fn read_file(root: &Path, path: &RelPath, max_bytes: u64) -> Result<FileCont
     if !real.starts_with(root) {
         return Err(ReadError::Outside { path: path.clone() });
     }
+    // Looked at before it is opened: to open a named pipe is to wait for whoever writes into it.
+    if !fs_err::metadata(&real).map_err(ReadError::from_io)?.is_file() {
+        return Err(ReadError::NotAFile { path: wanted });
+    }
     for _ in 0..MAX_ATTEMPTS {
         let mut file = fs_err::File::open(&real).map_err(ReadError::from_io)?;
         let metadata = file.metadata().map_err(ReadError::from_io)?;
@@ -130,7 +134,10 @@ pub enum ReadError {
 impl ReadError {
     fn from_io(error: std::io::Error) -> Self {
         match error.kind() {
-            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => Self::Gone,
+            // No file can have a name that the system calls invalid, for example too long.
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory | std::io::ErrorKind::InvalidFilename => {
+                Self::Gone
+            }
             _ => Self::Io(error),
         }
     }

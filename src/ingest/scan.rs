@@ -5,7 +5,7 @@
 //! under which it was last read.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ignore::WalkBuilder;
 
@@ -43,7 +43,8 @@ pub fn scan(
 ) -> Result<ScanReport, IngestError> {
     let root = canonical_folder(folder)?;
     let mut report = ScanReport::default();
-    let found = list(&root, &mut report.problems, progress)?;
+    let Listing { found, problems, unlisted } = list(&root, progress)?;
+    report.problems = problems;
     report.num_files = found.len();
 
     let mut observations = Vec::new();
@@ -57,13 +58,15 @@ pub fn scan(
         observations.push(Observation { path, kind, fingerprint });
     }
     // A folder that could not be listed hides its files; they are not taken for deleted.
-    if report.problems.is_empty() {
-        observations.extend(known.into_keys().map(|path| Observation {
-            path,
-            kind: ChangeKind::Deleted,
-            fingerprint: Fingerprint { size: 0, modified_ns: 0 },
-        }));
-    }
+    let gone = known.into_keys().filter(|path| {
+        let path = path.under(&root);
+        !unlisted.iter().any(|folder| path.starts_with(folder))
+    });
+    observations.extend(gone.map(|path| Observation {
+        path,
+        kind: ChangeKind::Deleted,
+        fingerprint: Fingerprint { size: 0, modified_ns: 0 },
+    }));
     let count = |kind| observations.iter().filter(|observation| observation.kind == kind).count();
     report.num_created = count(ChangeKind::Created);
     report.num_modified = count(ChangeKind::Modified);
@@ -72,13 +75,19 @@ pub fn scan(
     Ok(report)
 }
 
-fn list(
-    root: &Path,
-    problems: &mut Vec<String>,
-    progress: &dyn Progress,
-) -> Result<BTreeMap<RelPath, Fingerprint>, IngestError> {
+/// What is in a folder.
+#[derive(Default)]
+struct Listing {
+    found: BTreeMap<RelPath, Fingerprint>,
+    problems: Vec<String>,
+    /// Folders of which it is not known what they hold.
+    unlisted: Vec<PathBuf>,
+}
+
+fn list(root: &Path, progress: &dyn Progress) -> Result<Listing, IngestError> {
     progress.begin(Stage::Scanning, None);
-    let mut found = BTreeMap::new();
+    let mut listing = Listing::default();
+    let Listing { found, problems, unlisted } = &mut listing;
     let walk = WalkBuilder::new(root)
         .parents(false)
         .git_global(false)
@@ -96,9 +105,13 @@ fn list(
             }
             Err(error) => {
                 problems.push(error.to_string());
+                unlisted.push(place_of(&error).unwrap_or(root).to_owned());
                 continue;
             }
         };
+        if let Some(error) = entry.error() {
+            problems.push(error.to_string());
+        }
         if !entry.file_type().is_some_and(|kind| kind.is_file()) {
             continue;
         }
@@ -116,5 +129,16 @@ fn list(
     for problem in problems.iter() {
         tracing::warn!(%problem, "passed over while listing");
     }
-    Ok(found)
+    Ok(listing)
+}
+
+/// The file or folder that an error of the walk is about.
+fn place_of(error: &ignore::Error) -> Option<&Path> {
+    match error {
+        ignore::Error::WithPath { path, .. } => Some(path),
+        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => place_of(err),
+        ignore::Error::Loop { child, .. } => Some(child),
+        ignore::Error::Partial(errors) => errors.iter().find_map(place_of),
+        _ => None,
+    }
 }

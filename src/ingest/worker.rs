@@ -67,6 +67,10 @@ pub struct LineReport {
 pub fn index_pending(line: &Line<'_>, progress: &dyn Progress) -> Result<LineReport, IngestError> {
     let mut report = LineReport::default();
     let total = line.store.counts(line.workspace)?.pending;
+    // What was committed and not acknowledged, by a crash or because the store refused: the file table tells less of it
+    // than the index holds, and a file that is back at its old bytes would pass for unchanged.
+    let committed = line.index.snapshot()?.revision();
+    line.store.distrust_unacknowledged(line.workspace, committed)?;
     progress.begin(Stage::Indexing, Some(total));
     loop {
         let changes = line.store.pending(line.workspace, MAX_BATCH_FILES)?;
@@ -188,14 +192,14 @@ impl Line<'_> {
 
 fn prepare(line: &Line<'_>, change: &Change) -> Result<Prepared, IngestError> {
     let path = &change.path;
-    // A deleted file may be back by now; what is on disk is what counts.
+    // Also a file that is there: it may be ignored from now on, and if it is back, a later change says so.
+    if change.kind == ChangeKind::Deleted {
+        return Ok(Prepared::Gone(path.clone()));
+    }
     let content = match read_file(line.root, path, line.max_file_bytes) {
         Ok(content) => content,
         Err(ReadError::Gone | ReadError::NotAFile { .. }) => return Ok(Prepared::Gone(path.clone())),
         Err(error) => {
-            if change.kind == ChangeKind::Deleted {
-                return Ok(Prepared::Gone(path.clone()));
-            }
             tracing::warn!(%path, %error, "a file cannot be read");
             let seen = fs_err::symlink_metadata(path.under(line.root)).map(|metadata| fingerprint_of(&metadata));
             let entry = entry(change, &seen.unwrap_or(NEVER), FileState::Failed, Some(error.reason()));
@@ -290,6 +294,7 @@ fn records(
                 page: chunk.page,
                 lines: chunk.lines,
                 trail: chunk.trail.to_vec(),
+                header: chunk.header.map(|header| header.to_string()),
                 context,
             };
             ChunkRecord { file: Arc::clone(&file), place, words: words.to_owned(), gap, key }

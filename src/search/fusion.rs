@@ -116,7 +116,7 @@ mod tests {
             prop_assert_eq!(addresses, expected);
             prop_assert!(fused.iter().all(|chunk| (0.0..=1.0001).contains(&chunk.score)));
             let in_order = |pair: &[Fused]| {
-                pair[0].score > pair[1].score || (pair[0].score == pair[1].score && pair[0].id < pair[1].id)
+                pair[1].score.total_cmp(&pair[0].score).then(pair[0].id.cmp(&pair[1].id)).is_lt()
             };
             prop_assert!(fused.windows(2).all(in_order));
         }

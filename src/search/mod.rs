@@ -20,6 +20,7 @@ pub use self::request::{
 use crate::config::Ranking;
 use crate::embed::{EmbedError, Embedder};
 use crate::error::Advice;
+use crate::index::analyzer::identifiers;
 use crate::index::{Filter, IndexError, Scored, Snapshot};
 use crate::workspace::WorkspaceId;
 use fusion::Fused;
@@ -127,7 +128,11 @@ pub fn rank(
     Ok(match (request.mode, request.fusion) {
         (Mode::Lexical, _) => one_leg(&lexical, &[]),
         (Mode::Dense, _) => one_leg(&[], &dense),
-        (Mode::Hybrid, FusionMethod::Convex) => fusion::convex(&lexical, &dense, ranking.dense_weight),
+        (Mode::Hybrid, FusionMethod::Convex) => {
+            let has_identifier = !identifiers(&request.query).is_empty();
+            let weight = if has_identifier { ranking.dense_weight_with_identifier } else { ranking.dense_weight };
+            fusion::convex(&lexical, &dense, weight)
+        }
         (Mode::Hybrid, FusionMethod::Rrf) => fusion::reciprocal_rank(&lexical, &dense, RRF_K),
     })
 }

@@ -3,6 +3,10 @@
 //! # Invariants
 //! - A passage's text is verbatim the file's: neighbours are joined by the white space that stands between them.
 //! - A passage takes the place of its best chunk; no chunk is in two passages.
+//! - The words of a chunk are in one passage only; every other place where they stand is named beside it.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 
@@ -39,6 +43,7 @@ pub(super) fn assemble(
             drafts[same].also_at.push(citation(workspace, std::slice::from_ref(&chunk)));
             continue;
         }
+        let words = chunk.words.clone();
         let path = chunk.file.path.clone();
         let ordinal = chunk.place.ordinal;
         let before = ordinal.checked_sub(1).and_then(|before| placed.get(&(path.clone(), before)).copied());
@@ -57,11 +62,11 @@ pub(super) fn assemble(
                 at
             }
             None => {
-                by_words.insert(chunk.words.clone(), drafts.len());
                 drafts.push(Draft { chunks: vec![chunk], best: fused, also_at: Vec::new() });
                 drafts.len() - 1
             }
         };
+        by_words.insert(words, at);
         placed.insert((path, ordinal), at);
     }
     drafts.truncate(k);
@@ -102,6 +107,7 @@ impl Draft {
             text: citation.quote.clone(),
             title: self.chunks[0].file.title.clone(),
             trail,
+            header: self.chunks[0].place.header.clone(),
             citation,
             also_at: self.also_at,
             signals,
@@ -128,6 +134,7 @@ fn common_trail(chunks: &[ChunkRecord]) -> Vec<String> {
 }
 
 /// The citation of adjacent chunks, which are never none.
+#[must_use]
 pub fn citation(workspace: &WorkspaceId, chunks: &[ChunkRecord]) -> Citation {
     let (first, last) = (&chunks[0], &chunks[chunks.len() - 1]);
     let mut quote = first.words.clone();

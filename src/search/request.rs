@@ -152,9 +152,12 @@ pub struct Hit {
     /// Headings or definitions above the passage, outermost first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trail: Vec<String>,
+    /// The header of the table whose rows the passage holds, where it does not itself begin with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
     /// Where it stands.
     pub citation: Citation,
-    /// Where the same words stand as well.
+    /// Where words of the passage stand as well: each place with its own quote, which may be a part of the passage.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also_at: Vec<Citation>,
     /// Ranks and scores of the legs, when asked for.
@@ -244,7 +247,7 @@ mod tests {
     fn quotes_become_phrases_and_everything_else_stays_words() {
         let query = parse_query("why \"cold start\" AND (x:y -z \"\" \"open", crate::config::FieldWeights::default());
         assert_eq!(query.phrases, ["cold start"]);
-        assert_eq!(query.words, "why   AND (x:y -z    \"open");
+        assert_eq!(query.words, "why   AND (x:y -z   \"open");
     }
 
     #[test]

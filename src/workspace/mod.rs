@@ -13,6 +13,8 @@ mod id;
 mod path;
 mod span;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use citation::Citation;
 pub use file::{Change, ChangeKind, FileCounts, FileEntry, FileState};

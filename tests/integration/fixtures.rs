@@ -135,7 +135,7 @@ fn judgements_name_files_that_exist_and_grade_the_answer_two() {
     let files = times();
     for (query_id, grades) in qrels.judged() {
         for (path, grade) in grades {
-            assert!(files.contains_key(&path.parse().unwrap()), "{query_id} names `{path}`");
+            assert!(files.contains_key(&path.parse::<RelPath>().unwrap()), "{query_id} names `{path}`");
             assert!((1..=2).contains(grade), "{query_id} grades `{path}` {grade}");
         }
     }

@@ -2,10 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
 
-use pincite::eval::{self, Grades, Qrels, Run, ScoredDocument, metrics, trec_id};
+use pincite::embed;
+use pincite::engine::{EvalOptions, evaluate};
+use pincite::eval::{self, Grades, Qrels, Report, Run, ScoredDocument, metrics, trec_id};
 
-use crate::python;
+use pincite::ingest;
+use pincite::search::{FusionMethod, Mode};
+
+use crate::indexed::runtime_folder;
+use crate::{fixtures, python};
 
 /// What `tests/python/ir_measures.py` prints.
 #[derive(Debug, serde::Deserialize)]
@@ -63,10 +71,16 @@ fn random_data() -> (Run, Qrels) {
     (run, qrels)
 }
 
-fn write_qrels(out: &mut impl std::io::Write, query_id: &str, grades: &Grades) {
-    for (id, grade) in grades {
-        writeln!(out, "{query_id} 0 {} {grade}", trec_id(id)).unwrap();
+/// The figures of `ir-measures` for a run file, with the judgements written to `qrels_path`.
+fn theirs<'a>(run_path: &Path, qrels_path: &Path, qrels: impl Iterator<Item = (&'a str, &'a Grades)>) -> Theirs {
+    let mut out = std::io::BufWriter::new(fs_err::File::create(qrels_path).unwrap());
+    for (query_id, grades) in qrels {
+        for (id, grade) in grades {
+            writeln!(out, "{query_id} 0 {} {grade}", trec_id(id)).unwrap();
+        }
     }
+    out.flush().unwrap();
+    serde_json::from_str(&python::run("ir_measures.py", &[run_path, qrels_path])).unwrap()
 }
 
 fn ours(run: &Run, query_id: &str, grades: &Grades) -> Figures {
@@ -95,14 +109,8 @@ fn every_figure_equals_that_of_ir_measures_on_the_run_we_write() {
     let folder = tempfile::tempdir().unwrap();
     let (run_path, qrels_path) = (folder.path().join("run.txt"), folder.path().join("qrels.txt"));
     run.write(&mut fs_err::File::create(&run_path).unwrap(), "pincite").unwrap();
-    let mut out = std::io::BufWriter::new(fs_err::File::create(&qrels_path).unwrap());
-    for number in 0..60 {
-        let query_id = format!("q{number}");
-        write_qrels(&mut out, &query_id, qrels.grades(&query_id).unwrap());
-    }
-    out.flush().unwrap();
-
-    let theirs: Theirs = serde_json::from_str(&python::run("ir_measures.py", &[&run_path, &qrels_path])).unwrap();
+    let query_ids: Vec<String> = (0..60).map(|number| format!("q{number}")).collect();
+    let theirs = theirs(&run_path, &qrels_path, query_ids.iter().map(|id| (id.as_str(), qrels.grades(id).unwrap())));
 
     let quality = eval::score(&run, &qrels);
     assert_eq!(quality.num_judged, theirs.queries.len());
@@ -115,4 +123,30 @@ fn every_figure_equals_that_of_ir_measures_on_the_run_we_write() {
     assert!(mean.ndcg_at_10 > 0.01 && mean.mrr_at_10 > 0.01, "{mean:?} would compare little");
     assert_equal("mean", &mean, &theirs.mean);
     assert_eq!(eval::score(&Run::read(&run_path).unwrap(), &qrels), quality, "the file holds the rankings");
+}
+
+#[test]
+fn the_fixtures_are_ranked_well_and_ir_measures_says_the_same_of_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let (run_path, qrels_path) = (folder.path().join("run.txt"), folder.path().join("qrels.txt"));
+    let collection = eval::Collection::open(fixtures::fixture("questions")).unwrap();
+    let qrels = collection.qrels().unwrap();
+    // Floors a little below what was measured (.82, .77, .87): a fall means that something broke.
+    for (mode, floor) in [(Mode::Lexical, 0.78), (Mode::Dense, 0.73), (Mode::Hybrid, 0.83)] {
+        let options = EvalOptions {
+            collection: fixtures::fixture("questions"),
+            files: Some(fixtures::fixture("workspace")),
+            data_folder: folder.path().to_owned(),
+            runtime_folder: runtime_folder(),
+            mode,
+            fusion: FusionMethod::Convex,
+            fetch_progress: Arc::new(embed::Silent),
+        };
+        let (report, run) = evaluate(&options, &ingest::Silent).unwrap();
+        assert!(report.ndcg_at_10 >= floor, "{report:?}");
+        run.write(&mut fs_err::File::create(&run_path).unwrap(), "pincite").unwrap();
+        let theirs = theirs(&run_path, &qrels_path, qrels.judged());
+        let Report { ndcg_at_10, recall_at_100, mrr_at_10, .. } = report;
+        assert_equal(&report.mode, &Figures { ndcg_at_10, recall_at_100, mrr_at_10 }, &theirs.mean);
+    }
 }

@@ -2,6 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod cli;
 mod fixtures;
+mod house;
+mod indexed;
 mod ir_measures;
+mod mcp;
 mod python;
+mod serve;
+mod sockets;

@@ -10,11 +10,13 @@ mod kernel;
 mod lexical;
 mod schema;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 mod vectors;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use tantivy::directory::MmapDirectory;
@@ -66,8 +68,9 @@ struct Writer {
 
 struct Current {
     state: Arc<State>,
-    /// When the commit that `state` shows was written, to notice those of other processes.
-    seen: Option<SystemTime>,
+    /// The commit that `state` shows, as it stands in `meta.json`, to notice those of other processes. Times will not
+    /// do: two commits may be closer than the file system's clock ticks.
+    seen: Option<Vec<u8>>,
 }
 
 /// Written into each commit.
@@ -87,6 +90,10 @@ impl EmbeddedIndex {
     /// [`IndexError::Missing`] where there is none to read, [`IndexError::Unusable`] where it is damaged, or of another
     /// model or format version, [`IndexError::Io`] where the disk refuses.
     pub fn open(folder: &Path, model_id: &str, num_dimensions: usize, access: Access) -> Result<Self, IndexError> {
+        contained(|| Self::open_files(folder, model_id, num_dimensions, access))
+    }
+
+    fn open_files(folder: &Path, model_id: &str, num_dimensions: usize, access: Access) -> Result<Self, IndexError> {
         let postings = folder.join("postings");
         let (schema, fields) = Fields::build();
         let exists = postings.join("meta.json").exists();
@@ -115,12 +122,7 @@ impl EmbeddedIndex {
                 return Err(IndexError::Unusable { reason });
             }
         }
-        if access == Access::Write {
-            let damaged = index.validate_checksum().map_err(tantivy)?;
-            if let Some(file) = damaged.iter().next() {
-                return Err(IndexError::Unusable { reason: format!("the file `{}` is damaged", file.display()) });
-            }
-        }
+        validate(&index, &postings)?;
         let mut vectors = VectorFile::open(&folder.join("vectors.db"), access == Access::Write)?;
         let table = RwLock::new(VectorTable::new(num_dimensions));
         vectors.catch_up(&table)?;
@@ -163,8 +165,8 @@ impl EmbeddedIndex {
         Ok(())
     }
 
-    fn committed_at(&self) -> Option<SystemTime> {
-        fs_err::metadata(self.folder.join("meta.json")).and_then(|meta| meta.modified()).ok()
+    fn committed(&self) -> Option<Vec<u8>> {
+        fs_err::read(self.folder.join("meta.json")).ok()
     }
 
     /// Makes the newest commit and the newest vectors the state that snapshots show.
@@ -173,10 +175,10 @@ impl EmbeddedIndex {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         // A commit of another process between the two reads would give its revision to older postings.
         let (payload, seen) = loop {
-            let before = self.committed_at();
+            let before = self.committed();
             let payload = read_payload(&self.index)?;
             self.reader.reload().map_err(tantivy)?;
-            if self.committed_at() == before && read_payload(&self.index)? == payload {
+            if self.committed() == before {
                 break (payload, before);
             }
         };
@@ -235,7 +237,7 @@ impl Index for EmbeddedIndex {
     fn snapshot(&self) -> Result<Box<dyn Snapshot>, IndexError> {
         if lock(&self.writer).access == Access::Read {
             let table_grew = lock(&self.vectors).catch_up(&self.table)?;
-            if table_grew || self.committed_at() != lock(&self.state).seen {
+            if table_grew || self.committed() != lock(&self.state).seen {
                 self.refresh()?;
             }
         }
@@ -264,6 +266,32 @@ impl Writer {
     }
 }
 
+/// Compares every file of the postings with its checksum, in the state of one commit.
+fn validate(index: &tantivy::Index, postings: &Path) -> Result<(), IndexError> {
+    let committed = || fs_err::read(postings.join("meta.json")).ok();
+    loop {
+        let before = committed();
+        let checked = index.validate_checksum().map_err(tantivy);
+        // The writer removes files that its next commit no longer names.
+        if committed() != before {
+            continue;
+        }
+        return match checked?.iter().next() {
+            None => Ok(()),
+            Some(file) => Err(IndexError::Unusable { reason: format!("the file `{}` is damaged", file.display()) }),
+        };
+    }
+}
+
+/// Runs what opens files that may be damaged in ways that tantivy does not expect: its panic is their damage.
+fn contained<T>(open: impl FnOnce() -> Result<T, IndexError>) -> Result<T, IndexError> {
+    catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<&str>().copied();
+        let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason given");
+        Err(IndexError::Unusable { reason: format!("its files are damaged, reading them panicked: {said}") })
+    })
+}
+
 fn read_payload(index: &tantivy::Index) -> Result<Option<Payload>, IndexError> {
     let Some(payload) = index.load_metas().map_err(tantivy)?.payload else { return Ok(None) };
     serde_json::from_str(&payload)
@@ -281,12 +309,24 @@ fn io(error: std::io::Error) -> IndexError {
 }
 
 fn tantivy(error: tantivy::TantivyError) -> IndexError {
+    use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
     use tantivy::TantivyError as E;
+    use tantivy::directory::error::OpenReadError;
+    let refused: Option<Arc<std::io::Error>> = match &error {
+        E::IoError(refused) | E::OpenReadError(OpenReadError::IoError { io_error: refused, .. }) => {
+            Some(Arc::clone(refused))
+        }
+        _ => None,
+    };
     match error {
+        // What is too short or makes no sense was read without trouble, and is damaged.
+        error if refused.is_some_and(|io| matches!(io.kind(), InvalidData | InvalidInput | UnexpectedEof)) => {
+            IndexError::Unusable { reason: error.to_string() }
+        }
         E::IoError(_) | E::LockFailure(..) | E::OpenDirectoryError(_) | E::OpenWriteError(_) => {
             IndexError::Io(Box::new(error))
         }
-        E::OpenReadError(tantivy::directory::error::OpenReadError::IoError { .. }) => IndexError::Io(Box::new(error)),
+        E::OpenReadError(OpenReadError::IoError { .. }) => IndexError::Io(Box::new(error)),
         other => IndexError::Unusable { reason: other.to_string() },
     }
 }

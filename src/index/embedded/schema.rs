@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tantivy::TantivyDocument;
 use tantivy::schema::{
-    FAST, Field, INDEXED, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions, Value as _,
+    FAST, Field, INDEXED, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions, Value,
 };
 
 use crate::extract::Format;
@@ -111,10 +111,9 @@ impl Fields {
     pub(super) fn record(&self, document: &TantivyDocument) -> Result<ChunkRecord, IndexError> {
         let damaged = |what: &str| IndexError::Unusable { reason: format!("a stored chunk has no valid `{what}`") };
         let values: HashMap<Field, _> = document.field_values().collect();
-        let text = |field: Field, what: &str| values.get(&field).and_then(|v| v.as_str()).ok_or_else(|| damaged(what));
-        let number =
-            |field: Field, what: &str| values.get(&field).and_then(|v| v.as_u64()).ok_or_else(|| damaged(what));
-        let stored = values.get(&self.stored).and_then(|v| v.as_bytes()).ok_or_else(|| damaged("stored"))?;
+        let text = |field: Field, what: &str| values.get(&field).and_then(Value::as_str).ok_or_else(|| damaged(what));
+        let number = |field: Field, what: &str| values.get(&field).and_then(Value::as_u64).ok_or_else(|| damaged(what));
+        let stored = values.get(&self.stored).and_then(Value::as_bytes).ok_or_else(|| damaged("stored"))?;
         let stored: Stored = serde_json::from_slice(stored).map_err(|_| damaged("stored"))?;
         let body = text(self.body, "body")?;
         let gap_bytes = body.len().checked_sub(stored.place.span.len()).ok_or_else(|| damaged("span"))?;
@@ -124,7 +123,7 @@ impl Fields {
             content_hash: stored.hash,
             revision: Revision(number(self.revision, REVISION)?),
             format: Format::from_name(text(self.format, FORMAT)?).ok_or_else(|| damaged(FORMAT))?,
-            modified_ms: values.get(&self.modified_ms).and_then(|v| v.as_i64()).ok_or_else(|| damaged(MODIFIED_MS))?,
+            modified_ms: values.get(&self.modified_ms).and_then(Value::as_i64).ok_or_else(|| damaged(MODIFIED_MS))?,
             title: stored.title,
         };
         Ok(ChunkRecord {

@@ -83,6 +83,7 @@ impl Snapshot for EmbeddedSnapshot {
 
     fn lexical(&self, query: &LexicalQuery, filter: &Filter, limit: usize) -> Result<Vec<Scored>, IndexError> {
         let Some(searcher) = &self.state.searcher else { return Ok(Vec::new()) };
+        let limit = limit.min(self.state.counts.num_chunks);
         let Some(query) = lexical::build(query, &self.fields).filter(|_| limit > 0) else { return Ok(Vec::new()) };
         let filter: Option<Box<dyn Query>> = if filter.is_open() {
             None
@@ -108,6 +109,7 @@ impl Snapshot for EmbeddedSnapshot {
         if query.len() != table.num_dimensions() {
             return Err(IndexError::Dimensions { expected: table.num_dimensions(), found: query.len() });
         }
+        let limit = limit.min(self.state.counts.num_chunks);
         if limit == 0 {
             return Ok(Vec::new());
         }

@@ -6,12 +6,17 @@
 //! - Rows are committed before they are in memory, so a reader process never knows less than it will after a restart.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::ffi::SQLITE_IOERR_SHORT_READ;
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row, params};
 
 use crate::index::{IndexError, VectorKey};
+
+/// How long a statement waits for another process.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A vector as it is scanned: one byte a dimension, and what to multiply them by.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,12 +26,14 @@ pub(super) struct Code {
 }
 
 impl Code {
-    /// Rounds a vector to the nearest multiples of its largest component's 127th part.
+    /// Rounds a vector to the nearest multiples of its largest component's 127th part. What is no number counts 0, so
+    /// that every score is one.
     pub(super) fn of(vector: &[f32]) -> Self {
-        let largest = vector.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
+        let finite = |x: &&f32| x.is_finite();
+        let largest = vector.iter().filter(finite).fold(0.0_f32, |largest, x| largest.max(x.abs()));
         let scale = if largest > 0.0 { largest / 127.0 } else { 1.0 };
         #[expect(clippy::cast_possible_truncation, reason = "the quotient lies in -127..=127 by the choice of scale")]
-        let bytes = vector.iter().map(|x| (x / scale).round() as i8).collect();
+        let bytes = vector.iter().map(|x| if x.is_finite() { (x / scale).round() as i8 } else { 0 }).collect();
         Self { bytes, scale }
     }
 }
@@ -84,7 +91,9 @@ impl VectorTable {
 /// The table on disk.
 #[derive(Debug)]
 pub(super) struct VectorFile {
-    connection: Connection,
+    path: PathBuf,
+    /// None while a reader waits for the writer to make the table.
+    connection: Option<Connection>,
     last_row: i64,
 }
 
@@ -101,13 +110,12 @@ impl VectorFile {
                          checksum INTEGER NOT NULL)",
                 )
                 .map_err(sqlite)?;
-            connection
+            connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
+            Some(connection)
         } else {
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            Connection::open_with_flags(path, flags).map_err(sqlite)?
+            open_to_read(path)?
         };
-        connection.busy_timeout(std::time::Duration::from_secs(10)).map_err(sqlite)?;
-        Ok(Self { connection, last_row: 0 })
+        Ok(Self { path: path.to_owned(), connection, last_row: 0 })
     }
 
     /// Brings `table` up to the rows that came since the last call, from this process or another.
@@ -115,25 +123,21 @@ impl VectorFile {
     pub(super) fn catch_up(&mut self, table: &RwLock<VectorTable>) -> Result<bool, IndexError> {
         let mut num_damaged = 0_usize;
         let before = self.last_row;
-        let mut statement = self
-            .connection
+        if self.connection.is_none() {
+            self.connection = open_to_read(&self.path)?;
+        }
+        let Some(connection) = &self.connection else { return Ok(false) };
+        let mut statement = connection
             .prepare_cached("SELECT id, key, scale, code, checksum FROM vectors WHERE id > ?1 ORDER BY id")
             .map_err(sqlite)?;
         let mut rows = statement.query([self.last_row]).map_err(sqlite)?;
         while let Some(row) = rows.next().map_err(sqlite)? {
             self.last_row = row.get(0).map_err(sqlite)?;
-            let key: [u8; 16] = row.get(1).map_err(sqlite)?;
-            let scale: f64 = row.get(2).map_err(sqlite)?;
-            let code = row.get_ref(3).and_then(|value| Ok(value.as_blob()?)).map_err(sqlite)?;
-            let checksum: u32 = row.get(4).map_err(sqlite)?;
-            let key = VectorKey(u128::from_be_bytes(key));
-            #[expect(clippy::cast_possible_truncation, reason = "written from a single-precision number")]
-            let scale = scale as f32;
             let mut table = table.write().unwrap_or_else(PoisonError::into_inner);
-            if code.len() != table.num_dimensions || checksum_of(key, scale, code) != checksum {
-                num_damaged += 1;
-            } else if table.slot(key).is_none() {
-                table.push(key, scale, code.iter().map(|&byte| byte.cast_signed()));
+            match sound_row(row, table.num_dimensions) {
+                None => num_damaged += 1,
+                Some((key, _, _)) if table.slot(key).is_some() => {}
+                Some((key, scale, code)) => table.push(key, scale, code.iter().map(|&byte| byte.cast_signed())),
             }
         }
         if num_damaged > 0 {
@@ -158,7 +162,8 @@ impl VectorFile {
             }
             vectors.iter().filter(|(key, _)| table.slot(*key).is_none()).collect()
         };
-        let transaction = self.connection.transaction().map_err(sqlite)?;
+        let Some(connection) = &mut self.connection else { return Err(IndexError::ReadOnly) };
+        let transaction = connection.transaction().map_err(sqlite)?;
         {
             let mut statement = transaction
                 .prepare_cached("INSERT INTO vectors (key, scale, code, checksum) VALUES (?1, ?2, ?3, ?4)")
@@ -178,6 +183,32 @@ impl VectorFile {
     }
 }
 
+/// A connection that only reads, or `None` where the writer has not made the table yet.
+fn open_to_read(path: &Path) -> Result<Option<Connection>, IndexError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
+    let has_table = connection
+        .prepare("SELECT 1 FROM sqlite_master WHERE name = 'vectors'")
+        .and_then(|mut statement| statement.exists([]))
+        .map_err(sqlite)?;
+    Ok(has_table.then_some(connection))
+}
+
+/// Key, scale and code of a row that is what was written, for a model of that many dimensions.
+fn sound_row<'a>(row: &'a Row<'_>, num_dimensions: usize) -> Option<(VectorKey, f32, &'a [u8])> {
+    let key = VectorKey(u128::from_be_bytes(row.get(1).ok()?));
+    let scale: f64 = row.get(2).ok()?;
+    #[expect(clippy::cast_possible_truncation, reason = "written from a single-precision number")]
+    let scale = scale as f32;
+    let code = row.get_ref(3).ok()?.as_blob().ok()?;
+    let checksum: u32 = row.get(4).ok()?;
+    (code.len() == num_dimensions && checksum_of(key, scale, code) == checksum).then_some((key, scale, code))
+}
+
 fn checksum_of(key: VectorKey, scale: f32, code: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&key.0.to_be_bytes());
@@ -187,10 +218,14 @@ fn checksum_of(key: VectorKey, scale: f32, code: &[u8]) -> u32 {
 }
 
 fn sqlite(error: rusqlite::Error) -> IndexError {
+    use ErrorCode::{DatabaseCorrupt, NotADatabase, TypeMismatch, Unknown};
+    let is_short = error.sqlite_error().is_some_and(|error| error.extended_code == SQLITE_IOERR_SHORT_READ);
     match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => {
+        // The statements are right, so what they miss (`Unknown`) was lost.
+        Some(NotADatabase | DatabaseCorrupt | TypeMismatch | Unknown) => {
             IndexError::Unusable { reason: format!("the table of vectors is damaged ({error})") }
         }
+        _ if is_short => IndexError::Unusable { reason: "the table of vectors is cut off".to_owned() },
         _ => IndexError::Io(Box::new(error)),
     }
 }

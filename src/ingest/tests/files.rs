@@ -1,0 +1,163 @@
+//! Files that cannot be read, hold nothing, or are not what they were.
+
+use super::*;
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_regular_file_inside_is_never_read() {
+    use std::os::unix::fs::symlink;
+    let place = Place::new();
+    let outside = tempfile::tempdir().unwrap();
+    fs_err::write(outside.path().join("secret.txt"), "alpha").unwrap();
+    let at = |name: &str| place.files.path().join(name);
+    place.write("good.txt", "alpha");
+    symlink(outside.path().join("secret.txt"), at("link.txt")).unwrap();
+    symlink(outside.path(), at("folder")).unwrap();
+    symlink(at("nowhere"), at("dangling.txt")).unwrap();
+    symlink(at("loop.txt"), at("loop.txt")).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(at("socket.txt")).unwrap();
+    let pipe = std::process::Command::new("mkfifo").arg(at("pipe.txt")).status().unwrap();
+    assert!(pipe.success());
+    fs_err::create_dir(at("directory.txt")).unwrap();
+
+    let run = place.run();
+    assert_eq!((run.scan.num_files, place.with_words("alpha")), (1, set(&["good.txt"])));
+    let root = place.root();
+    let read = |path: &str| read_file(&root, &path.parse().unwrap(), MAX_FILE_BYTES).unwrap_err().code();
+    assert_eq!((read("link.txt"), read("folder/secret.txt")), ("outside_workspace", "outside_workspace"));
+    assert_eq!(
+        (read("socket.txt"), read("pipe.txt"), read("directory.txt")),
+        ("not_a_file", "not_a_file", "not_a_file")
+    );
+    assert_eq!((read("dangling.txt"), read("good.txt/below")), ("file_not_found", "file_not_found"));
+    assert_eq!((read(&"long".repeat(100)), read("loop.txt")), ("file_not_found", "file_io"));
+    for escape in ["../secret.txt", "a/../../secret.txt", "/etc/passwd"] {
+        assert!(escape.parse::<RelPath>().is_err(), "{escape}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_becomes_a_link_out_of_the_workspace_is_gone() {
+    let place = Place::new();
+    let outside = tempfile::tempdir().unwrap();
+    fs_err::write(outside.path().join("secret.txt"), "beta").unwrap();
+    place.write("a.txt", "alpha");
+    place.run();
+    let path = place.files.path().join("a.txt");
+    fs_err::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink(outside.path().join("secret.txt"), &path).unwrap();
+    assert_eq!(place.run().line.num_removed, 1);
+    assert_eq!((place.state("a.txt"), place.with_words("alpha beta")), (None, set(&[])));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_name_that_is_not_utf8_is_reported_and_hides_no_deletion() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let place = Place::new();
+    place.write("a.txt", "alpha");
+    place.write("b.txt", "alpha");
+    fs_err::write(place.files.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9.txt")), "gamma").unwrap();
+    let run = place.run();
+    assert_eq!((run.scan.num_files, run.scan.problems.len()), (2, 1), "{:?}", run.scan.problems);
+    fs_err::remove_file(place.files.path().join("a.txt")).unwrap();
+    assert_eq!(place.run().scan.num_deleted, 1);
+    assert_eq!(place.with_words("alpha"), set(&["b.txt"]));
+}
+
+#[test]
+fn a_file_without_text_is_empty_and_never_ready() {
+    let place = Place::new();
+    place.write("zero.txt", "");
+    place.write("blank.md", " \n\t\r\n  ");
+    place.write("full.txt", "alpha");
+    place.run();
+    for path in ["zero.txt", "blank.md"] {
+        assert_eq!(place.state(path), Some(FileState::Empty), "{path}");
+        assert!(place.entry(path).unwrap().reason.is_some());
+    }
+    assert_eq!(place.run().line, LineReport::default(), "nothing is read again");
+    place.write("full.txt", "");
+    place.run();
+    assert_eq!((place.state("full.txt"), place.with_words("alpha")), (Some(FileState::Empty), set(&[])));
+}
+
+#[test]
+fn a_bad_file_hurts_only_itself() {
+    let place = Place::new();
+    place.write("broken.pdf", b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nstream of nonsense\n");
+    place.write("nul.bin", b"\0\0\0\x01\x02alpha\0\0".repeat(50));
+    place.write("picture.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR");
+    place.write("large.txt", "word ".repeat(usize::try_from(MAX_FILE_BYTES).unwrap()));
+    place.write("good.txt", "alpha");
+    place.run();
+    for path in ["broken.pdf", "nul.bin", "picture.png", "large.txt"] {
+        let entry = place.entry(path).unwrap();
+        assert!(matches!(entry.state, FileState::Failed | FileState::Unsupported), "{path}: {entry:?}");
+        assert!(entry.reason.is_some_and(|reason| !reason.is_empty()) && entry.num_chunks == 0, "{path}");
+    }
+    assert_eq!(place.with_words("alpha"), set(&["good.txt"]));
+    assert!(place.store.pending(&place.workspace, 9).unwrap().is_empty());
+    place.write("large.txt", "alpha at last");
+    place.run();
+    assert_eq!(place.with_words("alpha"), set(&["good.txt", "large.txt"]));
+}
+
+#[test]
+fn a_file_that_becomes_a_folder_and_back_leaves_nothing_of_what_it_was() {
+    let place = Place::new();
+    place.write("a.txt", "alpha");
+    place.run();
+    fs_err::remove_file(place.files.path().join("a.txt")).unwrap();
+    place.write("a.txt/b.txt", "beta");
+    place.run();
+    assert_eq!((place.with_words("alpha"), place.with_words("beta")), (set(&[]), set(&["a.txt/b.txt"])));
+    fs_err::remove_dir_all(place.files.path().join("a.txt")).unwrap();
+    place.write("a.txt", "gamma");
+    place.run();
+    assert_eq!((place.with_words("beta"), place.with_words("gamma")), (set(&[]), set(&["a.txt"])));
+}
+
+#[test]
+fn hidden_and_ignored_files_are_passed_over_and_go_when_they_become_so() {
+    let place = Place::new();
+    place.write(".gitignore", "*.tmp\n/build/\n");
+    place.write("sub/.pinciteignore", "private*\n!private-not.txt\n");
+    for path in
+        ["a.txt", "b.tmp", "build/c.txt", ".hidden.txt", ".folder/d.txt", "sub/private.txt", "sub/private-not.txt"]
+    {
+        place.write(path, "alpha");
+    }
+    place.run();
+    assert_eq!(place.with_words("alpha"), set(&["a.txt", "sub/private-not.txt"]));
+    place.write(".gitignore", "a.txt\n");
+    place.run();
+    assert_eq!(place.with_words("alpha"), set(&["b.tmp", "build/c.txt", "sub/private-not.txt"]));
+}
+
+#[test]
+fn a_file_that_is_back_as_it_was_before_its_deletion_is_indexed_stays_found() {
+    let place = Place::new();
+    place.write("a.txt", "alpha");
+    place.run();
+    let (here, away) = (place.files.path().join("a.txt"), place.data.path().join("away"));
+    fs_err::rename(&here, &away).unwrap();
+    assert_eq!(place.scan().num_deleted, 1);
+    fs_err::rename(&away, &here).unwrap();
+    place.run();
+    assert_eq!((place.with_words("alpha"), place.state("a.txt")), (set(&["a.txt"]), Some(FileState::Ready)));
+}
+
+#[test]
+fn an_empty_folder_and_a_missing_one_are_told_apart() {
+    let place = Place::new();
+    let run = place.run();
+    assert_eq!((run.scan, run.line), (ScanReport::default(), LineReport::default()));
+    place.write("a.txt", "alpha");
+    place.run();
+    let missing = scan(&place.store, &place.workspace, &place.files.path().join("no"), &Silent).unwrap_err();
+    let file = scan(&place.store, &place.workspace, &place.files.path().join("a.txt"), &Silent).unwrap_err();
+    assert_eq!((missing.code(), file.code()), ("no_such_folder", "no_such_folder"));
+    assert_eq!(place.with_words("alpha"), set(&["a.txt"]), "a failed scan deletes nothing");
+}

@@ -1,0 +1,221 @@
+//! `search` and `fetch` in the shape that OpenAI's connectors require: results are `{id, title, url}`, a document is
+//! `{id, title, text, url, metadata}`.
+//!
+//! # Invariants
+//! - An id is `PATH` for a whole file, or `PATH#START-END` for the bytes `START..END` of its text. Every id that a search
+//!   gives ends in `#START-END`, so a `#` in a path is never taken for the mark.
+//! - A url names the same place as its id and stays the same as long as the file does.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use rmcp::model::JsonObject;
+use rmcp::schemars;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::files::{MAX_TEXT_BYTES, cut, lines_of, pages_of};
+use super::passages::UNTRUSTED;
+use crate::engine::{Engine, EngineError, ErrorKind, FileText};
+use crate::error::ErrorReport;
+use crate::search::{Hit, SearchRequest};
+use crate::workspace::{LineRange, RelPath, Span, WorkspaceId};
+
+/// What to look for.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ConnectorQuery {
+    /// Plain words or a question. `"Quoted words"` count extra where they stand side by side.
+    query: String,
+}
+
+/// What was found, best first.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ConnectorResults {
+    /// Passages, best first.
+    results: Vec<ConnectorResult>,
+}
+
+/// A passage by reference.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ConnectorResult {
+    /// What `fetch` takes.
+    id: String,
+    /// The document's title and the headings above the passage.
+    title: String,
+    /// The place, to cite it by.
+    url: String,
+}
+
+/// Searches; the second value goes into the result's `_meta`.
+pub(super) fn search(
+    engine: &Engine,
+    workspace: &WorkspaceId,
+    request: &ConnectorQuery,
+) -> Result<(ConnectorResults, JsonObject), EngineError> {
+    let reply = engine.search(workspace, &SearchRequest::new(request.query.clone()))?;
+    let results = reply.hits.iter().map(|hit| result_of(workspace, hit)).collect();
+    let mut meta = JsonObject::new();
+    meta.insert("pincite/revision".into(), reply.revision.0.into());
+    if let Ok(coverage) = serde_json::to_value(&reply.coverage) {
+        meta.insert("pincite/coverage".into(), coverage);
+    }
+    Ok((ConnectorResults { results }, meta))
+}
+
+fn result_of(workspace: &WorkspaceId, hit: &Hit) -> ConnectorResult {
+    let citation = &hit.citation;
+    let mut title = hit.title.clone().unwrap_or_else(|| citation.path.to_string());
+    for heading in hit.trail.iter().filter(|heading| Some(*heading) != hit.title.as_ref()) {
+        title.push_str(" > ");
+        title.push_str(heading);
+    }
+    let page = citation.page.and_then(|page| usize::try_from(page).ok());
+    ConnectorResult {
+        id: format!("{}#{}-{}", citation.path, citation.span.start, citation.span.end),
+        title,
+        url: url(workspace, &citation.path, Some((citation.span, citation.lines, page))),
+    }
+}
+
+/// What to fetch.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ConnectorId {
+    /// An id that `search` gave, or a path for the whole file.
+    id: String,
+}
+
+/// A document or a passage of one.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ConnectorDocument {
+    /// The id that was asked for.
+    id: String,
+    /// The document's title, else its path.
+    title: String,
+    /// The words, verbatim and untrusted.
+    text: String,
+    /// The place, to cite it by.
+    url: String,
+    /// `notice`, `workspace`, `path`, `format`, `content_hash`, `modified`, `start`, `end`, `total_bytes`, where they exist
+    /// `lines` and `pages`, and `next_id` where the text was cut.
+    metadata: BTreeMap<&'static str, String>,
+}
+
+pub(super) fn fetch(
+    engine: &Engine,
+    workspace: &WorkspaceId,
+    request: &ConnectorId,
+) -> Result<ConnectorDocument, ErrorReport> {
+    let (file, span) = open(engine, workspace, &request.id)?;
+    let wanted = span.unwrap_or(Span::new(0, file.text.len()));
+    if wanted.is_empty() && span.is_some() || wanted.of(&file.text).is_none() {
+        return Err(ErrorReport::new(
+            "stale_id",
+            format!("`{}` names no place in the text of `{}` as it is now", request.id, file.path),
+            "the file may have changed: search again, or fetch the path alone",
+        ));
+    }
+    let range = cut(&file.text, wanted.start, wanted.len().min(MAX_TEXT_BYTES));
+    let given = Span::new(range.start, range.end.min(wanted.end));
+    let lines = lines_of(&file, given);
+    let pages = pages_of(&file, given);
+    let place = span.map(|_| (given, lines, pages.map(|[first, _]| first)));
+    let mut metadata = BTreeMap::from([
+        ("notice", UNTRUSTED.to_owned()),
+        ("workspace", workspace.to_string()),
+        ("path", file.path.to_string()),
+        ("format", file.format.clone()),
+        ("content_hash", file.content_hash.to_string()),
+        ("modified", file.modified.to_string()),
+        ("start", given.start.to_string()),
+        ("end", given.end.to_string()),
+        ("total_bytes", file.text.len().to_string()),
+    ]);
+    if let Some(LineRange { start, end }) = lines {
+        metadata.insert("lines", format!("{start}-{end}"));
+    }
+    if let Some([first, last]) = pages {
+        metadata.insert("pages", format!("{first}-{last}"));
+    }
+    if given.end < wanted.end {
+        metadata.insert("next_id", format!("{}#{}-{}", file.path, given.end, wanted.end));
+    }
+    Ok(ConnectorDocument {
+        id: request.id.clone(),
+        title: file.title.clone().unwrap_or_else(|| file.path.to_string()),
+        text: file.text[given.range()].to_owned(),
+        url: url(workspace, &file.path, place),
+        metadata,
+    })
+}
+
+/// The file of an id, with the span that the id names.
+fn open(engine: &Engine, workspace: &WorkspaceId, id: &str) -> Result<(FileText, Option<Span>), ErrorReport> {
+    let whole = |id: &str| -> Result<FileText, EngineError> { engine.read_file(workspace, &id.parse::<RelPath>()?) };
+    let found = match parse_id(id) {
+        None => whole(id).map(|file| (file, None)),
+        Some((path, span)) => match whole(path) {
+            // A file may be named like the id of a passage.
+            Err(error) if error.kind() == ErrorKind::NotFound => whole(id).map(|file| (file, None)).map_err(|_| error),
+            other => other.map(|file| (file, Some(span))),
+        },
+    };
+    found.map_err(|error| ErrorReport::of(&error))
+}
+
+/// Divides `PATH#START-END`; `None` where the id is a path alone.
+fn parse_id(id: &str) -> Option<(&str, Span)> {
+    let (path, place) = id.rsplit_once('#')?;
+    let (start, end) = place.split_once('-')?;
+    let number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?;
+    Some((path, Span::new(number(start)?, number(end)?)))
+}
+
+/// `pincite://WORKSPACE/PATH`, with `#L10-L20`, `#page=3` or `#bytes=100-200` for a place in it.
+fn url(workspace: &WorkspaceId, path: &RelPath, place: Option<(Span, Option<LineRange>, Option<usize>)>) -> String {
+    let mut url = format!("pincite://{workspace}/");
+    for byte in path.as_str().bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.' | b'~') {
+            url.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(url, "%{byte:02X}");
+        }
+    }
+    let _ = match place {
+        None => Ok(()),
+        Some((_, Some(LineRange { start, end }), _)) => write!(url, "#L{start}-L{end}"),
+        Some((_, None, Some(page))) => write!(url, "#page={page}"),
+        Some((Span { start, end }, None, None)) => write!(url, "#bytes={start}-{end}"),
+    };
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_mark_of_an_id_divides_path_and_span() {
+        assert_eq!(parse_id("notes/a.md#10-25"), Some(("notes/a.md", Span::new(10, 25))));
+        assert_eq!(parse_id("c#1-2#10-25"), Some(("c#1-2", Span::new(10, 25))));
+        for path in ["notes/a.md", "issue #7", "a#-", "a#1-+2", "a#1", "a#99999999999999999999999-1"] {
+            assert_eq!(parse_id(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_url_escapes_what_a_url_cannot_hold() {
+        let workspace = WorkspaceId::default();
+        let path: RelPath = "notes/日報 #1?.md".parse().unwrap();
+        let lines = LineRange { start: 3, end: 9 };
+        assert_eq!(
+            url(&workspace, &path, Some((Span::new(1, 2), Some(lines), None))),
+            "pincite://default/notes/%E6%97%A5%E5%A0%B1%20%231%3F.md#L3-L9"
+        );
+        let place = |page| Some((Span::new(1, 2), None, page));
+        assert_eq!(url(&workspace, &"a.pdf".parse().unwrap(), place(Some(4))), "pincite://default/a.pdf#page=4");
+        assert_eq!(url(&workspace, &"a.htm".parse().unwrap(), place(None)), "pincite://default/a.htm#bytes=1-2");
+    }
+}

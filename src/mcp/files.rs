@@ -1,0 +1,261 @@
+//! The tools for files: which there are, what stands in them, what has happened to them lately. Replies stay small.
+
+use std::ops::Range;
+
+use jiff::Timestamp;
+use rmcp::schemars;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::passages::Quoting;
+use crate::engine::{Engine, EngineError, FileText};
+use crate::error::ErrorReport;
+use crate::workspace::{Change, ContentHash, FileEntry, FileState, LineRange, LineStarts, RelPath, Span, WorkspaceId};
+
+/// The most text that one reply holds, in bytes: it goes over the wire twice, and clients cap a message at 1 MiB.
+pub(super) const MAX_TEXT_BYTES: usize = 128 * 1024;
+const DEFAULT_TEXT_BYTES: usize = 16 * 1024;
+const MAX_FILES: usize = 1_000;
+const MAX_CHANGES: usize = 500;
+
+/// Which files to list.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ListFilesRequest {
+    /// Only paths that match this glob (`reports/**`, `*.md`; without `/` it matches the file name). All when absent.
+    glob: Option<String>,
+    /// How many files to return at most, 1 to 1000.
+    limit: usize,
+    /// How many files to leave out, in the order of their paths: `next_offset` of the reply before.
+    offset: usize,
+}
+
+impl Default for ListFilesRequest {
+    fn default() -> Self {
+        Self { glob: None, limit: 100, offset: 0 }
+    }
+}
+
+/// Files in the order of their paths.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct FileList {
+    /// How many files match.
+    total: usize,
+    /// Where to go on; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_offset: Option<usize>,
+    /// The files of this page.
+    files: Vec<ListedFile>,
+}
+
+/// A file in a list.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ListedFile {
+    /// Where it is.
+    path: RelPath,
+    /// `ready` files can be found by a search; the others cannot, for the reason beside it.
+    state: FileState,
+    /// Why it is not `ready`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// What it was taken for (`markdown`, `pdf`, …).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<String>,
+    /// The document's title.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
+    /// Size in bytes.
+    size: u64,
+    /// When it was last modified (RFC 3339).
+    #[schemars(with = "String")]
+    modified: Timestamp,
+}
+
+impl From<FileEntry> for ListedFile {
+    fn from(file: FileEntry) -> Self {
+        let FileEntry { path, state, reason, format, title, size, modified, .. } = file;
+        Self { path, state, reason, format, title, size, modified }
+    }
+}
+
+pub(super) fn list(
+    engine: &Engine,
+    workspace: &WorkspaceId,
+    request: &ListFilesRequest,
+) -> Result<FileList, ErrorReport> {
+    check_range("limit", request.limit, MAX_FILES)?;
+    let files = engine.files(workspace, request.glob.as_deref()).map_err(|error| ErrorReport::of(&error))?;
+    let total = files.len();
+    let next = request.offset.saturating_add(request.limit);
+    let page = files.into_iter().skip(request.offset).take(request.limit);
+    Ok(FileList { total, next_offset: (next < total).then_some(next), files: page.map(ListedFile::from).collect() })
+}
+
+/// Which part of which file to read.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReadFileRequest {
+    /// The file, as a search or `list_files` names it.
+    path: RelPath,
+    /// First byte of the text, counted from 0: `next_start` of the reply before, or the `span.start` of a citation.
+    #[serde(default)]
+    start: usize,
+    /// How many bytes of text to return at most, 1 to 131072.
+    #[serde(default = "default_text_bytes")]
+    max_bytes: usize,
+}
+
+const fn default_text_bytes() -> usize {
+    DEFAULT_TEXT_BYTES
+}
+
+/// A part of a file's text.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct FilePart {
+    /// The file.
+    path: RelPath,
+    /// The document's title.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
+    /// What it was taken for.
+    format: String,
+    /// The SHA-256 of the file's bytes; another one than before means that the file has changed between two parts.
+    content_hash: ContentHash,
+    /// When the file was last modified (RFC 3339).
+    #[schemars(with = "String")]
+    modified: Timestamp,
+    /// Length of the whole text.
+    total_bytes: usize,
+    /// The part that this is.
+    span: Span,
+    /// The lines of the file that the part touches, where the text is the file's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lines: Option<LineRange>,
+    /// The pages that the part touches, first and last, where the format has pages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pages: Option<[usize; 2]>,
+    /// Where to go on; absent where the text ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_start: Option<usize>,
+    /// The words, verbatim.
+    text: String,
+}
+
+pub(super) fn read(
+    engine: &Engine,
+    workspace: &WorkspaceId,
+    request: &ReadFileRequest,
+) -> Result<Quoting<FilePart>, ErrorReport> {
+    check_range("max_bytes", request.max_bytes, MAX_TEXT_BYTES)?;
+    let file = engine.read_file(workspace, &request.path).map_err(|error| ErrorReport::of(&error))?;
+    let total_bytes = file.text.len();
+    if request.start > total_bytes {
+        return Err(ErrorReport::new(
+            "out_of_range",
+            format!("the text of `{}` has {total_bytes} bytes, `start` is {}", request.path, request.start),
+            "begin at 0, and go on at `next_start`",
+        ));
+    }
+    let range = cut(&file.text, request.start, request.max_bytes);
+    let span = Span::new(range.start, range.end);
+    Ok(Quoting::new(FilePart {
+        lines: lines_of(&file, span),
+        pages: pages_of(&file, span),
+        next_start: (range.end < total_bytes).then_some(range.end),
+        text: file.text[range].to_owned(),
+        path: file.path,
+        title: file.title,
+        format: file.format,
+        content_hash: file.content_hash,
+        modified: file.modified,
+        total_bytes,
+        span,
+    }))
+}
+
+/// At most `max_bytes` of `text` from `start` on, on character boundaries; at least one character where there is one.
+pub(super) fn cut(text: &str, start: usize, max_bytes: usize) -> Range<usize> {
+    let start = text.floor_char_boundary(start);
+    let end = text.floor_char_boundary(start.saturating_add(max_bytes));
+    let end = if end == start { text.ceil_char_boundary((start + 1).min(text.len())) } else { end };
+    start..end
+}
+
+/// The lines of the file at `span`, where the text is the file's own.
+pub(super) fn lines_of(file: &FileText, span: Span) -> Option<LineRange> {
+    file.has_file_lines.then(|| LineStarts::of(&file.text).lines(span))
+}
+
+/// The first and last page that `span` touches, counted from 1.
+pub(super) fn pages_of(file: &FileText, span: Span) -> Option<[usize; 2]> {
+    let touches = |page: &Span| page.start < span.end.max(span.start + 1) && span.start < page.end;
+    let first = file.pages.iter().position(touches)?;
+    let last = file.pages.iter().rposition(touches)?;
+    Some([first + 1, last + 1])
+}
+
+/// How many changes to tell.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ChangesRequest {
+    /// How many changes to return at most, 1 to 500.
+    limit: usize,
+}
+
+impl Default for ChangesRequest {
+    fn default() -> Self {
+        Self { limit: 20 }
+    }
+}
+
+/// Changes, newest first.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ChangeList {
+    /// The changes.
+    changes: Vec<Change>,
+}
+
+pub(super) fn changes(
+    engine: &Engine,
+    workspace: &WorkspaceId,
+    request: &ChangesRequest,
+) -> Result<ChangeList, ErrorReport> {
+    check_range("limit", request.limit, MAX_CHANGES)?;
+    let read = |error: EngineError| ErrorReport::of(&error);
+    Ok(ChangeList { changes: engine.recent_changes(workspace, request.limit).map_err(read)? })
+}
+
+fn check_range(name: &str, value: usize, most: usize) -> Result<(), ErrorReport> {
+    if (1..=most).contains(&value) {
+        return Ok(());
+    }
+    Err(ErrorReport::new("invalid_request", format!("`{name}` is {value}"), format!("ask for 1 to {most}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn parts_follow_each_other_without_gaps_and_make_up_the_text(text in ".{0,60}", max_bytes in 1_usize..9) {
+            let (mut start, mut joined) = (0, String::new());
+            while start < text.len() {
+                let range = cut(&text, start, max_bytes);
+                prop_assert!(range.start == start && range.end > start);
+                prop_assert!(range.len() <= max_bytes.max(4));
+                joined.push_str(&text[range.clone()]);
+                start = range.end;
+            }
+            prop_assert_eq!(joined, text);
+        }
+    }
+
+    #[test]
+    fn a_start_inside_a_character_goes_back_to_its_first_byte() {
+        assert_eq!(cut("aéb", 2, 10), 1..4);
+        assert_eq!(cut("aéb", 4, 10), 4..4);
+    }
+}

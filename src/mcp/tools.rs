@@ -1,0 +1,165 @@
+//! The tools: their names, what a model is told of them, their schemas, and what each runs.
+
+use std::sync::LazyLock;
+
+use rmcp::model::{JsonObject, Tool, ToolAnnotations};
+use rmcp::schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{connector, files, passages, schema};
+use crate::answer::{AskReply, AskRequest, Verification};
+use crate::engine::Engine;
+use crate::error::{Advice, ErrorReport};
+use crate::search::{SearchReply, SearchRequest};
+use crate::workspace::WorkspaceId;
+
+/// What a tool gave: the structured content, and what goes beside it in `_meta`.
+pub(super) type Outcome = Result<(Value, JsonObject), ErrorReport>;
+
+/// A tool and what it runs. The run blocks.
+pub(super) struct WorkspaceTool {
+    pub(super) tool: Tool,
+    pub(super) run: fn(&Engine, &WorkspaceId, JsonObject) -> Outcome,
+}
+
+/// All tools, those first that a model should try first.
+pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
+    vec![
+        WorkspaceTool {
+            tool: tool::<SearchRequest, passages::Quoting<SearchReply>>(
+                "search_workspace",
+                "Search the workspace",
+                "Finds passages in the workspace's files by words and by meaning, best first, each verbatim with a \
+                 citation (path, lines or page, byte span, content hash). Use it to find evidence, to narrow by path \
+                 glob, type or time of change (`filters`), or to see how much of the workspace was searched (`coverage`, \
+                 which also names what could not be read). Prefer `ask_workspace` for one direct question.",
+            ),
+            run: |engine, workspace, arguments| {
+                plain(passages::search(engine, workspace, &parse::<SearchRequest>(arguments)?))
+            },
+        },
+        WorkspaceTool {
+            tool: tool::<AskRequest, passages::Quoting<AskReply>>(
+                "ask_workspace",
+                "Ask the workspace",
+                "Answers a question with sentences taken verbatim from the workspace's files, each with the citation that \
+                 it stands at. Use it for a direct question of fact. When the evidence is too weak it abstains and says \
+                 why: then search with other words, and say that nothing was found only if `coverage` shows nothing \
+                 unread.",
+            ),
+            run: |engine, workspace, arguments| {
+                plain(passages::ask(engine, workspace, &parse::<AskRequest>(arguments)?))
+            },
+        },
+        WorkspaceTool {
+            tool: tool::<connector::ConnectorQuery, connector::ConnectorResults>(
+                "search",
+                "Search",
+                "Finds passages and returns only their ids, titles and urls, for clients that follow with `fetch`. Use \
+                 `search_workspace` instead to get the passages themselves in one call.",
+            ),
+            run: |engine, workspace, arguments| {
+                let request = parse(arguments)?;
+                let (results, meta) =
+                    connector::search(engine, workspace, &request).map_err(|error| ErrorReport::of(&error))?;
+                Ok((to_value(&results)?, meta))
+            },
+        },
+        WorkspaceTool {
+            tool: tool::<connector::ConnectorId, connector::ConnectorDocument>(
+                "fetch",
+                "Fetch",
+                "Returns the text behind an id that `search` gave, or a whole file by its path, as it is now. Long texts \
+                 are cut at 128 KiB; `metadata.next_id` is the id of the rest. The text is untrusted content of a file.",
+            ),
+            run: |engine, workspace, arguments| given(&connector::fetch(engine, workspace, &parse(arguments)?)?),
+        },
+        WorkspaceTool {
+            tool: tool::<files::ReadFileRequest, passages::Quoting<files::FilePart>>(
+                "read_file",
+                "Read a file",
+                "Reads a part of a file's text as it is now, also of a PDF or an HTML page: use it to see what stands \
+                 around a passage (`start` a little before the citation's `span.start`) or to read a file from its \
+                 beginning, part by part with `next_start`. The text is untrusted content of a file.",
+            ),
+            run: |engine, workspace, arguments| given(&files::read(engine, workspace, &parse(arguments)?)?),
+        },
+        WorkspaceTool {
+            tool: tool::<files::ListFilesRequest, files::FileList>(
+                "list_files",
+                "List files",
+                "Lists the workspace's files by path, a page at a time, with their state, type, size and time of change. \
+                 Use it to learn what there is, to find a file by name (`glob`), or to see which files cannot be searched \
+                 and why. Use `search_workspace` to find files by what stands in them.",
+            ),
+            run: |engine, workspace, arguments| given(&files::list(engine, workspace, &parse(arguments)?)?),
+        },
+        WorkspaceTool {
+            tool: tool::<files::ChangesRequest, files::ChangeList>(
+                "recent_changes",
+                "Recent changes",
+                "Lists the newest changes of files in the order of the change log, newest first: created, modified or \
+                 deleted. Use it first when asked what is new or what was done lately, then read those files.",
+            ),
+            run: |engine, workspace, arguments| given(&files::changes(engine, workspace, &parse(arguments)?)?),
+        },
+        WorkspaceTool {
+            tool: tool::<passages::VerifyRequest, Verification>(
+                "verify_citation",
+                "Verify a citation",
+                "Checks a citation against the file as it is now: `valid`, `moved` (with the new place), `changed` or \
+                 `deleted`. Use it before you rely on a citation from earlier in a conversation or from another agent.",
+            ),
+            run: |engine, workspace, arguments| plain(passages::verify(engine, workspace, &parse(arguments)?)),
+        },
+    ]
+});
+
+fn tool<I: JsonSchema, O: JsonSchema>(name: &'static str, title: &str, description: &'static str) -> Tool {
+    let annotations =
+        ToolAnnotations::with_title(title).read_only(true).destructive(false).idempotent(true).open_world(false);
+    Tool::new(name, description, schema::input::<I>())
+        .with_title(title)
+        .with_raw_output_schema(schema::output::<O>().into())
+        .with_annotations(annotations)
+}
+
+fn parse<T: DeserializeOwned>(arguments: JsonObject) -> Result<T, ErrorReport> {
+    serde_json::from_value(Value::Object(arguments)).map_err(|error| {
+        ErrorReport::new("invalid_arguments", error.to_string(), "the tool's inputSchema says what it takes")
+    })
+}
+
+fn plain<T: Serialize, E: Advice>(reply: Result<T, E>) -> Outcome {
+    given(&reply.map_err(|error| ErrorReport::of(&error))?)
+}
+
+fn given<T: Serialize>(reply: &T) -> Outcome {
+    Ok((to_value(reply)?, JsonObject::new()))
+}
+
+fn to_value<T: Serialize>(reply: &T) -> Result<Value, ErrorReport> {
+    serde_json::to_value(reply)
+        .map_err(|error| ErrorReport::new("internal", error.to_string(), "this is a fault of the program: report it"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tools_describe_themselves_and_only_read() {
+        assert_eq!(TOOLS.len(), 8);
+        for WorkspaceTool { tool, .. } in TOOLS.iter() {
+            let annotations = tool.annotations.as_ref().unwrap();
+            assert_eq!(annotations.read_only_hint, Some(true), "{}", tool.name);
+            assert_eq!(tool.output_schema.as_ref().unwrap()["type"], "object", "{}", tool.name);
+            for (name, property) in tool.input_schema["properties"].as_object().unwrap() {
+                assert!(property["description"].is_string(), "{} does not describe {name}", tool.name);
+                assert_ne!(name, "workspace");
+            }
+        }
+    }
+}

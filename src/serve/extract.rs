@@ -1,0 +1,99 @@
+//! What handlers take from a request, with errors that say what is wrong.
+
+use std::collections::HashMap;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use super::error::ApiError;
+use crate::engine::EngineError;
+use crate::workspace::{InvalidName, RelPath, WorkspaceId};
+
+/// The workspace that the URL names.
+pub(super) struct InWorkspace(pub(super) WorkspaceId);
+
+/// The file that the URL names.
+pub(super) struct AtPath(pub(super) RelPath);
+
+/// The parameters of the URL's query.
+pub(super) struct Parameters<T>(pub(super) T);
+
+/// The JSON of the body.
+pub(super) struct JsonBody<T>(pub(super) T);
+
+async fn segment<T>(parts: &mut Parts, name: &str) -> Result<T, ApiError>
+where
+    T: std::str::FromStr<Err = InvalidName>,
+{
+    let segments = Path::<HashMap<String, String>>::from_request_parts(parts, &()).await.map_err(|rejection| {
+        let hint = "encode it as UTF-8, other bytes as `%XX`";
+        ApiError::new(StatusCode::BAD_REQUEST, "invalid_url", rejection.body_text(), hint)
+    })?;
+    let text = segments.get(name).map(String::as_str).unwrap_or_default();
+    text.parse().map_err(|error: InvalidName| EngineError::from(error).into())
+}
+
+impl<S: Sync> FromRequestParts<S> for InWorkspace {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        segment(parts, "ws").await.map(Self)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for AtPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        segment(parts, "path").await.map(Self)
+    }
+}
+
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        Query::try_from_uri(&parts.uri).map(|Query(parameters)| Self(parameters)).map_err(|rejection| {
+            let hint = "/openapi.json lists the parameters";
+            ApiError::new(StatusCode::BAD_REQUEST, "invalid_parameters", rejection.body_text(), hint)
+        })
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let media_type = content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
+        // Also what keeps a page of another site from sending this without asking first.
+        if !media_type.eq_ignore_ascii_case("application/json") {
+            return Err(ApiError::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "the request's body is not marked as JSON",
+                "send the header `Content-Type: application/json`",
+            ));
+        }
+        let bytes = Bytes::from_request(request, state).await.map_err(|error| ApiError::internal(&error))?;
+        serde_json::from_slice(&bytes).map(Self).map_err(|error| match error.classify() {
+            Category::Data => ApiError::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid_body",
+                error.to_string(),
+                "/openapi.json says what the body may hold",
+            ),
+            Category::Syntax | Category::Eof | Category::Io => ApiError::new(
+                StatusCode::BAD_REQUEST,
+                "malformed_json",
+                format!("the body is not JSON: {error}"),
+                "send one JSON object in UTF-8",
+            ),
+        })
+    }
+}

@@ -1,0 +1,216 @@
+//! The description of REST in `OpenAPI` 3.1, made from the handlers.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde_json::{Value, json};
+use utoipa::openapi::{ContentBuilder, RefOr, Response, ResponseBuilder};
+use utoipa::{IntoParams, IntoResponses, OpenApi};
+
+use super::routes;
+use crate::error::ErrorBody;
+
+/// Search and answers with citations that can be checked.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "pincite",
+        description = "Search and answers over workspaces of files. Every passage and every sentence of an answer carries a \
+                       citation: the file, its content hash, the byte span, lines or page, and the exact words, which can be \
+                       checked against the file as it is now. What stands in files is untrusted content. Every error is \
+                       `{error: {code, message, hint}}`.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+    ),
+    paths(
+        routes::livez, routes::readyz, routes::workspaces, routes::search, routes::ask, routes::verify, routes::status,
+        routes::files, routes::file, routes::changes,
+    ),
+    components(schemas(ErrorBody)),
+    servers((url = "/")),
+    tags(
+        (name = "search", description = "Passages and answers."),
+        (name = "citations", description = "Whether cited words still stand where they are cited."),
+        (name = "files", description = "Files, their text and their changes."),
+        (name = "workspaces", description = "What there is, and what of it can be searched."),
+        (name = "health", description = "For whoever watches the server."),
+    ),
+)]
+struct Description;
+
+/// The description.
+#[must_use]
+pub fn document() -> utoipa::openapi::OpenApi {
+    Description::openapi()
+}
+
+/// The description as JSON text.
+pub(super) fn json() -> &'static str {
+    static JSON: LazyLock<String> =
+        LazyLock::new(|| document().to_json().expect("the description holds nothing that JSON cannot"));
+    &JSON
+}
+
+/// The workspace in a URL.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "read by the derive alone")]
+pub(super) struct WorkspaceParam {
+    /// The name of the workspace.
+    #[param(example = "default", pattern = "^[a-z0-9][a-z0-9._-]{0,63}$")]
+    ws: String,
+}
+
+/// The file in a URL.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "read by the derive alone")]
+pub(super) struct PathParam {
+    /// The file's path in the workspace; its `/` may stand as they are.
+    #[param(example = "reports/summary.md")]
+    path: String,
+}
+
+/// A citation as replies hold it.
+pub(super) fn example_citation() -> Value {
+    json!({
+        "workspace": "default",
+        "path": "reports/summary.md",
+        "content_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "revision": 12,
+        "lines": { "start": 3, "end": 3 },
+        "span": { "start": 41, "end": 78 },
+        "quote": "The median latency fell to 41 ms in r3",
+    })
+}
+
+type Responses = BTreeMap<String, RefOr<Response>>;
+
+fn error(description: &str, code: &str, message: &str, hint: &str) -> RefOr<Response> {
+    let example = json!({ "error": { "code": code, "message": message, "hint": hint } });
+    let schema = utoipa::openapi::Ref::from_schema_name("ErrorBody");
+    let content = ContentBuilder::new().schema(Some(schema)).example(Some(example)).build();
+    ResponseBuilder::new().description(description).content("application/json", content).build().into()
+}
+
+fn forbidden() -> RefOr<Response> {
+    error(
+        "The request was sent to a host name that the server does not go by, or by a page of another site.",
+        "host_not_allowed",
+        "the request was sent to a host name that this server does not go by",
+        "use an address or `localhost`, or allow the name where the server is started",
+    )
+}
+
+fn internal() -> RefOr<Response> {
+    error(
+        "The program or its disk is at fault.",
+        "internal",
+        "the request failed",
+        "this is a fault of the program: its log says more",
+    )
+}
+
+/// What any request may get.
+pub(super) struct ServerErrors;
+
+impl IntoResponses for ServerErrors {
+    fn responses() -> Responses {
+        BTreeMap::from([("403".to_owned(), forbidden()), ("500".to_owned(), internal())])
+    }
+}
+
+/// What a request about a workspace may get.
+pub(super) struct Errors;
+
+impl IntoResponses for Errors {
+    fn responses() -> Responses {
+        let mut responses = ServerErrors::responses();
+        let more = [
+            (
+                "400",
+                error(
+                    "The request asks for what cannot be.",
+                    "invalid_request",
+                    "the query is empty",
+                    "say what to look for, in words or as a question",
+                ),
+            ),
+            (
+                "404",
+                error(
+                    "There is no such workspace or file.",
+                    "unknown_workspace",
+                    "there is no workspace `nowhere`",
+                    "make it by indexing a folder: `pincite index PATH --workspace NAME`",
+                ),
+            ),
+            (
+                "409",
+                error(
+                    "The state is older than `min_revision`, and the wait is over.",
+                    "not_fresh",
+                    "the workspace is at revision 11, older than the revision 12 that was asked for",
+                    "ask again with a larger `wait_ms`, or without `min_revision`",
+                ),
+            ),
+            (
+                "503",
+                error(
+                    "Not now, perhaps later: the file changes while it is read, or the model does not run.",
+                    "file_changes",
+                    "the file changes while it is read",
+                    "index again when the file is no longer written to",
+                ),
+            ),
+        ];
+        responses.extend(more.map(|(status, response)| (status.to_owned(), response)));
+        responses
+    }
+}
+
+/// What a request with a body may get besides.
+pub(super) struct BodyErrors;
+
+impl IntoResponses for BodyErrors {
+    fn responses() -> Responses {
+        let responses = [
+            (
+                "408",
+                error(
+                    "The body did not come in time.",
+                    "body_timeout",
+                    "the request's body did not come in time",
+                    "send it in one go",
+                ),
+            ),
+            (
+                "413",
+                error(
+                    "The body is too long.",
+                    "body_too_large",
+                    "the request's body is longer than this server takes",
+                    "send a shorter query or fewer conditions",
+                ),
+            ),
+            (
+                "415",
+                error(
+                    "The body is not marked as JSON.",
+                    "unsupported_media_type",
+                    "the request's body is not marked as JSON",
+                    "send the header `Content-Type: application/json`",
+                ),
+            ),
+            (
+                "422",
+                error(
+                    "The body is JSON and not what the request takes.",
+                    "invalid_body",
+                    "unknown field `limit`, expected one of `query`, `k`, `mode`",
+                    "/openapi.json says what the body may hold",
+                ),
+            ),
+        ];
+        responses.map(|(status, response)| (status.to_owned(), response)).into()
+    }
+}

@@ -1,0 +1,393 @@
+//! The routes of REST, each a call of the engine, and the place of MCP.
+
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+use axum::{Json, Router, body, middleware};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
+
+use super::Options;
+use super::error::ApiError;
+use super::extract::{AtPath, InWorkspace, JsonBody, Parameters};
+use super::guard::{self, AllowedHosts};
+use super::openapi;
+use crate::answer::{AskReply, AskRequest, Verification};
+use crate::engine::{Engine, EngineError, FileText, StatusReport};
+use crate::error::ErrorReport;
+use crate::mcp;
+use crate::search::{SearchReply, SearchRequest};
+use crate::workspace::{Change, Citation, FileEntry, WorkspaceId};
+
+const MAX_FILES: usize = 10_000;
+const MAX_CHANGES: usize = 1_000;
+
+/// What every handler shares.
+pub(super) struct App {
+    engine: Arc<Engine>,
+    workspace: WorkspaceId,
+    hosts: Arc<AllowedHosts>,
+    max_body_bytes: usize,
+}
+
+type Shared = State<Arc<App>>;
+type Reply<T> = Result<Json<T>, ApiError>;
+
+impl App {
+    /// Calls the engine on a thread that may block.
+    async fn call<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Engine) -> Result<T, EngineError> + Send + 'static,
+    ) -> Reply<T> {
+        let engine = Arc::clone(&self.engine);
+        let done = tokio::task::spawn_blocking(move || work(&engine)).await;
+        Ok(Json(done.map_err(|error| ApiError::internal(&error))??))
+    }
+
+    async fn mcp(&self, workspace: WorkspaceId, request: Request) -> Response {
+        let guard = mcp::HttpGuard { allowed_hosts: self.hosts.names(), allowed_origins: self.hosts.origins() };
+        let service = mcp::http_service(Arc::clone(&self.engine), workspace, guard, self.max_body_bytes);
+        service.handle(request).await.map(body::Body::new)
+    }
+}
+
+/// All routes, behind the guards.
+pub(super) fn router(engine: Arc<Engine>, workspace: WorkspaceId, options: &Options) -> Router {
+    let hosts = Arc::new(AllowedHosts::new(options.address, &options.allowed_hosts));
+    let app = App { engine, workspace, hosts: Arc::clone(&hosts), max_body_bytes: options.max_body_bytes };
+    Router::new()
+        .route("/", get(root))
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+        .route("/openapi.json", get(openapi_json))
+        .route("/v1/workspaces", get(workspaces))
+        .route("/v1/workspaces/{ws}/search", post(search))
+        .route("/v1/workspaces/{ws}/ask", post(ask))
+        .route("/v1/workspaces/{ws}/citations/verify", post(verify))
+        .route("/v1/workspaces/{ws}/status", get(status))
+        .route("/v1/workspaces/{ws}/files", get(files))
+        .route("/v1/workspaces/{ws}/files/{*path}", get(file))
+        .route("/v1/workspaces/{ws}/changes", get(changes))
+        .route("/mcp", any(mcp_default))
+        .route("/mcp/{ws}", any(mcp_named))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(Arc::new(app))
+        // The last layer is the first that a request meets.
+        .layer(middleware::from_fn_with_state(options.body_timeout, guard::read_body))
+        .layer(DefaultBodyLimit::max(options.max_body_bytes))
+        .layer(middleware::from_fn_with_state(hosts, guard::check_sender))
+        .layer(middleware::from_fn(guard::log))
+}
+
+async fn not_found() -> ApiError {
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        "no_route",
+        "there is nothing at this URL",
+        "/openapi.json lists what there is",
+    )
+}
+
+async fn method_not_allowed() -> ApiError {
+    ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "the URL does not take this method",
+        "the header `Allow` of this reply names those that it takes",
+    )
+}
+
+/// Until the reviewers' page is here, a pointer for whoever opens the address.
+async fn root() -> Json<serde_json::Value> {
+    Json(json!({
+        "name": "pincite", "version": env!("CARGO_PKG_VERSION"), "api": "/openapi.json", "mcp": "/mcp",
+    }))
+}
+
+async fn openapi_json() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], openapi::json())
+}
+
+/// Whether the server serves.
+#[derive(Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub(super) struct Health {
+    /// `live`, `ready` or `not_ready`.
+    #[schema(example = "ready")]
+    status: String,
+    /// Why it is not ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorReport>,
+}
+
+/// Whether the process answers at all.
+#[utoipa::path(get, path = "/livez", tag = "health", responses((status = 200, body = Health, description = "It does.")))]
+pub(super) async fn livez() -> Json<Health> {
+    Json(Health { status: "live".to_owned(), error: None })
+}
+
+/// Whether the workspace that `/mcp` is about can be searched.
+#[utoipa::path(
+    get, path = "/readyz", tag = "health",
+    responses(
+        (status = 200, body = Health, description = "It can."),
+        (status = 503, body = Health, description = "It cannot, for the reason given."),
+    ),
+)]
+pub(super) async fn readyz(State(app): Shared) -> Response {
+    let engine = Arc::clone(&app.engine);
+    let workspace = app.workspace.clone();
+    let error = match tokio::task::spawn_blocking(move || engine.coverage(&workspace)).await {
+        Ok(Ok(_)) => return Json(Health { status: "ready".to_owned(), error: None }).into_response(),
+        Ok(Err(error)) => ErrorReport::of(&error),
+        Err(error) => {
+            tracing::error!(%error, "the check of readiness failed");
+            ErrorReport::new("internal", "the check failed", "this is a fault of the program: its log says more")
+        }
+    };
+    let health = Health { status: "not_ready".to_owned(), error: Some(error) };
+    (StatusCode::SERVICE_UNAVAILABLE, Json(health)).into_response()
+}
+
+/// All workspaces.
+#[derive(Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub(super) struct WorkspaceList {
+    /// By name.
+    workspaces: Vec<WorkspaceSummary>,
+}
+
+/// A workspace.
+#[derive(Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub(super) struct WorkspaceSummary {
+    /// Its name.
+    #[schema(example = "default")]
+    name: WorkspaceId,
+    /// Its folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    root: Option<String>,
+}
+
+/// Lists the workspaces.
+#[utoipa::path(
+    get, path = "/v1/workspaces", tag = "workspaces",
+    responses((status = 200, body = WorkspaceList, description = "By name."), openapi::ServerErrors),
+)]
+pub(super) async fn workspaces(State(app): Shared) -> Reply<WorkspaceList> {
+    app.call(|engine| {
+        let summary = |row: crate::workspace::WorkspaceRow| WorkspaceSummary {
+            name: row.id,
+            root: row.root.map(|root| root.display().to_string()),
+        };
+        Ok(WorkspaceList { workspaces: engine.workspaces()?.into_iter().map(summary).collect() })
+    })
+    .await
+}
+
+/// Finds passages, best first, each with its citation.
+#[utoipa::path(
+    post, path = "/v1/workspaces/{ws}/search", tag = "search",
+    params(openapi::WorkspaceParam),
+    request_body(content = SearchRequest, example = json!({
+        "query": "cold start latency", "k": 5, "filters": { "path": ["reports/**"], "type": ["markdown"] },
+    })),
+    responses((status = 200, body = SearchReply, description = "Passages."), openapi::BodyErrors, openapi::Errors),
+)]
+pub(super) async fn search(
+    State(app): Shared,
+    InWorkspace(workspace): InWorkspace,
+    JsonBody(request): JsonBody<SearchRequest>,
+) -> Reply<SearchReply> {
+    app.call(move |engine| engine.search(&workspace, &request)).await
+}
+
+/// Answers a question with sentences that are verbatim in the files, each cited, or says why it cannot.
+#[utoipa::path(
+    post, path = "/v1/workspaces/{ws}/ask", tag = "search",
+    params(openapi::WorkspaceParam),
+    request_body(content = AskRequest, example = json!({ "question": "What did the last run say about latency?" })),
+    responses((status = 200, body = AskReply, description = "An answer."), openapi::BodyErrors, openapi::Errors),
+)]
+pub(super) async fn ask(
+    State(app): Shared,
+    InWorkspace(workspace): InWorkspace,
+    JsonBody(request): JsonBody<AskRequest>,
+) -> Reply<AskReply> {
+    app.call(move |engine| engine.ask(&workspace, &request)).await
+}
+
+/// A citation to check.
+#[derive(Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VerifyRequest {
+    /// The citation, as a search or an answer gave it. It must be of the workspace that the URL names.
+    citation: Citation,
+}
+
+/// Checks a citation against the file as it is now.
+#[utoipa::path(
+    post, path = "/v1/workspaces/{ws}/citations/verify", tag = "citations",
+    params(openapi::WorkspaceParam),
+    request_body(content = VerifyRequest, example = json!({ "citation": openapi::example_citation() })),
+    responses((status = 200, body = Verification, description = "A verdict."), openapi::BodyErrors, openapi::Errors),
+)]
+pub(super) async fn verify(
+    State(app): Shared,
+    InWorkspace(workspace): InWorkspace,
+    JsonBody(request): JsonBody<VerifyRequest>,
+) -> Reply<Verification> {
+    app.call(move |engine| engine.verify_in(&workspace, &request.citation)).await
+}
+
+/// Tells what is indexed and what is not, with reasons.
+#[utoipa::path(
+    get, path = "/v1/workspaces/{ws}/status", tag = "workspaces",
+    params(openapi::WorkspaceParam),
+    responses((status = 200, body = StatusReport, description = "As it stands."), openapi::Errors),
+)]
+pub(super) async fn status(State(app): Shared, InWorkspace(workspace): InWorkspace) -> Reply<StatusReport> {
+    app.call(move |engine| engine.status(&workspace)).await
+}
+
+/// Which files to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct FilesQuery {
+    /// Only paths that match this glob. Without `/` it matches the file name.
+    #[param(example = "reports/**")]
+    glob: Option<String>,
+    /// How many files to return at most.
+    #[param(minimum = 1, maximum = 10_000, default = 1_000)]
+    limit: usize,
+    /// How many files to leave out, in the order of their paths.
+    #[param(default = 0)]
+    offset: usize,
+}
+
+impl Default for FilesQuery {
+    fn default() -> Self {
+        Self { glob: None, limit: 1_000, offset: 0 }
+    }
+}
+
+/// Files in the order of their paths.
+#[derive(Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub(super) struct FileList {
+    /// How many files match.
+    total: usize,
+    /// Where to go on; absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    next_offset: Option<usize>,
+    /// The files of this page.
+    files: Vec<FileEntry>,
+}
+
+/// Lists files with their states.
+#[utoipa::path(
+    get, path = "/v1/workspaces/{ws}/files", tag = "files",
+    params(openapi::WorkspaceParam, FilesQuery),
+    responses((status = 200, body = FileList, description = "A page of them."), openapi::Errors),
+)]
+pub(super) async fn files(
+    State(app): Shared,
+    InWorkspace(workspace): InWorkspace,
+    Parameters(query): Parameters<FilesQuery>,
+) -> Reply<FileList> {
+    check_limit(query.limit, MAX_FILES)?;
+    app.call(move |engine| {
+        let files = engine.files(&workspace, query.glob.as_deref())?;
+        let total = files.len();
+        let next = query.offset.saturating_add(query.limit);
+        let files = files.into_iter().skip(query.offset).take(query.limit).collect();
+        Ok(FileList { total, next_offset: (next < total).then_some(next), files })
+    })
+    .await
+}
+
+/// Reads a file's text as it is now: the text that the spans of citations point into.
+#[utoipa::path(
+    get, path = "/v1/workspaces/{ws}/files/{path}", tag = "files",
+    params(openapi::WorkspaceParam, openapi::PathParam),
+    responses((status = 200, body = FileText, description = "The text."), openapi::Errors),
+)]
+pub(super) async fn file(
+    State(app): Shared,
+    InWorkspace(workspace): InWorkspace,
+    AtPath(path): AtPath,
+) -> Reply<FileText> {
+    app.call(move |engine| engine.read_file(&workspace, &path)).await
+}
+
+/// How many changes to tell.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ChangesQuery {
+    /// How many changes to return at most.
+    #[param(minimum = 1, maximum = 1_000, default = 100)]
+    limit: usize,
+}
+
+impl Default for ChangesQuery {
+    fn default() -> Self {
+        Self { limit: 100 }
+    }
+}
+
+/// Changes, newest first.
+#[derive(Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub(super) struct ChangeList {
+    /// The changes.
+    changes: Vec<Change>,
+}
+
+/// Tells the newest changes of files, newest first.
+#[utoipa::path(
+    get, path = "/v1/workspaces/{ws}/changes", tag = "files",
+    params(openapi::WorkspaceParam, ChangesQuery),
+    responses((status = 200, body = ChangeList, description = "Newest first."), openapi::Errors),
+)]
+pub(super) async fn changes(
+    State(app): Shared,
+    InWorkspace(workspace): InWorkspace,
+    Parameters(query): Parameters<ChangesQuery>,
+) -> Reply<ChangeList> {
+    check_limit(query.limit, MAX_CHANGES)?;
+    app.call(move |engine| Ok(ChangeList { changes: engine.recent_changes(&workspace, query.limit)? })).await
+}
+
+fn check_limit(limit: usize, most: usize) -> Result<(), ApiError> {
+    if (1..=most).contains(&limit) {
+        return Ok(());
+    }
+    let hint = format!("ask for 1 to {most}");
+    Err(ApiError::new(StatusCode::BAD_REQUEST, "invalid_request", format!("`limit` is {limit}"), hint))
+}
+
+async fn mcp_default(State(app): Shared, request: Request) -> Response {
+    app.mcp(app.workspace.clone(), request).await
+}
+
+async fn mcp_named(State(app): Shared, Path(name): Path<String>, request: Request) -> Response {
+    let workspace: WorkspaceId = match name.parse() {
+        Ok(workspace) => workspace,
+        Err(error) => return ApiError::from(EngineError::Name(error)).into_response(),
+    };
+    let known = workspace.clone();
+    match app.call(move |engine| Ok(engine.workspaces()?.iter().any(|row| row.id == known))).await {
+        Ok(Json(true)) => app.mcp(workspace, request).await,
+        Ok(Json(false)) => ApiError::new(
+            StatusCode::NOT_FOUND,
+            "unknown_workspace",
+            format!("there is no workspace `{workspace}`"),
+            "/v1/workspaces lists them",
+        )
+        .into_response(),
+        Err(error) => error.into_response(),
+    }
+}

@@ -1,0 +1,100 @@
+//! What can be wrong with the store, split by what the caller does next.
+
+use std::path::PathBuf;
+
+use crate::error::Advice;
+use crate::workspace::WorkspaceId;
+
+/// Why the store cannot do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Nothing was ever written to the data folder.
+    #[error("the data folder `{}` holds nothing yet", folder.display())]
+    Missing {
+        /// The data folder.
+        folder: PathBuf,
+    },
+    /// No workspace of that name.
+    #[error("there is no workspace `{id}`")]
+    UnknownWorkspace {
+        /// What was asked for.
+        id: WorkspaceId,
+    },
+    /// The workspace belongs to another folder.
+    #[error("the workspace `{id}` belongs to the folder `{}`", root.display())]
+    OtherRoot {
+        /// The workspace.
+        id: WorkspaceId,
+        /// Its folder.
+        root: PathBuf,
+    },
+    /// Written by another version of the program.
+    #[error("the data folder has layout {found}, this program knows {expected}")]
+    Version {
+        /// What the folder says.
+        found: i64,
+        /// What this program writes.
+        expected: i64,
+    },
+    /// The tables hold what cannot be.
+    #[error("the file `pincite.db` is damaged: {reason}")]
+    Damaged {
+        /// What is wrong.
+        reason: String,
+    },
+    /// The disk or the lock refused. Try again when that has changed.
+    #[error("the file `pincite.db` cannot be written or read")]
+    Io(#[source] rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::Error as E;
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, TypeMismatch, Unknown};
+        match error {
+            E::InvalidQuery
+            | E::InvalidColumnType(..)
+            | E::FromSqlConversionFailure(..)
+            | E::IntegralValueOutOfRange(..) => Self::Damaged { reason: "a row holds what cannot be".to_owned() },
+            // The statements are right, so a table or column that they miss was lost.
+            error
+                if matches!(
+                    error.sqlite_error_code(),
+                    Some(DatabaseCorrupt | NotADatabase | TypeMismatch | Unknown)
+                ) =>
+            {
+                Self::Damaged { reason: error.to_string() }
+            }
+            error => Self::Io(error),
+        }
+    }
+}
+
+impl Advice for StoreError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Missing { .. } => "nothing_indexed",
+            Self::UnknownWorkspace { .. } => "unknown_workspace",
+            Self::OtherRoot { .. } => "other_root",
+            Self::Version { .. } => "other_version",
+            Self::Damaged { .. } => "store_damaged",
+            Self::Io(_) => "store_io",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Missing { .. } | Self::UnknownWorkspace { .. } => {
+                "index a folder first: `pincite index PATH`, or add `--path PATH` to the question".to_owned()
+            }
+            Self::OtherRoot { id, .. } => {
+                format!("give this folder a workspace of its own: `--workspace NAME` with another name than `{id}`")
+            }
+            Self::Version { .. } => "use the program version that wrote it, or another `--data-dir`".to_owned(),
+            Self::Damaged { .. } => {
+                "move the data folder away and index the files again: nothing but the index is lost".to_owned()
+            }
+            Self::Io(_) => "check free space and permissions of the data folder".to_owned(),
+        })
+    }
+}

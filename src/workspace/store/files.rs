@@ -1,0 +1,93 @@
+//! The file table: what is known of each file, and under which size and time.
+
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension as _, Row, params};
+
+use super::{Fingerprint, Store, StoreError, parsed};
+use crate::workspace::{ContentHash, FileCounts, FileEntry, FileState, RelPath, Revision, WorkspaceId};
+
+const SELECT_FILE: &str =
+    "SELECT path, state, reason, format, title, size, modified_ns, content_hash, revision, num_chunks
+     FROM files";
+
+impl Store {
+    /// Under which size and time each file of a workspace is known. Files that were never read have no fingerprint.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn fingerprints(&self, workspace: &WorkspaceId) -> Result<Vec<(RelPath, Option<Fingerprint>)>, StoreError> {
+        let connection = self.connection();
+        let mut statement =
+            connection.prepare_cached("SELECT path, known_size, known_modified_ns FROM files WHERE workspace = ?1")?;
+        let rows = statement.query_map([workspace.as_str()], |row| {
+            let size: i64 = row.get(1)?;
+            let known = Fingerprint { size: size.max(0).cast_unsigned(), modified_ns: row.get(2)? };
+            Ok((parsed(row, 0)?, (size >= 0).then_some(known)))
+        })?;
+        rows.map(|row| row.map_err(StoreError::from)).collect()
+    }
+
+    /// All files of a workspace by path.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn files(&self, workspace: &WorkspaceId) -> Result<Vec<FileEntry>, StoreError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(&format!("{SELECT_FILE} WHERE workspace = ?1 ORDER BY path"))?;
+        let rows = statement.query_map([workspace.as_str()], file_row)?;
+        rows.map(|row| row.map_err(StoreError::from)).collect()
+    }
+
+    /// One file, or `None` where the workspace has none of that path.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn file(&self, workspace: &WorkspaceId, path: &RelPath) -> Result<Option<FileEntry>, StoreError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(&format!("{SELECT_FILE} WHERE workspace = ?1 AND path = ?2"))?;
+        Ok(statement.query_row(params![workspace.as_str(), path.as_str()], file_row).optional()?)
+    }
+
+    /// How many files of a workspace are in each state.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn counts(&self, workspace: &WorkspaceId) -> Result<FileCounts, StoreError> {
+        let connection = self.connection();
+        let mut statement =
+            connection.prepare_cached("SELECT state, count(*) FROM files WHERE workspace = ?1 GROUP BY state")?;
+        let mut rows = statement.query([workspace.as_str()])?;
+        let mut counts = FileCounts::default();
+        while let Some(row) = rows.next()? {
+            let state: String = row.get(0)?;
+            let number = row.get::<_, i64>(1)?.cast_unsigned();
+            counts.files += number;
+            match FileState::from_name(&state) {
+                Some(FileState::Ready) => counts.ready = number,
+                Some(FileState::Pending) => counts.pending = number,
+                Some(FileState::Empty) => counts.empty = number,
+                Some(FileState::Unsupported) => counts.unsupported = number,
+                Some(FileState::Failed) => counts.failed = number,
+                None => return Err(StoreError::Damaged { reason: format!("a file has the state `{state}`") }),
+            }
+        }
+        Ok(counts)
+    }
+}
+
+fn file_row(row: &Row<'_>) -> rusqlite::Result<FileEntry> {
+    let state: String = row.get(1)?;
+    let modified_ns: i64 = row.get(6)?;
+    Ok(FileEntry {
+        path: parsed(row, 0)?,
+        state: FileState::from_name(&state).ok_or(rusqlite::Error::InvalidQuery)?,
+        reason: row.get(2)?,
+        format: row.get(3)?,
+        title: row.get(4)?,
+        size: row.get::<_, i64>(5)?.cast_unsigned(),
+        modified: Timestamp::from_nanosecond(i128::from(modified_ns)).map_err(|_| rusqlite::Error::InvalidQuery)?,
+        content_hash: row.get::<_, Option<[u8; 32]>>(7)?.map(ContentHash),
+        revision: Revision(row.get::<_, i64>(8)?.cast_unsigned()),
+        num_chunks: row.get(9)?,
+    })
+}

@@ -1,0 +1,231 @@
+//! The change log: what happened, in the order of its revisions, and what of it is still to be done.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use rusqlite::{Row, params};
+
+use super::{Fingerprint, Observation, Outcome, Store, StoreError, as_i64, parsed};
+use crate::workspace::{Change, ChangeKind, FileState, RelPath, Revision, WorkspaceId};
+
+impl Store {
+    /// Writes changes to the log, durably and in order, and returns the revision of the last one.
+    ///
+    /// # Errors
+    /// None of them is in the log then.
+    pub fn log(&self, workspace: &WorkspaceId, observations: &[Observation]) -> Result<Revision, StoreError> {
+        let mut connection = self.connection();
+        let transaction = connection.transaction()?;
+        let now = Timestamp::now().as_millisecond();
+        {
+            let mut insert = transaction.prepare_cached(
+                "INSERT INTO changes (workspace, path, kind, at_ms, pending) VALUES (?1, ?2, ?3, ?4, 1)",
+            )?;
+            // Until it has been read, a new file is listed as pending under what the scan saw of it.
+            let mut file = transaction.prepare_cached(
+                "INSERT INTO files (workspace, path, state, size, modified_ns, known_size, known_modified_ns, revision, num_chunks)
+                 VALUES (?1, ?2, 'pending', ?3, ?4, -1, -1, 0, 0)
+                 ON CONFLICT (workspace, path) DO UPDATE SET state = 'pending'",
+            )?;
+            // A deleted file that comes back as it was must not pass for one that was never away.
+            let mut unknown = transaction.prepare_cached(
+                "UPDATE files SET known_size = -1, known_modified_ns = -1 WHERE workspace = ?1 AND path = ?2",
+            )?;
+            for observation in observations {
+                let path = observation.path.as_str();
+                insert.execute(params![workspace.as_str(), path, observation.kind.name(), now])?;
+                let Fingerprint { size, modified_ns } = observation.fingerprint;
+                file.execute(params![workspace.as_str(), path, as_i64(size), modified_ns])?;
+                if observation.kind == ChangeKind::Deleted {
+                    unknown.execute(params![workspace.as_str(), path])?;
+                }
+            }
+        }
+        let last = transaction.last_insert_rowid();
+        transaction.commit()?;
+        Ok(Revision(if observations.is_empty() { 0 } else { last.cast_unsigned() }))
+    }
+
+    /// The newest pending change of each path, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn pending(&self, workspace: &WorkspaceId, limit: usize) -> Result<Vec<Change>, StoreError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "SELECT max(revision) AS newest, path, kind, at_ms FROM changes
+             WHERE workspace = ?1 AND pending = 1 GROUP BY path ORDER BY newest LIMIT ?2",
+        )?;
+        let rows = statement.query_map(params![workspace.as_str(), as_i64(limit as u64)], change_row)?;
+        rows.map(|row| row.map_err(StoreError::from)).collect()
+    }
+
+    /// Paths of which the index may hold content that the log has already replaced or deleted.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn superseded(&self, workspace: &WorkspaceId) -> Result<BTreeSet<RelPath>, StoreError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "SELECT DISTINCT path FROM changes WHERE workspace = ?1 AND pending = 1 AND kind <> 'created'",
+        )?;
+        let rows = statement.query_map([workspace.as_str()], |row| parsed(row, 0))?;
+        rows.map(|row| row.map_err(StoreError::from)).collect()
+    }
+
+    /// The newest revision up to which no change of a workspace is pending.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn settled_revision(&self, workspace: &WorkspaceId) -> Result<Revision, StoreError> {
+        let connection = self.connection();
+        let settled: Option<i64> = connection
+            .prepare_cached(
+                "SELECT coalesce((SELECT min(revision) - 1 FROM changes WHERE workspace = ?1 AND pending = 1),
+                     (SELECT max(revision) FROM changes WHERE workspace = ?1))",
+            )?
+            .query_row([workspace.as_str()], |row| row.get(0))?;
+        Ok(Revision(settled.unwrap_or(0).cast_unsigned()))
+    }
+
+    /// The newest change that was acknowledged. The index has committed at least this much, unless it lost commits.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn acknowledged_revision(&self, workspace: &WorkspaceId) -> Result<Revision, StoreError> {
+        let connection = self.connection();
+        let newest: Option<i64> = connection
+            .prepare_cached("SELECT max(revision) FROM changes WHERE workspace = ?1 AND pending = 0")?
+            .query_row([workspace.as_str()], |row| row.get(0))?;
+        Ok(Revision(newest.unwrap_or(0).cast_unsigned()))
+    }
+
+    /// Forgets the content of files with a pending change that the index has already committed: after a crash between
+    /// the two, the file table does not say what the index holds, so such a file is read anew.
+    ///
+    /// # Errors
+    /// Nothing is changed then.
+    pub fn distrust_unacknowledged(&self, workspace: &WorkspaceId, committed: Revision) -> Result<(), StoreError> {
+        self.connection().execute(
+            "UPDATE files SET content_hash = NULL WHERE workspace = ?1 AND path IN
+                 (SELECT path FROM changes WHERE workspace = ?1 AND pending = 1 AND revision <= ?2)",
+            params![workspace.as_str(), as_i64(committed.0)],
+        )?;
+        Ok(())
+    }
+
+    /// The newest changes, newest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn recent_changes(&self, workspace: &WorkspaceId, limit: usize) -> Result<Vec<Change>, StoreError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "SELECT revision, path, kind, at_ms FROM changes WHERE workspace = ?1 ORDER BY revision DESC LIMIT ?2",
+        )?;
+        let rows = statement.query_map(params![workspace.as_str(), as_i64(limit as u64)], change_row)?;
+        rows.map(|row| row.map_err(StoreError::from)).collect()
+    }
+
+    /// Marks all changes of these paths up to `through` as done, and writes what became of the files.
+    ///
+    /// Called after the index has committed them: never before.
+    ///
+    /// # Errors
+    /// All of them stay pending then.
+    pub fn acknowledge(
+        &self,
+        workspace: &WorkspaceId,
+        through: Revision,
+        outcomes: &[Outcome],
+    ) -> Result<(), StoreError> {
+        let mut connection = self.connection();
+        let transaction = connection.transaction()?;
+        {
+            let mut done = transaction.prepare_cached(
+                "UPDATE changes SET pending = 0 WHERE workspace = ?1 AND path = ?2 AND pending = 1 AND revision <= ?3",
+            )?;
+            let mut still_pending = transaction
+                .prepare_cached("SELECT 1 FROM changes WHERE workspace = ?1 AND path = ?2 AND pending = 1 LIMIT 1")?;
+            let mut gone = transaction.prepare_cached("DELETE FROM files WHERE workspace = ?1 AND path = ?2")?;
+            // The index holds nothing of such a file, so what comes next must not be compared with what it was.
+            let mut gone_and_back = transaction.prepare_cached(
+                "UPDATE files SET content_hash = NULL, num_chunks = 0, known_size = -1, known_modified_ns = -1
+                 WHERE workspace = ?1 AND path = ?2",
+            )?;
+            let mut upsert = transaction.prepare_cached(
+                "INSERT OR REPLACE INTO files (workspace, path, state, reason, format, title, size, modified_ns,
+                     known_size, known_modified_ns, content_hash, revision, num_chunks)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+            )?;
+            for outcome in outcomes {
+                let path = match outcome {
+                    Outcome::File(entry, _) => &entry.path,
+                    Outcome::Gone(path) => path,
+                };
+                done.execute(params![workspace.as_str(), path.as_str(), as_i64(through.0)])?;
+                let waits = still_pending.exists(params![workspace.as_str(), path.as_str()])?;
+                match outcome {
+                    Outcome::File(entry, fingerprint) => {
+                        let state = if waits { FileState::Pending } else { entry.state };
+                        upsert.execute(params![
+                            workspace.as_str(),
+                            path.as_str(),
+                            state.name(),
+                            entry.reason,
+                            entry.format,
+                            entry.title,
+                            as_i64(entry.size),
+                            i64::try_from(entry.modified.as_nanosecond()).unwrap_or(i64::MAX),
+                            as_i64(fingerprint.size),
+                            fingerprint.modified_ns,
+                            entry.content_hash.map(|hash| hash.0),
+                            as_i64(entry.revision.0),
+                            entry.num_chunks,
+                        ])?;
+                    }
+                    Outcome::Gone(_) if waits => {
+                        gone_and_back.execute(params![workspace.as_str(), path.as_str()])?;
+                    }
+                    Outcome::Gone(_) => {
+                        gone.execute(params![workspace.as_str(), path.as_str()])?;
+                    }
+                }
+            }
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Forgets what was read of every file of a workspace and logs each as modified, so that all are read again.
+    ///
+    /// # Errors
+    /// Nothing is changed then.
+    pub fn forget_contents(&self, workspace: &WorkspaceId) -> Result<(), StoreError> {
+        let mut connection = self.connection();
+        let transaction = connection.transaction()?;
+        let now = Timestamp::now().as_millisecond();
+        transaction.execute(
+            "INSERT INTO changes (workspace, path, kind, at_ms, pending)
+             SELECT workspace, path, 'modified', ?2, 1 FROM files WHERE workspace = ?1 ORDER BY path",
+            params![workspace.as_str(), now],
+        )?;
+        transaction.execute(
+            "UPDATE files SET state = 'pending', known_size = -1, known_modified_ns = -1, content_hash = NULL
+             WHERE workspace = ?1",
+            [workspace.as_str()],
+        )?;
+        transaction.commit()?;
+        Ok(())
+    }
+}
+
+fn change_row(row: &Row<'_>) -> rusqlite::Result<Change> {
+    let kind: String = row.get(2)?;
+    Ok(Change {
+        revision: Revision(row.get::<_, i64>(0)?.cast_unsigned()),
+        path: parsed(row, 1)?,
+        kind: ChangeKind::from_name(&kind).ok_or(rusqlite::Error::InvalidQuery)?,
+        at: Timestamp::from_millisecond(row.get(3)?).map_err(|_| rusqlite::Error::InvalidQuery)?,
+    })
+}

@@ -1,0 +1,192 @@
+//! The SQLite store: workspaces, the durable change log, and the file table.
+//!
+//! # Invariants
+//! - [`Store::log`] returns only after its changes are on disk with their revisions.
+//! - A change stays pending until [`Store::acknowledge`], which is called after the index has committed it. A crash in
+//!   between repeats the work; it never loses it.
+//! - Revisions are given by one sequence for the whole data folder and are never used again.
+
+mod error;
+mod files;
+mod log;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
+
+pub use self::error::StoreError;
+use super::{ChangeKind, FileEntry, RelPath, WorkspaceId};
+
+/// The layout of the tables. Another number was written by another program version.
+const SCHEMA_VERSION: i64 = 1;
+
+/// A workspace as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkspaceRow {
+    /// Its name.
+    pub id: WorkspaceId,
+    /// The folder its files are in, absolute.
+    pub root: Option<PathBuf>,
+}
+
+/// What a scan found of a file that may have changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observation {
+    /// The file.
+    pub path: RelPath,
+    /// What happened to it.
+    pub kind: ChangeKind,
+    /// What it looks like now; zeros when deleted.
+    pub fingerprint: Fingerprint,
+}
+
+/// Size and time under which a file's content is known, for a scan to compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// Size in bytes.
+    pub size: u64,
+    /// Modification time in nanoseconds since 1970.
+    pub modified_ns: i64,
+}
+
+/// What became of a change: the row that the file has from now on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The file is as this entry says; the fingerprint is the one under which it was read.
+    File(FileEntry, Fingerprint),
+    /// The file is gone.
+    Gone(RelPath),
+}
+
+/// The store of one data folder.
+#[derive(Debug)]
+pub struct Store {
+    connection: Mutex<Connection>,
+}
+
+impl Store {
+    /// Opens the store in `folder`, or makes it where it may be written.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] where there is none to read, [`StoreError::Damaged`] and [`StoreError::Version`] where
+    /// it cannot be used, [`StoreError::Io`] where the disk refuses.
+    pub fn open(folder: &Path, writable: bool) -> Result<Self, StoreError> {
+        let path = folder.join("pincite.db");
+        let connection = if writable {
+            let connection = Connection::open(&path)?;
+            connection.busy_timeout(Duration::from_secs(10))?;
+            connection
+                .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
+            connection
+        } else {
+            if !path.exists() {
+                return Err(StoreError::Missing { folder: folder.to_owned() });
+            }
+            let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            connection.busy_timeout(Duration::from_secs(10))?;
+            connection
+        };
+        let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        match version {
+            SCHEMA_VERSION => {}
+            0 if writable => connection.execute_batch(SCHEMA)?,
+            0 => return Err(StoreError::Missing { folder: folder.to_owned() }),
+            found => return Err(StoreError::Version { found, expected: SCHEMA_VERSION }),
+        }
+        Ok(Self { connection: Mutex::new(connection) })
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        // A panic inside a transaction rolls it back, so the connection is sound.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All workspaces by name.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn workspaces(&self) -> Result<Vec<WorkspaceRow>, StoreError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached("SELECT name, root FROM workspaces ORDER BY name")?;
+        let rows = statement.query_map([], workspace_row)?;
+        rows.map(|row| row.map_err(StoreError::from)).collect()
+    }
+
+    /// The workspace of that name.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownWorkspace`] where there is none.
+    pub fn workspace(&self, id: &WorkspaceId) -> Result<WorkspaceRow, StoreError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached("SELECT name, root FROM workspaces WHERE name = ?1")?;
+        let row = statement.query_row([id.as_str()], workspace_row).optional()?;
+        row.ok_or_else(|| StoreError::UnknownWorkspace { id: id.clone() })
+    }
+
+    /// Makes a workspace, or gives one that has none its folder.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherRoot`] where the workspace already has another folder.
+    pub fn ensure_workspace(&self, id: &WorkspaceId, root: Option<&Path>) -> Result<WorkspaceRow, StoreError> {
+        let root_text = root.map(|root| root.to_string_lossy().into_owned());
+        {
+            let connection = self.connection();
+            connection.execute(
+                "INSERT INTO workspaces (name, root) VALUES (?1, ?2)
+                 ON CONFLICT (name) DO UPDATE SET root = coalesce(root, excluded.root)",
+                params![id.as_str(), root_text],
+            )?;
+        }
+        let row = self.workspace(id)?;
+        match (root, &row.root) {
+            (Some(wanted), Some(has)) if wanted != has => {
+                Err(StoreError::OtherRoot { id: id.clone(), root: has.clone() })
+            }
+            _ => Ok(row),
+        }
+    }
+
+    /// A number that is another one whenever the store has changed, by this process or any other.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn version(&self) -> Result<(i64, u64), StoreError> {
+        let connection = self.connection();
+        let others: i64 = connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+        Ok((others, connection.total_changes()))
+    }
+}
+
+const SCHEMA: &str = "
+    BEGIN;
+    CREATE TABLE workspaces (name TEXT PRIMARY KEY, root TEXT) WITHOUT ROWID;
+    CREATE TABLE changes (
+        revision INTEGER PRIMARY KEY AUTOINCREMENT,
+        workspace TEXT NOT NULL, path TEXT NOT NULL, kind TEXT NOT NULL, at_ms INTEGER NOT NULL, pending INTEGER NOT NULL);
+    CREATE INDEX pending_changes ON changes (workspace, path, revision) WHERE pending = 1;
+    CREATE INDEX changes_of_workspace ON changes (workspace, revision);
+    CREATE TABLE files (
+        workspace TEXT NOT NULL, path TEXT NOT NULL, state TEXT NOT NULL, reason TEXT, format TEXT, title TEXT,
+        size INTEGER NOT NULL, modified_ns INTEGER NOT NULL, known_size INTEGER NOT NULL,
+        known_modified_ns INTEGER NOT NULL, content_hash BLOB, revision INTEGER NOT NULL, num_chunks INTEGER NOT NULL,
+        PRIMARY KEY (workspace, path)) WITHOUT ROWID;
+    CREATE INDEX files_by_state ON files (workspace, state);
+    PRAGMA user_version = 1;
+    COMMIT;";
+
+fn workspace_row(row: &Row<'_>) -> rusqlite::Result<WorkspaceRow> {
+    Ok(WorkspaceRow { id: parsed(row, 0)?, root: row.get::<_, Option<String>>(1)?.map(PathBuf::from) })
+}
+
+fn parsed<T: std::str::FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    row.get::<_, String>(column)?.parse().map_err(|_| rusqlite::Error::InvalidQuery)
+}
+
+/// SQLite keeps signed numbers; sizes and revisions stay far below their end.
+fn as_i64(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
