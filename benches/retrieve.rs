@@ -1,7 +1,7 @@
 //! What a search costs, at 20,000 and at 100,000 chunks, and whether it finds what an exact search finds.
 //!
 //! The text is generated (`workload`: Zipf text, chunks of some 200 tokens) and goes through the real line by words. The
-//! vectors are not those of these texts, because embedding 100,000 takes half an hour: 2,000 generated texts are embedded, or,
+//! vectors are not those of these texts, because embedding 100,000 takes half an hour: 2,000 lists of words are embedded, or,
 //! with `PINCITE_DEV_DATA` naming a folder that has `ir/cranfield`, `ir/cisi` and `ir/medline` in BEIR layout, the nearly
 //! 4,000 documents of these; the rest are mixtures of two of them with some noise, of unit length again. Embedded texts
 //! are kept in `target/pincite-test-data`, so only the first run embeds them.
@@ -33,7 +33,7 @@ use pincite::index::{Filter, Index as _, Snapshot, VectorKey};
 use pincite::search::{Filters, Mode, SearchRequest, parse_query};
 use pincite::workspace::WorkspaceId;
 use rayon::prelude::*;
-use workload::line::{add_vectors, index_words, open_index, records};
+use workload::line::{add_vectors, index_words, open_index};
 use workload::measure::{Target, Times, head, peak_memory_mb, row, run_sections, timed};
 use workload::model::{kept_folder, mixed, open_model, runtime_folder, vectors_of};
 use workload::{Random, Writer, write_folder};
@@ -71,7 +71,7 @@ fn collections() -> Option<(Vec<String>, Vec<String>)> {
     let folder = PathBuf::from(std::env::var_os("PINCITE_DEV_DATA")?).join("ir");
     let (mut texts, mut queries) = (Vec::new(), Vec::new());
     for name in ["cranfield", "cisi", "medline"] {
-        let collection = Collection::open(&folder.join(name)).expect("a collection");
+        let collection = Collection::open(folder.join(name)).expect("a collection");
         for document in collection.documents().expect("documents") {
             let document = document.expect("a document");
             texts.push(format!("{}\n{}", document.title, document.text));
@@ -81,15 +81,10 @@ fn collections() -> Option<(Vec<String>, Vec<String>)> {
     Some((texts, queries))
 }
 
-/// Real vectors: of documents where there are collections, else of generated chunks.
-fn real_vectors(writer: &Writer, embedder: &dyn Embedder, model: &OpenModel) -> Vec<Vec<f32>> {
-    let texts = collections().map_or_else(
-        || {
-            let files = (0..NUM_EMBEDDED / FILE_CHUNKS).map(|number| records(&writer.file(9, number, 0), 1, model).1);
-            files.flatten().map(|chunk| chunk.embedding_text()).take(NUM_EMBEDDED).collect()
-        },
-        |(texts, _)| texts,
-    );
+/// Vectors of the model: of documents where there are collections, else of the words that generated files are about.
+fn real_vectors(writer: &Writer, embedder: &dyn Embedder) -> Vec<Vec<f32>> {
+    let subjects = || (0..NUM_EMBEDDED).map(|number| writer.file(9, number, 0).subject.join(" ")).collect();
+    let texts = collections().map_or_else(subjects, |(texts, _)| texts);
     vectors_of(embedder, &texts)
 }
 
@@ -101,7 +96,7 @@ fn make(num_chunks: usize) {
     let model = open_model();
     let Ok(embedder) = &model.embedder else { return };
     let writer = Writer::new();
-    let real = real_vectors(&writer, &**embedder, &model);
+    let real = real_vectors(&writer, &**embedder);
     let (files, data) = (folder.join("files"), folder.join("data"));
     write_folder(&writer, 0, num_chunks / FILE_CHUNKS, &files);
     let index = open_index(&data, &model);
@@ -127,9 +122,8 @@ fn measure(num_chunks: usize, most: f64) {
 
     let index = open_index(&data, &model);
     let snapshot = index.snapshot().expect("a snapshot");
-    let exact = Exact::of(&*snapshot, num_chunks, |num_vectors| {
-        mixed(&real_vectors(&writer, &**embedder, &model), num_vectors)
-    });
+    let exact =
+        Exact::of(&*snapshot, num_chunks, |num_vectors| mixed(&real_vectors(&writer, &**embedder), num_vectors));
     lexical_leg(&*snapshot, &exact, &questions);
     let queries = collections().map_or(questions, |(_, queries)| queries);
     dense_leg(&*snapshot, &exact, &queries, &**embedder);

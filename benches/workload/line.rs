@@ -1,5 +1,6 @@
 //! The change line without a model that runs: by words alone, and files cut into records as the line cuts them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -44,17 +45,18 @@ pub fn index_words(data_folder: &Path, folder: &Path, index: &EmbeddedIndex, mod
     index_pending(&line, &Silent).expect("the line")
 }
 
-/// Gives vectors to all chunks that have none: the first to the lowest key, and so on. Returns how many.
+/// Gives vectors to all chunks that have none, in the order of the line: the first vector to the lowest key, the second
+/// to the next. Returns how many.
 pub fn add_vectors(index: &EmbeddedIndex, vectors: impl FnOnce(usize) -> Vec<Vec<f32>>) -> usize {
     let missing = index.snapshot().and_then(|snapshot| snapshot.unembedded(usize::MAX)).expect("a snapshot");
-    let mut keys: Vec<VectorKey> = missing.into_iter().map(|(key, _)| key).collect();
+    let mut keys: Vec<VectorKey> = missing.iter().map(|(key, _)| *key).collect();
     keys.sort_unstable();
-    let num_keys = keys.len();
-    let vectors: Vec<(VectorKey, Vec<f32>)> = keys.into_iter().zip(vectors(num_keys)).collect();
+    let vectors: BTreeMap<VectorKey, Vec<f32>> = keys.iter().copied().zip(vectors(keys.len())).collect();
+    let vectors: Vec<_> = missing.iter().map(|(key, _)| (*key, vectors[key].clone())).collect();
     for some in vectors.chunks(BATCH_VECTORS) {
         index.add_vectors(some).expect("vectors are kept");
     }
-    num_keys
+    keys.len()
 }
 
 /// The chunks of a file.
@@ -80,6 +82,7 @@ pub fn records(file: &File, revision: u64, model: &OpenModel) -> (RelPath, Vec<C
             page: chunk.page,
             lines: chunk.lines,
             trail: chunk.trail.to_vec(),
+            header: chunk.header.as_deref().map(str::to_owned),
             context: chunk.embedding_text.strip_suffix(&*plain(words)).unwrap_or_default().to_owned(),
         };
         let key = VectorKey::of(&model.model_id, &chunk.embedding_text);

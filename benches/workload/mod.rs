@@ -74,6 +74,11 @@ const NUM_NAMES: usize = 40_000;
 const SUBJECT_WORDS: usize = 24;
 const SUBJECT_RANKS: std::ops::Range<usize> = 400..12_000;
 
+/// A word made of numbers and other words.
+fn number_word(word: std::fmt::Arguments<'_>) -> String {
+    word.to_string()
+}
+
 impl Writer {
     pub fn new() -> Self {
         let tokenizer: serde_json::Value =
@@ -108,7 +113,7 @@ impl Writer {
         &self.words[self.sums.partition_point(|&sum| sum < at).min(self.words.len() - 1)]
     }
 
-    fn subject_word<'a>(&'a self, subject: &[&'a str], random: &mut Random) -> &'a str {
+    fn subject_word<'a>(subject: &[&'a str], random: &mut Random) -> &'a str {
         let from = random.below(subject.len());
         subject[random.below(from + 1)]
     }
@@ -121,14 +126,19 @@ impl Writer {
                 out.push_str(if random.chance(7) { ", " } else { " " });
             }
             match random.below(100) {
-                0..3 => out.push_str(&format!("{}.{} ms", random.below(900), random.below(10))),
+                0..3 => out.push_str(&number_word(format_args!("{}.{} ms", random.below(900), random.below(10)))),
                 3..6 => out.push_str(&random.below(100_000).to_string()),
                 6..9 => {
-                    let (first, second) = (self.word(random), self.subject_word(subject, random));
-                    out.push_str(&format!("`{first}_{second}`"));
+                    let (first, second) = (self.word(random), Self::subject_word(subject, random));
+                    out.push_str(&number_word(format_args!("`{first}_{second}`")));
                 }
-                9..11 => out.push_str(&format!("v{}.{}.{}", random.below(4), random.below(30), random.below(10))),
-                11..30 => out.push_str(self.subject_word(subject, random)),
+                9..11 => out.push_str(&number_word(format_args!(
+                    "v{}.{}.{}",
+                    random.below(4),
+                    random.below(30),
+                    random.below(10)
+                ))),
+                11..30 => out.push_str(Self::subject_word(subject, random)),
                 _ => out.push_str(self.word(random)),
             }
         }
@@ -141,7 +151,7 @@ impl Writer {
         out.push_str(&"#".repeat(level));
         for _ in 0..3 {
             out.push(' ');
-            out.push_str(if random.chance(60) { self.subject_word(subject, random) } else { self.word(random) });
+            out.push_str(if random.chance(60) { Self::subject_word(subject, random) } else { self.word(random) });
         }
         out.push_str("\n\n");
     }
@@ -168,6 +178,7 @@ impl Writer {
     }
 
     /// A question of some words of a file's subject.
+    #[expect(clippy::unused_self, reason = "a question is the writer's, as a text is")]
     pub fn question(&self, file: &File, random: &mut Random) -> String {
         let word = |random: &mut Random| file.subject[random.below(8)].clone();
         let (first, second, third) = (word(random), word(random), word(random));

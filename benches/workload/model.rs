@@ -76,6 +76,8 @@ pub fn mixed(real: &[Vec<f32>], num_vectors: usize) -> Vec<Vec<f32>> {
 
 fn unit(mut vector: Vec<f32>) -> Vec<f32> {
     let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-    vector.iter_mut().for_each(|x| *x /= length);
+    for x in &mut vector {
+        *x /= length;
+    }
     vector
 }

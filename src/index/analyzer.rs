@@ -27,7 +27,7 @@ pub enum Analysis {
 /// The analysis as tantivy runs it over a field.
 #[must_use]
 pub fn text_analyzer(analysis: Analysis) -> TextAnalyzer {
-    let words = WordTokenizer { analysis, for_query: false };
+    let words = WordTokenizer::new(analysis, false);
     analyzer_over(words)
 }
 
@@ -48,7 +48,7 @@ fn analyzer_over(words: WordTokenizer) -> TextAnalyzer {
 /// The distinct terms of a query with how often each is in it, in the order of first use, at most `max_terms`.
 #[must_use]
 pub fn query_terms(text: &str, analysis: Analysis, max_terms: usize) -> Vec<(String, u32)> {
-    let mut analyzer = analyzer_over(WordTokenizer { analysis, for_query: true });
+    let mut analyzer = analyzer_over(WordTokenizer::new(analysis, true));
     let mut stream = analyzer.token_stream(text);
     let mut places: HashMap<String, usize> = HashMap::new();
     let mut terms: Vec<(String, u32)> = Vec::new();
@@ -98,50 +98,75 @@ pub fn positioned_terms(text: &str, analysis: Analysis) -> Vec<(usize, String)> 
 }
 
 /// Cuts text into words, identifiers and character pairs.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct WordTokenizer {
     analysis: Analysis,
     /// A query asks for pairs only, where a run is long enough to have one.
     for_query: bool,
+    /// What the last text was cut into; kept, as is the token's text, so that texts share their memory.
+    pieces: Vec<Piece>,
+    token: Token,
 }
 
-struct WordStream {
-    tokens: std::vec::IntoIter<Token>,
-    current: Token,
+/// A token before its text is copied.
+#[derive(Debug, Clone, Copy)]
+struct Piece {
+    start: usize,
+    end: usize,
+    position: usize,
+}
+
+struct WordStream<'a> {
+    text: &'a str,
+    pieces: std::slice::Iter<'a, Piece>,
+    current: &'a mut Token,
 }
 
 impl Tokenizer for WordTokenizer {
-    type TokenStream<'a> = WordStream;
+    type TokenStream<'a> = WordStream<'a>;
 
-    fn token_stream<'a>(&'a mut self, text: &'a str) -> WordStream {
-        WordStream { tokens: self.tokens(text).into_iter(), current: Token::default() }
+    fn token_stream<'a>(&'a mut self, text: &'a str) -> WordStream<'a> {
+        self.pieces.clear();
+        let mut tokens = Tokens { text, pieces: &mut self.pieces, position: 0 };
+        tokens.cut(self.analysis, self.for_query);
+        WordStream { text, pieces: self.pieces.iter(), current: &mut self.token }
     }
 }
 
-impl TokenStream for WordStream {
+impl TokenStream for WordStream<'_> {
     fn advance(&mut self) -> bool {
-        match self.tokens.next() {
-            Some(token) => {
-                self.current = token;
-                true
-            }
-            None => false,
-        }
+        let Some(&Piece { start, end, position }) = self.pieces.next() else { return false };
+        self.current.text.clear();
+        self.current.text.push_str(&self.text[start..end]);
+        (self.current.offset_from, self.current.offset_to) = (start, end);
+        (self.current.position, self.current.position_length) = (position, 1);
+        true
     }
 
     fn token(&self) -> &Token {
-        &self.current
+        self.current
     }
 
     fn token_mut(&mut self) -> &mut Token {
-        &mut self.current
+        self.current
     }
 }
 
 impl WordTokenizer {
-    fn tokens(self, text: &str) -> Vec<Token> {
-        let mut out = Tokens { text, cut: Vec::new(), position: 0 };
-        let mut rest = text.char_indices().peekable();
+    fn new(analysis: Analysis, for_query: bool) -> Self {
+        Self { analysis, for_query, pieces: Vec::new(), token: Token::default() }
+    }
+}
+
+struct Tokens<'a> {
+    text: &'a str,
+    pieces: &'a mut Vec<Piece>,
+    position: usize,
+}
+
+impl Tokens<'_> {
+    fn cut(&mut self, analysis: Analysis, for_query: bool) {
+        let mut rest = self.text.char_indices().peekable();
         while let Some((start, first)) = rest.next() {
             if is_unspaced(first) {
                 let mut ends = vec![start + first.len_utf8()];
@@ -149,7 +174,7 @@ impl WordTokenizer {
                     ends.push(at + next.len_utf8());
                     rest.next();
                 }
-                out.push_unspaced(start, &ends, self.for_query);
+                self.push_unspaced(start, &ends, for_query);
             } else if first.is_alphanumeric() {
                 let mut end = start + first.len_utf8();
                 while let Some(&(at, next)) =
@@ -158,29 +183,20 @@ impl WordTokenizer {
                     end = at + next.len_utf8();
                     rest.next();
                 }
-                match self.analysis {
-                    Analysis::Stemmed => out.push_word_and_parts(start, end),
+                match analysis {
+                    Analysis::Stemmed => self.push_word_and_parts(start, end),
                     Analysis::Exact => {
-                        let joined_before = out.joins_with_last(start);
-                        out.push(start, end);
+                        let joined_before = self.joins_with_last(start);
+                        self.push(start, end);
                         if !joined_before {
-                            out.push_identifier(start, end);
+                            self.push_identifier(start, end);
                         }
                     }
                 }
             }
         }
-        out.cut
     }
-}
 
-struct Tokens<'a> {
-    text: &'a str,
-    cut: Vec<Token>,
-    position: usize,
-}
-
-impl Tokens<'_> {
     fn push(&mut self, start: usize, end: usize) {
         self.push_at(self.position, start, end);
         self.position += 1;
@@ -188,13 +204,7 @@ impl Tokens<'_> {
 
     fn push_at(&mut self, position: usize, start: usize, end: usize) {
         if end - start <= MAX_TERM_BYTES {
-            self.cut.push(Token {
-                offset_from: start,
-                offset_to: end,
-                position,
-                text: self.text[start..end].to_owned(),
-                position_length: 1,
-            });
+            self.pieces.push(Piece { start, end, position });
         }
     }
 

@@ -1,6 +1,7 @@
 //! Which files a query may see, decided per file and asked by both legs before anything is ranked.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use globset::GlobSet;
 
@@ -11,7 +12,7 @@ use crate::workspace::RelPath;
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// The path matches one of these.
-    pub paths: Option<GlobSet>,
+    pub paths: Option<Arc<GlobSet>>,
     /// The format is one of these.
     pub formats: Option<BTreeSet<Format>>,
     /// Modified at this time or later, in milliseconds since 1970.
@@ -31,6 +32,22 @@ impl Filter {
             && self.modified_from_ms.is_none()
             && self.modified_until_ms.is_none()
             && self.hidden.is_empty()
+    }
+
+    /// Whether `other` lets the same files pass, as far as that can be told at once: globs are the same when they were
+    /// compiled together.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let same_paths = match (&self.paths, &other.paths) {
+            (Some(paths), Some(others)) => Arc::ptr_eq(paths, others),
+            (None, None) => true,
+            _ => false,
+        };
+        same_paths
+            && self.formats == other.formats
+            && self.modified_from_ms == other.modified_from_ms
+            && self.modified_until_ms == other.modified_until_ms
+            && self.hidden == other.hidden
     }
 
     /// Whether a path passes the conditions on paths.

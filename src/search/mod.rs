@@ -12,6 +12,10 @@ pub mod fusion;
 mod passages;
 mod request;
 
+use std::sync::LazyLock;
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
 pub use self::passages::citation;
 pub use self::request::{
     Coverage, Filters, FusionMethod, Hit, MAX_K, MAX_QUERY_BYTES, MAX_WAIT_MS, Mode, SearchReply, SearchRequest,
@@ -30,6 +34,13 @@ const RRF_K: f32 = 60.0;
 /// Candidates that each leg gives, at the least and for each passage that is asked for.
 const MIN_CANDIDATES: usize = 100;
 const CANDIDATES_PER_HIT: usize = 4;
+
+/// Threads of queries alone: those that read and chunk files are busy for seconds at a time. A whole search runs in one of
+/// them and shares parts of its work with the others, so it is handed over once.
+static QUERY_THREADS: LazyLock<ThreadPool> = LazyLock::new(|| {
+    let name = |number| format!("query-{number}");
+    ThreadPoolBuilder::new().thread_name(name).build().expect("the system starts a thread for each core")
+});
 
 /// Checks what can be checked of a request before anything is opened.
 ///
@@ -65,6 +76,17 @@ pub fn check_query(query: &str) -> Result<(), SearchError> {
 /// # Errors
 /// [`SearchError::NoModel`] for a dense search without a model, and what the index and the model report.
 pub fn search(
+    workspace: &WorkspaceId,
+    snapshot: &dyn Snapshot,
+    embedder: Option<&dyn Embedder>,
+    ranking: &Ranking,
+    request: &SearchRequest,
+    filter: &Filter,
+) -> Result<Vec<Hit>, SearchError> {
+    QUERY_THREADS.install(|| search_here(workspace, snapshot, embedder, ranking, request, filter))
+}
+
+fn search_here(
     workspace: &WorkspaceId,
     snapshot: &dyn Snapshot,
     embedder: Option<&dyn Embedder>,

@@ -1,6 +1,7 @@
 //! What can be asked, and what comes back.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use globset::{GlobBuilder, GlobSetBuilder};
 use jiff::Timestamp;
@@ -200,7 +201,7 @@ impl Filters {
             }
             let set =
                 globs.build().map_err(|error| SearchError::invalid(error.to_string(), "use fewer or simpler globs"))?;
-            filter.paths = Some(set);
+            filter.paths = Some(Arc::new(set));
         }
         if !self.formats.is_empty() {
             let mut formats = BTreeSet::new();

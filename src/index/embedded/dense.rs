@@ -4,23 +4,26 @@
 //! vector was missing are looked up again when the table has grown.
 
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 use tantivy::{DocId, SegmentReader};
 
-use super::kernel::dot_products;
-use super::schema::{CHUNK_ID, KEY_HIGH, KEY_LOW, join};
-use super::vectors::{Code, VectorTable};
-use crate::index::{ChunkId, IndexError, VectorKey};
+use super::kernel::{dot_products, exact_score};
+use super::segment::Columns;
+use super::vectors::{Code, Codes, VectorTable};
+use crate::index::ChunkId;
 
 /// Marks a chunk whose vector is not known.
 const NO_SLOT: u32 = u32::MAX;
 /// Chunks scored in one call of the kernel.
 const BLOCK: usize = 256;
-/// Chunks that one task scans.
-const TASK: usize = 16_384;
+/// Chunks that one task scans, at the least: waking another core costs as much as scanning a thousand or two.
+const MIN_TASK: usize = 4_096;
+/// Tasks for each core, so that one that is late leaves its share to the others.
+const TASKS_PER_CORE: usize = 4;
 /// Candidates beyond the limit that are scored again with the unrounded query.
 const RESCORE_MARGIN: usize = 64;
 
@@ -36,24 +39,24 @@ impl SegmentVectors {
     /// Looks up all chunks of a segment, or those that `before` did not know.
     pub(super) fn resolve(
         reader: &SegmentReader,
+        columns: &Columns,
         table: &VectorTable,
         before: Option<&Arc<Self>>,
-    ) -> Result<Arc<Self>, IndexError> {
+    ) -> Arc<Self> {
         if let Some(before) = before
             && (before.num_missing == 0 || before.table_len == table.len())
         {
-            return Ok(Arc::clone(before));
+            return Arc::clone(before);
         }
-        let keys = segment_keys(reader)?;
         let mut slots = before.map_or_else(|| vec![NO_SLOT; reader.max_doc() as usize], |before| before.slots.clone());
         let mut num_missing = 0;
         for (doc, slot) in (0..).zip(&mut slots) {
             if *slot == NO_SLOT {
-                *slot = table.slot(keys(doc)).unwrap_or(NO_SLOT);
+                *slot = table.slot(columns.key(doc)).unwrap_or(NO_SLOT);
                 num_missing += usize::from(*slot == NO_SLOT);
             }
         }
-        Ok(Arc::new(Self { slots, num_missing, table_len: table.len() }))
+        Arc::new(Self { slots, num_missing, table_len: table.len() })
     }
 
     /// How many of the segment's live chunks have a vector.
@@ -70,66 +73,62 @@ impl SegmentVectors {
     }
 }
 
-/// Reads the key of each chunk of a segment.
-pub(super) fn segment_keys(reader: &SegmentReader) -> Result<impl Fn(DocId) -> VectorKey, IndexError> {
-    let column = |name| Ok(reader.fast_fields().u64(name).map_err(super::tantivy)?.first_or_default_col(0));
-    let (high, low) = (column(KEY_HIGH)?, column(KEY_LOW)?);
-    Ok(move |doc| join(high.get_val(doc), low.get_val(doc)))
-}
-
 /// One segment as the scan sees it.
 pub(super) struct ScanSegment<'a> {
     pub ordinal: u32,
     pub reader: &'a SegmentReader,
+    pub columns: &'a Columns,
     pub vectors: &'a SegmentVectors,
     /// The chunks that pass the filter and live, or `None` where all do.
     pub passing: Option<&'a [DocId]>,
 }
 
+/// A part of a segment: places in [`ScanSegment::passing`] where there is a filter, otherwise documents.
+struct Task<'a> {
+    segment: &'a ScanSegment<'a>,
+    docs: Range<usize>,
+}
+
 /// The best `limit` chunks by dot product, best first, ties by id: `(score, id, segment, document)`.
 pub(super) fn scan(
-    table: &VectorTable,
+    codes: &Codes,
     segments: &[ScanSegment<'_>],
     query: &[f32],
     limit: usize,
-) -> Result<Vec<(f32, ChunkId, u32, DocId)>, IndexError> {
+) -> Vec<(f32, ChunkId, u32, DocId)> {
     let code = Code::of(query);
     let keep = limit.saturating_add(RESCORE_MARGIN);
-    let tasks: Vec<(&ScanSegment<'_>, usize)> = segments
+    let num_docs = |segment: &ScanSegment<'_>| segment.passing.map_or(segment.vectors.slots.len(), <[DocId]>::len);
+    let task_len = segments.iter().map(num_docs).sum::<usize>() / (rayon::current_num_threads() * TASKS_PER_CORE);
+    let task_len = task_len.max(MIN_TASK);
+    let tasks: Vec<Task<'_>> = segments
         .iter()
         .flat_map(|segment| {
-            let num_docs = segment.passing.map_or(segment.vectors.slots.len(), <[DocId]>::len);
-            (0..num_docs).step_by(TASK).map(move |start| (segment, start))
+            let starts = (0..num_docs(segment)).step_by(task_len);
+            starts.map(move |start| Task { segment, docs: start..num_docs(segment).min(start + task_len) })
         })
         .collect();
-    let candidates: Vec<Candidate> = if tasks.len() == 1 {
-        scan_task(table, &code, tasks[0], keep)
-    } else {
-        tasks.into_par_iter().flat_map_iter(|task| scan_task(table, &code, task, keep)).collect()
+    let mut candidates: Vec<Candidate> = match tasks.as_slice() {
+        [only] => scan_task(codes, &code, only, keep),
+        tasks => tasks.par_iter().flat_map_iter(|task| scan_task(codes, &code, task, keep)).collect(),
     };
-    let ids = segments
-        .iter()
-        .map(|segment| {
-            let column = segment.reader.fast_fields().u64(CHUNK_ID).map_err(super::tantivy)?;
-            Ok((segment.ordinal, column.first_or_default_col(0)))
-        })
-        .collect::<Result<Vec<_>, IndexError>>()?;
-    let mut candidates = candidates;
     candidates.sort_unstable_by(|a, b| b.cmp(a));
     // Rounding the query costs a little order among near equals, so more than asked for are scored with it unrounded.
     let cut = candidates.get(keep).map_or(f32::NEG_INFINITY, |candidate| candidate.score);
+    let columns_of: HashMap<u32, &Columns> =
+        segments.iter().map(|segment| (segment.ordinal, segment.columns)).collect();
     let mut best: Vec<(f32, ChunkId, u32, DocId)> = candidates
         .into_iter()
         .take_while(|candidate| candidate.score >= cut)
         .map(|candidate| {
-            let (_, column) = ids.iter().find(|(ordinal, _)| *ordinal == candidate.segment).expect("scanned segment");
-            let score = table.exact_score(candidate.slot, query);
-            (score, ChunkId(column.get_val(candidate.doc)), candidate.segment, candidate.doc)
+            let columns = columns_of[&candidate.segment];
+            let score = exact_score(codes.code(candidate.slot), query) * codes.scale(candidate.slot);
+            (score, columns.chunk_id(candidate.doc), candidate.segment, candidate.doc)
         })
         .collect();
     best.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     best.truncate(limit);
-    Ok(best)
+    best
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -155,18 +154,18 @@ impl Ord for Candidate {
 }
 
 /// The best `keep` chunks of one task, and all that equal the last of them.
-fn scan_task(table: &VectorTable, query: &Code, task: (&ScanSegment<'_>, usize), keep: usize) -> Vec<Candidate> {
-    let (segment, start) = task;
+fn scan_task(codes: &Codes, query: &Code, task: &Task<'_>, keep: usize) -> Vec<Candidate> {
+    let Task { segment, docs } = task;
     let alive = segment.reader.alive_bitset();
     let mut heap: BinaryHeap<std::cmp::Reverse<Candidate>> = BinaryHeap::with_capacity(keep + 1);
     let mut equals: Vec<Candidate> = Vec::new();
-    let mut docs = Vec::with_capacity(BLOCK);
-    let mut slots = Vec::with_capacity(BLOCK);
+    let mut found: Vec<(DocId, u32)> = Vec::with_capacity(BLOCK);
+    let mut rows: Vec<&[i8]> = Vec::with_capacity(BLOCK);
     let mut scores = [0_i32; BLOCK];
-    let mut score_block = |docs: &mut Vec<DocId>, slots: &mut Vec<u32>| {
-        dot_products(table.codes(), &query.bytes, slots, &mut scores);
-        for ((&doc, &slot), &score) in docs.iter().zip(slots.iter()).zip(&scores) {
-            let score = score as f32 * table.scale(slot) * query.scale;
+    let mut score_block = |found: &mut Vec<(DocId, u32)>, rows: &mut Vec<&[i8]>| {
+        dot_products(rows, &query.bytes, &mut scores);
+        for (&(doc, slot), &score) in found.iter().zip(&scores) {
+            let score = score as f32 * codes.scale(slot) * query.scale;
             let candidate = Candidate { score, segment: segment.ordinal, doc, slot };
             if heap.len() < keep {
                 heap.push(std::cmp::Reverse(candidate));
@@ -186,28 +185,27 @@ fn scan_task(table: &VectorTable, query: &Code, task: (&ScanSegment<'_>, usize),
                 }
             }
         }
-        docs.clear();
-        slots.clear();
+        found.clear();
+        rows.clear();
     };
     let mut offer = |doc: DocId| {
         if let Some(slot) = segment.vectors.slot(doc) {
-            docs.push(doc);
-            slots.push(slot);
-            if docs.len() == BLOCK {
-                score_block(&mut docs, &mut slots);
+            found.push((doc, slot));
+            rows.push(codes.code(slot));
+            if found.len() == BLOCK {
+                score_block(&mut found, &mut rows);
             }
         }
     };
     if let Some(passing) = segment.passing {
-        passing.iter().skip(start).take(TASK).for_each(|&doc| offer(doc));
+        passing[docs.clone()].iter().for_each(|&doc| offer(doc));
     } else {
-        let docs = start..segment.vectors.slots.len().min(start + TASK);
-        for doc in docs.map(|doc| u32::try_from(doc).expect("tantivy numbers documents by u32")) {
+        for doc in docs.clone().map(|doc| u32::try_from(doc).expect("tantivy numbers documents by u32")) {
             if alive.is_none_or(|alive| alive.is_alive(doc)) {
                 offer(doc);
             }
         }
     }
-    score_block(&mut docs, &mut slots);
+    score_block(&mut found, &mut rows);
     heap.into_iter().map(|candidate| candidate.0).chain(equals).collect()
 }

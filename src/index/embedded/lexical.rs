@@ -1,17 +1,26 @@
 //! The lexical leg: BM25 over several fields, summed with weights.
 
-use tantivy::collector::TopDocs;
-use tantivy::collector::sort_key::{SortBySimilarityScore, SortByStaticFastValue};
-use tantivy::query::{BooleanQuery, BoostQuery, ConstScoreQuery, Occur, PhraseQuery, Query, TermQuery};
-use tantivy::schema::IndexRecordOption;
-use tantivy::{DocAddress, Order, Searcher, Term};
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
 
-use super::schema::{CHUNK_ID, Fields};
+use tantivy::index::SegmentId;
+use tantivy::query::{
+    BitSetDocSet, BooleanQuery, BoostQuery, ConstScorer, EnableScoring, Explanation, Occur, PhraseQuery, Query, Scorer,
+    TermQuery, Weight,
+};
+use tantivy::schema::IndexRecordOption;
+use tantivy::{BitSet, DocAddress, DocId, Score, Searcher, SegmentReader, Term};
+
+use super::schema::Fields;
+use super::snapshot::{Passing, Segment};
 use crate::index::analyzer::{Analysis, positioned_terms, query_terms};
-use crate::index::{IndexError, LexicalQuery};
+use crate::index::{ChunkId, IndexError, LexicalQuery};
 
 /// More distinct words of a query are not looked up.
 const MAX_QUERY_TERMS: usize = 256;
+/// A filter that passes less than this part of a segment leads the search; a wider one is asked about each candidate.
+const NARROW_PART: usize = 16;
 /// How much a phrase found as written counts, against its words found singly.
 const PHRASE_WEIGHT: f32 = 2.0;
 
@@ -63,33 +72,126 @@ pub(super) fn build(query: &LexicalQuery, fields: &Fields) -> Option<BooleanQuer
     (!clauses.is_empty()).then(|| BooleanQuery::from(clauses))
 }
 
-/// The best `limit` documents; where the cut would divide equal scores, the lower chunk ids stay.
+/// The best `limit` chunks, best first; equal scores order by id, also where the cut divides them.
+///
+/// `segments` and `passing` are in the searcher's order.
 pub(super) fn search(
     searcher: &Searcher,
-    query: BooleanQuery,
-    filter: Option<Box<dyn Query>>,
+    words: BooleanQuery,
+    segments: &[Segment],
+    passing: Option<&Arc<Passing>>,
     limit: usize,
-) -> Result<Vec<(f32, DocAddress)>, IndexError> {
-    let query: Box<dyn Query> = match filter {
-        None => Box::new(query),
-        Some(filter) => Box::new(BooleanQuery::from(vec![
-            (Occur::Must, Box::new(query) as Box<dyn Query>),
-            (Occur::Must, Box::new(ConstScoreQuery::new(filter, 0.0))),
-        ])),
-    };
-    let mut found =
-        searcher.search(&query, &TopDocs::with_limit(limit + 1).order_by_score()).map_err(super::tantivy)?;
-    if found.len() > limit {
-        let cut_divides_equals = found[limit - 1].0.to_bits() == found[limit].0.to_bits();
-        if cut_divides_equals {
-            // The fast collector skips blocks of documents by their best score, so it cannot order equals: this one can.
-            let by_score_then_id =
-                ((SortBySimilarityScore, Order::Desc), (SortByStaticFastValue::<u64>::for_field(CHUNK_ID), Order::Asc));
-            let collector = TopDocs::with_limit(limit).order_by(by_score_then_id);
-            let ordered = searcher.search(&query, &collector).map_err(super::tantivy)?;
-            return Ok(ordered.into_iter().map(|((score, _), address)| (score, address)).collect());
-        }
-        found.truncate(limit);
+) -> Result<Vec<(f32, ChunkId, DocAddress)>, IndexError> {
+    let scoring = EnableScoring::enabled_from_searcher(searcher);
+    let wide = words.weight(scoring).map_err(super::tantivy)?;
+    let narrow = passing.map(|passing| {
+        let ids = searcher.segment_readers().iter().map(SegmentReader::segment_id).collect();
+        let filter = PassingQuery { ids, passing: Arc::clone(passing) };
+        BooleanQuery::from(vec![(Occur::Must, Box::new(words) as Box<dyn Query>), (Occur::Must, Box::new(filter))])
+            .weight(scoring)
+    });
+    let narrow = narrow.transpose().map_err(super::tantivy)?;
+    let mut best = Best { limit, heap: BinaryHeap::with_capacity(limit + 1) };
+    for ((ordinal, reader), segment) in (0..).zip(searcher.segment_readers()).zip(segments) {
+        let docs = passing.map(|passing| passing[ordinal as usize].as_slice());
+        let is_narrow = docs.is_some_and(|docs| docs.len() < reader.max_doc() as usize / NARROW_PART);
+        let weight = narrow.as_ref().filter(|_| is_narrow).unwrap_or(&wide);
+        let admitted = docs.filter(|_| !is_narrow).map(|docs| bit_set(docs, reader));
+        let alive = reader.alive_bitset().filter(|_| docs.is_none());
+        let threshold = best.threshold();
+        let mut offer = |doc: DocId, score: Score| {
+            let passes = admitted.as_ref().is_none_or(|admitted| admitted.contains(doc));
+            if passes && alive.is_none_or(|alive| alive.is_alive(doc)) {
+                best.offer(Found { score, id: segment.columns.chunk_id(doc), at: DocAddress::new(ordinal, doc) });
+            }
+            best.threshold()
+        };
+        weight.for_each_pruning(threshold, reader, &mut offer).map_err(super::tantivy)?;
     }
-    Ok(found)
+    Ok(best.into_list())
+}
+
+fn bit_set(docs: &[DocId], reader: &SegmentReader) -> BitSet {
+    let mut set = BitSet::with_max_value(reader.max_doc());
+    for &doc in docs {
+        set.insert(doc);
+    }
+    set
+}
+
+/// A chunk that was found; the greatest is the worst, so that a heap has it on top.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Found {
+    score: Score,
+    id: ChunkId,
+    at: DocAddress,
+}
+
+impl Eq for Found {}
+
+impl PartialOrd for Found {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Found {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.score.total_cmp(&self.score).then(self.id.cmp(&other.id)).then(self.at.cmp(&other.at))
+    }
+}
+
+/// The best chunks so far.
+struct Best {
+    limit: usize,
+    heap: BinaryHeap<Found>,
+}
+
+impl Best {
+    fn offer(&mut self, found: Found) {
+        if self.heap.len() < self.limit {
+            self.heap.push(found);
+        } else if let Some(mut worst) = self.heap.peek_mut()
+            && found < *worst
+        {
+            *worst = found;
+        }
+    }
+
+    /// Only higher scores are worth offering: those that equal the worst are, because their ids may be lower.
+    fn threshold(&self) -> Score {
+        match self.heap.peek() {
+            Some(worst) if self.heap.len() == self.limit => worst.score.next_down(),
+            _ => Score::MIN,
+        }
+    }
+
+    fn into_list(self) -> Vec<(f32, ChunkId, DocAddress)> {
+        self.heap.into_sorted_vec().into_iter().map(|found| (found.score, found.id, found.at)).collect()
+    }
+}
+
+/// Matches the chunks that pass a filter, for tantivy to intersect with the words of a query.
+#[derive(Debug, Clone)]
+struct PassingQuery {
+    ids: Vec<SegmentId>,
+    passing: Arc<Passing>,
+}
+
+impl Query for PassingQuery {
+    fn weight(&self, _: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl Weight for PassingQuery {
+    fn scorer(&self, reader: &SegmentReader, _: Score) -> tantivy::Result<Box<dyn Scorer>> {
+        let ordinal = self.ids.iter().position(|&id| id == reader.segment_id());
+        let docs = ordinal.map_or(&[][..], |ordinal| self.passing[ordinal].as_slice());
+        Ok(Box::new(ConstScorer::new(BitSetDocSet::from(bit_set(docs, reader)), 0.0)))
+    }
+
+    fn explain(&self, _: &SegmentReader, doc: DocId) -> tantivy::Result<Explanation> {
+        Ok(Explanation::new_with_string(format!("chunk {doc} passes the filter"), 0.0))
+    }
 }

@@ -9,11 +9,13 @@ mod dense;
 mod kernel;
 mod lexical;
 mod schema;
+mod segment;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 mod vectors;
 
+use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -21,7 +23,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use serde::{Deserialize, Serialize};
 use tantivy::directory::MmapDirectory;
 use tantivy::merge_policy::LogMergePolicy;
-use tantivy::{IndexReader, IndexWriter, ReloadPolicy, Term};
+use tantivy::store::{Compressor, ZstdCompressor};
+use tantivy::{IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Term};
 
 use self::schema::{EXACT, Fields, STEMMED};
 use self::snapshot::{EmbeddedSnapshot, State};
@@ -31,11 +34,13 @@ use super::{Batch, Index, IndexError, Snapshot, VectorKey};
 use crate::workspace::Revision;
 
 /// Changes with the schema, the analysis and the layout of the vectors: another version is built anew.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 /// Memory of the writer for a few files: the least that tantivy takes, because it is cleared for every commit.
 const SMALL_BATCH_BYTES: usize = 15_000_000;
-/// Memory of the writer for many files.
-const LARGE_BATCH_BYTES: usize = 120_000_000;
+/// Memory of the writer for many files, for all its threads together.
+const LARGE_BATCH_BYTES: usize = 160_000_000;
+/// More threads would make more and smaller segments.
+const MAX_WRITER_THREADS: usize = 4;
 /// Batches with more chunks are large.
 const LARGE_BATCH_CHUNKS: usize = 2_000;
 
@@ -51,18 +56,20 @@ pub enum Access {
 /// The index of one workspace in one folder.
 pub struct EmbeddedIndex {
     folder: PathBuf,
+    access: Access,
     model_id: String,
     fields: Fields,
     index: tantivy::Index,
     reader: IndexReader,
+    /// Held for as long as a commit takes, so nothing that queries do may ask for it.
     writer: Mutex<Writer>,
     vectors: Mutex<VectorFile>,
-    table: Arc<RwLock<VectorTable>>,
+    table: RwLock<VectorTable>,
     state: Mutex<Current>,
 }
 
+#[derive(Default)]
 struct Writer {
-    access: Access,
     open: Option<(IndexWriter, usize)>,
 }
 
@@ -103,7 +110,7 @@ impl EmbeddedIndex {
             (false, Access::Write) => {
                 fs_err::create_dir_all(&postings).map_err(io)?;
                 let directory = MmapDirectory::open(&postings).map_err(|error| IndexError::Io(Box::new(error)))?;
-                tantivy::Index::create(directory, schema.clone(), tantivy::IndexSettings::default()).map_err(tantivy)?
+                tantivy::Index::create(directory, schema.clone(), settings()).map_err(tantivy)?
             }
         };
         if index.schema() != schema {
@@ -129,13 +136,14 @@ impl EmbeddedIndex {
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map_err(tantivy)?;
         let opened = Self {
             folder: postings,
+            access,
             model_id: model_id.to_owned(),
             fields,
             index,
             reader,
-            writer: Mutex::new(Writer { access, open: None }),
+            writer: Mutex::default(),
             vectors: Mutex::new(vectors),
-            table: Arc::new(table),
+            table,
             state: Mutex::new(Current { state: Arc::new(State::default()), seen: None }),
         };
         opened.refresh()?;
@@ -210,6 +218,9 @@ impl Index for EmbeddedIndex {
     fn apply(&self, batch: &Batch) -> Result<(), IndexError> {
         let num_chunks: usize = batch.replaced.iter().map(|(_, chunks)| chunks.len()).sum();
         let memory = if num_chunks > LARGE_BATCH_CHUNKS { LARGE_BATCH_BYTES } else { SMALL_BATCH_BYTES };
+        if self.access == Access::Read {
+            return Err(IndexError::ReadOnly);
+        }
         let mut slot = lock(&self.writer);
         let mut writer = slot.take(&self.index, memory)?;
         match self.commit(&mut writer, batch) {
@@ -224,7 +235,7 @@ impl Index for EmbeddedIndex {
     }
 
     fn add_vectors(&self, vectors: &[(VectorKey, Vec<f32>)]) -> Result<(), IndexError> {
-        if lock(&self.writer).access == Access::Read {
+        if self.access == Access::Read {
             return Err(IndexError::ReadOnly);
         }
         lock(&self.vectors).add(vectors, &self.table)?;
@@ -235,34 +246,43 @@ impl Index for EmbeddedIndex {
     }
 
     fn snapshot(&self) -> Result<Box<dyn Snapshot>, IndexError> {
-        if lock(&self.writer).access == Access::Read {
+        if self.access == Access::Read {
             let table_grew = lock(&self.vectors).catch_up(&self.table)?;
             if table_grew || self.committed() != lock(&self.state).seen {
                 self.refresh()?;
             }
         }
         let state = Arc::clone(&lock(&self.state).state);
-        Ok(Box::new(EmbeddedSnapshot { state, table: Arc::clone(&self.table), fields: self.fields }))
+        Ok(Box::new(EmbeddedSnapshot { state, fields: self.fields, passing: Mutex::default() }))
     }
 }
 
 impl Writer {
     /// The open writer if it has as much memory as is wanted, otherwise a new one.
     fn take(&mut self, index: &tantivy::Index, memory: usize) -> Result<IndexWriter, IndexError> {
-        if self.access == Access::Read {
-            return Err(IndexError::ReadOnly);
-        }
         match self.open.take() {
             Some((writer, has)) if has == memory => return Ok(writer),
             Some((writer, _)) => writer.wait_merging_threads().map_err(tantivy)?,
             None => {}
         }
-        // One thread keeps the chunks in the order of the batch, and a second one would not be faster on small files.
-        let writer: IndexWriter = index.writer_with_num_threads(1, memory).map_err(tantivy)?;
+        // A few files are one segment, made by one thread; of many, each core makes one.
+        let num_cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let num_threads = if memory == SMALL_BATCH_BYTES { 1 } else { num_cores.min(MAX_WRITER_THREADS) };
+        let writer: IndexWriter = index.writer_with_num_threads(num_threads, memory).map_err(tantivy)?;
         let mut merges = LogMergePolicy::default();
         merges.set_del_docs_ratio_before_merge(0.25);
         writer.set_merge_policy(Box::new(merges));
         Ok(writer)
+    }
+}
+
+/// Stored chunks in blocks that hold about ten: a search loads single ones, and zstd makes them a third smaller than LZ4.
+fn settings() -> IndexSettings {
+    IndexSettings {
+        docstore_compression: Compressor::Zstd(ZstdCompressor { compression_level: Some(3) }),
+        docstore_blocksize: 8 * 1024,
+        docstore_compress_dedicated_thread: false,
+        ..IndexSettings::default()
     }
 }
 

@@ -70,8 +70,8 @@ impl Fields {
             modified_ms: builder.add_i64_field(MODIFIED_MS, FAST | STORED),
             revision: builder.add_u64_field(REVISION, FAST | STORED | INDEXED),
             chunk_id: builder.add_u64_field(CHUNK_ID, FAST),
-            key_high: builder.add_u64_field(KEY_HIGH, FAST | STORED),
-            key_low: builder.add_u64_field(KEY_LOW, FAST | STORED),
+            key_high: builder.add_u64_field(KEY_HIGH, FAST),
+            key_low: builder.add_u64_field(KEY_LOW, FAST),
             body: builder.add_text_field("body", words() | STORED),
             exact: builder.add_text_field("exact", analysed(EXACT, IndexRecordOption::WithFreqsAndPositions)),
             title: builder.add_text_field("title", words()),
@@ -108,7 +108,8 @@ impl Fields {
         Ok(document)
     }
 
-    pub(super) fn record(&self, document: &TantivyDocument) -> Result<ChunkRecord, IndexError> {
+    /// The chunk that a stored document and the `key` of its columns make.
+    pub(super) fn record(&self, document: &TantivyDocument, key: VectorKey) -> Result<ChunkRecord, IndexError> {
         let damaged = |what: &str| IndexError::Unusable { reason: format!("a stored chunk has no valid `{what}`") };
         let values: HashMap<Field, _> = document.field_values().collect();
         let text = |field: Field, what: &str| values.get(&field).and_then(Value::as_str).ok_or_else(|| damaged(what));
@@ -126,13 +127,7 @@ impl Fields {
             modified_ms: values.get(&self.modified_ms).and_then(Value::as_i64).ok_or_else(|| damaged(MODIFIED_MS))?,
             title: stored.title,
         };
-        Ok(ChunkRecord {
-            file: Arc::new(file),
-            place: stored.place,
-            words: words.to_owned(),
-            gap: gap.to_owned(),
-            key: join(number(self.key_high, KEY_HIGH)?, number(self.key_low, KEY_LOW)?),
-        })
+        Ok(ChunkRecord { file: Arc::new(file), place: stored.place, words: words.to_owned(), gap: gap.to_owned(), key })
     }
 }
 

@@ -1,32 +1,47 @@
 //! One visible state of the embedded index, and the reads that a query makes of it.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use rayon::prelude::*;
 use tantivy::collector::DocSetCollector;
-use tantivy::columnar::StrColumn;
 use tantivy::index::SegmentId;
-use tantivy::query::{BitSetDocSet, ConstScorer, EnableScoring, Explanation, Query, Scorer, TermQuery, Weight};
+use tantivy::query::TermQuery;
 use tantivy::schema::IndexRecordOption;
-use tantivy::{DocAddress, DocId, Score, Searcher, SegmentReader, TantivyDocument, Term};
-use tantivy_common::BitSet;
+use tantivy::{DocAddress, DocId, Searcher, SegmentReader, TantivyDocument, Term};
 
-use super::dense::{ScanSegment, SegmentVectors, scan, segment_keys};
-use super::schema::{CHUNK_ID, FORMAT, Fields, MODIFIED_MS, PATH, REVISION};
-use super::vectors::VectorTable;
+use super::dense::{ScanSegment, SegmentVectors, scan};
+use super::schema::Fields;
+use super::segment::Columns;
+use super::vectors::{Codes, VectorTable};
 use super::{lexical, tantivy};
-use crate::extract::Format;
-use crate::index::{ChunkId, ChunkRecord, Counts, Filter, IndexError, LexicalQuery, Scored, Snapshot, VectorKey};
+use crate::index::{ChunkRecord, Counts, Filter, IndexError, LexicalQuery, Scored, Snapshot, VectorKey};
 use crate::workspace::{RelPath, Revision};
+
+/// Chunks that one core loads at the least.
+const MIN_LOADED: usize = 8;
 
 /// What a snapshot shows, made once for each commit and each growth of the table.
 #[derive(Default)]
 pub(super) struct State {
     searcher: Option<Searcher>,
     revision: Revision,
-    vectors: HashMap<SegmentId, Arc<SegmentVectors>>,
+    /// In the searcher's order.
+    segments: Vec<Segment>,
+    /// Every code that a segment's chunk was found to have.
+    codes: Codes,
     counts: Counts,
 }
+
+/// What is known of one segment.
+pub(super) struct Segment {
+    id: SegmentId,
+    pub columns: Arc<Columns>,
+    vectors: Arc<SegmentVectors>,
+}
+
+/// The chunks of each segment that pass a filter, in order.
+pub(super) type Passing = Vec<Vec<DocId>>;
 
 impl State {
     /// The state of a searcher; what `before` had looked up of its segments is kept.
@@ -37,15 +52,18 @@ impl State {
         before: &Self,
     ) -> Result<Self, IndexError> {
         let mut counts = Counts::default();
-        let mut vectors = HashMap::new();
+        let mut segments = Vec::new();
         for reader in searcher.segment_readers() {
-            let known = before.vectors.get(&reader.segment_id());
-            let of_segment = SegmentVectors::resolve(reader, table, known)?;
+            let id = reader.segment_id();
+            let known = before.segments.iter().find(|segment| segment.id == id);
+            let columns =
+                known.map_or_else(|| Columns::open(reader).map(Arc::new), |known| Ok(Arc::clone(&known.columns)))?;
+            let vectors = SegmentVectors::resolve(reader, &columns, table, known.map(|known| &known.vectors));
             counts.num_chunks += reader.num_docs() as usize;
-            counts.num_embedded += of_segment.num_live(reader);
-            vectors.insert(reader.segment_id(), of_segment);
+            counts.num_embedded += vectors.num_live(reader);
+            segments.push(Segment { id, columns, vectors });
         }
-        Ok(Self { searcher: Some(searcher), revision, vectors, counts })
+        Ok(Self { searcher: Some(searcher), revision, segments, codes: table.codes().clone(), counts })
     }
 
     /// The same postings with the vectors that have come since.
@@ -60,16 +78,35 @@ impl State {
         self.revision
     }
 
-    fn segments(&self) -> &[SegmentReader] {
-        self.searcher.as_ref().map_or(&[], |searcher| searcher.segment_readers())
+    fn segments(&self) -> impl Iterator<Item = (&SegmentReader, &Segment)> {
+        let readers = self.searcher.as_ref().map_or(&[][..], |searcher| searcher.segment_readers());
+        readers.iter().zip(&self.segments)
     }
 }
 
 /// A held [`State`].
 pub(super) struct EmbeddedSnapshot {
     pub state: Arc<State>,
-    pub table: Arc<RwLock<VectorTable>>,
     pub fields: Fields,
+    /// What the last filter lets pass: the two legs of a query ask with the same one.
+    pub passing: Mutex<Option<(Filter, Arc<Passing>)>>,
+}
+
+impl EmbeddedSnapshot {
+    /// The chunks that pass a filter; `None` where all do.
+    fn passing(&self, filter: &Filter) -> Result<Option<Arc<Passing>>, IndexError> {
+        if filter.is_open() {
+            return Ok(None);
+        }
+        let mut last = self.passing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, passing)) = last.as_ref().filter(|(before, _)| before.is_same(filter)) {
+            return Ok(Some(Arc::clone(passing)));
+        }
+        let of_segment = |(reader, segment): (&SegmentReader, &Segment)| segment.columns.passing(reader, filter);
+        let passing = Arc::new(self.state.segments().map(of_segment).collect::<Result<Passing, _>>()?);
+        *last = Some((filter.clone(), Arc::clone(&passing)));
+        Ok(Some(passing))
+    }
 }
 
 impl Snapshot for EmbeddedSnapshot {
@@ -85,49 +122,34 @@ impl Snapshot for EmbeddedSnapshot {
         let Some(searcher) = &self.state.searcher else { return Ok(Vec::new()) };
         let limit = limit.min(self.state.counts.num_chunks);
         let Some(query) = lexical::build(query, &self.fields).filter(|_| limit > 0) else { return Ok(Vec::new()) };
-        let filter: Option<Box<dyn Query>> = if filter.is_open() {
-            None
-        } else {
-            let mut passing = HashMap::new();
-            for reader in self.state.segments() {
-                passing.insert(reader.segment_id(), passing_docs(reader, filter)?);
-            }
-            Some(Box::new(PassingQuery(Arc::new(passing))))
-        };
-        let mut found = Vec::new();
-        for (score, address) in lexical::search(searcher, query, filter, limit)? {
-            let column = searcher.segment_reader(address.segment_ord).fast_fields().u64(CHUNK_ID).map_err(tantivy)?;
-            let id = ChunkId(column.first_or_default_col(0).get_val(address.doc_id));
-            found.push(Scored { address: pack(address.segment_ord, address.doc_id), id, score });
-        }
-        found.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
-        Ok(found)
+        let passing = self.passing(filter)?;
+        let best = lexical::search(searcher, query, &self.state.segments, passing.as_ref(), limit)?;
+        let scored =
+            |(score, id, at): (f32, _, DocAddress)| Scored { address: pack(at.segment_ord, at.doc_id), id, score };
+        Ok(best.into_iter().map(scored).collect())
     }
 
     fn dense(&self, query: &[f32], filter: &Filter, limit: usize) -> Result<Vec<Scored>, IndexError> {
-        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
-        if query.len() != table.num_dimensions() {
-            return Err(IndexError::Dimensions { expected: table.num_dimensions(), found: query.len() });
+        let codes = &self.state.codes;
+        if query.len() != codes.num_dimensions() {
+            return Err(IndexError::Dimensions { expected: codes.num_dimensions(), found: query.len() });
         }
         let limit = limit.min(self.state.counts.num_chunks);
         if limit == 0 {
             return Ok(Vec::new());
         }
-        let mut passing: Vec<Option<Vec<DocId>>> = Vec::new();
-        for reader in self.state.segments() {
-            passing.push(if filter.is_open() { None } else { Some(passing_docs(reader, filter)?) });
-        }
+        let passing = self.passing(filter)?;
         let segments: Vec<ScanSegment<'_>> = (0..)
             .zip(self.state.segments())
-            .zip(&passing)
-            .map(|((ordinal, reader), passing)| ScanSegment {
+            .map(|(ordinal, (reader, segment))| ScanSegment {
                 ordinal,
                 reader,
-                vectors: &self.state.vectors[&reader.segment_id()],
-                passing: passing.as_deref(),
+                columns: &segment.columns,
+                vectors: &segment.vectors,
+                passing: passing.as_ref().map(|passing| passing[ordinal as usize].as_slice()),
             })
             .collect();
-        let best = scan(&table, &segments, query, limit)?;
+        let best = scan(codes, &segments, query, limit);
         Ok(best
             .into_iter()
             .map(|(score, id, segment, doc)| Scored { address: pack(segment, doc), id, score })
@@ -137,19 +159,18 @@ impl Snapshot for EmbeddedSnapshot {
     fn load(&self, addresses: &[u64]) -> Result<Vec<ChunkRecord>, IndexError> {
         let foreign = || IndexError::Unusable { reason: "an address is of another snapshot".to_owned() };
         let searcher = self.state.searcher.as_ref().ok_or_else(foreign)?;
-        addresses
-            .iter()
-            .map(|&address| {
-                let address = unpack(address);
-                let readers = searcher.segment_readers();
-                let reader = readers.get(address.segment_ord as usize).ok_or_else(foreign)?;
-                if address.doc_id >= reader.max_doc() {
-                    return Err(foreign());
-                }
-                let document: TantivyDocument = searcher.doc(address).map_err(tantivy)?;
-                self.fields.record(&document)
-            })
-            .collect()
+        let load = |&address: &u64| {
+            let address = unpack(address);
+            let ordinal = address.segment_ord as usize;
+            let reader = searcher.segment_readers().get(ordinal).ok_or_else(foreign)?;
+            if address.doc_id >= reader.max_doc() {
+                return Err(foreign());
+            }
+            let document: TantivyDocument = searcher.doc(address).map_err(tantivy)?;
+            self.fields.record(&document, self.state.segments[ordinal].columns.key(address.doc_id))
+        };
+        // Each chunk is in a block that has to be decompressed.
+        addresses.par_iter().with_min_len(MIN_LOADED).map(load).collect()
     }
 
     fn file(&self, path: &RelPath) -> Result<Vec<ChunkRecord>, IndexError> {
@@ -165,12 +186,10 @@ impl Snapshot for EmbeddedSnapshot {
 
     fn unembedded(&self, limit: usize) -> Result<Vec<(VectorKey, String)>, IndexError> {
         let mut waiting: Vec<(u64, u64, VectorKey)> = Vec::new();
-        for (ordinal, reader) in (0..).zip(self.state.segments()) {
-            let vectors = &self.state.vectors[&reader.segment_id()];
-            let keys = segment_keys(reader)?;
-            let revisions = reader.fast_fields().u64(REVISION).map_err(tantivy)?.first_or_default_col(0);
-            let missing = reader.doc_ids_alive().filter(|&doc| vectors.slot(doc).is_none());
-            waiting.extend(missing.map(|doc| (revisions.get_val(doc), pack(ordinal, doc), keys(doc))));
+        for (ordinal, (reader, segment)) in (0..).zip(self.state.segments()) {
+            let missing = reader.doc_ids_alive().filter(|&doc| segment.vectors.slot(doc).is_none());
+            let Segment { columns, .. } = segment;
+            waiting.extend(missing.map(|doc| (columns.revision(doc), pack(ordinal, doc), columns.key(doc))));
         }
         waiting.sort_unstable_by_key(|&(revision, address, _)| (std::cmp::Reverse(revision), address));
         let mut seen = HashSet::new();
@@ -189,66 +208,4 @@ fn pack(segment: u32, doc: DocId) -> u64 {
 fn unpack(address: u64) -> DocAddress {
     #[expect(clippy::cast_possible_truncation, reason = "the two halves are what `pack` put there")]
     DocAddress::new((address >> 32) as u32, address as u32)
-}
-
-/// The live chunks of a segment whose file passes the filter, in order.
-fn passing_docs(reader: &SegmentReader, filter: &Filter) -> Result<Vec<DocId>, IndexError> {
-    let columns = reader.fast_fields();
-    let paths = Ordinals::of(columns.str(PATH).map_err(tantivy)?, |path| filter.admits_path(path))?;
-    let formats = Ordinals::of(columns.str(FORMAT).map_err(tantivy)?, |name| {
-        Format::from_name(name).is_some_and(|format| filter.admits_format(format))
-    })?;
-    let modified = columns.i64(MODIFIED_MS).map_err(tantivy)?.first_or_default_col(0);
-    Ok(reader
-        .doc_ids_alive()
-        .filter(|&doc| paths.admit(doc) && formats.admit(doc) && filter.admits_modified(modified.get_val(doc)))
-        .collect())
-}
-
-/// A text column with each of its distinct values decided once.
-struct Ordinals {
-    column: Option<StrColumn>,
-    admitted: Vec<bool>,
-}
-
-impl Ordinals {
-    fn of(column: Option<StrColumn>, admits: impl Fn(&str) -> bool) -> Result<Self, IndexError> {
-        let mut admitted = Vec::new();
-        if let Some(column) = &column {
-            let mut terms = column.dictionary().stream().map_err(super::io)?;
-            while terms.advance() {
-                admitted.push(std::str::from_utf8(terms.key()).is_ok_and(&admits));
-            }
-        }
-        Ok(Self { column, admitted })
-    }
-
-    fn admit(&self, doc: DocId) -> bool {
-        let ordinal = self.column.as_ref().and_then(|column| column.term_ords(doc).next());
-        ordinal.and_then(|ordinal| self.admitted.get(usize::try_from(ordinal).ok()?)).copied().unwrap_or(false)
-    }
-}
-
-/// Matches the chunks that pass a filter, for tantivy to intersect with the words of a query.
-#[derive(Debug, Clone)]
-struct PassingQuery(Arc<HashMap<SegmentId, Vec<DocId>>>);
-
-impl Query for PassingQuery {
-    fn weight(&self, _: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
-        Ok(Box::new(self.clone()))
-    }
-}
-
-impl Weight for PassingQuery {
-    fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
-        let mut docs = BitSet::with_max_value(reader.max_doc());
-        for &doc in self.0.get(&reader.segment_id()).into_iter().flatten() {
-            docs.insert(doc);
-        }
-        Ok(Box::new(ConstScorer::new(BitSetDocSet::from(docs), boost)))
-    }
-
-    fn explain(&self, _: &SegmentReader, doc: DocId) -> tantivy::Result<Explanation> {
-        Ok(Explanation::new_with_string(format!("chunk {doc} passes the filter"), 0.0))
-    }
 }

@@ -180,7 +180,8 @@ fn an_index_of_another_model_or_format_is_unusable() {
     assert!(matches!(other, Err(IndexError::Unusable { .. })));
     let meta = folder.path().join("postings/meta.json");
     let text = fs_err::read_to_string(&meta).unwrap();
-    let newer = text.replace("\\\"format_version\\\":1", "\\\"format_version\\\":99");
+    let version = |number: u32| format!("\\\"format_version\\\":{number}");
+    let newer = text.replace(&version(FORMAT_VERSION), &version(FORMAT_VERSION + 1));
     assert_ne!(newer, text);
     fs_err::write(&meta, newer).unwrap();
     assert!(matches!(try_open(folder.path(), Access::Read), Err(IndexError::Unusable { .. })));

@@ -1,4 +1,4 @@
-//! Vectors by content: a table on disk that only grows, and the same codes in memory as one contiguous array.
+//! Vectors by content: a table on disk that only grows, and the same codes in memory, in large pieces.
 //!
 //! # Invariants
 //! - A row is a fact (this text under this model has this vector), so nothing here knows of files or deletes.
@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use rusqlite::ffi::SQLITE_IOERR_SHORT_READ;
@@ -38,53 +38,84 @@ impl Code {
     }
 }
 
-/// The codes in memory.
-#[derive(Debug)]
-pub(super) struct VectorTable {
-    num_dimensions: usize,
-    slots: HashMap<VectorKey, u32>,
+/// Codes of one piece of the table.
+const PIECE: usize = 1 << PIECE_BITS;
+const PIECE_BITS: u32 = 10;
+
+/// So many codes, one after the other in memory. A full piece never changes.
+#[derive(Debug, Clone, Default)]
+struct Piece {
     codes: Vec<i8>,
     scales: Vec<f32>,
 }
 
+/// The codes as they are scanned: a view of the table that later additions do not touch, so a scan holds no lock.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Codes {
+    num_dimensions: usize,
+    pieces: Vec<Arc<Piece>>,
+}
+
+impl Codes {
+    pub(super) const fn num_dimensions(&self) -> usize {
+        self.num_dimensions
+    }
+
+    pub(super) fn code(&self, slot: u32) -> &[i8] {
+        let start = slot as usize % PIECE * self.num_dimensions;
+        &self.piece(slot).codes[start..start + self.num_dimensions]
+    }
+
+    pub(super) fn scale(&self, slot: u32) -> f32 {
+        self.piece(slot).scales[slot as usize % PIECE]
+    }
+
+    fn piece(&self, slot: u32) -> &Piece {
+        &self.pieces[(slot >> PIECE_BITS) as usize]
+    }
+}
+
+/// Every vector that is known, by its key.
+#[derive(Debug)]
+pub(super) struct VectorTable {
+    slots: HashMap<VectorKey, u32>,
+    codes: Codes,
+}
+
 impl VectorTable {
     pub(super) fn new(num_dimensions: usize) -> Self {
-        Self { num_dimensions, slots: HashMap::new(), codes: Vec::new(), scales: Vec::new() }
+        Self { slots: HashMap::new(), codes: Codes { num_dimensions, pieces: Vec::new() } }
     }
 
     fn push(&mut self, key: VectorKey, scale: f32, code: impl Iterator<Item = i8>) {
-        let slot = u32::try_from(self.scales.len()).expect("memory ends before four thousand million vectors");
+        let slot = u32::try_from(self.len()).expect("memory ends before four thousand million vectors");
+        let Codes { num_dimensions, pieces } = &mut self.codes;
+        if self.slots.len().is_multiple_of(PIECE) {
+            let codes = Vec::with_capacity(PIECE * *num_dimensions);
+            pieces.push(Arc::new(Piece { codes, scales: Vec::with_capacity(PIECE) }));
+        }
+        // Copies the piece when a view holds it.
+        let piece = Arc::make_mut(pieces.last_mut().expect("a piece was pushed before the first code"));
+        piece.scales.push(scale);
+        piece.codes.extend(code);
         self.slots.insert(key, slot);
-        self.scales.push(scale);
-        self.codes.extend(code);
     }
 
     pub(super) fn len(&self) -> usize {
-        self.scales.len()
+        self.slots.len()
     }
 
     pub(super) fn slot(&self, key: VectorKey) -> Option<u32> {
         self.slots.get(&key).copied()
     }
 
-    pub(super) fn codes(&self) -> &[i8] {
+    /// The codes of all slots that are given out by now.
+    pub(super) const fn codes(&self) -> &Codes {
         &self.codes
     }
 
-    pub(super) fn scale(&self, slot: u32) -> f32 {
-        self.scales[slot as usize]
-    }
-
-    pub(super) const fn num_dimensions(&self) -> usize {
-        self.num_dimensions
-    }
-
-    /// The dot product of `query` with the code at `slot`, the query unrounded.
-    pub(super) fn exact_score(&self, slot: u32, query: &[f32]) -> f32 {
-        let start = slot as usize * self.num_dimensions;
-        let code = &self.codes[start..start + self.num_dimensions];
-        let sum: f32 = code.iter().zip(query).map(|(&byte, &x)| f32::from(byte) * x).sum();
-        sum * self.scale(slot)
+    const fn num_dimensions(&self) -> usize {
+        self.codes.num_dimensions()
     }
 }
 
@@ -134,7 +165,7 @@ impl VectorFile {
         while let Some(row) = rows.next().map_err(sqlite)? {
             self.last_row = row.get(0).map_err(sqlite)?;
             let mut table = table.write().unwrap_or_else(PoisonError::into_inner);
-            match sound_row(row, table.num_dimensions) {
+            match sound_row(row, table.num_dimensions()) {
                 None => num_damaged += 1,
                 Some((key, _, _)) if table.slot(key).is_some() => {}
                 Some((key, scale, code)) => table.push(key, scale, code.iter().map(|&byte| byte.cast_signed())),
@@ -157,8 +188,8 @@ impl VectorFile {
     ) -> Result<(), IndexError> {
         let unknown: Vec<&(VectorKey, Vec<f32>)> = {
             let table = table.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some((_, vector)) = vectors.iter().find(|(_, vector)| vector.len() != table.num_dimensions) {
-                return Err(IndexError::Dimensions { expected: table.num_dimensions, found: vector.len() });
+            if let Some((_, vector)) = vectors.iter().find(|(_, vector)| vector.len() != table.num_dimensions()) {
+                return Err(IndexError::Dimensions { expected: table.num_dimensions(), found: vector.len() });
             }
             vectors.iter().filter(|(key, _)| table.slot(*key).is_none()).collect()
         };

@@ -1,0 +1,116 @@
+//! What is read of a segment again and again, kept as long as the segment lives: its columns, and its files.
+//!
+//! A segment's content never changes, only which of its chunks are alive. A filter is about files, so it is decided once
+//! for each file, and chunks only look up their file's answer.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use tantivy::columnar::ColumnValues;
+use tantivy::{DocId, SegmentReader};
+
+use super::schema::{CHUNK_ID, FORMAT, KEY_HIGH, KEY_LOW, MODIFIED_MS, PATH, REVISION, join};
+use crate::extract::Format;
+use crate::index::{ChunkId, Filter, IndexError, VectorKey};
+
+/// The columns of one segment.
+pub(super) struct Columns {
+    chunk_ids: Arc<dyn ColumnValues<u64>>,
+    keys_high: Arc<dyn ColumnValues<u64>>,
+    keys_low: Arc<dyn ColumnValues<u64>>,
+    revisions: Arc<dyn ColumnValues<u64>>,
+    files: OnceLock<Files>,
+}
+
+/// The files of one segment.
+struct Files {
+    /// The file of each chunk.
+    of_doc: Vec<u32>,
+    facts: Vec<Facts>,
+}
+
+/// What filters ask about a file.
+struct Facts {
+    path: String,
+    /// `None` where the name is of no format that this program knows; nothing admits it then.
+    format: Option<Format>,
+    modified_ms: i64,
+}
+
+impl Columns {
+    pub(super) fn open(reader: &SegmentReader) -> Result<Self, IndexError> {
+        let column = |name| Ok(reader.fast_fields().u64(name).map_err(super::tantivy)?.first_or_default_col(0));
+        Ok(Self {
+            chunk_ids: column(CHUNK_ID)?,
+            keys_high: column(KEY_HIGH)?,
+            keys_low: column(KEY_LOW)?,
+            revisions: column(REVISION)?,
+            files: OnceLock::new(),
+        })
+    }
+
+    pub(super) fn chunk_id(&self, doc: DocId) -> ChunkId {
+        ChunkId(self.chunk_ids.get_val(doc))
+    }
+
+    pub(super) fn key(&self, doc: DocId) -> VectorKey {
+        join(self.keys_high.get_val(doc), self.keys_low.get_val(doc))
+    }
+
+    pub(super) fn revision(&self, doc: DocId) -> u64 {
+        self.revisions.get_val(doc)
+    }
+
+    /// The live chunks whose file passes the filter, in order.
+    pub(super) fn passing(&self, reader: &SegmentReader, filter: &Filter) -> Result<Vec<DocId>, IndexError> {
+        let files = if let Some(files) = self.files.get() {
+            files
+        } else {
+            let read = Files::read(reader)?;
+            self.files.get_or_init(|| read)
+        };
+        let admits =
+            |facts: &Facts| facts.format.is_some_and(|format| filter.admits(&facts.path, format, facts.modified_ms));
+        let admitted: Vec<bool> = files.facts.iter().map(admits).collect();
+        let admitted = |doc: &DocId| admitted[files.of_doc[*doc as usize] as usize];
+        Ok(reader.doc_ids_alive().filter(admitted).collect())
+    }
+}
+
+/// The distinct values of a text column in their order, and which of them each chunk has.
+type TextColumn = (Vec<String>, Arc<dyn ColumnValues<u64>>);
+
+impl Files {
+    fn read(reader: &SegmentReader) -> Result<Self, IndexError> {
+        let columns = reader.fast_fields();
+        let terms = |name| -> Result<TextColumn, IndexError> {
+            let missing = || IndexError::Unusable { reason: format!("a segment has no column `{name}`") };
+            let column = columns.str(name).map_err(super::tantivy)?.ok_or_else(missing)?;
+            let mut terms = Vec::with_capacity(column.num_terms());
+            let mut stream = column.dictionary().stream().map_err(super::io)?;
+            while stream.advance() {
+                terms.push(String::from_utf8_lossy(stream.key()).into_owned());
+            }
+            Ok((terms, column.ords().clone().first_or_default_col(u64::MAX)))
+        };
+        let (paths, path_of) = terms(PATH)?;
+        let (formats, format_of) = terms(FORMAT)?;
+        let modified = columns.i64(MODIFIED_MS).map_err(super::tantivy)?.first_or_default_col(0);
+        let term = |terms: &[String], ordinal: u64| {
+            usize::try_from(ordinal).ok().and_then(|ordinal| terms.get(ordinal)).cloned().unwrap_or_default()
+        };
+        let mut files = Self { of_doc: Vec::with_capacity(reader.max_doc() as usize), facts: Vec::new() };
+        // A path may stand for two files here: one that was replaced, and is dead, and the one that replaced it.
+        let mut numbers: HashMap<(u64, u64, i64), u32> = HashMap::new();
+        for doc in 0..reader.max_doc() {
+            let (path, format, modified_ms) = (path_of.get_val(doc), format_of.get_val(doc), modified.get_val(doc));
+            let number = *numbers.entry((path, format, modified_ms)).or_insert_with(|| {
+                let format = Format::from_name(&term(&formats, format));
+                files.facts.push(Facts { path: term(&paths, path), format, modified_ms });
+                u32::try_from(files.facts.len() - 1).expect("a segment has fewer files than chunks, numbered by u32")
+            });
+            files.of_doc.push(number);
+        }
+        Ok(files)
+    }
+}
