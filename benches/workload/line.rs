@@ -17,7 +17,7 @@ use super::File;
 /// Files of a workspace are refused beyond this, as by default.
 const MAX_FILE_BYTES: u64 = 512 * 1024 * 1024;
 /// Files of a batch and vectors of one call, as the line has them.
-pub const BATCH_FILES: usize = 1_024;
+pub const BATCH_FILES: usize = 4_096;
 pub const BATCH_VECTORS: usize = 512;
 
 /// Opens the index of the default workspace of a data folder, where the engine has it.

@@ -158,7 +158,7 @@ fn candidates(question: &str, evidence: &Evidence<'_>) -> Result<Vec<Candidate>,
 }
 
 fn terms_of(text: &str) -> Vec<String> {
-    query_terms(text, Analysis::Stemmed, usize::MAX).into_iter().map(|(term, _)| term).collect()
+    query_terms(text, Analysis::Stemmed, usize::MAX).into_iter().map(|term| term.text).collect()
 }
 
 /// How much each word of the question counts: words that few candidates hold count more.

@@ -1,69 +1,131 @@
 //! Text to the terms of BM25, the same for indexing and for asking.
 //!
 //! Two analyses: the *stemmed* one (parts of words, lower case, accents folded, English stems, without stop words) and
-//! the *exact* one (words as written in lower case, and identifiers such as `v1.2.3` or `max_tokens` whole as well).
+//! the *exact* one (words as written in lower case, and identifiers such as `v1.2.3` or `max_tokens` whole as well),
+//! which leaves out what the stemmed one keeps as it is: a word that is its own stem needs to be kept once only.
 //! Scripts that are written without spaces become overlapping pairs of characters, and single characters beside them,
 //! as Lucene's CJK analysis does.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use tantivy::tokenizer::{
-    AsciiFoldingFilter, Language, LowerCaser, RemoveLongFilter, Stemmer, StopWordFilter, TextAnalyzer, Token,
-    TokenStream, Tokenizer,
+    AsciiFoldingFilter, Language, LowerCaser, RawTokenizer, Stemmer, StopWordFilter, TextAnalyzer, Token, TokenStream,
+    Tokenizer,
 };
 
 /// Longer words are not indexed, in bytes: nobody types them.
 const MAX_TERM_BYTES: usize = 100;
+/// Words whose terms are remembered, before all are forgotten.
+const MAX_KNOWN_WORDS: usize = 60_000;
 
 /// What a text is analysed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Analysis {
     /// Stemmed parts of words.
     Stemmed,
-    /// Words and identifiers as written.
+    /// Words and identifiers as written, but for words that are their own stem.
     Exact,
+}
+
+/// A term of a query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueryTerm {
+    /// The term as it is indexed.
+    pub text: String,
+    /// How often it is in the query.
+    pub times: u32,
+    /// How many of these times the query has it as it is indexed, in small or capital letters.
+    pub times_as_written: u32,
 }
 
 /// The analysis as tantivy runs it over a field.
 #[must_use]
 pub fn text_analyzer(analysis: Analysis) -> TextAnalyzer {
-    let words = WordTokenizer::new(analysis, false);
-    analyzer_over(words)
+    TextAnalyzer::builder(WordTokenizer::new(analysis, false)).build()
 }
 
-fn analyzer_over(words: WordTokenizer) -> TextAnalyzer {
-    let long = RemoveLongFilter::limit(MAX_TERM_BYTES);
-    match words.analysis {
-        Analysis::Stemmed => TextAnalyzer::builder(words)
-            .filter(long)
-            .filter(LowerCaser)
-            .filter(StopWordFilter::new(Language::English).expect("tantivy has English stop words"))
-            .filter(AsciiFoldingFilter)
-            .filter(Stemmer::new(Language::English))
-            .build(),
-        Analysis::Exact => TextAnalyzer::builder(words).filter(long).filter(LowerCaser).build(),
-    }
-}
-
-/// The distinct terms of a query with how often each is in it, in the order of first use, at most `max_terms`.
+/// The distinct terms of a query, in the order of first use, at most `max_terms`.
 #[must_use]
-pub fn query_terms(text: &str, analysis: Analysis, max_terms: usize) -> Vec<(String, u32)> {
-    let mut analyzer = analyzer_over(WordTokenizer::new(analysis, true));
-    let mut stream = analyzer.token_stream(text);
+pub fn query_terms(text: &str, analysis: Analysis, max_terms: usize) -> Vec<QueryTerm> {
+    let mut tokenizer = WordTokenizer::new(analysis, true);
+    let mut stream = tokenizer.token_stream(text);
     let mut places: HashMap<String, usize> = HashMap::new();
-    let mut terms: Vec<(String, u32)> = Vec::new();
+    let mut terms: Vec<QueryTerm> = Vec::new();
     while stream.advance() {
-        let term = &stream.token().text;
-        match places.get(term) {
-            Some(&place) => terms[place].1 += 1,
+        let Token { text: term, offset_from, offset_to, .. } = stream.token();
+        let place = match places.get(term) {
+            Some(&place) => place,
             None if terms.len() < max_terms => {
                 places.insert(term.clone(), terms.len());
-                terms.push((term.clone(), 1));
+                terms.push(QueryTerm { text: term.clone(), times: 0, times_as_written: 0 });
+                terms.len() - 1
             }
-            None => {}
-        }
+            None => continue,
+        };
+        terms[place].times += 1;
+        terms[place].times_as_written += u32::from(lower_case(&text[*offset_from..*offset_to]) == *term);
     }
     terms
+}
+
+/// All terms of a text with their positions, in order.
+#[must_use]
+pub fn positioned_terms(text: &str, analysis: Analysis) -> Vec<(usize, String)> {
+    let mut tokenizer = WordTokenizer::new(analysis, false);
+    let mut stream = tokenizer.token_stream(text);
+    let mut terms = Vec::new();
+    while stream.advance() {
+        terms.push((stream.token().position, stream.token().text.clone()));
+    }
+    terms
+}
+
+/// A phrase, to be looked for as it is written.
+#[derive(Debug, Clone)]
+pub struct Phrase {
+    words: Vec<String>,
+}
+
+impl Phrase {
+    /// The phrase that a text is, or `None` where it has not two words.
+    #[must_use]
+    pub fn of(text: &str) -> Option<Self> {
+        let words: Vec<String> = words(text).iter().map(|word| lower_case(&text[word.start..word.end])).collect();
+        (words.len() > 1).then_some(Self { words })
+    }
+
+    /// The terms that every text with this phrase has.
+    #[must_use]
+    pub fn terms(&self, analysis: Analysis) -> Vec<String> {
+        query_terms(&self.words.join(" "), analysis, usize::MAX).into_iter().map(|term| term.text).collect()
+    }
+
+    /// Whether a text has the phrase's words side by side, in small or capital letters, whatever stands between them that
+    /// is no word.
+    #[must_use]
+    pub fn is_in(&self, text: &str) -> bool {
+        let found = words(text);
+        let is_word = |(found, word): (&Piece, &String)| {
+            text[found.start..found.end].chars().flat_map(char::to_lowercase).eq(word.chars())
+        };
+        found.windows(self.words.len()).any(|found| {
+            let is_dense = found[found.len() - 1].position - found[0].position == found.len() - 1;
+            is_dense && found.iter().zip(&self.words).all(is_word)
+        })
+    }
+}
+
+/// The words of a text, or single characters in scripts without spaces, in order.
+fn words(text: &str) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    Tokens { text, pieces: &mut pieces, position: 0 }.cut(Analysis::Exact, false);
+    pieces.retain(|piece| !piece.is_identifier);
+    // A pair of characters comes before the single one at its position.
+    pieces.reverse();
+    pieces.dedup_by_key(|piece| piece.position);
+    pieces.reverse();
+    pieces
 }
 
 /// The words of a text that name one thing exactly and mean nothing by themselves: letters mixed with digits
@@ -85,20 +147,8 @@ pub fn identifiers(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// All terms of a text with their positions, in order.
-#[must_use]
-pub fn positioned_terms(text: &str, analysis: Analysis) -> Vec<(usize, String)> {
-    let mut analyzer = text_analyzer(analysis);
-    let mut stream = analyzer.token_stream(text);
-    let mut terms = Vec::new();
-    while stream.advance() {
-        terms.push((stream.token().position, stream.token().text.clone()));
-    }
-    terms
-}
-
-/// Cuts text into words, identifiers and character pairs.
-#[derive(Debug, Clone)]
+/// Cuts text into words, identifiers and character pairs, and makes terms of them.
+#[derive(Clone)]
 struct WordTokenizer {
     analysis: Analysis,
     /// A query asks for pairs only, where a run is long enough to have one.
@@ -108,17 +158,20 @@ struct WordTokenizer {
     token: Token,
 }
 
-/// A token before its text is copied.
+/// A token before it is made a term.
 #[derive(Debug, Clone, Copy)]
 struct Piece {
     start: usize,
     end: usize,
     position: usize,
+    /// Several words that are joined.
+    is_identifier: bool,
 }
 
 struct WordStream<'a> {
     text: &'a str,
     pieces: std::slice::Iter<'a, Piece>,
+    analysis: Analysis,
     current: &'a mut Token,
 }
 
@@ -129,18 +182,20 @@ impl Tokenizer for WordTokenizer {
         self.pieces.clear();
         let mut tokens = Tokens { text, pieces: &mut self.pieces, position: 0 };
         tokens.cut(self.analysis, self.for_query);
-        WordStream { text, pieces: self.pieces.iter(), current: &mut self.token }
+        WordStream { text, pieces: self.pieces.iter(), analysis: self.analysis, current: &mut self.token }
     }
 }
 
 impl TokenStream for WordStream<'_> {
     fn advance(&mut self) -> bool {
-        let Some(&Piece { start, end, position }) = self.pieces.next() else { return false };
-        self.current.text.clear();
-        self.current.text.push_str(&self.text[start..end]);
-        (self.current.offset_from, self.current.offset_to) = (start, end);
-        (self.current.position, self.current.position_length) = (position, 1);
-        true
+        for &Piece { start, end, position, is_identifier } in self.pieces.by_ref() {
+            if write_term(&self.text[start..end], self.analysis, is_identifier, &mut self.current.text) {
+                (self.current.offset_from, self.current.offset_to) = (start, end);
+                (self.current.position, self.current.position_length) = (position, 1);
+                return true;
+            }
+        }
+        false
     }
 
     fn token(&self) -> &Token {
@@ -156,6 +211,71 @@ impl WordTokenizer {
     fn new(analysis: Analysis, for_query: bool) -> Self {
         Self { analysis, for_query, pieces: Vec::new(), token: Token::default() }
     }
+}
+
+/// Writes the term of `word` into `term`; returns whether it has one.
+fn write_term(word: &str, analysis: Analysis, is_identifier: bool, term: &mut String) -> bool {
+    term.clear();
+    if is_identifier {
+        term.push_str(&lower_case(word));
+        return true;
+    }
+    // Numbers are their own stems, and too many to remember.
+    if word.bytes().all(|byte| byte.is_ascii_digit()) {
+        term.push_str(word);
+        return analysis == Analysis::Stemmed;
+    }
+    TERMS.with_borrow_mut(|terms| terms.write(word, analysis, term))
+}
+
+/// Words to terms, with the words of late remembered: a few thousand make up most of any text.
+struct Terms {
+    stems: TextAnalyzer,
+    known: HashMap<Box<str>, WordTerms, ahash::RandomState>,
+}
+
+/// What a word becomes; `None` where an analysis leaves it out.
+struct WordTerms {
+    stem: Option<Box<str>>,
+    exact: Option<Box<str>>,
+}
+
+thread_local! {
+    /// One for all fields and texts that a thread analyses.
+    static TERMS: RefCell<Terms> = RefCell::new(Terms::new());
+}
+
+impl Terms {
+    fn new() -> Self {
+        let stems = TextAnalyzer::builder(RawTokenizer::default())
+            .filter(LowerCaser)
+            .filter(StopWordFilter::new(Language::English).expect("tantivy has English stop words"))
+            .filter(AsciiFoldingFilter)
+            .filter(Stemmer::new(Language::English))
+            .build();
+        Self { stems, known: HashMap::default() }
+    }
+
+    /// Writes the term of `word` into `term`; returns whether it has one.
+    fn write(&mut self, word: &str, analysis: Analysis, term: &mut String) -> bool {
+        if !self.known.contains_key(word) {
+            if self.known.len() == MAX_KNOWN_WORDS {
+                self.known.clear();
+            }
+            let mut stream = self.stems.token_stream(word);
+            let stem: Option<Box<str>> = stream.advance().then(|| stream.token().text.as_str().into());
+            drop(stream);
+            let exact = Some(lower_case(word).into_boxed_str()).filter(|exact| stem.as_ref() != Some(exact));
+            self.known.insert(word.into(), WordTerms { stem, exact });
+        }
+        let WordTerms { stem, exact } = &self.known[word];
+        let found = if analysis == Analysis::Stemmed { stem } else { exact };
+        found.as_deref().inspect(|found| term.push_str(found)).is_some()
+    }
+}
+
+fn lower_case(word: &str) -> String {
+    word.chars().flat_map(char::to_lowercase).collect()
 }
 
 struct Tokens<'a> {
@@ -204,7 +324,7 @@ impl Tokens<'_> {
 
     fn push_at(&mut self, position: usize, start: usize, end: usize) {
         if end - start <= MAX_TERM_BYTES {
-            self.pieces.push(Piece { start, end, position });
+            self.pieces.push(Piece { start, end, position, is_identifier: false });
         }
     }
 
@@ -217,7 +337,7 @@ impl Tokens<'_> {
         let mut before: Option<char> = None;
         let mut parts = Vec::new();
         for (at, c) in word.char_indices() {
-            if before.is_some_and(char::is_lowercase) && c.is_uppercase() {
+            if before.is_some_and(char::is_lowercase) && !c.to_lowercase().eq([c]) {
                 parts.push((part_start, at));
                 part_start = at;
             }
@@ -256,7 +376,8 @@ impl Tokens<'_> {
             }
         }
         if whole_end > end {
-            self.push_at(self.position - 1, start, whole_end);
+            let position = self.position - 1;
+            self.pieces.push(Piece { start, end: whole_end, position, is_identifier: true });
         }
     }
 
@@ -306,51 +427,4 @@ const fn is_unspaced(c: char) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn terms(text: &str, analysis: Analysis) -> Vec<String> {
-        positioned_terms(text, analysis).into_iter().map(|(_, term)| term).collect()
-    }
-
-    #[test]
-    fn stems_and_stop_words_meet_in_the_stemmed_analysis() {
-        assert_eq!(terms("The Indexes are indexing, the café", Analysis::Stemmed), ["index", "index", "cafe"]);
-        assert_eq!(terms("The Indexes", Analysis::Exact), ["the", "indexes"]);
-    }
-
-    #[test]
-    fn an_identifier_is_found_whole_and_by_its_parts() {
-        assert_eq!(
-            terms("set max_chunk_tokens to v1.2.3.", Analysis::Exact),
-            ["set", "max", "max_chunk_tokens", "chunk", "tokens", "to", "v1", "v1.2.3", "2", "3"]
-        );
-        assert_eq!(terms("retrieveBatch", Analysis::Stemmed), ["retrievebatch", "retriev", "batch"]);
-    }
-
-    #[test]
-    fn identifiers_are_told_from_words_and_numbers() {
-        let text =
-            "What does SLU-4417 in bench-07 mean for maxOpenSegments, max_tokens (commit 7c1e0fa) on 2 November 2026?";
-        assert_eq!(identifiers(text), ["slu-4417", "bench-07", "maxopensegments", "max_tokens", "7c1e0fa"]);
-    }
-
-    #[test]
-    fn scripts_without_spaces_become_pairs_and_single_characters() {
-        assert_eq!(terms("東京都 x", Analysis::Stemmed), ["東京", "東", "京都", "京", "都", "x"]);
-        assert_eq!(query_terms("東京都", Analysis::Stemmed, 9), [("東京".to_owned(), 1), ("京都".to_owned(), 1)]);
-        assert_eq!(query_terms("都", Analysis::Stemmed, 9), [("都".to_owned(), 1)]);
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn every_query_term_is_among_the_terms_of_the_same_text(text in "\\PC{0,200}") {
-            for analysis in [Analysis::Stemmed, Analysis::Exact] {
-                let indexed = terms(&text, analysis);
-                for (term, _) in query_terms(&text, analysis, usize::MAX) {
-                    proptest::prop_assert!(indexed.contains(&term), "{term:?} of {text:?}");
-                }
-            }
-        }
-    }
-}
+mod tests;

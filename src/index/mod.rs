@@ -153,7 +153,7 @@ pub struct Batch {
 pub struct LexicalQuery {
     /// Plain words, as a person typed them.
     pub words: String,
-    /// Quoted phrases: their words side by side, as written, count extra.
+    /// Quoted phrases: chunks that have their words side by side, as written, score higher by the rarity of the words.
     pub phrases: Vec<String>,
     /// The weights of the fields.
     pub weights: FieldWeights,

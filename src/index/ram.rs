@@ -6,16 +6,16 @@
 //! # Not here
 //! Nothing is kept when the process ends.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use super::analyzer::{Analysis, positioned_terms, query_terms};
+use super::analyzer::{Analysis, Phrase, QueryTerm, positioned_terms, query_terms};
 use super::{Batch, ChunkRecord, Counts, Filter, Index, IndexError, LexicalQuery, Scored, Snapshot, VectorKey};
 use crate::workspace::{RelPath, Revision};
 
 const K1: f32 = 1.2;
 const B: f32 = 0.75;
-/// What a phrase found as written counts, against its words found singly.
+/// What a phrase counts, against its words found singly.
 const PHRASE_WEIGHT: f32 = 2.0;
 
 /// An index in memory.
@@ -121,48 +121,25 @@ impl Field {
         (1.0 + (num_chunks - num_with_term + 0.5) / (num_with_term + 0.5)).ln()
     }
 
-    /// Adds to `scores` the BM25 of what `frequency` counts in each chunk, with `idf` given the chunks that have any.
-    fn add(
-        &self,
-        scores: &mut BTreeMap<usize, f32>,
-        weight: f32,
-        idf: f32,
-        frequency: impl Fn(&[(usize, String)]) -> usize,
-    ) {
+    fn idf_of(&self, term: &str) -> f32 {
+        self.idf(self.terms.iter().filter(|terms| terms.iter().any(|(_, found)| found == term)).count())
+    }
+
+    /// Adds to `scores` the BM25 of a term in each chunk.
+    fn add_term(&self, scores: &mut BTreeMap<usize, f32>, weight: f32, term: &str) {
         if weight <= 0.0 {
             return;
         }
+        let idf = self.idf_of(term);
         let num_terms: usize = self.terms.iter().map(Vec::len).sum();
         let average = num_terms as f32 / self.terms.len().max(1) as f32;
         for (at, terms) in self.terms.iter().enumerate() {
-            let found = frequency(terms) as f32;
+            let found = terms.iter().filter(|(_, found)| found == term).count() as f32;
             if found > 0.0 {
                 let norm = K1 * (1.0 - B + B * terms.len() as f32 / average);
                 *scores.entry(at).or_default() += weight * idf * found * (K1 + 1.0) / (found + norm);
             }
         }
-    }
-
-    fn add_term(&self, scores: &mut BTreeMap<usize, f32>, weight: f32, term: &str) {
-        let num_with_term = self.terms.iter().filter(|terms| terms.iter().any(|(_, found)| found == term)).count();
-        let frequency = |terms: &[(usize, String)]| terms.iter().filter(|(_, found)| found == term).count();
-        self.add(scores, weight, self.idf(num_with_term), frequency);
-    }
-
-    /// A phrase's weight is the sum of its terms'.
-    fn add_phrase(&self, scores: &mut BTreeMap<usize, f32>, weight: f32, phrase: &[(usize, String)]) {
-        let num_with =
-            |term: &str| self.terms.iter().filter(|terms| terms.iter().any(|(_, found)| found == term)).count();
-        let idf = phrase.iter().map(|(_, term)| self.idf(num_with(term))).sum();
-        let frequency = |terms: &[(usize, String)]| {
-            let there: HashSet<(usize, &str)> = terms.iter().map(|(at, term)| (*at, term.as_str())).collect();
-            let (first_at, first) = &phrase[0];
-            let begins = there.iter().filter(|(_, term)| term == first);
-            begins
-                .filter(|(at, _)| phrase.iter().all(|(offset, term)| there.contains(&(at + offset - first_at, term))))
-                .count()
-        };
-        self.add(scores, weight, idf, frequency);
     }
 }
 
@@ -180,30 +157,37 @@ impl Snapshot for RamSnapshot {
         let weights = query.weights;
         let all_words = [std::slice::from_ref(&query.words), query.phrases.as_slice()].concat().join(" ");
         let exact = self.field(Analysis::Exact, |chunk| chunk.words.clone());
+        let body = self.field(Analysis::Stemmed, |chunk| format!("{}{}", chunk.gap, chunk.words));
         let fields = [
-            (self.field(Analysis::Stemmed, |chunk| format!("{}{}", chunk.gap, chunk.words)), weights.body),
             (self.field(Analysis::Stemmed, |chunk| chunk.file.title.clone().unwrap_or_default()), weights.title),
             (self.field(Analysis::Stemmed, |chunk| chunk.place.trail.join("\n")), weights.trail),
             (self.field(Analysis::Stemmed, |chunk| chunk.file.path.to_string()), weights.path),
         ];
         let mut scores = BTreeMap::new();
         let stemmed = query_terms(&all_words, Analysis::Stemmed, usize::MAX);
-        for (term, times) in &stemmed {
+        for QueryTerm { text, times, times_as_written } in &stemmed {
+            let as_written = weights.exact * *times_as_written as f32;
+            body.add_term(&mut scores, weights.body * *times as f32 + as_written, text);
             for (field, weight) in &fields {
-                field.add_term(&mut scores, *weight * *times as f32, term);
+                field.add_term(&mut scores, *weight * *times as f32, text);
             }
         }
-        for (term, times) in query_terms(&all_words, Analysis::Exact, usize::MAX) {
-            let is_stop_word = query_terms(&term, Analysis::Stemmed, 1).is_empty();
+        for QueryTerm { text, times, .. } in query_terms(&all_words, Analysis::Exact, usize::MAX) {
+            let is_stop_word = query_terms(&text, Analysis::Stemmed, 1).is_empty();
             if stemmed.is_empty() || !is_stop_word {
-                exact.add_term(&mut scores, if stemmed.is_empty() { 1.0 } else { weights.exact * times as f32 }, &term);
+                exact.add_term(&mut scores, if stemmed.is_empty() { 1.0 } else { weights.exact * times as f32 }, &text);
             }
         }
         for phrase in &query.phrases {
-            let mut terms = positioned_terms(phrase, Analysis::Exact);
-            terms.dedup_by_key(|(position, _)| *position);
-            if terms.len() > 1 {
-                exact.add_phrase(&mut scores, PHRASE_WEIGHT, &terms);
+            let Some(words) = Phrase::of(phrase) else { continue };
+            let score: f32 = match words.terms(Analysis::Stemmed) {
+                stems if stems.is_empty() => words.terms(Analysis::Exact).iter().map(|term| exact.idf_of(term)).sum(),
+                stems => stems.iter().map(|term| body.idf_of(term)).sum(),
+            };
+            for (at, chunk) in self.chunks.iter().enumerate() {
+                if words.is_in(&chunk.words) {
+                    *scores.entry(at).or_default() += PHRASE_WEIGHT * score;
+                }
             }
         }
         let found = self.passing(filter).filter_map(|(address, chunk)| {

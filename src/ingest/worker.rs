@@ -19,7 +19,7 @@ use crate::workspace::{
 };
 
 /// Changes that become visible together, at most: enough that a commit's cost is small beside its files'.
-const MAX_BATCH_FILES: usize = 1_024;
+const MAX_BATCH_FILES: usize = 4_096;
 /// Bytes of files that one batch reads, about: what is held in memory at a time.
 const MAX_BATCH_BYTES: u64 = 64 * 1024 * 1024;
 /// White space of more bytes than this is not kept between two chunks.

@@ -35,6 +35,9 @@ const RRF_K: f32 = 60.0;
 const MIN_CANDIDATES: usize = 100;
 const CANDIDATES_PER_HIT: usize = 4;
 
+/// Chunks that are looked at beyond as many as passages are wanted, before it is known how many merge.
+const EXTRA_CHUNKS: usize = 8;
+
 /// Threads of queries alone: those that read and chunk files are busy for seconds at a time. A whole search runs in one of
 /// them and shares parts of its work with the others, so it is handed over once.
 static QUERY_THREADS: LazyLock<ThreadPool> = LazyLock::new(|| {
@@ -95,11 +98,18 @@ fn search_here(
     filter: &Filter,
 ) -> Result<Vec<Hit>, SearchError> {
     let ranked = rank(snapshot, embedder, ranking, request, filter)?;
-    // Merging takes neighbours from beyond the cut, so a few more chunks than passages are looked at.
-    let considered = &ranked[..ranked.len().min(request.k.saturating_mul(2).saturating_add(8))];
-    let addresses: Vec<u64> = considered.iter().map(|chunk| chunk.address).collect();
-    let chunks = snapshot.load(&addresses)?;
-    Ok(passages::assemble(workspace, considered, chunks, request.k, request.explain))
+    // Merging takes neighbours from beyond the cut, and so do chunks with the same words as others.
+    let mut num_considered = request.k.saturating_add(EXTRA_CHUNKS);
+    loop {
+        let considered = &ranked[..ranked.len().min(num_considered)];
+        let addresses: Vec<u64> = considered.iter().map(|chunk| chunk.address).collect();
+        let chunks = snapshot.load(&addresses)?;
+        let hits = passages::assemble(workspace, considered, chunks, request.k, request.explain);
+        if hits.len() == request.k || considered.len() == ranked.len() {
+            return Ok(hits);
+        }
+        num_considered = num_considered.saturating_mul(2);
+    }
 }
 
 /// The fused list of chunks, best first.

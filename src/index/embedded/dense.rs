@@ -4,8 +4,7 @@
 //! vector was missing are looked up again when the table has grown.
 
 use std::cmp::Ordering;
-use std::collections::{BinaryHeap, HashMap};
-use std::ops::Range;
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -13,7 +12,8 @@ use tantivy::{DocId, SegmentReader};
 
 use super::kernel::{dot_products, exact_score};
 use super::segment::Columns;
-use super::vectors::{Code, Codes, VectorTable};
+use super::snapshot::Segment;
+use super::vectors::{Codes, VectorTable};
 use crate::index::ChunkId;
 
 /// Marks a chunk whose vector is not known.
@@ -25,12 +25,14 @@ const MIN_TASK: usize = 4_096;
 /// Tasks for each core, so that one that is late leaves its share to the others.
 const TASKS_PER_CORE: usize = 4;
 /// Candidates beyond the limit that are scored again with the unrounded query.
-const RESCORE_MARGIN: usize = 64;
+const RESCORE_MARGIN: usize = 16;
 
 /// Which vector each chunk of one segment names.
 #[derive(Debug)]
 pub(super) struct SegmentVectors {
     slots: Vec<u32>,
+    /// The chunks that have a vector, in the order of their slots.
+    by_slot: Vec<DocId>,
     num_missing: usize,
     table_len: usize,
 }
@@ -48,15 +50,21 @@ impl SegmentVectors {
         {
             return Arc::clone(before);
         }
-        let mut slots = before.map_or_else(|| vec![NO_SLOT; reader.max_doc() as usize], |before| before.slots.clone());
-        let mut num_missing = 0;
-        for (doc, slot) in (0..).zip(&mut slots) {
-            if *slot == NO_SLOT {
-                *slot = table.slot(columns.key(doc)).unwrap_or(NO_SLOT);
-                num_missing += usize::from(*slot == NO_SLOT);
+        let (mut slots, mut by_slot) = before.map_or_else(
+            || (vec![NO_SLOT; reader.max_doc() as usize], Vec::new()),
+            |before| (before.slots.clone(), before.by_slot.clone()),
+        );
+        let num_known = by_slot.len();
+        for (doc, slot) in (0..).zip(&mut slots).filter(|(_, slot)| **slot == NO_SLOT) {
+            if let Some(found) = table.slot(columns.key(doc)) {
+                *slot = found;
+                by_slot.push(doc);
             }
         }
-        Arc::new(Self { slots, num_missing, table_len: table.len() })
+        // What was not found before has a slot of after then, so it follows what was.
+        by_slot[num_known..].sort_unstable_by_key(|&doc| slots[doc as usize]);
+        let num_missing = slots.len() - by_slot.len();
+        Arc::new(Self { slots, by_slot, num_missing, table_len: table.len() })
     }
 
     /// How many of the segment's live chunks have a vector.
@@ -68,62 +76,74 @@ impl SegmentVectors {
         num_docs - reader.doc_ids_alive().filter(|&doc| self.slot(doc).is_none()).count()
     }
 
+    /// The chunks that have a vector, with it, in the order of slots; the dead ones too.
+    pub(super) fn with_slots(&self) -> impl Iterator<Item = (DocId, u32)> {
+        self.by_slot.iter().map(|&doc| (doc, self.slots[doc as usize]))
+    }
+
     pub(super) fn slot(&self, doc: DocId) -> Option<u32> {
         self.slots.get(doc as usize).copied().filter(|&slot| slot != NO_SLOT)
     }
 }
 
-/// One segment as the scan sees it.
-pub(super) struct ScanSegment<'a> {
-    pub ordinal: u32,
-    pub reader: &'a SegmentReader,
-    pub columns: &'a Columns,
-    pub vectors: &'a SegmentVectors,
-    /// The chunks that pass the filter and live, or `None` where all do.
-    pub passing: Option<&'a [DocId]>,
+/// A query as codes are multiplied with it: whole numbers that leave their sums room in 32 bits.
+struct WideQuery {
+    numbers: Vec<i16>,
+    scale: f32,
 }
 
-/// A part of a segment: places in [`ScanSegment::passing`] where there is a filter, otherwise documents.
-struct Task<'a> {
-    segment: &'a ScanSegment<'a>,
-    docs: Range<usize>,
+/// The largest number of a wide query. 4,000 products of it with a byte stay below 2^31.
+const WIDE_MAX: f32 = 4_095.0;
+
+impl WideQuery {
+    fn of(query: &[f32]) -> Self {
+        let largest = query.iter().filter(|x| x.is_finite()).fold(0.0_f32, |largest, x| largest.max(x.abs()));
+        let scale = if largest > 0.0 { largest / WIDE_MAX } else { 1.0 };
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the quotient is at most `WIDE_MAX` by the choice of scale"
+        )]
+        let number = |x: &f32| if x.is_finite() { (x / scale).round() as i16 } else { 0 };
+        Self { numbers: query.iter().map(number).collect(), scale }
+    }
+}
+
+/// A chunk that is scanned, and where its vector is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub slot: u32,
+    pub segment: u32,
+    pub doc: DocId,
 }
 
 /// The best `limit` chunks by dot product, best first, ties by id: `(score, id, segment, document)`.
+///
+/// `places` in the order of their slots are scanned several times faster than in any other: memory is read ahead only
+/// from page to next page, and a page holds ten codes.
 pub(super) fn scan(
     codes: &Codes,
-    segments: &[ScanSegment<'_>],
+    places: &[Place],
+    segments: &[Segment],
     query: &[f32],
     limit: usize,
 ) -> Vec<(f32, ChunkId, u32, DocId)> {
-    let code = Code::of(query);
+    let wide = WideQuery::of(query);
     let keep = limit.saturating_add(RESCORE_MARGIN);
-    let num_docs = |segment: &ScanSegment<'_>| segment.passing.map_or(segment.vectors.slots.len(), <[DocId]>::len);
-    let task_len = segments.iter().map(num_docs).sum::<usize>() / (rayon::current_num_threads() * TASKS_PER_CORE);
-    let task_len = task_len.max(MIN_TASK);
-    let tasks: Vec<Task<'_>> = segments
-        .iter()
-        .flat_map(|segment| {
-            let starts = (0..num_docs(segment)).step_by(task_len);
-            starts.map(move |start| Task { segment, docs: start..num_docs(segment).min(start + task_len) })
-        })
-        .collect();
-    let mut candidates: Vec<Candidate> = match tasks.as_slice() {
-        [only] => scan_task(codes, &code, only, keep),
-        tasks => tasks.par_iter().flat_map_iter(|task| scan_task(codes, &code, task, keep)).collect(),
+    let task_len = (places.len() / (rayon::current_num_threads() * TASKS_PER_CORE)).max(MIN_TASK);
+    let mut candidates: Vec<Candidate> = if places.len() <= task_len {
+        scan_task(codes, &wide, places, keep)
+    } else {
+        places.par_chunks(task_len).flat_map_iter(|places| scan_task(codes, &wide, places, keep)).collect()
     };
     candidates.sort_unstable_by(|a, b| b.cmp(a));
     // Rounding the query costs a little order among near equals, so more than asked for are scored with it unrounded.
     let cut = candidates.get(keep).map_or(f32::NEG_INFINITY, |candidate| candidate.score);
-    let columns_of: HashMap<u32, &Columns> =
-        segments.iter().map(|segment| (segment.ordinal, segment.columns)).collect();
     let mut best: Vec<(f32, ChunkId, u32, DocId)> = candidates
         .into_iter()
         .take_while(|candidate| candidate.score >= cut)
-        .map(|candidate| {
-            let columns = columns_of[&candidate.segment];
-            let score = exact_score(codes.code(candidate.slot), query) * codes.scale(candidate.slot);
-            (score, columns.chunk_id(candidate.doc), candidate.segment, candidate.doc)
+        .map(|Candidate { place: Place { slot, segment, doc }, .. }| {
+            let score = exact_score(codes.code(slot), query) * codes.scale(slot);
+            (score, segments[segment as usize].columns.chunk_id(doc), segment, doc)
         })
         .collect();
     best.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
@@ -131,12 +151,16 @@ pub(super) fn scan(
     best
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy)]
 struct Candidate {
     score: f32,
-    segment: u32,
-    doc: DocId,
-    slot: u32,
+    place: Place,
+}
+
+impl PartialEq for Candidate {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
 }
 
 impl Eq for Candidate {}
@@ -149,30 +173,31 @@ impl PartialOrd for Candidate {
 
 impl Ord for Candidate {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.score.total_cmp(&other.score).then_with(|| (other.segment, other.doc).cmp(&(self.segment, self.doc)))
+        let at = |candidate: &Self| (candidate.place.segment, candidate.place.doc);
+        self.score.total_cmp(&other.score).then_with(|| at(other).cmp(&at(self)))
     }
 }
 
-/// The best `keep` chunks of one task, and all that equal the last of them.
-fn scan_task(codes: &Codes, query: &Code, task: &Task<'_>, keep: usize) -> Vec<Candidate> {
-    let Task { segment, docs } = task;
-    let alive = segment.reader.alive_bitset();
+/// The best `keep` of some places, and all that equal the last of them.
+fn scan_task(codes: &Codes, query: &WideQuery, places: &[Place], keep: usize) -> Vec<Candidate> {
     let mut heap: BinaryHeap<std::cmp::Reverse<Candidate>> = BinaryHeap::with_capacity(keep + 1);
     let mut equals: Vec<Candidate> = Vec::new();
-    let mut found: Vec<(DocId, u32)> = Vec::with_capacity(BLOCK);
-    let mut rows: Vec<&[i8]> = Vec::with_capacity(BLOCK);
-    let mut scores = [0_i32; BLOCK];
-    let mut score_block = |found: &mut Vec<(DocId, u32)>, rows: &mut Vec<&[i8]>| {
-        dot_products(rows, &query.bytes, &mut scores);
-        for (&(doc, slot), &score) in found.iter().zip(&scores) {
-            let score = score as f32 * codes.scale(slot) * query.scale;
-            let candidate = Candidate { score, segment: segment.ordinal, doc, slot };
+    let mut products = [0_i32; BLOCK];
+    let mut rest = places;
+    while let Some(first) = rest.first() {
+        // Places side by side have their codes side by side, to the end of a piece of the table.
+        let (rows, scales) = codes.rows_at(first.slot);
+        let most = rest.len().min(scales.len()).min(BLOCK);
+        let run = (first.slot..).zip(&rest[..most]).take_while(|(slot, place)| place.slot == *slot).count();
+        dot_products(&rows[..run * query.numbers.len()], &query.numbers, &mut products);
+        for ((&place, &product), scale) in rest[..run].iter().zip(&products).zip(scales) {
+            let candidate = Candidate { score: product as f32 * scale * query.scale, place };
             if heap.len() < keep {
                 heap.push(std::cmp::Reverse(candidate));
             } else if let Some(worst) = heap.peek().map(|worst| worst.0)
-                && score >= worst.score
+                && candidate.score >= worst.score
             {
-                if score > worst.score {
+                if candidate.score > worst.score {
                     heap.pop();
                     heap.push(std::cmp::Reverse(candidate));
                     if heap.peek().is_some_and(|new_worst| new_worst.0.score > worst.score) {
@@ -185,27 +210,7 @@ fn scan_task(codes: &Codes, query: &Code, task: &Task<'_>, keep: usize) -> Vec<C
                 }
             }
         }
-        found.clear();
-        rows.clear();
-    };
-    let mut offer = |doc: DocId| {
-        if let Some(slot) = segment.vectors.slot(doc) {
-            found.push((doc, slot));
-            rows.push(codes.code(slot));
-            if found.len() == BLOCK {
-                score_block(&mut found, &mut rows);
-            }
-        }
-    };
-    if let Some(passing) = segment.passing {
-        passing[docs.clone()].iter().for_each(|&doc| offer(doc));
-    } else {
-        for doc in docs.clone().map(|doc| u32::try_from(doc).expect("tantivy numbers documents by u32")) {
-            if alive.is_none_or(|alive| alive.is_alive(doc)) {
-                offer(doc);
-            }
-        }
+        rest = &rest[run..];
     }
-    score_block(&mut found, &mut rows);
     heap.into_iter().map(|candidate| candidate.0).chain(equals).collect()
 }

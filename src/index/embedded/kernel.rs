@@ -8,13 +8,13 @@ use multiversion::multiversion;
 /// Partial sums of [`exact_score`].
 const LANES: usize = 16;
 
-/// Writes into `scores[i]` the integer dot product of `query` with `codes[i]`.
+/// Writes into `scores[i]` the integer dot product of `query` with the `i`th code; `codes` holds one after the other.
 ///
-/// Panics when a code is shorter than the query.
+/// The query is as wide as products are, so that it is widened once for all codes.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2", "aarch64+neon"))]
-pub(super) fn dot_products(codes: &[&[i8]], query: &[i8], scores: &mut [i32]) {
-    for (code, score) in codes.iter().zip(scores) {
-        *score = code[..query.len()].iter().zip(query).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum();
+pub(super) fn dot_products(codes: &[i8], query: &[i16], scores: &mut [i32]) {
+    for (code, score) in codes.chunks_exact(query.len()).zip(scores) {
+        *score = code.iter().zip(query).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum();
     }
 }
 
@@ -44,11 +44,11 @@ mod tests {
     fn the_dispatched_loops_equal_the_plain_ones() {
         let codes: Vec<i8> = (0..5 * 390).map(|i| i8::try_from((i * 37) % 255 - 127).unwrap()).collect();
         let query: Vec<i8> = (0..390).map(|i| i8::try_from((i * 91) % 255 - 127).unwrap()).collect();
-        let picked: Vec<&[i8]> = [4, 0, 2].into_iter().map(|slot| &codes[slot * 390..][..390]).collect();
-        let mut scores = [0; 3];
-        dot_products(&picked, &query, &mut scores);
+        let wide: Vec<i16> = query.iter().map(|&x| i16::from(x)).collect();
+        let mut scores = [0; 5];
+        dot_products(&codes, &wide, &mut scores);
         let floats: Vec<f32> = query.iter().map(|&x| f32::from(x)).collect();
-        for (code, score) in picked.into_iter().zip(scores) {
+        for (code, score) in codes.chunks_exact(390).zip(scores) {
             let expected: i32 = code.iter().zip(&query).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum();
             assert_eq!(score, expected);
             // These sums are whole numbers that single precision holds.

@@ -6,29 +6,31 @@ use std::sync::Arc;
 
 use tantivy::index::SegmentId;
 use tantivy::query::{
-    BitSetDocSet, BooleanQuery, BoostQuery, ConstScorer, EnableScoring, Explanation, Occur, PhraseQuery, Query, Scorer,
-    TermQuery, Weight,
+    BitSetDocSet, BooleanQuery, BoostQuery, ConstScorer, EnableScoring, Explanation, Occur, Query, Scorer, TermQuery,
+    Weight,
 };
 use tantivy::schema::IndexRecordOption;
 use tantivy::{BitSet, DocAddress, DocId, Score, Searcher, SegmentReader, Term};
 
+use super::phrase::WithPhrase;
 use super::schema::Fields;
 use super::snapshot::{Passing, Segment};
-use crate::index::analyzer::{Analysis, positioned_terms, query_terms};
+use crate::index::analyzer::{Analysis, QueryTerm, query_terms};
 use crate::index::{ChunkId, IndexError, LexicalQuery};
 
 /// More distinct words of a query are not looked up.
 const MAX_QUERY_TERMS: usize = 256;
 /// A filter that passes less than this part of a segment leads the search; a wider one is asked about each candidate.
 const NARROW_PART: usize = 16;
-/// How much a phrase found as written counts, against its words found singly.
+/// How much a phrase counts, against its words found singly.
 const PHRASE_WEIGHT: f32 = 2.0;
 
-/// The query as tantivy runs it, or `None` where it has no word that could be found.
-pub(super) fn build(query: &LexicalQuery, fields: &Fields) -> Option<BooleanQuery> {
+/// The query as tantivy runs it, or `None` where it has no word that could be found. `phrases` is what was found of its
+/// phrases.
+pub(super) fn build(query: &LexicalQuery, fields: &Fields, phrases: Vec<WithPhrase>) -> Option<BooleanQuery> {
     let weights = query.weights;
-    let phrases = query.phrases.iter().map(String::as_str);
-    let words: String = std::iter::once(query.words.as_str()).chain(phrases).collect::<Vec<_>>().join(" ");
+    let quoted = query.phrases.iter().map(String::as_str);
+    let words: String = std::iter::once(query.words.as_str()).chain(quoted).collect::<Vec<_>>().join(" ");
     let mut clauses: Vec<(Occur, Box<dyn Query>)> = Vec::new();
     let mut add = |clause: Box<dyn Query>, weight: f32| {
         if weight > 0.0 {
@@ -39,35 +41,25 @@ pub(super) fn build(query: &LexicalQuery, fields: &Fields) -> Option<BooleanQuer
         Box::new(TermQuery::new(Term::from_field_text(field, text), IndexRecordOption::WithFreqs))
     };
     let stemmed = query_terms(&words, Analysis::Stemmed, MAX_QUERY_TERMS);
-    for (text, times) in &stemmed {
-        let by_field = [
-            (fields.body, weights.body),
-            (fields.title, weights.title),
-            (fields.trail, weights.trail),
-            (fields.path_words, weights.path),
-        ];
-        for (field, weight) in by_field {
+    for QueryTerm { text, times, times_as_written } in &stemmed {
+        // The exact field leaves out words that are their own stem: the body stands for it.
+        let in_body = weights.body * *times as f32 + weights.exact * *times_as_written as f32;
+        add(term(fields.body, text), in_body);
+        for (field, weight) in
+            [(fields.title, weights.title), (fields.trail, weights.trail), (fields.path_words, weights.path)]
+        {
             add(term(field, text), weight * *times as f32);
         }
     }
     // Stop words are looked up as written only where the query has nothing else.
     let only_stop_words = stemmed.is_empty();
-    for (text, times) in query_terms(&words, Analysis::Exact, MAX_QUERY_TERMS) {
+    for QueryTerm { text, times, .. } in query_terms(&words, Analysis::Exact, MAX_QUERY_TERMS) {
         if only_stop_words || !query_terms(&text, Analysis::Stemmed, 1).is_empty() {
             add(term(fields.exact, &text), if only_stop_words { 1.0 } else { weights.exact * times as f32 });
         }
     }
-    for phrase in &query.phrases {
-        let mut terms: Vec<(usize, Term)> = Vec::new();
-        for (position, text) in positioned_terms(phrase, Analysis::Exact) {
-            // An identifier stands at the position of its first word, and the words suffice to find it.
-            if terms.last().is_none_or(|(last, _)| *last != position) {
-                terms.push((position, Term::from_field_text(fields.exact, &text)));
-            }
-        }
-        if terms.len() > 1 {
-            add(Box::new(PhraseQuery::new_with_offset(terms)), PHRASE_WEIGHT);
-        }
+    for WithPhrase { score, ids, chunks } in phrases {
+        add(Box::new(TheseQuery { ids, these: Arc::new(chunks), score }), PHRASE_WEIGHT);
     }
     (!clauses.is_empty()).then(|| BooleanQuery::from(clauses))
 }
@@ -86,7 +78,7 @@ pub(super) fn search(
     let wide = words.weight(scoring).map_err(super::tantivy)?;
     let narrow = passing.map(|passing| {
         let ids = searcher.segment_readers().iter().map(SegmentReader::segment_id).collect();
-        let filter = PassingQuery { ids, passing: Arc::clone(passing) };
+        let filter = TheseQuery { ids, these: Arc::clone(passing), score: 0.0 };
         BooleanQuery::from(vec![(Occur::Must, Box::new(words) as Box<dyn Query>), (Occur::Must, Box::new(filter))])
             .weight(scoring)
     });
@@ -111,7 +103,8 @@ pub(super) fn search(
     Ok(best.into_list())
 }
 
-fn bit_set(docs: &[DocId], reader: &SegmentReader) -> BitSet {
+/// Chunks of a segment as a set.
+pub(super) fn bit_set(docs: &[DocId], reader: &SegmentReader) -> BitSet {
     let mut set = BitSet::with_max_value(reader.max_doc());
     for &doc in docs {
         set.insert(doc);
@@ -171,27 +164,28 @@ impl Best {
     }
 }
 
-/// Matches the chunks that pass a filter, for tantivy to intersect with the words of a query.
+/// Matches given chunks and gives each the same score, for tantivy to combine with the words of a query.
 #[derive(Debug, Clone)]
-struct PassingQuery {
+struct TheseQuery {
     ids: Vec<SegmentId>,
-    passing: Arc<Passing>,
+    these: Arc<Passing>,
+    score: Score,
 }
 
-impl Query for PassingQuery {
+impl Query for TheseQuery {
     fn weight(&self, _: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
         Ok(Box::new(self.clone()))
     }
 }
 
-impl Weight for PassingQuery {
-    fn scorer(&self, reader: &SegmentReader, _: Score) -> tantivy::Result<Box<dyn Scorer>> {
+impl Weight for TheseQuery {
+    fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
         let ordinal = self.ids.iter().position(|&id| id == reader.segment_id());
-        let docs = ordinal.map_or(&[][..], |ordinal| self.passing[ordinal].as_slice());
-        Ok(Box::new(ConstScorer::new(BitSetDocSet::from(bit_set(docs, reader)), 0.0)))
+        let docs = ordinal.map_or(&[][..], |ordinal| self.these[ordinal].as_slice());
+        Ok(Box::new(ConstScorer::new(BitSetDocSet::from(bit_set(docs, reader)), self.score * boost)))
     }
 
     fn explain(&self, _: &SegmentReader, doc: DocId) -> tantivy::Result<Explanation> {
-        Ok(Explanation::new_with_string(format!("chunk {doc} passes the filter"), 0.0))
+        Ok(Explanation::new_with_string(format!("chunk {doc} is one of these"), self.score))
     }
 }

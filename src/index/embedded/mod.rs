@@ -8,6 +8,7 @@
 mod dense;
 mod kernel;
 mod lexical;
+mod phrase;
 mod schema;
 mod segment;
 mod snapshot;
@@ -34,7 +35,7 @@ use super::{Batch, Index, IndexError, Snapshot, VectorKey};
 use crate::workspace::Revision;
 
 /// Changes with the schema, the analysis and the layout of the vectors: another version is built anew.
-const FORMAT_VERSION: u32 = 2;
+const FORMAT_VERSION: u32 = 3;
 /// Memory of the writer for a few files: the least that tantivy takes, because it is cleared for every commit.
 const SMALL_BATCH_BYTES: usize = 15_000_000;
 /// Memory of the writer for many files, for all its threads together.
@@ -43,6 +44,16 @@ const LARGE_BATCH_BYTES: usize = 160_000_000;
 const MAX_WRITER_THREADS: usize = 4;
 /// Batches with more chunks are large.
 const LARGE_BATCH_CHUNKS: usize = 2_000;
+
+/// Blocks of stored chunks that are kept unpacked, for each segment: 8 MB.
+const KEPT_BLOCKS: usize = 512;
+/// Bytes of a block of stored chunks, about.
+const STORE_BLOCK_BYTES: usize = 16 * 1024;
+
+/// Segments of fewer chunks are merged as equals.
+const SMALL_SEGMENT_CHUNKS: u32 = 1_000;
+/// Larger ones are merged with those that are up to two to this power larger or smaller.
+const LEVEL_LOG_SIZE: f64 = 2.0;
 
 /// What an index is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,7 +144,8 @@ impl EmbeddedIndex {
         let mut vectors = VectorFile::open(&folder.join("vectors.db"), access == Access::Write)?;
         let table = RwLock::new(VectorTable::new(num_dimensions));
         vectors.catch_up(&table)?;
-        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map_err(tantivy)?;
+        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).doc_store_cache_num_blocks(KEPT_BLOCKS);
+        let reader = reader.try_into().map_err(tantivy)?;
         let opened = Self {
             folder: postings,
             access,
@@ -271,16 +283,20 @@ impl Writer {
         let writer: IndexWriter = index.writer_with_num_threads(num_threads, memory).map_err(tantivy)?;
         let mut merges = LogMergePolicy::default();
         merges.set_del_docs_ratio_before_merge(0.25);
+        // Commits of a few files are merged with each other, and not each time with a segment a hundred times as large.
+        merges.set_min_layer_size(SMALL_SEGMENT_CHUNKS);
+        merges.set_level_log_size(LEVEL_LOG_SIZE);
         writer.set_merge_policy(Box::new(merges));
         Ok(writer)
     }
 }
 
-/// Stored chunks in blocks that hold about ten: a search loads single ones, and zstd makes them a third smaller than LZ4.
+/// Stored chunks are compressed some twenty in a block: a search loads single ones. Zstandard makes them a third smaller
+/// than LZ4. A thread for it alone would not pay for a few files, and for many all cores are busy as it is.
 fn settings() -> IndexSettings {
     IndexSettings {
         docstore_compression: Compressor::Zstd(ZstdCompressor { compression_level: Some(3) }),
-        docstore_blocksize: 8 * 1024,
+        docstore_blocksize: STORE_BLOCK_BYTES,
         docstore_compress_dedicated_thread: false,
         ..IndexSettings::default()
     }

@@ -4,14 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tantivy::TantivyDocument;
-use tantivy::schema::{
-    FAST, Field, INDEXED, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions, Value,
-};
+use tantivy::schema::{FAST, Field, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions, Value};
+use tantivy::{DocId, TantivyDocument};
 
-use crate::extract::Format;
+use super::segment::Columns;
 use crate::index::{ChunkPlace, ChunkRecord, FileFacts, IndexError, VectorKey};
-use crate::workspace::{ContentHash, RelPath, Revision};
+use crate::workspace::{ContentHash, LineRange, RelPath, Revision, Span};
 
 /// The name under which the stemmed analysis is registered.
 pub(super) const STEMMED: &str = "pincite_stemmed";
@@ -47,13 +45,30 @@ pub(super) struct Fields {
     pub stored: Field,
 }
 
-/// What is stored beside the words and the fast fields.
+/// What is stored beside the words and the fast fields, after the content hash: as a list, since names would be a third of
+/// it. The numbers are ordinal, start and end of the span, page, first and last line.
 #[derive(Debug, Serialize, Deserialize)]
-struct Stored {
-    hash: ContentHash,
-    place: ChunkPlace,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    title: Option<String>,
+struct Stored(
+    (u32, usize, usize, Option<u32>, Option<(u32, u32)>),
+    Vec<String>,
+    Option<String>,
+    String,
+    Option<String>,
+);
+
+impl Stored {
+    fn of(chunk: &ChunkRecord) -> Self {
+        let ChunkPlace { ordinal, span, page, lines, trail, header, context } = chunk.place.clone();
+        let numbers = (ordinal, span.start, span.end, page, lines.map(|lines| (lines.start, lines.end)));
+        Self(numbers, trail, header, context, chunk.file.title.clone())
+    }
+
+    /// The place, and the document's title.
+    fn parts(self) -> (ChunkPlace, Option<String>) {
+        let Self((ordinal, start, end, page, lines), trail, header, context, title) = self;
+        let lines = lines.map(|(start, end)| LineRange { start, end });
+        (ChunkPlace { ordinal, span: Span::new(start, end), page, lines, trail, header, context }, title)
+    }
 }
 
 impl Fields {
@@ -66,14 +81,14 @@ impl Fields {
         let words = || analysed(STEMMED, IndexRecordOption::WithFreqs);
         let fields = Self {
             path: builder.add_text_field(PATH, STRING | FAST | STORED),
-            format: builder.add_text_field(FORMAT, TextOptions::default().set_fast("raw") | STORED),
-            modified_ms: builder.add_i64_field(MODIFIED_MS, FAST | STORED),
-            revision: builder.add_u64_field(REVISION, FAST | STORED | INDEXED),
+            format: builder.add_text_field(FORMAT, TextOptions::default().set_fast("raw")),
+            modified_ms: builder.add_i64_field(MODIFIED_MS, FAST),
+            revision: builder.add_u64_field(REVISION, FAST),
             chunk_id: builder.add_u64_field(CHUNK_ID, FAST),
             key_high: builder.add_u64_field(KEY_HIGH, FAST),
             key_low: builder.add_u64_field(KEY_LOW, FAST),
             body: builder.add_text_field("body", words() | STORED),
-            exact: builder.add_text_field("exact", analysed(EXACT, IndexRecordOption::WithFreqsAndPositions)),
+            exact: builder.add_text_field("exact", analysed(EXACT, IndexRecordOption::WithFreqs)),
             title: builder.add_text_field("title", words()),
             trail: builder.add_text_field("trail", words()),
             path_words: builder.add_text_field("path_words", words()),
@@ -84,8 +99,8 @@ impl Fields {
 
     pub(super) fn document(&self, chunk: &ChunkRecord) -> Result<TantivyDocument, IndexError> {
         let file = &chunk.file;
-        let stored = Stored { hash: file.content_hash, place: chunk.place.clone(), title: file.title.clone() };
-        let stored = serde_json::to_vec(&stored).map_err(|error| IndexError::Io(Box::new(error)))?;
+        let mut stored = file.content_hash.0.to_vec();
+        serde_json::to_writer(&mut stored, &Stored::of(chunk)).map_err(|error| IndexError::Io(Box::new(error)))?;
         let mut document = TantivyDocument::new();
         document.add_text(self.path, file.path.as_str());
         document.add_text(self.format, file.format.name());
@@ -108,26 +123,33 @@ impl Fields {
         Ok(document)
     }
 
-    /// The chunk that a stored document and the `key` of its columns make.
-    pub(super) fn record(&self, document: &TantivyDocument, key: VectorKey) -> Result<ChunkRecord, IndexError> {
+    /// The chunk that a stored document and its columns make.
+    pub(super) fn record(
+        &self,
+        document: &TantivyDocument,
+        columns: &Columns,
+        doc: DocId,
+    ) -> Result<ChunkRecord, IndexError> {
         let damaged = |what: &str| IndexError::Unusable { reason: format!("a stored chunk has no valid `{what}`") };
         let values: HashMap<Field, _> = document.field_values().collect();
         let text = |field: Field, what: &str| values.get(&field).and_then(Value::as_str).ok_or_else(|| damaged(what));
-        let number = |field: Field, what: &str| values.get(&field).and_then(Value::as_u64).ok_or_else(|| damaged(what));
         let stored = values.get(&self.stored).and_then(Value::as_bytes).ok_or_else(|| damaged("stored"))?;
+        let (hash, stored) = stored.split_first_chunk().ok_or_else(|| damaged("stored"))?;
         let stored: Stored = serde_json::from_slice(stored).map_err(|_| damaged("stored"))?;
+        let (place, title) = stored.parts();
         let body = text(self.body, "body")?;
-        let gap_bytes = body.len().checked_sub(stored.place.span.len()).ok_or_else(|| damaged("span"))?;
+        let gap_bytes = body.len().checked_sub(place.span.len()).ok_or_else(|| damaged("span"))?;
         let (gap, words) = body.split_at_checked(gap_bytes).ok_or_else(|| damaged("span"))?;
         let file = FileFacts {
             path: text(self.path, PATH)?.parse::<RelPath>().map_err(|_| damaged(PATH))?,
-            content_hash: stored.hash,
-            revision: Revision(number(self.revision, REVISION)?),
-            format: Format::from_name(text(self.format, FORMAT)?).ok_or_else(|| damaged(FORMAT))?,
-            modified_ms: values.get(&self.modified_ms).and_then(Value::as_i64).ok_or_else(|| damaged(MODIFIED_MS))?,
-            title: stored.title,
+            content_hash: ContentHash(*hash),
+            revision: Revision(columns.revision(doc)),
+            format: columns.format(doc).ok_or_else(|| damaged(FORMAT))?,
+            modified_ms: columns.modified_ms(doc),
+            title,
         };
-        Ok(ChunkRecord { file: Arc::new(file), place: stored.place, words: words.to_owned(), gap: gap.to_owned(), key })
+        let (words, gap) = (words.to_owned(), gap.to_owned());
+        Ok(ChunkRecord { file: Arc::new(file), place, words, gap, key: columns.key(doc) })
     }
 }
 

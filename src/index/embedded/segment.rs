@@ -19,6 +19,9 @@ pub(super) struct Columns {
     keys_high: Arc<dyn ColumnValues<u64>>,
     keys_low: Arc<dyn ColumnValues<u64>>,
     revisions: Arc<dyn ColumnValues<u64>>,
+    modified_ms: Arc<dyn ColumnValues<i64>>,
+    /// The names of formats, `None` for one that this program does not know, and which each chunk has.
+    formats: (Vec<Option<Format>>, Arc<dyn ColumnValues<u64>>),
     files: OnceLock<Files>,
 }
 
@@ -45,6 +48,11 @@ impl Columns {
             keys_high: column(KEY_HIGH)?,
             keys_low: column(KEY_LOW)?,
             revisions: column(REVISION)?,
+            modified_ms: reader.fast_fields().i64(MODIFIED_MS).map_err(super::tantivy)?.first_or_default_col(0),
+            formats: {
+                let (names, format_of) = text_column(reader, FORMAT)?;
+                (names.iter().map(|name| Format::from_name(name)).collect(), format_of)
+            },
             files: OnceLock::new(),
         })
     }
@@ -61,12 +69,22 @@ impl Columns {
         self.revisions.get_val(doc)
     }
 
+    pub(super) fn modified_ms(&self, doc: DocId) -> i64 {
+        self.modified_ms.get_val(doc)
+    }
+
+    /// `None` where the name is of no format that this program knows.
+    pub(super) fn format(&self, doc: DocId) -> Option<Format> {
+        let (formats, format_of) = &self.formats;
+        usize::try_from(format_of.get_val(doc)).ok().and_then(|ordinal| formats.get(ordinal)).copied().flatten()
+    }
+
     /// The live chunks whose file passes the filter, in order.
     pub(super) fn passing(&self, reader: &SegmentReader, filter: &Filter) -> Result<Vec<DocId>, IndexError> {
         let files = if let Some(files) = self.files.get() {
             files
         } else {
-            let read = Files::read(reader)?;
+            let read = Files::read(reader, self)?;
             self.files.get_or_init(|| read)
         };
         let admits =
@@ -80,33 +98,28 @@ impl Columns {
 /// The distinct values of a text column in their order, and which of them each chunk has.
 type TextColumn = (Vec<String>, Arc<dyn ColumnValues<u64>>);
 
+fn text_column(reader: &SegmentReader, name: &str) -> Result<TextColumn, IndexError> {
+    let missing = || IndexError::Unusable { reason: format!("a segment has no column `{name}`") };
+    let column = reader.fast_fields().str(name).map_err(super::tantivy)?.ok_or_else(missing)?;
+    let mut terms = Vec::with_capacity(column.num_terms());
+    let mut stream = column.dictionary().stream().map_err(super::io)?;
+    while stream.advance() {
+        terms.push(String::from_utf8_lossy(stream.key()).into_owned());
+    }
+    Ok((terms, column.ords().clone().first_or_default_col(u64::MAX)))
+}
+
 impl Files {
-    fn read(reader: &SegmentReader) -> Result<Self, IndexError> {
-        let columns = reader.fast_fields();
-        let terms = |name| -> Result<TextColumn, IndexError> {
-            let missing = || IndexError::Unusable { reason: format!("a segment has no column `{name}`") };
-            let column = columns.str(name).map_err(super::tantivy)?.ok_or_else(missing)?;
-            let mut terms = Vec::with_capacity(column.num_terms());
-            let mut stream = column.dictionary().stream().map_err(super::io)?;
-            while stream.advance() {
-                terms.push(String::from_utf8_lossy(stream.key()).into_owned());
-            }
-            Ok((terms, column.ords().clone().first_or_default_col(u64::MAX)))
-        };
-        let (paths, path_of) = terms(PATH)?;
-        let (formats, format_of) = terms(FORMAT)?;
-        let modified = columns.i64(MODIFIED_MS).map_err(super::tantivy)?.first_or_default_col(0);
-        let term = |terms: &[String], ordinal: u64| {
-            usize::try_from(ordinal).ok().and_then(|ordinal| terms.get(ordinal)).cloned().unwrap_or_default()
-        };
+    fn read(reader: &SegmentReader, columns: &Columns) -> Result<Self, IndexError> {
+        let (paths, path_of) = text_column(reader, PATH)?;
+        let path = |ordinal: u64| usize::try_from(ordinal).ok().and_then(|ordinal| paths.get(ordinal)).cloned();
         let mut files = Self { of_doc: Vec::with_capacity(reader.max_doc() as usize), facts: Vec::new() };
         // A path may stand for two files here: one that was replaced, and is dead, and the one that replaced it.
-        let mut numbers: HashMap<(u64, u64, i64), u32> = HashMap::new();
+        let mut numbers: HashMap<(u64, Option<Format>, i64), u32> = HashMap::new();
         for doc in 0..reader.max_doc() {
-            let (path, format, modified_ms) = (path_of.get_val(doc), format_of.get_val(doc), modified.get_val(doc));
-            let number = *numbers.entry((path, format, modified_ms)).or_insert_with(|| {
-                let format = Format::from_name(&term(&formats, format));
-                files.facts.push(Facts { path: term(&paths, path), format, modified_ms });
+            let (ordinal, format, modified_ms) = (path_of.get_val(doc), columns.format(doc), columns.modified_ms(doc));
+            let number = *numbers.entry((ordinal, format, modified_ms)).or_insert_with(|| {
+                files.facts.push(Facts { path: path(ordinal).unwrap_or_default(), format, modified_ms });
                 u32::try_from(files.facts.len() - 1).expect("a segment has fewer files than chunks, numbered by u32")
             });
             files.of_doc.push(number);

@@ -1,23 +1,26 @@
 //! One visible state of the embedded index, and the reads that a query makes of it.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rayon::prelude::*;
 use tantivy::collector::DocSetCollector;
 use tantivy::index::SegmentId;
 use tantivy::query::TermQuery;
 use tantivy::schema::IndexRecordOption;
-use tantivy::{DocAddress, DocId, Searcher, SegmentReader, TantivyDocument, Term};
+use tantivy::{BitSet, DocAddress, DocId, Searcher, SegmentReader, TantivyDocument, Term};
 
-use super::dense::{ScanSegment, SegmentVectors, scan};
+use super::dense::{Place, SegmentVectors, scan};
 use super::schema::Fields;
 use super::segment::Columns;
 use super::vectors::{Codes, VectorTable};
-use super::{lexical, tantivy};
+use super::{lexical, phrase, tantivy};
 use crate::index::{ChunkRecord, Counts, Filter, IndexError, LexicalQuery, Scored, Snapshot, VectorKey};
 use crate::workspace::{RelPath, Revision};
 
+/// A filter that passes less than this part of the chunks has them looked up; a wider one is asked about each.
+const NARROW_PART: usize = 4;
 /// Chunks that one core loads at the least.
 const MIN_LOADED: usize = 8;
 
@@ -30,6 +33,8 @@ pub(super) struct State {
     segments: Vec<Segment>,
     /// Every code that a segment's chunk was found to have.
     codes: Codes,
+    /// All live chunks that have a vector, in the order of slots; made when the first query asks.
+    places: OnceLock<Vec<Place>>,
     counts: Counts,
 }
 
@@ -63,7 +68,14 @@ impl State {
             counts.num_embedded += vectors.num_live(reader);
             segments.push(Segment { id, columns, vectors });
         }
-        Ok(Self { searcher: Some(searcher), revision, segments, codes: table.codes().clone(), counts })
+        Ok(Self {
+            searcher: Some(searcher),
+            revision,
+            segments,
+            codes: table.codes().clone(),
+            places: OnceLock::new(),
+            counts,
+        })
     }
 
     /// The same postings with the vectors that have come since.
@@ -76,6 +88,36 @@ impl State {
 
     pub(super) const fn revision(&self) -> Revision {
         self.revision
+    }
+
+    fn places(&self) -> &[Place] {
+        self.places.get_or_init(|| {
+            let mut places = Vec::with_capacity(self.counts.num_embedded);
+            for (ordinal, (reader, segment)) in (0..).zip(self.segments()) {
+                let alive = reader.alive_bitset();
+                let live =
+                    segment.vectors.with_slots().filter(|&(doc, _)| alive.is_none_or(|alive| alive.is_alive(doc)));
+                places.extend(live.map(|(doc, slot)| Place { slot, segment: ordinal, doc }));
+            }
+            // Stable, because that is fast on what is in order by segments.
+            places.sort_by_key(|place| place.slot);
+            places
+        })
+    }
+
+    /// Those of the passing chunks that have a vector.
+    fn places_of(&self, passing: &Passing) -> Vec<Place> {
+        if passing.iter().map(Vec::len).sum::<usize>() < self.counts.num_chunks / NARROW_PART {
+            let mut places = Vec::new();
+            for (ordinal, (segment, docs)) in (0..).zip(self.segments.iter().zip(passing)) {
+                let place = |&doc: &DocId| Some(Place { slot: segment.vectors.slot(doc)?, segment: ordinal, doc });
+                places.extend(docs.iter().filter_map(place));
+            }
+            return places;
+        }
+        let sets: Vec<BitSet> =
+            self.segments().zip(passing).map(|((reader, _), docs)| lexical::bit_set(docs, reader)).collect();
+        self.places().iter().filter(|place| sets[place.segment as usize].contains(place.doc)).copied().collect()
     }
 
     fn segments(&self) -> impl Iterator<Item = (&SegmentReader, &Segment)> {
@@ -121,8 +163,11 @@ impl Snapshot for EmbeddedSnapshot {
     fn lexical(&self, query: &LexicalQuery, filter: &Filter, limit: usize) -> Result<Vec<Scored>, IndexError> {
         let Some(searcher) = &self.state.searcher else { return Ok(Vec::new()) };
         let limit = limit.min(self.state.counts.num_chunks);
-        let Some(query) = lexical::build(query, &self.fields).filter(|_| limit > 0) else { return Ok(Vec::new()) };
         let passing = self.passing(filter)?;
+        let find = |phrase: &String| phrase::find(searcher, &self.fields, phrase, passing.as_deref()).transpose();
+        let phrases = query.phrases.iter().filter_map(find).collect::<Result<_, _>>()?;
+        let query = lexical::build(query, &self.fields, phrases).filter(|_| limit > 0);
+        let Some(query) = query else { return Ok(Vec::new()) };
         let best = lexical::search(searcher, query, &self.state.segments, passing.as_ref(), limit)?;
         let scored =
             |(score, id, at): (f32, _, DocAddress)| Scored { address: pack(at.segment_ord, at.doc_id), id, score };
@@ -139,17 +184,11 @@ impl Snapshot for EmbeddedSnapshot {
             return Ok(Vec::new());
         }
         let passing = self.passing(filter)?;
-        let segments: Vec<ScanSegment<'_>> = (0..)
-            .zip(self.state.segments())
-            .map(|(ordinal, (reader, segment))| ScanSegment {
-                ordinal,
-                reader,
-                columns: &segment.columns,
-                vectors: &segment.vectors,
-                passing: passing.as_ref().map(|passing| passing[ordinal as usize].as_slice()),
-            })
-            .collect();
-        let best = scan(codes, &segments, query, limit);
+        let places = match passing.as_deref() {
+            None => Cow::Borrowed(self.state.places()),
+            Some(passing) => Cow::Owned(self.state.places_of(passing)),
+        };
+        let best = scan(codes, &places, &self.state.segments, query, limit);
         Ok(best
             .into_iter()
             .map(|(score, id, segment, doc)| Scored { address: pack(segment, doc), id, score })
@@ -167,7 +206,7 @@ impl Snapshot for EmbeddedSnapshot {
                 return Err(foreign());
             }
             let document: TantivyDocument = searcher.doc(address).map_err(tantivy)?;
-            self.fields.record(&document, self.state.segments[ordinal].columns.key(address.doc_id))
+            self.fields.record(&document, &self.state.segments[ordinal].columns, address.doc_id)
         };
         // Each chunk is in a block that has to be decompressed.
         addresses.par_iter().with_min_len(MIN_LOADED).map(load).collect()

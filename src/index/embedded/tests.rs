@@ -162,13 +162,14 @@ fn a_damaged_table_of_vectors_is_unusable_or_asks_for_the_lost_ones_again() {
 fn a_row_of_the_wrong_shape_is_asked_for_again() {
     let folder = closed();
     let table = rusqlite::Connection::open(folder.path().join("vectors.db")).unwrap();
-    for broken in ["key = x'00'", "code = 'text'", "scale = 'text'", "checksum = -1", "code = x'0102'"] {
+    for broken in ["keys = x'00'", "codes = 'text'", "scales = 'text'", "checksum = -1", "codes = x'0102'"] {
         table.execute(&format!("UPDATE vectors SET {broken} WHERE id = (SELECT max(id) FROM vectors)"), []).unwrap();
         let index = open(folder.path(), Access::Write);
-        assert_eq!(index.snapshot().unwrap().unembedded(9).unwrap().len(), 1, "{broken}");
+        let waiting = index.snapshot().unwrap().unembedded(9).unwrap();
+        assert_eq!(waiting.len(), 3, "{broken}");
         assert_answers(&index, broken);
-        let text = &index.snapshot().unwrap().unembedded(9).unwrap()[0].1;
-        index.add_vectors(&[(key_of(text), vector_of(text))]).unwrap();
+        let again: Vec<_> = waiting.iter().map(|(key, text)| (*key, vector_of(text))).collect();
+        index.add_vectors(&again).unwrap();
         assert_eq!(index.snapshot().unwrap().counts().unwrap().num_embedded, 3, "{broken}");
     }
 }

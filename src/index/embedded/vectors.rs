@@ -1,8 +1,9 @@
 //! Vectors by content: a table on disk that only grows, and the same codes in memory, in large pieces.
 //!
 //! # Invariants
-//! - A row is a fact (this text under this model has this vector), so nothing here knows of files or deletes.
-//! - A row whose checksum does not fit is as good as absent: its text is embedded again.
+//! - A vector is a fact (this text under this model has this vector), so nothing here knows of files or deletes.
+//! - A row holds the vectors that came together. One whose checksum does not fit is as good as absent: its texts are
+//!   embedded again.
 //! - Rows are committed before they are in memory, so a reader process never knows less than it will after a restart.
 
 use std::collections::HashMap;
@@ -18,6 +19,9 @@ use crate::index::{IndexError, VectorKey};
 /// How long a statement waits for another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Codes are nearly noise: any level finds that one value is more frequent than another, a fourteenth, and none finds more.
+const CODES_LEVEL: i32 = 1;
+
 /// A vector as it is scanned: one byte a dimension, and what to multiply them by.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Code {
@@ -26,14 +30,19 @@ pub(super) struct Code {
 }
 
 impl Code {
-    /// Rounds a vector to the nearest multiples of its largest component's 127th part. What is no number counts 0, so
-    /// that every score is one.
+    /// Rounds a vector to the nearest multiples of its largest component's 127th part, and takes as their scale what brings
+    /// them nearest to the vector. What is no number counts 0, so that every score is one.
     pub(super) fn of(vector: &[f32]) -> Self {
         let finite = |x: &&f32| x.is_finite();
         let largest = vector.iter().filter(finite).fold(0.0_f32, |largest, x| largest.max(x.abs()));
-        let scale = if largest > 0.0 { largest / 127.0 } else { 1.0 };
-        #[expect(clippy::cast_possible_truncation, reason = "the quotient lies in -127..=127 by the choice of scale")]
-        let bytes = vector.iter().map(|x| if x.is_finite() { (x / scale).round() as i8 } else { 0 }).collect();
+        let step = if largest > 0.0 { largest / 127.0 } else { 1.0 };
+        #[expect(clippy::cast_possible_truncation, reason = "the quotient lies in -127..=127 by the choice of step")]
+        let bytes: Vec<i8> = vector.iter().map(|x| if x.is_finite() { (x / step).round() as i8 } else { 0 }).collect();
+        // By least squares: the step itself would make vectors too long or too short by the sum of what was rounded.
+        let rounded = || bytes.iter().map(|&byte| f32::from(byte));
+        let product: f32 = vector.iter().zip(rounded()).filter(|(x, _)| x.is_finite()).map(|(x, byte)| x * byte).sum();
+        let square: f32 = rounded().map(|byte| byte * byte).sum();
+        let scale = if square > 0.0 && (product / square).is_finite() { product / square } else { step };
         Self { bytes, scale }
     }
 }
@@ -64,6 +73,12 @@ impl Codes {
     pub(super) fn code(&self, slot: u32) -> &[i8] {
         let start = slot as usize % PIECE * self.num_dimensions;
         &self.piece(slot).codes[start..start + self.num_dimensions]
+    }
+
+    /// The codes and scales from a slot on, to the end of what lies together in memory.
+    pub(super) fn rows_at(&self, slot: u32) -> (&[i8], &[f32]) {
+        let (piece, at) = (self.piece(slot), slot as usize % PIECE);
+        (&piece.codes[at * self.num_dimensions..], &piece.scales[at..])
     }
 
     pub(super) fn scale(&self, slot: u32) -> f32 {
@@ -135,10 +150,10 @@ impl VectorFile {
             let connection = Connection::open(path).map_err(sqlite)?;
             connection
                 .execute_batch(
-                    "PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+                    "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
                      CREATE TABLE IF NOT EXISTS vectors (
-                         id INTEGER PRIMARY KEY, key BLOB NOT NULL, scale REAL NOT NULL, code BLOB NOT NULL,
-                         checksum INTEGER NOT NULL)",
+                         id INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, keys BLOB NOT NULL, scales BLOB NOT NULL,
+                         codes BLOB NOT NULL)",
                 )
                 .map_err(sqlite)?;
             connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
@@ -159,22 +174,28 @@ impl VectorFile {
         }
         let Some(connection) = &self.connection else { return Ok(false) };
         let mut statement = connection
-            .prepare_cached("SELECT id, key, scale, code, checksum FROM vectors WHERE id > ?1 ORDER BY id")
+            .prepare_cached("SELECT id, checksum, keys, scales, codes FROM vectors WHERE id > ?1 ORDER BY id")
             .map_err(sqlite)?;
         let mut rows = statement.query([self.last_row]).map_err(sqlite)?;
         while let Some(row) = rows.next().map_err(sqlite)? {
             self.last_row = row.get(0).map_err(sqlite)?;
             let mut table = table.write().unwrap_or_else(PoisonError::into_inner);
-            match sound_row(row, table.num_dimensions()) {
-                None => num_damaged += 1,
-                Some((key, _, _)) if table.slot(key).is_some() => {}
-                Some((key, scale, code)) => table.push(key, scale, code.iter().map(|&byte| byte.cast_signed())),
+            let Some((keys, scales, codes)) = sound_row(row, table.num_dimensions()) else {
+                num_damaged += 1;
+                continue;
+            };
+            let num_dimensions = table.num_dimensions();
+            for ((&key, &scale), code) in keys.iter().zip(scales).zip(codes.chunks_exact(num_dimensions)) {
+                let key = VectorKey(u128::from_be_bytes(key));
+                if table.slot(key).is_none() {
+                    table.push(key, f32::from_be_bytes(scale), code.iter().map(|&byte| byte.cast_signed()));
+                }
             }
         }
         if num_damaged > 0 {
             tracing::warn!(
                 num_damaged,
-                "vectors on disk are damaged or of another model; their texts are embedded again"
+                "rows of vectors on disk are damaged or of another model; their texts are embedded again"
             );
         }
         Ok(self.last_row > before)
@@ -194,21 +215,21 @@ impl VectorFile {
             vectors.iter().filter(|(key, _)| table.slot(*key).is_none()).collect()
         };
         let Some(connection) = &mut self.connection else { return Err(IndexError::ReadOnly) };
-        let transaction = connection.transaction().map_err(sqlite)?;
-        {
-            let mut statement = transaction
-                .prepare_cached("INSERT INTO vectors (key, scale, code, checksum) VALUES (?1, ?2, ?3, ?4)")
-                .map_err(sqlite)?;
+        if !unknown.is_empty() {
+            let (mut keys, mut scales, mut codes) = (Vec::new(), Vec::new(), Vec::new());
             for (key, vector) in unknown {
                 let code = Code::of(vector);
-                let bytes: Vec<u8> = code.bytes.iter().map(|byte| byte.cast_unsigned()).collect();
-                let checksum = checksum_of(*key, code.scale, &bytes);
-                statement
-                    .execute(params![key.0.to_be_bytes(), f64::from(code.scale), bytes, checksum])
-                    .map_err(sqlite)?;
+                keys.extend(key.0.to_be_bytes());
+                scales.extend(code.scale.to_be_bytes());
+                codes.extend(code.bytes.iter().map(|byte| byte.cast_unsigned()));
             }
+            let codes = zstd::bulk::compress(&codes, CODES_LEVEL).map_err(super::io)?;
+            let checksum = checksum_of(&keys, &scales, &codes);
+            connection
+                .prepare_cached("INSERT INTO vectors (checksum, keys, scales, codes) VALUES (?1, ?2, ?3, ?4)")
+                .and_then(|mut statement| statement.execute(params![checksum, keys, scales, codes]))
+                .map_err(sqlite)?;
         }
-        transaction.commit().map_err(sqlite)?;
         self.catch_up(table)?;
         Ok(())
     }
@@ -229,22 +250,27 @@ fn open_to_read(path: &Path) -> Result<Option<Connection>, IndexError> {
     Ok(has_table.then_some(connection))
 }
 
-/// Key, scale and code of a row that is what was written, for a model of that many dimensions.
-fn sound_row<'a>(row: &'a Row<'_>, num_dimensions: usize) -> Option<(VectorKey, f32, &'a [u8])> {
-    let key = VectorKey(u128::from_be_bytes(row.get(1).ok()?));
-    let scale: f64 = row.get(2).ok()?;
-    #[expect(clippy::cast_possible_truncation, reason = "written from a single-precision number")]
-    let scale = scale as f32;
-    let code = row.get_ref(3).ok()?.as_blob().ok()?;
-    let checksum: u32 = row.get(4).ok()?;
-    (code.len() == num_dimensions && checksum_of(key, scale, code) == checksum).then_some((key, scale, code))
+/// Keys and scales of a row's vectors, and their codes one after the other.
+type SoundRow<'a> = (&'a [[u8; 16]], &'a [[u8; 4]], Vec<u8>);
+
+/// A row that is what was written, for a model of that many dimensions.
+fn sound_row<'a>(row: &'a Row<'_>, num_dimensions: usize) -> Option<SoundRow<'a>> {
+    let blob = |column: usize| row.get_ref(column).ok()?.as_blob().ok();
+    let (keys, scales, codes) = (blob(2)?, blob(3)?, blob(4)?);
+    let checksum: u32 = row.get(1).ok()?;
+    if checksum_of(keys, scales, codes) != checksum {
+        return None;
+    }
+    let ((keys, []), (scales, [])) = (keys.as_chunks(), scales.as_chunks()) else { return None };
+    let codes = zstd::bulk::decompress(codes, keys.len() * num_dimensions).ok()?;
+    (scales.len() == keys.len() && codes.len() == keys.len() * num_dimensions).then_some((keys, scales, codes))
 }
 
-fn checksum_of(key: VectorKey, scale: f32, code: &[u8]) -> u32 {
+fn checksum_of(keys: &[u8], scales: &[u8], codes: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&key.0.to_be_bytes());
-    hasher.update(&scale.to_be_bytes());
-    hasher.update(code);
+    for part in [keys, scales, codes] {
+        hasher.update(part);
+    }
     hasher.finalize()
 }
 

@@ -1,0 +1,78 @@
+//! Phrases: chunks whose words stand side by side as written.
+//!
+//! The postings keep no positions, which would be an eighth of the index for the few queries that have quotes. They say
+//! which chunks have all words of a phrase, and the stored words of these are read.
+
+use rayon::prelude::*;
+use tantivy::collector::DocSetCollector;
+use tantivy::index::SegmentId;
+use tantivy::query::{BooleanQuery, Occur, Query, TermQuery};
+use tantivy::schema::{IndexRecordOption, Value as _};
+use tantivy::{DocAddress, Searcher, SegmentReader, TantivyDocument, Term};
+
+use super::schema::Fields;
+use super::snapshot::Passing;
+use super::tantivy;
+use crate::index::IndexError;
+use crate::index::analyzer::{Analysis, Phrase};
+
+/// Chunks that one core reads at the least.
+const MIN_READ: usize = 32;
+
+/// The chunks that hold a phrase, and what that is worth.
+pub(super) struct WithPhrase {
+    /// The sum of its words' inverse document frequencies.
+    pub score: f32,
+    pub ids: Vec<SegmentId>,
+    /// In the order of `ids`.
+    pub chunks: Passing,
+}
+
+/// Looks for a phrase among the chunks that pass; `None` where it has not two words.
+pub(super) fn find(
+    searcher: &Searcher,
+    fields: &Fields,
+    phrase: &str,
+    passing: Option<&Passing>,
+) -> Result<Option<WithPhrase>, IndexError> {
+    let Some(words) = Phrase::of(phrase) else { return Ok(None) };
+    let terms = |field, analysis| -> Vec<Term> {
+        words.terms(analysis).iter().map(|term| Term::from_field_text(field, term)).collect()
+    };
+    let (stems, exact) = (terms(fields.body, Analysis::Stemmed), terms(fields.exact, Analysis::Exact));
+    let num_chunks: u64 = searcher.segment_readers().iter().map(|reader| u64::from(reader.max_doc())).sum();
+    let mut score = 0.0;
+    for term in if stems.is_empty() { &exact } else { &stems } {
+        score += idf(searcher.doc_freq(term).map_err(tantivy)?, num_chunks);
+    }
+    let all = stems.into_iter().chain(exact).map(|term| {
+        let query: Box<dyn Query> = Box::new(TermQuery::new(term, IndexRecordOption::Basic));
+        (Occur::Must, query)
+    });
+    let holding = searcher.search(&BooleanQuery::from(all.collect::<Vec<_>>()), &DocSetCollector).map_err(tantivy)?;
+    let passes = |at: &DocAddress| {
+        passing.is_none_or(|passing| passing[at.segment_ord as usize].binary_search(&at.doc_id).is_ok())
+    };
+    let mut holding: Vec<DocAddress> = holding.into_iter().filter(passes).collect();
+    // In the order in which they are stored, so that a block is read once.
+    holding.sort_unstable();
+    let has_phrase = |&at: &DocAddress| -> Result<Option<DocAddress>, IndexError> {
+        let document: TantivyDocument = searcher.doc(at).map_err(tantivy)?;
+        let body = document.get_first(fields.body);
+        Ok(body.and_then(|body| body.as_str()).is_some_and(|body| words.is_in(body)).then_some(at))
+    };
+    let found: Vec<Option<DocAddress>> =
+        holding.par_iter().with_min_len(MIN_READ).map(has_phrase).collect::<Result<_, _>>()?;
+    let mut chunks: Passing = vec![Vec::new(); searcher.segment_readers().len()];
+    for at in found.into_iter().flatten() {
+        chunks[at.segment_ord as usize].push(at.doc_id);
+    }
+    let ids = searcher.segment_readers().iter().map(SegmentReader::segment_id).collect();
+    Ok(Some(WithPhrase { score, ids, chunks }))
+}
+
+/// As tantivy's BM25 has it.
+fn idf(num_with_term: u64, num_chunks: u64) -> f32 {
+    let (num_with_term, num_chunks) = (num_with_term as f32, num_chunks as f32);
+    (1.0 + (num_chunks - num_with_term + 0.5) / (num_with_term + 0.5)).ln()
+}
