@@ -3,6 +3,7 @@
 //! # Invariants
 //! - The index commits a change before the store acknowledges it, so a crash repeats work and never loses it.
 //! - A file that cannot be read or extracted is recorded with its reason, and the line goes on.
+//! - Interactive changes go before those that a scan found, however many there are.
 //! - Content that is already indexed under its path is not read again, and a text that has a vector is not embedded again.
 //!
 //! # Not here
@@ -18,7 +19,10 @@ mod worker;
 pub use progress::{Progress, Silent, Stage};
 pub use read::{FileContent, ReadError, canonical_folder, read_file};
 pub use scan::{ScanReport, scan};
-pub use worker::{Line, LineReport, embed_missing, extract_contained, index_pending};
+pub use worker::{
+    BatchLimits, EMBED_BATCH, Line, LineReport, distrust_unacknowledged, embed, embed_missing, extract_contained,
+    index_backfill, index_interactive, index_pending,
+};
 
 use crate::embed::EmbedError;
 use crate::error::Advice;

@@ -12,7 +12,7 @@ use ignore::WalkBuilder;
 use super::progress::{Progress, Stage};
 use super::read::{canonical_folder, fingerprint};
 use super::{IngestError, ReadError};
-use crate::workspace::{ChangeKind, Fingerprint, Observation, RelPath, Revision, Store, WorkspaceId};
+use crate::workspace::{ChangeKind, Fingerprint, Observation, Priority, RelPath, Revision, Store, WorkspaceId};
 
 /// What a scan found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -71,7 +71,7 @@ pub fn scan(
     report.num_created = count(ChangeKind::Created);
     report.num_modified = count(ChangeKind::Modified);
     report.num_deleted = count(ChangeKind::Deleted);
-    report.revision = store.log(workspace, &observations)?;
+    report.revision = store.log(workspace, &observations, Priority::Backfill)?;
     Ok(report)
 }
 

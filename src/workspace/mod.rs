@@ -17,7 +17,7 @@ mod store;
 mod tests;
 
 pub use citation::Citation;
-pub use file::{Change, ChangeKind, FileCounts, FileEntry, FileState};
+pub use file::{Change, ChangeKind, FileCounts, FileEntry, FileState, Priority};
 pub use id::{ContentHash, Revision, WorkspaceId};
 pub use path::RelPath;
 pub use span::{LineRange, LineStarts, Span};

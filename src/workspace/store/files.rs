@@ -16,7 +16,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn fingerprints(&self, workspace: &WorkspaceId) -> Result<Vec<(RelPath, Option<Fingerprint>)>, StoreError> {
-        let connection = self.connection();
+        let connection = self.reader();
         let mut statement =
             connection.prepare_cached("SELECT path, known_size, known_modified_ns FROM files WHERE workspace = ?1")?;
         let rows = statement.query_map([workspace.as_str()], |row| {
@@ -32,7 +32,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn files(&self, workspace: &WorkspaceId) -> Result<Vec<FileEntry>, StoreError> {
-        let connection = self.connection();
+        let connection = self.reader();
         let mut statement = connection.prepare_cached(&format!("{SELECT_FILE} WHERE workspace = ?1 ORDER BY path"))?;
         let rows = statement.query_map([workspace.as_str()], file_row)?;
         rows.map(|row| row.map_err(StoreError::from)).collect()
@@ -43,7 +43,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn file(&self, workspace: &WorkspaceId, path: &RelPath) -> Result<Option<FileEntry>, StoreError> {
-        let connection = self.connection();
+        let connection = self.reader();
         let mut statement = connection.prepare_cached(&format!("{SELECT_FILE} WHERE workspace = ?1 AND path = ?2"))?;
         Ok(statement.query_row(params![workspace.as_str(), path.as_str()], file_row).optional()?)
     }
@@ -53,7 +53,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn counts(&self, workspace: &WorkspaceId) -> Result<FileCounts, StoreError> {
-        let connection = self.connection();
+        let connection = self.reader();
         let mut statement =
             connection.prepare_cached("SELECT state, count(*) FROM files WHERE workspace = ?1 GROUP BY state")?;
         let mut rows = statement.query([workspace.as_str()])?;
