@@ -14,7 +14,7 @@ use crate::workspace::{InvalidName, Revision, StoreError, WorkspaceId};
 /// Why the engine did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// Another process writes this data folder.
+    /// Another process indexes this data folder.
     #[error("the data folder `{}` is written by {holder}", folder.display())]
     Busy {
         /// The data folder.
@@ -22,6 +22,15 @@ pub enum EngineError {
         /// Who writes it.
         holder: String,
     },
+    /// The data folder was opened for questions only.
+    #[error("this process was started to read the data folder only")]
+    ReadOnly,
+    /// What was in the log when the process started is still being brought in.
+    #[error("changes from before the start are still being brought in")]
+    Replaying,
+    /// The line could not be started.
+    #[error("the thread that indexes cannot be started")]
+    Thread(#[source] std::io::Error),
     /// The state is older than what was asked for, and the wait is over.
     #[error("the workspace is at revision {has}, older than the revision {wanted} that was asked for")]
     NotFresh {
@@ -117,10 +126,10 @@ impl EngineError {
             | Self::Read(ReadError::Gone | ReadError::NoFolder { .. })
             | Self::Index(IndexError::Missing)
             | Self::NoRoot { .. } => ErrorKind::NotFound,
-            Self::Busy { .. } | Self::NotFresh { .. } | Self::Store(StoreError::OtherRoot { .. }) => {
+            Self::Busy { .. } | Self::ReadOnly | Self::NotFresh { .. } | Self::Store(StoreError::OtherRoot { .. }) => {
                 ErrorKind::Conflict
             }
-            Self::Read(ReadError::Unstable) | Self::Embed(_) => ErrorKind::Unavailable,
+            Self::Read(ReadError::Unstable) | Self::Embed(_) | Self::Replaying => ErrorKind::Unavailable,
             _ => ErrorKind::Internal,
         }
     }
@@ -136,6 +145,9 @@ impl EngineError {
             Self::Search(error) => Some(error),
             Self::Eval(error) => Some(error),
             Self::Busy { .. }
+            | Self::ReadOnly
+            | Self::Replaying
+            | Self::Thread(_)
             | Self::NotFresh { .. }
             | Self::NoRoot { .. }
             | Self::OtherWorkspace { .. }
@@ -170,6 +182,9 @@ impl Advice for EngineError {
     fn code(&self) -> &'static str {
         match self {
             Self::Busy { .. } => "busy",
+            Self::ReadOnly => "read_only",
+            Self::Replaying => "replaying",
+            Self::Thread(_) => "internal",
             Self::NotFresh { .. } => "not_fresh",
             Self::NoRoot { .. } => "no_root",
             Self::OtherWorkspace { .. } => "other_workspace",
@@ -185,6 +200,11 @@ impl Advice for EngineError {
                 "ask it instead, stop it, or use another data folder (`--data-dir`); searching needs no writer"
                     .to_owned(),
             ),
+            Self::ReadOnly => Some("start it with a folder: `pincite serve PATH` or `pincite mcp PATH`".to_owned()),
+            Self::Replaying => {
+                Some("ask again shortly; searches are answered meanwhile, and say what is pending".to_owned())
+            }
+            Self::Thread(_) => Some("the system has no thread left: stop other programs".to_owned()),
             Self::NotFresh { .. } => Some("ask again with a larger `wait_ms`, or without `min_revision`".to_owned()),
             Self::NoRoot { .. } => Some("index a folder into it: `pincite index PATH --workspace NAME`".to_owned()),
             Self::OtherWorkspace { .. } => Some("ask the workspace that the citation names".to_owned()),
