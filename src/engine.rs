@@ -12,11 +12,14 @@
 mod access;
 mod error;
 mod evaluate;
+mod event;
 mod line;
 mod query;
 mod read;
 mod runner;
+mod sources;
 mod status;
+mod write;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -27,12 +30,14 @@ pub use self::access::Access;
 use self::access::WriterLock;
 pub use self::error::{EngineError, ErrorKind};
 pub use self::evaluate::{EvalOptions, evaluate};
+pub use self::event::{Event, EventKind, EventsReply, TakenEvent};
 pub use self::line::IndexReport;
 use self::query::View;
 pub use self::read::FileText;
 use self::runner::Bell;
 pub use self::runner::Runner;
 pub use self::status::{ModelStatus, StatusReport};
+pub use self::write::{Precondition, WriteReply};
 use crate::config::Config;
 use crate::embed::{self, Embedder, OpenModel};
 use crate::index::embedded::{Access as IndexAccess, EmbeddedIndex};
@@ -128,6 +133,12 @@ impl Engine {
     #[must_use]
     pub fn data_folder(&self) -> &Path {
         &self.data_folder
+    }
+
+    /// What the data folder's `config.toml` says.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
     }
 
     /// All workspaces by name.

@@ -59,7 +59,7 @@ pub(super) fn run(cli: Cli) -> anyhow::Result<Done> {
         Command::Index { path, strict } => index(&session, &path, strict),
         Command::Search(args) => search(&session, &args),
         Command::Ask(args) => ask(&session, &args),
-        Command::Serve { path, listen } => super::serving::serve(&session, path, listen),
+        Command::Serve { path, listen } => super::serving::serve(&session, path.as_deref(), listen),
         Command::Mcp { path } => super::serving::mcp(&session, path.as_deref()),
         Command::Status => status(&session),
         Command::Verify { citation } => verify(&session, &citation),

@@ -2,24 +2,22 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::commands::{Done, Session};
-use crate::engine::{Access, Engine, EngineError, Runner};
-use crate::error::Advice as _;
-use crate::workspace::WorkspaceId;
-use crate::{ingest, mcp, serve};
+use crate::engine::{Access, Engine, Runner};
+use crate::{mcp, serve};
 
 /// How long the line may take to end: what it was at is done again at the next start.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
 
 /// `pincite serve`: listens at once, and brings changes in beside it; replies say what is still pending.
-pub(super) fn serve(session: &Session, path: Option<PathBuf>, listen: SocketAddr) -> anyhow::Result<Done> {
+pub(super) fn serve(session: &Session, path: Option<&Path>, listen: SocketAddr) -> anyhow::Result<Done> {
     let engine = Arc::new(session.open(Access::Share, "pincite serve")?);
-    engine.ensure_workspace(&session.workspace, path.as_deref())?;
-    let runner = run(&engine, &session.workspace, path)?;
+    engine.ensure_workspace(&session.workspace, path)?;
+    let runner = engine.run()?;
     let options = serve::Options { address: listen, ..serve::Options::default() };
     let runtime = tokio::runtime::Runtime::new()?;
     let served = runtime.block_on(serve::run(engine, session.workspace.clone(), options, |address| {
@@ -40,7 +38,7 @@ pub(super) fn mcp(session: &Session, path: Option<&Path>) -> anyhow::Result<Done
         None => None,
         Some(path) => {
             engine.ensure_workspace(&session.workspace, Some(path))?;
-            Some(run(&engine, &session.workspace, Some(path.to_owned()))?)
+            Some(engine.run()?)
         }
     };
     let runtime = tokio::runtime::Runtime::new()?;
@@ -51,19 +49,6 @@ pub(super) fn mcp(session: &Session, path: Option<&Path>) -> anyhow::Result<Done
     }
     served?;
     Ok(Done::Yes)
-}
-
-fn run(engine: &Arc<Engine>, workspace: &WorkspaceId, path: Option<PathBuf>) -> Result<Runner, EngineError> {
-    if let Some(path) = path {
-        let (engine, workspace) = (Arc::clone(engine), workspace.clone());
-        // Not joined: what it logs is whole or not there.
-        std::thread::spawn(move || {
-            if let Err(error) = engine.scan_folder(&workspace, &path, &ingest::Silent) {
-                tracing::error!(%error, hint = error.hint(), "the folder could not be brought up to date");
-            }
-        });
-    }
-    engine.run()
 }
 
 fn stop(runner: Runner) {

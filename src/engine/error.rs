@@ -7,9 +7,9 @@ use crate::embed::EmbedError;
 use crate::error::Advice;
 use crate::eval::EvalError;
 use crate::index::IndexError;
-use crate::ingest::{IngestError, ReadError};
+use crate::ingest::{IngestError, ReadError, WriteError};
 use crate::search::SearchError;
-use crate::workspace::{InvalidName, Revision, StoreError, WorkspaceId};
+use crate::workspace::{InvalidName, RelPath, Revision, StoreError, WorkspaceId};
 
 /// Why the engine did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +28,29 @@ pub enum EngineError {
     /// What was in the log when the process started is still being brought in.
     #[error("changes from before the start are still being brought in")]
     Replaying,
+    /// A file is not as the writer expects it.
+    #[error("`{path}` is not as the request expects it")]
+    Precondition {
+        /// The file.
+        path: RelPath,
+    },
+    /// So much is pending that no more is taken for now.
+    #[error("more than {max} changes are not searchable yet, and no more are taken for now")]
+    Backlog {
+        /// The limit.
+        max: usize,
+    },
+    /// An event says what cannot be.
+    #[error("the event `{id}` cannot be: {reason}")]
+    InvalidEvent {
+        /// The event.
+        id: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A file cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
     /// The line could not be started.
     #[error("the thread that indexes cannot be started")]
     Thread(#[source] std::io::Error),
@@ -99,6 +122,8 @@ pub enum ErrorKind {
     NotFound,
     /// Something else stands in the way: another root, another writer, an older state.
     Conflict,
+    /// What the request expects does not hold.
+    Precondition,
     /// Not now, perhaps later.
     Unavailable,
     /// The program or the disk is at fault.
@@ -121,6 +146,13 @@ impl EngineError {
             )
             | Self::NoText { .. }
             | Self::OtherWorkspace { .. }
+            | Self::InvalidEvent { .. }
+            | Self::Write(
+                WriteError::Link { .. }
+                | WriteError::NotAFile { .. }
+                | WriteError::PassedOver { .. }
+                | WriteError::Name,
+            )
             | Self::Embed(EmbedError::UnknownModel { .. }) => ErrorKind::Invalid,
             Self::Store(StoreError::UnknownWorkspace { .. } | StoreError::Missing { .. })
             | Self::Read(ReadError::Gone | ReadError::NoFolder { .. })
@@ -129,7 +161,12 @@ impl EngineError {
             Self::Busy { .. } | Self::ReadOnly | Self::NotFresh { .. } | Self::Store(StoreError::OtherRoot { .. }) => {
                 ErrorKind::Conflict
             }
-            Self::Read(ReadError::Unstable) | Self::Embed(_) | Self::Replaying => ErrorKind::Unavailable,
+            Self::Precondition { .. } | Self::Write(WriteError::Exists { .. }) => ErrorKind::Precondition,
+            Self::Read(ReadError::Unstable)
+            | Self::Embed(_)
+            | Self::Replaying
+            | Self::Backlog { .. }
+            | Self::Write(WriteError::Full(_)) => ErrorKind::Unavailable,
             _ => ErrorKind::Internal,
         }
     }
@@ -144,9 +181,13 @@ impl EngineError {
             Self::Embed(error) => Some(error),
             Self::Search(error) => Some(error),
             Self::Eval(error) => Some(error),
+            Self::Write(error) => Some(error),
             Self::Busy { .. }
             | Self::ReadOnly
             | Self::Replaying
+            | Self::Precondition { .. }
+            | Self::Backlog { .. }
+            | Self::InvalidEvent { .. }
             | Self::Thread(_)
             | Self::NotFresh { .. }
             | Self::NoRoot { .. }
@@ -184,6 +225,9 @@ impl Advice for EngineError {
             Self::Busy { .. } => "busy",
             Self::ReadOnly => "read_only",
             Self::Replaying => "replaying",
+            Self::Precondition { .. } => "precondition_failed",
+            Self::Backlog { .. } => "backlog",
+            Self::InvalidEvent { .. } => "invalid_event",
             Self::Thread(_) => "internal",
             Self::NotFresh { .. } => "not_fresh",
             Self::NoRoot { .. } => "no_root",
@@ -204,6 +248,13 @@ impl Advice for EngineError {
             Self::Replaying => {
                 Some("ask again shortly; searches are answered meanwhile, and say what is pending".to_owned())
             }
+            Self::Precondition { .. } => {
+                Some("read the file again, and write with its present `content_hash`".to_owned())
+            }
+            Self::Backlog { .. } => {
+                Some("write again in a second; `max_pending` in `config.toml` is the limit".to_owned())
+            }
+            Self::InvalidEvent { .. } => Some("/openapi.json says what an event may hold".to_owned()),
             Self::Thread(_) => Some("the system has no thread left: stop other programs".to_owned()),
             Self::NotFresh { .. } => Some("ask again with a larger `wait_ms`, or without `min_revision`".to_owned()),
             Self::NoRoot { .. } => Some("index a folder into it: `pincite index PATH --workspace NAME`".to_owned()),

@@ -5,7 +5,7 @@
 //! - Interactive changes of every workspace go first, then what scans found, then vectors; after each small piece of work the
 //!   line looks again.
 //! - An error of one workspace (a full disk, a folder that is away) is tried again later and holds up no other.
-//! - The thread ends when its [`Runner`] is dropped, and never lives longer.
+//! - Its threads end when the [`Runner`] is dropped, and never live longer.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,6 +15,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::sources::Sources;
 use super::{Engine, EngineError, lock};
 use crate::embed::OpenModel;
 use crate::error::Advice as _;
@@ -62,8 +63,8 @@ pub struct Runner {
 }
 
 impl Engine {
-    /// Runs the line: from now on changes are brought in as they are logged, here or, as long as another process indexes,
-    /// there.
+    /// Runs the line: from now on the folders of all workspaces are watched, and changes are brought in as they are logged,
+    /// here or, as long as another process indexes, there.
     ///
     /// # Errors
     /// When this process only reads, the log cannot be read, or the system has no thread left.
@@ -72,6 +73,7 @@ impl Engine {
         self.remember_replays()?;
         let mut runner = Runner { engine: Arc::clone(self), stop: Arc::default(), threads: Vec::new() };
         runner.spawn("line", |engine, stop| Turns::default().run(engine, stop))?;
+        runner.spawn("sources", |engine, stop| Sources::new().run(engine, stop))?;
         Ok(runner)
     }
 

@@ -11,18 +11,24 @@
 
 mod progress;
 mod read;
+mod rules;
 mod scan;
 #[cfg(test)]
 mod tests;
+mod watch;
 mod worker;
+mod write;
 
 pub use progress::{Progress, Silent, Stage};
 pub use read::{FileContent, ReadError, canonical_folder, read_file};
-pub use scan::{ScanReport, scan};
+pub use rules::admits;
+pub use scan::{ScanReport, scan, scan_places};
+pub use watch::{Sighting, Watch, WatchError};
 pub use worker::{
     BatchLimits, EMBED_BATCH, Line, LineReport, distrust_unacknowledged, embed, embed_missing, extract_contained,
     index_backfill, index_interactive, index_pending,
 };
+pub use write::{WriteError, delete_file, fingerprint_of, rename_file, write_file};
 
 use crate::embed::EmbedError;
 use crate::error::Advice;

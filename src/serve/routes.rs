@@ -16,8 +16,9 @@ use super::Options;
 use super::error::ApiError;
 use super::extract::{AtPath, InWorkspace, JsonBody, Parameters};
 use super::guard::{self, AllowedHosts};
-use super::openapi;
+use super::{openapi, writing};
 use crate::answer::{AskReply, AskRequest, Verification};
+use crate::config;
 use crate::engine::{Engine, EngineError, FileText, StatusReport};
 use crate::error::ErrorReport;
 use crate::mcp;
@@ -35,18 +36,22 @@ pub(super) struct App {
     max_body_bytes: usize,
 }
 
-type Shared = State<Arc<App>>;
-type Reply<T> = Result<Json<T>, ApiError>;
+pub(super) type Shared = State<Arc<App>>;
+pub(super) type Reply<T> = Result<Json<T>, ApiError>;
 
 impl App {
     /// Calls the engine on a thread that may block.
-    async fn call<T: Send + 'static>(
+    pub(super) async fn call<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Engine) -> Result<T, EngineError> + Send + 'static,
     ) -> Reply<T> {
         let engine = Arc::clone(&self.engine);
         let done = tokio::task::spawn_blocking(move || work(&engine)).await;
         Ok(Json(done.map_err(|error| ApiError::internal(&error))??))
+    }
+
+    pub(super) fn event_rules(&self) -> &config::Events {
+        &self.engine.config().events
     }
 
     async fn mcp(&self, workspace: WorkspaceId, request: Request) -> Response {
@@ -71,7 +76,8 @@ pub(super) fn router(engine: Arc<Engine>, workspace: WorkspaceId, options: &Opti
         .route("/v1/workspaces/{ws}/citations/verify", post(verify))
         .route("/v1/workspaces/{ws}/status", get(status))
         .route("/v1/workspaces/{ws}/files", get(files))
-        .route("/v1/workspaces/{ws}/files/{*path}", get(file))
+        .route("/v1/workspaces/{ws}/files/{*path}", get(file).put(writing::put).delete(writing::delete))
+        .route("/v1/workspaces/{ws}/events", post(writing::events))
         .route("/v1/workspaces/{ws}/changes", get(changes))
         .route("/mcp", any(mcp_default))
         .route("/mcp/{ws}", any(mcp_named))
@@ -131,7 +137,7 @@ pub(super) async fn livez() -> Json<Health> {
     Json(Health { status: "live".to_owned(), error: None })
 }
 
-/// Whether the workspace that `/mcp` is about can be searched.
+/// Whether the workspace that `/mcp` is about can be searched, and what was in its log at the start has been brought in.
 #[utoipa::path(
     get, path = "/readyz", tag = "health",
     responses(
@@ -142,7 +148,8 @@ pub(super) async fn livez() -> Json<Health> {
 pub(super) async fn readyz(State(app): Shared) -> Response {
     let engine = Arc::clone(&app.engine);
     let workspace = app.workspace.clone();
-    let error = match tokio::task::spawn_blocking(move || engine.coverage(&workspace)).await {
+    let check = move || engine.check_replayed(&workspace).and_then(|()| engine.coverage(&workspace));
+    let error = match tokio::task::spawn_blocking(check).await {
         Ok(Ok(_)) => return Json(Health { status: "ready".to_owned(), error: None }).into_response(),
         Ok(Err(error)) => ErrorReport::of(&error),
         Err(error) => {
@@ -319,8 +326,9 @@ pub(super) async fn file(
     State(app): Shared,
     InWorkspace(workspace): InWorkspace,
     AtPath(path): AtPath,
-) -> Reply<FileText> {
-    app.call(move |engine| engine.read_file(&workspace, &path)).await
+) -> Result<impl IntoResponse, ApiError> {
+    let text = app.call(move |engine| engine.read_file(&workspace, &path)).await?;
+    Ok(([(header::ETAG, format!("\"{}\"", text.content_hash))], text))
 }
 
 /// How many changes to tell.

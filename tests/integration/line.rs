@@ -12,7 +12,7 @@ use pincite::workspace::Revision;
 use crate::indexed::{named, runtime_folder};
 
 /// No test waits as long when the line works.
-pub const FOREVER: Duration = Duration::from_secs(60);
+pub const FOREVER: Duration = Duration::from_mins(1);
 
 /// Asks again until it holds.
 #[track_caller]
@@ -57,8 +57,10 @@ impl Desk {
         fs_err::write(path, text).unwrap();
     }
 
+    /// Scans, and returns the newest revision: the watch may have been faster.
     pub fn scan(&self) -> Revision {
-        self.engine.scan_folder(&named("default"), self.folder.path(), &ingest::Silent).unwrap().revision
+        self.engine.scan_folder(&named("default"), self.folder.path(), &ingest::Silent).unwrap();
+        self.engine.recent_changes(&named("default"), 1).unwrap()[0].revision
     }
 
     pub fn search(&self, words: &str, mode: Mode, min_revision: Option<Revision>) -> Result<SearchReply, EngineError> {
@@ -88,7 +90,7 @@ fn what_is_logged_becomes_searchable_by_words_and_then_by_meaning() {
     desk.write("a.md", "The harbour crane lifts forty tonnes at low tide.");
     let revision = desk.scan();
     let reply = desk.search("crane", Mode::Lexical, Some(revision)).unwrap();
-    assert_eq!((reply.hits.len(), reply.revision), (1, revision));
+    assert!(reply.hits.len() == 1 && reply.revision >= revision);
     until("the file has a vector", || desk.engine.status(&named("default")).unwrap().num_embedded == 1);
     assert_eq!(desk.search("heavy lifting machine", Mode::Dense, None).unwrap().hits.len(), 1);
 }
@@ -169,8 +171,8 @@ fn one_engine_indexes_and_another_over_the_same_data_logs_and_reads() {
     until("the second takes over", || second.is_writer());
     fs_err::write(folder.path().join("b.txt"), "Another harbour.").unwrap();
     let scan = second.scan_folder(&named("default"), folder.path(), &ingest::Silent).unwrap();
-    let request = SearchRequest { min_revision: Some(scan.revision), wait_ms: 60_000, ..request };
-    assert_eq!(second.search(&named("default"), &request).unwrap().hits.len(), 2);
+    assert!(scan.problems.is_empty());
+    until("both are found", || second.search(&named("default"), &request).unwrap().hits.len() == 2);
     drop((line, data));
 }
 

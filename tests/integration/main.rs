@@ -13,3 +13,5 @@ mod processes;
 mod python;
 mod serve;
 mod sockets;
+mod watched;
+mod writes;

@@ -89,3 +89,50 @@ fn a_shell_beside_a_process_that_indexes_waits_for_it_and_does_the_work_itself_w
     let reply: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(paths(&reply), ["a.txt"]);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_server_that_is_told_to_stop_ends_in_order_and_its_changes_are_kept() {
+    let (pincite, folder) = (Pincite::words_alone(), tempfile::tempdir().unwrap());
+    for number in 0..500 {
+        fs_err::write(folder.path().join(format!("{number}.txt")), format!("Harbour number {number}.")).unwrap();
+    }
+    let path = folder.path().to_str().unwrap();
+    for signal in ["-TERM", "-INT"] {
+        let mut server = Member::start(&pincite, &["serve", path, "--listen", "127.0.0.1:0"]);
+        until("the server serves and indexes", || {
+            server.indexes(&pincite) && pincite.run(&["search", "harbour", "--mode", "lexical"]).code == 0
+        });
+        let id = server.0.id().to_string();
+        assert!(std::process::Command::new("kill").args([signal, &id]).status().unwrap().success());
+        let mut ended = None;
+        until("the server ends", || {
+            ended = server.0.try_wait().unwrap();
+            ended.is_some()
+        });
+        assert!(ended.unwrap().success(), "{signal}: {ended:?}");
+    }
+    pincite.index(folder.path());
+    let status = pincite.run(&["status", "--json"]).json();
+    assert_eq!((&status["coverage"]["ready"], &status["coverage"]["pending"]), (&500.into(), &0.into()));
+}
+
+#[test]
+fn a_shell_is_answered_from_the_revision_that_it_asks_for_while_a_server_indexes() {
+    let (pincite, folder) = (Pincite::words_alone(), tempfile::tempdir().unwrap());
+    let path = folder.path().to_str().unwrap();
+    fs_err::write(folder.path().join("a.txt"), "A harbour.").unwrap();
+    let _server = Member::start(&pincite, &["serve", path, "--listen", "127.0.0.1:0"]);
+    until("the first file is found", || pincite.run(&["search", "harbour"]).code == 0);
+    fs_err::write(folder.path().join("b.txt"), "Another harbour.").unwrap();
+    // The watch logs it; nobody else has told anybody.
+    let asked = ["search", "harbour", "--min-revision", "2", "--wait-ms", "60000", "--json"];
+    let mut ran = pincite.run(&asked);
+    until("the second revision comes", || {
+        ran = pincite.run(&asked);
+        ran.code == 0
+    });
+    assert_eq!(paths(&ran.json()), ["a.txt", "b.txt"]);
+    let late = pincite.run(&["ask", "Which harbour?", "--min-revision", "999", "--wait-ms", "20"]);
+    assert!(late.code == 2 && late.err.contains("hint:"), "{}", late.err);
+}

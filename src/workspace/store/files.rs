@@ -1,5 +1,7 @@
 //! The file table: what is known of each file, and under which size and time.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, params};
 
@@ -19,12 +21,32 @@ impl Store {
         let connection = self.reader();
         let mut statement =
             connection.prepare_cached("SELECT path, known_size, known_modified_ns FROM files WHERE workspace = ?1")?;
-        let rows = statement.query_map([workspace.as_str()], |row| {
-            let size: i64 = row.get(1)?;
-            let known = Fingerprint { size: size.max(0).cast_unsigned(), modified_ns: row.get(2)? };
-            Ok((parsed(row, 0)?, (size >= 0).then_some(known)))
-        })?;
+        let rows = statement.query_map([workspace.as_str()], known_row)?;
         rows.map(|row| row.map_err(StoreError::from)).collect()
+    }
+
+    /// As [`Store::fingerprints`], of these files and of all files in these folders.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn fingerprints_below(
+        &self,
+        workspace: &WorkspaceId,
+        places: &BTreeSet<RelPath>,
+    ) -> Result<Vec<(RelPath, Option<Fingerprint>)>, StoreError> {
+        let connection = self.reader();
+        // `0` comes right after `/`.
+        let mut statement = connection.prepare_cached(
+            "SELECT path, known_size, known_modified_ns FROM files
+             WHERE workspace = ?1 AND (path = ?2 OR path > ?2 || '/' AND path < ?2 || '0')",
+        )?;
+        let mut found = Vec::new();
+        for place in places {
+            for row in statement.query_map([workspace.as_str(), place.as_str()], known_row)? {
+                found.push(row?);
+            }
+        }
+        Ok(found)
     }
 
     /// All files of a workspace by path.
@@ -73,6 +95,12 @@ impl Store {
         }
         Ok(counts)
     }
+}
+
+fn known_row(row: &Row<'_>) -> rusqlite::Result<(RelPath, Option<Fingerprint>)> {
+    let size: i64 = row.get(1)?;
+    let known = Fingerprint { size: size.max(0).cast_unsigned(), modified_ns: row.get(2)? };
+    Ok((parsed(row, 0)?, (size >= 0).then_some(known)))
 }
 
 fn file_row(row: &Row<'_>) -> rusqlite::Result<FileEntry> {

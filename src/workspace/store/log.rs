@@ -74,8 +74,13 @@ impl Store {
     /// When the store cannot be read.
     pub fn superseded(&self, workspace: &WorkspaceId) -> Result<BTreeSet<RelPath>, StoreError> {
         let connection = self.reader();
+        // What was seen and is known under the same size and time is what the index holds: a watch tells of a write, too, when
+        // that is done already, and must not hide it again.
         let mut statement = connection.prepare_cached(
-            "SELECT DISTINCT path FROM changes WHERE workspace = ?1 AND pending = 1 AND kind <> 'created'",
+            "SELECT DISTINCT changes.path FROM changes LEFT JOIN files USING (workspace, path)
+             WHERE workspace = ?1 AND pending = 1 AND kind <> 'created' AND (
+                 kind = 'deleted' OR seen_size IS NULL
+                 OR seen_size IS NOT known_size OR seen_modified_ns IS NOT known_modified_ns)",
         )?;
         let rows = statement.query_map([workspace.as_str()], |row| parsed(row, 0))?;
         rows.map(|row| row.map_err(StoreError::from)).collect()
@@ -302,7 +307,8 @@ pub(super) fn insert(
     let now = Timestamp::now().as_millisecond();
     let mut known = transaction.prepare_cached("SELECT 1 FROM files WHERE workspace = ?1 AND path = ?2")?;
     let mut insert = transaction.prepare_cached(
-        "INSERT INTO changes (workspace, path, kind, at_ms, pending, priority) VALUES (?1, ?2, ?3, ?4, 1, ?5)",
+        "INSERT INTO changes (workspace, path, kind, at_ms, pending, priority, seen_size, seen_modified_ns)
+         VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7)",
     )?;
     // Until it has been read, a new file is listed as pending under what was seen of it.
     let mut file = transaction.prepare_cached(
@@ -320,8 +326,11 @@ pub(super) fn insert(
             ChangeKind::Created if known.exists(params![workspace.as_str(), path])? => ChangeKind::Modified,
             kind => kind,
         };
-        insert.execute(params![workspace.as_str(), path, kind.name(), now, priority.number()])?;
         let Fingerprint { size, modified_ns } = observation.fingerprint;
+        let seen = (!observation.is_new_content).then_some((as_i64(size), modified_ns));
+        let (seen_size, seen_modified_ns) = seen.unzip();
+        let name = workspace.as_str();
+        insert.execute(params![name, path, kind.name(), now, priority.number(), seen_size, seen_modified_ns])?;
         file.execute(params![workspace.as_str(), path, as_i64(size), modified_ns])?;
         if kind == ChangeKind::Deleted {
             unknown.execute(params![workspace.as_str(), path])?;

@@ -9,6 +9,7 @@
 //! - Reading waits for no write: reads have a connection of their own.
 
 mod error;
+mod events;
 mod files;
 mod log;
 mod schema;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, Transaction, TransactionBehavior, params};
 
 pub use self::error::StoreError;
+pub use self::events::LoggedEvent;
 use super::{ChangeKind, FileEntry, RelPath, WorkspaceId};
 
 /// How long a statement waits for another process that writes.
@@ -36,7 +38,7 @@ pub struct WorkspaceRow {
     pub root: Option<PathBuf>,
 }
 
-/// What a scan found of a file that may have changed.
+/// What was found of a file that may have changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
     /// The file.
@@ -45,6 +47,8 @@ pub struct Observation {
     pub kind: ChangeKind,
     /// What it looks like now; zeros when deleted.
     pub fingerprint: Fingerprint,
+    /// Whether its content is known to be new. Otherwise the change hides nothing that was read under this fingerprint.
+    pub is_new_content: bool,
 }
 
 /// Size and time under which a file's content is known, for a scan to compare.

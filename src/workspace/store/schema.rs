@@ -57,10 +57,12 @@ pub(super) const LAYOUT_1: &str = "
         PRIMARY KEY (workspace, path)) WITHOUT ROWID;
     CREATE INDEX files_by_state ON files (workspace, state);";
 
-/// Urgency of changes, indexes that make what every query asks of the log independent of its length, and the events that
+/// Urgency of changes, the size and time under which they were seen, indexes that make what every query asks of the log independent of its length, and the events that
 /// were taken, so that one that comes again is known.
 const FROM_1_TO_2: &str = "
     ALTER TABLE changes ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE changes ADD COLUMN seen_size INTEGER;
+    ALTER TABLE changes ADD COLUMN seen_modified_ns INTEGER;
     CREATE INDEX pending_by_priority ON changes (workspace, priority, revision) WHERE pending = 1;
     CREATE INDEX superseding ON changes (workspace, path) WHERE pending = 1 AND kind <> 'created';
     CREATE TABLE events (

@@ -48,7 +48,7 @@ impl Desk {
     }
 
     fn log_as(&self, priority: Priority, kind: ChangeKind, names: &[&str]) -> Revision {
-        let observe = |name: &&str| Observation { path: path(name), kind, fingerprint: READ_AS };
+        let observe = |name: &&str| Observation { path: path(name), kind, fingerprint: READ_AS, is_new_content: true };
         self.store.log(&self.workspace, &names.iter().map(observe).collect::<Vec<_>>(), priority).unwrap()
     }
 
@@ -109,7 +109,8 @@ fn revisions_grow_across_workspaces_and_reopening_and_are_never_used_again() {
     let desk = Desk::new();
     assert_eq!(desk.log(ChangeKind::Created, &["a", "b"]), Revision(2));
     desk.store.ensure_workspace(&id("other"), None).unwrap();
-    let observation = Observation { path: path("a"), kind: ChangeKind::Created, fingerprint: READ_AS };
+    let observation =
+        Observation { path: path("a"), kind: ChangeKind::Created, fingerprint: READ_AS, is_new_content: true };
     assert_eq!(desk.store.log(&id("other"), &[observation], Priority::Backfill).unwrap(), Revision(3));
     desk.done(Revision(2), "a", b"a");
     let desk = desk.reopened();
@@ -259,6 +260,23 @@ fn superseded_names_what_the_index_may_still_show_and_should_not() {
     assert_eq!(desk.superseded(), paths(&["a", "b"]), "a file that came back had content before");
     desk.done(back, "b", b"b");
     assert_eq!(desk.superseded(), paths(&["a"]));
+}
+
+#[test]
+fn a_change_that_was_only_seen_hides_nothing_that_was_read_under_the_same_size_and_time() {
+    let desk = Desk::new();
+    desk.done(desk.log(ChangeKind::Created, &["a"]), "a", b"a");
+    let see = |kind, fingerprint| {
+        let seen = Observation { path: path("a"), kind, fingerprint, is_new_content: false };
+        desk.store.log(&desk.workspace, &[seen], Priority::Interactive).unwrap()
+    };
+    see(ChangeKind::Modified, READ_AS);
+    assert_eq!(desk.superseded(), paths(&[]));
+    let newer = see(ChangeKind::Modified, Fingerprint { modified_ns: 8, ..READ_AS });
+    assert_eq!(desk.superseded(), paths(&["a"]));
+    desk.done(newer, "a", b"a");
+    see(ChangeKind::Deleted, READ_AS);
+    assert_eq!(desk.superseded(), paths(&["a"]), "a deletion always hides");
 }
 
 #[test]
