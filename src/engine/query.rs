@@ -81,6 +81,15 @@ impl Engine {
         self.coverage_of(&state, true)
     }
 
+    /// The newest revision up to which nothing is pending, and how many files have a change that is.
+    ///
+    /// # Errors
+    /// When the workspace is unknown.
+    pub fn freshness(&self, id: &WorkspaceId) -> Result<(Revision, u64), EngineError> {
+        let view = self.view(id)?;
+        Ok((view.settled, view.counts.pending))
+    }
+
     pub(super) fn view(&self, id: &WorkspaceId) -> Result<Arc<View>, EngineError> {
         let store_version = self.store.version()?;
         if let Some(view) = lock(&self.views).get(id).filter(|view| view.store_version == store_version) {

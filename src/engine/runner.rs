@@ -30,8 +30,10 @@ const POLL: Duration = Duration::from_millis(50);
 const TAKE_OVER: Duration = Duration::from_secs(1);
 /// How long a workspace rests after an error.
 const REST: Duration = Duration::from_secs(1);
-/// Chunks that are embedded before the line looks for newer changes: a few tenths of a second.
-const EMBED_SLICE: usize = 32;
+/// Chunks that are embedded before the line looks for newer changes: about a tenth of a second.
+const EMBED_SLICE: usize = 8;
+/// The same right after interactive changes, whose chunks they are: as many as a file of 10 KB has.
+const URGENT_SLICE: usize = 16;
 
 /// Wakes the line.
 #[derive(Debug, Default)]
@@ -225,7 +227,7 @@ impl Turns {
             let done =
                 lane.attempt(engine, id, model, true, |lane| lane.index(engine, id, model, Priority::Interactive));
             if done {
-                lane.attempt(engine, id, model, false, |lane| lane.embed(model));
+                lane.attempt(engine, id, model, false, |lane| lane.embed(model, URGENT_SLICE));
             }
             worked |= done;
         }
@@ -243,7 +245,7 @@ impl Turns {
         self.seen_version = Some(version);
         for id in self.in_turn() {
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
-            if lane.attempt(engine, &id, model, false, |lane| lane.embed(model)) {
+            if lane.attempt(engine, &id, model, false, |lane| lane.embed(model, EMBED_SLICE)) {
                 self.last_served = Some(id);
                 return Ok(true);
             }
@@ -350,7 +352,7 @@ impl Lane {
     }
 
     /// Embeds a slice of what has no vector yet.
-    fn embed(&mut self, model: &OpenModel) -> Result<bool, EngineError> {
+    fn embed(&mut self, model: &OpenModel, most: usize) -> Result<bool, EngineError> {
         let Ok(embedder) = &model.embedder else {
             self.may_miss_vectors = false;
             return Ok(false);
@@ -366,7 +368,7 @@ impl Lane {
                 return Ok(false);
             }
         }
-        let slice: Vec<_> = self.waiting.split_off(self.waiting.len().saturating_sub(EMBED_SLICE));
+        let slice: Vec<_> = self.waiting.split_off(self.waiting.len().saturating_sub(most));
         ingest::embed(&*self.index, &**embedder, &slice)?;
         Ok(true)
     }

@@ -11,8 +11,8 @@ use super::read::{canonical_folder, fingerprint};
 use super::{IngestError, ReadError, rules};
 use crate::workspace::{ChangeKind, Fingerprint, Observation, Priority, RelPath, Revision, Store, WorkspaceId};
 
-/// More changes than this at once are a backfill.
-const MAX_INTERACTIVE: usize = 1_000;
+/// More changes than this at once are a backfill, as when an archive is unpacked or a branch is changed.
+const MAX_INTERACTIVE: usize = 64;
 /// While these are written to the log, others who write wait: a fraction of a second.
 const MAX_LOGGED_AT_ONCE: usize = 2_000;
 

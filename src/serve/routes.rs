@@ -23,7 +23,7 @@ use crate::engine::{Engine, EngineError, FileText, StatusReport};
 use crate::error::ErrorReport;
 use crate::mcp;
 use crate::search::{SearchReply, SearchRequest};
-use crate::workspace::{Change, Citation, FileEntry, WorkspaceId};
+use crate::workspace::{Change, Citation, FileEntry, Revision, WorkspaceId};
 
 const MAX_FILES: usize = 10_000;
 const MAX_CHANGES: usize = 1_000;
@@ -285,6 +285,10 @@ impl Default for FilesQuery {
 /// Files in the order of their paths.
 #[derive(Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub(super) struct FileList {
+    /// The newest revision up to which nothing is pending.
+    revision: Revision,
+    /// Files with a change that is not searchable yet.
+    pending: u64,
     /// How many files match.
     total: usize,
     /// Where to go on; absent on the last page.
@@ -307,11 +311,12 @@ pub(super) async fn files(
 ) -> Reply<FileList> {
     check_limit(query.limit, MAX_FILES)?;
     app.call(move |engine| {
+        let (revision, pending) = engine.freshness(&workspace)?;
         let files = engine.files(&workspace, query.glob.as_deref())?;
         let total = files.len();
         let next = query.offset.saturating_add(query.limit);
         let files = files.into_iter().skip(query.offset).take(query.limit).collect();
-        Ok(FileList { total, next_offset: (next < total).then_some(next), files })
+        Ok(FileList { revision, pending, total, next_offset: (next < total).then_some(next), files })
     })
     .await
 }
@@ -350,6 +355,10 @@ impl Default for ChangesQuery {
 /// Changes, newest first.
 #[derive(Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub(super) struct ChangeList {
+    /// The newest revision up to which nothing is pending.
+    revision: Revision,
+    /// Files with a change that is not searchable yet.
+    pending: u64,
     /// The changes.
     changes: Vec<Change>,
 }
@@ -366,7 +375,11 @@ pub(super) async fn changes(
     Parameters(query): Parameters<ChangesQuery>,
 ) -> Reply<ChangeList> {
     check_limit(query.limit, MAX_CHANGES)?;
-    app.call(move |engine| Ok(ChangeList { changes: engine.recent_changes(&workspace, query.limit)? })).await
+    app.call(move |engine| {
+        let (revision, pending) = engine.freshness(&workspace)?;
+        Ok(ChangeList { revision, pending, changes: engine.recent_changes(&workspace, query.limit)? })
+    })
+    .await
 }
 
 fn check_limit(limit: usize, most: usize) -> Result<(), ApiError> {
