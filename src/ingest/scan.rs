@@ -101,8 +101,12 @@ fn compare(
     report.num_created = count(ChangeKind::Created);
     report.num_modified = count(ChangeKind::Modified);
     report.num_deleted = count(ChangeKind::Deleted);
-    // A folder that was moved in is a backfill, however it was noticed.
-    let priority = if observations.len() > MAX_INTERACTIVE { Priority::Backfill } else { priority };
+    // A folder that was moved in is a backfill, however it was noticed; and so is the rest of a burst that is seen bit by bit.
+    let is_burst = || -> Result<bool, IngestError> {
+        let num_before = store.num_pending(workspace, Priority::Interactive, MAX_INTERACTIVE)?;
+        Ok(observations.len() > MAX_INTERACTIVE || num_before >= MAX_INTERACTIVE)
+    };
+    let priority = if priority == Priority::Interactive && is_burst()? { Priority::Backfill } else { priority };
     for some in observations.chunks(MAX_LOGGED_AT_ONCE) {
         report.revision = store.log(workspace, some, priority)?;
     }

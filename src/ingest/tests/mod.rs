@@ -279,3 +279,17 @@ fn what_somebody_wrote_overtakes_what_a_scan_found() {
     index_pending(&line, &Silent).unwrap();
     assert_eq!(place.with_words("alpha").len(), 300);
 }
+
+#[test]
+fn a_burst_of_changes_is_a_backfill_also_when_it_is_seen_bit_by_bit() {
+    let place = Place::new();
+    for bit in 0..4 {
+        for number in 0..40 {
+            place.write(&format!("{bit}/{number}.txt"), paragraph("alpha"));
+        }
+        let seen = BTreeSet::from([bit.to_string().parse().unwrap()]);
+        assert_eq!(scan_places(&place.store, &place.workspace, &place.root(), &seen).unwrap().num_created, 40);
+    }
+    let num_pending = |priority| place.store.num_pending(&place.workspace, priority, 1_000).unwrap();
+    assert_eq!((num_pending(Priority::Interactive), num_pending(Priority::Backfill)), (80, 80));
+}
