@@ -1,7 +1,11 @@
 //! What can be configured, in `config.toml` of the data folder; everything has a default.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Advice;
@@ -14,8 +18,40 @@ pub struct Config {
     pub model: Option<String>,
     /// Files above this size are `failed`, with that reason, in bytes.
     pub max_file_bytes: u64,
+    /// How often a server scans a folder that it watches anyway, in seconds.
+    pub scan_interval_s: u64,
+    /// With more written and reported changes than this not yet searchable, more are refused for now.
+    pub max_pending: usize,
+    /// How pushed events are checked.
+    pub events: Events,
     /// How candidates are weighed.
     pub ranking: Ranking,
+}
+
+/// How pushed events are checked.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Events {
+    /// `whsec_` and the base64 of the key that events are signed with; without one, no signature is asked for.
+    pub secret: Option<String>,
+    /// How far a signature's time may be from now, in seconds.
+    pub tolerance_s: u64,
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The secret belongs into no log.
+        f.debug_struct("Events").field("has_secret", &self.secret.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl Events {
+    /// The key that events are signed with, where there is a secret that can be read.
+    #[must_use]
+    pub fn key(&self) -> Option<Vec<u8>> {
+        let encoded = self.secret.as_deref()?.strip_prefix("whsec_")?;
+        STANDARD.decode(encoded).ok().filter(|key| !key.is_empty())
+    }
 }
 
 /// How candidates are weighed.
@@ -48,7 +84,20 @@ pub struct FieldWeights {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { model: None, max_file_bytes: 512 * 1024 * 1024, ranking: Ranking::default() }
+        Self {
+            model: None,
+            max_file_bytes: 512 * 1024 * 1024,
+            scan_interval_s: 600,
+            max_pending: 10_000,
+            events: Events::default(),
+            ranking: Ranking::default(),
+        }
+    }
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self { secret: None, tolerance_s: 300 }
     }
 }
 
@@ -90,7 +139,21 @@ impl Config {
             let reason = "a weight in `ranking.fields` is negative or not a number".to_owned();
             return Err(ConfigError::Invalid { path, reason });
         }
+        if config.scan_interval_s == 0 || config.max_pending == 0 {
+            let reason = "`scan_interval_s` and `max_pending` are at least 1".to_owned();
+            return Err(ConfigError::Invalid { path, reason });
+        }
+        if config.events.secret.is_some() && config.events.key().is_none() {
+            let reason = "`events.secret` is not `whsec_` and the base64 of a key".to_owned();
+            return Err(ConfigError::Invalid { path, reason });
+        }
         Ok(config)
+    }
+
+    /// How often a watched folder is scanned.
+    #[must_use]
+    pub const fn scan_interval(&self) -> Duration {
+        Duration::from_secs(self.scan_interval_s)
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) enum Command {
     Ask(AskArgs),
     /// Serve REST at /v1 and MCP at /mcp
     Serve {
-        /// A folder to bring up to date first
+        /// The workspace's folder: it is watched, and kept up to date
         path: Option<PathBuf>,
         /// Where to listen
         #[arg(long, default_value = "127.0.0.1:7878", value_name = "ADDRESS")]
@@ -57,7 +57,7 @@ pub(super) enum Command {
     },
     /// Serve MCP over standard input and output
     Mcp {
-        /// A folder to bring up to date first
+        /// The workspace's folder: it is watched, and kept up to date
         path: Option<PathBuf>,
     },
     /// Show what is indexed and what is not

@@ -59,7 +59,7 @@ pub(super) fn run(cli: Cli) -> anyhow::Result<Done> {
         Command::Index { path, strict } => index(&session, &path, strict),
         Command::Search(args) => search(&session, &args),
         Command::Ask(args) => ask(&session, &args),
-        Command::Serve { path, listen } => super::serving::serve(&session, path, listen),
+        Command::Serve { path, listen } => super::serving::serve(&session, path.as_deref(), listen),
         Command::Mcp { path } => super::serving::mcp(&session, path.as_deref()),
         Command::Status => status(&session),
         Command::Verify { citation } => verify(&session, &citation),
@@ -79,7 +79,7 @@ impl Session {
     /// Opens the data folder to ask something, after bringing `path` up to date where it is given.
     fn open_for_question(&self, path: Option<&Path>, command: &str) -> anyhow::Result<Engine> {
         let Some(path) = path else { return Ok(self.open(Access::Read, command)?) };
-        let engine = self.open(Access::Write, command)?;
+        let engine = self.open(Access::Share, command)?;
         self.bring_up_to_date(&engine, path)?;
         Ok(engine)
     }
@@ -118,12 +118,14 @@ struct IndexCounts<'a> {
     removed: usize,
     chunks: usize,
     embedded: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    done_by: Option<&'a str>,
     coverage: &'a Coverage,
     passed_over: &'a [String],
 }
 
 fn index(session: &Session, path: &Path, strict: bool) -> anyhow::Result<Done> {
-    let engine = session.open(Access::Write, "pincite index")?;
+    let engine = session.open(Access::Share, "pincite index")?;
     let report = session.bring_up_to_date(&engine, path)?;
     let status = engine.status(&session.workspace)?;
     let (scan, line) = (&report.scan, &report.line);
@@ -138,6 +140,7 @@ fn index(session: &Session, path: &Path, strict: bool) -> anyhow::Result<Done> {
         removed: line.num_removed,
         chunks: line.num_chunks,
         embedded: line.num_embedded,
+        done_by: report.done_by.as_deref(),
         coverage: &status.coverage,
         passed_over: &scan.problems,
     };
@@ -146,6 +149,9 @@ fn index(session: &Session, path: &Path, strict: bool) -> anyhow::Result<Done> {
         let mut err = std::io::stderr();
         for file in status.not_searchable.get("failed").into_iter().flatten() {
             writeln!(err, "failed: {}: {}", file.path, file.reason.as_deref().unwrap_or("no reason"))?;
+        }
+        if let Some(holder) = &report.done_by {
+            writeln!(err, "note: indexed by {holder}, which may still be embedding")?;
         }
         if let Some(reason) = &report.words_alone {
             writeln!(err, "note: searchable by words alone: {reason}")?;

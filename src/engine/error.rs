@@ -7,14 +7,14 @@ use crate::embed::EmbedError;
 use crate::error::Advice;
 use crate::eval::EvalError;
 use crate::index::IndexError;
-use crate::ingest::{IngestError, ReadError};
+use crate::ingest::{IngestError, ReadError, WriteError};
 use crate::search::SearchError;
-use crate::workspace::{InvalidName, Revision, StoreError, WorkspaceId};
+use crate::workspace::{InvalidName, RelPath, Revision, StoreError, WorkspaceId};
 
 /// Why the engine did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// Another process writes this data folder.
+    /// Another process indexes this data folder.
     #[error("the data folder `{}` is written by {holder}", folder.display())]
     Busy {
         /// The data folder.
@@ -22,6 +22,38 @@ pub enum EngineError {
         /// Who writes it.
         holder: String,
     },
+    /// The data folder was opened for questions only.
+    #[error("this process was started to read the data folder only")]
+    ReadOnly,
+    /// What was in the log when the process started is still being brought in.
+    #[error("changes from before the start are still being brought in")]
+    Replaying,
+    /// A file is not as the writer expects it.
+    #[error("`{path}` is not as the request expects it")]
+    Precondition {
+        /// The file.
+        path: RelPath,
+    },
+    /// So much is pending that no more is taken for now.
+    #[error("more than {max} changes are not searchable yet, and no more are taken for now")]
+    Backlog {
+        /// The limit.
+        max: usize,
+    },
+    /// An event says what cannot be.
+    #[error("the event `{id}` cannot be: {reason}")]
+    InvalidEvent {
+        /// The event.
+        id: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A file cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The line could not be started.
+    #[error("the thread that indexes cannot be started")]
+    Thread(#[source] std::io::Error),
     /// The state is older than what was asked for, and the wait is over.
     #[error("the workspace is at revision {has}, older than the revision {wanted} that was asked for")]
     NotFresh {
@@ -90,6 +122,8 @@ pub enum ErrorKind {
     NotFound,
     /// Something else stands in the way: another root, another writer, an older state.
     Conflict,
+    /// What the request expects does not hold.
+    Precondition,
     /// Not now, perhaps later.
     Unavailable,
     /// The program or the disk is at fault.
@@ -112,15 +146,27 @@ impl EngineError {
             )
             | Self::NoText { .. }
             | Self::OtherWorkspace { .. }
+            | Self::InvalidEvent { .. }
+            | Self::Write(
+                WriteError::Link { .. }
+                | WriteError::NotAFile { .. }
+                | WriteError::PassedOver { .. }
+                | WriteError::Name,
+            )
             | Self::Embed(EmbedError::UnknownModel { .. }) => ErrorKind::Invalid,
             Self::Store(StoreError::UnknownWorkspace { .. } | StoreError::Missing { .. })
             | Self::Read(ReadError::Gone | ReadError::NoFolder { .. })
             | Self::Index(IndexError::Missing)
             | Self::NoRoot { .. } => ErrorKind::NotFound,
-            Self::Busy { .. } | Self::NotFresh { .. } | Self::Store(StoreError::OtherRoot { .. }) => {
+            Self::Busy { .. } | Self::ReadOnly | Self::NotFresh { .. } | Self::Store(StoreError::OtherRoot { .. }) => {
                 ErrorKind::Conflict
             }
-            Self::Read(ReadError::Unstable) | Self::Embed(_) => ErrorKind::Unavailable,
+            Self::Precondition { .. } | Self::Write(WriteError::Exists { .. }) => ErrorKind::Precondition,
+            Self::Read(ReadError::Unstable)
+            | Self::Embed(_)
+            | Self::Replaying
+            | Self::Backlog { .. }
+            | Self::Write(WriteError::Full(_)) => ErrorKind::Unavailable,
             _ => ErrorKind::Internal,
         }
     }
@@ -135,7 +181,14 @@ impl EngineError {
             Self::Embed(error) => Some(error),
             Self::Search(error) => Some(error),
             Self::Eval(error) => Some(error),
+            Self::Write(error) => Some(error),
             Self::Busy { .. }
+            | Self::ReadOnly
+            | Self::Replaying
+            | Self::Precondition { .. }
+            | Self::Backlog { .. }
+            | Self::InvalidEvent { .. }
+            | Self::Thread(_)
             | Self::NotFresh { .. }
             | Self::NoRoot { .. }
             | Self::OtherWorkspace { .. }
@@ -170,6 +223,12 @@ impl Advice for EngineError {
     fn code(&self) -> &'static str {
         match self {
             Self::Busy { .. } => "busy",
+            Self::ReadOnly => "read_only",
+            Self::Replaying => "replaying",
+            Self::Precondition { .. } => "precondition_failed",
+            Self::Backlog { .. } => "backlog",
+            Self::InvalidEvent { .. } => "invalid_event",
+            Self::Thread(_) => "internal",
             Self::NotFresh { .. } => "not_fresh",
             Self::NoRoot { .. } => "no_root",
             Self::OtherWorkspace { .. } => "other_workspace",
@@ -185,6 +244,18 @@ impl Advice for EngineError {
                 "ask it instead, stop it, or use another data folder (`--data-dir`); searching needs no writer"
                     .to_owned(),
             ),
+            Self::ReadOnly => Some("start it with a folder: `pincite serve PATH` or `pincite mcp PATH`".to_owned()),
+            Self::Replaying => {
+                Some("ask again shortly; searches are answered meanwhile, and say what is pending".to_owned())
+            }
+            Self::Precondition { .. } => {
+                Some("read the file again, and write with its present `content_hash`".to_owned())
+            }
+            Self::Backlog { .. } => {
+                Some("write again in a second; `max_pending` in `config.toml` is the limit".to_owned())
+            }
+            Self::InvalidEvent { .. } => Some("/openapi.json says what an event may hold".to_owned()),
+            Self::Thread(_) => Some("the system has no thread left: stop other programs".to_owned()),
             Self::NotFresh { .. } => Some("ask again with a larger `wait_ms`, or without `min_revision`".to_owned()),
             Self::NoRoot { .. } => Some("index a folder into it: `pincite index PATH --workspace NAME`".to_owned()),
             Self::OtherWorkspace { .. } => Some("ask the workspace that the citation names".to_owned()),

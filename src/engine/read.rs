@@ -86,6 +86,10 @@ impl Engine {
 
     fn document(&self, id: &WorkspaceId, path: &RelPath) -> Result<(FileContent, Document), EngineError> {
         let row = self.store.workspace(id)?;
+        // A file that is not listed, or is no more, has nothing to show, also where there is one on disk.
+        if self.store.file(id, path)?.is_none() || self.view(id)?.deleting.contains(path) {
+            return Err(ReadError::Gone.into());
+        }
         let root = row.root.ok_or_else(|| EngineError::NoRoot { id: id.clone() })?;
         let content = ingest::read_file(&root, path, self.config.max_file_bytes)?;
         let document = ingest::extract_contained(&content.bytes, path).map_err(|error| EngineError::NoText {

@@ -29,7 +29,7 @@ pub struct StatusReport {
     pub num_embedded: usize,
     /// The model.
     pub model: ModelStatus,
-    /// Whether another process may write this data folder, this one only reads.
+    /// Whether another process indexes this data folder, or none does, and this one only reads it.
     pub read_only: bool,
     /// Files that cannot be found, by state.
     pub not_searchable: BTreeMap<String, Vec<FileEntry>>,
@@ -61,7 +61,7 @@ impl Engine {
             None => crate::index::Counts::default(),
         };
         let mut not_searchable: BTreeMap<String, Vec<FileEntry>> = BTreeMap::new();
-        for file in self.store.files(id)? {
+        for file in self.files(id, None)? {
             if file.state != FileState::Ready {
                 not_searchable.entry(file.state.name().to_owned()).or_default().push(file);
             }

@@ -3,6 +3,7 @@
 //! # Invariants
 //! - The index commits a change before the store acknowledges it, so a crash repeats work and never loses it.
 //! - A file that cannot be read or extracted is recorded with its reason, and the line goes on.
+//! - Interactive changes go before those that a scan found, however many there are.
 //! - Content that is already indexed under its path is not read again, and a text that has a vector is not embedded again.
 //!
 //! # Not here
@@ -10,15 +11,24 @@
 
 mod progress;
 mod read;
+mod rules;
 mod scan;
 #[cfg(test)]
 mod tests;
+mod watch;
 mod worker;
+mod write;
 
 pub use progress::{Progress, Silent, Stage};
 pub use read::{FileContent, ReadError, canonical_folder, read_file};
-pub use scan::{ScanReport, scan};
-pub use worker::{Line, LineReport, embed_missing, extract_contained, index_pending};
+pub use rules::admits;
+pub use scan::{ScanReport, scan, scan_places};
+pub use watch::{Sighting, Watch, WatchError};
+pub use worker::{
+    BatchLimits, EMBED_BATCH, Line, LineReport, distrust_unacknowledged, embed, embed_missing, extract_contained,
+    index_backfill, index_interactive, index_pending,
+};
+pub use write::{WriteError, delete_file, fingerprint_of, rename_file, write_file};
 
 use crate::embed::EmbedError;
 use crate::error::Advice;

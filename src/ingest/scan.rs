@@ -1,18 +1,20 @@
 //! The scan: a folder compared with the file table; every difference goes into the log.
 //!
-//! Hidden files and folders, and what `.gitignore`, `.ignore` and `.pinciteignore` files inside the folder name, are
-//! passed over. Symbolic links are not followed. A file counts as unchanged when its size and modification time are those
-//! under which it was last read.
+//! What is passed over says [`super::rules`]. A file counts as unchanged when its size and modification time are those under
+//! which it was last read. A scan of some places is the same scan, with everything else left out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use ignore::WalkBuilder;
-
-use super::progress::{Progress, Stage};
+use super::progress::{Progress, Silent, Stage};
 use super::read::{canonical_folder, fingerprint};
-use super::{IngestError, ReadError};
-use crate::workspace::{ChangeKind, Fingerprint, Observation, RelPath, Revision, Store, WorkspaceId};
+use super::{IngestError, ReadError, rules};
+use crate::workspace::{ChangeKind, Fingerprint, Observation, Priority, RelPath, Revision, Store, WorkspaceId};
+
+/// More changes than this at once are a backfill, as when an archive is unpacked or a branch is changed.
+const MAX_INTERACTIVE: usize = 64;
+/// While these are written to the log, others who write wait: a fraction of a second.
+const MAX_LOGGED_AT_ONCE: usize = 2_000;
 
 /// What a scan found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,7 +36,7 @@ pub struct ScanReport {
 /// Lists `folder` and logs what differs from the file table.
 ///
 /// # Errors
-/// When the folder cannot be listed or the log refuses; nothing is logged then.
+/// When the folder cannot be listed, and nothing is logged, or when the log refuses; the next scan finds the rest.
 pub fn scan(
     store: &Store,
     workspace: &WorkspaceId,
@@ -42,36 +44,72 @@ pub fn scan(
     progress: &dyn Progress,
 ) -> Result<ScanReport, IngestError> {
     let root = canonical_folder(folder)?;
-    let mut report = ScanReport::default();
-    let Listing { found, problems, unlisted } = list(&root, progress)?;
-    report.problems = problems;
-    report.num_files = found.len();
+    let listing = list(&root, None, progress)?;
+    let known = store.fingerprints(workspace)?;
+    compare(store, workspace, &root, listing, known, Priority::Backfill)
+}
 
+/// Looks at single places, files or whole folders, and logs what differs from the file table, as interactive changes unless
+/// they are very many.
+///
+/// # Errors
+/// As [`scan`].
+pub fn scan_places(
+    store: &Store,
+    workspace: &WorkspaceId,
+    folder: &Path,
+    places: &BTreeSet<RelPath>,
+) -> Result<ScanReport, IngestError> {
+    let root = canonical_folder(folder)?;
+    let listing = list(&root, Some(places), &Silent)?;
+    let known = store.fingerprints_below(workspace, places)?;
+    compare(store, workspace, &root, listing, known, Priority::Interactive)
+}
+
+fn compare(
+    store: &Store,
+    workspace: &WorkspaceId,
+    root: &Path,
+    listing: Listing,
+    known: Vec<(RelPath, Option<Fingerprint>)>,
+    priority: Priority,
+) -> Result<ScanReport, IngestError> {
+    let Listing { found, problems, unlisted } = listing;
+    let mut report = ScanReport { num_files: found.len(), problems, ..ScanReport::default() };
     let mut observations = Vec::new();
-    let mut known: BTreeMap<RelPath, Option<Fingerprint>> = store.fingerprints(workspace)?.into_iter().collect();
+    let mut known: BTreeMap<RelPath, Option<Fingerprint>> = known.into_iter().collect();
     for (path, fingerprint) in found {
         let kind = match known.remove(&path) {
             None => ChangeKind::Created,
             Some(Some(before)) if before == fingerprint => continue,
             Some(_) => ChangeKind::Modified,
         };
-        observations.push(Observation { path, kind, fingerprint });
+        observations.push(Observation { path, kind, fingerprint, is_new_content: false });
     }
     // A folder that could not be listed hides its files; they are not taken for deleted.
     let gone = known.into_keys().filter(|path| {
-        let path = path.under(&root);
+        let path = path.under(root);
         !unlisted.iter().any(|folder| path.starts_with(folder))
     });
     observations.extend(gone.map(|path| Observation {
         path,
         kind: ChangeKind::Deleted,
         fingerprint: Fingerprint { size: 0, modified_ns: 0 },
+        is_new_content: false,
     }));
     let count = |kind| observations.iter().filter(|observation| observation.kind == kind).count();
     report.num_created = count(ChangeKind::Created);
     report.num_modified = count(ChangeKind::Modified);
     report.num_deleted = count(ChangeKind::Deleted);
-    report.revision = store.log(workspace, &observations)?;
+    // A folder that was moved in is a backfill, however it was noticed; and so is the rest of a burst that is seen bit by bit.
+    let is_burst = || -> Result<bool, IngestError> {
+        let num_before = store.num_pending(workspace, Priority::Interactive, MAX_INTERACTIVE)?;
+        Ok(observations.len() > MAX_INTERACTIVE || num_before >= MAX_INTERACTIVE)
+    };
+    let priority = if priority == Priority::Interactive && is_burst()? { Priority::Backfill } else { priority };
+    for some in observations.chunks(MAX_LOGGED_AT_ONCE) {
+        report.revision = store.log(workspace, some, priority)?;
+    }
     Ok(report)
 }
 
@@ -84,19 +122,11 @@ struct Listing {
     unlisted: Vec<PathBuf>,
 }
 
-fn list(root: &Path, progress: &dyn Progress) -> Result<Listing, IngestError> {
+fn list(root: &Path, places: Option<&BTreeSet<RelPath>>, progress: &dyn Progress) -> Result<Listing, IngestError> {
     progress.begin(Stage::Scanning, None);
     let mut listing = Listing::default();
     let Listing { found, problems, unlisted } = &mut listing;
-    let walk = WalkBuilder::new(root)
-        .parents(false)
-        .git_global(false)
-        .git_exclude(false)
-        .require_git(false)
-        .follow_links(false)
-        .add_custom_ignore_filename(".pinciteignore")
-        .build();
-    for entry in walk {
+    for entry in rules::walk(root, places.cloned()) {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) if error.depth() == Some(0) => {

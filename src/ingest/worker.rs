@@ -15,17 +15,31 @@ use crate::embed::Embedder;
 use crate::extract::{Document, ExtractError, Hints, extract};
 use crate::index::{Batch, ChunkPlace, ChunkRecord, FileFacts, Index, VectorKey};
 use crate::workspace::{
-    Change, ChangeKind, ContentHash, FileEntry, FileState, Fingerprint, Outcome, RelPath, Store, WorkspaceId,
+    Change, ChangeKind, ContentHash, FileEntry, FileState, Fingerprint, Outcome, Priority, RelPath, Store, WorkspaceId,
 };
 
-/// Changes that become visible together, at most: enough that a commit's cost is small beside its files'.
-const MAX_BATCH_FILES: usize = 4_096;
-/// Bytes of files that one batch reads, about: what is held in memory at a time.
-const MAX_BATCH_BYTES: u64 = 64 * 1024 * 1024;
+/// How much is brought in at once: what becomes visible together, and what is held in memory at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchLimits {
+    /// Changes at most.
+    pub max_files: usize,
+    /// Bytes of files, about; a batch has one file at least.
+    pub max_bytes: u64,
+}
+
+impl BatchLimits {
+    /// For a run that somebody waits for as a whole: so many that a commit's cost is small beside its files'.
+    pub const WHOLE: Self = Self { max_files: 4_096, max_bytes: 64 * 1024 * 1024 };
+    /// For a backfill beside others who write: small enough that an interactive change waits a few tenths of a second.
+    pub const BESIDE_OTHERS: Self = Self { max_files: 128, max_bytes: 1024 * 1024 };
+    /// For interactive changes: the first of many are not held up by the last.
+    const INTERACTIVE: Self = Self { max_files: 64, max_bytes: 4 * 1024 * 1024 };
+}
+
 /// White space of more bytes than this is not kept between two chunks.
 const MAX_GAP_BYTES: usize = 64;
 /// Chunks that are embedded between two looks at what is newest.
-const EMBED_BATCH: usize = 512;
+pub const EMBED_BATCH: usize = 512;
 
 /// What the worker works with.
 pub struct Line<'a> {
@@ -67,29 +81,61 @@ pub struct LineReport {
 pub fn index_pending(line: &Line<'_>, progress: &dyn Progress) -> Result<LineReport, IngestError> {
     let mut report = LineReport::default();
     let total = line.store.counts(line.workspace)?.pending;
-    // What was committed and not acknowledged, by a crash or because the store refused: the file table tells less of it
-    // than the index holds, and a file that is back at its old bytes would pass for unchanged.
-    let committed = line.index.snapshot()?.revision();
-    line.store.distrust_unacknowledged(line.workspace, committed)?;
+    distrust_unacknowledged(line)?;
     progress.begin(Stage::Indexing, Some(total));
     loop {
-        let changes = line.store.pending(line.workspace, MAX_BATCH_FILES)?;
-        if changes.is_empty() {
+        let done = match index_interactive(line, &mut report)? {
+            0 => index_backfill(line, BatchLimits::WHOLE, &mut report)?,
+            done => done,
+        };
+        if done == 0 {
             break;
         }
-        let sizes: Vec<u64> = changes.iter().map(|change| line.size_of(&change.path)).collect();
-        let mut rest = changes.as_slice();
-        let mut rest_sizes = sizes.as_slice();
-        while !rest.is_empty() {
-            let num_files = files_within(rest_sizes, MAX_BATCH_BYTES);
-            index_batch(line, &rest[..num_files], &mut report)?;
-            progress.advance(num_files as u64);
-            rest = &rest[num_files..];
-            rest_sizes = &rest_sizes[num_files..];
-        }
+        progress.advance(done as u64);
     }
     progress.end();
     Ok(report)
+}
+
+/// Has files read anew whose change was committed and not acknowledged, by a crash or because the store refused: the file
+/// table tells less of them than the index holds, and a file that is back at its old bytes would pass for unchanged.
+///
+/// Called before the first batch, and again after one that failed.
+///
+/// # Errors
+/// When the index or the store refuses.
+pub fn distrust_unacknowledged(line: &Line<'_>) -> Result<(), IngestError> {
+    let committed = line.index.snapshot()?.revision();
+    Ok(line.store.distrust_unacknowledged(line.workspace, committed)?)
+}
+
+/// Brings in one small batch of interactive changes, and returns how many: 0 where none is pending.
+///
+/// # Errors
+/// When the index or the store refuses; the batch is done again next time.
+pub fn index_interactive(line: &Line<'_>, report: &mut LineReport) -> Result<usize, IngestError> {
+    index_some(line, Priority::Interactive, BatchLimits::INTERACTIVE, report)
+}
+
+/// Brings in one batch of what scans have found, and returns how many changes: 0 where none is pending.
+///
+/// # Errors
+/// When the index or the store refuses; the batch is done again next time.
+pub fn index_backfill(line: &Line<'_>, limits: BatchLimits, report: &mut LineReport) -> Result<usize, IngestError> {
+    index_some(line, Priority::Backfill, limits, report)
+}
+
+fn index_some(
+    line: &Line<'_>,
+    priority: Priority,
+    limits: BatchLimits,
+    report: &mut LineReport,
+) -> Result<usize, IngestError> {
+    let changes = line.store.pending(line.workspace, priority, limits.max_files)?;
+    let sizes: Vec<u64> = changes.iter().map(|change| line.size_of(&change.path)).collect();
+    let num_files = files_within(&sizes, limits.max_bytes);
+    index_batch(line, &changes[..num_files], report)?;
+    Ok(num_files)
 }
 
 /// Embeds chunks that have no vector yet, newest files first, until there is none.
@@ -113,21 +159,29 @@ pub fn embed_missing(
         if waiting.is_empty() {
             break;
         }
-        let texts: Vec<&str> = waiting.iter().map(|(_, text)| text.as_str()).collect();
-        let vectors = embedder.embed_passages(&texts)?;
-        let vectors: Vec<(VectorKey, Vec<f32>)> = waiting.iter().map(|(key, _)| *key).zip(vectors).collect();
-        index.add_vectors(&vectors)?;
-        num_embedded += vectors.len();
-        progress.advance(vectors.len() as u64);
+        embed(index, embedder, &waiting)?;
+        num_embedded += waiting.len();
+        progress.advance(waiting.len() as u64);
     }
     progress.end();
     Ok(num_embedded)
 }
 
+/// Embeds these chunks and keeps their vectors.
+///
+/// # Errors
+/// When the model or the index refuses; no vector is kept then.
+pub fn embed(index: &dyn Index, embedder: &dyn Embedder, waiting: &[(VectorKey, String)]) -> Result<(), IngestError> {
+    let texts: Vec<&str> = waiting.iter().map(|(_, text)| text.as_str()).collect();
+    let vectors = embedder.embed_passages(&texts)?;
+    let vectors: Vec<(VectorKey, Vec<f32>)> = waiting.iter().map(|(key, _)| *key).zip(vectors).collect();
+    Ok(index.add_vectors(&vectors)?)
+}
+
 /// No file has this fingerprint, so the next scan takes the file up again.
 const NEVER: Fingerprint = Fingerprint { size: 0, modified_ns: i64::MIN };
 
-/// How many files from the front stay within `max_bytes`; at least one.
+/// How many files from the front stay within `max_bytes`; at least one where there is one.
 fn files_within(sizes: &[u64], max_bytes: u64) -> usize {
     let mut sum = 0_u64;
     let within = sizes.iter().take_while(|&&size| {

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::passages::Quoting;
 use crate::engine::{Engine, EngineError, FileText};
 use crate::error::ErrorReport;
-use crate::workspace::{Change, ContentHash, FileEntry, FileState, LineRange, LineStarts, RelPath, Span, WorkspaceId};
+use crate::workspace::{
+    Change, ContentHash, FileEntry, FileState, LineRange, LineStarts, RelPath, Revision, Span, WorkspaceId,
+};
 
 /// The most text that one reply holds, in bytes: it goes over the wire twice, and clients cap a message at 1 MiB.
 pub(super) const MAX_TEXT_BYTES: usize = 128 * 1024;
@@ -39,6 +41,10 @@ impl Default for ListFilesRequest {
 /// Files in the order of their paths.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct FileList {
+    /// The newest revision up to which nothing is pending.
+    revision: Revision,
+    /// Files with a change that is not searchable yet.
+    pending: u64,
     /// How many files match.
     total: usize,
     /// Where to go on; absent on the last page.
@@ -84,11 +90,13 @@ pub(super) fn list(
     request: &ListFilesRequest,
 ) -> Result<FileList, ErrorReport> {
     check_range("limit", request.limit, MAX_FILES)?;
+    let (revision, pending) = engine.freshness(workspace).map_err(|error| ErrorReport::of(&error))?;
     let files = engine.files(workspace, request.glob.as_deref()).map_err(|error| ErrorReport::of(&error))?;
     let total = files.len();
     let next = request.offset.saturating_add(request.limit);
     let page = files.into_iter().skip(request.offset).take(request.limit);
-    Ok(FileList { total, next_offset: (next < total).then_some(next), files: page.map(ListedFile::from).collect() })
+    let next_offset = (next < total).then_some(next);
+    Ok(FileList { revision, pending, total, next_offset, files: page.map(ListedFile::from).collect() })
 }
 
 /// Which part of which file to read.
@@ -211,6 +219,10 @@ impl Default for ChangesRequest {
 /// Changes, newest first.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct ChangeList {
+    /// The newest revision up to which nothing is pending.
+    revision: Revision,
+    /// Files with a change that is not searchable yet.
+    pending: u64,
     /// The changes.
     changes: Vec<Change>,
 }
@@ -222,7 +234,8 @@ pub(super) fn changes(
 ) -> Result<ChangeList, ErrorReport> {
     check_range("limit", request.limit, MAX_CHANGES)?;
     let read = |error: EngineError| ErrorReport::of(&error);
-    Ok(ChangeList { changes: engine.recent_changes(workspace, request.limit).map_err(read)? })
+    let (revision, pending) = engine.freshness(workspace).map_err(read)?;
+    Ok(ChangeList { revision, pending, changes: engine.recent_changes(workspace, request.limit).map_err(read)? })
 }
 
 fn check_range(name: &str, value: usize, most: usize) -> Result<(), ErrorReport> {

@@ -104,7 +104,7 @@ pub(super) async fn read_body(State(timeout): State<Duration>, request: Request,
             StatusCode::PAYLOAD_TOO_LARGE,
             "body_too_large",
             "the request's body is longer than this server takes",
-            "send a shorter query or fewer conditions",
+            "send less at once; put a large file into the workspace's folder instead",
         )
         .into_response(),
         Ok(Err(_)) => ApiError::new(

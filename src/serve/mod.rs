@@ -17,6 +17,8 @@ mod extract;
 mod guard;
 mod openapi;
 mod routes;
+mod signature;
+mod writing;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

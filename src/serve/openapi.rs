@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use utoipa::openapi::{ContentBuilder, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoParams, IntoResponses, OpenApi};
 
-use super::routes;
+use super::{routes, writing};
 use crate::error::ErrorBody;
 
 /// Search and answers with citations that can be checked.
@@ -23,7 +23,7 @@ use crate::error::ErrorBody;
     ),
     paths(
         routes::livez, routes::readyz, routes::workspaces, routes::search, routes::ask, routes::verify, routes::status,
-        routes::files, routes::file, routes::changes,
+        routes::files, routes::file, routes::changes, writing::put, writing::delete, writing::events,
     ),
     components(schemas(ErrorBody)),
     servers((url = "/")),
@@ -168,6 +168,36 @@ impl IntoResponses for Errors {
     }
 }
 
+/// What a request that writes one file may get besides.
+pub(super) struct WriteErrors;
+
+impl IntoResponses for WriteErrors {
+    fn responses() -> Responses {
+        let response = error(
+            "The file is not as `If-Match` or `If-None-Match` expects it.",
+            "precondition_failed",
+            "`notes/today.md` is not as the request expects it",
+            "read the file again, and write with its present `content_hash`",
+        );
+        [("412".to_owned(), response)].into()
+    }
+}
+
+/// What a request that may have to be signed may get besides.
+pub(super) struct SignatureErrors;
+
+impl IntoResponses for SignatureErrors {
+    fn responses() -> Responses {
+        let response = error(
+            "A secret is configured, and the request is not signed with it, or not lately.",
+            "bad_signature",
+            "the signature is not right",
+            "sign `ID.TIMESTAMP.BODY` with the key of `events.secret`",
+        );
+        [("401".to_owned(), response)].into()
+    }
+}
+
 /// What a request with a body may get besides.
 pub(super) struct BodyErrors;
 
@@ -189,7 +219,7 @@ impl IntoResponses for BodyErrors {
                     "The body is too long.",
                     "body_too_large",
                     "the request's body is longer than this server takes",
-                    "send a shorter query or fewer conditions",
+                    "send less at once; put a large file into the workspace's folder instead",
                 ),
             ),
             (

@@ -16,13 +16,14 @@ use super::Options;
 use super::error::ApiError;
 use super::extract::{AtPath, InWorkspace, JsonBody, Parameters};
 use super::guard::{self, AllowedHosts};
-use super::openapi;
+use super::{openapi, writing};
 use crate::answer::{AskReply, AskRequest, Verification};
+use crate::config;
 use crate::engine::{Engine, EngineError, FileText, StatusReport};
 use crate::error::ErrorReport;
 use crate::mcp;
 use crate::search::{SearchReply, SearchRequest};
-use crate::workspace::{Change, Citation, FileEntry, WorkspaceId};
+use crate::workspace::{Change, Citation, FileEntry, Revision, WorkspaceId};
 
 const MAX_FILES: usize = 10_000;
 const MAX_CHANGES: usize = 1_000;
@@ -35,18 +36,22 @@ pub(super) struct App {
     max_body_bytes: usize,
 }
 
-type Shared = State<Arc<App>>;
-type Reply<T> = Result<Json<T>, ApiError>;
+pub(super) type Shared = State<Arc<App>>;
+pub(super) type Reply<T> = Result<Json<T>, ApiError>;
 
 impl App {
     /// Calls the engine on a thread that may block.
-    async fn call<T: Send + 'static>(
+    pub(super) async fn call<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Engine) -> Result<T, EngineError> + Send + 'static,
     ) -> Reply<T> {
         let engine = Arc::clone(&self.engine);
         let done = tokio::task::spawn_blocking(move || work(&engine)).await;
         Ok(Json(done.map_err(|error| ApiError::internal(&error))??))
+    }
+
+    pub(super) fn event_rules(&self) -> &config::Events {
+        &self.engine.config().events
     }
 
     async fn mcp(&self, workspace: WorkspaceId, request: Request) -> Response {
@@ -71,7 +76,8 @@ pub(super) fn router(engine: Arc<Engine>, workspace: WorkspaceId, options: &Opti
         .route("/v1/workspaces/{ws}/citations/verify", post(verify))
         .route("/v1/workspaces/{ws}/status", get(status))
         .route("/v1/workspaces/{ws}/files", get(files))
-        .route("/v1/workspaces/{ws}/files/{*path}", get(file))
+        .route("/v1/workspaces/{ws}/files/{*path}", get(file).put(writing::put).delete(writing::delete))
+        .route("/v1/workspaces/{ws}/events", post(writing::events))
         .route("/v1/workspaces/{ws}/changes", get(changes))
         .route("/mcp", any(mcp_default))
         .route("/mcp/{ws}", any(mcp_named))
@@ -131,7 +137,7 @@ pub(super) async fn livez() -> Json<Health> {
     Json(Health { status: "live".to_owned(), error: None })
 }
 
-/// Whether the workspace that `/mcp` is about can be searched.
+/// Whether the workspace that `/mcp` is about can be searched, and what was in its log at the start has been brought in.
 #[utoipa::path(
     get, path = "/readyz", tag = "health",
     responses(
@@ -142,7 +148,8 @@ pub(super) async fn livez() -> Json<Health> {
 pub(super) async fn readyz(State(app): Shared) -> Response {
     let engine = Arc::clone(&app.engine);
     let workspace = app.workspace.clone();
-    let error = match tokio::task::spawn_blocking(move || engine.coverage(&workspace)).await {
+    let check = move || engine.check_replayed(&workspace).and_then(|()| engine.coverage(&workspace));
+    let error = match tokio::task::spawn_blocking(check).await {
         Ok(Ok(_)) => return Json(Health { status: "ready".to_owned(), error: None }).into_response(),
         Ok(Err(error)) => ErrorReport::of(&error),
         Err(error) => {
@@ -278,6 +285,10 @@ impl Default for FilesQuery {
 /// Files in the order of their paths.
 #[derive(Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub(super) struct FileList {
+    /// The newest revision up to which nothing is pending.
+    revision: Revision,
+    /// Files with a change that is not searchable yet.
+    pending: u64,
     /// How many files match.
     total: usize,
     /// Where to go on; absent on the last page.
@@ -300,11 +311,12 @@ pub(super) async fn files(
 ) -> Reply<FileList> {
     check_limit(query.limit, MAX_FILES)?;
     app.call(move |engine| {
+        let (revision, pending) = engine.freshness(&workspace)?;
         let files = engine.files(&workspace, query.glob.as_deref())?;
         let total = files.len();
         let next = query.offset.saturating_add(query.limit);
         let files = files.into_iter().skip(query.offset).take(query.limit).collect();
-        Ok(FileList { total, next_offset: (next < total).then_some(next), files })
+        Ok(FileList { revision, pending, total, next_offset: (next < total).then_some(next), files })
     })
     .await
 }
@@ -319,8 +331,9 @@ pub(super) async fn file(
     State(app): Shared,
     InWorkspace(workspace): InWorkspace,
     AtPath(path): AtPath,
-) -> Reply<FileText> {
-    app.call(move |engine| engine.read_file(&workspace, &path)).await
+) -> Result<impl IntoResponse, ApiError> {
+    let text = app.call(move |engine| engine.read_file(&workspace, &path)).await?;
+    Ok(([(header::ETAG, format!("\"{}\"", text.content_hash))], text))
 }
 
 /// How many changes to tell.
@@ -342,6 +355,10 @@ impl Default for ChangesQuery {
 /// Changes, newest first.
 #[derive(Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub(super) struct ChangeList {
+    /// The newest revision up to which nothing is pending.
+    revision: Revision,
+    /// Files with a change that is not searchable yet.
+    pending: u64,
     /// The changes.
     changes: Vec<Change>,
 }
@@ -358,7 +375,11 @@ pub(super) async fn changes(
     Parameters(query): Parameters<ChangesQuery>,
 ) -> Reply<ChangeList> {
     check_limit(query.limit, MAX_CHANGES)?;
-    app.call(move |engine| Ok(ChangeList { changes: engine.recent_changes(&workspace, query.limit)? })).await
+    app.call(move |engine| {
+        let (revision, pending) = engine.freshness(&workspace)?;
+        Ok(ChangeList { revision, pending, changes: engine.recent_changes(&workspace, query.limit)? })
+    })
+    .await
 }
 
 fn check_limit(limit: usize, most: usize) -> Result<(), ApiError> {

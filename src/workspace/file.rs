@@ -100,6 +100,24 @@ impl ChangeKind {
     }
 }
 
+/// How soon a change is brought in: all interactive ones go before any of a backfill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Priority {
+    /// Found by a scan.
+    Backfill,
+    /// Written through us, reported by someone, or seen as it happened.
+    Interactive,
+}
+
+impl Priority {
+    pub(super) const fn number(self) -> i64 {
+        match self {
+            Self::Backfill => 0,
+            Self::Interactive => 1,
+        }
+    }
+}
+
 /// An entry of the change log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct Change {

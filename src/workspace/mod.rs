@@ -17,11 +17,11 @@ mod store;
 mod tests;
 
 pub use citation::Citation;
-pub use file::{Change, ChangeKind, FileCounts, FileEntry, FileState};
+pub use file::{Change, ChangeKind, FileCounts, FileEntry, FileState, Priority};
 pub use id::{ContentHash, Revision, WorkspaceId};
 pub use path::RelPath;
 pub use span::{LineRange, LineStarts, Span};
-pub use store::{Fingerprint, Observation, Outcome, Store, StoreError, WorkspaceRow};
+pub use store::{Fingerprint, LoggedEvent, Observation, Outcome, Store, StoreError, WorkspaceRow};
 
 use crate::error::Advice;
 

@@ -6,25 +6,25 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::fixtures;
-use crate::indexed::{open, runtime_folder};
+use crate::indexed::runtime_folder;
 
 /// What a run of the program left behind.
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
+pub struct Ran {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
 impl Ran {
     #[track_caller]
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}\n{}", self.out, self.err))
     }
 }
 
 /// A data folder and the program.
-struct Pincite {
-    data: tempfile::TempDir,
+pub struct Pincite {
+    pub data: tempfile::TempDir,
     can_embed: bool,
 }
 
@@ -34,11 +34,12 @@ impl Pincite {
     }
 
     /// Without ONNX Runtime, and without the means to fetch one.
-    fn words_alone() -> Self {
+    pub fn words_alone() -> Self {
         Self { can_embed: false, ..Self::new() }
     }
 
-    fn run(&self, arguments: &[&str]) -> Ran {
+    /// The program with these arguments, not started yet.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pincite"));
         command.args(arguments).stdin(Stdio::null());
         command.env_remove("PINCITE_LOG").env("PINCITE_DATA_DIR", self.data.path());
@@ -48,7 +49,11 @@ impl Pincite {
             command.env("PINCITE_RUNTIME_DIR", self.data.path().join("none")).env("PINCITE_OFFLINE", "1");
             command.env_remove("ORT_DYLIB_PATH");
         }
-        let output = command.output().unwrap();
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        let output = self.command(arguments).output().unwrap();
         Ran {
             code: output.status.code().unwrap(),
             out: String::from_utf8(output.stdout).unwrap(),
@@ -57,7 +62,7 @@ impl Pincite {
     }
 
     #[track_caller]
-    fn index(&self, folder: &Path) -> Value {
+    pub fn index(&self, folder: &Path) -> Value {
         let ran = self.run(&["index", folder.to_str().unwrap(), "--json"]);
         assert_eq!(ran.code, 0, "{}", ran.err);
         ran.json()
@@ -229,22 +234,6 @@ fn query_syntax_is_words_and_never_an_error() {
         let ran = pincite.run(&["search", "--", query]);
         assert_eq!(ran.code, 0, "{query}: {}{}", ran.out, ran.err);
     }
-}
-
-#[test]
-fn a_second_writer_is_refused_by_name_and_readers_are_not() {
-    let (pincite, folder) = (Pincite::words_alone(), tempfile::tempdir().unwrap());
-    fs_err::write(folder.path().join("a.txt"), "A tale of two writers.").unwrap();
-    pincite.index(folder.path());
-    let first = open(pincite.data.path());
-    let second = pincite.run(&["index", folder.path().to_str().unwrap()]);
-    assert_eq!(second.code, 2);
-    let named = format!("process {} (`a test`)", std::process::id());
-    assert!(second.err.contains(&named) && second.err.contains("hint:"), "{}", second.err);
-    assert_eq!(pincite.run(&["search", "writers"]).code, 0);
-    assert_eq!(pincite.run(&["status"]).code, 0);
-    drop(first);
-    pincite.index(folder.path());
 }
 
 #[test]

@@ -232,7 +232,8 @@ async fn a_long_text_is_fetched_part_by_part() {
     fs_err::write(folder.path().join("long #1-2.txt"), &text).unwrap();
     let options = Options { address: ([127, 0, 0, 1], 0).into(), ..Options::default() };
     let engine = indexed::open(data.path());
-    engine.ensure_workspace(&named("default"), Some(folder.path())).unwrap();
+    // It is listed from now on; nobody has read it yet.
+    engine.scan_folder(&named("default"), folder.path(), &pincite::ingest::Silent).unwrap();
     let server = pincite::serve::Server::bind(engine.into(), named("default"), options).await.unwrap();
     let address = server.address();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

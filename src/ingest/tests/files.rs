@@ -98,7 +98,7 @@ fn a_bad_file_hurts_only_itself() {
         assert!(entry.reason.is_some_and(|reason| !reason.is_empty()) && entry.num_chunks == 0, "{path}");
     }
     assert_eq!(place.with_words("alpha"), set(&["good.txt"]));
-    assert!(place.store.pending(&place.workspace, 9).unwrap().is_empty());
+    assert!(place.store.pending(&place.workspace, Priority::Backfill, 9).unwrap().is_empty());
     place.write("large.txt", "alpha at last");
     place.run();
     assert_eq!(place.with_words("alpha"), set(&["good.txt", "large.txt"]));

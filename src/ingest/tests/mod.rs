@@ -14,7 +14,9 @@ use crate::config::FieldWeights;
 use crate::embed::{EmbedError, Embedder};
 use crate::index::embedded::{Access, EmbeddedIndex};
 use crate::index::{Filter, Index, LexicalQuery};
-use crate::workspace::{FileEntry, FileState, RelPath, Store, WorkspaceId};
+use crate::workspace::{
+    ChangeKind, FileEntry, FileState, Fingerprint, Observation, Priority, RelPath, Store, WorkspaceId,
+};
 
 const MODEL: &str = "counting-model";
 const MAX_FILE_BYTES: u64 = 1_000_000;
@@ -251,4 +253,43 @@ fn what_is_indexed_is_what_is_on_disk_when_it_is_read() {
     assert_eq!((place.with_words("gamma"), place.with_words("alpha beta")), (set(&["a.md"]), set(&[])));
     assert_eq!(place.state("b.md"), None);
     assert_eq!(place.run().scan.num_modified, 0, "the fingerprint is that of the bytes that were read");
+}
+
+#[test]
+fn what_somebody_wrote_overtakes_what_a_scan_found() {
+    let place = Place::new();
+    for number in 0..300 {
+        place.write(&format!("old/{number}.txt"), paragraph("alpha"));
+    }
+    place.scan();
+    place.write("new.txt", paragraph("beta"));
+    let fingerprint = Fingerprint { size: 0, modified_ns: 0 };
+    let written =
+        Observation { path: "new.txt".parse().unwrap(), kind: ChangeKind::Created, fingerprint, is_new_content: true };
+    let revision = place.store.log(&place.workspace, &[written], Priority::Interactive).unwrap();
+    let root = place.root();
+    let line = place.line(&root, &place.index);
+    let mut report = LineReport::default();
+    assert_eq!(index_interactive(&line, &mut report).unwrap(), 1);
+    assert_eq!((place.with_words("beta"), place.with_words("alpha")), (set(&["new.txt"]), set(&[])));
+    assert!(place.store.has_reached(&place.workspace, revision).unwrap());
+    // A batch of a backfill is small beside others, so that the next write waits for little.
+    let done = index_backfill(&line, BatchLimits::BESIDE_OTHERS, &mut report).unwrap();
+    assert_eq!((done, index_interactive(&line, &mut report).unwrap()), (BatchLimits::BESIDE_OTHERS.max_files, 0));
+    index_pending(&line, &Silent).unwrap();
+    assert_eq!(place.with_words("alpha").len(), 300);
+}
+
+#[test]
+fn a_burst_of_changes_is_a_backfill_also_when_it_is_seen_bit_by_bit() {
+    let place = Place::new();
+    for bit in 0..4 {
+        for number in 0..40 {
+            place.write(&format!("{bit}/{number}.txt"), paragraph("alpha"));
+        }
+        let seen = BTreeSet::from([bit.to_string().parse().unwrap()]);
+        assert_eq!(scan_places(&place.store, &place.workspace, &place.root(), &seen).unwrap().num_created, 40);
+    }
+    let num_pending = |priority| place.store.num_pending(&place.workspace, priority, 1_000).unwrap();
+    assert_eq!((num_pending(Priority::Interactive), num_pending(Priority::Backfill)), (80, 80));
 }

@@ -36,6 +36,9 @@ pub enum StoreError {
         /// What this program writes.
         expected: i64,
     },
+    /// Opened for reading only.
+    #[error("the data folder was opened for reading only")]
+    ReadOnly,
     /// The tables hold what cannot be.
     #[error("the file `pincite.db` is damaged: {reason}")]
     Damaged {
@@ -77,6 +80,7 @@ impl Advice for StoreError {
             Self::UnknownWorkspace { .. } => "unknown_workspace",
             Self::OtherRoot { .. } => "other_root",
             Self::Version { .. } => "other_version",
+            Self::ReadOnly => "read_only",
             Self::Damaged { .. } => "store_damaged",
             Self::Io(_) => "store_io",
         }
@@ -90,7 +94,11 @@ impl Advice for StoreError {
             Self::OtherRoot { id, .. } => {
                 format!("give this folder a workspace of its own: `--workspace NAME` with another name than `{id}`")
             }
+            Self::Version { found, expected } if found < expected => {
+                "run `pincite index PATH` once: it brings the data folder to the layout of this program".to_owned()
+            }
             Self::Version { .. } => "use the program version that wrote it, or another `--data-dir`".to_owned(),
+            Self::ReadOnly => "write through a process that was started with a folder".to_owned(),
             Self::Damaged { .. } => {
                 "move the data folder away and index the files again: nothing but the index is lost".to_owned()
             }

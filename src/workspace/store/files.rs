@@ -1,5 +1,7 @@
 //! The file table: what is known of each file, and under which size and time.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, params};
 
@@ -16,15 +18,35 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn fingerprints(&self, workspace: &WorkspaceId) -> Result<Vec<(RelPath, Option<Fingerprint>)>, StoreError> {
-        let connection = self.connection();
+        let connection = self.reader();
         let mut statement =
             connection.prepare_cached("SELECT path, known_size, known_modified_ns FROM files WHERE workspace = ?1")?;
-        let rows = statement.query_map([workspace.as_str()], |row| {
-            let size: i64 = row.get(1)?;
-            let known = Fingerprint { size: size.max(0).cast_unsigned(), modified_ns: row.get(2)? };
-            Ok((parsed(row, 0)?, (size >= 0).then_some(known)))
-        })?;
+        let rows = statement.query_map([workspace.as_str()], known_row)?;
         rows.map(|row| row.map_err(StoreError::from)).collect()
+    }
+
+    /// As [`Store::fingerprints`], of these files and of all files in these folders.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn fingerprints_below(
+        &self,
+        workspace: &WorkspaceId,
+        places: &BTreeSet<RelPath>,
+    ) -> Result<Vec<(RelPath, Option<Fingerprint>)>, StoreError> {
+        let connection = self.reader();
+        // `0` comes right after `/`.
+        let mut statement = connection.prepare_cached(
+            "SELECT path, known_size, known_modified_ns FROM files
+             WHERE workspace = ?1 AND (path = ?2 OR path > ?2 || '/' AND path < ?2 || '0')",
+        )?;
+        let mut found = Vec::new();
+        for place in places {
+            for row in statement.query_map([workspace.as_str(), place.as_str()], known_row)? {
+                found.push(row?);
+            }
+        }
+        Ok(found)
     }
 
     /// All files of a workspace by path.
@@ -32,7 +54,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn files(&self, workspace: &WorkspaceId) -> Result<Vec<FileEntry>, StoreError> {
-        let connection = self.connection();
+        let connection = self.reader();
         let mut statement = connection.prepare_cached(&format!("{SELECT_FILE} WHERE workspace = ?1 ORDER BY path"))?;
         let rows = statement.query_map([workspace.as_str()], file_row)?;
         rows.map(|row| row.map_err(StoreError::from)).collect()
@@ -43,7 +65,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn file(&self, workspace: &WorkspaceId, path: &RelPath) -> Result<Option<FileEntry>, StoreError> {
-        let connection = self.connection();
+        let connection = self.reader();
         let mut statement = connection.prepare_cached(&format!("{SELECT_FILE} WHERE workspace = ?1 AND path = ?2"))?;
         Ok(statement.query_row(params![workspace.as_str(), path.as_str()], file_row).optional()?)
     }
@@ -53,7 +75,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn counts(&self, workspace: &WorkspaceId) -> Result<FileCounts, StoreError> {
-        let connection = self.connection();
+        let connection = self.reader();
         let mut statement =
             connection.prepare_cached("SELECT state, count(*) FROM files WHERE workspace = ?1 GROUP BY state")?;
         let mut rows = statement.query([workspace.as_str()])?;
@@ -73,6 +95,12 @@ impl Store {
         }
         Ok(counts)
     }
+}
+
+fn known_row(row: &Row<'_>) -> rusqlite::Result<(RelPath, Option<Fingerprint>)> {
+    let size: i64 = row.get(1)?;
+    let known = Fingerprint { size: size.max(0).cast_unsigned(), modified_ns: row.get(2)? };
+    Ok((parsed(row, 0)?, (size >= 0).then_some(known)))
 }
 
 fn file_row(row: &Row<'_>) -> rusqlite::Result<FileEntry> {

@@ -3,61 +3,69 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
-use super::{Fingerprint, Observation, Outcome, Store, StoreError, as_i64, parsed};
-use crate::workspace::{Change, ChangeKind, FileState, RelPath, Revision, WorkspaceId};
+use super::{Fingerprint, Observation, Outcome, Store, StoreError, as_i64, begin, parsed};
+use crate::workspace::{Change, ChangeKind, FileState, Priority, RelPath, Revision, WorkspaceId};
 
 impl Store {
     /// Writes changes to the log, durably and in order, and returns the revision of the last one.
     ///
+    /// A file that is in the table is never logged as created: the index may hold something of it.
+    ///
     /// # Errors
     /// None of them is in the log then.
-    pub fn log(&self, workspace: &WorkspaceId, observations: &[Observation]) -> Result<Revision, StoreError> {
-        let mut connection = self.connection();
-        let transaction = connection.transaction()?;
-        let now = Timestamp::now().as_millisecond();
-        {
-            let mut insert = transaction.prepare_cached(
-                "INSERT INTO changes (workspace, path, kind, at_ms, pending) VALUES (?1, ?2, ?3, ?4, 1)",
-            )?;
-            // Until it has been read, a new file is listed as pending under what the scan saw of it.
-            let mut file = transaction.prepare_cached(
-                "INSERT INTO files (workspace, path, state, size, modified_ns, known_size, known_modified_ns, revision, num_chunks)
-                 VALUES (?1, ?2, 'pending', ?3, ?4, -1, -1, 0, 0)
-                 ON CONFLICT (workspace, path) DO UPDATE SET state = 'pending'",
-            )?;
-            // A deleted file that comes back as it was must not pass for one that was never away.
-            let mut unknown = transaction.prepare_cached(
-                "UPDATE files SET known_size = -1, known_modified_ns = -1 WHERE workspace = ?1 AND path = ?2",
-            )?;
-            for observation in observations {
-                let path = observation.path.as_str();
-                insert.execute(params![workspace.as_str(), path, observation.kind.name(), now])?;
-                let Fingerprint { size, modified_ns } = observation.fingerprint;
-                file.execute(params![workspace.as_str(), path, as_i64(size), modified_ns])?;
-                if observation.kind == ChangeKind::Deleted {
-                    unknown.execute(params![workspace.as_str(), path])?;
-                }
-            }
-        }
-        let last = transaction.last_insert_rowid();
+    pub fn log(
+        &self,
+        workspace: &WorkspaceId,
+        observations: &[Observation],
+        priority: Priority,
+    ) -> Result<Revision, StoreError> {
+        let mut connection = self.writer()?;
+        let transaction = begin(&mut connection)?;
+        let last = insert(&transaction, workspace, observations, priority)?;
         transaction.commit()?;
-        Ok(Revision(if observations.is_empty() { 0 } else { last.cast_unsigned() }))
+        Ok(last)
     }
 
-    /// The newest pending change of each path, oldest first, at most `limit`.
+    /// The newest pending change of each path that has one of this priority, oldest first, at most `limit`.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn pending(&self, workspace: &WorkspaceId, limit: usize) -> Result<Vec<Change>, StoreError> {
-        let connection = self.connection();
+    pub fn pending(
+        &self,
+        workspace: &WorkspaceId,
+        priority: Priority,
+        limit: usize,
+    ) -> Result<Vec<Change>, StoreError> {
+        let connection = self.reader();
+        // One statement, and so one state of the log: what is logged later is newer than all of these.
         let mut statement = connection.prepare_cached(
-            "SELECT max(revision) AS newest, path, kind, at_ms FROM changes
-             WHERE workspace = ?1 AND pending = 1 GROUP BY path ORDER BY newest LIMIT ?2",
+            "WITH first AS (
+                 SELECT path FROM changes WHERE workspace = ?1 AND pending = 1 AND priority = ?2 ORDER BY revision LIMIT ?3),
+             newest AS (
+                 SELECT DISTINCT (SELECT max(revision) FROM changes WHERE workspace = ?1 AND path = first.path AND pending = 1)
+                     AS revision FROM first)
+             SELECT revision, path, kind, at_ms FROM changes JOIN newest USING (revision) ORDER BY revision",
         )?;
-        let rows = statement.query_map(params![workspace.as_str(), as_i64(limit as u64)], change_row)?;
+        let rows =
+            statement.query_map(params![workspace.as_str(), priority.number(), as_i64(limit as u64)], change_row)?;
         rows.map(|row| row.map_err(StoreError::from)).collect()
+    }
+
+    /// How many changes of this priority are pending, counted up to `most`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn num_pending(&self, workspace: &WorkspaceId, priority: Priority, most: usize) -> Result<usize, StoreError> {
+        let connection = self.reader();
+        let number: i64 = connection
+            .prepare_cached(
+                "SELECT count(*) FROM
+                     (SELECT 1 FROM changes WHERE workspace = ?1 AND pending = 1 AND priority = ?2 LIMIT ?3)",
+            )?
+            .query_row(params![workspace.as_str(), priority.number(), as_i64(most as u64)], |row| row.get(0))?;
+        Ok(usize::try_from(number).unwrap_or(0))
     }
 
     /// Paths of which the index may hold content that the log has already replaced or deleted.
@@ -65,9 +73,29 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn superseded(&self, workspace: &WorkspaceId) -> Result<BTreeSet<RelPath>, StoreError> {
-        let connection = self.connection();
+        let connection = self.reader();
+        // What was seen and is known under the same size and time is what the index holds: a watch tells of a write, too, when
+        // that is done already, and must not hide it again.
         let mut statement = connection.prepare_cached(
-            "SELECT DISTINCT path FROM changes WHERE workspace = ?1 AND pending = 1 AND kind <> 'created'",
+            "SELECT DISTINCT changes.path FROM changes LEFT JOIN files USING (workspace, path)
+             WHERE workspace = ?1 AND pending = 1 AND kind <> 'created' AND (
+                 kind = 'deleted' OR seen_size IS NULL
+                 OR seen_size IS NOT known_size OR seen_modified_ns IS NOT known_modified_ns)",
+        )?;
+        let rows = statement.query_map([workspace.as_str()], |row| parsed(row, 0))?;
+        rows.map(|row| row.map_err(StoreError::from)).collect()
+    }
+
+    /// Paths whose newest change deletes them and is still pending.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn deleting(&self, workspace: &WorkspaceId) -> Result<BTreeSet<RelPath>, StoreError> {
+        let connection = self.reader();
+        let mut statement = connection.prepare_cached(
+            "SELECT DISTINCT path FROM changes AS one
+             WHERE workspace = ?1 AND pending = 1 AND kind <> 'created' AND kind = 'deleted' AND revision =
+                 (SELECT max(revision) FROM changes WHERE workspace = ?1 AND path = one.path AND pending = 1)",
         )?;
         let rows = statement.query_map([workspace.as_str()], |row| parsed(row, 0))?;
         rows.map(|row| row.map_err(StoreError::from)).collect()
@@ -78,14 +106,59 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn settled_revision(&self, workspace: &WorkspaceId) -> Result<Revision, StoreError> {
-        let connection = self.connection();
+        let connection = self.reader();
         let settled: Option<i64> = connection
             .prepare_cached(
-                "SELECT coalesce((SELECT min(revision) - 1 FROM changes WHERE workspace = ?1 AND pending = 1),
+                "SELECT coalesce(
+                     (SELECT min(oldest) - 1 FROM (
+                         SELECT min(revision) AS oldest FROM changes WHERE workspace = ?1 AND pending = 1 AND priority = 0
+                         UNION ALL
+                         SELECT min(revision) FROM changes WHERE workspace = ?1 AND pending = 1 AND priority = 1)),
                      (SELECT max(revision) FROM changes WHERE workspace = ?1))",
             )?
             .query_row([workspace.as_str()], |row| row.get(0))?;
         Ok(Revision(settled.unwrap_or(0).cast_unsigned()))
+    }
+
+    /// The oldest pending change of this priority.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn first_pending(&self, workspace: &WorkspaceId, priority: Priority) -> Result<Option<Revision>, StoreError> {
+        let connection = self.reader();
+        let first: Option<i64> = connection
+            .prepare_cached("SELECT min(revision) FROM changes WHERE workspace = ?1 AND pending = 1 AND priority = ?2")?
+            .query_row(params![workspace.as_str(), priority.number()], |row| row.get(0))?;
+        Ok(first.map(|first| Revision(first.cast_unsigned())))
+    }
+
+    /// The newest change of a workspace, 0 where there is none.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn last_revision(&self, workspace: &WorkspaceId) -> Result<Revision, StoreError> {
+        let connection = self.reader();
+        let last: Option<i64> = connection
+            .prepare_cached("SELECT max(revision) FROM changes WHERE workspace = ?1")?
+            .query_row([workspace.as_str()], |row| row.get(0))?;
+        Ok(Revision(last.unwrap_or(0).cast_unsigned()))
+    }
+
+    /// Whether everything that was written or reported up to `revision` is in the index, and `revision` itself, too. Of
+    /// what a scan has found before it, some may still be pending.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn has_reached(&self, workspace: &WorkspaceId, revision: Revision) -> Result<bool, StoreError> {
+        if self.last_revision(workspace)? < revision {
+            return Ok(false);
+        }
+        if self.first_pending(workspace, Priority::Interactive)?.is_some_and(|first| first <= revision) {
+            return Ok(false);
+        }
+        let connection = self.reader();
+        let mut itself = connection.prepare_cached("SELECT 1 FROM changes WHERE revision = ?1 AND pending = 1")?;
+        Ok(!itself.exists([as_i64(revision.0)])?)
     }
 
     /// The newest change that was acknowledged. The index has committed at least this much, unless it lost commits.
@@ -93,10 +166,14 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn acknowledged_revision(&self, workspace: &WorkspaceId) -> Result<Revision, StoreError> {
-        let connection = self.connection();
+        let connection = self.reader();
+        // From the newest on, so the walk ends at the first that is done.
         let newest: Option<i64> = connection
-            .prepare_cached("SELECT max(revision) FROM changes WHERE workspace = ?1 AND pending = 0")?
-            .query_row([workspace.as_str()], |row| row.get(0))?;
+            .prepare_cached(
+                "SELECT revision FROM changes WHERE workspace = ?1 AND pending = 0 ORDER BY revision DESC LIMIT 1",
+            )?
+            .query_row([workspace.as_str()], |row| row.get(0))
+            .optional()?;
         Ok(Revision(newest.unwrap_or(0).cast_unsigned()))
     }
 
@@ -106,7 +183,7 @@ impl Store {
     /// # Errors
     /// Nothing is changed then.
     pub fn distrust_unacknowledged(&self, workspace: &WorkspaceId, committed: Revision) -> Result<(), StoreError> {
-        self.connection().execute(
+        self.writer()?.execute(
             "UPDATE files SET content_hash = NULL WHERE workspace = ?1 AND path IN
                  (SELECT path FROM changes WHERE workspace = ?1 AND pending = 1 AND revision <= ?2)",
             params![workspace.as_str(), as_i64(committed.0)],
@@ -119,7 +196,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn recent_changes(&self, workspace: &WorkspaceId, limit: usize) -> Result<Vec<Change>, StoreError> {
-        let connection = self.connection();
+        let connection = self.reader();
         let mut statement = connection.prepare_cached(
             "SELECT revision, path, kind, at_ms FROM changes WHERE workspace = ?1 ORDER BY revision DESC LIMIT ?2",
         )?;
@@ -139,8 +216,8 @@ impl Store {
         through: Revision,
         outcomes: &[Outcome],
     ) -> Result<(), StoreError> {
-        let mut connection = self.connection();
-        let transaction = connection.transaction()?;
+        let mut connection = self.writer()?;
+        let transaction = begin(&mut connection)?;
         {
             let mut done = transaction.prepare_cached(
                 "UPDATE changes SET pending = 0 WHERE workspace = ?1 AND path = ?2 AND pending = 1 AND revision <= ?3",
@@ -202,8 +279,8 @@ impl Store {
     /// # Errors
     /// Nothing is changed then.
     pub fn forget_contents(&self, workspace: &WorkspaceId) -> Result<(), StoreError> {
-        let mut connection = self.connection();
-        let transaction = connection.transaction()?;
+        let mut connection = self.writer()?;
+        let transaction = begin(&mut connection)?;
         let now = Timestamp::now().as_millisecond();
         transaction.execute(
             "INSERT INTO changes (workspace, path, kind, at_ms, pending)
@@ -218,6 +295,49 @@ impl Store {
         transaction.commit()?;
         Ok(())
     }
+}
+
+/// Inserts changes into the log, and returns the revision of the last one, 0 where there is none.
+pub(super) fn insert(
+    transaction: &Transaction<'_>,
+    workspace: &WorkspaceId,
+    observations: &[Observation],
+    priority: Priority,
+) -> Result<Revision, StoreError> {
+    let now = Timestamp::now().as_millisecond();
+    let mut known = transaction.prepare_cached("SELECT 1 FROM files WHERE workspace = ?1 AND path = ?2")?;
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO changes (workspace, path, kind, at_ms, pending, priority, seen_size, seen_modified_ns)
+         VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7)",
+    )?;
+    // Until it has been read, a new file is listed as pending under what was seen of it.
+    let mut file = transaction.prepare_cached(
+        "INSERT INTO files (workspace, path, state, size, modified_ns, known_size, known_modified_ns, revision, num_chunks)
+         VALUES (?1, ?2, 'pending', ?3, ?4, -1, -1, 0, 0)
+         ON CONFLICT (workspace, path) DO UPDATE SET state = 'pending'",
+    )?;
+    // A deleted file that comes back as it was must not pass for one that was never away.
+    let mut unknown = transaction.prepare_cached(
+        "UPDATE files SET known_size = -1, known_modified_ns = -1 WHERE workspace = ?1 AND path = ?2",
+    )?;
+    for observation in observations {
+        let path = observation.path.as_str();
+        let kind = match observation.kind {
+            ChangeKind::Created if known.exists(params![workspace.as_str(), path])? => ChangeKind::Modified,
+            kind => kind,
+        };
+        let Fingerprint { size, modified_ns } = observation.fingerprint;
+        let seen = (!observation.is_new_content).then_some((as_i64(size), modified_ns));
+        let (seen_size, seen_modified_ns) = seen.unzip();
+        let name = workspace.as_str();
+        insert.execute(params![name, path, kind.name(), now, priority.number(), seen_size, seen_modified_ns])?;
+        file.execute(params![workspace.as_str(), path, as_i64(size), modified_ns])?;
+        if kind == ChangeKind::Deleted {
+            unknown.execute(params![workspace.as_str(), path])?;
+        }
+    }
+    let last = transaction.last_insert_rowid();
+    Ok(Revision(if observations.is_empty() { 0 } else { last.cast_unsigned() }))
 }
 
 fn change_row(row: &Row<'_>) -> rusqlite::Result<Change> {

@@ -5,10 +5,14 @@
 //! - A change stays pending until [`Store::acknowledge`], which is called after the index has committed it. A crash in
 //!   between repeats the work; it never loses it.
 //! - Revisions are given by one sequence for the whole data folder and are never used again.
+//! - Any number of processes log changes; only the one that indexes acknowledges them.
+//! - Reading waits for no write: reads have a connection of their own.
 
 mod error;
+mod events;
 mod files;
 mod log;
+mod schema;
 #[cfg(test)]
 mod tests;
 
@@ -16,13 +20,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, Transaction, TransactionBehavior, params};
 
 pub use self::error::StoreError;
+pub use self::events::LoggedEvent;
 use super::{ChangeKind, FileEntry, RelPath, WorkspaceId};
 
-/// The layout of the tables. Another number was written by another program version.
-const SCHEMA_VERSION: i64 = 1;
+/// How long a statement waits for another process that writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A workspace as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +38,7 @@ pub struct WorkspaceRow {
     pub root: Option<PathBuf>,
 }
 
-/// What a scan found of a file that may have changed.
+/// What was found of a file that may have changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
     /// The file.
@@ -42,6 +47,8 @@ pub struct Observation {
     pub kind: ChangeKind,
     /// What it looks like now; zeros when deleted.
     pub fingerprint: Fingerprint,
+    /// Whether its content is known to be new. Otherwise the change hides nothing that was read under this fingerprint.
+    pub is_new_content: bool,
 }
 
 /// Size and time under which a file's content is known, for a scan to compare.
@@ -65,7 +72,10 @@ pub enum Outcome {
 /// The store of one data folder.
 #[derive(Debug)]
 pub struct Store {
-    connection: Mutex<Connection>,
+    /// `None` where the store is only read.
+    writer: Option<Mutex<Connection>>,
+    /// Sees what is committed, also by `writer`, as soon as the commit has returned.
+    reader: Mutex<Connection>,
 }
 
 impl Store {
@@ -76,33 +86,33 @@ impl Store {
     /// it cannot be used, [`StoreError::Io`] where the disk refuses.
     pub fn open(folder: &Path, writable: bool) -> Result<Self, StoreError> {
         let path = folder.join("pincite.db");
-        let connection = if writable {
-            let connection = Connection::open(&path)?;
-            connection.busy_timeout(Duration::from_secs(10))?;
-            connection
-                .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
-            connection
+        let writer = if writable {
+            let mut connection = Connection::open(&path)?;
+            connection.busy_timeout(BUSY_TIMEOUT)?;
+            schema::prepare(&mut connection)?;
+            Some(Mutex::new(connection))
+        } else if path.exists() {
+            None
         } else {
-            if !path.exists() {
-                return Err(StoreError::Missing { folder: folder.to_owned() });
-            }
-            let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-            connection.busy_timeout(Duration::from_secs(10))?;
-            connection
+            return Err(StoreError::Missing { folder: folder.to_owned() });
         };
-        let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        match version {
-            SCHEMA_VERSION => {}
-            0 if writable => connection.execute_batch(SCHEMA)?,
-            0 => return Err(StoreError::Missing { folder: folder.to_owned() }),
-            found => return Err(StoreError::Version { found, expected: SCHEMA_VERSION }),
+        let reader = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        reader.busy_timeout(BUSY_TIMEOUT)?;
+        match schema::version_of(&reader)? {
+            schema::VERSION => Ok(Self { writer, reader: Mutex::new(reader) }),
+            0 => Err(StoreError::Missing { folder: folder.to_owned() }),
+            found => Err(StoreError::Version { found, expected: schema::VERSION }),
         }
-        Ok(Self { connection: Mutex::new(connection) })
     }
 
-    fn connection(&self) -> MutexGuard<'_, Connection> {
+    fn reader(&self) -> MutexGuard<'_, Connection> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn writer(&self) -> Result<MutexGuard<'_, Connection>, StoreError> {
+        let writer = self.writer.as_ref().ok_or(StoreError::ReadOnly)?;
         // A panic inside a transaction rolls it back, so the connection is sound.
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+        Ok(writer.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// All workspaces by name.
@@ -110,7 +120,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn workspaces(&self) -> Result<Vec<WorkspaceRow>, StoreError> {
-        let connection = self.connection();
+        let connection = self.reader();
         let mut statement = connection.prepare_cached("SELECT name, root FROM workspaces ORDER BY name")?;
         let rows = statement.query_map([], workspace_row)?;
         rows.map(|row| row.map_err(StoreError::from)).collect()
@@ -121,7 +131,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::UnknownWorkspace`] where there is none.
     pub fn workspace(&self, id: &WorkspaceId) -> Result<WorkspaceRow, StoreError> {
-        let connection = self.connection();
+        let connection = self.reader();
         let mut statement = connection.prepare_cached("SELECT name, root FROM workspaces WHERE name = ?1")?;
         let row = statement.query_row([id.as_str()], workspace_row).optional()?;
         row.ok_or_else(|| StoreError::UnknownWorkspace { id: id.clone() })
@@ -134,7 +144,7 @@ impl Store {
     pub fn ensure_workspace(&self, id: &WorkspaceId, root: Option<&Path>) -> Result<WorkspaceRow, StoreError> {
         let root_text = root.map(|root| root.to_string_lossy().into_owned());
         {
-            let connection = self.connection();
+            let connection = self.writer()?;
             connection.execute(
                 "INSERT INTO workspaces (name, root) VALUES (?1, ?2)
                  ON CONFLICT (name) DO UPDATE SET root = coalesce(root, excluded.root)",
@@ -154,29 +164,15 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn version(&self) -> Result<(i64, u64), StoreError> {
-        let connection = self.connection();
-        let others: i64 = connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
-        Ok((others, connection.total_changes()))
+    pub fn version(&self) -> Result<i64, StoreError> {
+        Ok(self.reader().prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?)
     }
 }
 
-const SCHEMA: &str = "
-    BEGIN;
-    CREATE TABLE workspaces (name TEXT PRIMARY KEY, root TEXT) WITHOUT ROWID;
-    CREATE TABLE changes (
-        revision INTEGER PRIMARY KEY AUTOINCREMENT,
-        workspace TEXT NOT NULL, path TEXT NOT NULL, kind TEXT NOT NULL, at_ms INTEGER NOT NULL, pending INTEGER NOT NULL);
-    CREATE INDEX pending_changes ON changes (workspace, path, revision) WHERE pending = 1;
-    CREATE INDEX changes_of_workspace ON changes (workspace, revision);
-    CREATE TABLE files (
-        workspace TEXT NOT NULL, path TEXT NOT NULL, state TEXT NOT NULL, reason TEXT, format TEXT, title TEXT,
-        size INTEGER NOT NULL, modified_ns INTEGER NOT NULL, known_size INTEGER NOT NULL,
-        known_modified_ns INTEGER NOT NULL, content_hash BLOB, revision INTEGER NOT NULL, num_chunks INTEGER NOT NULL,
-        PRIMARY KEY (workspace, path)) WITHOUT ROWID;
-    CREATE INDEX files_by_state ON files (workspace, state);
-    PRAGMA user_version = 1;
-    COMMIT;";
+/// A transaction that waits for its turn now: one that began by reading could not wait later.
+fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
+    connection.transaction_with_behavior(TransactionBehavior::Immediate)
+}
 
 fn workspace_row(row: &Row<'_>) -> rusqlite::Result<WorkspaceRow> {
     Ok(WorkspaceRow { id: parsed(row, 0)?, root: row.get::<_, Option<String>>(1)?.map(PathBuf::from) })

@@ -5,7 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::*;
-use crate::workspace::{ContentHash, FileState, Revision};
+use crate::workspace::{ContentHash, FileState, Priority, Revision};
 
 const READ_AS: Fingerprint = Fingerprint { size: 2, modified_ns: 7 };
 
@@ -44,12 +44,20 @@ impl Desk {
     }
 
     fn log(&self, kind: ChangeKind, names: &[&str]) -> Revision {
-        let observe = |name: &&str| Observation { path: path(name), kind, fingerprint: READ_AS };
-        self.store.log(&self.workspace, &names.iter().map(observe).collect::<Vec<_>>()).unwrap()
+        self.log_as(Priority::Backfill, kind, names)
+    }
+
+    fn log_as(&self, priority: Priority, kind: ChangeKind, names: &[&str]) -> Revision {
+        let observe = |name: &&str| Observation { path: path(name), kind, fingerprint: READ_AS, is_new_content: true };
+        self.store.log(&self.workspace, &names.iter().map(observe).collect::<Vec<_>>(), priority).unwrap()
     }
 
     fn pending(&self) -> Vec<(u64, String, ChangeKind)> {
-        let changes = self.store.pending(&self.workspace, 100).unwrap();
+        self.pending_as(Priority::Backfill)
+    }
+
+    fn pending_as(&self, priority: Priority) -> Vec<(u64, String, ChangeKind)> {
+        let changes = self.store.pending(&self.workspace, priority, 100).unwrap();
         changes.into_iter().map(|change| (change.revision.0, change.path.to_string(), change.kind)).collect()
     }
 
@@ -101,8 +109,9 @@ fn revisions_grow_across_workspaces_and_reopening_and_are_never_used_again() {
     let desk = Desk::new();
     assert_eq!(desk.log(ChangeKind::Created, &["a", "b"]), Revision(2));
     desk.store.ensure_workspace(&id("other"), None).unwrap();
-    let observation = Observation { path: path("a"), kind: ChangeKind::Created, fingerprint: READ_AS };
-    assert_eq!(desk.store.log(&id("other"), &[observation]).unwrap(), Revision(3));
+    let observation =
+        Observation { path: path("a"), kind: ChangeKind::Created, fingerprint: READ_AS, is_new_content: true };
+    assert_eq!(desk.store.log(&id("other"), &[observation], Priority::Backfill).unwrap(), Revision(3));
     desk.done(Revision(2), "a", b"a");
     let desk = desk.reopened();
     assert_eq!(desk.log(ChangeKind::Modified, &["a"]), Revision(4));
@@ -122,8 +131,45 @@ fn pending_names_each_path_once_with_its_newest_change_oldest_first() {
         (5, "b".to_owned(), ChangeKind::Deleted),
     ];
     assert_eq!(desk.pending(), expected);
-    assert_eq!(desk.store.pending(&desk.workspace, 2).unwrap().len(), 2);
+    assert_eq!(desk.store.pending(&desk.workspace, Priority::Backfill, 2).unwrap().len(), 2);
     assert_eq!(desk.reopened().pending(), expected);
+}
+
+#[test]
+fn a_path_is_pending_under_each_priority_it_was_logged_with_and_its_newest_change_counts() {
+    let desk = Desk::new();
+    desk.log(ChangeKind::Created, &["a", "b"]);
+    let urgent = desk.log_as(Priority::Interactive, ChangeKind::Deleted, &["b"]);
+    let newest = (urgent.0, "b".to_owned(), ChangeKind::Deleted);
+    assert_eq!(desk.pending_as(Priority::Interactive), std::slice::from_ref(&newest));
+    assert_eq!(desk.pending(), [(1, "a".to_owned(), ChangeKind::Created), newest]);
+    desk.gone(urgent, "b");
+    assert_eq!((desk.pending_as(Priority::Interactive).len(), desk.pending().len()), (0, 1));
+}
+
+#[test]
+fn a_write_is_reached_although_a_backfill_from_before_it_is_pending() {
+    let desk = Desk::new();
+    let reached = |revision: u64| desk.store.has_reached(&desk.workspace, Revision(revision)).unwrap();
+    desk.log(ChangeKind::Created, &["a", "b"]);
+    let first = desk.log_as(Priority::Interactive, ChangeKind::Created, &["c"]);
+    let second = desk.log_as(Priority::Interactive, ChangeKind::Created, &["d"]);
+    assert!(!reached(first.0) && !reached(1));
+    desk.done(first, "c", b"c");
+    assert!(reached(first.0) && !reached(second.0));
+    assert!(!reached(1), "the change itself is pending");
+    assert!(!reached(second.0 + 1), "nobody knows what the next change will be");
+    assert_eq!(desk.settled(), 0);
+    desk.done(second, "d", b"d");
+    assert!(reached(second.0));
+}
+
+#[test]
+fn a_file_that_is_known_is_not_logged_as_created() {
+    let desk = Desk::new();
+    desk.done(desk.log(ChangeKind::Created, &["a"]), "a", b"a");
+    desk.log(ChangeKind::Created, &["a"]);
+    assert_eq!(desk.superseded(), paths(&["a"]), "the index holds something of it");
 }
 
 #[test]
@@ -132,7 +178,7 @@ fn one_workspace_knows_nothing_of_another() {
     desk.store.ensure_workspace(&id("other"), None).unwrap();
     desk.log(ChangeKind::Created, &["a"]);
     let other = id("other");
-    assert!(desk.store.pending(&other, 9).unwrap().is_empty());
+    assert!(desk.store.pending(&other, Priority::Backfill, 9).unwrap().is_empty());
     assert!(desk.store.files(&other).unwrap().is_empty());
     desk.store.acknowledge(&other, Revision(9), &[Outcome::Gone(path("a"))]).unwrap();
     desk.store.forget_contents(&other).unwrap();
@@ -217,6 +263,23 @@ fn superseded_names_what_the_index_may_still_show_and_should_not() {
 }
 
 #[test]
+fn a_change_that_was_only_seen_hides_nothing_that_was_read_under_the_same_size_and_time() {
+    let desk = Desk::new();
+    desk.done(desk.log(ChangeKind::Created, &["a"]), "a", b"a");
+    let see = |kind, fingerprint| {
+        let seen = Observation { path: path("a"), kind, fingerprint, is_new_content: false };
+        desk.store.log(&desk.workspace, &[seen], Priority::Interactive).unwrap()
+    };
+    see(ChangeKind::Modified, READ_AS);
+    assert_eq!(desk.superseded(), paths(&[]));
+    let newer = see(ChangeKind::Modified, Fingerprint { modified_ns: 8, ..READ_AS });
+    assert_eq!(desk.superseded(), paths(&["a"]));
+    desk.done(newer, "a", b"a");
+    see(ChangeKind::Deleted, READ_AS);
+    assert_eq!(desk.superseded(), paths(&["a"]), "a deletion always hides");
+}
+
+#[test]
 fn what_the_index_committed_without_acknowledgement_is_not_trusted() {
     let desk = Desk::new();
     for name in ["a", "b"] {
@@ -281,7 +344,7 @@ fn the_version_changes_with_every_write_of_this_process_and_of_others() {
     desk.log(ChangeKind::Created, &["a"]);
     let after = (desk.store.version().unwrap(), reader.version().unwrap());
     assert!(after.0 != before.0 && after.1 != before.1);
-    assert_eq!(reader.pending(&desk.workspace, 9).unwrap().len(), 1);
+    assert_eq!(reader.pending(&desk.workspace, Priority::Backfill, 9).unwrap().len(), 1);
 }
 
 #[test]
@@ -291,8 +354,37 @@ fn another_layout_is_refused_and_left_alone() {
     Connection::open(&file).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
     for writable in [true, false] {
         let refused = Store::open(desk.folder.path(), writable);
-        assert!(matches!(refused, Err(StoreError::Version { found: 99, expected: SCHEMA_VERSION })));
+        assert!(matches!(refused, Err(StoreError::Version { found: 99, expected: schema::VERSION })));
     }
+}
+
+#[test]
+fn a_store_of_the_first_layout_gets_the_present_one_and_keeps_what_it_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = Connection::open(folder.path().join("pincite.db")).unwrap();
+    old.execute_batch(schema::LAYOUT_1).unwrap();
+    old.execute_batch(
+        "INSERT INTO workspaces VALUES ('w', NULL);
+         INSERT INTO changes (workspace, path, kind, at_ms, pending) VALUES ('w', 'a', 'created', 1, 1);
+         PRAGMA user_version = 1;",
+    )
+    .unwrap();
+    assert!(matches!(Store::open(folder.path(), false), Err(StoreError::Version { found: 1, .. })));
+    let store = Store::open(folder.path(), true).unwrap();
+    assert_eq!(store.pending(&id("w"), Priority::Backfill, 9).unwrap().len(), 1);
+    assert!(Store::open(folder.path(), false).is_ok());
+}
+
+#[test]
+fn many_processes_may_make_the_store_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    std::thread::scope(|scope| {
+        let open = || Store::open(folder.path(), true).map(drop);
+        let opened: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+        for store in opened {
+            store.join().unwrap().unwrap();
+        }
+    });
 }
 
 #[test]

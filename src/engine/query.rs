@@ -1,0 +1,164 @@
+//! What a query is answered from: one state of the log, then one of the index.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{Engine, EngineError, lock};
+use crate::answer::{self, AskReply, AskRequest, Evidence};
+use crate::index::{Counts, Filter, Index as _, IndexError, Snapshot};
+use crate::search::{self, Coverage, MAX_WAIT_MS, Mode, SearchReply, SearchRequest};
+use crate::workspace::{FileCounts, RelPath, Revision, WorkspaceId};
+
+/// Passages that an answer is chosen from.
+const NUM_EVIDENCE: usize = 12;
+/// How often a waiting query looks again.
+const WAIT_STEP: Duration = Duration::from_millis(10);
+
+/// What the store says of a workspace, kept as long as the store does not change.
+pub(super) struct View {
+    store_version: i64,
+    pub counts: FileCounts,
+    /// The newest revision up to which nothing is pending.
+    pub settled: Revision,
+    /// Paths whose content in the index is not to be shown.
+    pub superseded: BTreeSet<RelPath>,
+    /// Those of them that are deleted.
+    pub deleting: BTreeSet<RelPath>,
+}
+
+pub(super) struct QueryState {
+    pub view: Arc<View>,
+    pub snapshot: Option<Box<dyn Snapshot>>,
+    pub filter: Filter,
+}
+
+impl Engine {
+    /// Searches a workspace.
+    ///
+    /// # Errors
+    /// When the request cannot be, the workspace is unknown, the state is not as new as was asked for, or the index
+    /// cannot be read.
+    pub fn search(&self, id: &WorkspaceId, request: &SearchRequest) -> Result<SearchReply, EngineError> {
+        search::check_request(request)?;
+        let filter = request.filters.compile()?;
+        let state = self.state(id, filter, request.min_revision, request.wait_ms)?;
+        let embedder = if request.mode == Mode::Lexical { None } else { self.embedder()? };
+        let hits = match &state.snapshot {
+            None => Vec::new(),
+            Some(snapshot) => {
+                let ranking = &self.config.ranking;
+                search::search(id, &**snapshot, embedder, ranking, request, &state.filter)?
+            }
+        };
+        let coverage = self.coverage_of(&state, request.mode != Mode::Lexical)?;
+        Ok(SearchReply { revision: state.view.settled, coverage, hits })
+    }
+
+    /// Answers a question from a workspace, by sentences that are verbatim in its files.
+    ///
+    /// # Errors
+    /// As [`Engine::search`].
+    pub fn ask(&self, id: &WorkspaceId, request: &AskRequest) -> Result<AskReply, EngineError> {
+        answer::check_request(request)?;
+        let mut search = SearchRequest::new(request.question.clone());
+        search.filters = request.filters.clone();
+        search.k = NUM_EVIDENCE;
+        search.explain = true;
+        search.min_revision = request.min_revision;
+        search.wait_ms = request.wait_ms;
+        let found = self.search(id, &search)?;
+        let evidence = Evidence { hits: &found.hits, embedder: self.embedder()? };
+        Ok(answer::answer(request, &evidence, found.revision, found.coverage)?)
+    }
+
+    /// What a query of the workspace would see now.
+    ///
+    /// # Errors
+    /// When the workspace is unknown or its index cannot be read.
+    pub fn coverage(&self, id: &WorkspaceId) -> Result<Coverage, EngineError> {
+        let state = self.state(id, Filter::default(), None, 0)?;
+        self.coverage_of(&state, true)
+    }
+
+    /// The newest revision up to which nothing is pending, and how many files have a change that is.
+    ///
+    /// # Errors
+    /// When the workspace is unknown.
+    pub fn freshness(&self, id: &WorkspaceId) -> Result<(Revision, u64), EngineError> {
+        let view = self.view(id)?;
+        Ok((view.settled, view.counts.pending))
+    }
+
+    pub(super) fn view(&self, id: &WorkspaceId) -> Result<Arc<View>, EngineError> {
+        let store_version = self.store.version()?;
+        if let Some(view) = lock(&self.views).get(id).filter(|view| view.store_version == store_version) {
+            return Ok(Arc::clone(view));
+        }
+        self.store.workspace(id)?;
+        let superseded = self.store.superseded(id)?;
+        let deleting = if superseded.is_empty() { BTreeSet::new() } else { self.store.deleting(id)? };
+        let (counts, settled) = (self.store.counts(id)?, self.store.settled_revision(id)?);
+        let view = Arc::new(View { store_version, counts, settled, superseded, deleting });
+        lock(&self.views).insert(id.clone(), Arc::clone(&view));
+        Ok(view)
+    }
+
+    /// What a query is answered from, when it is new enough: when it holds everything that was written or reported up to
+    /// `min_revision`. Changes that a scan found do not hold it up; the coverage counts those that are pending.
+    pub(super) fn state(
+        &self,
+        id: &WorkspaceId,
+        mut filter: Filter,
+        min_revision: Option<Revision>,
+        wait_ms: u64,
+    ) -> Result<QueryState, EngineError> {
+        let deadline = Instant::now() + Duration::from_millis(wait_ms.min(MAX_WAIT_MS));
+        if let Some(wanted) = min_revision {
+            self.store.workspace(id)?;
+            while !self.store.has_reached(id, wanted)? {
+                if Instant::now() >= deadline {
+                    return Err(EngineError::NotFresh { wanted, has: self.view(id)?.settled });
+                }
+                std::thread::sleep(WAIT_STEP);
+            }
+        }
+        // The store first: what it calls done is in every snapshot that is taken after.
+        let view = self.view(id)?;
+        filter.hidden.clone_from(&view.superseded);
+        let snapshot = match self.index(id) {
+            Ok(index) => Some(index.snapshot()?),
+            // A workspace of which nothing was read yet is empty, not broken.
+            Err(EngineError::Index(IndexError::Missing)) if view.counts.ready == 0 => None,
+            Err(error) => return Err(error),
+        };
+        Ok(QueryState { view, snapshot, filter })
+    }
+
+    pub(super) fn coverage_of(&self, state: &QueryState, wants_vectors: bool) -> Result<Coverage, EngineError> {
+        let Counts { num_chunks, num_embedded } = match &state.snapshot {
+            Some(snapshot) => snapshot.counts()?,
+            None => Counts::default(),
+        };
+        let embedded_fraction = if num_chunks == 0 { 1.0 } else { num_embedded as f64 / num_chunks as f64 };
+        let mut notes = Vec::new();
+        if wants_vectors && let Err(error) = &self.model()?.embedder {
+            notes.push(format!("searched by words alone: {error}"));
+        } else if wants_vectors && num_embedded < num_chunks {
+            notes.push(format!(
+                "{} of {num_chunks} chunks are not embedded yet and were searched by words alone",
+                num_chunks - num_embedded
+            ));
+        }
+        let FileCounts { pending, failed, unsupported, .. } = state.view.counts;
+        let mut note = |num_files: u64, one: &str, more: &str| match num_files {
+            0 => {}
+            1 => notes.push(format!("1 file {one}")),
+            _ => notes.push(format!("{num_files} files {more}")),
+        };
+        note(pending, "has a change that is not searchable yet", "have changes that are not searchable yet");
+        note(failed, "could not be read", "could not be read");
+        note(unsupported, "is of a type that is not read", "are of types that are not read");
+        Ok(Coverage { files: state.view.counts, embedded_fraction, notes })
+    }
+}

@@ -1,0 +1,170 @@
+//! Where changes come from by themselves: the folders of all workspaces, watched and scanned by the process that indexes.
+//!
+//! # Invariants
+//! - A folder is watched before it is scanned, so that no change falls between the two.
+//! - A folder that is away or cannot be watched is tried again; until then its files are neither touched nor taken for deleted.
+//! - Only the process that indexes watches, so that a change is not logged once for every process.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use super::{Engine, EngineError};
+use crate::error::Advice as _;
+use crate::ingest::{self, IngestError, Sighting, Silent, Watch};
+use crate::workspace::{RelPath, WorkspaceId, WorkspaceRow};
+
+/// How often new workspaces, and the signal to stop, are looked for.
+const POLL: Duration = Duration::from_millis(100);
+/// How long a folder rests after an error.
+const REST: Duration = Duration::from_secs(2);
+
+/// A workspace's folder as it is watched.
+struct Source {
+    root: PathBuf,
+    watch: Option<Watch>,
+    /// Places where something may have changed.
+    seen: BTreeSet<RelPath>,
+    /// When the whole folder is to be scanned next.
+    scans_at: Instant,
+    /// Whether the last attempt failed, so that the log says it once.
+    is_away: bool,
+}
+
+/// All folders.
+pub(super) struct Sources {
+    by_workspace: BTreeMap<WorkspaceId, Source>,
+    seen_version: Option<i64>,
+    sender: Sender<(WorkspaceId, Sighting)>,
+    sightings: Receiver<(WorkspaceId, Sighting)>,
+}
+
+impl Sources {
+    pub(super) fn new() -> Self {
+        let (sender, sightings) = channel();
+        Self { by_workspace: BTreeMap::new(), seen_version: None, sender, sightings }
+    }
+
+    pub(super) fn run(&mut self, engine: &Engine, stop: &AtomicBool) {
+        while !stop.load(Ordering::Acquire) {
+            if engine.is_writer()
+                && let Err(error) = self.find_workspaces(engine)
+            {
+                tracing::error!(%error, hint = error.hint(), "the workspaces cannot be listed");
+            }
+            match self.sightings.recv_timeout(POLL) {
+                Ok(first) => {
+                    for (id, sighting) in std::iter::once(first).chain(self.sightings.try_iter()) {
+                        if let Some(source) = self.by_workspace.get_mut(&id) {
+                            source.take(sighting);
+                        }
+                    }
+                }
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+            for (id, source) in &mut self.by_workspace {
+                if stop.load(Ordering::Acquire) {
+                    break;
+                }
+                let looked = catch_unwind(AssertUnwindSafe(|| source.look(engine, id, &self.sender)));
+                if looked.is_err() {
+                    tracing::error!(workspace = %id, "looking at the folder panicked; it is looked at again");
+                    source.rest();
+                }
+            }
+        }
+    }
+
+    fn find_workspaces(&mut self, engine: &Engine) -> Result<(), EngineError> {
+        let version = engine.store.version()?;
+        if self.seen_version == Some(version) {
+            return Ok(());
+        }
+        for WorkspaceRow { id, root } in engine.store.workspaces()? {
+            let Some(root) = root else { continue };
+            if self.by_workspace.get(&id).is_none_or(|source| source.root != root) {
+                self.by_workspace.insert(id, Source::new(root));
+            }
+        }
+        self.seen_version = Some(version);
+        Ok(())
+    }
+}
+
+impl Source {
+    fn new(root: PathBuf) -> Self {
+        Self { root, watch: None, seen: BTreeSet::new(), scans_at: Instant::now(), is_away: false }
+    }
+
+    fn take(&mut self, sighting: Sighting) {
+        match sighting {
+            Sighting::Places(places) => self.seen.extend(places),
+            Sighting::Anything => self.scans_at = Instant::now(),
+        }
+    }
+
+    /// Logs what has changed, where anything may have.
+    fn look(&mut self, engine: &Engine, id: &WorkspaceId, sender: &Sender<(WorkspaceId, Sighting)>) {
+        let is_due = self.scans_at <= Instant::now();
+        if !is_due && self.seen.is_empty() {
+            return;
+        }
+        let looked = if is_due { self.scan(engine, id, sender) } else { self.scan_seen(engine, id) };
+        match looked {
+            Ok(()) => self.is_away = false,
+            Err(error) => {
+                if !std::mem::replace(&mut self.is_away, true) {
+                    tracing::error!(workspace = %id, %error, hint = error.hint(), "the folder cannot be looked at for now");
+                }
+                self.rest();
+            }
+        }
+    }
+
+    fn rest(&mut self) {
+        // A folder that comes back is another one to the system.
+        self.watch = None;
+        self.scans_at = Instant::now() + REST;
+        self.seen.clear();
+    }
+
+    fn scan(
+        &mut self,
+        engine: &Engine,
+        id: &WorkspaceId,
+        sender: &Sender<(WorkspaceId, Sighting)>,
+    ) -> Result<(), IngestError> {
+        let root = ingest::canonical_folder(&self.root)?;
+        if self.watch.is_none() {
+            let (id, sender) = (id.clone(), sender.clone());
+            // Nobody listens any more when the line has ended.
+            let tell = move |sighting| drop(sender.send((id.clone(), sighting)));
+            self.watch = Watch::start(&root, tell)
+                .inspect_err(|error| {
+                    let reason = std::error::Error::source(error).map(ToString::to_string);
+                    tracing::warn!(%error, reason, "changes are found by the next scan; a higher `fs.inotify.max_user_watches` may help");
+                })
+                .ok();
+        }
+        self.seen.clear();
+        self.scans_at = Instant::now() + engine.config.scan_interval();
+        let report = ingest::scan(&engine.store, id, &root, &Silent)?;
+        if report.revision.0 > 0 {
+            engine.bell.ring();
+        }
+        tracing::debug!(workspace = %id, num_files = report.num_files, "scanned");
+        Ok(())
+    }
+
+    fn scan_seen(&mut self, engine: &Engine, id: &WorkspaceId) -> Result<(), IngestError> {
+        let report = ingest::scan_places(&engine.store, id, &self.root, &self.seen)?;
+        self.seen.clear();
+        if report.revision.0 > 0 {
+            engine.bell.ring();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,267 @@
+//! Writing into a workspace: files through us, and events that tell of files.
+//!
+//! # Invariants
+//! - A write is answered after its change is in the log with its revision, on disk.
+//! - The file on disk is the truth. An event without content only names a file to look at, so one that comes twice, late or in
+//!   another order does no harm.
+//! - Nothing is written outside the workspace's folder, through a link, or where the workspace's rules pass over it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::event::{Event, EventKind, EventsReply, TakenEvent};
+use super::{Engine, EngineError};
+use crate::ingest::{self, ReadError, WriteError};
+use crate::workspace::{
+    ChangeKind, ContentHash, Fingerprint, LoggedEvent, Observation, Priority, RelPath, Revision, WorkspaceId,
+};
+
+/// No size and no time: what a deleted file looks like.
+const GONE: Fingerprint = Fingerprint { size: 0, modified_ns: 0 };
+
+/// What must be true of a file before it is written or deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Precondition {
+    /// Nothing.
+    #[default]
+    None,
+    /// There is a file.
+    Exists,
+    /// There is none.
+    Absent,
+    /// There is a file, and its content has one of these hashes.
+    Matches(Vec<ContentHash>),
+}
+
+/// A file that was written or deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct WriteReply {
+    /// The change in the log: a query with this `min_revision` sees it.
+    pub revision: Revision,
+    /// The file.
+    pub path: RelPath,
+    /// What happened to it.
+    pub kind: ChangeKind,
+    /// The SHA-256 of what was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_hash: Option<ContentHash>,
+}
+
+impl Engine {
+    /// Writes a file, whole or not at all. A workspace without a folder gets one in the data folder.
+    ///
+    /// # Errors
+    /// When this process only reads, there is no such workspace, the path cannot be written, `precondition` does not hold, or
+    /// too many changes are pending; the file is as it was then.
+    pub fn write_file(
+        &self,
+        id: &WorkspaceId,
+        path: &RelPath,
+        bytes: &[u8],
+        precondition: &Precondition,
+    ) -> Result<WriteReply, EngineError> {
+        let root = self.root_to_write(id, [path])?;
+        let (size, max_bytes) = (bytes.len() as u64, self.config.max_file_bytes);
+        if size > max_bytes {
+            return Err(ReadError::TooLarge { size, max_bytes }.into());
+        }
+        let _alone = self.lock_files(id)?;
+        let existed = self.check_precondition(&root, path, precondition)?;
+        let fingerprint = ingest::write_file(&root, path, bytes, *precondition == Precondition::Absent)?;
+        let kind = if existed { ChangeKind::Modified } else { ChangeKind::Created };
+        let revision = self.log_one(id, Observation { path: path.clone(), kind, fingerprint, is_new_content: true })?;
+        Ok(WriteReply { revision, path: path.clone(), kind, content_hash: Some(ContentHash::of(bytes)) })
+    }
+
+    /// Deletes a file. When the call returns, no query shows anything of it.
+    ///
+    /// # Errors
+    /// As [`Engine::write_file`], and when there is no such file.
+    pub fn delete_file(
+        &self,
+        id: &WorkspaceId,
+        path: &RelPath,
+        precondition: &Precondition,
+    ) -> Result<WriteReply, EngineError> {
+        let root = self.root_to_write(id, [path])?;
+        let _alone = self.lock_files(id)?;
+        self.check_precondition(&root, path, precondition)?;
+        let was_there = ingest::delete_file(&root, path)?;
+        if !was_there && (self.store.file(id, path)?.is_none() || self.view(id)?.deleting.contains(path)) {
+            return Err(ReadError::Gone.into());
+        }
+        let kind = ChangeKind::Deleted;
+        let revision =
+            self.log_one(id, Observation { path: path.clone(), kind, fingerprint: GONE, is_new_content: true })?;
+        Ok(WriteReply { revision, path: path.clone(), kind, content_hash: None })
+    }
+
+    /// Takes events, all or none, each once under its id.
+    ///
+    /// # Errors
+    /// As [`Engine::write_file`], and when an event says what cannot be.
+    pub fn take_events(&self, id: &WorkspaceId, events: &[Event]) -> Result<EventsReply, EngineError> {
+        let checked: Vec<Option<Vec<u8>>> = events.iter().map(Event::check).collect::<Result<_, _>>()?;
+        let written = events.iter().zip(&checked).filter(|(_, content)| content.is_some());
+        let root = self.root_to_write(id, written.map(|(event, _)| &event.path))?;
+        let is_managed = root == self.managed_folder(id)?;
+        let _alone = self.lock_files(id)?;
+
+        let mut taken: Vec<TakenEvent> = Vec::with_capacity(events.len());
+        let mut logged: Vec<LoggedEvent> = Vec::new();
+        let mut seen: BTreeSet<&str> = BTreeSet::new();
+        for (event, content) in events.iter().zip(checked) {
+            let before = self.store.event_revision(id, &event.id)?;
+            let repeated = before.is_some() || !seen.insert(&event.id);
+            let mut superseded = false;
+            if !repeated {
+                let newest =
+                    logged.iter().filter(|logged| logged.path == event.path).filter_map(|l| l.occurred_at).max();
+                let newest = newest.max(self.store.newest_event_at(id, &event.path)?);
+                // Only what would be written here can be older than what is there: otherwise the disk has the newest.
+                superseded = event.occurred_at.is_some_and(|at| newest.is_some_and(|newest| to_ms(newest) > to_ms(at)));
+                if !superseded {
+                    apply(&root, event, content.as_deref(), is_managed)?;
+                }
+                let mut observations = Vec::new();
+                for path in event.from.iter().chain([&event.path]) {
+                    observations.extend(self.observe(id, &root, path, is_managed || content.is_some())?);
+                }
+                let (id, path) = (event.id.clone(), event.path.clone());
+                logged.push(LoggedEvent { id, path, occurred_at: event.occurred_at, observations });
+            }
+            taken.push(TakenEvent { id: event.id.clone(), revision: before.unwrap_or_default(), repeated, superseded });
+        }
+        let revisions = self.store.log_events(id, &logged)?;
+        self.bell.ring();
+        for (event, revision) in logged.iter().zip(revisions) {
+            taken.iter_mut().filter(|taken| taken.id == event.id).for_each(|taken| taken.revision = revision);
+        }
+        let revision = taken.iter().map(|event| event.revision).max().unwrap_or_default();
+        Ok(EventsReply { revision, events: taken })
+    }
+
+    /// What the disk says of a file, where the file table says something else or may.
+    fn observe(
+        &self,
+        id: &WorkspaceId,
+        root: &Path,
+        path: &RelPath,
+        is_new_content: bool,
+    ) -> Result<Option<Observation>, EngineError> {
+        let there = if ingest::admits(root, path) { ingest::fingerprint_of(root, path) } else { None };
+        let known = self.store.file(id, path)?;
+        let (kind, fingerprint) = match (there, known) {
+            (Some(fingerprint), Some(_)) => (ChangeKind::Modified, fingerprint),
+            (Some(fingerprint), None) => (ChangeKind::Created, fingerprint),
+            (None, Some(_)) => (ChangeKind::Deleted, GONE),
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(Observation { path: path.clone(), kind, fingerprint, is_new_content }))
+    }
+
+    fn log_one(&self, id: &WorkspaceId, observation: Observation) -> Result<Revision, EngineError> {
+        let revision = self.store.log(id, &[observation], Priority::Interactive)?;
+        self.bell.ring();
+        Ok(revision)
+    }
+
+    /// The folder of a workspace, for files that it admits.
+    fn root_to_write<'a>(
+        &self,
+        id: &WorkspaceId,
+        paths: impl IntoIterator<Item = &'a RelPath>,
+    ) -> Result<PathBuf, EngineError> {
+        self.must_log()?;
+        let row = self.store.workspace(id)?;
+        let max = self.config.max_pending;
+        if self.store.num_pending(id, Priority::Interactive, max)? >= max {
+            return Err(EngineError::Backlog { max });
+        }
+        let root = if let Some(root) = row.root {
+            ingest::canonical_folder(&root)?
+        } else {
+            let root = self.managed_folder(id)?;
+            self.store.ensure_workspace(id, Some(&root))?;
+            root
+        };
+        match paths.into_iter().find(|path| !ingest::admits(&root, path)) {
+            Some(path) => Err(why_not(&root, path)),
+            None => Ok(root),
+        }
+    }
+
+    /// Where the files of a workspace are that has no folder of its own.
+    fn managed_folder(&self, id: &WorkspaceId) -> Result<PathBuf, EngineError> {
+        let folder = self.folder_of(id).join("files");
+        fs_err::create_dir_all(&folder).map_err(EngineError::Io)?;
+        Ok(ingest::canonical_folder(&folder)?)
+    }
+
+    /// Keeps all others from writing into the workspace through us, in any process, until it is dropped: a precondition must
+    /// still hold when the file is put into its place.
+    fn lock_files(&self, id: &WorkspaceId) -> Result<fs_err::File, EngineError> {
+        let folder = self.folder_of(id);
+        fs_err::create_dir_all(&folder).map_err(EngineError::Io)?;
+        let file = fs_err::File::create(folder.join("files.lock")).map_err(EngineError::Io)?;
+        file.file().lock().map_err(EngineError::Io)?;
+        Ok(file)
+    }
+
+    /// Whether there is a file, when `precondition` holds.
+    fn check_precondition(
+        &self,
+        root: &Path,
+        path: &RelPath,
+        precondition: &Precondition,
+    ) -> Result<bool, EngineError> {
+        let exists = ingest::fingerprint_of(root, path).is_some();
+        let holds = match precondition {
+            Precondition::None => true,
+            Precondition::Exists => exists,
+            Precondition::Absent => !exists,
+            Precondition::Matches(hashes) => {
+                exists && hashes.contains(&ingest::read_file(root, path, self.config.max_file_bytes)?.content_hash)
+            }
+        };
+        if holds { Ok(exists) } else { Err(EngineError::Precondition { path: path.clone() }) }
+    }
+}
+
+/// The error of a path that a workspace does not admit.
+fn why_not(root: &Path, path: &RelPath) -> EngineError {
+    let mut at = root.to_owned();
+    let is_link = path.as_str().split('/').any(|part| {
+        at.push(part);
+        fs_err::symlink_metadata(&at).is_ok_and(|metadata| metadata.is_symlink())
+    });
+    let path = path.clone();
+    EngineError::Write(if is_link { WriteError::Link { path } } else { WriteError::PassedOver { path } })
+}
+
+/// Does to the folder what an event says was done, where the folder is ours or the event brings the content.
+fn apply(root: &Path, event: &Event, content: Option<&[u8]>, is_managed: bool) -> Result<(), EngineError> {
+    let may = |path: &RelPath| is_managed && ingest::admits(root, path);
+    match (event.kind, &event.from) {
+        (EventKind::Renamed, Some(from)) if may(from) && may(&event.path) => {
+            ingest::rename_file(root, from, &event.path)?;
+        }
+        (EventKind::Deleted, _) if may(&event.path) => {
+            ingest::delete_file(root, &event.path)?;
+        }
+        _ => {}
+    }
+    if let Some(bytes) = content {
+        ingest::write_file(root, &event.path, bytes, false)?;
+    }
+    Ok(())
+}
+
+fn to_ms(at: Timestamp) -> i64 {
+    at.as_millisecond()
+}

@@ -1,0 +1,151 @@
+//! The routes that write: files, and events that tell of files.
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::header::{ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::error::ApiError;
+use super::extract::{AtPath, InWorkspace, check_marked_as_json, parse_json};
+use super::routes::{Reply, Shared};
+use super::{openapi, signature};
+use crate::engine::{Event, EventsReply, Precondition, WriteReply};
+use crate::workspace::{ChangeKind, ContentHash};
+
+const MAX_EVENTS: usize = 1_000;
+
+/// What must be true of the file before anything is done.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "read by the derive alone")]
+pub(super) struct PreconditionHeaders {
+    /// `*`: the file exists. `"HASH"`: its content has this SHA-256 (`content_hash`, and the `ETag` of a file's reply).
+    #[param(rename = "If-Match", required = false)]
+    if_match: String,
+    /// `*`: there is no such file.
+    #[param(rename = "If-None-Match", required = false)]
+    if_none_match: String,
+}
+
+/// Writes a file, whole or not at all; the body is its content. A workspace without a folder gets one in the data folder.
+#[utoipa::path(
+    put, path = "/v1/workspaces/{ws}/files/{path}", tag = "files",
+    params(openapi::WorkspaceParam, openapi::PathParam, PreconditionHeaders),
+    request_body(content = String, content_type = "application/octet-stream", description = "The file's content."),
+    responses(
+        (status = 200, body = WriteReply, description = "It is written, and its change is in the log."),
+        (status = 201, body = WriteReply, description = "The same of a new file."),
+        openapi::WriteErrors, openapi::BodyErrors, openapi::Errors,
+    ),
+)]
+pub(super) async fn put(
+    State(app): Shared,
+    InWorkspace(workspace): InWorkspace,
+    AtPath(path): AtPath,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    let precondition = precondition(&headers)?;
+    let reply = app.call(move |engine| engine.write_file(&workspace, &path, &body, &precondition)).await?;
+    let status = if reply.kind == ChangeKind::Created { StatusCode::CREATED } else { StatusCode::OK };
+    let tag = reply.content_hash.map(|hash| (ETAG, format!("\"{hash}\"")));
+    Ok((status, tag.map(|tag| [tag]), reply).into_response())
+}
+
+/// Deletes a file. When this is answered, no query shows anything of it.
+#[utoipa::path(
+    delete, path = "/v1/workspaces/{ws}/files/{path}", tag = "files",
+    params(openapi::WorkspaceParam, openapi::PathParam, PreconditionHeaders),
+    responses(
+        (status = 200, body = WriteReply, description = "It is gone, and its change is in the log."),
+        openapi::WriteErrors, openapi::Errors,
+    ),
+)]
+pub(super) async fn delete(
+    State(app): Shared,
+    InWorkspace(workspace): InWorkspace,
+    AtPath(path): AtPath,
+    headers: HeaderMap,
+) -> Reply<WriteReply> {
+    let precondition = precondition(&headers)?;
+    app.call(move |engine| engine.delete_file(&workspace, &path, &precondition)).await
+}
+
+/// Things that happened to files.
+#[derive(Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EventsRequest {
+    /// 1 to 1000 of them, in any order.
+    events: Vec<Event>,
+}
+
+/// Takes events, all or none, each once under its id. Where a secret is configured, the request is signed as Standard
+/// Webhooks has it (`webhook-id`, `webhook-timestamp`, `webhook-signature`).
+#[utoipa::path(
+    post, path = "/v1/workspaces/{ws}/events", tag = "files",
+    params(openapi::WorkspaceParam),
+    request_body(content = EventsRequest, example = json!({ "events": [
+        { "id": "evt-1", "type": "modified", "path": "reports/summary.md" },
+        { "id": "evt-2", "type": "created", "path": "notes/today.md", "content": "# Today" },
+    ] })),
+    responses(
+        (status = 200, body = EventsReply, description = "They are in the log."),
+        openapi::SignatureErrors, openapi::BodyErrors, openapi::Errors,
+    ),
+)]
+pub(super) async fn events(
+    State(app): Shared,
+    InWorkspace(workspace): InWorkspace,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Reply<EventsReply> {
+    signature::check(&headers, &body, app.event_rules(), jiff::Timestamp::now())?;
+    check_marked_as_json(&headers)?;
+    let EventsRequest { events } = parse_json(&body)?;
+    if events.is_empty() || events.len() > MAX_EVENTS {
+        return Err(ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+            format!("the request has {} events", events.len()),
+            format!("send 1 to {MAX_EVENTS} at once"),
+        ));
+    }
+    app.call(move |engine| engine.take_events(&workspace, &events)).await
+}
+
+fn precondition(headers: &HeaderMap) -> Result<Precondition, ApiError> {
+    let (matches, absent) = (text(headers, &IF_MATCH)?, text(headers, &IF_NONE_MATCH)?);
+    let invalid =
+        |message: &str, hint: &str| Err(ApiError::new(StatusCode::BAD_REQUEST, "invalid_header", message, hint));
+    match (matches, absent) {
+        (None, None) => Ok(Precondition::None),
+        (Some("*"), None) => Ok(Precondition::Exists),
+        (None, Some("*")) => Ok(Precondition::Absent),
+        (Some(tags), None) => {
+            let tag = |tag: &str| tag.trim().strip_prefix('"')?.strip_suffix('"')?.parse::<ContentHash>().ok();
+            match tags.split(',').map(tag).collect() {
+                Some(hashes) => Ok(Precondition::Matches(hashes)),
+                None => invalid(
+                    "`If-Match` holds what is no content hash",
+                    "give `content_hash` in double quotes, or `*` for any file",
+                ),
+            }
+        }
+        (None, Some(_)) => {
+            invalid("`If-None-Match` holds something else than `*`", "only `*` is known: no such file yet")
+        }
+        (Some(_), Some(_)) => invalid("`If-Match` and `If-None-Match` exclude each other", "leave one of them out"),
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ApiError> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
+    value.to_str().map(|text| Some(text.trim())).map_err(|_| {
+        let message = format!("the header `{name}` is not text");
+        ApiError::new(StatusCode::BAD_REQUEST, "invalid_header", message, "send it in ASCII, once")
+    })
+}

@@ -1,0 +1,73 @@
+//! The layout of the tables, and how a store of an older layout gets the present one.
+
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use super::{BUSY_TIMEOUT, StoreError, begin};
+
+/// The layout of the tables. Another number was written by another program version.
+pub(super) const VERSION: i64 = 2;
+
+/// How long to wait before the next try where SQLite itself does not wait.
+const RETRY_STEP: Duration = Duration::from_millis(5);
+
+pub(super) fn version_of(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+/// Sets a writable connection up, and brings the tables to this layout.
+pub(super) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
+    // SQLite does not wait where two processes change the mode of a new file at once.
+    let deadline = Instant::now() + BUSY_TIMEOUT;
+    while let Err(error) = connection.execute_batch("PRAGMA journal_mode = WAL") {
+        let is_busy = error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy);
+        if !is_busy || Instant::now() >= deadline {
+            return Err(error.into());
+        }
+        std::thread::sleep(RETRY_STEP);
+    }
+    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
+    if version_of(connection)? == VERSION {
+        return Ok(());
+    }
+    let transaction = begin(connection)?;
+    // Looked at again: another process may have done it meanwhile.
+    match version_of(&transaction)? {
+        VERSION => {}
+        0 => transaction.execute_batch(&format!("{LAYOUT_1} {FROM_1_TO_2}"))?,
+        1 => transaction.execute_batch(FROM_1_TO_2)?,
+        found => return Err(StoreError::Version { found, expected: VERSION }),
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+pub(super) const LAYOUT_1: &str = "
+    CREATE TABLE workspaces (name TEXT PRIMARY KEY, root TEXT) WITHOUT ROWID;
+    CREATE TABLE changes (
+        revision INTEGER PRIMARY KEY AUTOINCREMENT,
+        workspace TEXT NOT NULL, path TEXT NOT NULL, kind TEXT NOT NULL, at_ms INTEGER NOT NULL, pending INTEGER NOT NULL);
+    CREATE INDEX pending_changes ON changes (workspace, path, revision) WHERE pending = 1;
+    CREATE INDEX changes_of_workspace ON changes (workspace, revision);
+    CREATE TABLE files (
+        workspace TEXT NOT NULL, path TEXT NOT NULL, state TEXT NOT NULL, reason TEXT, format TEXT, title TEXT,
+        size INTEGER NOT NULL, modified_ns INTEGER NOT NULL, known_size INTEGER NOT NULL,
+        known_modified_ns INTEGER NOT NULL, content_hash BLOB, revision INTEGER NOT NULL, num_chunks INTEGER NOT NULL,
+        PRIMARY KEY (workspace, path)) WITHOUT ROWID;
+    CREATE INDEX files_by_state ON files (workspace, state);";
+
+/// Urgency of changes, the size and time under which they were seen, indexes that make what every query asks of the log independent of its length, and the events that
+/// were taken, so that one that comes again is known.
+const FROM_1_TO_2: &str = "
+    ALTER TABLE changes ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE changes ADD COLUMN seen_size INTEGER;
+    ALTER TABLE changes ADD COLUMN seen_modified_ns INTEGER;
+    CREATE INDEX pending_by_priority ON changes (workspace, priority, revision) WHERE pending = 1;
+    CREATE INDEX superseding ON changes (workspace, path) WHERE pending = 1 AND kind <> 'created';
+    CREATE TABLE events (
+        workspace TEXT NOT NULL, id TEXT NOT NULL, path TEXT NOT NULL, occurred_ms INTEGER, revision INTEGER NOT NULL,
+        at_ms INTEGER NOT NULL, PRIMARY KEY (workspace, id)) WITHOUT ROWID;
+    CREATE INDEX events_of_path ON events (workspace, path, occurred_ms);
+    CREATE INDEX events_by_time ON events (at_ms);
+    PRAGMA user_version = 2;";

@@ -1,0 +1,346 @@
+//! Writing over REST: files and pushed events, what is refused, and that nothing old is shown after an answer.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{Method, Request, StatusCode, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{KeyInit as _, Mac as _};
+use pincite::serve::{self, Options};
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use crate::indexed::named;
+use crate::line::{Desk, share};
+
+/// A server over a desk's engine.
+struct Server {
+    desk: Desk,
+    router: Router,
+}
+
+impl Server {
+    fn over(desk: Desk) -> Self {
+        let router = serve::router(Arc::clone(&desk.engine), named("default"), &Options::default());
+        Self { desk, router }
+    }
+
+    fn running() -> Self {
+        Self::over(Desk::running())
+    }
+
+    async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> (u16, Value) {
+        let mut request = Request::builder().method(method).uri(format!("/v1/workspaces/default/{path}"));
+        request = request.header(header::HOST, "localhost");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = self.router.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+        let status = response.status();
+        let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        let reply: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        assert_eq!(status.is_success(), reply.get("error").is_none(), "{reply}");
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            assert!(reply["error"]["hint"].is_string());
+        }
+        (status.as_u16(), reply)
+    }
+
+    async fn put(&self, path: &str, text: &str, headers: &[(&str, &str)]) -> (u16, Value) {
+        self.send(Method::PUT, &format!("files/{path}"), headers, text.into()).await
+    }
+
+    async fn delete(&self, path: &str, headers: &[(&str, &str)]) -> (u16, Value) {
+        self.send(Method::DELETE, &format!("files/{path}"), headers, Vec::new()).await
+    }
+
+    async fn read(&self, path: &str) -> (u16, Value) {
+        self.send(Method::GET, &format!("files/{path}"), &[], Vec::new()).await
+    }
+
+    async fn post(&self, path: &str, body: Value) -> (u16, Value) {
+        let headers = [("content-type", "application/json")];
+        self.send(Method::POST, path, &headers, body.to_string().into()).await
+    }
+
+    /// The paths that these words are found in, in the state that `revision` names.
+    async fn found(&self, words: &str, revision: &Value) -> Vec<String> {
+        let query = json!({ "query": words, "mode": "lexical", "min_revision": revision, "wait_ms": 60_000 });
+        let (status, reply) = self.post("search", query).await;
+        assert_eq!(status, 200, "{reply}");
+        let hits = reply["hits"].as_array().unwrap();
+        let mut paths: Vec<String> =
+            hits.iter().map(|hit| hit["citation"]["path"].as_str().unwrap().to_owned()).collect();
+        paths.sort();
+        paths
+    }
+
+    fn on_disk(&self, path: &str) -> Option<String> {
+        fs_err::read_to_string(self.desk.folder.path().join(path)).ok()
+    }
+}
+
+fn code(reply: &(u16, Value)) -> (u16, &str) {
+    (reply.0, reply.1["error"]["code"].as_str().unwrap_or_default())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_written_file_is_found_at_its_revision_and_a_deleted_one_is_gone_at_once() {
+    let server = Server::running();
+    let (status, first) = server.put("notes/a.md", "# A lighthouse", &[]).await;
+    assert_eq!((status, &first["kind"]), (201, &json!("created")));
+    assert_eq!(server.found("lighthouse", &first["revision"]).await, ["notes/a.md"]);
+    let (status, second) = server.put("notes/a.md", "# A windmill", &[]).await;
+    assert_eq!((status, &second["kind"]), (200, &json!("modified")));
+    assert!(server.found("lighthouse", &Value::Null).await.is_empty(), "what was overwritten is not shown again");
+    assert_eq!(server.found("windmill", &second["revision"]).await, ["notes/a.md"]);
+    let (status, deleted) = server.delete("notes/a.md", &[]).await;
+    assert_eq!((status, &deleted["kind"]), (200, &json!("deleted")));
+    assert!(server.found("windmill", &Value::Null).await.is_empty());
+    assert_eq!(code(&server.read("notes/a.md").await), (404, "file_not_found"));
+    assert_eq!(code(&server.delete("notes/a.md", &[]).await), (404, "file_not_found"));
+    let left: Vec<_> = fs_err::read_dir(server.desk.folder.path().join("notes")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_old_is_shown_by_any_route_between_the_answer_and_the_index() {
+    let mut desk = Desk::new();
+    for number in 0..50 {
+        desk.write(&format!("old/{number}.md"), &format!("# Keel {number}\n\nA lighthouse."));
+    }
+    desk.run();
+    let revision = desk.scan();
+    crate::line::until("all is indexed", || desk.engine.coverage(&named("default")).unwrap().files.ready == 50);
+    // The line stands still from here on: the index keeps what it has.
+    desk.runner = None;
+    let server = Server::over(desk);
+    let before = server.found("lighthouse", &json!(revision)).await;
+    assert_eq!(before.len(), 10);
+    let (_, written) = server.put("old/0.md", "# Mast\n\nA windmill.", &[]).await;
+    for number in 1..50 {
+        assert_eq!(server.delete(&format!("old/{number}.md"), &[]).await.0, 200);
+    }
+    for mode in ["lexical", "hybrid", "dense"] {
+        let (_, reply) = server.post("search", json!({ "query": "lighthouse", "mode": mode, "k": 100 })).await;
+        assert_eq!(reply["hits"], json!([]), "{mode}");
+    }
+    let (_, answer) = server.post("ask", json!({ "question": "Where is the lighthouse?" })).await;
+    assert_eq!(answer["abstained"], true);
+    let (_, files) = server.send(Method::GET, "files", &[], Vec::new()).await;
+    assert_eq!((&files["total"], &files["pending"]), (&json!(1), &json!(50)));
+    assert!(!files.to_string().contains("Keel"), "a title is content, too: {files}");
+    assert_eq!(code(&server.read("old/1.md").await), (404, "file_not_found"));
+    let (_, status) = server.send(Method::GET, "status", &[], Vec::new()).await;
+    assert!(!status.to_string().contains("Keel") && status["coverage"]["pending"] == 50, "{status}");
+    let late = json!({ "query": "windmill", "min_revision": written["revision"], "wait_ms": 10 });
+    assert_eq!(code(&server.post("search", late).await), (409, "not_fresh"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_with_a_condition_happens_only_when_it_holds() {
+    let server = Server::running();
+    let new = [("if-none-match", "*")];
+    let (status, first) = server.put("a.txt", "one", &new).await;
+    assert_eq!(status, 201);
+    assert_eq!(code(&server.put("a.txt", "two", &new).await), (412, "precondition_failed"));
+    let tag = format!("\"{}\"", first["content_hash"].as_str().unwrap());
+    assert_eq!(server.put("a.txt", "two", &[("if-match", &tag)]).await.0, 200);
+    assert_eq!(code(&server.put("a.txt", "three", &[("if-match", &tag)]).await), (412, "precondition_failed"));
+    assert_eq!(code(&server.delete("a.txt", &[("if-match", &tag)]).await), (412, "precondition_failed"));
+    assert_eq!(code(&server.put("b.txt", "b", &[("if-match", "*")]).await), (412, "precondition_failed"));
+    assert_eq!((server.on_disk("a.txt").as_deref(), server.on_disk("b.txt")), (Some("two"), None));
+    for wrong in [("if-match", "abc"), ("if-match", "W/\"ab\""), ("if-none-match", "\"ab\"")] {
+        assert_eq!(code(&server.put("a.txt", "x", &[wrong]).await), (400, "invalid_header"), "{wrong:?}");
+    }
+    let many = format!("\"{}\", {tag}", "0".repeat(64));
+    assert_eq!(server.put("a.txt", "one", &[]).await.0, 200);
+    assert_eq!(server.delete("a.txt", &[("if-match", &many)]).await.0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_who_make_the_same_file_one_succeeds() {
+    let server = Arc::new(Server::running());
+    let tries = (0..16).map(|number| {
+        let server = Arc::clone(&server);
+        tokio::spawn(async move { server.put("a.txt", &format!("by {number}"), &[("if-none-match", "*")]).await.0 })
+    });
+    let mut made = 0;
+    for attempt in tries.collect::<Vec<_>>() {
+        made += usize::from(attempt.await.unwrap() == 201);
+    }
+    assert_eq!(made, 1);
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_written_outside_the_folder_or_where_the_rules_pass_over() {
+    let server = Server::running();
+    let outside = tempfile::tempdir().unwrap();
+    let folder = server.desk.folder.path();
+    fs_err::write(outside.path().join("a.txt"), "untouched").unwrap();
+    std::os::unix::fs::symlink(outside.path(), folder.join("out")).unwrap();
+    std::os::unix::fs::symlink(outside.path().join("a.txt"), folder.join("link.txt")).unwrap();
+    fs_err::create_dir(folder.join("sub")).unwrap();
+    fs_err::write(folder.join("file"), "a file").unwrap();
+    fs_err::write(folder.join(".gitignore"), "*.log\n").unwrap();
+    let long = "n".repeat(300);
+    let wrong = [
+        ("out/a.txt", "outside_workspace"),
+        ("out/new/b.txt", "outside_workspace"),
+        ("link.txt", "outside_workspace"),
+        ("..%2Fa.txt", "invalid_path"),
+        ("%2Fetc%2Fa.txt", "invalid_path"),
+        ("a%5Cb.txt", "invalid_path"),
+        (".hidden/a.txt", "passed_over"),
+        (".gitignore", "passed_over"),
+        ("run.log", "passed_over"),
+        ("a.txt~", "passed_over"),
+        ("sub", "not_a_file"),
+        ("file/below.txt", "not_a_file"),
+        (&long, "invalid_path"),
+    ];
+    for (path, expected) in wrong {
+        assert_eq!(code(&server.put(path, "x", &[]).await), (400, expected), "{path}");
+    }
+    for path in ["out/a.txt", "link.txt", ".gitignore"] {
+        assert_eq!(server.delete(path, &[]).await.0, 400, "{path}");
+    }
+    assert_eq!(fs_err::read_to_string(outside.path().join("a.txt")).unwrap(), "untouched");
+    assert_eq!(fs_err::read_dir(outside.path()).unwrap().count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_taken_once_and_the_disk_is_the_truth() {
+    let server = Server::running();
+    let desk = &server.desk;
+    desk.write("a.txt", "A lighthouse.");
+    let event = |id: &str, kind: &str, path: &str| json!({ "id": id, "type": kind, "path": path });
+    let (status, first) = server.post("events", json!({ "events": [event("1", "created", "a.txt")] })).await;
+    assert_eq!(status, 200, "{first}");
+    assert_eq!(server.found("lighthouse", &first["revision"]).await, ["a.txt"]);
+    let (_, again) = server.post("events", json!({ "events": [event("1", "created", "a.txt")] })).await;
+    assert_eq!((&again["events"][0]["repeated"], &again["revision"]), (&json!(true), &first["revision"]));
+    // Late and wrong: the file is still there, and nothing is taken away.
+    let (_, late) = server.post("events", json!({ "events": [event("0", "deleted", "a.txt")] })).await;
+    assert_eq!(server.found("lighthouse", &late["revision"]).await, ["a.txt"]);
+    fs_err::rename(desk.folder.path().join("a.txt"), desk.folder.path().join("b.txt")).unwrap();
+    let renamed = json!({ "id": "2", "type": "renamed", "from": "a.txt", "path": "b.txt" });
+    let (_, renamed) = server.post("events", json!({ "events": [renamed] })).await;
+    assert_eq!(server.found("lighthouse", &renamed["revision"]).await, ["b.txt"]);
+    fs_err::remove_file(desk.folder.path().join("b.txt")).unwrap();
+    let both = json!({ "events": [event("3", "deleted", "b.txt"), event("3", "deleted", "b.txt")] });
+    let (_, gone) = server.post("events", both).await;
+    assert_eq!(gone["events"][1]["repeated"], true);
+    assert!(server.found("lighthouse", &gone["revision"]).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn content_of_events_is_written_and_older_content_never_replaces_newer() {
+    let server = Server::running();
+    let write = |id: &str, at: &str, text: &str| json!({ "id": id, "type": "modified", "path": "n/a.txt", "occurred_at": at, "content": text });
+    let (_, newer) =
+        server.post("events", json!({ "events": [write("2", "2026-11-02T00:00:00Z", "A windmill.")] })).await;
+    let (_, older) =
+        server.post("events", json!({ "events": [write("1", "2026-11-01T00:00:00Z", "A lighthouse.")] })).await;
+    assert_eq!((&newer["events"][0]["superseded"], &older["events"][0]["superseded"]), (&json!(false), &json!(true)));
+    assert_eq!(server.on_disk("n/a.txt").as_deref(), Some("A windmill."));
+    assert_eq!(server.found("windmill", &older["revision"]).await, ["n/a.txt"]);
+    let encoded =
+        json!({ "id": "3", "type": "created", "path": "b.txt", "content_base64": STANDARD.encode("A dike.") });
+    let (_, taken) = server.post("events", json!({ "events": [encoded] })).await;
+    assert_eq!(server.found("dike", &taken["revision"]).await, ["b.txt"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_cannot_be_are_refused_and_none_of_their_request_is_taken() {
+    let server = Server::running();
+    let good = json!({ "id": "good", "type": "created", "path": "good.txt", "content": "A lighthouse." });
+    let wrong = [
+        (json!({ "id": " ", "type": "created", "path": "a" }), 400, "invalid_event"),
+        (json!({ "id": "1", "type": "renamed", "path": "a" }), 400, "invalid_event"),
+        (json!({ "id": "1", "type": "created", "path": "a", "from": "b" }), 400, "invalid_event"),
+        (json!({ "id": "1", "type": "deleted", "path": "a", "content": "x" }), 400, "invalid_event"),
+        (json!({ "id": "1", "type": "created", "path": "a", "content_base64": "!" }), 400, "invalid_event"),
+        (json!({ "id": "1", "type": "created", "path": ".git/config", "content": "x" }), 400, "passed_over"),
+        (json!({ "id": "1", "type": "created", "path": "../a" }), 422, "invalid_body"),
+        (json!({ "id": "1", "type": "moved", "path": "a" }), 422, "invalid_body"),
+        (json!({ "id": "1", "type": "created" }), 422, "invalid_body"),
+    ];
+    for (event, status, expected) in wrong {
+        let refused = server.post("events", json!({ "events": [good, event] })).await;
+        assert_eq!(code(&refused), (status, expected), "{event}");
+    }
+    assert_eq!(server.on_disk("good.txt"), None);
+    assert_eq!(code(&server.post("events", json!({ "events": [] })).await), (400, "invalid_request"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_secret_only_signed_events_are_taken() {
+    let desk = Desk::new();
+    let config = desk.data.path().join("config.toml");
+    let secret = STANDARD.encode("a key that both sides know");
+    fs_err::write(&config, format!("[events]\nsecret = \"whsec_{secret}\"\n")).unwrap();
+    let Desk { folder, data, engine, runner } = desk;
+    drop((engine, runner));
+    let engine = share(data.path());
+    let server = Server::over(Desk { folder, data, engine, runner: None });
+    let body = json!({ "events": [{ "id": "1", "type": "created", "path": "a.txt", "content": "A dike." }] });
+    assert_eq!(code(&server.post("events", body.clone()).await), (401, "bad_signature"));
+    let at = jiff::Timestamp::now().as_second().to_string();
+    let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(b"a key that both sides know").unwrap();
+    mac.update(format!("msg_1.{at}.{body}").as_bytes());
+    let signature = format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()));
+    let headers = |id| {
+        let signed = [("webhook-id", id), ("webhook-timestamp", at.as_str()), ("webhook-signature", &signature)];
+        [signed.as_slice(), &[("content-type", "application/json")]].concat()
+    };
+    let bytes: Vec<u8> = body.to_string().into();
+    let forged = server.send(Method::POST, "events", &headers("msg_2"), bytes.clone()).await;
+    assert_eq!(code(&forged), (401, "bad_signature"));
+    assert_eq!(server.on_disk("a.txt"), None);
+    assert_eq!(server.send(Method::POST, "events", &headers("msg_1"), bytes).await.0, 200);
+    assert_eq!(server.on_disk("a.txt").as_deref(), Some("A dike."));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_are_refused_for_now_when_too_much_is_pending_and_go_on_when_it_is_less() {
+    let desk = Desk::new();
+    fs_err::write(desk.data.path().join("config.toml"), "max_pending = 3\n").unwrap();
+    let Desk { folder, data, engine, runner } = desk;
+    drop((engine, runner));
+    let engine = share(data.path());
+    let mut server = Server::over(Desk { folder, data, engine, runner: None });
+    for number in 0..3 {
+        assert_eq!(server.put(&format!("{number}.txt"), "words", &[]).await.0, 201);
+    }
+    assert_eq!(code(&server.put("3.txt", "words", &[]).await), (503, "backlog"));
+    assert_eq!(server.on_disk("3.txt"), None);
+    server.desk.run();
+    server.found("words", &json!(3)).await;
+    assert_eq!(server.put("3.txt", "words", &[]).await.0, 201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workspace_without_a_folder_gets_one_in_the_data_folder() {
+    let data = tempfile::tempdir().unwrap();
+    let engine = share(data.path());
+    engine.ensure_workspace(&named("default"), None).unwrap();
+    let runner = Some(engine.run().unwrap());
+    let server = Server::over(Desk { folder: tempfile::tempdir().unwrap(), data, engine, runner });
+    let (status, written) = server.put("notes/a.txt", "A lighthouse.", &[]).await;
+    assert_eq!(status, 201, "{written}");
+    assert_eq!(server.found("lighthouse", &written["revision"]).await, ["notes/a.txt"]);
+    let kept = server.desk.data.path().join("workspaces/default/files/notes");
+    assert!(kept.join("a.txt").exists());
+    // Nobody else keeps these files, so here an event is an order.
+    let renamed = json!({ "id": "1", "type": "renamed", "from": "notes/a.txt", "path": "notes/b.txt" });
+    let (_, renamed) = server.post("events", json!({ "events": [renamed] })).await;
+    assert_eq!(server.found("lighthouse", &renamed["revision"]).await, ["notes/b.txt"]);
+    let deleted = json!({ "id": "2", "type": "deleted", "path": "notes/b.txt" });
+    let (_, deleted) = server.post("events", json!({ "events": [deleted] })).await;
+    assert!(server.found("lighthouse", &deleted["revision"]).await.is_empty());
+    assert!(!kept.join("b.txt").exists());
+}
