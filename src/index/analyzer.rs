@@ -258,18 +258,23 @@ impl Terms {
 
     /// Writes the term of `word` into `term`; returns whether it has one.
     fn write(&mut self, word: &str, analysis: Analysis, term: &mut String) -> bool {
-        if !self.known.contains_key(word) {
-            if self.known.len() == MAX_KNOWN_WORDS {
-                self.known.clear();
-            }
-            let mut stream = self.stems.token_stream(word);
-            let stem: Option<Box<str>> = stream.advance().then(|| stream.token().text.as_str().into());
-            drop(stream);
-            let exact = Some(lower_case(word).into_boxed_str()).filter(|exact| stem.as_ref() != Some(exact));
-            self.known.insert(word.into(), WordTerms { stem, exact });
+        if let Some(known) = self.known.get(word) {
+            return known.write(analysis, term);
         }
-        let WordTerms { stem, exact } = &self.known[word];
-        let found = if analysis == Analysis::Stemmed { stem } else { exact };
+        if self.known.len() == MAX_KNOWN_WORDS {
+            self.known.clear();
+        }
+        let mut stream = self.stems.token_stream(word);
+        let stem: Option<Box<str>> = stream.advance().then(|| stream.token().text.as_str().into());
+        drop(stream);
+        let exact = Some(lower_case(word).into_boxed_str()).filter(|exact| stem.as_ref() != Some(exact));
+        self.known.entry(word.into()).or_insert(WordTerms { stem, exact }).write(analysis, term)
+    }
+}
+
+impl WordTerms {
+    fn write(&self, analysis: Analysis, term: &mut String) -> bool {
+        let found = if analysis == Analysis::Stemmed { &self.stem } else { &self.exact };
         found.as_deref().inspect(|found| term.push_str(found)).is_some()
     }
 }

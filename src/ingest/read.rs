@@ -29,6 +29,16 @@ pub struct FileContent {
 /// [`ReadError::Gone`] where there is no such file, [`ReadError::Outside`] where a link leads out of the workspace, and
 /// the others where it cannot be read whole.
 pub fn read_file(root: &Path, path: &RelPath, max_bytes: u64) -> Result<FileContent, ReadError> {
+    read_while(root, path, max_bytes, || {})
+}
+
+/// Reads a file while something else happens: `meanwhile` runs after each time that its bytes were read.
+fn read_while(
+    root: &Path,
+    path: &RelPath,
+    max_bytes: u64,
+    mut meanwhile: impl FnMut(),
+) -> Result<FileContent, ReadError> {
     let wanted = path.under(root);
     let real = fs_err::canonicalize(&wanted).map_err(ReadError::from_io)?;
     if !real.starts_with(root) {
@@ -50,6 +60,7 @@ pub fn read_file(root: &Path, path: &RelPath, max_bytes: u64) -> Result<FileCont
         let before = fingerprint(&metadata);
         let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
         file.by_ref().take(max_bytes + 1).read_to_end(&mut bytes).map_err(ReadError::Io)?;
+        meanwhile();
         let after = fingerprint(&file.metadata().map_err(ReadError::from_io)?);
         if before == after && bytes.len() as u64 == after.size {
             let content_hash = ContentHash::of(&bytes);
@@ -183,5 +194,38 @@ impl Advice for ReadError {
             }
             .to_owned(),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn append(file: &Path) {
+        fs_err::OpenOptions::new().append(true).open(file).unwrap().write_all(b" and more").unwrap();
+    }
+
+    #[test]
+    fn a_file_that_changes_while_it_is_read_is_read_again_and_given_up_when_it_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let (path, file) = ("a.txt".parse().unwrap(), root.join("a.txt"));
+        fs_err::write(&file, "some").unwrap();
+        let mut num_reads = 0;
+        let content = read_while(&root, &path, 100, || {
+            num_reads += 1;
+            if num_reads == 1 {
+                append(&file);
+            }
+        });
+        assert_eq!((content.unwrap().bytes, num_reads), (b"some and more".to_vec(), 2));
+        let unstable = read_while(&root, &path, 100, || append(&file));
+        assert!(matches!(unstable, Err(ReadError::Unstable)));
+        let truncated = read_while(&root, &path, 100, || fs_err::write(&file, "").unwrap()).unwrap();
+        assert!(truncated.bytes.is_empty(), "the second read finds it empty, and twice the same");
+        let grown_past_the_limit = read_while(&root, &path, 8, || append(&file));
+        assert!(matches!(grown_past_the_limit, Err(ReadError::TooLarge { size: 9, max_bytes: 8 })));
     }
 }

@@ -11,7 +11,7 @@ use super::progress::{Progress, Stage};
 use super::read::{FileContent, fingerprint as fingerprint_of, read_file};
 use super::{IngestError, ReadError};
 use crate::chunk::{TokenCounter, chunk, plain};
-use crate::embed::Embedder;
+use crate::embed::{EmbedError, Embedder};
 use crate::extract::{Document, ExtractError, Hints, extract};
 use crate::index::{Batch, ChunkPlace, ChunkRecord, FileFacts, Index, VectorKey};
 use crate::workspace::{
@@ -174,6 +174,11 @@ pub fn embed_missing(
 pub fn embed(index: &dyn Index, embedder: &dyn Embedder, waiting: &[(VectorKey, String)]) -> Result<(), IngestError> {
     let texts: Vec<&str> = waiting.iter().map(|(_, text)| text.as_str()).collect();
     let vectors = embedder.embed_passages(&texts)?;
+    if vectors.len() != texts.len() {
+        // Taken as they are, the texts without one would be asked for again and again.
+        let reason = format!("{} vectors came of {} texts", vectors.len(), texts.len());
+        return Err(EmbedError::Failed { reason }.into());
+    }
     let vectors: Vec<(VectorKey, Vec<f32>)> = waiting.iter().map(|(key, _)| *key).zip(vectors).collect();
     Ok(index.add_vectors(&vectors)?)
 }

@@ -11,6 +11,7 @@ mod line;
 mod mcp;
 mod processes;
 mod python;
+mod refused;
 mod serve;
 mod sockets;
 mod watched;
