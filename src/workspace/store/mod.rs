@@ -72,10 +72,11 @@ pub enum Outcome {
 /// The store of one data folder.
 #[derive(Debug)]
 pub struct Store {
+    /// Sees what is committed, also by `writer`, as soon as the commit has returned. Closed first: the connection that is
+    /// closed last writes SQLite's log back into the file, and this one may not.
+    reader: Mutex<Connection>,
     /// `None` where the store is only read.
     writer: Option<Mutex<Connection>>,
-    /// Sees what is committed, also by `writer`, as soon as the commit has returned.
-    reader: Mutex<Connection>,
 }
 
 impl Store {

@@ -433,3 +433,13 @@ fn a_truncated_store_never_panics_and_never_gives_a_part_for_the_whole() {
         }
     }
 }
+
+#[test]
+fn a_closed_store_is_one_file() {
+    let desk = Desk::new();
+    desk.log(ChangeKind::Created, &["a"]);
+    desk.pending();
+    drop(desk.store);
+    let names: Vec<_> = fs_err::read_dir(desk.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["pincite.db"], "SQLite's log was written back into the file");
+}
