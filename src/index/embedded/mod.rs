@@ -13,6 +13,8 @@ mod schema;
 mod segment;
 mod snapshot;
 #[cfg(test)]
+mod stepping;
+#[cfg(test)]
 mod tests;
 mod vectors;
 
@@ -32,6 +34,7 @@ use self::snapshot::{EmbeddedSnapshot, State};
 use self::vectors::{VectorFile, VectorTable};
 use super::analyzer::{Analysis, text_analyzer};
 use super::{Batch, Index, IndexError, Snapshot, VectorKey};
+use crate::failpoint;
 use crate::workspace::Revision;
 
 /// Changes with the schema, the analysis and the layout of the vectors: another version is built anew.
@@ -116,12 +119,11 @@ impl EmbeddedIndex {
         let (schema, fields) = Fields::build();
         let exists = postings.join("meta.json").exists();
         let index = match (exists, access) {
-            (true, _) => tantivy::Index::open_in_dir(&postings).map_err(tantivy)?,
+            (true, _) => tantivy::Index::open(directory_of(&postings)?).map_err(tantivy)?,
             (false, Access::Read) => return Err(IndexError::Missing),
             (false, Access::Write) => {
                 fs_err::create_dir_all(&postings).map_err(io)?;
-                let directory = MmapDirectory::open(&postings).map_err(|error| IndexError::Io(Box::new(error)))?;
-                tantivy::Index::create(directory, schema.clone(), settings()).map_err(tantivy)?
+                tantivy::Index::create(directory_of(&postings)?, schema.clone(), settings()).map_err(tantivy)?
             }
         };
         if index.schema() != schema {
@@ -216,12 +218,15 @@ impl EmbeddedIndex {
         for chunk in batch.replaced.iter().flat_map(|(_, chunks)| chunks) {
             writer.add_document(self.fields.document(chunk)?).map_err(tantivy)?;
         }
+        failpoint::reach("commit: the batch is written");
         let revision = lock(&self.state).state.revision().max(batch.revision);
         let payload = Payload { format_version: FORMAT_VERSION, model: self.model_id.clone(), revision };
         let payload = serde_json::to_string(&payload).map_err(|error| IndexError::Io(Box::new(error)))?;
         let mut prepared = writer.prepare_commit().map_err(tantivy)?;
         prepared.set_payload(&payload);
+        failpoint::reach("commit: prepared");
         prepared.commit().map_err(tantivy)?;
+        failpoint::reach("commit: done");
         Ok(())
     }
 }
@@ -289,6 +294,13 @@ impl Writer {
         writer.set_merge_policy(Box::new(merges));
         Ok(writer)
     }
+}
+
+fn directory_of(postings: &Path) -> Result<Box<dyn tantivy::Directory>, IndexError> {
+    let directory = MmapDirectory::open(postings).map_err(|error| IndexError::Io(Box::new(error)))?;
+    #[cfg(test)]
+    let directory = stepping::Stepping(directory);
+    Ok(Box::new(directory))
 }
 
 /// Stored chunks are compressed some twenty in a block: a search loads single ones. Zstandard makes them a third smaller

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
 use super::{Fingerprint, Observation, Outcome, Store, StoreError, as_i64, begin, parsed};
+use crate::failpoint;
 use crate::workspace::{Change, ChangeKind, FileState, Priority, RelPath, Revision, WorkspaceId};
 
 impl Store {
@@ -23,8 +24,11 @@ impl Store {
     ) -> Result<Revision, StoreError> {
         let mut connection = self.writer()?;
         let transaction = begin(&mut connection)?;
+        failpoint::reach("log: begun");
         let last = insert(&transaction, workspace, observations, priority)?;
+        failpoint::reach("log: written");
         transaction.commit()?;
+        failpoint::reach("log: durable");
         Ok(last)
     }
 
@@ -218,6 +222,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut connection = self.writer()?;
         let transaction = begin(&mut connection)?;
+        failpoint::reach("acknowledge: begun");
         {
             let mut done = transaction.prepare_cached(
                 "UPDATE changes SET pending = 0 WHERE workspace = ?1 AND path = ?2 AND pending = 1 AND revision <= ?3",
@@ -270,7 +275,9 @@ impl Store {
                 }
             }
         }
+        failpoint::reach("acknowledge: written");
         transaction.commit()?;
+        failpoint::reach("acknowledge: durable");
         Ok(())
     }
 
