@@ -26,6 +26,7 @@ import threading
 import time
 
 DEADLINE_S = 120
+SETTLES_S = 20
 MAX_PASSAGES = 3
 LETTERS = "bcdfghjklmnpqrvw"
 FILLER = "The tide rose again over the outer wall and the keeper wrote it down. " * 22
@@ -209,13 +210,20 @@ class Campaign:
         for word in dead:
             if found := server.search(word):
                 self.report("phantom", f"cycle {cycle}: {word} in {found}")
+        # A watch may tell once more of what the scan has found: until that is done the listing says less.
+        end = time.monotonic() + SETTLES_S
+        while (chunks := self.chunks(server))[0] != chunks[1] and time.monotonic() < end:
+            time.sleep(0.02)
+        if chunks[0] != chunks[1]:
+            kind = "duplicate" if chunks[0] > chunks[1] else "lost"
+            self.report(kind, f"cycle {cycle}: {chunks[0]} chunks, the files have {chunks[1]}")
+
+    @staticmethod
+    def chunks(server: Server) -> tuple[int, int]:
+        """How many chunks the index holds, and how many its files have."""
         _, status = server.ask("GET", "/v1/workspaces/default/status")
         _, listed = server.ask("GET", "/v1/workspaces/default/files?limit=1000")
-        expected = sum(file["num_chunks"] for file in listed["files"])
-        if status["num_chunks"] > expected:
-            self.report("duplicate", f"cycle {cycle}: {status['num_chunks']} chunks, the files have {expected}")
-        if status["num_chunks"] < expected:
-            self.report("lost", f"cycle {cycle}: {status['num_chunks']} chunks, the files have {expected}")
+        return status["num_chunks"], sum(file["num_chunks"] for file in listed["files"])
 
     def run(self, cycles: int) -> dict:
         server = Server(self.program, self.data, self.folder)
