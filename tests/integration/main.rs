@@ -4,6 +4,7 @@
 
 mod cli;
 mod crash;
+mod damage;
 mod fixtures;
 mod house;
 mod indexed;

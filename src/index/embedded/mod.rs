@@ -1,7 +1,8 @@
 //! The index in the process: one store (tantivy) and one table of vectors beside it.
 //!
 //! # Invariants
-//! - The tantivy commit is the only visible moment. Its payload names the revision, the model and the format version.
+//! - The tantivy commit is the only visible moment. Its payload names the revision, the log that it is of, the model and the
+//!   format version.
 //! - A vector is live exactly while a chunk of the snapshot names its key, so vectors need no delete and no rebuild.
 //! - One process writes; any number read the same files and see each commit at their next snapshot.
 
@@ -72,6 +73,7 @@ pub struct EmbeddedIndex {
     folder: PathBuf,
     access: Access,
     model_id: String,
+    log_id: String,
     fields: Fields,
     index: tantivy::Index,
     reader: IndexReader,
@@ -99,22 +101,47 @@ struct Current {
 struct Payload {
     format_version: u32,
     model: String,
+    /// The log that the revision is of.
+    #[serde(default)]
+    log_id: String,
     revision: Revision,
 }
 
 impl EmbeddedIndex {
-    /// Opens the index in `folder`, for the vectors of `num_dimensions` numbers that `model_id` makes.
+    /// Opens the index in `folder` of what `log_id` logs, for the vectors of `num_dimensions` numbers that `model_id` makes.
     ///
     /// With [`Access::Write`] a missing index is made.
     ///
     /// # Errors
     /// [`IndexError::Missing`] where there is none to read, [`IndexError::Unusable`] where it is damaged, or of another
-    /// model or format version, [`IndexError::Io`] where the disk refuses.
-    pub fn open(folder: &Path, model_id: &str, num_dimensions: usize, access: Access) -> Result<Self, IndexError> {
-        contained(|| Self::open_files(folder, model_id, num_dimensions, access))
+    /// log, model or format version, [`IndexError::Io`] where the disk refuses.
+    pub fn open(
+        folder: &Path,
+        log_id: &str,
+        model_id: &str,
+        num_dimensions: usize,
+        access: Access,
+    ) -> Result<Self, IndexError> {
+        contained(|| Self::open_files(folder, log_id, model_id, num_dimensions, access))
     }
 
-    fn open_files(folder: &Path, model_id: &str, num_dimensions: usize, access: Access) -> Result<Self, IndexError> {
+    /// The log that the index in `folder` was last committed from, and the revision of that commit; `None` where there is no
+    /// index, or one that says nothing of it.
+    #[must_use]
+    pub fn committed_from(folder: &Path) -> Option<(String, Revision)> {
+        let meta = fs_err::read(folder.join("postings/meta.json")).ok()?;
+        let meta: serde_json::Value = serde_json::from_slice(&meta).ok()?;
+        let payload: Payload = serde_json::from_str(meta["payload"].as_str()?).ok()?;
+        Some((payload.log_id, payload.revision))
+    }
+
+    fn open_files(
+        folder: &Path,
+        log_id: &str,
+        model_id: &str,
+        num_dimensions: usize,
+        access: Access,
+    ) -> Result<Self, IndexError> {
         let postings = folder.join("postings");
         let (schema, fields) = Fields::build();
         let exists = postings.join("meta.json").exists();
@@ -137,6 +164,10 @@ impl EmbeddedIndex {
                 let reason = format!("it has format version {found}, this program writes {FORMAT_VERSION}");
                 return Err(IndexError::Unusable { reason });
             }
+            if payload.log_id != log_id {
+                let reason = "it was made from another log than `pincite.db` holds now".to_owned();
+                return Err(IndexError::Unusable { reason });
+            }
             if payload.model != model_id {
                 let reason = format!("it was made for the model `{}`, this is `{model_id}`", payload.model);
                 return Err(IndexError::Unusable { reason });
@@ -152,6 +183,7 @@ impl EmbeddedIndex {
             folder: postings,
             access,
             model_id: model_id.to_owned(),
+            log_id: log_id.to_owned(),
             fields,
             index,
             reader,
@@ -220,7 +252,8 @@ impl EmbeddedIndex {
         }
         failpoint::reach("commit: the batch is written");
         let revision = lock(&self.state).state.revision().max(batch.revision);
-        let payload = Payload { format_version: FORMAT_VERSION, model: self.model_id.clone(), revision };
+        let (model, log_id) = (self.model_id.clone(), self.log_id.clone());
+        let payload = Payload { format_version: FORMAT_VERSION, model, log_id, revision };
         let payload = serde_json::to_string(&payload).map_err(|error| IndexError::Io(Box::new(error)))?;
         let mut prepared = writer.prepare_commit().map_err(tantivy)?;
         prepared.set_payload(&payload);

@@ -188,7 +188,8 @@ impl Place {
 
 fn open(data: &Folder) -> (Store, EmbeddedIndex) {
     let store = Store::open(data.path(), true).unwrap();
-    let index = EmbeddedIndex::open(&data.path().join("index"), MODEL, 2, Access::Write).unwrap();
+    let index =
+        EmbeddedIndex::open(&data.path().join("index"), &store.log_id().unwrap(), MODEL, 2, Access::Write).unwrap();
     (store, index)
 }
 
