@@ -110,6 +110,9 @@ impl Engine {
         let writer = access::take(&data_folder, access, &command)?;
         let config = Config::load(&data_folder)?;
         let store = Store::open(&data_folder, access != Access::Read)?;
+        if access != Access::Read {
+            distrust_newer_indexes(&data_folder, &store)?;
+        }
         Ok(Self {
             data_folder,
             config,
@@ -218,7 +221,8 @@ impl Engine {
         let identity = embed::identify(&self.data_folder, self.config.model.as_deref())?;
         let folder = self.folder_of(id);
         let access = if self.is_writer() { IndexAccess::Write } else { IndexAccess::Read };
-        let open = || EmbeddedIndex::open(&folder, &identity.model_id, identity.num_dimensions, access);
+        let log_id = self.store.log_id()?;
+        let open = || EmbeddedIndex::open(&folder, &log_id, &identity.model_id, identity.num_dimensions, access);
         let index = match open() {
             Err(IndexError::Unusable { reason }) if self.is_writer() => {
                 tracing::warn!(workspace = %id, %reason, "the index cannot be used and is built again from the files");
@@ -235,8 +239,13 @@ impl Engine {
             }
             other => other?,
         };
+        // The index first: what it holds was in the log before, if it is of this log.
+        let committed = index.snapshot()?.revision();
+        if committed > self.store.newest_revision()? {
+            let reason = "it is newer than `pincite.db`".to_owned();
+            return Err(IndexError::Unusable { reason }.into());
+        }
         if self.is_writer() {
-            let committed = index.snapshot()?.revision();
             // An index that is behind what was acknowledged has lost commits: the files say it all again.
             if committed < self.store.acknowledged_revision(id)? {
                 self.store.forget_contents(id)?;
@@ -246,6 +255,24 @@ impl Engine {
         indexes.insert(id.clone(), Arc::clone(&index));
         Ok(index)
     }
+}
+
+/// A log that was put back from an older copy gives revisions again that an index has already seen with other content, so
+/// before it gives any it becomes another log, and the indexes are built again.
+fn distrust_newer_indexes(data_folder: &Path, store: &Store) -> Result<(), EngineError> {
+    let log_id = store.log_id()?;
+    let Ok(workspaces) = fs_err::read_dir(data_folder.join("workspaces")) else { return Ok(()) };
+    for folder in workspaces {
+        let folder = folder.map_err(EngineError::Io)?.path();
+        // The index first, as another process may log and commit meanwhile.
+        let Some((of_log, committed)) = EmbeddedIndex::committed_from(&folder) else { continue };
+        if of_log == log_id && committed > store.newest_revision()? {
+            tracing::warn!(folder = %folder.display(), "the index is newer than the log: all indexes are built again");
+            store.renew_log_id()?;
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Nothing here leaves a lock's content half changed when it panics, so a poisoned lock is used on.

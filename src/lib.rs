@@ -12,6 +12,7 @@ pub mod engine;
 pub mod error;
 pub mod eval;
 pub mod extract;
+mod failpoint;
 pub mod index;
 pub mod ingest;
 pub mod mcp;

@@ -23,7 +23,8 @@ pub const BATCH_VECTORS: usize = 512;
 /// Opens the index of the default workspace of a data folder, where the engine has it.
 pub fn open_index(data_folder: &Path, model: &OpenModel) -> EmbeddedIndex {
     let folder = data_folder.join("workspaces").join(WorkspaceId::default().as_str());
-    EmbeddedIndex::open(&folder, &model.model_id, model.entry.num_dimensions, Access::Write).expect("an index")
+    let log_id = Store::open(data_folder, true).and_then(|store| store.log_id()).expect("a log");
+    EmbeddedIndex::open(&folder, &log_id, &model.model_id, model.entry.num_dimensions, Access::Write).expect("an index")
 }
 
 /// Brings a folder into the index by words alone.

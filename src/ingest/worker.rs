@@ -13,6 +13,7 @@ use super::{IngestError, ReadError};
 use crate::chunk::{TokenCounter, chunk, plain};
 use crate::embed::{EmbedError, Embedder};
 use crate::extract::{Document, ExtractError, Hints, extract};
+use crate::failpoint;
 use crate::index::{Batch, ChunkPlace, ChunkRecord, FileFacts, Index, VectorKey};
 use crate::workspace::{
     Change, ChangeKind, ContentHash, FileEntry, FileState, Fingerprint, Outcome, Priority, RelPath, Store, WorkspaceId,
@@ -238,7 +239,9 @@ fn index_batch(line: &Line<'_>, changes: &[Change], report: &mut LineReport) -> 
         }
     }
     // The index first: a crash after this line repeats the batch, a crash after an early acknowledgement would lose it.
+    failpoint::reach("line: about to commit");
     line.index.apply(&batch)?;
+    failpoint::reach("line: committed, not acknowledged");
     line.store.acknowledge(line.workspace, through, &outcomes)?;
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::read::fingerprint;
 use crate::error::Advice;
+use crate::failpoint;
 use crate::workspace::{Fingerprint, RelPath};
 
 /// Hidden, so that no scan takes a half-written file for one of the workspace.
@@ -33,11 +34,13 @@ pub fn write_file(root: &Path, path: &RelPath, bytes: &[u8], only_new: bool) -> 
         None => Ok(()),
     });
     written.and_then(|()| file.as_file().sync_all()).map_err(WriteError::from_io)?;
+    failpoint::reach("write: the new file is beside its place");
     let kept = if only_new { file.persist_noclobber(&place) } else { file.persist(&place) };
     let kept = kept.map_err(|error| match error.error.kind() {
         std::io::ErrorKind::AlreadyExists => WriteError::Exists { path: path.clone() },
         _ => WriteError::from_io(error.error),
     })?;
+    failpoint::reach("write: the new file is in its place");
     sync_folder(&parent)?;
     Ok(fingerprint(&kept.metadata().map_err(WriteError::from_io)?))
 }
@@ -57,6 +60,7 @@ pub fn delete_file(root: &Path, path: &RelPath) -> Result<bool, WriteError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(WriteError::from_io(error)),
     }
+    failpoint::reach("write: the file is removed");
     sync_folder(&parent)?;
     Ok(true)
 }

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cli;
+mod crash;
+mod damage;
 mod fixtures;
 mod house;
 mod indexed;

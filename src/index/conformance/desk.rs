@@ -13,6 +13,7 @@ use crate::workspace::{ContentHash, RelPath, Revision, Span};
 
 pub(crate) const NUM_DIMENSIONS: usize = 8;
 pub(crate) const MODEL: &str = "test-model";
+pub(crate) const LOG: &str = "a-log";
 
 /// A backend, and what can happen to it between two steps of a test.
 pub(crate) trait Subject {
@@ -67,7 +68,7 @@ impl Embedded {
 }
 
 pub(crate) fn open(folder: &std::path::Path, access: Access) -> EmbeddedIndex {
-    EmbeddedIndex::open(folder, MODEL, NUM_DIMENSIONS, access).unwrap()
+    EmbeddedIndex::open(folder, LOG, MODEL, NUM_DIMENSIONS, access).unwrap()
 }
 
 impl Subject for Embedded {

@@ -1,7 +1,8 @@
 //! The index in the process: one store (tantivy) and one table of vectors beside it.
 //!
 //! # Invariants
-//! - The tantivy commit is the only visible moment. Its payload names the revision, the model and the format version.
+//! - The tantivy commit is the only visible moment. Its payload names the revision, the log that it is of, the model and the
+//!   format version.
 //! - A vector is live exactly while a chunk of the snapshot names its key, so vectors need no delete and no rebuild.
 //! - One process writes; any number read the same files and see each commit at their next snapshot.
 
@@ -12,6 +13,8 @@ mod phrase;
 mod schema;
 mod segment;
 mod snapshot;
+#[cfg(test)]
+mod stepping;
 #[cfg(test)]
 mod tests;
 mod vectors;
@@ -32,6 +35,7 @@ use self::snapshot::{EmbeddedSnapshot, State};
 use self::vectors::{VectorFile, VectorTable};
 use super::analyzer::{Analysis, text_analyzer};
 use super::{Batch, Index, IndexError, Snapshot, VectorKey};
+use crate::failpoint;
 use crate::workspace::Revision;
 
 /// Changes with the schema, the analysis and the layout of the vectors: another version is built anew.
@@ -69,6 +73,7 @@ pub struct EmbeddedIndex {
     folder: PathBuf,
     access: Access,
     model_id: String,
+    log_id: String,
     fields: Fields,
     index: tantivy::Index,
     reader: IndexReader,
@@ -96,32 +101,56 @@ struct Current {
 struct Payload {
     format_version: u32,
     model: String,
+    /// The log that the revision is of.
+    #[serde(default)]
+    log_id: String,
     revision: Revision,
 }
 
 impl EmbeddedIndex {
-    /// Opens the index in `folder`, for the vectors of `num_dimensions` numbers that `model_id` makes.
+    /// Opens the index in `folder` of what `log_id` logs, for the vectors of `num_dimensions` numbers that `model_id` makes.
     ///
     /// With [`Access::Write`] a missing index is made.
     ///
     /// # Errors
     /// [`IndexError::Missing`] where there is none to read, [`IndexError::Unusable`] where it is damaged, or of another
-    /// model or format version, [`IndexError::Io`] where the disk refuses.
-    pub fn open(folder: &Path, model_id: &str, num_dimensions: usize, access: Access) -> Result<Self, IndexError> {
-        contained(|| Self::open_files(folder, model_id, num_dimensions, access))
+    /// log, model or format version, [`IndexError::Io`] where the disk refuses.
+    pub fn open(
+        folder: &Path,
+        log_id: &str,
+        model_id: &str,
+        num_dimensions: usize,
+        access: Access,
+    ) -> Result<Self, IndexError> {
+        contained(|| Self::open_files(folder, log_id, model_id, num_dimensions, access))
     }
 
-    fn open_files(folder: &Path, model_id: &str, num_dimensions: usize, access: Access) -> Result<Self, IndexError> {
+    /// The log that the index in `folder` was last committed from, and the revision of that commit; `None` where there is no
+    /// index, or one that says nothing of it.
+    #[must_use]
+    pub fn committed_from(folder: &Path) -> Option<(String, Revision)> {
+        let meta = fs_err::read(folder.join("postings/meta.json")).ok()?;
+        let meta: serde_json::Value = serde_json::from_slice(&meta).ok()?;
+        let payload: Payload = serde_json::from_str(meta["payload"].as_str()?).ok()?;
+        Some((payload.log_id, payload.revision))
+    }
+
+    fn open_files(
+        folder: &Path,
+        log_id: &str,
+        model_id: &str,
+        num_dimensions: usize,
+        access: Access,
+    ) -> Result<Self, IndexError> {
         let postings = folder.join("postings");
         let (schema, fields) = Fields::build();
         let exists = postings.join("meta.json").exists();
         let index = match (exists, access) {
-            (true, _) => tantivy::Index::open_in_dir(&postings).map_err(tantivy)?,
+            (true, _) => tantivy::Index::open(directory_of(&postings)?).map_err(tantivy)?,
             (false, Access::Read) => return Err(IndexError::Missing),
             (false, Access::Write) => {
                 fs_err::create_dir_all(&postings).map_err(io)?;
-                let directory = MmapDirectory::open(&postings).map_err(|error| IndexError::Io(Box::new(error)))?;
-                tantivy::Index::create(directory, schema.clone(), settings()).map_err(tantivy)?
+                tantivy::Index::create(directory_of(&postings)?, schema.clone(), settings()).map_err(tantivy)?
             }
         };
         if index.schema() != schema {
@@ -133,6 +162,10 @@ impl EmbeddedIndex {
             if payload.format_version != FORMAT_VERSION {
                 let found = payload.format_version;
                 let reason = format!("it has format version {found}, this program writes {FORMAT_VERSION}");
+                return Err(IndexError::Unusable { reason });
+            }
+            if payload.log_id != log_id {
+                let reason = "it was made from another log than `pincite.db` holds now".to_owned();
                 return Err(IndexError::Unusable { reason });
             }
             if payload.model != model_id {
@@ -150,6 +183,7 @@ impl EmbeddedIndex {
             folder: postings,
             access,
             model_id: model_id.to_owned(),
+            log_id: log_id.to_owned(),
             fields,
             index,
             reader,
@@ -216,12 +250,16 @@ impl EmbeddedIndex {
         for chunk in batch.replaced.iter().flat_map(|(_, chunks)| chunks) {
             writer.add_document(self.fields.document(chunk)?).map_err(tantivy)?;
         }
+        failpoint::reach("commit: the batch is written");
         let revision = lock(&self.state).state.revision().max(batch.revision);
-        let payload = Payload { format_version: FORMAT_VERSION, model: self.model_id.clone(), revision };
+        let (model, log_id) = (self.model_id.clone(), self.log_id.clone());
+        let payload = Payload { format_version: FORMAT_VERSION, model, log_id, revision };
         let payload = serde_json::to_string(&payload).map_err(|error| IndexError::Io(Box::new(error)))?;
         let mut prepared = writer.prepare_commit().map_err(tantivy)?;
         prepared.set_payload(&payload);
+        failpoint::reach("commit: prepared");
         prepared.commit().map_err(tantivy)?;
+        failpoint::reach("commit: done");
         Ok(())
     }
 }
@@ -289,6 +327,13 @@ impl Writer {
         writer.set_merge_policy(Box::new(merges));
         Ok(writer)
     }
+}
+
+fn directory_of(postings: &Path) -> Result<Box<dyn tantivy::Directory>, IndexError> {
+    let directory = MmapDirectory::open(postings).map_err(|error| IndexError::Io(Box::new(error)))?;
+    #[cfg(test)]
+    let directory = stepping::Stepping(directory);
+    Ok(Box::new(directory))
 }
 
 /// Stored chunks are compressed some twenty in a block: a search loads single ones. Zstandard makes them a third smaller

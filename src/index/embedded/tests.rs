@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::index::conformance::desk::{
-    Desk, Embedded, MODEL, NUM_DIMENSIONS, file, key_of, near_in, open, vector_of, words_in,
+    Desk, Embedded, LOG, MODEL, NUM_DIMENSIONS, file, key_of, near_in, open, vector_of, words_in,
 };
 use crate::index::{Filter, Scored};
 
@@ -22,7 +22,7 @@ fn closed() -> tempfile::TempDir {
 }
 
 fn try_open(folder: &Path, access: Access) -> Result<EmbeddedIndex, IndexError> {
-    EmbeddedIndex::open(folder, MODEL, NUM_DIMENSIONS, access)
+    EmbeddedIndex::open(folder, LOG, MODEL, NUM_DIMENSIONS, access)
 }
 
 /// The files of a folder with their bytes, to put them back.
@@ -175,9 +175,12 @@ fn a_row_of_the_wrong_shape_is_asked_for_again() {
 }
 
 #[test]
-fn an_index_of_another_model_or_format_is_unusable() {
+fn an_index_of_another_log_model_or_format_is_unusable() {
     let folder = closed();
-    let other = EmbeddedIndex::open(folder.path(), "other-model", NUM_DIMENSIONS, Access::Write);
+    assert_eq!(EmbeddedIndex::committed_from(folder.path()), Some((LOG.to_owned(), Revision(2))));
+    let other = EmbeddedIndex::open(folder.path(), "other-log", MODEL, NUM_DIMENSIONS, Access::Read);
+    assert!(matches!(other, Err(IndexError::Unusable { .. })));
+    let other = EmbeddedIndex::open(folder.path(), LOG, "other-model", NUM_DIMENSIONS, Access::Write);
     assert!(matches!(other, Err(IndexError::Unusable { .. })));
     let meta = folder.path().join("postings/meta.json");
     let text = fs_err::read_to_string(&meta).unwrap();

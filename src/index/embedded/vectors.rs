@@ -14,6 +14,7 @@ use std::time::Duration;
 use rusqlite::ffi::SQLITE_IOERR_SHORT_READ;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row, params};
 
+use crate::failpoint;
 use crate::index::{IndexError, VectorKey};
 
 /// How long a statement waits for another process.
@@ -225,10 +226,12 @@ impl VectorFile {
             }
             let codes = zstd::bulk::compress(&codes, CODES_LEVEL).map_err(super::io)?;
             let checksum = checksum_of(&keys, &scales, &codes);
+            failpoint::reach("vectors: about to be kept");
             connection
                 .prepare_cached("INSERT INTO vectors (checksum, keys, scales, codes) VALUES (?1, ?2, ?3, ?4)")
                 .and_then(|mut statement| statement.execute(params![checksum, keys, scales, codes]))
                 .map_err(sqlite)?;
+            failpoint::reach("vectors: kept");
         }
         self.catch_up(table)?;
         Ok(())

@@ -1,10 +1,11 @@
 //! The change line on real folders, with a model that only counts what it is asked to embed.
 
 mod crash;
+mod failpoints;
 mod files;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
@@ -57,10 +58,27 @@ impl Embedder for Counting {
     }
 }
 
+/// A folder, removed when it was made for the test.
+struct Folder {
+    path: PathBuf,
+    _made: Option<tempfile::TempDir>,
+}
+
+impl Folder {
+    fn new() -> Self {
+        let made = tempfile::tempdir().unwrap();
+        Self { path: made.path().to_owned(), _made: Some(made) }
+    }
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
 /// A workspace's folder and the data folder that indexes it.
 struct Place {
-    files: tempfile::TempDir,
-    data: tempfile::TempDir,
+    files: Folder,
+    data: Folder,
     workspace: WorkspaceId,
     store: Store,
     index: EmbeddedIndex,
@@ -77,12 +95,21 @@ struct Run {
 
 impl Place {
     fn new() -> Self {
-        let data = tempfile::tempdir().unwrap();
+        Self::with(Folder::new(), Folder::new())
+    }
+
+    /// In folders that stay.
+    fn at(files: &Path, data: &Path) -> Self {
+        let [files, data] = [files, data].map(|path| Folder { path: path.to_owned(), _made: None });
+        Self::with(files, data)
+    }
+
+    fn with(files: Folder, data: Folder) -> Self {
         let (store, index) = open(&data);
         let workspace = WorkspaceId::default();
         store.ensure_workspace(&workspace, None).unwrap();
         let clock = Mutex::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
-        Self { files: tempfile::tempdir().unwrap(), data, workspace, store, index, clock }
+        Self { files, data, workspace, store, index, clock }
     }
 
     /// The same folders after the process has ended and another has begun.
@@ -107,7 +134,7 @@ impl Place {
         fs_err::OpenOptions::new().write(true).open(&path).unwrap().file().set_modified(*clock).unwrap();
     }
 
-    fn line<'a>(&'a self, root: &'a std::path::Path, index: &'a dyn Index) -> Line<'a> {
+    fn line<'a>(&'a self, root: &'a Path, index: &'a dyn Index) -> Line<'a> {
         Line {
             store: &self.store,
             workspace: &self.workspace,
@@ -159,9 +186,10 @@ impl Place {
     }
 }
 
-fn open(data: &tempfile::TempDir) -> (Store, EmbeddedIndex) {
+fn open(data: &Folder) -> (Store, EmbeddedIndex) {
     let store = Store::open(data.path(), true).unwrap();
-    let index = EmbeddedIndex::open(&data.path().join("index"), MODEL, 2, Access::Write).unwrap();
+    let index =
+        EmbeddedIndex::open(&data.path().join("index"), &store.log_id().unwrap(), MODEL, 2, Access::Write).unwrap();
     (store, index)
 }
 

@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::log::insert;
 use super::{Observation, Store, StoreError, as_i64, begin};
+use crate::failpoint;
 use crate::workspace::{Priority, RelPath, Revision, WorkspaceId};
 
 /// How long the id of an event is remembered.
@@ -75,7 +76,9 @@ impl Store {
                 revisions.push(revision);
             }
         }
+        failpoint::reach("events: written");
         transaction.commit()?;
+        failpoint::reach("events: durable");
         Ok(revisions)
     }
 }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
 use super::{Fingerprint, Observation, Outcome, Store, StoreError, as_i64, begin, parsed};
+use crate::failpoint;
 use crate::workspace::{Change, ChangeKind, FileState, Priority, RelPath, Revision, WorkspaceId};
 
 impl Store {
@@ -23,8 +24,11 @@ impl Store {
     ) -> Result<Revision, StoreError> {
         let mut connection = self.writer()?;
         let transaction = begin(&mut connection)?;
+        failpoint::reach("log: begun");
         let last = insert(&transaction, workspace, observations, priority)?;
+        failpoint::reach("log: written");
         transaction.commit()?;
+        failpoint::reach("log: durable");
         Ok(last)
     }
 
@@ -144,6 +148,37 @@ impl Store {
         Ok(Revision(last.unwrap_or(0).cast_unsigned()))
     }
 
+    /// What tells this log from every other there is or was: one that was made anew or brought from elsewhere has another id.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn log_id(&self) -> Result<String, StoreError> {
+        let connection = self.reader();
+        let id: Option<String> = connection.query_row("SELECT id FROM log", [], |row| row.get(0)).optional()?;
+        id.ok_or_else(|| StoreError::Damaged { reason: "the log has no id".to_owned() })
+    }
+
+    /// Makes the log another one to every index that was made from it: they are built again.
+    ///
+    /// # Errors
+    /// Nothing is changed then.
+    pub fn renew_log_id(&self) -> Result<(), StoreError> {
+        self.writer()?.execute("UPDATE log SET id = lower(hex(randomblob(16)))", [])?;
+        Ok(())
+    }
+
+    /// The newest revision that was ever given, in any workspace.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn newest_revision(&self) -> Result<Revision, StoreError> {
+        let connection = self.reader();
+        let newest: Option<i64> = connection
+            .query_row("SELECT seq FROM sqlite_sequence WHERE name = 'changes'", [], |row| row.get(0))
+            .optional()?;
+        Ok(Revision(newest.unwrap_or(0).cast_unsigned()))
+    }
+
     /// Whether everything that was written or reported up to `revision` is in the index, and `revision` itself, too. Of
     /// what a scan has found before it, some may still be pending.
     ///
@@ -218,6 +253,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut connection = self.writer()?;
         let transaction = begin(&mut connection)?;
+        failpoint::reach("acknowledge: begun");
         {
             let mut done = transaction.prepare_cached(
                 "UPDATE changes SET pending = 0 WHERE workspace = ?1 AND path = ?2 AND pending = 1 AND revision <= ?3",
@@ -270,7 +306,9 @@ impl Store {
                 }
             }
         }
+        failpoint::reach("acknowledge: written");
         transaction.commit()?;
+        failpoint::reach("acknowledge: durable");
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::{BUSY_TIMEOUT, StoreError, begin};
 
 /// The layout of the tables. Another number was written by another program version.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 
 /// How long to wait before the next try where SQLite itself does not wait.
 const RETRY_STEP: Duration = Duration::from_millis(5);
@@ -35,8 +35,9 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
     // Looked at again: another process may have done it meanwhile.
     match version_of(&transaction)? {
         VERSION => {}
-        0 => transaction.execute_batch(&format!("{LAYOUT_1} {FROM_1_TO_2}"))?,
-        1 => transaction.execute_batch(FROM_1_TO_2)?,
+        0 => transaction.execute_batch(&format!("{LAYOUT_1} {FROM_1_TO_2} {FROM_2_TO_3}"))?,
+        1 => transaction.execute_batch(&format!("{FROM_1_TO_2} {FROM_2_TO_3}"))?,
+        2 => transaction.execute_batch(FROM_2_TO_3)?,
         found => return Err(StoreError::Version { found, expected: VERSION }),
     }
     transaction.commit()?;
@@ -71,3 +72,9 @@ const FROM_1_TO_2: &str = "
     CREATE INDEX events_of_path ON events (workspace, path, occurred_ms);
     CREATE INDEX events_by_time ON events (at_ms);
     PRAGMA user_version = 2;";
+
+/// What tells this log from every other, for an index to say which one it was made from.
+const FROM_2_TO_3: &str = "
+    CREATE TABLE log (id TEXT NOT NULL);
+    INSERT INTO log VALUES (lower(hex(randomblob(16))));
+    PRAGMA user_version = 3;";
