@@ -13,5 +13,6 @@ mod processes;
 mod python;
 mod serve;
 mod sockets;
+mod spaces;
 mod watched;
 mod writes;
