@@ -19,6 +19,7 @@ mod read;
 mod runner;
 mod sources;
 mod status;
+mod workspaces;
 mod write;
 
 use std::collections::HashMap;
@@ -37,14 +38,14 @@ pub use self::read::FileText;
 use self::runner::Bell;
 pub use self::runner::Runner;
 pub use self::status::{ModelStatus, StatusReport};
+pub use self::workspaces::{WorkspaceList, WorkspaceSummary};
 pub use self::write::{Precondition, WriteReply};
 use crate::config::Config;
 use crate::embed::{self, Embedder, OpenModel};
 use crate::index::embedded::{Access as IndexAccess, EmbeddedIndex};
 use crate::index::{Index, IndexError};
-use crate::ingest;
 use crate::search;
-use crate::workspace::{Change, FileEntry, Revision, Store, WorkspaceId, WorkspaceRow};
+use crate::workspace::{Change, FileEntry, Revision, Store, WorkspaceId};
 
 /// How a data folder is opened.
 pub struct OpenOptions {
@@ -88,8 +89,8 @@ pub struct Engine {
     runtime_folder: Option<PathBuf>,
     fetch_progress: Arc<dyn embed::Progress>,
     model: OnceLock<OpenModel>,
-    /// What is written here is opened for writing where this process indexes.
-    indexes: Mutex<HashMap<WorkspaceId, Arc<EmbeddedIndex>>>,
+    /// Each with the epoch of its workspace. They are opened for writing where this process indexes.
+    indexes: Mutex<HashMap<WorkspaceId, (i64, Arc<EmbeddedIndex>)>>,
     views: Mutex<HashMap<WorkspaceId, Arc<View>>>,
     /// One batch at a time.
     indexing: Mutex<()>,
@@ -144,26 +145,6 @@ impl Engine {
         &self.config
     }
 
-    /// All workspaces by name.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn workspaces(&self) -> Result<Vec<WorkspaceRow>, EngineError> {
-        Ok(self.store.workspaces()?)
-    }
-
-    /// Makes a workspace, or gives one that has none its folder.
-    ///
-    /// # Errors
-    /// When this process only reads, the folder does not exist, or the workspace already has another one.
-    pub fn ensure_workspace(&self, id: &WorkspaceId, root: Option<&Path>) -> Result<WorkspaceRow, EngineError> {
-        self.must_log()?;
-        let root = root.map(ingest::canonical_folder).transpose()?;
-        let row = self.store.ensure_workspace(id, root.as_deref())?;
-        self.bell.ring();
-        Ok(row)
-    }
-
     /// The files of a workspace by path, all or those that match a glob. A file whose deletion is logged is none of them.
     ///
     /// # Errors
@@ -212,10 +193,23 @@ impl Engine {
         self.data_folder.join("workspaces").join(id.as_str())
     }
 
-    /// The index of a workspace. A writer that finds an unusable one begins a new one and has every file read again.
-    fn index(&self, id: &WorkspaceId) -> Result<Arc<EmbeddedIndex>, EngineError> {
+    /// The index of a workspace in this epoch or a later one. A writer that finds an unusable one begins a new one and has every
+    /// file read again.
+    fn index(&self, id: &WorkspaceId, epoch: i64) -> Result<Arc<EmbeddedIndex>, EngineError> {
         let mut indexes = lock(&self.indexes);
-        if let Some(index) = indexes.get(id) {
+        if let Some((of, index)) = indexes.get(id)
+            && *of == epoch
+        {
+            return Ok(Arc::clone(index));
+        }
+        // Asked under the lock: what is deleted or switched off gets no index any more.
+        let row = self.store.workspace(id)?;
+        if !row.intelligence {
+            return Err(IndexError::Missing.into());
+        }
+        if let Some((of, index)) = indexes.get(id)
+            && *of == row.epoch
+        {
             return Ok(Arc::clone(index));
         }
         let identity = embed::identify(&self.data_folder, self.config.model.as_deref())?;
@@ -252,7 +246,7 @@ impl Engine {
             }
         }
         let index = Arc::new(index);
-        indexes.insert(id.clone(), Arc::clone(&index));
+        indexes.insert(id.clone(), (row.epoch, Arc::clone(&index)));
         Ok(index)
     }
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
 use crate::search::{Filters, FusionMethod, Mode};
@@ -62,6 +62,11 @@ pub(super) enum Command {
     },
     /// Show what is indexed and what is not
     Status,
+    /// List, make, switch or delete workspaces
+    Workspace {
+        #[command(subcommand)]
+        command: WorkspaceCommand,
+    },
     /// Check a citation against the file as it is now
     Verify {
         /// A file with the citation's JSON, or `-` for standard input
@@ -74,6 +79,39 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: ModelsCommand,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum WorkspaceCommand {
+    /// List the workspaces
+    List,
+    /// Make a workspace
+    Create {
+        /// Its name
+        name: WorkspaceId,
+        /// Its folder; without one, files that are written to it are kept in the data folder
+        #[arg(long, value_name = "FOLDER")]
+        root: Option<PathBuf>,
+    },
+    /// Delete a workspace and all that is kept of it; files in a folder of its own stay
+    Delete {
+        /// Its name
+        name: WorkspaceId,
+    },
+    /// Index the files of a workspace, or only list them
+    Intelligence {
+        /// Its name
+        name: WorkspaceId,
+        /// Whether they are indexed
+        #[arg(value_enum)]
+        switch: Switch,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Switch {
+    On,
+    Off,
 }
 
 #[derive(Debug, Subcommand)]

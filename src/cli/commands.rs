@@ -43,7 +43,7 @@ pub(super) struct Session {
     data_folder: PathBuf,
     pub workspace: WorkspaceId,
     json: bool,
-    progress: Arc<Terminal>,
+    pub progress: Arc<Terminal>,
 }
 
 pub(super) fn run(cli: Cli) -> anyhow::Result<Done> {
@@ -62,6 +62,7 @@ pub(super) fn run(cli: Cli) -> anyhow::Result<Done> {
         Command::Serve { path, listen } => super::serving::serve(&session, path.as_deref(), listen),
         Command::Mcp { path } => super::serving::mcp(&session, path.as_deref()),
         Command::Status => status(&session),
+        Command::Workspace { command } => super::spaces::run(&session, &command),
         Command::Verify { citation } => verify(&session, &citation),
         Command::Eval(args) => eval(&session, &args),
         Command::Models { command } => models(&session, &command),
@@ -89,7 +90,7 @@ impl Session {
         Ok(report)
     }
 
-    fn print<T: Serialize>(
+    pub(super) fn print<T: Serialize>(
         &self,
         result: &T,
         as_text: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,

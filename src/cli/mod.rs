@@ -13,6 +13,7 @@ mod args;
 mod commands;
 mod progress;
 mod serving;
+mod spaces;
 mod text;
 
 use std::io::{IsTerminal as _, Write as _};

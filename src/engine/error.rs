@@ -62,6 +62,12 @@ pub enum EngineError {
         /// What there is.
         has: Revision,
     },
+    /// The folder belongs to the data folder.
+    #[error("`{}` is a folder of pincite's own", root.display())]
+    OwnFolder {
+        /// The folder.
+        root: PathBuf,
+    },
     /// The workspace has no folder that files could be read from.
     #[error("the workspace `{id}` has no folder")]
     NoRoot {
@@ -147,6 +153,7 @@ impl EngineError {
             | Self::NoText { .. }
             | Self::OtherWorkspace { .. }
             | Self::InvalidEvent { .. }
+            | Self::OwnFolder { .. }
             | Self::Write(
                 WriteError::Link { .. }
                 | WriteError::NotAFile { .. }
@@ -158,14 +165,16 @@ impl EngineError {
             | Self::Read(ReadError::Gone | ReadError::NoFolder { .. })
             | Self::Index(IndexError::Missing)
             | Self::NoRoot { .. } => ErrorKind::NotFound,
-            Self::Busy { .. } | Self::ReadOnly | Self::NotFresh { .. } | Self::Store(StoreError::OtherRoot { .. }) => {
-                ErrorKind::Conflict
-            }
+            Self::Busy { .. }
+            | Self::ReadOnly
+            | Self::NotFresh { .. }
+            | Self::Store(StoreError::OtherRoot { .. } | StoreError::WorkspaceExists { .. }) => ErrorKind::Conflict,
             Self::Precondition { .. } | Self::Write(WriteError::Exists { .. }) => ErrorKind::Precondition,
             Self::Read(ReadError::Unstable)
             | Self::Embed(_)
             | Self::Replaying
             | Self::Backlog { .. }
+            | Self::Store(StoreError::BeingDeleted { .. })
             | Self::Write(WriteError::Full(_)) => ErrorKind::Unavailable,
             _ => ErrorKind::Internal,
         }
@@ -190,6 +199,7 @@ impl EngineError {
             | Self::InvalidEvent { .. }
             | Self::Thread(_)
             | Self::NotFresh { .. }
+            | Self::OwnFolder { .. }
             | Self::NoRoot { .. }
             | Self::OtherWorkspace { .. }
             | Self::NoText { .. }
@@ -230,6 +240,7 @@ impl Advice for EngineError {
             Self::InvalidEvent { .. } => "invalid_event",
             Self::Thread(_) => "internal",
             Self::NotFresh { .. } => "not_fresh",
+            Self::OwnFolder { .. } => "own_folder",
             Self::NoRoot { .. } => "no_root",
             Self::OtherWorkspace { .. } => "other_workspace",
             Self::NoText { .. } => "no_text",
@@ -257,6 +268,10 @@ impl Advice for EngineError {
             Self::InvalidEvent { .. } => Some("/openapi.json says what an event may hold".to_owned()),
             Self::Thread(_) => Some("the system has no thread left: stop other programs".to_owned()),
             Self::NotFresh { .. } => Some("ask again with a larger `wait_ms`, or without `min_revision`".to_owned()),
+            Self::OwnFolder { .. } => Some(
+                "give a folder outside the data folder, or none: files that are written to the workspace get one then"
+                    .to_owned(),
+            ),
             Self::NoRoot { .. } => Some("index a folder into it: `pincite index PATH --workspace NAME`".to_owned()),
             Self::OtherWorkspace { .. } => Some("ask the workspace that the citation names".to_owned()),
             Self::NoText { .. } => Some("`pincite status` lists every file with its state and reason".to_owned()),

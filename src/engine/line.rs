@@ -43,9 +43,15 @@ impl Engine {
         if let Some(holder) = self.wait_for_other(id, progress)? {
             return Ok(IndexReport { scan, done_by: Some(holder), ..IndexReport::default() });
         }
-        let _one_at_a_time = lock(&self.indexing);
+        let alone = lock(&self.indexing);
         let root = ingest::canonical_folder(folder)?;
-        let index = self.index(id)?;
+        let row = self.store.workspace(id)?;
+        if !row.intelligence {
+            self.remove_index(id, &alone)?;
+            while ingest::list_some(&self.store, id, &root)? > 0 {}
+            return Ok(IndexReport { scan, ..IndexReport::default() });
+        }
+        let index = self.index(id, row.epoch)?;
         let model = self.model()?;
         let mut report = ingest::index_pending(&self.line(id, &root, &*index, model), progress)?;
         let words_alone = match &model.embedder {
@@ -70,7 +76,7 @@ impl Engine {
     ) -> Result<ScanReport, EngineError> {
         self.must_log()?;
         let root = ingest::canonical_folder(folder)?;
-        self.store.ensure_workspace(id, Some(&root))?;
+        self.ensure_workspace(id, Some(&root))?;
         let scan = ingest::scan(&self.store, id, &root, progress)?;
         self.bell.ring();
         Ok(scan)

@@ -18,6 +18,9 @@ const WAIT_STEP: Duration = Duration::from_millis(10);
 /// What the store says of a workspace, kept as long as the store does not change.
 pub(super) struct View {
     store_version: i64,
+    /// The epoch of the workspace, and whether it is indexed.
+    epoch: i64,
+    intelligence: bool,
     pub counts: FileCounts,
     /// The newest revision up to which nothing is pending.
     pub settled: Revision,
@@ -95,11 +98,19 @@ impl Engine {
         if let Some(view) = lock(&self.views).get(id).filter(|view| view.store_version == store_version) {
             return Ok(Arc::clone(view));
         }
-        self.store.workspace(id)?;
+        let row = self.store.workspace(id).inspect_err(|_| drop(lock(&self.views).remove(id)))?;
         let superseded = self.store.superseded(id)?;
         let deleting = if superseded.is_empty() { BTreeSet::new() } else { self.store.deleting(id)? };
         let (counts, settled) = (self.store.counts(id)?, self.store.settled_revision(id)?);
-        let view = Arc::new(View { store_version, counts, settled, superseded, deleting });
+        let view = Arc::new(View {
+            store_version,
+            epoch: row.epoch,
+            intelligence: row.intelligence,
+            counts,
+            settled,
+            superseded,
+            deleting,
+        });
         lock(&self.views).insert(id.clone(), Arc::clone(&view));
         Ok(view)
     }
@@ -126,10 +137,11 @@ impl Engine {
         // The store first: what it calls done is in every snapshot that is taken after.
         let view = self.view(id)?;
         filter.hidden.clone_from(&view.superseded);
-        let snapshot = match self.index(id) {
+        let opened = if view.intelligence { self.index(id, view.epoch) } else { Err(IndexError::Missing.into()) };
+        let snapshot = match opened {
             Ok(index) => Some(index.snapshot()?),
-            // A workspace of which nothing was read yet is empty, not broken.
-            Err(EngineError::Index(IndexError::Missing)) if view.counts.ready == 0 => None,
+            // A workspace of which nothing was read yet, or nothing is to be found any more, is empty, not broken.
+            Err(EngineError::Index(IndexError::Missing)) if view.counts.ready == 0 || !view.intelligence => None,
             Err(error) => return Err(error),
         };
         Ok(QueryState { view, snapshot, filter })
@@ -149,6 +161,9 @@ impl Engine {
                 "{} of {num_chunks} chunks are not embedded yet and were searched by words alone",
                 num_chunks - num_embedded
             ));
+        }
+        if !state.view.intelligence {
+            notes.push("the workspace's intelligence is off: files are listed, and nothing is found".to_owned());
         }
         let FileCounts { pending, failed, unsupported, .. } = state.view.counts;
         let mut note = |num_files: u64, one: &str, more: &str| match num_files {

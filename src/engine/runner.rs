@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -85,6 +85,7 @@ impl Engine {
     /// [`EngineError::Replaying`] when it has not, others when the log cannot be read.
     pub fn check_replayed(&self, id: &WorkspaceId) -> Result<(), EngineError> {
         let Some(&through) = lock(&self.replays).get(id) else { return Ok(()) };
+        self.store.workspace(id)?;
         if self.store.settled_revision(id)? < through {
             return Err(EngineError::Replaying);
         }
@@ -151,7 +152,9 @@ impl Drop for Runner {
 /// What the line knows of one workspace.
 struct Lane {
     root: PathBuf,
-    index: Arc<EmbeddedIndex>,
+    epoch: i64,
+    /// None where files are only listed.
+    index: Option<Arc<EmbeddedIndex>>,
     /// Chunks to embed next, newest files first, from the back.
     waiting: Vec<(VectorKey, String)>,
     /// Whether the index may hold chunks without a vector that are not in `waiting`.
@@ -209,18 +212,19 @@ impl Turns {
 
     /// One piece of work, the most urgent one; `false` where there is none.
     fn turn(&mut self, engine: &Engine) -> Result<bool, EngineError> {
+        // Held from here on: a workspace is deleted or switched between two turns, and what is known here is of this one.
+        let alone = lock(&engine.indexing);
         let version = engine.store.version()?;
         let now = Instant::now();
         let is_rested = |until: &Instant| *until <= now;
         let wakes = self.absent.values().any(is_rested)
             || self.lanes.values().any(|lane| lane.rests_until.as_ref().is_some_and(is_rested));
         if self.seen_version != Some(version) || wakes {
-            self.open_lanes(engine)?;
+            self.open_lanes(engine, &alone)?;
         } else if !self.lanes.values().any(|lane| lane.may_miss_vectors && lane.rests_until.is_none()) {
             return Ok(false);
         }
         let model = engine.model()?;
-        let _one_at_a_time = lock(&engine.indexing);
         let mut worked = false;
         for (id, lane) in &mut self.lanes {
             // The vectors of what was just written come before the rest of a backfill.
@@ -263,9 +267,14 @@ impl Turns {
         ids
     }
 
-    fn open_lanes(&mut self, engine: &Engine) -> Result<(), EngineError> {
+    fn open_lanes(&mut self, engine: &Engine, alone: &MutexGuard<'_, ()>) -> Result<(), EngineError> {
         let now = Instant::now();
-        for WorkspaceRow { id, root } in engine.store.workspaces()? {
+        let rows = engine.store.workspaces()?;
+        self.lanes.retain(|id, lane| rows.iter().any(|row| row.id == *id && row.epoch == lane.epoch));
+        if let Err(error) = engine.remove_deleted(alone) {
+            tracing::error!(%error, hint = error.hint(), "what is left of a deleted workspace cannot be removed for now");
+        }
+        for WorkspaceRow { id, root, intelligence, epoch } in rows {
             let Some(root) = root else { continue };
             if self.absent.get(&id).is_some_and(|until| *until > now) {
                 continue;
@@ -273,10 +282,15 @@ impl Turns {
             if self.lanes.get(&id).is_some_and(|lane| lane.root == root) {
                 continue;
             }
-            match engine.index(&id) {
+            let opened = if intelligence {
+                engine.index(&id, epoch).map(Some)
+            } else {
+                engine.remove_index(&id, alone).map(|()| None)
+            };
+            match opened {
                 Ok(index) => {
                     self.absent.remove(&id);
-                    self.lanes.insert(id, Lane::new(root, index));
+                    self.lanes.insert(id, Lane::new(root, epoch, index));
                 }
                 Err(error) => {
                     tracing::error!(workspace = %id, %error, hint = error.hint(), "the index cannot be opened");
@@ -289,8 +303,8 @@ impl Turns {
 }
 
 impl Lane {
-    const fn new(root: PathBuf, index: Arc<EmbeddedIndex>) -> Self {
-        Self { root, index, waiting: Vec::new(), may_miss_vectors: true, is_trusted: false, rests_until: None }
+    const fn new(root: PathBuf, epoch: i64, index: Option<Arc<EmbeddedIndex>>) -> Self {
+        Self { root, epoch, index, waiting: Vec::new(), may_miss_vectors: true, is_trusted: false, rests_until: None }
     }
 
     /// Does `work` unless the workspace rests; an error lets it rest.
@@ -321,8 +335,8 @@ impl Lane {
     }
 
     fn prepare(&mut self, engine: &Engine, id: &WorkspaceId, model: &OpenModel) -> Result<(), EngineError> {
-        if !self.is_trusted {
-            ingest::distrust_unacknowledged(&engine.line(id, &self.root, &*self.index, model))?;
+        if let Some(index) = self.index.as_ref().filter(|_| !self.is_trusted) {
+            ingest::distrust_unacknowledged(&engine.line(id, &self.root, &**index, model))?;
             self.is_trusted = true;
         }
         Ok(())
@@ -340,8 +354,9 @@ impl Lane {
         }
         // A folder that is away, as on a disk that is not mounted, has not lost its files.
         ingest::canonical_folder(&self.root)?;
+        let Some(index) = &self.index else { return Ok(ingest::list_some(&engine.store, id, &self.root)? > 0) };
         let mut report = LineReport::default();
-        let line = engine.line(id, &self.root, &*self.index, model);
+        let line = engine.line(id, &self.root, &**index, model);
         let num_done = match priority {
             Priority::Interactive => ingest::index_interactive(&line, &mut report)?,
             Priority::Backfill => ingest::index_backfill(&line, BatchLimits::BESIDE_OTHERS, &mut report)?,
@@ -353,7 +368,7 @@ impl Lane {
 
     /// Embeds a slice of what has no vector yet.
     fn embed(&mut self, model: &OpenModel, most: usize) -> Result<bool, EngineError> {
-        let Ok(embedder) = &model.embedder else {
+        let (Ok(embedder), Some(index)) = (&model.embedder, &self.index) else {
             self.may_miss_vectors = false;
             return Ok(false);
         };
@@ -361,7 +376,7 @@ impl Lane {
             if !self.may_miss_vectors {
                 return Ok(false);
             }
-            self.waiting = self.index.snapshot()?.unembedded(ingest::EMBED_BATCH)?;
+            self.waiting = index.snapshot()?.unembedded(ingest::EMBED_BATCH)?;
             self.waiting.reverse();
             if self.waiting.is_empty() {
                 self.may_miss_vectors = false;
@@ -369,7 +384,7 @@ impl Lane {
             }
         }
         let slice: Vec<_> = self.waiting.split_off(self.waiting.len().saturating_sub(most));
-        ingest::embed(&*self.index, &**embedder, &slice)?;
+        ingest::embed(&**index, &**embedder, &slice)?;
         Ok(true)
     }
 }

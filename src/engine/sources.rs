@@ -25,6 +25,7 @@ const REST: Duration = Duration::from_secs(2);
 /// A workspace's folder as it is watched.
 struct Source {
     root: PathBuf,
+    epoch: i64,
     watch: Option<Watch>,
     /// Places where something may have changed.
     seen: BTreeSet<RelPath>,
@@ -83,10 +84,12 @@ impl Sources {
         if self.seen_version == Some(version) {
             return Ok(());
         }
-        for WorkspaceRow { id, root } in engine.store.workspaces()? {
+        let rows = engine.store.workspaces()?;
+        self.by_workspace.retain(|id, _| rows.iter().any(|row| row.id == *id));
+        for WorkspaceRow { id, root, epoch, .. } in rows {
             let Some(root) = root else { continue };
-            if self.by_workspace.get(&id).is_none_or(|source| source.root != root) {
-                self.by_workspace.insert(id, Source::new(root));
+            if self.by_workspace.get(&id).is_none_or(|source| source.root != root || source.epoch != epoch) {
+                self.by_workspace.insert(id, Source::new(root, epoch));
             }
         }
         self.seen_version = Some(version);
@@ -95,8 +98,8 @@ impl Sources {
 }
 
 impl Source {
-    fn new(root: PathBuf) -> Self {
-        Self { root, watch: None, seen: BTreeSet::new(), scans_at: Instant::now(), is_away: false }
+    fn new(root: PathBuf, epoch: i64) -> Self {
+        Self { root, epoch, watch: None, seen: BTreeSet::new(), scans_at: Instant::now(), is_away: false }
     }
 
     fn take(&mut self, sighting: Sighting) {

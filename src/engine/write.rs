@@ -187,7 +187,7 @@ impl Engine {
             ingest::canonical_folder(&root)?
         } else {
             let root = self.managed_folder(id)?;
-            self.store.ensure_workspace(id, Some(&root))?;
+            self.store.give_root(id, &root)?;
             root
         };
         match paths.into_iter().find(|path| !ingest::admits(&root, path)) {
@@ -205,11 +205,18 @@ impl Engine {
 
     /// Keeps all others from writing into the workspace through us, in any process, until it is dropped: a precondition must
     /// still hold when the file is put into its place.
-    fn lock_files(&self, id: &WorkspaceId) -> Result<fs_err::File, EngineError> {
+    pub(super) fn lock_files(&self, id: &WorkspaceId) -> Result<fs_err::File, EngineError> {
+        self.store.workspace(id)?;
         let folder = self.folder_of(id);
         fs_err::create_dir_all(&folder).map_err(EngineError::Io)?;
         let file = fs_err::File::create(folder.join("files.lock")).map_err(EngineError::Io)?;
         file.file().lock().map_err(EngineError::Io)?;
+        // It may have been deleted meanwhile, and the folder be made anew here: then that goes, too.
+        self.store.workspace(id).inspect_err(|_| {
+            if let Err(error) = self.store.note_remains(id) {
+                tracing::warn!(workspace = %id, %error, "an empty folder of a deleted workspace stays");
+            }
+        })?;
         Ok(file)
     }
 

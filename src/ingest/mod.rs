@@ -26,7 +26,7 @@ pub use scan::{ScanReport, scan, scan_places};
 pub use watch::{Sighting, Watch, WatchError};
 pub use worker::{
     BatchLimits, EMBED_BATCH, Line, LineReport, distrust_unacknowledged, embed, embed_missing, extract_contained,
-    index_backfill, index_interactive, index_pending,
+    index_backfill, index_interactive, index_pending, list_some,
 };
 pub use write::{WriteError, delete_file, fingerprint_of, rename_file, write_file};
 

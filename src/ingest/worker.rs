@@ -139,6 +139,30 @@ fn index_some(
     Ok(num_files)
 }
 
+/// Takes note of one batch of pending changes without reading any file, as where a workspace's intelligence is off, and returns
+/// how many: 0 where none is pending.
+///
+/// # Errors
+/// When the store refuses; the batch is done again next time.
+pub fn list_some(store: &Store, workspace: &WorkspaceId, root: &Path) -> Result<usize, IngestError> {
+    let max_files = BatchLimits::WHOLE.max_files;
+    let mut changes = store.pending(workspace, Priority::Interactive, max_files)?;
+    if changes.is_empty() {
+        changes = store.pending(workspace, Priority::Backfill, max_files)?;
+    }
+    let Some(through) = changes.iter().map(|change| change.revision).max() else { return Ok(0) };
+    let outcome = |change: &Change| match super::write::fingerprint_of(root, &change.path) {
+        Some(seen) if change.kind != ChangeKind::Deleted => {
+            let reason = "the workspace's intelligence is off".to_owned();
+            Outcome::File(entry(change, &seen, FileState::Listed, Some(reason)), seen)
+        }
+        _ => Outcome::Gone(change.path.clone()),
+    };
+    let outcomes: Vec<Outcome> = changes.iter().map(outcome).collect();
+    store.acknowledge(workspace, through, &outcomes)?;
+    Ok(changes.len())
+}
+
 /// Embeds chunks that have no vector yet, newest files first, until there is none.
 ///
 /// # Errors

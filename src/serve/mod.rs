@@ -18,6 +18,7 @@ mod guard;
 mod openapi;
 mod routes;
 mod signature;
+mod workspaces;
 mod writing;
 
 use std::net::SocketAddr;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{any, get, patch, post};
 use axum::{Json, Router, body, middleware};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use super::Options;
 use super::error::ApiError;
 use super::extract::{AtPath, InWorkspace, JsonBody, Parameters};
 use super::guard::{self, AllowedHosts};
-use super::{openapi, writing};
+use super::{openapi, workspaces, writing};
 use crate::answer::{AskReply, AskRequest, Verification};
 use crate::config;
 use crate::engine::{Engine, EngineError, FileText, StatusReport};
@@ -70,7 +70,8 @@ pub(super) fn router(engine: Arc<Engine>, workspace: WorkspaceId, options: &Opti
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/openapi.json", get(openapi_json))
-        .route("/v1/workspaces", get(workspaces))
+        .route("/v1/workspaces", get(workspaces::list).post(workspaces::create))
+        .route("/v1/workspaces/{ws}", patch(workspaces::update).delete(workspaces::delete))
         .route("/v1/workspaces/{ws}/search", post(search))
         .route("/v1/workspaces/{ws}/ask", post(ask))
         .route("/v1/workspaces/{ws}/citations/verify", post(verify))
@@ -159,40 +160,6 @@ pub(super) async fn readyz(State(app): Shared) -> Response {
     };
     let health = Health { status: "not_ready".to_owned(), error: Some(error) };
     (StatusCode::SERVICE_UNAVAILABLE, Json(health)).into_response()
-}
-
-/// All workspaces.
-#[derive(Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
-pub(super) struct WorkspaceList {
-    /// By name.
-    workspaces: Vec<WorkspaceSummary>,
-}
-
-/// A workspace.
-#[derive(Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
-pub(super) struct WorkspaceSummary {
-    /// Its name.
-    #[schema(example = "default")]
-    name: WorkspaceId,
-    /// Its folder.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    root: Option<String>,
-}
-
-/// Lists the workspaces.
-#[utoipa::path(
-    get, path = "/v1/workspaces", tag = "workspaces",
-    responses((status = 200, body = WorkspaceList, description = "By name."), openapi::ServerErrors),
-)]
-pub(super) async fn workspaces(State(app): Shared) -> Reply<WorkspaceList> {
-    app.call(|engine| {
-        let summary = |row: crate::workspace::WorkspaceRow| WorkspaceSummary {
-            name: row.id,
-            root: row.root.map(|root| root.display().to_string()),
-        };
-        Ok(WorkspaceList { workspaces: engine.workspaces()?.into_iter().map(summary).collect() })
-    })
-    .await
 }
 
 /// Finds passages, best first, each with its citation.

@@ -21,6 +21,8 @@ pub enum FileState {
     Unsupported,
     /// It could not be read; the reason is beside it.
     Failed,
+    /// Its workspace's intelligence is off: nothing of it was read.
+    Listed,
 }
 
 impl FileState {
@@ -33,11 +35,12 @@ impl FileState {
             Self::Empty => "empty",
             Self::Unsupported => "unsupported",
             Self::Failed => "failed",
+            Self::Listed => "listed",
         }
     }
 
     pub(super) fn from_name(name: &str) -> Option<Self> {
-        [Self::Ready, Self::Pending, Self::Empty, Self::Unsupported, Self::Failed]
+        [Self::Ready, Self::Pending, Self::Empty, Self::Unsupported, Self::Failed, Self::Listed]
             .into_iter()
             .find(|state| state.name() == name)
     }
@@ -148,4 +151,7 @@ pub struct FileCounts {
     pub empty: u64,
     /// Of a type that has no reader.
     pub unsupported: u64,
+    /// Only listed, because the workspace's intelligence is off.
+    #[serde(default)]
+    pub listed: u64,
 }

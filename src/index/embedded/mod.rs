@@ -87,6 +87,7 @@ pub struct EmbeddedIndex {
 #[derive(Default)]
 struct Writer {
     open: Option<(IndexWriter, usize)>,
+    is_closed: bool,
 }
 
 struct Current {
@@ -196,6 +197,20 @@ impl EmbeddedIndex {
         Ok(opened)
     }
 
+    /// Lets go of all files, so that the folder can be removed while somebody still holds this index. Nothing can be written
+    /// with it from now on.
+    pub fn close(&self) {
+        let mut writer = lock(&self.writer);
+        writer.is_closed = true;
+        if let Some((writer, _)) = writer.open.take()
+            && let Err(error) = writer.wait_merging_threads()
+        {
+            tracing::debug!(%error, "a merge of an index that is let go has failed");
+        }
+        drop(writer);
+        lock(&self.vectors).close();
+    }
+
     /// Removes everything that [`EmbeddedIndex::open`] makes in `folder` but the vectors, which are true of any index.
     ///
     /// # Errors
@@ -272,6 +287,9 @@ impl Index for EmbeddedIndex {
             return Err(IndexError::ReadOnly);
         }
         let mut slot = lock(&self.writer);
+        if slot.is_closed {
+            return Err(IndexError::ReadOnly);
+        }
         let mut writer = slot.take(&self.index, memory)?;
         match self.commit(&mut writer, batch) {
             Ok(()) => {

@@ -142,6 +142,7 @@ pub(super) struct VectorFile {
     /// None while a reader waits for the writer to make the table.
     connection: Option<Connection>,
     last_row: i64,
+    is_closed: bool,
 }
 
 impl VectorFile {
@@ -162,7 +163,13 @@ impl VectorFile {
         } else {
             open_to_read(path)?
         };
-        Ok(Self { path: path.to_owned(), connection, last_row: 0 })
+        Ok(Self { path: path.to_owned(), connection, last_row: 0, is_closed: false })
+    }
+
+    /// Lets go of the file.
+    pub(super) fn close(&mut self) {
+        self.connection = None;
+        self.is_closed = true;
     }
 
     /// Brings `table` up to the rows that came since the last call, from this process or another.
@@ -170,7 +177,7 @@ impl VectorFile {
     pub(super) fn catch_up(&mut self, table: &RwLock<VectorTable>) -> Result<bool, IndexError> {
         let mut num_damaged = 0_usize;
         let before = self.last_row;
-        if self.connection.is_none() {
+        if self.connection.is_none() && !self.is_closed {
             self.connection = open_to_read(&self.path)?;
         }
         let Some(connection) = &self.connection else { return Ok(false) };

@@ -20,6 +20,18 @@ pub enum StoreError {
         /// What was asked for.
         id: WorkspaceId,
     },
+    /// There is a workspace of that name already.
+    #[error("there is a workspace `{id}` already")]
+    WorkspaceExists {
+        /// Its name.
+        id: WorkspaceId,
+    },
+    /// A workspace of that name was deleted, and what is left of it on disk is not gone yet.
+    #[error("what is left of the deleted workspace `{id}` is not gone yet")]
+    BeingDeleted {
+        /// Its name.
+        id: WorkspaceId,
+    },
     /// The workspace belongs to another folder.
     #[error("the workspace `{id}` belongs to the folder `{}`", root.display())]
     OtherRoot {
@@ -78,6 +90,8 @@ impl Advice for StoreError {
         match self {
             Self::Missing { .. } => "nothing_indexed",
             Self::UnknownWorkspace { .. } => "unknown_workspace",
+            Self::WorkspaceExists { .. } => "workspace_exists",
+            Self::BeingDeleted { .. } => "being_deleted",
             Self::OtherRoot { .. } => "other_root",
             Self::Version { .. } => "other_version",
             Self::ReadOnly => "read_only",
@@ -90,6 +104,11 @@ impl Advice for StoreError {
         Some(match self {
             Self::Missing { .. } | Self::UnknownWorkspace { .. } => {
                 "index a folder first: `pincite index PATH`, or add `--path PATH` to the question".to_owned()
+            }
+            Self::WorkspaceExists { .. } => "use it, delete it first, or take another name".to_owned(),
+            Self::BeingDeleted { .. } => {
+                "ask again shortly: the process that indexes the data folder removes it between two pieces of work"
+                    .to_owned()
             }
             Self::OtherRoot { id, .. } => {
                 format!("give this folder a workspace of its own: `--workspace NAME` with another name than `{id}`")

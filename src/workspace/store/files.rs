@@ -89,6 +89,7 @@ impl Store {
                 Some(FileState::Pending) => counts.pending = number,
                 Some(FileState::Empty) => counts.empty = number,
                 Some(FileState::Unsupported) => counts.unsupported = number,
+                Some(FileState::Listed) => counts.listed = number,
                 Some(FileState::Failed) => counts.failed = number,
                 None => return Err(StoreError::Damaged { reason: format!("a file has the state `{state}`") }),
             }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
+use super::workspaces::must_exist;
 use super::{Fingerprint, Observation, Outcome, Store, StoreError, as_i64, begin, parsed};
 use crate::failpoint;
 use crate::workspace::{Change, ChangeKind, FileState, Priority, RelPath, Revision, WorkspaceId};
@@ -254,6 +255,7 @@ impl Store {
         let mut connection = self.writer()?;
         let transaction = begin(&mut connection)?;
         failpoint::reach("acknowledge: begun");
+        must_exist(&transaction, workspace)?;
         {
             let mut done = transaction.prepare_cached(
                 "UPDATE changes SET pending = 0 WHERE workspace = ?1 AND path = ?2 AND pending = 1 AND revision <= ?3",
@@ -319,20 +321,29 @@ impl Store {
     pub fn forget_contents(&self, workspace: &WorkspaceId) -> Result<(), StoreError> {
         let mut connection = self.writer()?;
         let transaction = begin(&mut connection)?;
-        let now = Timestamp::now().as_millisecond();
-        transaction.execute(
-            "INSERT INTO changes (workspace, path, kind, at_ms, pending)
-             SELECT workspace, path, 'modified', ?2, 1 FROM files WHERE workspace = ?1 ORDER BY path",
-            params![workspace.as_str(), now],
-        )?;
-        transaction.execute(
-            "UPDATE files SET state = 'pending', known_size = -1, known_modified_ns = -1, content_hash = NULL
-             WHERE workspace = ?1",
-            [workspace.as_str()],
-        )?;
+        forget(&transaction, workspace, false)?;
         transaction.commit()?;
         Ok(())
     }
+}
+
+/// As [`Store::forget_contents`]. Files of which nothing is known and a change is pending are to be read anyway; they are logged
+/// only where `logs_all`, as when that change may be in work at this moment, in another way than from now on.
+pub(super) fn forget(transaction: &Transaction<'_>, workspace: &WorkspaceId, logs_all: bool) -> Result<(), StoreError> {
+    let now = Timestamp::now().as_millisecond();
+    transaction.execute(
+        "INSERT INTO changes (workspace, path, kind, at_ms, pending)
+         SELECT workspace, path, 'modified', ?2, 1 FROM files
+         WHERE workspace = ?1 AND (?3 OR state <> 'pending' OR content_hash IS NOT NULL) ORDER BY path",
+        params![workspace.as_str(), now, logs_all],
+    )?;
+    transaction.execute(
+        "UPDATE files SET state = 'pending', known_size = -1, known_modified_ns = -1, content_hash = NULL, title = NULL,
+             format = NULL, num_chunks = 0
+         WHERE workspace = ?1",
+        [workspace.as_str()],
+    )?;
+    Ok(())
 }
 
 /// Inserts changes into the log, and returns the revision of the last one, 0 where there is none.
@@ -342,6 +353,7 @@ pub(super) fn insert(
     observations: &[Observation],
     priority: Priority,
 ) -> Result<Revision, StoreError> {
+    must_exist(transaction, workspace)?;
     let now = Timestamp::now().as_millisecond();
     let mut known = transaction.prepare_cached("SELECT 1 FROM files WHERE workspace = ?1 AND path = ?2")?;
     let mut insert = transaction.prepare_cached(

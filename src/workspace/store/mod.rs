@@ -7,6 +7,7 @@
 //! - Revisions are given by one sequence for the whole data folder and are never used again.
 //! - Any number of processes log changes; only the one that indexes acknowledges them.
 //! - Reading waits for no write: reads have a connection of their own.
+//! - Nothing is kept of a workspace that does not exist, and what is deleted is overwritten on disk.
 
 mod error;
 mod events;
@@ -15,12 +16,13 @@ mod log;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod workspaces;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior};
 
 pub use self::error::StoreError;
 pub use self::events::LoggedEvent;
@@ -36,6 +38,11 @@ pub struct WorkspaceRow {
     pub id: WorkspaceId,
     /// The folder its files are in, absolute.
     pub root: Option<PathBuf>,
+    /// Whether its files are indexed; otherwise they are only listed.
+    pub intelligence: bool,
+    /// Another number whenever what is kept of the workspace begins anew: of one that was deleted and made again, and of one
+    /// whose intelligence was switched.
+    pub epoch: i64,
 }
 
 /// What was found of a file that may have changed.
@@ -116,51 +123,6 @@ impl Store {
         Ok(writer.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// All workspaces by name.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn workspaces(&self) -> Result<Vec<WorkspaceRow>, StoreError> {
-        let connection = self.reader();
-        let mut statement = connection.prepare_cached("SELECT name, root FROM workspaces ORDER BY name")?;
-        let rows = statement.query_map([], workspace_row)?;
-        rows.map(|row| row.map_err(StoreError::from)).collect()
-    }
-
-    /// The workspace of that name.
-    ///
-    /// # Errors
-    /// [`StoreError::UnknownWorkspace`] where there is none.
-    pub fn workspace(&self, id: &WorkspaceId) -> Result<WorkspaceRow, StoreError> {
-        let connection = self.reader();
-        let mut statement = connection.prepare_cached("SELECT name, root FROM workspaces WHERE name = ?1")?;
-        let row = statement.query_row([id.as_str()], workspace_row).optional()?;
-        row.ok_or_else(|| StoreError::UnknownWorkspace { id: id.clone() })
-    }
-
-    /// Makes a workspace, or gives one that has none its folder.
-    ///
-    /// # Errors
-    /// [`StoreError::OtherRoot`] where the workspace already has another folder.
-    pub fn ensure_workspace(&self, id: &WorkspaceId, root: Option<&Path>) -> Result<WorkspaceRow, StoreError> {
-        let root_text = root.map(|root| root.to_string_lossy().into_owned());
-        {
-            let connection = self.writer()?;
-            connection.execute(
-                "INSERT INTO workspaces (name, root) VALUES (?1, ?2)
-                 ON CONFLICT (name) DO UPDATE SET root = coalesce(root, excluded.root)",
-                params![id.as_str(), root_text],
-            )?;
-        }
-        let row = self.workspace(id)?;
-        match (root, &row.root) {
-            (Some(wanted), Some(has)) if wanted != has => {
-                Err(StoreError::OtherRoot { id: id.clone(), root: has.clone() })
-            }
-            _ => Ok(row),
-        }
-    }
-
     /// A number that is another one whenever the store has changed, by this process or any other.
     ///
     /// # Errors
@@ -173,10 +135,6 @@ impl Store {
 /// A transaction that waits for its turn now: one that began by reading could not wait later.
 fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
     connection.transaction_with_behavior(TransactionBehavior::Immediate)
-}
-
-fn workspace_row(row: &Row<'_>) -> rusqlite::Result<WorkspaceRow> {
-    Ok(WorkspaceRow { id: parsed(row, 0)?, root: row.get::<_, Option<String>>(1)?.map(PathBuf::from) })
 }
 
 fn parsed<T: std::str::FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::{BUSY_TIMEOUT, StoreError, begin};
 
 /// The layout of the tables. Another number was written by another program version.
-pub(super) const VERSION: i64 = 3;
+pub(super) const VERSION: i64 = 4;
 
 /// How long to wait before the next try where SQLite itself does not wait.
 const RETRY_STEP: Duration = Duration::from_millis(5);
@@ -27,7 +27,7 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
         }
         std::thread::sleep(RETRY_STEP);
     }
-    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
+    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;")?;
     if version_of(connection)? == VERSION {
         return Ok(());
     }
@@ -35,9 +35,10 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
     // Looked at again: another process may have done it meanwhile.
     match version_of(&transaction)? {
         VERSION => {}
-        0 => transaction.execute_batch(&format!("{LAYOUT_1} {FROM_1_TO_2} {FROM_2_TO_3}"))?,
-        1 => transaction.execute_batch(&format!("{FROM_1_TO_2} {FROM_2_TO_3}"))?,
-        2 => transaction.execute_batch(FROM_2_TO_3)?,
+        0 => transaction.execute_batch(&format!("{LAYOUT_1} {FROM_1_TO_2} {FROM_2_TO_3} {FROM_3_TO_4}"))?,
+        1 => transaction.execute_batch(&format!("{FROM_1_TO_2} {FROM_2_TO_3} {FROM_3_TO_4}"))?,
+        2 => transaction.execute_batch(&format!("{FROM_2_TO_3} {FROM_3_TO_4}"))?,
+        3 => transaction.execute_batch(FROM_3_TO_4)?,
         found => return Err(StoreError::Version { found, expected: VERSION }),
     }
     transaction.commit()?;
@@ -78,3 +79,10 @@ const FROM_2_TO_3: &str = "
     CREATE TABLE log (id TEXT NOT NULL);
     INSERT INTO log VALUES (lower(hex(randomblob(16))));
     PRAGMA user_version = 3;";
+
+/// Workspaces that can be switched off, and the names of those that were deleted until nothing of them is on disk.
+const FROM_3_TO_4: &str = "
+    ALTER TABLE workspaces ADD COLUMN intelligence INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE workspaces ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE deleted_workspaces (name TEXT PRIMARY KEY) WITHOUT ROWID;
+    PRAGMA user_version = 4;";

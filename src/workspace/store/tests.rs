@@ -443,3 +443,42 @@ fn a_closed_store_is_one_file() {
     let names: Vec<_> = fs_err::read_dir(desk.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["pincite.db"], "SQLite's log was written back into the file");
 }
+
+#[test]
+fn nothing_is_kept_of_a_workspace_that_does_not_exist_and_its_revisions_are_never_used_again() {
+    let desk = Desk::new();
+    let last = desk.log(ChangeKind::Created, &["a", "b"]);
+    desk.store.delete_workspace(&desk.workspace).unwrap();
+    let unknown = |result: Result<(), StoreError>| matches!(result, Err(StoreError::UnknownWorkspace { .. }));
+    let seen = Observation { path: path("c"), kind: ChangeKind::Created, fingerprint: READ_AS, is_new_content: true };
+    assert!(unknown(desk.store.log(&desk.workspace, &[seen], Priority::Backfill).map(drop)));
+    assert!(unknown(desk.store.acknowledge(&desk.workspace, last, &[Outcome::Gone(path("a"))])));
+    let event = LoggedEvent { id: "1".to_owned(), path: path("a"), occurred_at: None, observations: Vec::new() };
+    assert!(unknown(desk.store.log_events(&desk.workspace, &[event]).map(drop)));
+    assert!(unknown(desk.store.give_root(&desk.workspace, Path::new("/data"))));
+    assert!(unknown(desk.store.set_intelligence(&desk.workspace, false).map(drop)));
+    assert!(unknown(desk.store.delete_workspace(&desk.workspace)));
+    let desk = desk.reopened();
+    assert!(matches!(desk.store.create_workspace(&desk.workspace, None), Err(StoreError::BeingDeleted { .. })));
+    desk.store.forget_deleted(&desk.workspace).unwrap();
+    desk.store.create_workspace(&desk.workspace, None).unwrap();
+    desk.store.note_remains(&desk.workspace).unwrap();
+    assert!(desk.store.deleted_workspaces().unwrap().is_empty(), "it exists");
+    assert!(desk.pending().is_empty() && desk.store.files(&desk.workspace).unwrap().is_empty());
+    assert!(desk.log(ChangeKind::Created, &["a"]) > last);
+}
+
+#[test]
+fn a_switch_makes_every_file_pending_again_and_begins_an_epoch() {
+    let desk = Desk::new();
+    desk.done(desk.log(ChangeKind::Created, &["a"]), "a", b"a");
+    let in_work = desk.log(ChangeKind::Created, &["b"]);
+    let before = desk.store.workspace(&desk.workspace).unwrap();
+    assert_eq!(desk.store.set_intelligence(&desk.workspace, true).unwrap(), before, "it was on");
+    let off = desk.store.set_intelligence(&desk.workspace, false).unwrap();
+    assert!(!off.intelligence && off.epoch != before.epoch);
+    // A batch that was in work when it was switched says nothing of how it is now.
+    desk.done(in_work, "b", b"b");
+    assert_eq!((desk.state("a"), desk.state("b")), (Some(FileState::Pending), Some(FileState::Pending)));
+    assert_eq!(desk.pending().len(), 2);
+}

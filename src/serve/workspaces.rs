@@ -1,0 +1,95 @@
+//! The routes of workspaces: which there are, and making, switching and deleting them.
+
+use std::path::PathBuf;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::error::ApiError;
+use super::extract::{InWorkspace, JsonBody};
+use super::openapi;
+use super::routes::{Reply, Shared};
+use crate::engine::{Engine, WorkspaceList, WorkspaceSummary};
+use crate::workspace::WorkspaceId;
+
+/// Lists the workspaces.
+#[utoipa::path(
+    get, path = "/v1/workspaces", tag = "workspaces", operation_id = "workspaces",
+    responses((status = 200, body = WorkspaceList, description = "By name."), openapi::ServerErrors),
+)]
+pub(super) async fn list(State(app): Shared) -> Reply<WorkspaceList> {
+    app.call(Engine::list_workspaces).await
+}
+
+/// A workspace to make.
+#[derive(Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CreateRequest {
+    /// Its name.
+    name: WorkspaceId,
+    /// Its folder, which exists. Without one, files that are written to the workspace are kept in the data folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    #[schema(value_type = Option<String>)]
+    root: Option<PathBuf>,
+}
+
+/// Makes a workspace. Its folder, where it has one, is watched and indexed from now on.
+#[utoipa::path(
+    post, path = "/v1/workspaces", tag = "workspaces", operation_id = "create_workspace",
+    request_body(content = CreateRequest, example = json!({ "name": "notes" })),
+    responses((status = 201, body = WorkspaceSummary, description = "It is made."), openapi::BodyErrors, openapi::Errors),
+)]
+pub(super) async fn create(
+    State(app): Shared,
+    JsonBody(CreateRequest { name, root }): JsonBody<CreateRequest>,
+) -> Result<Response, ApiError> {
+    let made =
+        app.call(move |engine| Ok(WorkspaceSummary::from(engine.create_workspace(&name, root.as_deref())?))).await?;
+    Ok((StatusCode::CREATED, made).into_response())
+}
+
+/// What to change of a workspace.
+#[derive(Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UpdateRequest {
+    /// `false`: files are listed, and nothing of them is indexed or found. `true`: they are indexed, again where they were.
+    intelligence: bool,
+}
+
+/// Switches the intelligence of a workspace off or on. Off holds for every query from this answer on.
+#[utoipa::path(
+    patch, path = "/v1/workspaces/{ws}", tag = "workspaces", operation_id = "update_workspace",
+    params(openapi::WorkspaceParam),
+    request_body(content = UpdateRequest, example = json!({ "intelligence": false })),
+    responses((status = 200, body = WorkspaceSummary, description = "It is so."), openapi::BodyErrors, openapi::Errors),
+)]
+pub(super) async fn update(
+    State(app): Shared,
+    InWorkspace(workspace): InWorkspace,
+    JsonBody(request): JsonBody<UpdateRequest>,
+) -> Reply<WorkspaceSummary> {
+    app.call(move |engine| Ok(engine.set_intelligence(&workspace, request.intelligence)?.into())).await
+}
+
+/// A workspace that was deleted.
+#[derive(Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub(super) struct Deleted {
+    /// What its name was.
+    name: WorkspaceId,
+}
+
+/// Deletes a workspace and all that is kept of it: index, log, and files that were written to it where it has no folder of its
+/// own. Files in a folder of its own stay as they are.
+#[utoipa::path(
+    delete, path = "/v1/workspaces/{ws}", tag = "workspaces", operation_id = "delete_workspace",
+    params(openapi::WorkspaceParam),
+    responses((status = 200, body = Deleted, description = "Nothing of it is left."), openapi::Errors),
+)]
+pub(super) async fn delete(State(app): Shared, InWorkspace(workspace): InWorkspace) -> Reply<Deleted> {
+    app.call(move |engine| engine.delete_workspace(&workspace).map(|()| Deleted { name: workspace })).await
+}
