@@ -211,7 +211,8 @@ fn verify(session: &Session, citation: &Path) -> anyhow::Result<Done> {
         std::io::stdin().read_to_string(&mut json).context("standard input is not text")?;
         json
     } else {
-        fs_err::read_to_string(citation)?
+        fs_err::read_to_string(citation)
+            .context("the citation cannot be read: name a file that holds its JSON, or `-` for standard input")?
     };
     let citation: Citation = serde_json::from_str(&json).context(
         "this is not a citation: give one object of `citations` or `citation` from a reply that was made with `--json`",

@@ -1,7 +1,7 @@
 //! Phrases: chunks whose words stand side by side as written.
 //!
-//! The postings keep no positions, which would be an eighth of the index for the few queries that have quotes. They say
-//! which chunks have all words of a phrase, and the stored words of these are read.
+//! The postings keep no positions, which would make them a fifth larger for the few queries that have quotes. They say which
+//! chunks have all words of a phrase, and the stored words of these are read.
 
 use rayon::prelude::*;
 use tantivy::collector::DocSetCollector;

@@ -102,8 +102,12 @@ impl Advice for StoreError {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Missing { .. } | Self::UnknownWorkspace { .. } => {
+            Self::Missing { .. } => {
                 "index a folder first: `pincite index PATH`, or add `--path PATH` to the question".to_owned()
+            }
+            Self::UnknownWorkspace { .. } => {
+                "index a folder first: `pincite index PATH --workspace NAME`; `pincite workspace list` shows what there is"
+                    .to_owned()
             }
             Self::WorkspaceExists { .. } => "use it, delete it first, or take another name".to_owned(),
             Self::BeingDeleted { .. } => {
