@@ -13,9 +13,12 @@ mod access;
 mod error;
 mod evaluate;
 mod event;
+mod indexes;
+mod lane;
 mod line;
 mod query;
 mod read;
+mod rebuild;
 mod runner;
 mod sources;
 mod status;
@@ -35,15 +38,15 @@ pub use self::event::{Event, EventKind, EventsReply, TakenEvent};
 pub use self::line::IndexReport;
 use self::query::View;
 pub use self::read::FileText;
+pub use self::rebuild::{RebuildStatus, ReindexReport};
 use self::runner::Bell;
 pub use self::runner::Runner;
 pub use self::status::{ModelStatus, StatusReport};
 pub use self::workspaces::{WorkspaceList, WorkspaceSummary};
 pub use self::write::{Precondition, WriteReply};
 use crate::config::Config;
-use crate::embed::{self, Embedder, OpenModel};
-use crate::index::embedded::{Access as IndexAccess, EmbeddedIndex};
-use crate::index::{Index, IndexError};
+use crate::embed::{self, OpenModel};
+use crate::index::embedded::EmbeddedIndex;
 use crate::search;
 use crate::workspace::{Change, FileEntry, Revision, Store, WorkspaceId};
 
@@ -88,7 +91,10 @@ pub struct Engine {
     indexes_here: AtomicBool,
     runtime_folder: Option<PathBuf>,
     fetch_progress: Arc<dyn embed::Progress>,
-    model: OnceLock<OpenModel>,
+    /// The configured model.
+    model: OnceLock<Arc<OpenModel>>,
+    /// Models that indexes are of which serve until others are built; `None` where one cannot be opened.
+    former_models: Mutex<HashMap<String, Option<Arc<OpenModel>>>>,
     /// Each with the epoch of its workspace. They are opened for writing where this process indexes.
     indexes: Mutex<HashMap<WorkspaceId, (i64, Arc<EmbeddedIndex>)>>,
     views: Mutex<HashMap<WorkspaceId, Arc<View>>>,
@@ -112,7 +118,7 @@ impl Engine {
         let config = Config::load(&data_folder)?;
         let store = Store::open(&data_folder, access != Access::Read)?;
         if access != Access::Read {
-            distrust_newer_indexes(&data_folder, &store)?;
+            indexes::distrust_newer(&data_folder, &store)?;
         }
         Ok(Self {
             data_folder,
@@ -125,6 +131,7 @@ impl Engine {
             runtime_folder,
             fetch_progress,
             model: OnceLock::new(),
+            former_models: Mutex::default(),
             indexes: Mutex::default(),
             views: Mutex::default(),
             indexing: Mutex::default(),
@@ -170,103 +177,6 @@ impl Engine {
         self.store.workspace(id)?;
         Ok(self.store.recent_changes(id, limit)?)
     }
-
-    /// The model, opened at first need. A missing runtime is not an error: it is in [`OpenModel::embedder`].
-    fn model(&self) -> Result<&OpenModel, EngineError> {
-        if let Some(model) = self.model.get() {
-            return Ok(model);
-        }
-        let mut options = embed::OpenOptions::from_env(&self.data_folder);
-        options.progress = Arc::clone(&self.fetch_progress);
-        if let Some(folder) = &self.runtime_folder {
-            options.runtime.dir.clone_from(folder);
-        }
-        let model = embed::open(&self.data_folder, self.config.model.as_deref(), &options)?;
-        Ok(self.model.get_or_init(|| model))
-    }
-
-    fn embedder(&self) -> Result<Option<&dyn Embedder>, EngineError> {
-        Ok(self.model()?.embedder.as_ref().ok().map(|embedder| &**embedder))
-    }
-
-    fn folder_of(&self, id: &WorkspaceId) -> PathBuf {
-        self.data_folder.join("workspaces").join(id.as_str())
-    }
-
-    /// The index of a workspace in this epoch or a later one. A writer that finds an unusable one begins a new one and has every
-    /// file read again.
-    fn index(&self, id: &WorkspaceId, epoch: i64) -> Result<Arc<EmbeddedIndex>, EngineError> {
-        let mut indexes = lock(&self.indexes);
-        if let Some((of, index)) = indexes.get(id)
-            && *of == epoch
-        {
-            return Ok(Arc::clone(index));
-        }
-        // Asked under the lock: what is deleted or switched off gets no index any more.
-        let row = self.store.workspace(id)?;
-        if !row.intelligence {
-            return Err(IndexError::Missing.into());
-        }
-        if let Some((of, index)) = indexes.get(id)
-            && *of == row.epoch
-        {
-            return Ok(Arc::clone(index));
-        }
-        let identity = embed::identify(&self.data_folder, self.config.model.as_deref())?;
-        let folder = self.folder_of(id);
-        let access = if self.is_writer() { IndexAccess::Write } else { IndexAccess::Read };
-        let log_id = self.store.log_id()?;
-        let open = || EmbeddedIndex::open(&folder, &log_id, &identity.model_id, identity.num_dimensions, access);
-        let index = match open() {
-            Err(IndexError::Unusable { reason }) if self.is_writer() => {
-                tracing::warn!(workspace = %id, %reason, "the index cannot be used and is built again from the files");
-                EmbeddedIndex::discard(&folder)?;
-                let reopened = match open() {
-                    Err(IndexError::Unusable { .. }) => {
-                        EmbeddedIndex::discard_vectors(&folder)?;
-                        open()?
-                    }
-                    other => other?,
-                };
-                self.store.forget_contents(id)?;
-                reopened
-            }
-            other => other?,
-        };
-        // The index first: what it holds was in the log before, if it is of this log.
-        let committed = index.snapshot()?.revision();
-        if committed > self.store.newest_revision()? {
-            let reason = "it is newer than `pincite.db`".to_owned();
-            return Err(IndexError::Unusable { reason }.into());
-        }
-        if self.is_writer() {
-            // An index that is behind what was acknowledged has lost commits: the files say it all again.
-            if committed < self.store.acknowledged_revision(id)? {
-                self.store.forget_contents(id)?;
-            }
-        }
-        let index = Arc::new(index);
-        indexes.insert(id.clone(), (row.epoch, Arc::clone(&index)));
-        Ok(index)
-    }
-}
-
-/// A log that was put back from an older copy gives revisions again that an index has already seen with other content, so
-/// before it gives any it becomes another log, and the indexes are built again.
-fn distrust_newer_indexes(data_folder: &Path, store: &Store) -> Result<(), EngineError> {
-    let log_id = store.log_id()?;
-    let Ok(workspaces) = fs_err::read_dir(data_folder.join("workspaces")) else { return Ok(()) };
-    for folder in workspaces {
-        let folder = folder.map_err(EngineError::Io)?.path();
-        // The index first, as another process may log and commit meanwhile.
-        let Some((of_log, committed)) = EmbeddedIndex::committed_from(&folder) else { continue };
-        if of_log == log_id && committed > store.newest_revision()? {
-            tracing::warn!(folder = %folder.display(), "the index is newer than the log: all indexes are built again");
-            store.renew_log_id()?;
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// Nothing here leaves a lock's content half changed when it panics, so a poisoned lock is used on.

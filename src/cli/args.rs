@@ -62,6 +62,8 @@ pub(super) enum Command {
     },
     /// Show what is indexed and what is not
     Status,
+    /// Build the index of a workspace again from its files, while the old one serves
+    Reindex,
     /// List, make, switch or delete workspaces
     Workspace {
         #[command(subcommand)]

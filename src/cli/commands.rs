@@ -62,6 +62,7 @@ pub(super) fn run(cli: Cli) -> anyhow::Result<Done> {
         Command::Serve { path, listen } => super::serving::serve(&session, path.as_deref(), listen),
         Command::Mcp { path } => super::serving::mcp(&session, path.as_deref()),
         Command::Status => status(&session),
+        Command::Reindex => reindex(&session),
         Command::Workspace { command } => super::spaces::run(&session, &command),
         Command::Verify { citation } => verify(&session, &citation),
         Command::Eval(args) => eval(&session, &args),
@@ -159,6 +160,31 @@ fn index(session: &Session, path: &Path, strict: bool) -> anyhow::Result<Done> {
         }
     }
     Ok(Done::when(!strict || status.coverage.files.failed == 0 && scan.problems.is_empty()))
+}
+
+#[derive(Serialize)]
+struct Reindexed<'a> {
+    generation: i64,
+    chunks: usize,
+    embedded: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    done_by: Option<&'a str>,
+    coverage: &'a Coverage,
+}
+
+fn reindex(session: &Session) -> anyhow::Result<Done> {
+    let engine = session.open(Access::Share, "pincite reindex")?;
+    let report = engine.reindex(&session.workspace, &*session.progress)?;
+    let status = engine.status(&session.workspace)?;
+    let reindexed = Reindexed {
+        generation: report.generation,
+        chunks: status.num_chunks,
+        embedded: report.num_embedded,
+        done_by: report.done_by.as_deref(),
+        coverage: &status.coverage,
+    };
+    session.print(&reindexed, |out| text::reindexed(out, &report, &status))?;
+    Ok(Done::Yes)
 }
 
 fn search(session: &Session, args: &SearchArgs) -> anyhow::Result<Done> {

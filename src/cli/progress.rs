@@ -82,6 +82,7 @@ impl ingest::Progress for Terminal {
             Stage::Scanning => ("listing", "files"),
             Stage::Indexing => ("indexing", "files"),
             Stage::Embedding => ("embedding", "chunks"),
+            Stage::Rebuilding => ("building again", "files"),
         };
         self.start(what.to_owned(), unit, total);
     }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::answer::{AskReply, Verdict, Verification};
 use crate::embed::ModelEntry;
-use crate::engine::{IndexReport, StatusReport};
+use crate::engine::{IndexReport, ReindexReport, StatusReport};
 use crate::eval::Report;
 use crate::search::{Coverage, Hit, SearchReply};
 use crate::workspace::{Citation, Revision};
@@ -123,10 +123,23 @@ pub(super) fn index(out: &mut dyn Write, report: &IndexReport, coverage: &Covera
     Ok(())
 }
 
+pub(super) fn reindexed(out: &mut dyn Write, report: &ReindexReport, status: &StatusReport) -> io::Result<()> {
+    let by = report.done_by.as_deref().map(|holder| format!(" by {holder}")).unwrap_or_default();
+    let files = &status.coverage.files;
+    writeln!(
+        out,
+        "built again{by}: {} files, {} of them ready, {} chunks; {} chunks embedded anew",
+        files.files, files.ready, status.num_chunks, report.num_embedded
+    )
+}
+
 pub(super) fn status(out: &mut dyn Write, report: &StatusReport) -> io::Result<()> {
     writeln!(out, "workspace {}: {}", report.workspace, report.root.as_deref().unwrap_or("no folder"))?;
     coverage(out, report.revision, &report.coverage)?;
     writeln!(out, "{} chunks, {} of them embedded", report.num_chunks, report.num_embedded)?;
+    if let Some(rebuild) = report.rebuild {
+        writeln!(out, "building again: {} of {} files; the old index serves", rebuild.files_done, rebuild.files)?;
+    }
     match &report.model.reason {
         None => writeln!(out, "model {}: runs", report.model.name)?,
         Some(reason) => writeln!(out, "model {}: does not run: {reason}", report.model.name)?,

@@ -239,6 +239,17 @@ pub fn identify(data_dir: &Path, name: Option<&str>) -> Result<ModelIdentity, Em
     Ok(ModelIdentity { model_id: model_id(&spec, &files), num_dimensions: spec.dimensions })
 }
 
+/// The name of the model that an index says it is of, as far as its files are here; `None` where they are not.
+///
+/// # Errors
+/// Never in a program whose tests pass.
+pub fn name_of(data_dir: &Path, model_id: &str) -> Result<Option<String>, EmbedError> {
+    let mut present = list(data_dir)?.into_iter().filter(|entry| entry.present);
+    let is_it =
+        |entry: &ModelEntry| identify(data_dir, Some(&entry.name)).is_ok_and(|known| known.model_id == model_id);
+    Ok(present.find(is_it).map(|entry| entry.name))
+}
+
 fn default_files() -> Result<ModelFiles, EmbedError> {
     let manifest = Manifest::embedded()?;
     let model = manifest.model(&manifest.default);

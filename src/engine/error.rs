@@ -74,6 +74,12 @@ pub enum EngineError {
         /// The workspace.
         id: WorkspaceId,
     },
+    /// Nothing of the workspace is indexed.
+    #[error("the intelligence of the workspace `{id}` is off: its files are listed, and nothing is indexed")]
+    IntelligenceOff {
+        /// The workspace.
+        id: WorkspaceId,
+    },
     /// A citation of one workspace was brought to another.
     #[error("the citation is of the workspace `{cited}`, not of `{asked}`")]
     OtherWorkspace {
@@ -168,6 +174,7 @@ impl EngineError {
             Self::Busy { .. }
             | Self::ReadOnly
             | Self::NotFresh { .. }
+            | Self::IntelligenceOff { .. }
             | Self::Store(StoreError::OtherRoot { .. } | StoreError::WorkspaceExists { .. }) => ErrorKind::Conflict,
             Self::Precondition { .. } | Self::Write(WriteError::Exists { .. }) => ErrorKind::Precondition,
             Self::Read(ReadError::Unstable)
@@ -201,6 +208,7 @@ impl EngineError {
             | Self::NotFresh { .. }
             | Self::OwnFolder { .. }
             | Self::NoRoot { .. }
+            | Self::IntelligenceOff { .. }
             | Self::OtherWorkspace { .. }
             | Self::NoText { .. }
             | Self::Io(_) => None,
@@ -242,6 +250,7 @@ impl Advice for EngineError {
             Self::NotFresh { .. } => "not_fresh",
             Self::OwnFolder { .. } => "own_folder",
             Self::NoRoot { .. } => "no_root",
+            Self::IntelligenceOff { .. } => "intelligence_off",
             Self::OtherWorkspace { .. } => "other_workspace",
             Self::NoText { .. } => "no_text",
             Self::Io(_) => "data_folder_io",
@@ -273,6 +282,7 @@ impl Advice for EngineError {
                     .to_owned(),
             ),
             Self::NoRoot { .. } => Some("index a folder into it: `pincite index PATH --workspace NAME`".to_owned()),
+            Self::IntelligenceOff { id } => Some(format!("switch it on: `pincite workspace intelligence {id} on`")),
             Self::OtherWorkspace { .. } => Some("ask the workspace that the citation names".to_owned()),
             Self::NoText { .. } => Some("`pincite status` lists every file with its state and reason".to_owned()),
             Self::Io(_) => {

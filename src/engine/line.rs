@@ -1,11 +1,13 @@
 //! Bringing a folder up to date while somebody waits for it: here, or through the process that indexes.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Engine, EngineError, access, lock};
 use crate::embed::OpenModel;
 use crate::index::Index;
+use crate::index::embedded::EmbeddedIndex;
 use crate::ingest::{self, Line, LineReport, Progress, ScanReport, Stage};
 use crate::workspace::WorkspaceId;
 
@@ -43,25 +45,43 @@ impl Engine {
         if let Some(holder) = self.wait_for_other(id, progress)? {
             return Ok(IndexReport { scan, done_by: Some(holder), ..IndexReport::default() });
         }
+        Ok(IndexReport { scan, ..self.index_here(id, folder, progress)? })
+    }
+
+    /// Brings what is in the log into the index, and builds the one to its end that is wanted beside it.
+    pub(super) fn index_here(
+        &self,
+        id: &WorkspaceId,
+        folder: &Path,
+        progress: &dyn Progress,
+    ) -> Result<IndexReport, EngineError> {
         let alone = lock(&self.indexing);
         let root = ingest::canonical_folder(folder)?;
         let row = self.store.workspace(id)?;
         if !row.intelligence {
             self.remove_index(id, &alone)?;
             while ingest::list_some(&self.store, id, &root)? > 0 {}
-            return Ok(IndexReport { scan, ..IndexReport::default() });
+            return Ok(IndexReport::default());
         }
-        let index = self.index(id, row.epoch)?;
-        let model = self.model()?;
-        let mut report = ingest::index_pending(&self.line(id, &root, &*index, model), progress)?;
-        let words_alone = match &model.embedder {
+        let mut report = LineReport::default();
+        let index = loop {
+            let index = self.index(id, self.store.workspace(id)?.epoch)?;
+            let model = self.serving_model(&index)?;
+            report += ingest::index_pending(&self.line(id, &root, &*index, index.model_id(), &model), progress)?;
+            match self.finish_rebuild(id, &root, progress)? {
+                None => break index,
+                // Another one serves now, and the walk over the files may have found changes.
+                Some(num_embedded) => report.num_embedded += num_embedded,
+            }
+        };
+        let words_alone = match &self.model()?.embedder {
             Ok(embedder) => {
-                report.num_embedded = ingest::embed_missing(&*index, &**embedder, progress)?;
+                report.num_embedded += ingest::embed_missing(&*index, &**embedder, progress)?;
                 None
             }
             Err(error) => Some(error.to_string()),
         };
-        Ok(IndexReport { scan, line: report, words_alone, done_by: None })
+        Ok(IndexReport { line: report, words_alone, ..IndexReport::default() })
     }
 
     /// Logs what has changed in a workspace's folder, for whoever indexes.
@@ -82,11 +102,21 @@ impl Engine {
         Ok(scan)
     }
 
+    /// The model to bring changes into an index with: its own, or, where that cannot be opened any more, the configured one, for
+    /// what has to be counted.
+    pub(super) fn serving_model(&self, index: &EmbeddedIndex) -> Result<Arc<OpenModel>, EngineError> {
+        Ok(match self.model_of(index.model_id())? {
+            Some(model) => model,
+            None => Arc::clone(self.model()?),
+        })
+    }
+
     pub(super) fn line<'a>(
         &'a self,
         id: &'a WorkspaceId,
         root: &'a Path,
         index: &'a dyn Index,
+        model_id: &'a str,
         model: &'a OpenModel,
     ) -> Line<'a> {
         Line {
@@ -95,7 +125,7 @@ impl Engine {
             root,
             index,
             tokens: &*model.tokens,
-            model_id: &model.model_id,
+            model_id,
             max_file_bytes: self.config.max_file_bytes,
         }
     }
@@ -103,22 +133,50 @@ impl Engine {
     /// Waits until the process that indexes has brought in everything that is in the log now, and names it. `None` where
     /// this process has to do it.
     fn wait_for_other(&self, id: &WorkspaceId, progress: &dyn Progress) -> Result<Option<String>, EngineError> {
+        let wanted = self.store.last_revision(id)?;
+        let total = self.store.counts(id)?.pending;
+        self.wait_for(Stage::Indexing, total, progress, || {
+            let is_settled = self.store.settled_revision(id)? >= wanted;
+            Ok((!is_settled).then_some(total.saturating_sub(self.store.counts(id)?.pending)))
+        })
+    }
+
+    /// As above, until it has built the workspace's index of this generation.
+    pub(super) fn wait_for_other_to_build(
+        &self,
+        id: &WorkspaceId,
+        generation: i64,
+        progress: &dyn Progress,
+    ) -> Result<Option<String>, EngineError> {
+        let total = self.store.counts(id)?.files;
+        self.wait_for(Stage::Rebuilding, total, progress, || {
+            let is_building = self.store.workspace(id)?.next_generation == Some(generation);
+            Ok(if is_building { Some(self.store.num_built(id)?) } else { None })
+        })
+    }
+
+    /// Waits until `done` says nothing any more of how much is done.
+    fn wait_for(
+        &self,
+        stage: Stage,
+        total: u64,
+        progress: &dyn Progress,
+        done: impl Fn() -> Result<Option<u64>, EngineError>,
+    ) -> Result<Option<String>, EngineError> {
         if self.take_over()? {
             return Ok(None);
         }
         let holder = access::holder(&self.data_folder);
-        let wanted = self.store.last_revision(id)?;
-        let total = self.store.counts(id)?.pending;
-        tracing::info!(%holder, total, "the changes are left to the process that indexes");
-        progress.begin(Stage::Indexing, Some(total));
+        tracing::info!(%holder, total, "it is left to the process that indexes");
+        progress.begin(stage, Some(total));
         let mut told = 0;
         loop {
-            let is_settled = self.store.settled_revision(id)? >= wanted;
-            let done = total.saturating_sub(if is_settled { 0 } else { self.store.counts(id)?.pending });
-            progress.advance(done.saturating_sub(told));
-            told = told.max(done);
-            let is_ours = !is_settled && self.take_over()?;
-            if is_settled || is_ours {
+            let done = done()?;
+            let reached = done.unwrap_or(total);
+            progress.advance(reached.saturating_sub(told));
+            told = told.max(reached);
+            let is_ours = done.is_some() && self.take_over()?;
+            if done.is_none() || is_ours {
                 progress.end();
                 return Ok((!is_ours).then_some(holder));
             }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{Engine, EngineError, lock};
 use crate::answer::{self, AskReply, AskRequest, Evidence};
+use crate::embed::OpenModel;
 use crate::index::{Counts, Filter, Index as _, IndexError, Snapshot};
 use crate::search::{self, Coverage, MAX_WAIT_MS, Mode, SearchReply, SearchRequest};
 use crate::workspace::{FileCounts, RelPath, Revision, WorkspaceId};
@@ -34,6 +35,8 @@ pub(super) struct QueryState {
     pub view: Arc<View>,
     pub snapshot: Option<Box<dyn Snapshot>>,
     pub filter: Filter,
+    /// The model that the index is of, where there is one.
+    model_id: Option<String>,
 }
 
 impl Engine {
@@ -46,7 +49,18 @@ impl Engine {
         search::check_request(request)?;
         let filter = request.filters.compile()?;
         let state = self.state(id, filter, request.min_revision, request.wait_ms)?;
-        let embedder = if request.mode == Mode::Lexical { None } else { self.embedder()? };
+        Ok(self.search_in(id, request, &state)?.0)
+    }
+
+    /// A search, and the model that it was made with.
+    fn search_in(
+        &self,
+        id: &WorkspaceId,
+        request: &SearchRequest,
+        state: &QueryState,
+    ) -> Result<(SearchReply, Option<Arc<OpenModel>>), EngineError> {
+        let model = if request.mode == Mode::Lexical { None } else { self.model_for(state)? };
+        let embedder = model.as_ref().and_then(|model| model.embedder.as_deref().ok());
         let hits = match &state.snapshot {
             None => Vec::new(),
             Some(snapshot) => {
@@ -54,8 +68,8 @@ impl Engine {
                 search::search(id, &**snapshot, embedder, ranking, request, &state.filter)?
             }
         };
-        let coverage = self.coverage_of(&state, request.mode != Mode::Lexical)?;
-        Ok(SearchReply { revision: state.view.settled, coverage, hits })
+        let coverage = self.coverage_of(state, request.mode != Mode::Lexical)?;
+        Ok((SearchReply { revision: state.view.settled, coverage, hits }, model))
     }
 
     /// Answers a question from a workspace, by sentences that are verbatim in its files.
@@ -70,8 +84,11 @@ impl Engine {
         search.explain = true;
         search.min_revision = request.min_revision;
         search.wait_ms = request.wait_ms;
-        let found = self.search(id, &search)?;
-        let evidence = Evidence { hits: &found.hits, embedder: self.embedder()? };
+        search::check_request(&search)?;
+        let state = self.state(id, search.filters.compile()?, search.min_revision, search.wait_ms)?;
+        let (found, model) = self.search_in(id, &search, &state)?;
+        let embedder = model.as_ref().and_then(|model| model.embedder.as_deref().ok());
+        let evidence = Evidence { hits: &found.hits, embedder };
         Ok(answer::answer(request, &evidence, found.revision, found.coverage)?)
     }
 
@@ -134,17 +151,33 @@ impl Engine {
                 std::thread::sleep(WAIT_STEP);
             }
         }
-        // The store first: what it calls done is in every snapshot that is taken after.
-        let view = self.view(id)?;
-        filter.hidden.clone_from(&view.superseded);
-        let opened = if view.intelligence { self.index(id, view.epoch) } else { Err(IndexError::Missing.into()) };
-        let snapshot = match opened {
-            Ok(index) => Some(index.snapshot()?),
-            // A workspace of which nothing was read yet, or nothing is to be found any more, is empty, not broken.
-            Err(EngineError::Index(IndexError::Missing)) if view.counts.ready == 0 || !view.intelligence => None,
-            Err(error) => return Err(error),
-        };
-        Ok(QueryState { view, snapshot, filter })
+        loop {
+            // The store first: what it calls done is in every snapshot that is taken after.
+            let view = self.view(id)?;
+            filter.hidden.clone_from(&view.superseded);
+            let opened = if view.intelligence { self.index(id, view.epoch) } else { Err(IndexError::Missing.into()) };
+            let opened = opened.and_then(|index| Ok((index.snapshot()?, index.model_id().to_owned())));
+            let (snapshot, model_id) = match opened {
+                Ok((snapshot, model_id)) => (Some(snapshot), Some(model_id)),
+                // Another index has taken over, and the files of the former one may be gone.
+                Err(_) if self.store.workspace(id)?.epoch != view.epoch => continue,
+                // A workspace of which nothing was read yet, or nothing is to be found any more, is empty, not broken.
+                Err(EngineError::Index(IndexError::Missing)) if view.counts.ready == 0 || !view.intelligence => {
+                    (None, None)
+                }
+                Err(error) => return Err(error),
+            };
+            return Ok(QueryState { view, snapshot, filter, model_id });
+        }
+    }
+
+    /// The model to ask an index with: its own, or the configured one where there is no index. `None` where its own cannot be
+    /// opened any more.
+    fn model_for(&self, state: &QueryState) -> Result<Option<Arc<OpenModel>>, EngineError> {
+        match &state.model_id {
+            Some(model_id) => self.model_of(model_id),
+            None => Ok(Some(Arc::clone(self.model()?))),
+        }
     }
 
     pub(super) fn coverage_of(&self, state: &QueryState, wants_vectors: bool) -> Result<Coverage, EngineError> {
@@ -154,13 +187,19 @@ impl Engine {
         };
         let embedded_fraction = if num_chunks == 0 { 1.0 } else { num_embedded as f64 / num_chunks as f64 };
         let mut notes = Vec::new();
-        if wants_vectors && let Err(error) = &self.model()?.embedder {
-            notes.push(format!("searched by words alone: {error}"));
-        } else if wants_vectors && num_embedded < num_chunks {
-            notes.push(format!(
+        let model = if wants_vectors { Some(self.model_for(state)?) } else { None };
+        match model.as_ref().map(|model| model.as_ref().map(|model| &model.embedder)) {
+            Some(None) => notes.push(
+                "searched by words alone: the index is of another model than the configured one, which cannot be opened any \
+                 more; another index is built by the process that indexes"
+                    .to_owned(),
+            ),
+            Some(Some(Err(error))) => notes.push(format!("searched by words alone: {error}")),
+            Some(Some(Ok(_))) if num_embedded < num_chunks => notes.push(format!(
                 "{} of {num_chunks} chunks are not embedded yet and were searched by words alone",
                 num_chunks - num_embedded
-            ));
+            )),
+            Some(Some(Ok(_))) | None => {}
         }
         if !state.view.intelligence {
             notes.push("the workspace's intelligence is off: files are listed, and nothing is found".to_owned());

@@ -9,31 +9,21 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::lane::{Lane, REST, URGENT_SLICE};
 use super::sources::Sources;
 use super::{Engine, EngineError, lock};
-use crate::embed::OpenModel;
 use crate::error::Advice as _;
-use crate::index::embedded::EmbeddedIndex;
-use crate::index::{Index as _, VectorKey};
-use crate::ingest::{self, BatchLimits, LineReport};
 use crate::workspace::{Priority, WorkspaceId, WorkspaceRow};
 
 /// How often the line looks for changes that other processes have logged.
 const POLL: Duration = Duration::from_millis(50);
 /// How often a process that does not index tries to take over.
 const TAKE_OVER: Duration = Duration::from_secs(1);
-/// How long a workspace rests after an error.
-const REST: Duration = Duration::from_secs(1);
-/// Chunks that are embedded before the line looks for newer changes: about a tenth of a second.
-const EMBED_SLICE: usize = 8;
-/// The same right after interactive changes, whose chunks they are: as many as a file of 10 KB has.
-const URGENT_SLICE: usize = 16;
 
 /// Wakes the line.
 #[derive(Debug, Default)]
@@ -149,22 +139,6 @@ impl Drop for Runner {
     }
 }
 
-/// What the line knows of one workspace.
-struct Lane {
-    root: PathBuf,
-    epoch: i64,
-    /// None where files are only listed.
-    index: Option<Arc<EmbeddedIndex>>,
-    /// Chunks to embed next, newest files first, from the back.
-    waiting: Vec<(VectorKey, String)>,
-    /// Whether the index may hold chunks without a vector that are not in `waiting`.
-    may_miss_vectors: bool,
-    /// Whether the file table is known to say what the index holds.
-    is_trusted: bool,
-    /// When it is tried again after an error.
-    rests_until: Option<Instant>,
-}
-
 /// Whose turn it is, and what is left to do.
 #[derive(Default)]
 struct Turns {
@@ -221,17 +195,15 @@ impl Turns {
             || self.lanes.values().any(|lane| lane.rests_until.as_ref().is_some_and(is_rested));
         if self.seen_version != Some(version) || wakes {
             self.open_lanes(engine, &alone)?;
-        } else if !self.lanes.values().any(|lane| lane.may_miss_vectors && lane.rests_until.is_none()) {
+        } else if !self.lanes.values().any(Lane::has_work_left) {
             return Ok(false);
         }
-        let model = engine.model()?;
         let mut worked = false;
         for (id, lane) in &mut self.lanes {
             // The vectors of what was just written come before the rest of a backfill.
-            let done =
-                lane.attempt(engine, id, model, true, |lane| lane.index(engine, id, model, Priority::Interactive));
+            let done = lane.attempt(engine, id, |lane| lane.index(engine, id, Priority::Interactive));
             if done {
-                lane.attempt(engine, id, model, false, |lane| lane.embed(model, URGENT_SLICE));
+                lane.attempt(engine, id, |lane| lane.embed(URGENT_SLICE));
             }
             worked |= done;
         }
@@ -240,7 +212,7 @@ impl Turns {
         }
         for id in self.in_turn() {
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
-            if lane.attempt(engine, &id, model, true, |lane| lane.index(engine, &id, model, Priority::Backfill)) {
+            if lane.attempt(engine, &id, |lane| lane.index(engine, &id, Priority::Backfill)) {
                 self.last_served = Some(id);
                 return Ok(true);
             }
@@ -249,7 +221,14 @@ impl Turns {
         self.seen_version = Some(version);
         for id in self.in_turn() {
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
-            if lane.attempt(engine, &id, model, false, |lane| lane.embed(model, EMBED_SLICE)) {
+            if lane.attempt(engine, &id, Lane::embed_backlog) {
+                self.last_served = Some(id);
+                return Ok(true);
+            }
+        }
+        for id in self.in_turn() {
+            let Some(lane) = self.lanes.get_mut(&id) else { continue };
+            if lane.attempt(engine, &id, |lane| lane.rebuild(engine, &id)) {
                 self.last_served = Some(id);
                 return Ok(true);
             }
@@ -274,24 +253,18 @@ impl Turns {
         if let Err(error) = engine.remove_deleted(alone) {
             tracing::error!(%error, hint = error.hint(), "what is left of a deleted workspace cannot be removed for now");
         }
-        for WorkspaceRow { id, root, intelligence, epoch } in rows {
-            let Some(root) = root else { continue };
+        for row in rows {
+            let id = row.id.clone();
+            let Some(root) = &row.root else { continue };
             if self.absent.get(&id).is_some_and(|until| *until > now) {
                 continue;
             }
-            if self.lanes.get(&id).is_some_and(|lane| lane.root == root) {
-                continue;
-            }
-            let opened = if intelligence {
-                engine.index(&id, epoch).map(Some)
-            } else {
-                engine.remove_index(&id, alone).map(|()| None)
+            let opened = match self.lanes.get_mut(&id).filter(|lane| lane.root == *root) {
+                Some(lane) => lane.open_next(engine, &row),
+                None => Lane::open(engine, &row, root, alone).map(|lane| drop(self.lanes.insert(id.clone(), lane))),
             };
             match opened {
-                Ok(index) => {
-                    self.absent.remove(&id);
-                    self.lanes.insert(id, Lane::new(root, epoch, index));
-                }
+                Ok(()) => drop(self.absent.remove(&id)),
                 Err(error) => {
                     tracing::error!(workspace = %id, %error, hint = error.hint(), "the index cannot be opened");
                     self.absent.insert(id, now + REST);
@@ -299,92 +272,5 @@ impl Turns {
             }
         }
         Ok(())
-    }
-}
-
-impl Lane {
-    const fn new(root: PathBuf, epoch: i64, index: Option<Arc<EmbeddedIndex>>) -> Self {
-        Self { root, epoch, index, waiting: Vec::new(), may_miss_vectors: true, is_trusted: false, rests_until: None }
-    }
-
-    /// Does `work` unless the workspace rests; an error lets it rest.
-    fn attempt(
-        &mut self,
-        engine: &Engine,
-        id: &WorkspaceId,
-        model: &OpenModel,
-        needs_files: bool,
-        work: impl FnOnce(&mut Self) -> Result<bool, EngineError>,
-    ) -> bool {
-        if self.rests_until.is_some_and(|until| until > Instant::now()) {
-            return false;
-        }
-        let was_resting = self.rests_until.take().is_some();
-        let attempted = if needs_files { self.prepare(engine, id, model) } else { Ok(()) }.and_then(|()| work(self));
-        match attempted {
-            Ok(worked) => worked,
-            Err(error) => {
-                if !was_resting {
-                    tracing::error!(workspace = %id, %error, hint = error.hint(), "changes cannot be brought in for now");
-                }
-                self.is_trusted = false;
-                self.rests_until = Some(Instant::now() + REST);
-                false
-            }
-        }
-    }
-
-    fn prepare(&mut self, engine: &Engine, id: &WorkspaceId, model: &OpenModel) -> Result<(), EngineError> {
-        if let Some(index) = self.index.as_ref().filter(|_| !self.is_trusted) {
-            ingest::distrust_unacknowledged(&engine.line(id, &self.root, &**index, model))?;
-            self.is_trusted = true;
-        }
-        Ok(())
-    }
-
-    fn index(
-        &mut self,
-        engine: &Engine,
-        id: &WorkspaceId,
-        model: &OpenModel,
-        priority: Priority,
-    ) -> Result<bool, EngineError> {
-        if engine.store.first_pending(id, priority)?.is_none() {
-            return Ok(false);
-        }
-        // A folder that is away, as on a disk that is not mounted, has not lost its files.
-        ingest::canonical_folder(&self.root)?;
-        let Some(index) = &self.index else { return Ok(ingest::list_some(&engine.store, id, &self.root)? > 0) };
-        let mut report = LineReport::default();
-        let line = engine.line(id, &self.root, &**index, model);
-        let num_done = match priority {
-            Priority::Interactive => ingest::index_interactive(&line, &mut report)?,
-            Priority::Backfill => ingest::index_backfill(&line, BatchLimits::BESIDE_OTHERS, &mut report)?,
-        };
-        self.waiting.clear();
-        self.may_miss_vectors = true;
-        Ok(num_done > 0)
-    }
-
-    /// Embeds a slice of what has no vector yet.
-    fn embed(&mut self, model: &OpenModel, most: usize) -> Result<bool, EngineError> {
-        let (Ok(embedder), Some(index)) = (&model.embedder, &self.index) else {
-            self.may_miss_vectors = false;
-            return Ok(false);
-        };
-        if self.waiting.is_empty() {
-            if !self.may_miss_vectors {
-                return Ok(false);
-            }
-            self.waiting = index.snapshot()?.unembedded(ingest::EMBED_BATCH)?;
-            self.waiting.reverse();
-            if self.waiting.is_empty() {
-                self.may_miss_vectors = false;
-                return Ok(false);
-            }
-        }
-        let slice: Vec<_> = self.waiting.split_off(self.waiting.len().saturating_sub(most));
-        ingest::embed(&**index, &**embedder, &slice)?;
-        Ok(true)
     }
 }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, RebuildStatus};
 use crate::index::Filter;
 use crate::search::Coverage;
 use crate::workspace::{FileEntry, FileState, Revision, WorkspaceId};
@@ -31,6 +31,9 @@ pub struct StatusReport {
     pub model: ModelStatus,
     /// Whether another process indexes this data folder, or none does, and this one only reads it.
     pub read_only: bool,
+    /// How far the index is that is being built beside the one that serves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebuild: Option<RebuildStatus>,
     /// Files that cannot be found, by state.
     pub not_searchable: BTreeMap<String, Vec<FileEntry>>,
 }
@@ -75,6 +78,7 @@ impl Engine {
             num_embedded: counts.num_embedded,
             model: self.model_status()?,
             read_only: !self.is_writer(),
+            rebuild: self.rebuild_status(id)?,
             not_searchable,
         })
     }

@@ -15,7 +15,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Engine, EngineError, lock};
-use crate::index::embedded::EmbeddedIndex;
 use crate::ingest;
 use crate::workspace::{StoreError, WorkspaceId, WorkspaceRow};
 
@@ -188,12 +187,13 @@ impl Engine {
     pub(super) fn remove_index(&self, id: &WorkspaceId, _alone: &MutexGuard<'_, ()>) -> Result<(), EngineError> {
         let mut indexes = lock(&self.indexes);
         // Asked under the lock: as soon as it is on again, somebody may open the index.
-        if self.store.workspace(id)?.intelligence {
+        let row = self.store.workspace(id)?;
+        if row.intelligence {
             return Ok(());
         }
         if let Some((_, index)) = indexes.remove(id) {
             index.close();
         }
-        Ok(EmbeddedIndex::discard(&self.folder_of(id))?)
+        self.discard_indexes(&row)
     }
 }

@@ -11,6 +11,7 @@
 
 mod progress;
 mod read;
+mod rebuild;
 mod rules;
 mod scan;
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod write;
 
 pub use progress::{Progress, Silent, Stage};
 pub use read::{FileContent, ReadError, canonical_folder, read_file};
+pub use rebuild::Rebuild;
 pub use rules::admits;
 pub use scan::{ScanReport, scan, scan_places};
 pub use watch::{Sighting, Watch, WatchError};

@@ -9,6 +9,8 @@ pub enum Stage {
     Indexing,
     /// Embedding; counted in chunks.
     Embedding,
+    /// Building the index again beside the one that serves; counted in files.
+    Rebuilding,
 }
 
 /// Is told how far the line is. Calls of one stage come from one thread.

@@ -75,6 +75,16 @@ pub struct LineReport {
     pub num_embedded: usize,
 }
 
+impl std::ops::AddAssign for LineReport {
+    fn add_assign(&mut self, other: Self) {
+        self.num_indexed += other.num_indexed;
+        self.num_unchanged += other.num_unchanged;
+        self.num_removed += other.num_removed;
+        self.num_chunks += other.num_chunks;
+        self.num_embedded += other.num_embedded;
+    }
+}
+
 /// Brings all pending changes into the index, in batches, each committed and then acknowledged.
 ///
 /// # Errors
@@ -209,10 +219,10 @@ pub fn embed(index: &dyn Index, embedder: &dyn Embedder, waiting: &[(VectorKey, 
 }
 
 /// No file has this fingerprint, so the next scan takes the file up again.
-const NEVER: Fingerprint = Fingerprint { size: 0, modified_ns: i64::MIN };
+pub(super) const NEVER: Fingerprint = Fingerprint { size: 0, modified_ns: i64::MIN };
 
 /// How many files from the front stay within `max_bytes`; at least one where there is one.
-fn files_within(sizes: &[u64], max_bytes: u64) -> usize {
+pub(super) fn files_within(sizes: &[u64], max_bytes: u64) -> usize {
     let mut sum = 0_u64;
     let within = sizes.iter().take_while(|&&size| {
         sum = sum.saturating_add(size);
@@ -222,7 +232,7 @@ fn files_within(sizes: &[u64], max_bytes: u64) -> usize {
 }
 
 /// What became of one change.
-enum Prepared {
+pub(super) enum Prepared {
     /// New content, with its chunks.
     Indexed(FileEntry, Fingerprint, Vec<ChunkRecord>),
     /// What was already indexed; only the fingerprint is new.
@@ -233,6 +243,27 @@ enum Prepared {
     Gone(RelPath),
 }
 
+impl Prepared {
+    /// Puts what the index is to do into its batch.
+    pub(super) fn into(self, batch: &mut Batch) -> Outcome {
+        match self {
+            Self::Indexed(entry, fingerprint, chunks) => {
+                batch.replaced.push((entry.path.clone(), chunks));
+                Outcome::File(entry, fingerprint)
+            }
+            Self::Unchanged(entry, fingerprint) => Outcome::File(entry, fingerprint),
+            Self::Textless(entry, fingerprint) => {
+                batch.removed.push(entry.path.clone());
+                Outcome::File(entry, fingerprint)
+            }
+            Self::Gone(path) => {
+                batch.removed.push(path.clone());
+                Outcome::Gone(path)
+            }
+        }
+    }
+}
+
 fn index_batch(line: &Line<'_>, changes: &[Change], report: &mut LineReport) -> Result<(), IngestError> {
     let Some(through) = changes.iter().map(|change| change.revision).max() else { return Ok(()) };
     let prepared: Vec<Prepared> = changes.par_iter().map(|change| prepare(line, change)).collect::<Result<_, _>>()?;
@@ -240,27 +271,16 @@ fn index_batch(line: &Line<'_>, changes: &[Change], report: &mut LineReport) -> 
     let mut batch = Batch { revision: through, ..Batch::default() };
     let mut outcomes = Vec::with_capacity(prepared.len());
     for file in prepared {
-        match file {
-            Prepared::Indexed(entry, fingerprint, chunks) => {
+        match &file {
+            Prepared::Indexed(_, _, chunks) => {
                 report.num_indexed += 1;
                 report.num_chunks += chunks.len();
-                batch.replaced.push((entry.path.clone(), chunks));
-                outcomes.push(Outcome::File(entry, fingerprint));
             }
-            Prepared::Unchanged(entry, fingerprint) => {
-                report.num_unchanged += 1;
-                outcomes.push(Outcome::File(entry, fingerprint));
-            }
-            Prepared::Textless(entry, fingerprint) => {
-                batch.removed.push(entry.path.clone());
-                outcomes.push(Outcome::File(entry, fingerprint));
-            }
-            Prepared::Gone(path) => {
-                report.num_removed += 1;
-                batch.removed.push(path.clone());
-                outcomes.push(Outcome::Gone(path));
-            }
+            Prepared::Unchanged(..) => report.num_unchanged += 1,
+            Prepared::Gone(_) => report.num_removed += 1,
+            Prepared::Textless(..) => {}
         }
+        outcomes.push(file.into(&mut batch));
     }
     // The index first: a crash after this line repeats the batch, a crash after an early acknowledgement would lose it.
     failpoint::reach("line: about to commit");
@@ -287,9 +307,7 @@ fn prepare(line: &Line<'_>, change: &Change) -> Result<Prepared, IngestError> {
         Err(ReadError::Gone | ReadError::NotAFile { .. }) => return Ok(Prepared::Gone(path.clone())),
         Err(error) => {
             tracing::warn!(%path, %error, "a file cannot be read");
-            let seen = fs_err::symlink_metadata(path.under(line.root)).map(|metadata| fingerprint_of(&metadata));
-            let entry = entry(change, &seen.unwrap_or(NEVER), FileState::Failed, Some(error.reason()));
-            return Ok(Prepared::Textless(entry, NEVER));
+            return Ok(unreadable(line, change, &error));
         }
     };
     let fingerprint = content.fingerprint;
@@ -308,7 +326,14 @@ fn prepare(line: &Line<'_>, change: &Change) -> Result<Prepared, IngestError> {
     Ok(read_in(line, change, &content))
 }
 
-fn read_in(line: &Line<'_>, change: &Change, content: &FileContent) -> Prepared {
+/// What becomes of a file that cannot be read; the next scan takes it up again.
+pub(super) fn unreadable(line: &Line<'_>, change: &Change, error: &ReadError) -> Prepared {
+    let seen = fs_err::symlink_metadata(change.path.under(line.root)).map(|metadata| fingerprint_of(&metadata));
+    let entry = entry(change, &seen.unwrap_or(NEVER), FileState::Failed, Some(error.reason()));
+    Prepared::Textless(entry, NEVER)
+}
+
+pub(super) fn read_in(line: &Line<'_>, change: &Change, content: &FileContent) -> Prepared {
     let path = &change.path;
     let fingerprint = content.fingerprint;
     let textless = |state, reason: Option<String>| {

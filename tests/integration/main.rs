@@ -15,6 +15,7 @@ mod mcp;
 mod processes;
 mod python;
 mod refused;
+mod reindex;
 mod serve;
 mod sockets;
 mod spaces;

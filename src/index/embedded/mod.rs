@@ -9,6 +9,7 @@
 mod dense;
 mod kernel;
 mod lexical;
+mod opening;
 mod phrase;
 mod schema;
 mod segment;
@@ -20,26 +21,19 @@ mod tests;
 mod vectors;
 
 use std::num::NonZero;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use serde::{Deserialize, Serialize};
-use tantivy::directory::MmapDirectory;
 use tantivy::merge_policy::LogMergePolicy;
-use tantivy::store::{Compressor, ZstdCompressor};
-use tantivy::{IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Term};
+use tantivy::{IndexReader, IndexWriter, Term};
 
-use self::schema::{EXACT, Fields, STEMMED};
+use self::opening::{Identity, Payload, read_payload};
+use self::schema::Fields;
 use self::snapshot::{EmbeddedSnapshot, State};
-use self::vectors::{VectorFile, VectorTable};
-use super::analyzer::{Analysis, text_analyzer};
+use self::vectors::{Code, VectorFile, VectorTable};
 use super::{Batch, Index, IndexError, Snapshot, VectorKey};
 use crate::failpoint;
-use crate::workspace::Revision;
 
-/// Changes with the schema, the analysis and the layout of the vectors: another version is built anew.
-const FORMAT_VERSION: u32 = 3;
 /// Memory of the writer for a few files: the least that tantivy takes, because it is cleared for every commit.
 const SMALL_BATCH_BYTES: usize = 15_000_000;
 /// Memory of the writer for many files, for all its threads together.
@@ -49,10 +43,8 @@ const MAX_WRITER_THREADS: usize = 4;
 /// Batches with more chunks are large.
 const LARGE_BATCH_CHUNKS: usize = 2_000;
 
-/// Blocks of stored chunks that are kept unpacked, for each segment: 8 MB.
-const KEPT_BLOCKS: usize = 512;
-/// Bytes of a block of stored chunks, about.
-const STORE_BLOCK_BYTES: usize = 16 * 1024;
+/// Vectors that are copied from another index in one row.
+const ADOPTED_AT_ONCE: usize = 4_096;
 
 /// Segments of fewer chunks are merged as equals.
 const SMALL_SEGMENT_CHUNKS: u32 = 1_000;
@@ -72,8 +64,10 @@ pub enum Access {
 pub struct EmbeddedIndex {
     folder: PathBuf,
     access: Access,
-    model_id: String,
-    log_id: String,
+    /// What each commit says of itself, but for the revision.
+    identity: Identity,
+    /// Why another index is to be built beside this one, where it is.
+    outdated: Option<String>,
     fields: Fields,
     index: tantivy::Index,
     reader: IndexReader,
@@ -97,104 +91,42 @@ struct Current {
     seen: Option<Vec<u8>>,
 }
 
-/// Written into each commit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Payload {
-    format_version: u32,
-    model: String,
-    /// The log that the revision is of.
-    #[serde(default)]
-    log_id: String,
-    revision: Revision,
-}
-
 impl EmbeddedIndex {
-    /// Opens the index in `folder` of what `log_id` logs, for the vectors of `num_dimensions` numbers that `model_id` makes.
-    ///
-    /// With [`Access::Write`] a missing index is made.
+    /// Names the model that the vectors of this index are of.
+    #[must_use]
+    pub fn model_id(&self) -> &str {
+        &self.identity.model
+    }
+
+    /// Why another index is to be built beside this one, which serves until then: it is of another model than was wanted, or of
+    /// an older format version.
+    #[must_use]
+    pub fn outdated(&self) -> Option<&str> {
+        self.outdated.as_deref()
+    }
+
+    /// Copies what vectors `from` has of chunks that have none here, and returns how many.
     ///
     /// # Errors
-    /// [`IndexError::Missing`] where there is none to read, [`IndexError::Unusable`] where it is damaged, or of another
-    /// log, model or format version, [`IndexError::Io`] where the disk refuses.
-    pub fn open(
-        folder: &Path,
-        log_id: &str,
-        model_id: &str,
-        num_dimensions: usize,
-        access: Access,
-    ) -> Result<Self, IndexError> {
-        contained(|| Self::open_files(folder, log_id, model_id, num_dimensions, access))
+    /// When the table cannot be written; the vectors before stay.
+    pub fn adopt_vectors(&self, from: &Self) -> Result<usize, IndexError> {
+        let missing = lock(&self.state).state.unembedded_keys();
+        let known: Vec<(VectorKey, Code)> = {
+            let table = from.table.read().unwrap_or_else(PoisonError::into_inner);
+            missing.into_iter().filter_map(|key| Some((key, table.code(key)?))).collect()
+        };
+        for known in known.chunks(ADOPTED_AT_ONCE) {
+            lock(&self.vectors).keep(known, &self.table)?;
+        }
+        self.show_newer_vectors()?;
+        Ok(known.len())
     }
 
-    /// The log that the index in `folder` was last committed from, and the revision of that commit; `None` where there is no
-    /// index, or one that says nothing of it.
-    #[must_use]
-    pub fn committed_from(folder: &Path) -> Option<(String, Revision)> {
-        let meta = fs_err::read(folder.join("postings/meta.json")).ok()?;
-        let meta: serde_json::Value = serde_json::from_slice(&meta).ok()?;
-        let payload: Payload = serde_json::from_str(meta["payload"].as_str()?).ok()?;
-        Some((payload.log_id, payload.revision))
-    }
-
-    fn open_files(
-        folder: &Path,
-        log_id: &str,
-        model_id: &str,
-        num_dimensions: usize,
-        access: Access,
-    ) -> Result<Self, IndexError> {
-        let postings = folder.join("postings");
-        let (schema, fields) = Fields::build();
-        let exists = postings.join("meta.json").exists();
-        let index = match (exists, access) {
-            (true, _) => tantivy::Index::open(directory_of(&postings)?).map_err(tantivy)?,
-            (false, Access::Read) => return Err(IndexError::Missing),
-            (false, Access::Write) => {
-                fs_err::create_dir_all(&postings).map_err(io)?;
-                tantivy::Index::create(directory_of(&postings)?, schema.clone(), settings()).map_err(tantivy)?
-            }
-        };
-        if index.schema() != schema {
-            return Err(IndexError::Unusable { reason: "its fields are of another format version".to_owned() });
-        }
-        index.tokenizers().register(STEMMED, text_analyzer(Analysis::Stemmed));
-        index.tokenizers().register(EXACT, text_analyzer(Analysis::Exact));
-        if let Some(payload) = read_payload(&index)? {
-            if payload.format_version != FORMAT_VERSION {
-                let found = payload.format_version;
-                let reason = format!("it has format version {found}, this program writes {FORMAT_VERSION}");
-                return Err(IndexError::Unusable { reason });
-            }
-            if payload.log_id != log_id {
-                let reason = "it was made from another log than `pincite.db` holds now".to_owned();
-                return Err(IndexError::Unusable { reason });
-            }
-            if payload.model != model_id {
-                let reason = format!("it was made for the model `{}`, this is `{model_id}`", payload.model);
-                return Err(IndexError::Unusable { reason });
-            }
-        }
-        validate(&index, &postings)?;
-        let mut vectors = VectorFile::open(&folder.join("vectors.db"), access == Access::Write)?;
-        let table = RwLock::new(VectorTable::new(num_dimensions));
-        vectors.catch_up(&table)?;
-        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).doc_store_cache_num_blocks(KEPT_BLOCKS);
-        let reader = reader.try_into().map_err(tantivy)?;
-        let opened = Self {
-            folder: postings,
-            access,
-            model_id: model_id.to_owned(),
-            log_id: log_id.to_owned(),
-            fields,
-            index,
-            reader,
-            writer: Mutex::default(),
-            vectors: Mutex::new(vectors),
-            table,
-            state: Mutex::new(Current { state: Arc::new(State::default()), seen: None }),
-        };
-        opened.refresh()?;
-        Ok(opened)
+    fn show_newer_vectors(&self) -> Result<(), IndexError> {
+        let mut current = lock(&self.state);
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        current.state = Arc::new(current.state.with_newer_vectors(&table)?);
+        Ok(())
     }
 
     /// Lets go of all files, so that the folder can be removed while somebody still holds this index. Nothing can be written
@@ -267,8 +199,7 @@ impl EmbeddedIndex {
         }
         failpoint::reach("commit: the batch is written");
         let revision = lock(&self.state).state.revision().max(batch.revision);
-        let (model, log_id) = (self.model_id.clone(), self.log_id.clone());
-        let payload = Payload { format_version: FORMAT_VERSION, model, log_id, revision };
+        let payload = Payload { identity: self.identity.clone(), revision };
         let payload = serde_json::to_string(&payload).map_err(|error| IndexError::Io(Box::new(error)))?;
         let mut prepared = writer.prepare_commit().map_err(tantivy)?;
         prepared.set_payload(&payload);
@@ -307,10 +238,7 @@ impl Index for EmbeddedIndex {
             return Err(IndexError::ReadOnly);
         }
         lock(&self.vectors).add(vectors, &self.table)?;
-        let mut current = lock(&self.state);
-        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
-        current.state = Arc::new(current.state.with_newer_vectors(&table)?);
-        Ok(())
+        self.show_newer_vectors()
     }
 
     fn snapshot(&self) -> Result<Box<dyn Snapshot>, IndexError> {
@@ -345,57 +273,6 @@ impl Writer {
         writer.set_merge_policy(Box::new(merges));
         Ok(writer)
     }
-}
-
-fn directory_of(postings: &Path) -> Result<Box<dyn tantivy::Directory>, IndexError> {
-    let directory = MmapDirectory::open(postings).map_err(|error| IndexError::Io(Box::new(error)))?;
-    #[cfg(test)]
-    let directory = stepping::Stepping(directory);
-    Ok(Box::new(directory))
-}
-
-/// Stored chunks are compressed some twenty in a block: a search loads single ones. Zstandard makes them a third smaller
-/// than LZ4. A thread for it alone would not pay for a few files, and for many all cores are busy as it is.
-fn settings() -> IndexSettings {
-    IndexSettings {
-        docstore_compression: Compressor::Zstd(ZstdCompressor { compression_level: Some(3) }),
-        docstore_blocksize: STORE_BLOCK_BYTES,
-        docstore_compress_dedicated_thread: false,
-        ..IndexSettings::default()
-    }
-}
-
-/// Compares every file of the postings with its checksum, in the state of one commit.
-fn validate(index: &tantivy::Index, postings: &Path) -> Result<(), IndexError> {
-    let committed = || fs_err::read(postings.join("meta.json")).ok();
-    loop {
-        let before = committed();
-        let checked = index.validate_checksum().map_err(tantivy);
-        // The writer removes files that its next commit no longer names.
-        if committed() != before {
-            continue;
-        }
-        return match checked?.iter().next() {
-            None => Ok(()),
-            Some(file) => Err(IndexError::Unusable { reason: format!("the file `{}` is damaged", file.display()) }),
-        };
-    }
-}
-
-/// Runs what opens files that may be damaged in ways that tantivy does not expect: its panic is their damage.
-fn contained<T>(open: impl FnOnce() -> Result<T, IndexError>) -> Result<T, IndexError> {
-    catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|panic| {
-        let said = panic.downcast_ref::<&str>().copied();
-        let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason given");
-        Err(IndexError::Unusable { reason: format!("its files are damaged, reading them panicked: {said}") })
-    })
-}
-
-fn read_payload(index: &tantivy::Index) -> Result<Option<Payload>, IndexError> {
-    let Some(payload) = index.load_metas().map_err(tantivy)?.payload else { return Ok(None) };
-    serde_json::from_str(&payload)
-        .map(Some)
-        .map_err(|_| IndexError::Unusable { reason: "its last commit says nothing that can be read".to_owned() })
 }
 
 /// Nothing in these rooms leaves a lock's content half changed when it panics, so a poisoned lock is used on.

@@ -90,6 +90,15 @@ impl State {
         self.revision
     }
 
+    /// The keys of live chunks that have no vector, each once.
+    pub(super) fn unembedded_keys(&self) -> HashSet<VectorKey> {
+        let of_segment = |(reader, segment): (&SegmentReader, &Segment)| {
+            let missing = reader.doc_ids_alive().filter(|&doc| segment.vectors.slot(doc).is_none());
+            missing.map(|doc| segment.columns.key(doc)).collect::<Vec<_>>()
+        };
+        self.segments().flat_map(of_segment).collect()
+    }
+
     fn places(&self) -> &[Place] {
         self.places.get_or_init(|| {
             let mut places = Vec::with_capacity(self.counts.num_embedded);

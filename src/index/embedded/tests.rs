@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use super::opening::FORMAT_VERSION;
 use super::*;
 use crate::index::conformance::desk::{
     Desk, Embedded, LOG, MODEL, NUM_DIMENSIONS, file, key_of, near_in, open, vector_of, words_in,
 };
 use crate::index::{Filter, Scored};
+use crate::workspace::Revision;
 
 const TEXTS: [&str; 3] = ["harbour wall", "tide gauge", "storm drain"];
 
@@ -175,20 +177,58 @@ fn a_row_of_the_wrong_shape_is_asked_for_again() {
 }
 
 #[test]
-fn an_index_of_another_log_model_or_format_is_unusable() {
+fn an_index_of_another_log_or_a_newer_format_is_unusable() {
     let folder = closed();
     assert_eq!(EmbeddedIndex::committed_from(folder.path()), Some((LOG.to_owned(), Revision(2))));
     let other = EmbeddedIndex::open(folder.path(), "other-log", MODEL, NUM_DIMENSIONS, Access::Read);
     assert!(matches!(other, Err(IndexError::Unusable { .. })));
-    let other = EmbeddedIndex::open(folder.path(), LOG, "other-model", NUM_DIMENSIONS, Access::Write);
-    assert!(matches!(other, Err(IndexError::Unusable { .. })));
-    let meta = folder.path().join("postings/meta.json");
+    set_format_version(folder.path(), FORMAT_VERSION + 1);
+    assert!(matches!(try_open(folder.path(), Access::Read), Err(IndexError::Unusable { .. })));
+}
+
+/// The payload's format version in `meta.json` becomes another.
+fn set_format_version(folder: &Path, number: u32) {
+    let meta = folder.join("postings/meta.json");
     let text = fs_err::read_to_string(&meta).unwrap();
     let version = |number: u32| format!("\\\"format_version\\\":{number}");
-    let newer = text.replace(&version(FORMAT_VERSION), &version(FORMAT_VERSION + 1));
-    assert_ne!(newer, text);
-    fs_err::write(&meta, newer).unwrap();
-    assert!(matches!(try_open(folder.path(), Access::Read), Err(IndexError::Unusable { .. })));
+    let other = text.replace(&version(FORMAT_VERSION), &version(number));
+    assert_ne!(other, text);
+    fs_err::write(&meta, other).unwrap();
+}
+
+#[test]
+fn an_index_of_another_model_or_an_older_format_is_outdated_and_serves_as_it_is() {
+    let folder = closed();
+    assert_eq!(open(folder.path(), Access::Read).outdated(), None);
+    // The other model has other dimensions, too.
+    for access in [Access::Read, Access::Write] {
+        let former = EmbeddedIndex::open(folder.path(), LOG, "other-model", NUM_DIMENSIONS + 1, access).unwrap();
+        assert!(former.outdated().is_some_and(|reason| reason.contains(MODEL) && reason.contains("other-model")));
+        assert_eq!(former.model_id(), MODEL);
+        assert_eq!(near_in(&*former.snapshot().unwrap(), TEXTS[0], &Filter::default(), 1), ["a#0"]);
+    }
+    set_format_version(folder.path(), FORMAT_VERSION - 1);
+    let former = open(folder.path(), Access::Write);
+    assert!(former.outdated().is_some_and(|reason| reason.contains("format version")));
+    former
+        .apply(&Batch { revision: Revision(3), replaced: vec![file("c", 3, &["sea fog"])], removed: vec![] })
+        .unwrap();
+    drop(former);
+    let former = open(folder.path(), Access::Read);
+    assert!(former.outdated().is_some(), "what is brought into it does not make it newer");
+    assert_eq!(words_in(&*former.snapshot().unwrap(), "fog", &Filter::default(), 9), ["c#0"]);
+}
+
+#[test]
+fn a_new_index_takes_over_the_vectors_of_its_chunks_and_no_others() {
+    let (old, new) = (closed(), tempfile::tempdir().unwrap());
+    let (old, new) = (open(old.path(), Access::Write), open(new.path(), Access::Write));
+    let chunks = [TEXTS[0], TEXTS[2], "sea fog"];
+    new.apply(&Batch { revision: Revision(1), replaced: vec![file("a", 1, &chunks)], removed: vec![] }).unwrap();
+    assert_eq!((new.adopt_vectors(&old).unwrap(), new.adopt_vectors(&old).unwrap()), (2, 0));
+    let snapshot = new.snapshot().unwrap();
+    assert_eq!(near_in(&*snapshot, TEXTS[2], &Filter::default(), 9).len(), 2);
+    assert_eq!(snapshot.unembedded(9).unwrap().len(), 1);
 }
 
 #[test]

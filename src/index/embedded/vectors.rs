@@ -125,6 +125,12 @@ impl VectorTable {
         self.slots.get(&key).copied()
     }
 
+    /// The vector of a key, where it is known.
+    pub(super) fn code(&self, key: VectorKey) -> Option<Code> {
+        let slot = self.slot(key)?;
+        Some(Code { bytes: self.codes.code(slot).to_vec(), scale: self.codes.scale(slot) })
+    }
+
     /// The codes of all slots that are given out by now.
     pub(super) const fn codes(&self) -> &Codes {
         &self.codes
@@ -215,18 +221,27 @@ impl VectorFile {
         vectors: &[(VectorKey, Vec<f32>)],
         table: &RwLock<VectorTable>,
     ) -> Result<(), IndexError> {
-        let unknown: Vec<&(VectorKey, Vec<f32>)> = {
+        let unknown: Vec<(VectorKey, Code)> = {
             let table = table.read().unwrap_or_else(PoisonError::into_inner);
             if let Some((_, vector)) = vectors.iter().find(|(_, vector)| vector.len() != table.num_dimensions()) {
                 return Err(IndexError::Dimensions { expected: table.num_dimensions(), found: vector.len() });
             }
-            vectors.iter().filter(|(key, _)| table.slot(*key).is_none()).collect()
+            let unknown = vectors.iter().filter(|(key, _)| table.slot(*key).is_none());
+            unknown.map(|(key, vector)| (*key, Code::of(vector))).collect()
         };
+        self.keep(&unknown, table)
+    }
+
+    /// Writes vectors in one row, durably, then makes them part of `table`.
+    pub(super) fn keep(
+        &mut self,
+        vectors: &[(VectorKey, Code)],
+        table: &RwLock<VectorTable>,
+    ) -> Result<(), IndexError> {
         let Some(connection) = &mut self.connection else { return Err(IndexError::ReadOnly) };
-        if !unknown.is_empty() {
+        if !vectors.is_empty() {
             let (mut keys, mut scales, mut codes) = (Vec::new(), Vec::new(), Vec::new());
-            for (key, vector) in unknown {
-                let code = Code::of(vector);
+            for (key, code) in vectors {
                 keys.extend(key.0.to_be_bytes());
                 scales.extend(code.scale.to_be_bytes());
                 codes.extend(code.bytes.iter().map(|byte| byte.cast_unsigned()));

@@ -46,7 +46,7 @@ fn delete(place: &Place, told: &mut fs_err::File, path: &str) {
 fn a_life() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
     let folder = Path::new(&folder);
-    let place = Place::at(&folder.join("files"), &folder.join("data"));
+    let mut place = Place::at(&folder.join("files"), &folder.join("data"));
     let mut told = fs_err::File::create(folder.join("told")).unwrap();
     for round in 0..NUM_ROUNDS {
         place.write(&format!("plain{}.txt", round % 4), paragraph(&word("plain", round)));
@@ -58,7 +58,15 @@ fn a_life() {
         if round % 5 == 4 {
             fs_err::remove_file(place.files.path().join("plain3.txt")).unwrap();
         }
+        // An index is built again over some rounds, and takes over.
+        if round % 6 == 3 {
+            place.begin_rebuild();
+        }
+        place.rebuild_some(2);
         place.run();
+        if round % 6 == 5 {
+            place.finish_rebuild();
+        }
     }
 }
 
@@ -90,7 +98,7 @@ fn live_in(folder: &Path, abort_at: Option<usize>) -> Vec<String> {
 
 /// Everything that queries and listings can see.
 #[derive(Debug, PartialEq)]
-struct Whole {
+pub(super) struct Whole {
     files: Vec<(RelPath, FileState, Option<ContentHash>, u32)>,
     /// In order, so that one that is there twice stands here twice.
     chunks: Vec<(RelPath, u32, Span, ContentHash, String)>,
@@ -100,7 +108,7 @@ struct Whole {
 }
 
 impl Whole {
-    fn of(store: &Store, workspace: &WorkspaceId, index: &dyn Index) -> Self {
+    pub(super) fn of(store: &Store, workspace: &WorkspaceId, index: &dyn Index) -> Self {
         let files = store.files(workspace).unwrap();
         let files = files.into_iter().map(|file| (file.path, file.state, file.content_hash, file.num_chunks)).collect();
         let snapshot = index.snapshot().unwrap();
@@ -131,7 +139,7 @@ impl Whole {
     }
 
     /// What the oracle makes of this place's log.
-    fn by_the_oracle(place: &Place) -> Self {
+    pub(super) fn by_the_oracle(place: &Place) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path(), true).unwrap();
         store.ensure_workspace(&place.workspace, None).unwrap();
@@ -166,7 +174,7 @@ fn survives(abort_at: usize) -> Option<String> {
     let folder = folder_for_a_life();
     let steps = live_in(folder.path(), Some(abort_at));
     let what = format!("step {abort_at}, {:?}", steps.last());
-    let place = Place::at(&folder.path().join("files"), &folder.path().join("data"));
+    let mut place = Place::at(&folder.path().join("files"), &folder.path().join("data"));
     let log = place.store.recent_changes(&place.workspace, 100_000).unwrap();
     for (path, (revision, kind)) in told(folder.path()) {
         let logged = log.iter().find(|change| change.revision == revision);
@@ -181,6 +189,8 @@ fn survives(abort_at: usize) -> Option<String> {
             assert!(found.iter().all(|chunk| chunk.file.path.as_str() != path), "{what}: {path} is shown");
         }
     }
+    place.run();
+    place.finish_rebuild();
     place.run();
     let whole = Whole::of(&place.store, &place.workspace, &place.index);
     assert_eq!(whole, Whole::by_the_oracle(&place), "{what}");
@@ -220,6 +230,10 @@ fn a_process_that_ends_at_any_step_loses_nothing_and_leaves_nothing_twice() {
         "acknowledge: durable",
         "vectors: about to be kept",
         "vectors: kept",
+        "rebuild: committed, not noted",
+        "rebuild: noted",
+        "rebuild: about to swap",
+        "rebuild: swapped",
         "postings: about to name the files",
         "postings: a file that no commit names is about to go",
     ] {

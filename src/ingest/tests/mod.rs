@@ -3,6 +3,7 @@
 mod crash;
 mod failpoints;
 mod files;
+mod rebuild;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -107,7 +108,6 @@ impl Place {
     fn with(files: Folder, data: Folder) -> Self {
         let (store, index) = open(&data);
         let workspace = WorkspaceId::default();
-        store.ensure_workspace(&workspace, None).unwrap();
         let clock = Mutex::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
         Self { files, data, workspace, store, index, clock }
     }
@@ -188,9 +188,14 @@ impl Place {
 
 fn open(data: &Folder) -> (Store, EmbeddedIndex) {
     let store = Store::open(data.path(), true).unwrap();
-    let index =
-        EmbeddedIndex::open(&data.path().join("index"), &store.log_id().unwrap(), MODEL, 2, Access::Write).unwrap();
+    let row = store.ensure_workspace(&WorkspaceId::default(), None).unwrap();
+    let index = open_index(data, &store, row.generation);
     (store, index)
+}
+
+fn open_index(data: &Folder, store: &Store, generation: i64) -> EmbeddedIndex {
+    let folder = data.path().join(format!("index-{generation}"));
+    EmbeddedIndex::open(&folder, &store.log_id().unwrap(), MODEL, 2, Access::Write).unwrap()
 }
 
 fn set(paths: &[&str]) -> BTreeSet<String> {

@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension as _, Row, params};
 use super::{Fingerprint, Store, StoreError, parsed};
 use crate::workspace::{ContentHash, FileCounts, FileEntry, FileState, RelPath, Revision, WorkspaceId};
 
-const SELECT_FILE: &str =
+pub(super) const SELECT_FILE: &str =
     "SELECT path, state, reason, format, title, size, modified_ns, content_hash, revision, num_chunks
      FROM files";
 
@@ -104,7 +104,7 @@ fn known_row(row: &Row<'_>) -> rusqlite::Result<(RelPath, Option<Fingerprint>)> 
     Ok((parsed(row, 0)?, (size >= 0).then_some(known)))
 }
 
-fn file_row(row: &Row<'_>) -> rusqlite::Result<FileEntry> {
+pub(super) fn file_row(row: &Row<'_>) -> rusqlite::Result<FileEntry> {
     let state: String = row.get(1)?;
     let modified_ns: i64 = row.get(6)?;
     Ok(FileEntry {

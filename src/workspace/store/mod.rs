@@ -13,6 +13,7 @@ mod error;
 mod events;
 mod files;
 mod log;
+mod rebuild;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -41,8 +42,12 @@ pub struct WorkspaceRow {
     /// Whether its files are indexed; otherwise they are only listed.
     pub intelligence: bool,
     /// Another number whenever what is kept of the workspace begins anew: of one that was deleted and made again, and of one
-    /// whose intelligence was switched.
+    /// whose intelligence was switched, or whose index was built again.
     pub epoch: i64,
+    /// Which of its indexes serves.
+    pub generation: i64,
+    /// Which is being built beside it, if one is.
+    pub next_generation: Option<i64>,
 }
 
 /// What was found of a file that may have changed.

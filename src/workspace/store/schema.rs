@@ -7,7 +7,10 @@ use rusqlite::Connection;
 use super::{BUSY_TIMEOUT, StoreError, begin};
 
 /// The layout of the tables. Another number was written by another program version.
-pub(super) const VERSION: i64 = 4;
+pub(super) const VERSION: i64 = 5;
+
+/// What makes each layout of the one before.
+const LAYOUTS: [&str; 5] = [LAYOUT_1, FROM_1_TO_2, FROM_2_TO_3, FROM_3_TO_4, FROM_4_TO_5];
 
 /// How long to wait before the next try where SQLite itself does not wait.
 const RETRY_STEP: Duration = Duration::from_millis(5);
@@ -33,13 +36,10 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
     }
     let transaction = begin(connection)?;
     // Looked at again: another process may have done it meanwhile.
-    match version_of(&transaction)? {
-        VERSION => {}
-        0 => transaction.execute_batch(&format!("{LAYOUT_1} {FROM_1_TO_2} {FROM_2_TO_3} {FROM_3_TO_4}"))?,
-        1 => transaction.execute_batch(&format!("{FROM_1_TO_2} {FROM_2_TO_3} {FROM_3_TO_4}"))?,
-        2 => transaction.execute_batch(&format!("{FROM_2_TO_3} {FROM_3_TO_4}"))?,
-        3 => transaction.execute_batch(FROM_3_TO_4)?,
-        found => return Err(StoreError::Version { found, expected: VERSION }),
+    let found = version_of(&transaction)?;
+    let missing = usize::try_from(found).ok().and_then(|found| LAYOUTS.get(found..));
+    for step in missing.ok_or(StoreError::Version { found, expected: VERSION })? {
+        transaction.execute_batch(step)?;
     }
     transaction.commit()?;
     Ok(())
@@ -86,3 +86,14 @@ const FROM_3_TO_4: &str = "
     ALTER TABLE workspaces ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
     CREATE TABLE deleted_workspaces (name TEXT PRIMARY KEY) WITHOUT ROWID;
     PRAGMA user_version = 4;";
+
+/// Which of a workspace's indexes serves and which is being built beside it, and the files that the latter holds, each with what
+/// its row in `files` becomes when it serves.
+const FROM_4_TO_5: &str = "
+    ALTER TABLE workspaces ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE workspaces ADD COLUMN next_generation INTEGER;
+    CREATE TABLE rebuilt (
+        workspace TEXT NOT NULL, path TEXT NOT NULL, state TEXT NOT NULL, reason TEXT, format TEXT, title TEXT,
+        content_hash BLOB, revision INTEGER NOT NULL, num_chunks INTEGER NOT NULL,
+        PRIMARY KEY (workspace, path)) WITHOUT ROWID;
+    PRAGMA user_version = 5;";

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use super::{Store, StoreError, WorkspaceRow, begin, parsed};
 use crate::workspace::WorkspaceId;
 
-const SELECT_WORKSPACE: &str = "SELECT name, root, intelligence, epoch FROM workspaces";
+const SELECT_WORKSPACE: &str = "SELECT name, root, intelligence, epoch, generation, next_generation FROM workspaces";
 
 impl Store {
     /// All workspaces by name.
@@ -93,10 +93,12 @@ impl Store {
         let mut connection = self.writer()?;
         let transaction = begin(&mut connection)?;
         let changed = transaction.execute(
-            "UPDATE workspaces SET intelligence = ?2, epoch = random() WHERE name = ?1 AND intelligence <> ?2",
+            "UPDATE workspaces SET intelligence = ?2, epoch = random(), next_generation = NULL
+             WHERE name = ?1 AND intelligence <> ?2",
             params![id.as_str(), intelligence],
         )?;
         if changed > 0 {
+            transaction.execute("DELETE FROM rebuilt WHERE workspace = ?1", [id.as_str()])?;
             super::log::forget(&transaction, id, true)?;
         }
         let row = find(&transaction, id)?.ok_or_else(|| StoreError::UnknownWorkspace { id: id.clone() })?;
@@ -115,7 +117,7 @@ impl Store {
         if transaction.execute("DELETE FROM workspaces WHERE name = ?1", [id.as_str()])? == 0 {
             return Err(StoreError::UnknownWorkspace { id: id.clone() });
         }
-        for table in ["changes", "files", "events"] {
+        for table in ["changes", "files", "events", "rebuilt"] {
             transaction.execute(&format!("DELETE FROM {table} WHERE workspace = ?1"), [id.as_str()])?;
         }
         transaction.execute("INSERT OR IGNORE INTO deleted_workspaces VALUES (?1)", [id.as_str()])?;
@@ -185,5 +187,7 @@ fn workspace_row(row: &Row<'_>) -> rusqlite::Result<WorkspaceRow> {
         root: row.get::<_, Option<String>>(1)?.map(PathBuf::from),
         intelligence: row.get(2)?,
         epoch: row.get(3)?,
+        generation: row.get(4)?,
+        next_generation: row.get(5)?,
     })
 }

@@ -1,0 +1,210 @@
+//! The models and indexes that are open, and the folders that indexes are in.
+//!
+//! # Invariants
+//! - Of a workspace's indexes the store says which one serves, and each is in a folder of its own; so a crash never leaves half of
+//!   a change from one to another.
+//! - What cannot be used is begun anew by the process that indexes. What is only outdated serves until another is built.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Engine, EngineError, lock};
+use crate::embed::{self, OpenModel};
+use crate::index::embedded::{Access, EmbeddedIndex};
+use crate::index::{Index as _, IndexError};
+use crate::workspace::{Store, WorkspaceId, WorkspaceRow};
+
+/// What the folders of later indexes are called, before the number.
+const LATER: &str = "index-";
+
+impl Engine {
+    /// The configured model, opened at first need. A missing runtime is not an error: it is in [`OpenModel::embedder`].
+    pub(super) fn model(&self) -> Result<&Arc<OpenModel>, EngineError> {
+        if let Some(model) = self.model.get() {
+            return Ok(model);
+        }
+        let model = embed::open(&self.data_folder, self.config.model.as_deref(), &self.model_options())?;
+        Ok(self.model.get_or_init(|| Arc::new(model)))
+    }
+
+    /// The model that an index is of, by its id: the configured one, or the one that was configured before. `None` where that
+    /// cannot be opened any more.
+    pub(super) fn model_of(&self, model_id: &str) -> Result<Option<Arc<OpenModel>>, EngineError> {
+        let model = self.model()?;
+        if model.model_id == model_id {
+            return Ok(Some(Arc::clone(model)));
+        }
+        let mut former = lock(&self.former_models);
+        if let Some(known) = former.get(model_id) {
+            return Ok(known.clone());
+        }
+        let open = |name: String| embed::open(&self.data_folder, Some(&name), &self.model_options());
+        let opened = embed::name_of(&self.data_folder, model_id)?.map(open).transpose();
+        let opened = opened.unwrap_or_else(|error| {
+            tracing::warn!(%error, model_id, "the model that an index is of cannot be opened");
+            None
+        });
+        let opened = opened.map(Arc::new);
+        former.insert(model_id.to_owned(), opened.clone());
+        Ok(opened)
+    }
+
+    fn model_options(&self) -> embed::OpenOptions {
+        let mut options = embed::OpenOptions::from_env(&self.data_folder);
+        options.progress = Arc::clone(&self.fetch_progress);
+        if let Some(folder) = &self.runtime_folder {
+            options.runtime.dir.clone_from(folder);
+        }
+        options
+    }
+
+    pub(super) fn folder_of(&self, id: &WorkspaceId) -> PathBuf {
+        self.data_folder.join("workspaces").join(id.as_str())
+    }
+
+    /// The folder of one of a workspace's indexes: the first is beside the files, each later one in a folder of its number.
+    fn folder_of_index(&self, id: &WorkspaceId, generation: i64) -> PathBuf {
+        let folder = self.folder_of(id);
+        if generation == 0 { folder } else { folder.join(format!("{LATER}{generation}")) }
+    }
+
+    fn open_index(&self, id: &WorkspaceId, generation: i64, access: Access) -> Result<EmbeddedIndex, EngineError> {
+        let identity = embed::identify(&self.data_folder, self.config.model.as_deref())?;
+        let (folder, log_id) = (self.folder_of_index(id, generation), self.store.log_id()?);
+        Ok(EmbeddedIndex::open(&folder, &log_id, &identity.model_id, identity.num_dimensions, access)?)
+    }
+
+    /// The index of a workspace in this epoch or a later one. A writer that finds an unusable one begins a new one and has every
+    /// file read again; for an outdated one it has another built beside it.
+    pub(super) fn index(&self, id: &WorkspaceId, epoch: i64) -> Result<Arc<EmbeddedIndex>, EngineError> {
+        let mut indexes = lock(&self.indexes);
+        if let Some((of, index)) = indexes.get(id)
+            && *of == epoch
+        {
+            return Ok(Arc::clone(index));
+        }
+        // Asked under the lock: what is deleted or switched off gets no index any more.
+        let row = self.store.workspace(id)?;
+        if !row.intelligence {
+            return Err(IndexError::Missing.into());
+        }
+        if let Some((of, index)) = indexes.get(id)
+            && *of == row.epoch
+        {
+            return Ok(Arc::clone(index));
+        }
+        let index = if self.is_writer() {
+            self.open_to_write(&row)?
+        } else {
+            self.open_index(id, row.generation, Access::Read)?
+        };
+        // The index first: what it holds was in the log before, if it is of this log.
+        let committed = index.snapshot()?.revision();
+        if committed > self.store.newest_revision()? {
+            let reason = "it is newer than `pincite.db`".to_owned();
+            return Err(IndexError::Unusable { reason }.into());
+        }
+        if self.is_writer() {
+            // An index that is behind what was acknowledged has lost commits: the files say it all again.
+            if committed < self.store.acknowledged_revision(id)? {
+                self.store.forget_contents(id)?;
+            }
+            if let Some(reason) = index.outdated() {
+                tracing::info!(workspace = %id, reason, "the index serves until another is built");
+                self.store.begin_rebuild(id)?;
+            }
+        }
+        let index = Arc::new(index);
+        indexes.insert(id.clone(), (row.epoch, Arc::clone(&index)));
+        Ok(index)
+    }
+
+    fn open_to_write(&self, row: &WorkspaceRow) -> Result<EmbeddedIndex, EngineError> {
+        self.remove_other_indexes(row)?;
+        let (id, folder) = (&row.id, self.folder_of_index(&row.id, row.generation));
+        let open = || self.open_index(id, row.generation, Access::Write);
+        match open() {
+            Err(EngineError::Index(IndexError::Unusable { reason })) => {
+                tracing::warn!(workspace = %id, %reason, "the index cannot be used and is built again from the files");
+                EmbeddedIndex::discard(&folder)?;
+                let reopened = match open() {
+                    Err(EngineError::Index(IndexError::Unusable { .. })) => {
+                        EmbeddedIndex::discard_vectors(&folder)?;
+                        open()?
+                    }
+                    other => other?,
+                };
+                self.store.forget_contents(id)?;
+                Ok(reopened)
+            }
+            other => other,
+        }
+    }
+
+    /// The index that is being built beside the one that serves. One that cannot be gone on with is begun anew.
+    pub(super) fn next_index(&self, id: &WorkspaceId, generation: i64) -> Result<EmbeddedIndex, EngineError> {
+        let open = || self.open_index(id, generation, Access::Write);
+        match open() {
+            // What is noted as built must be in it, and the configuration may have changed again.
+            Ok(index)
+                if index.outdated().is_none() && index.snapshot()?.revision() >= self.store.built_revision(id)? =>
+            {
+                return Ok(index);
+            }
+            Ok(_) | Err(EngineError::Index(IndexError::Unusable { .. })) => {}
+            Err(error) => return Err(error),
+        }
+        self.store.restart_rebuild(id)?;
+        fs_err::remove_dir_all(self.folder_of_index(id, generation)).map_err(EngineError::Io)?;
+        open()
+    }
+
+    /// Removes what is left of indexes that neither serve nor are being built.
+    pub(super) fn remove_other_indexes(&self, row: &WorkspaceRow) -> Result<(), EngineError> {
+        let folder = self.folder_of(&row.id);
+        if row.generation > 0 {
+            EmbeddedIndex::discard(&folder)?;
+            EmbeddedIndex::discard_vectors(&folder)?;
+        }
+        if !folder.exists() {
+            return Ok(());
+        }
+        for entry in fs_err::read_dir(&folder).map_err(EngineError::Io)? {
+            let entry = entry.map_err(EngineError::Io)?;
+            let name = entry.file_name();
+            let Some(number) = name.to_str().and_then(|name| name.strip_prefix(LATER)) else { continue };
+            let number = number.parse::<i64>().ok();
+            if number.is_none_or(|number| number != row.generation && Some(number) != row.next_generation) {
+                fs_err::remove_dir_all(entry.path()).map_err(EngineError::Io)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes all postings of a workspace, and leaves the vectors of the index that served: they are true of any index.
+    pub(super) fn discard_indexes(&self, row: &WorkspaceRow) -> Result<(), EngineError> {
+        EmbeddedIndex::discard(&self.folder_of_index(&row.id, row.generation))?;
+        self.remove_other_indexes(row)
+    }
+}
+
+/// A log that was put back from an older copy gives revisions again that an index has already seen with other content, so
+/// before it gives any it becomes another log, and the indexes are built again.
+pub(super) fn distrust_newer(data_folder: &std::path::Path, store: &Store) -> Result<(), EngineError> {
+    let log_id = store.log_id()?;
+    let Ok(workspaces) = fs_err::read_dir(data_folder.join("workspaces")) else { return Ok(()) };
+    for folder in workspaces {
+        let folder = folder.map_err(EngineError::Io)?.path();
+        let within = fs_err::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        for folder in within.chain([folder.clone()]) {
+            // The index first, as another process may log and commit meanwhile.
+            let Some((of_log, committed)) = EmbeddedIndex::committed_from(&folder) else { continue };
+            if of_log == log_id && committed > store.newest_revision()? {
+                tracing::warn!(folder = %folder.display(), "the index is newer than the log: all indexes are built again");
+                store.renew_log_id()?;
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,202 @@
+//! One workspace's part of the line: its index, what of it is to be embedded, and the index that is being built beside it.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, MutexGuard};
+use std::time::{Duration, Instant};
+
+use super::rebuild::{Next, Site};
+use super::{Engine, EngineError};
+use crate::embed::OpenModel;
+use crate::error::Advice as _;
+use crate::index::embedded::EmbeddedIndex;
+use crate::index::{Index as _, VectorKey};
+use crate::ingest::{self, BatchLimits, LineReport};
+use crate::workspace::{Priority, WorkspaceId, WorkspaceRow};
+
+/// How long a workspace rests after an error.
+pub(super) const REST: Duration = Duration::from_secs(1);
+/// Chunks that are embedded before the line looks for newer changes: about a tenth of a second.
+const EMBED_SLICE: usize = 8;
+/// The same right after interactive changes, whose chunks they are: as many as a file of 10 KB has.
+pub(super) const URGENT_SLICE: usize = 16;
+
+/// What the line knows of one workspace.
+pub(super) struct Lane {
+    pub root: PathBuf,
+    pub epoch: i64,
+    /// None where files are only listed.
+    serving: Option<Serving>,
+    /// The index that is being built.
+    next: Option<Next>,
+    /// Chunks to embed next, newest files first, from the back.
+    waiting: Vec<(VectorKey, String)>,
+    /// Whether the index may hold chunks without a vector that are not in `waiting`.
+    may_miss_vectors: bool,
+    /// Whether the file table is known to say what the index holds.
+    is_trusted: bool,
+    /// When it is tried again after an error.
+    pub rests_until: Option<Instant>,
+}
+
+/// The index that serves.
+struct Serving {
+    index: Arc<EmbeddedIndex>,
+    /// The model it is of; another one where that cannot be opened any more, and then nothing is embedded.
+    model: Arc<OpenModel>,
+}
+
+impl Serving {
+    fn of(engine: &Engine, index: Arc<EmbeddedIndex>) -> Result<Self, EngineError> {
+        let model = engine.serving_model(&index)?;
+        Ok(Self { index, model })
+    }
+
+    fn embeds(&self) -> bool {
+        self.model.embedder.is_ok() && self.model.model_id == self.index.model_id()
+    }
+}
+
+impl Lane {
+    /// The lane of a workspace. `alone` is the lock that keeps batches from being in work.
+    pub(super) fn open(
+        engine: &Engine,
+        row: &WorkspaceRow,
+        root: &Path,
+        alone: &MutexGuard<'_, ()>,
+    ) -> Result<Self, EngineError> {
+        let serving = if row.intelligence {
+            Some(Serving::of(engine, engine.index(&row.id, row.epoch)?)?)
+        } else {
+            engine.remove_index(&row.id, alone)?;
+            None
+        };
+        let mut lane = Self {
+            root: root.to_owned(),
+            epoch: row.epoch,
+            serving,
+            next: None,
+            waiting: Vec::new(),
+            may_miss_vectors: true,
+            is_trusted: false,
+            rests_until: None,
+        };
+        lane.open_next(engine, row)?;
+        Ok(lane)
+    }
+
+    /// Opens the index that is to be built beside the one that serves, where one is wanted.
+    pub(super) fn open_next(&mut self, engine: &Engine, row: &WorkspaceRow) -> Result<(), EngineError> {
+        if let (Some(generation), None, Some(_)) = (row.next_generation, &self.next, &self.serving) {
+            self.next = Some(Next::open(engine, &row.id, generation)?);
+        }
+        Ok(())
+    }
+
+    /// Whether there is something to do that no change in the store tells of.
+    pub(super) fn has_work_left(&self) -> bool {
+        self.rests_until.is_none() && (self.may_miss_vectors || self.next.is_some())
+    }
+
+    /// Does `work` unless the workspace rests; an error lets it rest.
+    pub(super) fn attempt(
+        &mut self,
+        engine: &Engine,
+        id: &WorkspaceId,
+        work: impl FnOnce(&mut Self) -> Result<bool, EngineError>,
+    ) -> bool {
+        if self.rests_until.is_some_and(|until| until > Instant::now()) {
+            return false;
+        }
+        let was_resting = self.rests_until.take().is_some();
+        match self.prepare(engine, id).and_then(|()| work(self)) {
+            Ok(worked) => worked,
+            Err(error) => {
+                if !was_resting {
+                    tracing::error!(workspace = %id, %error, hint = error.hint(), "changes cannot be brought in for now");
+                }
+                self.is_trusted = false;
+                self.rests_until = Some(Instant::now() + REST);
+                false
+            }
+        }
+    }
+
+    fn prepare(&mut self, engine: &Engine, id: &WorkspaceId) -> Result<(), EngineError> {
+        if let Some(Serving { index, model }) = self.serving.as_ref().filter(|_| !self.is_trusted) {
+            ingest::distrust_unacknowledged(&engine.line(id, &self.root, &**index, index.model_id(), model))?;
+            self.is_trusted = true;
+        }
+        Ok(())
+    }
+
+    /// Brings in one small batch of changes of this priority.
+    pub(super) fn index(&mut self, engine: &Engine, id: &WorkspaceId, priority: Priority) -> Result<bool, EngineError> {
+        if engine.store.first_pending(id, priority)?.is_none() {
+            return Ok(false);
+        }
+        // A folder that is away, as on a disk that is not mounted, has not lost its files.
+        ingest::canonical_folder(&self.root)?;
+        let Some(Serving { index, model }) = &self.serving else {
+            return Ok(ingest::list_some(&engine.store, id, &self.root)? > 0);
+        };
+        let mut report = LineReport::default();
+        let line = engine.line(id, &self.root, &**index, index.model_id(), model);
+        let num_done = match priority {
+            Priority::Interactive => ingest::index_interactive(&line, &mut report)?,
+            Priority::Backfill => ingest::index_backfill(&line, BatchLimits::BESIDE_OTHERS, &mut report)?,
+        };
+        self.waiting.clear();
+        self.may_miss_vectors = true;
+        Ok(num_done > 0)
+    }
+
+    /// Embeds a slice of what has no vector yet.
+    pub(super) fn embed(&mut self, most: usize) -> Result<bool, EngineError> {
+        let Some(Serving { index, model }) = self.serving.as_ref().filter(|serving| serving.embeds()) else {
+            self.may_miss_vectors = false;
+            return Ok(false);
+        };
+        if self.waiting.is_empty() {
+            if !self.may_miss_vectors {
+                return Ok(false);
+            }
+            self.waiting = index.snapshot()?.unembedded(ingest::EMBED_BATCH)?;
+            self.waiting.reverse();
+            if self.waiting.is_empty() {
+                self.may_miss_vectors = false;
+                return Ok(false);
+            }
+        }
+        let slice: Vec<_> = self.waiting.split_off(self.waiting.len().saturating_sub(most));
+        if let Ok(embedder) = &model.embedder {
+            ingest::embed(&**index, &**embedder, &slice)?;
+        }
+        Ok(true)
+    }
+
+    /// Embeds a slice of what nobody waits for, unless another model's index is about to take over.
+    pub(super) fn embed_backlog(&mut self) -> Result<bool, EngineError> {
+        let is_outdated = self.serving.as_ref().is_some_and(|serving| serving.index.outdated().is_some());
+        if self.next.is_some() && is_outdated {
+            self.may_miss_vectors = false;
+            return Ok(false);
+        }
+        self.embed(EMBED_SLICE)
+    }
+
+    /// Goes on with the index that is being built, and lets it take over when it is done.
+    pub(super) fn rebuild(&mut self, engine: &Engine, id: &WorkspaceId) -> Result<bool, EngineError> {
+        let (Some(Serving { index, .. }), Some(next)) = (&self.serving, &mut self.next) else { return Ok(false) };
+        ingest::canonical_folder(&self.root)?;
+        let model = engine.model()?;
+        let at = Site { engine, id, epoch: self.epoch, root: &self.root, live: index, model };
+        if next.step(&at, BatchLimits::BESIDE_OTHERS, EMBED_SLICE)? {
+            return Ok(true);
+        }
+        if let Some(next) = self.next.take() {
+            // The lane is opened again then: the workspace is in another epoch.
+            engine.take_index_over(&at, next)?;
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,103 @@
+//! The index that is built beside the one that serves: file by file, from what the file table knows, until both hold the same.
+//!
+//! Changes go on to be brought into the index that serves, and this walk takes up what has become another file behind it. What
+//! it reads is what the file table knows: a file that has changed without a word in the log gets one, and is taken up when its
+//! change has been brought in.
+
+use rayon::prelude::*;
+
+use super::IngestError;
+use super::read::{ReadError, read_file};
+use super::worker::{BatchLimits, Line, NEVER, Prepared, files_within, read_in, unreadable};
+use crate::failpoint;
+use crate::index::Batch;
+use crate::workspace::{Change, ChangeKind, FileEntry, Fingerprint, Observation, Outcome, Priority, RelPath, Revision};
+
+/// A walk over the files of a workspace that brings them into its new index.
+#[derive(Debug, Default)]
+pub struct Rebuild {
+    /// Where the walk is.
+    after: Option<RelPath>,
+}
+
+/// What became of one file.
+enum Built {
+    Prepared(Prepared),
+    /// It is not what the file table knows.
+    Changed(Observation),
+}
+
+impl Rebuild {
+    /// Brings some files into the index of `line`, which does not serve yet, and returns how many: 0 where it holds all that
+    /// can be held now, and [`Store::swap`](crate::workspace::Store::swap) may be tried.
+    ///
+    /// # Errors
+    /// When the index or the store refuses; the batch is done again next time.
+    pub fn some(&mut self, line: &Line<'_>, epoch: i64, limits: BatchLimits) -> Result<usize, IngestError> {
+        let obsolete = line.store.obsolete(line.workspace, limits.max_files)?;
+        let mut files = line.store.unbuilt(line.workspace, self.after.as_ref(), limits.max_files)?;
+        if files.is_empty() && self.after.is_some() {
+            // What has changed behind the walk.
+            self.after = None;
+            files = line.store.unbuilt(line.workspace, None, limits.max_files)?;
+        }
+        let sizes: Vec<u64> = files.iter().map(|file| file.size).collect();
+        files.truncate(files_within(&sizes, limits.max_bytes));
+        let num_done = obsolete.len() + files.len();
+        if num_done > 0 {
+            build(line, epoch, obsolete, &files)?;
+        }
+        if let Some(last) = files.pop() {
+            self.after = Some(last.path);
+        }
+        Ok(num_done)
+    }
+}
+
+fn build(line: &Line<'_>, epoch: i64, obsolete: Vec<RelPath>, files: &[FileEntry]) -> Result<(), IngestError> {
+    let built: Vec<Built> = files.par_iter().map(|file| build_file(line, file)).collect();
+    let mut outcomes: Vec<Outcome> = obsolete.iter().cloned().map(Outcome::Gone).collect();
+    let mut batch = Batch { removed: obsolete, ..Batch::default() };
+    let mut changed = Vec::new();
+    for file in built {
+        match file {
+            Built::Changed(observation) => changed.push(observation),
+            Built::Prepared(prepared) => outcomes.push(prepared.into(&mut batch)),
+        }
+    }
+    let revision = |outcome: &Outcome| match outcome {
+        Outcome::File(entry, _) => entry.revision,
+        Outcome::Gone(_) => Revision::default(),
+    };
+    batch.revision = outcomes.iter().map(revision).max().unwrap_or_default();
+    line.index.apply(&batch)?;
+    failpoint::reach("rebuild: committed, not noted");
+    line.store.note_built(line.workspace, epoch, &outcomes)?;
+    if !changed.is_empty() {
+        line.store.log(line.workspace, &changed, Priority::Backfill)?;
+    }
+    Ok(())
+}
+
+fn build_file(line: &Line<'_>, file: &FileEntry) -> Built {
+    let observed = |kind, fingerprint| {
+        Built::Changed(Observation { path: file.path.clone(), kind, fingerprint, is_new_content: false })
+    };
+    let change =
+        Change { revision: file.revision, path: file.path.clone(), kind: ChangeKind::Modified, at: file.modified };
+    match read_file(line.root, &file.path, line.max_file_bytes) {
+        Ok(content) if file.content_hash == Some(content.content_hash) => {
+            Built::Prepared(read_in(line, &change, &content))
+        }
+        Ok(content) => observed(ChangeKind::Modified, content.fingerprint),
+        Err(ReadError::Gone | ReadError::NotAFile { .. }) => {
+            observed(ChangeKind::Deleted, Fingerprint { size: 0, modified_ns: 0 })
+        }
+        // As it was when it was last tried.
+        Err(error) if file.content_hash.is_none() => Built::Prepared(unreadable(line, &change, &error)),
+        Err(error) => {
+            tracing::warn!(path = %file.path, %error, "a file cannot be read any more");
+            observed(ChangeKind::Modified, NEVER)
+        }
+    }
+}
