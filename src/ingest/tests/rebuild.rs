@@ -118,14 +118,14 @@ fn a_file_whose_change_is_pending_when_the_new_index_takes_over_is_hidden_and_th
     assert!(place.rebuild_some(10));
     place.write("a.md", paragraph("plainfir"));
     place.run();
-    // Back at what the new index was built from, and not yet brought in; the new index holds the old text of `a.md` then.
-    place.write("a.md", paragraph("plainash"));
+    // Touched, and not yet brought in: the file table knows this text, and the new index holds the one before.
+    place.write("a.md", paragraph("plainfir"));
     fs_err::remove_file(place.files.path().join("b.md")).unwrap();
     place.scan();
     assert!(place.swap());
     assert_eq!(place.store.superseded(&place.workspace).unwrap().len(), 2, "both are hidden");
     place.run();
-    assert_eq!((place.with_words("plainash"), place.with_words("plainfir plainelm")), (set(&["a.md"]), set(&[])));
+    assert_eq!((place.with_words("plainfir"), place.with_words("plainash plainelm")), (set(&["a.md"]), set(&[])));
     assert_is_as_the_oracle_has_it(&place, "");
 }
 
@@ -144,8 +144,8 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        4 => (0..4_u8, 0..6_u8).prop_map(|(file, word)| Step::Write(file, word)),
-        2 => (0..4_u8).prop_map(Step::Remove),
+        4 => (0..3_u8, 0..3_u8).prop_map(|(file, word)| Step::Write(file, word)),
+        1 => (0..3_u8).prop_map(Step::Remove),
         3 => Just(Step::Scan),
         3 => Just(Step::Index),
         2 => Just(Step::Begin),
@@ -156,13 +156,13 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_happens_while_an_index_is_built_again_the_outcome_is_that_of_the_log(
         steps in proptest::collection::vec(step(), 1..40),
     ) {
-        let words = ["plainash", "plainelm", "plainfir", "plainoak", "plainyew", "plainbay"];
+        let words = ["plainash", "plainelm", "plainfir"];
         let mut place = Place::new();
         for step in &steps {
             match *step {
