@@ -16,6 +16,7 @@ mod event;
 mod line;
 mod query;
 mod read;
+mod reconcile;
 mod runner;
 mod sources;
 mod status;
@@ -112,6 +113,7 @@ impl Engine {
         let config = Config::load(&data_folder)?;
         let store = Store::open(&data_folder, access != Access::Read)?;
         if access != Access::Read {
+            store.check()?;
             distrust_newer_indexes(&data_folder, &store)?;
         }
         Ok(Self {
@@ -244,6 +246,7 @@ impl Engine {
             if committed < self.store.acknowledged_revision(id)? {
                 self.store.forget_contents(id)?;
             }
+            self.reconcile(id, &index)?;
         }
         let index = Arc::new(index);
         indexes.insert(id.clone(), (row.epoch, Arc::clone(&index)));

@@ -19,6 +19,7 @@ mod stepping;
 mod tests;
 mod vectors;
 
+use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -232,6 +233,19 @@ impl EmbeddedIndex {
             }
         }
         Ok(())
+    }
+
+    /// The files that chunks are of, as they are named: read from a column of each segment.
+    ///
+    /// # Errors
+    /// When the files on disk are damaged.
+    pub fn paths(&self) -> Result<BTreeSet<String>, IndexError> {
+        let state = Arc::clone(&lock(&self.state).state);
+        let mut live = BTreeSet::new();
+        for (reader, _) in state.segments() {
+            segment::add_live_paths(reader, &mut live)?;
+        }
+        Ok(live)
     }
 
     fn committed(&self) -> Option<Vec<u8>> {

@@ -70,6 +70,20 @@ impl Store {
         Ok(statement.query_row(params![workspace.as_str(), path.as_str()], file_row).optional()?)
     }
 
+    /// How many chunks each file of a workspace has in the index; `None` of files with a change that is pending, as then the
+    /// index may be ahead.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn chunk_counts(&self, workspace: &WorkspaceId) -> Result<Vec<(RelPath, Option<u32>)>, StoreError> {
+        let connection = self.reader();
+        let mut statement = connection.prepare_cached(
+            "SELECT path, CASE state WHEN 'pending' THEN NULL ELSE num_chunks END FROM files WHERE workspace = ?1",
+        )?;
+        let rows = statement.query_map([workspace.as_str()], |row| Ok((parsed(row, 0)?, row.get(1)?)))?;
+        rows.map(|row| row.map_err(StoreError::from)).collect()
+    }
+
     /// How many files of a workspace are in each state.
     ///
     /// # Errors

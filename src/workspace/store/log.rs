@@ -325,7 +325,37 @@ impl Store {
         transaction.commit()?;
         Ok(())
     }
+
+    /// As [`Store::forget_contents`], of these files.
+    ///
+    /// # Errors
+    /// Nothing is changed then.
+    pub fn forget_contents_of(&self, workspace: &WorkspaceId, paths: &[RelPath]) -> Result<(), StoreError> {
+        let mut connection = self.writer()?;
+        let transaction = begin(&mut connection)?;
+        let fingerprint = Fingerprint { size: 0, modified_ns: 0 };
+        let modified = |path: &RelPath| Observation {
+            path: path.clone(),
+            kind: ChangeKind::Modified,
+            fingerprint,
+            is_new_content: true,
+        };
+        insert(&transaction, workspace, &paths.iter().map(modified).collect::<Vec<_>>(), Priority::Backfill)?;
+        {
+            let mut forget =
+                transaction.prepare_cached(&format!("{FORGET_FILES} WHERE workspace = ?1 AND path = ?2"))?;
+            for path in paths {
+                forget.execute([workspace.as_str(), path.as_str()])?;
+            }
+        }
+        transaction.commit()?;
+        Ok(())
+    }
 }
+
+/// Nothing is known of what these files hold.
+const FORGET_FILES: &str = "UPDATE files SET state = 'pending', known_size = -1, known_modified_ns = -1,
+     content_hash = NULL, title = NULL, format = NULL, num_chunks = 0";
 
 /// As [`Store::forget_contents`]. Files of which nothing is known and a change is pending are to be read anyway; they are logged
 /// only where `logs_all`, as when that change may be in work at this moment, in another way than from now on.
@@ -337,12 +367,7 @@ pub(super) fn forget(transaction: &Transaction<'_>, workspace: &WorkspaceId, log
          WHERE workspace = ?1 AND (?3 OR state <> 'pending' OR content_hash IS NOT NULL) ORDER BY path",
         params![workspace.as_str(), now, logs_all],
     )?;
-    transaction.execute(
-        "UPDATE files SET state = 'pending', known_size = -1, known_modified_ns = -1, content_hash = NULL, title = NULL,
-             format = NULL, num_chunks = 0
-         WHERE workspace = ?1",
-        [workspace.as_str()],
-    )?;
+    transaction.execute(&format!("{FORGET_FILES} WHERE workspace = ?1"), [workspace.as_str()])?;
     Ok(())
 }
 
