@@ -16,7 +16,8 @@ use crate::extract::{Document, ExtractError, Hints, extract};
 use crate::failpoint;
 use crate::index::{Batch, ChunkPlace, ChunkRecord, FileFacts, Index, VectorKey};
 use crate::workspace::{
-    Change, ChangeKind, ContentHash, FileEntry, FileState, Fingerprint, Outcome, Priority, RelPath, Store, WorkspaceId,
+    Change, ChangeKind, ContentHash, FileEntry, FileState, Fingerprint, Known, Outcome, Priority, RelPath, Store,
+    WorkspaceId,
 };
 
 /// How much is brought in at once: what becomes visible together, and what is held in memory at a time.
@@ -154,7 +155,7 @@ pub fn list_some(store: &Store, workspace: &WorkspaceId, root: &Path) -> Result<
     let outcome = |change: &Change| match super::write::fingerprint_of(root, &change.path) {
         Some(seen) if change.kind != ChangeKind::Deleted => {
             let reason = "the workspace's intelligence is off".to_owned();
-            Outcome::File(entry(change, &seen, FileState::Listed, Some(reason)), seen)
+            Outcome::File(entry(change, &seen, FileState::Listed, Some(reason)), seen.into())
         }
         _ => Outcome::Gone(change.path.clone()),
     };
@@ -224,11 +225,11 @@ fn files_within(sizes: &[u64], max_bytes: u64) -> usize {
 /// What became of one change.
 enum Prepared {
     /// New content, with its chunks.
-    Indexed(FileEntry, Fingerprint, Vec<ChunkRecord>),
+    Indexed(FileEntry, Known, Vec<ChunkRecord>),
     /// What was already indexed; only the fingerprint is new.
-    Unchanged(FileEntry, Fingerprint),
+    Unchanged(FileEntry, Known),
     /// No text to index, for the reason in the entry.
-    Textless(FileEntry, Fingerprint),
+    Textless(FileEntry, Known),
     /// No file.
     Gone(RelPath),
 }
@@ -241,19 +242,19 @@ fn index_batch(line: &Line<'_>, changes: &[Change], report: &mut LineReport) -> 
     let mut outcomes = Vec::with_capacity(prepared.len());
     for file in prepared {
         match file {
-            Prepared::Indexed(entry, fingerprint, chunks) => {
+            Prepared::Indexed(entry, known, chunks) => {
                 report.num_indexed += 1;
                 report.num_chunks += chunks.len();
                 batch.replaced.push((entry.path.clone(), chunks));
-                outcomes.push(Outcome::File(entry, fingerprint));
+                outcomes.push(Outcome::File(entry, known));
             }
-            Prepared::Unchanged(entry, fingerprint) => {
+            Prepared::Unchanged(entry, known) => {
                 report.num_unchanged += 1;
-                outcomes.push(Outcome::File(entry, fingerprint));
+                outcomes.push(Outcome::File(entry, known));
             }
-            Prepared::Textless(entry, fingerprint) => {
+            Prepared::Textless(entry, known) => {
                 batch.removed.push(entry.path.clone());
-                outcomes.push(Outcome::File(entry, fingerprint));
+                outcomes.push(Outcome::File(entry, known));
             }
             Prepared::Gone(path) => {
                 report.num_removed += 1;
@@ -289,7 +290,7 @@ fn prepare(line: &Line<'_>, change: &Change) -> Result<Prepared, IngestError> {
             tracing::warn!(%path, %error, "a file cannot be read");
             let seen = fs_err::symlink_metadata(path.under(line.root)).map(|metadata| fingerprint_of(&metadata));
             let entry = entry(change, &seen.unwrap_or(NEVER), FileState::Failed, Some(error.reason()));
-            return Ok(Prepared::Textless(entry, NEVER));
+            return Ok(Prepared::Textless(entry, NEVER.into()));
         }
     };
     let fingerprint = content.fingerprint;
@@ -303,7 +304,7 @@ fn prepare(line: &Line<'_>, change: &Change) -> Result<Prepared, IngestError> {
             modified: timestamp(fingerprint.modified_ns),
             ..known
         };
-        return Ok(Prepared::Unchanged(entry, fingerprint));
+        return Ok(Prepared::Unchanged(entry, content.known()));
     }
     Ok(read_in(line, change, &content))
 }
@@ -314,7 +315,7 @@ fn read_in(line: &Line<'_>, change: &Change, content: &FileContent) -> Prepared 
     let textless = |state, reason: Option<String>| {
         let mut entry = entry(change, &fingerprint, state, reason);
         entry.content_hash = Some(content.content_hash);
-        Prepared::Textless(entry, fingerprint)
+        Prepared::Textless(entry, content.known())
     };
     let document = match extract_contained(&content.bytes, path) {
         Ok(document) => document,
@@ -335,7 +336,7 @@ fn read_in(line: &Line<'_>, change: &Change, content: &FileContent) -> Prepared 
     entry.title = document.title;
     entry.content_hash = Some(content.content_hash);
     entry.num_chunks = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
-    Prepared::Indexed(entry, fingerprint, chunks)
+    Prepared::Indexed(entry, content.known(), chunks)
 }
 
 /// Extraction whose panic is the file's failure and not the program's.

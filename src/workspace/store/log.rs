@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
 use super::workspaces::must_exist;
-use super::{Fingerprint, Observation, Outcome, Store, StoreError, as_i64, begin, parsed};
+use super::{Fingerprint, Known, Observation, Outcome, Store, StoreError, as_i64, begin, parsed};
 use crate::failpoint;
 use crate::workspace::{Change, ChangeKind, FileState, Priority, RelPath, Revision, WorkspaceId};
 
@@ -270,8 +270,8 @@ impl Store {
             )?;
             let mut upsert = transaction.prepare_cached(
                 "INSERT OR REPLACE INTO files (workspace, path, state, reason, format, title, size, modified_ns,
-                     known_size, known_modified_ns, content_hash, revision, num_chunks)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                     known_size, known_modified_ns, content_hash, revision, num_chunks, racy_until_ns)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
             )?;
             for outcome in outcomes {
                 let path = match outcome {
@@ -281,7 +281,7 @@ impl Store {
                 done.execute(params![workspace.as_str(), path.as_str(), as_i64(through.0)])?;
                 let waits = still_pending.exists(params![workspace.as_str(), path.as_str()])?;
                 match outcome {
-                    Outcome::File(entry, fingerprint) => {
+                    Outcome::File(entry, Known { fingerprint, racy }) => {
                         let state = if waits { FileState::Pending } else { entry.state };
                         upsert.execute(params![
                             workspace.as_str(),
@@ -297,6 +297,7 @@ impl Store {
                             entry.content_hash.map(|hash| hash.0),
                             as_i64(entry.revision.0),
                             entry.num_chunks,
+                            racy.map(|racy| racy.until_ns),
                         ])?;
                     }
                     Outcome::Gone(_) if waits => {

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::{BUSY_TIMEOUT, StoreError, begin};
 
 /// The layout of the tables. Another number was written by another program version.
-pub(super) const VERSION: i64 = 4;
+pub(super) const VERSION: i64 = 5;
 
 /// How long to wait before the next try where SQLite itself does not wait.
 const RETRY_STEP: Duration = Duration::from_millis(5);
@@ -35,15 +35,17 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
     // Looked at again: another process may have done it meanwhile.
     match version_of(&transaction)? {
         VERSION => {}
-        0 => transaction.execute_batch(&format!("{LAYOUT_1} {FROM_1_TO_2} {FROM_2_TO_3} {FROM_3_TO_4}"))?,
-        1 => transaction.execute_batch(&format!("{FROM_1_TO_2} {FROM_2_TO_3} {FROM_3_TO_4}"))?,
-        2 => transaction.execute_batch(&format!("{FROM_2_TO_3} {FROM_3_TO_4}"))?,
-        3 => transaction.execute_batch(FROM_3_TO_4)?,
-        found => return Err(StoreError::Version { found, expected: VERSION }),
+        found => match usize::try_from(found).ok().and_then(|found| STEPS.get(found..)) {
+            Some(steps) => transaction.execute_batch(&steps.concat())?,
+            None => return Err(StoreError::Version { found, expected: VERSION }),
+        },
     }
     transaction.commit()?;
     Ok(())
 }
+
+/// Each makes the next layout of the one before, beginning with none.
+const STEPS: [&str; 5] = [LAYOUT_1, FROM_1_TO_2, FROM_2_TO_3, FROM_3_TO_4, FROM_4_TO_5];
 
 pub(super) const LAYOUT_1: &str = "
     CREATE TABLE workspaces (name TEXT PRIMARY KEY, root TEXT) WITHOUT ROWID;
@@ -86,3 +88,8 @@ const FROM_3_TO_4: &str = "
     ALTER TABLE workspaces ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
     CREATE TABLE deleted_workspaces (name TEXT PRIMARY KEY) WITHOUT ROWID;
     PRAGMA user_version = 4;";
+
+/// Until when the size and time of a file do not yet say that its content is what was read.
+const FROM_4_TO_5: &str = "
+    ALTER TABLE files ADD COLUMN racy_until_ns INTEGER;
+    PRAGMA user_version = 5;";
