@@ -103,7 +103,8 @@ fn racy_until_ns(modified_ns: i64, now_ns: i64) -> Option<i64> {
 pub(super) fn look_again(root: &Path, path: &RelPath, known: Known) -> Option<Known> {
     let Some(racy) = known.racy else { return Some(known) };
     let now_ns = now_ns();
-    let content = read_file(root, path, known.fingerprint.size).ok()?;
+    // What may not be read is as unknown as before; it is asked again.
+    let Ok(content) = read_file(root, path, known.fingerprint.size) else { return Some(known) };
     if content.content_hash != racy.content_hash || content.fingerprint != known.fingerprint {
         return None;
     }

@@ -93,6 +93,7 @@ impl From<Fingerprint> for Known {
 
 /// What became of a change: the row that the file has from now on.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are files")]
 pub enum Outcome {
     /// The file is as this entry says, and was read as this.
     File(FileEntry, Known),
