@@ -183,6 +183,9 @@ impl Engine {
         if let Some(folder) = &self.runtime_folder {
             options.runtime.dir.clone_from(folder);
         }
+        if self.is_writer() {
+            embed::remove_leftovers(&self.data_folder, &options.runtime.dir);
+        }
         let model = embed::open(&self.data_folder, self.config.model.as_deref(), &options)?;
         Ok(self.model.get_or_init(|| model))
     }

@@ -25,7 +25,9 @@ mod runtime;
 pub(crate) mod testing;
 mod tokens;
 
-pub use catalog::{ModelEntry, ModelIdentity, OpenModel, OpenOptions, default_model, identify, list, open, pull};
+pub use catalog::{
+    ModelEntry, ModelIdentity, OpenModel, OpenOptions, default_model, identify, list, open, pull, remove_leftovers,
+};
 pub use error::EmbedError;
 pub use manifest::{Manifest, ModelSpec, Pooling};
 pub use onnx::OnnxEmbedder;

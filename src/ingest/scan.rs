@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use super::progress::{Progress, Silent, Stage};
 use super::read::{canonical_folder, fingerprint, look_again};
+use super::write::TEMPORARY_PREFIX;
 use super::{IngestError, ReadError, rules};
+use crate::leftovers;
 use crate::workspace::{ChangeKind, Fingerprint, Known, Observation, Priority, RelPath, Revision, Store, WorkspaceId};
 
 /// More changes than this at once are a backfill, as when an archive is unpacked or a branch is changed.
@@ -34,7 +36,7 @@ pub struct ScanReport {
     pub problems: Vec<String>,
 }
 
-/// Lists `folder` and logs what differs from the file table.
+/// Lists `folder` and logs what differs from the file table. What crashes have left of files that were written through us goes.
 ///
 /// # Errors
 /// When the folder cannot be listed, and nothing is logged, or when the log refuses; the next scan finds the rest.
@@ -157,6 +159,9 @@ fn list(root: &Path, places: Option<&BTreeSet<RelPath>>, progress: &dyn Progress
             problems.push(error.to_string());
         }
         if !entry.file_type().is_some_and(|kind| kind.is_file()) {
+            if places.is_none() {
+                leftovers::sweep(entry.path(), TEMPORARY_PREFIX);
+            }
             continue;
         }
         match (RelPath::strip(root, entry.path()), entry.metadata()) {

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::read::fingerprint;
 use crate::error::Advice;
-use crate::failpoint;
 use crate::workspace::{Fingerprint, RelPath};
+use crate::{failpoint, leftovers};
 
 /// Hidden, so that no scan takes a half-written file for one of the workspace.
-const TEMPORARY_PREFIX: &str = ".pincite-";
+pub(super) const TEMPORARY_PREFIX: &str = ".pincite-";
 
 /// Writes a file beside its place, makes it durable, and puts it into its place in one step. Folders are made as needed.
 ///
@@ -21,14 +21,7 @@ pub fn write_file(root: &Path, path: &RelPath, bytes: &[u8], only_new: bool) -> 
     let parent = open_parent(root, path, true)?;
     let place = path.under(root);
     let before = look(&place, path)?;
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        // As any program's new file: the process's mask decides.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.prefix(TEMPORARY_PREFIX).tempfile_in(&parent).map_err(WriteError::from_io)?;
+    let mut file = leftovers::file_in(&parent, TEMPORARY_PREFIX).map_err(WriteError::from_io)?;
     let written = file.write_all(bytes).and_then(|()| match &before {
         Some(metadata) => file.as_file().set_permissions(metadata.permissions()),
         None => Ok(()),

@@ -1,6 +1,7 @@
 //! A data folder that is damaged, partly lost, put back from a copy, or out of space.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use pincite::engine::{Engine, EngineError, Precondition};
 use pincite::error::Advice as _;
@@ -204,6 +205,21 @@ fn where_the_file_table_and_the_index_name_other_files_the_folder_decides() {
     assert_eq!(paths, ["a.txt", "b.txt", "d.txt"]);
     let status = pincite.run(&["status", "--json"]).json();
     assert_eq!(status["num_chunks"], 3, "{status}");
+}
+
+#[test]
+fn what_a_cut_off_pull_or_fetch_has_left_goes_when_the_folder_is_indexed() {
+    let (pincite, folder) = (Pincite::words_alone(), tempfile::tempdir().unwrap());
+    write(folder.path(), "a.txt", "A harbour.");
+    let (data, then) = (pincite.data.path(), SystemTime::now() - Duration::from_hours(1));
+    let left = ["models/.pull-0123456789ab.part", "none/.fetch-0123456789ab.part"].map(|name| data.join(name));
+    for left in &left {
+        fs_err::create_dir_all(left.join("hub")).unwrap();
+        fs_err::write(left.join("hub/half"), "half of it").unwrap();
+        fs_err::File::open(left).unwrap().file().set_modified(then).unwrap();
+    }
+    search(&pincite, folder.path(), "harbour");
+    assert!(left.iter().all(|left| !left.exists()));
 }
 
 /// A small file system of its own.

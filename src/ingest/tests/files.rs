@@ -212,3 +212,14 @@ fn a_file_is_looked_at_once_more_after_its_tick_and_then_its_time_is_believed() 
     rewrite(&place, "alpha", tick);
     assert_eq!(place.scan().num_modified, 0);
 }
+
+#[test]
+fn what_a_crash_has_left_of_a_write_goes_at_the_next_whole_scan() {
+    let place = Place::new();
+    place.write("a.txt", "alpha");
+    place.write("sub/.pincite-0123456789ab.part", "half of what was to be wri");
+    place.write(".pincite-notes", "somebody's");
+    let at = |name: &str| place.files.path().join(name);
+    assert_eq!(place.scan().num_files, 1);
+    assert!(!at("sub/.pincite-0123456789ab.part").exists() && at(".pincite-notes").exists());
+}
