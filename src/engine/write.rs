@@ -71,6 +71,7 @@ impl Engine {
             return Err(ReadError::TooLarge { size, max_bytes }.into());
         }
         let _alone = self.lock_files(id)?;
+        self.check_room(id)?;
         let existed = self.check_precondition(&root, path, precondition)?;
         let fingerprint = ingest::write_file(&root, path, bytes, *precondition == Precondition::Absent)?;
         let kind = if existed { ChangeKind::Modified } else { ChangeKind::Created };
@@ -90,6 +91,7 @@ impl Engine {
     ) -> Result<WriteReply, EngineError> {
         let root = self.root_to_write(id, [path])?;
         let _alone = self.lock_files(id)?;
+        self.check_room(id)?;
         self.check_precondition(&root, path, precondition)?;
         let was_there = ingest::delete_file(&root, path)?;
         if !was_there && (self.store.file(id, path)?.is_none() || self.view(id)?.deleting.contains(path)) {
@@ -111,6 +113,7 @@ impl Engine {
         let root = self.root_to_write(id, written.map(|(event, _)| &event.path))?;
         let is_managed = root == self.managed_folder(id)?;
         let _alone = self.lock_files(id)?;
+        self.check_room(id)?;
 
         let mut taken: Vec<TakenEvent> = Vec::with_capacity(events.len());
         let mut logged: Vec<LoggedEvent> = Vec::new();
@@ -171,6 +174,16 @@ impl Engine {
         Ok(revision)
     }
 
+    /// Refuses while the log is full. Asked before anything else is done, and again under the lock on the files before one is
+    /// changed: those who held it meanwhile may have filled the log.
+    fn check_room(&self, id: &WorkspaceId) -> Result<(), EngineError> {
+        let max = self.config.max_pending;
+        if self.store.num_pending(id, Priority::Interactive, max)? >= max {
+            return Err(EngineError::Backlog { max });
+        }
+        Ok(())
+    }
+
     /// The folder of a workspace, for files that it admits.
     fn root_to_write<'a>(
         &self,
@@ -179,10 +192,7 @@ impl Engine {
     ) -> Result<PathBuf, EngineError> {
         self.must_log()?;
         let row = self.store.workspace(id)?;
-        let max = self.config.max_pending;
-        if self.store.num_pending(id, Priority::Interactive, max)? >= max {
-            return Err(EngineError::Backlog { max });
-        }
+        self.check_room(id)?;
         let root = if let Some(root) = row.root {
             ingest::canonical_folder(&root)?
         } else {
