@@ -174,6 +174,8 @@ struct Turns {
     /// The workspace whose backfill or vectors were served last: the next one is served next.
     last_served: Option<WorkspaceId>,
     seen_version: Option<i64>,
+    /// When what is left of deleted workspaces is removed again, after that has failed.
+    removes_at: Option<Instant>,
 }
 
 impl Turns {
@@ -215,11 +217,7 @@ impl Turns {
         // Held from here on: a workspace is deleted or switched between two turns, and what is known here is of this one.
         let alone = lock(&engine.indexing);
         let version = engine.store.version()?;
-        let now = Instant::now();
-        let is_rested = |until: &Instant| *until <= now;
-        let wakes = self.absent.values().any(is_rested)
-            || self.lanes.values().any(|lane| lane.rests_until.as_ref().is_some_and(is_rested));
-        if self.seen_version != Some(version) || wakes {
+        if self.seen_version != Some(version) || self.wakes(Instant::now()) {
             self.open_lanes(engine, &alone)?;
         } else if !self.lanes.values().any(|lane| lane.may_miss_vectors && lane.rests_until.is_none()) {
             return Ok(false);
@@ -257,6 +255,14 @@ impl Turns {
         Ok(false)
     }
 
+    /// Whether something that has failed is due to be tried again.
+    fn wakes(&self, now: Instant) -> bool {
+        let is_due = |at: &Instant| *at <= now;
+        self.absent.values().any(is_due)
+            || self.lanes.values().any(|lane| lane.rests_until.as_ref().is_some_and(is_due))
+            || self.removes_at.as_ref().is_some_and(is_due)
+    }
+
     /// The workspaces, beginning after the one that was served last.
     fn in_turn(&self) -> Vec<WorkspaceId> {
         let mut ids: Vec<WorkspaceId> = self.lanes.keys().cloned().collect();
@@ -271,8 +277,12 @@ impl Turns {
         let now = Instant::now();
         let rows = engine.store.workspaces()?;
         self.lanes.retain(|id, lane| rows.iter().any(|row| row.id == *id && row.epoch == lane.epoch));
+        let has_failed = self.removes_at.take().is_some();
         if let Err(error) = engine.remove_deleted(alone) {
-            tracing::error!(%error, hint = error.hint(), "what is left of a deleted workspace cannot be removed for now");
+            if !has_failed {
+                tracing::error!(%error, hint = error.hint(), "what is left of a deleted workspace cannot be removed for now");
+            }
+            self.removes_at = Some(now + REST);
         }
         for WorkspaceRow { id, root, intelligence, epoch } in rows {
             let Some(root) = root else { continue };
@@ -386,5 +396,34 @@ impl Lane {
         let slice: Vec<_> = self.waiting.split_off(self.waiting.len().saturating_sub(most));
         ingest::embed(&**index, &**embedder, &slice)?;
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Access, OpenOptions};
+
+    #[test]
+    fn what_is_left_of_a_deleted_workspace_is_tried_again_although_nothing_else_happens() {
+        let data = tempfile::tempdir().unwrap();
+        let engine = Engine::open(OpenOptions::new(data.path(), Access::Write, "a test")).unwrap();
+        let id: WorkspaceId = "gone".parse().unwrap();
+        engine.ensure_workspace(&id, None).unwrap();
+        let kept = data.path().join("workspaces/gone");
+        fs_err::create_dir_all(&kept).unwrap();
+        // What it is put aside as cannot be removed: it is no folder.
+        let aside = data.path().join("workspaces/.deleted-gone");
+        fs_err::write(&aside, "in the way").unwrap();
+        engine.store.delete_workspace(&id).unwrap();
+        let mut turns = Turns::default();
+        let alone = lock(&engine.indexing);
+        turns.open_lanes(&engine, &alone).unwrap();
+        assert!(kept.exists());
+        assert!(turns.wakes(Instant::now() + REST));
+        fs_err::remove_file(aside).unwrap();
+        turns.open_lanes(&engine, &alone).unwrap();
+        assert!(!kept.exists() && engine.store.deleted_workspaces().unwrap().is_empty());
+        assert!(!turns.wakes(Instant::now() + REST));
     }
 }
