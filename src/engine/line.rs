@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::runner::KEPT_CHANGES;
 use super::{Engine, EngineError, access, lock};
 use crate::embed::OpenModel;
 use crate::index::Index;
@@ -54,6 +55,7 @@ impl Engine {
         let index = self.index(id, row.epoch)?;
         let model = self.model()?;
         let mut report = ingest::index_pending(&self.line(id, &root, &*index, model), progress)?;
+        while self.store.prune(id, KEPT_CHANGES)? > 0 {}
         let words_alone = match &model.embedder {
             Ok(embedder) => {
                 report.num_embedded = ingest::embed_missing(&*index, &**embedder, progress)?;

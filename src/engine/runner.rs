@@ -30,6 +30,10 @@ const POLL: Duration = Duration::from_millis(50);
 const TAKE_OVER: Duration = Duration::from_secs(1);
 /// How long a workspace rests after an error.
 const REST: Duration = Duration::from_secs(1);
+/// Changes that the log keeps of each workspace, besides those that are pending.
+pub(super) const KEPT_CHANGES: usize = 100_000;
+/// How often older ones are looked for.
+const PRUNES_EVERY: Duration = Duration::from_mins(10);
 /// Chunks that are embedded before the line looks for newer changes: about a tenth of a second.
 const EMBED_SLICE: usize = 8;
 /// The same right after interactive changes, whose chunks they are: as many as a file of 10 KB has.
@@ -176,6 +180,8 @@ struct Turns {
     seen_version: Option<i64>,
     /// When what is left of deleted workspaces is removed again, after that has failed.
     removes_at: Option<Instant>,
+    /// When the log is pruned again.
+    prunes_at: Option<Instant>,
 }
 
 impl Turns {
@@ -194,7 +200,8 @@ impl Turns {
                     continue;
                 }
             }
-            let worked = catch_unwind(AssertUnwindSafe(|| self.turn(engine))).unwrap_or_else(|_| {
+            let work = || -> Result<bool, EngineError> { Ok(self.turn(engine)? || self.prune(engine)?) };
+            let worked = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
                 tracing::error!("the line panicked and goes on");
                 self.lanes.clear();
                 Ok(false)
@@ -252,6 +259,21 @@ impl Turns {
                 return Ok(true);
             }
         }
+        Ok(false)
+    }
+
+    /// Removes some old changes from the log when nothing else is to be done; `false` where none is too old.
+    fn prune(&mut self, engine: &Engine) -> Result<bool, EngineError> {
+        let now = Instant::now();
+        if self.prunes_at.is_some_and(|at| at > now) {
+            return Ok(false);
+        }
+        for id in self.lanes.keys() {
+            if engine.store.prune(id, KEPT_CHANGES)? > 0 {
+                return Ok(true);
+            }
+        }
+        self.prunes_at = Some(now + PRUNES_EVERY);
         Ok(false)
     }
 

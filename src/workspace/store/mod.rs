@@ -13,6 +13,7 @@ mod error;
 mod events;
 mod files;
 mod log;
+mod prune;
 mod schema;
 #[cfg(test)]
 mod tests;
