@@ -20,6 +20,8 @@ mod reconcile;
 mod runner;
 mod sources;
 mod status;
+#[cfg(test)]
+mod tests;
 mod workspaces;
 mod write;
 

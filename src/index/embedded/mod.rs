@@ -218,7 +218,12 @@ impl EmbeddedIndex {
     /// When the disk refuses.
     pub fn discard(folder: &Path) -> Result<(), IndexError> {
         let postings = folder.join("postings");
-        if postings.exists() { fs_err::remove_dir_all(postings).map_err(io) } else { Ok(()) }
+        failpoint::reach("discard: begun");
+        if postings.exists() {
+            fs_err::remove_dir_all(postings).map_err(io)?;
+        }
+        failpoint::reach("discard: done");
+        Ok(())
     }
 
     /// Removes the table of vectors: they are all made again.

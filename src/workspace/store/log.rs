@@ -323,7 +323,9 @@ impl Store {
         let mut connection = self.writer()?;
         let transaction = begin(&mut connection)?;
         forget(&transaction, workspace, false)?;
+        failpoint::reach("forget: written");
         transaction.commit()?;
+        failpoint::reach("forget: durable");
         Ok(())
     }
 
