@@ -42,7 +42,7 @@ use self::runner::Bell;
 pub use self::runner::Runner;
 pub use self::status::{ModelStatus, StatusReport};
 pub use self::workspaces::{WorkspaceList, WorkspaceSummary};
-pub use self::write::{Precondition, WriteReply};
+pub use self::write::{Precondition, Upload, WriteReply};
 use crate::config::Config;
 use crate::embed::{self, Embedder, OpenModel};
 use crate::index::embedded::{Access as IndexAccess, EmbeddedIndex};

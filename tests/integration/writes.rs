@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{KeyInit as _, Mac as _};
 use pincite::engine::{EngineError, Event, EventKind, Precondition};
 use pincite::serve::{self, Options};
-use pincite::workspace::{ChangeKind, Fingerprint, Observation, Outcome, Priority, RelPath, Store};
+use pincite::workspace::{ChangeKind, ContentHash, Fingerprint, Observation, Outcome, Priority, RelPath, Store};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -394,4 +394,26 @@ fn a_write_that_finds_the_log_full_when_its_turn_comes_changes_nothing() {
         let last = store.last_revision(&id).unwrap();
         store.acknowledge(&id, last, &["x", "y", "z"].map(|name| Outcome::Gone(at(name)))).unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_may_be_longer_than_other_bodies_and_one_that_is_too_long_leaves_nothing() {
+    let data = tempfile::tempdir().unwrap();
+    fs_err::write(data.path().join("config.toml"), "max_file_bytes = 5000000\n").unwrap();
+    let (folder, engine) = (tempfile::tempdir().unwrap(), share(data.path()));
+    engine.ensure_workspace(&named("default"), Some(folder.path())).unwrap();
+    let server = Server::over(Desk { folder, data, engine, runner: None });
+    let long = "A lighthouse. ".repeat(350_000);
+    let (status, written) = server.put("new/long.txt", &long, &[]).await;
+    assert_eq!(status, 201, "{written}");
+    assert_eq!(server.on_disk("new/long.txt").as_deref(), Some(long.as_str()));
+    assert_eq!(written["content_hash"], ContentHash::of(long.as_bytes()).to_string());
+    let too_long = "x".repeat(5_000_001);
+    assert_eq!(code(&server.put("new/long.txt", &too_long, &[]).await), (400, "file_too_large"));
+    assert_eq!(code(&server.put("other/long.txt", &too_long, &[]).await), (400, "file_too_large"));
+    assert_eq!(server.on_disk("new/long.txt").as_deref(), Some(long.as_str()));
+    let left = fs_err::read_dir(server.desk.folder.path()).unwrap().count();
+    assert_eq!((left, server.desk.engine.recent_changes(&named("default"), 9).unwrap().len()), (1, 1));
+    let event = json!({ "id": "1", "type": "created", "path": "a.txt", "content": long });
+    assert_eq!(code(&server.post("events", json!({ "events": [event] })).await), (413, "body_too_large"));
 }
