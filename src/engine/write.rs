@@ -116,7 +116,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::write_file`].
     pub fn finish_upload(&self, upload: Upload, precondition: &Precondition) -> Result<WriteReply, EngineError> {
-        let Upload { id, path, root, file, .. } = upload;
+        let Upload { id, path, root, mut file, .. } = upload;
         // Before the lock: others who write do not wait for the disk.
         file.sync()?;
         let _alone = self.lock_files(&id)?;

@@ -21,6 +21,8 @@ pub struct NewFile {
     file: NamedTempFile,
     hasher: Sha256,
     size: u64,
+    /// Whether what was written is on disk.
+    is_durable: bool,
 }
 
 impl NewFile {
@@ -33,7 +35,7 @@ impl NewFile {
         let folder = open_parent(root, path, Missing::StopsBefore)?;
         look(&path.under(root), path)?;
         let file = leftovers::file_in(&folder, TEMPORARY_PREFIX).map_err(WriteError::from_io)?;
-        Ok(Self { path: path.clone(), file, hasher: Sha256::new(), size: 0 })
+        Ok(Self { path: path.clone(), file, hasher: Sha256::new(), size: 0, is_durable: false })
     }
 
     /// Writes what comes next in the file.
@@ -44,6 +46,7 @@ impl NewFile {
         self.file.write_all(bytes).map_err(WriteError::from_io)?;
         self.hasher.update(bytes);
         self.size += bytes.len() as u64;
+        self.is_durable = false;
         Ok(())
     }
 
@@ -57,8 +60,12 @@ impl NewFile {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn sync(&self) -> Result<(), WriteError> {
-        self.file.as_file().sync_all().map_err(WriteError::from_io)
+    pub fn sync(&mut self) -> Result<(), WriteError> {
+        if !self.is_durable {
+            self.file.as_file().sync_all().map_err(WriteError::from_io)?;
+            self.is_durable = true;
+        }
+        Ok(())
     }
 
     /// Makes the file durable and puts it into its place in one step. Folders are made as needed.
@@ -67,14 +74,17 @@ impl NewFile {
     ///
     /// # Errors
     /// What is at its place is as it was then.
-    pub fn put(self, root: &Path, only_new: bool) -> Result<(Fingerprint, ContentHash), WriteError> {
-        let Self { path, file, hasher, .. } = self;
-        let parent = open_parent(root, &path, Missing::IsMade)?;
-        let place = path.under(root);
-        if let Some(before) = look(&place, &path)? {
-            file.as_file().set_permissions(before.permissions()).map_err(WriteError::from_io)?;
+    pub fn put(mut self, root: &Path, only_new: bool) -> Result<(Fingerprint, ContentHash), WriteError> {
+        let parent = open_parent(root, &self.path, Missing::IsMade)?;
+        let place = self.path.under(root);
+        let before = look(&place, &self.path)?.map(|before| before.permissions());
+        let now = self.file.as_file().metadata().map_err(WriteError::from_io)?.permissions();
+        if let Some(before) = before.filter(|before| *before != now) {
+            self.file.as_file().set_permissions(before).map_err(WriteError::from_io)?;
+            self.is_durable = false;
         }
-        file.as_file().sync_all().map_err(WriteError::from_io)?;
+        self.sync()?;
+        let Self { path, file, hasher, .. } = self;
         failpoint::reach("write: the new file is beside its place");
         let kept = if only_new { file.persist_noclobber(&place) } else { file.persist(&place) };
         let kept = kept.map_err(|error| match error.error.kind() {
