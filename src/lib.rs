@@ -15,6 +15,7 @@ pub mod extract;
 mod failpoint;
 pub mod index;
 pub mod ingest;
+mod leftovers;
 pub mod mcp;
 pub mod search;
 pub mod serve;
