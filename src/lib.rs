@@ -16,6 +16,7 @@ mod failpoint;
 pub mod index;
 pub mod ingest;
 pub mod mcp;
+mod priority;
 pub mod search;
 pub mod serve;
 pub mod workspace;

@@ -60,6 +60,18 @@ impl Server {
         Self { process, address: address.expect("the server listens"), said }
     }
 
+    /// Lets it stand still while `work` is done, as on a machine that is too busy to run it.
+    pub fn held<T>(&self, work: impl FnOnce() -> T) -> T {
+        let signal = |name: &str| {
+            let status = Command::new("kill").args([name, &self.process.id().to_string()]).status();
+            assert!(status.is_ok_and(|status| status.success()), "the server takes the signal {name}");
+        };
+        signal("-STOP");
+        let result = work();
+        signal("-CONT");
+        result
+    }
+
     /// How many lines of its log hold these words.
     pub fn num_said(&self, words: &str) -> usize {
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);

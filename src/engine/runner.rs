@@ -2,8 +2,9 @@
 //! one indexes; and that takes the indexing over when nobody does it any more.
 //!
 //! # Invariants
-//! - Interactive changes of every workspace go first, then what scans found, then vectors; after each small piece of work the
-//!   line looks again.
+//! - Interactive changes of every workspace go first and their vectors next, then what scans found, then the other vectors; after
+//!   each small piece of work the line looks again.
+//! - What nobody waits for runs in threads of lower priority.
 //! - An error of one workspace (a full disk, a folder that is away) is tried again later and holds up no other.
 //! - Its threads end when the [`Runner`] is dropped, and never live longer.
 
@@ -22,6 +23,7 @@ use crate::error::Advice as _;
 use crate::index::embedded::EmbeddedIndex;
 use crate::index::{Index as _, VectorKey};
 use crate::ingest::{self, BatchLimits, LineReport};
+use crate::priority::in_background;
 use crate::workspace::{Priority, WorkspaceId, WorkspaceRow};
 
 /// How often the line looks for changes that other processes have logged.
@@ -32,8 +34,10 @@ const TAKE_OVER: Duration = Duration::from_secs(1);
 const REST: Duration = Duration::from_secs(1);
 /// Chunks that are embedded before the line looks for newer changes: about a tenth of a second.
 const EMBED_SLICE: usize = 8;
-/// The same right after interactive changes, whose chunks they are: as many as a file of 10 KB has.
+/// The same of interactive changes: as many as a file of 10 KB has.
 const URGENT_SLICE: usize = 16;
+/// Chunks of interactive changes that are embedded before a backfill goes on: a second or two.
+const MAX_URGENT: usize = 128;
 
 /// Wakes the line.
 #[derive(Debug, Default)]
@@ -157,6 +161,8 @@ struct Lane {
     index: Option<Arc<EmbeddedIndex>>,
     /// Chunks to embed next, newest files first, from the back.
     waiting: Vec<(VectorKey, String)>,
+    /// How many chunks, at the most, interactive changes have brought that are not embedded yet.
+    num_urgent: usize,
     /// Whether the index may hold chunks without a vector that are not in `waiting`.
     may_miss_vectors: bool,
     /// Whether the file table is known to say what the index holds.
@@ -227,20 +233,20 @@ impl Turns {
         let model = engine.model()?;
         let mut worked = false;
         for (id, lane) in &mut self.lanes {
-            // The vectors of what was just written come before the rest of a backfill.
-            let done =
+            worked |=
                 lane.attempt(engine, id, model, true, |lane| lane.index(engine, id, model, Priority::Interactive));
-            if done {
-                lane.attempt(engine, id, model, false, |lane| lane.embed(model, URGENT_SLICE));
+            // The vectors of what was just written come before the rest of a backfill.
+            if lane.num_urgent > 0 {
+                worked |= lane.attempt(engine, id, model, false, |lane| lane.embed(model, URGENT_SLICE));
             }
-            worked |= done;
         }
         if worked {
             return Ok(true);
         }
         for id in self.in_turn() {
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
-            if lane.attempt(engine, &id, model, true, |lane| lane.index(engine, &id, model, Priority::Backfill)) {
+            let backfill = |lane: &mut Lane| in_background(|| lane.index(engine, &id, model, Priority::Backfill));
+            if lane.attempt(engine, &id, model, true, backfill) {
                 self.last_served = Some(id);
                 return Ok(true);
             }
@@ -249,7 +255,8 @@ impl Turns {
         self.seen_version = Some(version);
         for id in self.in_turn() {
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
-            if lane.attempt(engine, &id, model, false, |lane| lane.embed(model, EMBED_SLICE)) {
+            let vectors = |lane: &mut Lane| in_background(|| lane.embed(model, EMBED_SLICE));
+            if lane.attempt(engine, &id, model, false, vectors) {
                 self.last_served = Some(id);
                 return Ok(true);
             }
@@ -304,7 +311,16 @@ impl Turns {
 
 impl Lane {
     const fn new(root: PathBuf, epoch: i64, index: Option<Arc<EmbeddedIndex>>) -> Self {
-        Self { root, epoch, index, waiting: Vec::new(), may_miss_vectors: true, is_trusted: false, rests_until: None }
+        Self {
+            root,
+            epoch,
+            index,
+            waiting: Vec::new(),
+            num_urgent: 0,
+            may_miss_vectors: true,
+            is_trusted: false,
+            rests_until: None,
+        }
     }
 
     /// Does `work` unless the workspace rests; an error lets it rest.
@@ -361,6 +377,9 @@ impl Lane {
             Priority::Interactive => ingest::index_interactive(&line, &mut report)?,
             Priority::Backfill => ingest::index_backfill(&line, BatchLimits::BESIDE_OTHERS, &mut report)?,
         };
+        if priority == Priority::Interactive {
+            self.num_urgent = (self.num_urgent + report.num_chunks).min(MAX_URGENT);
+        }
         self.waiting.clear();
         self.may_miss_vectors = true;
         Ok(num_done > 0)
@@ -368,23 +387,27 @@ impl Lane {
 
     /// Embeds a slice of what has no vector yet.
     fn embed(&mut self, model: &OpenModel, most: usize) -> Result<bool, EngineError> {
-        let (Ok(embedder), Some(index)) = (&model.embedder, &self.index) else {
-            self.may_miss_vectors = false;
-            return Ok(false);
-        };
-        if self.waiting.is_empty() {
-            if !self.may_miss_vectors {
-                return Ok(false);
-            }
-            self.waiting = index.snapshot()?.unembedded(ingest::EMBED_BATCH)?;
-            self.waiting.reverse();
-            if self.waiting.is_empty() {
-                self.may_miss_vectors = false;
-                return Ok(false);
-            }
+        if self.waiting.is_empty() && self.may_miss_vectors {
+            self.waiting = self.without_vectors(model)?;
         }
+        if self.waiting.is_empty() {
+            (self.may_miss_vectors, self.num_urgent) = (false, 0);
+            return Ok(false);
+        }
+        let (Ok(embedder), Some(index)) = (&model.embedder, &self.index) else { return Ok(false) };
         let slice: Vec<_> = self.waiting.split_off(self.waiting.len().saturating_sub(most));
         ingest::embed(&**index, &**embedder, &slice)?;
+        self.num_urgent = self.num_urgent.saturating_sub(slice.len());
         Ok(true)
+    }
+
+    /// Chunks to embed next, the newest at the end; none where nothing can be embedded.
+    fn without_vectors(&self, model: &OpenModel) -> Result<Vec<(VectorKey, String)>, EngineError> {
+        let (Ok(_), Some(index)) = (&model.embedder, &self.index) else { return Ok(Vec::new()) };
+        // What somebody waits for is not held up by the loading of what comes after it.
+        let most = if self.num_urgent > 0 { self.num_urgent } else { ingest::EMBED_BATCH };
+        let mut newest_first = index.snapshot()?.unembedded(most)?;
+        newest_first.reverse();
+        Ok(newest_first)
     }
 }

@@ -94,7 +94,8 @@ fn compare(
     let gone = known.into_keys().filter(|path| {
         let place = path.under(root);
         let is_hidden = unlisted.iter().any(|folder| place.starts_with(folder));
-        !is_hidden && !(fingerprint_of(root, path).is_some() && rules::admits(root, path))
+        let is_back = || fingerprint_of(root, path).is_some() && rules::admits(root, path);
+        !is_hidden && !is_back()
     });
     observations.extend(gone.map(|path| Observation {
         path,
