@@ -17,6 +17,7 @@ pub mod index;
 pub mod ingest;
 mod leftovers;
 pub mod mcp;
+mod priority;
 pub mod search;
 pub mod serve;
 pub mod workspace;

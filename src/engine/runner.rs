@@ -2,8 +2,9 @@
 //! one indexes; and that takes the indexing over when nobody does it any more.
 //!
 //! # Invariants
-//! - Interactive changes of every workspace go first, then what scans found, then vectors; after each small piece of work the
-//!   line looks again.
+//! - Interactive changes of every workspace go first and their vectors next, then what scans found, then the other vectors; after
+//!   each small piece of work the line looks again.
+//! - What nobody waits for runs in threads of lower priority.
 //! - An error of one workspace (a full disk, a folder that is away) is tried again later and holds up no other.
 //! - Its threads end when the [`Runner`] is dropped, and never live longer.
 
@@ -18,6 +19,7 @@ use super::lane::{Lane, REST, URGENT_SLICE};
 use super::sources::Sources;
 use super::{Engine, EngineError, lock};
 use crate::error::Advice as _;
+use crate::priority::in_background;
 use crate::workspace::{Priority, WorkspaceId, WorkspaceRow};
 
 /// How often the line looks for changes that other processes have logged.
@@ -205,19 +207,18 @@ impl Turns {
         }
         let mut worked = false;
         for (id, lane) in &mut self.lanes {
+            worked |= lane.attempt(engine, id, |lane| lane.index(engine, id, Priority::Interactive));
             // The vectors of what was just written come before the rest of a backfill.
-            let done = lane.attempt(engine, id, |lane| lane.index(engine, id, Priority::Interactive));
-            if done {
-                lane.attempt(engine, id, |lane| lane.embed(URGENT_SLICE));
+            if lane.has_urgent() {
+                worked |= lane.attempt(engine, id, |lane| lane.embed(URGENT_SLICE));
             }
-            worked |= done;
         }
         if worked {
             return Ok(true);
         }
         for id in self.in_turn() {
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
-            if lane.attempt(engine, &id, |lane| lane.index(engine, &id, Priority::Backfill)) {
+            if lane.attempt(engine, &id, |lane| in_background(|| lane.index(engine, &id, Priority::Backfill))) {
                 self.last_served = Some(id);
                 return Ok(true);
             }
@@ -226,14 +227,14 @@ impl Turns {
         self.seen_version = Some(version);
         for id in self.in_turn() {
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
-            if lane.attempt(engine, &id, Lane::embed_backlog) {
+            if lane.attempt(engine, &id, |lane| in_background(|| lane.embed_backlog())) {
                 self.last_served = Some(id);
                 return Ok(true);
             }
         }
         for id in self.in_turn() {
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
-            if lane.attempt(engine, &id, |lane| lane.rebuild(engine, &id)) {
+            if lane.attempt(engine, &id, |lane| in_background(|| lane.rebuild(engine, &id))) {
                 self.last_served = Some(id);
                 return Ok(true);
             }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::progress::{Progress, Silent, Stage};
 use super::read::{canonical_folder, fingerprint, look_again};
-use super::write::TEMPORARY_PREFIX;
+use super::write::{TEMPORARY_PREFIX, fingerprint_of};
 use super::{IngestError, ReadError, rules};
 use crate::leftovers;
 use crate::workspace::{ChangeKind, Fingerprint, Known, Observation, Priority, RelPath, Revision, Store, WorkspaceId};
@@ -47,8 +47,10 @@ pub fn scan(
     progress: &dyn Progress,
 ) -> Result<ScanReport, IngestError> {
     let root = canonical_folder(folder)?;
-    let listing = list(&root, None, progress)?;
+    // What is known comes first: a file that is written and logged while the folder is listed is then one more difference, and
+    // not one that is known and was not there.
     let known = store.fingerprints(workspace)?;
+    let listing = list(&root, None, progress)?;
     compare(store, workspace, &root, listing, known, Priority::Backfill)
 }
 
@@ -64,8 +66,8 @@ pub fn scan_places(
     places: &BTreeSet<RelPath>,
 ) -> Result<ScanReport, IngestError> {
     let root = canonical_folder(folder)?;
-    let listing = list(&root, Some(places), &Silent)?;
     let known = store.fingerprints_below(workspace, places)?;
+    let listing = list(&root, Some(places), &Silent)?;
     compare(store, workspace, &root, listing, known, Priority::Interactive)
 }
 
@@ -102,10 +104,13 @@ fn compare(
     for some in looked_at.chunks(MAX_LOGGED_AT_ONCE) {
         store.note_looked_at(workspace, some)?;
     }
-    // A folder that could not be listed hides its files; they are not taken for deleted.
+    // A folder that could not be listed hides its files; they are not taken for deleted. Nor is a file that came back while the
+    // others were listed.
     let gone = known.into_keys().filter(|path| {
-        let path = path.under(root);
-        !unlisted.iter().any(|folder| path.starts_with(folder))
+        let place = path.under(root);
+        let is_hidden = unlisted.iter().any(|folder| place.starts_with(folder));
+        let is_back = || fingerprint_of(root, path).is_some() && rules::admits(root, path);
+        !is_hidden && !is_back()
     });
     observations.extend(gone.map(|path| Observation {
         path,

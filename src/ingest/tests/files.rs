@@ -223,3 +223,33 @@ fn what_a_crash_has_left_of_a_write_goes_at_the_next_whole_scan() {
     assert_eq!(place.scan().num_files, 1);
     assert!(!at("sub/.pincite-0123456789ab.part").exists() && at(".pincite-notes").exists());
 }
+
+/// Writes a file and logs it, as a write through us does, when the listing of a scan is at its end.
+struct WritesMeanwhile<'a>(&'a Place);
+
+impl Progress for WritesMeanwhile<'_> {
+    fn begin(&self, _: Stage, _: Option<u64>) {}
+
+    fn advance(&self, _: u64) {}
+
+    fn end(&self) {
+        let Self(place) = self;
+        place.write("a.txt", "alpha beta");
+        let (path, fingerprint) = ("a.txt".parse().unwrap(), Fingerprint { size: 10, modified_ns: 1 });
+        let written = Observation { path, kind: ChangeKind::Created, fingerprint, is_new_content: true };
+        place.store.log(&place.workspace, &[written], Priority::Interactive).unwrap();
+    }
+}
+
+#[test]
+fn a_file_that_is_written_while_a_scan_lists_is_not_taken_for_deleted() {
+    let place = Place::new();
+    let scan_beside_a_write =
+        || scan(&place.store, &place.workspace, place.files.path(), &WritesMeanwhile(&place)).unwrap();
+    assert_eq!(scan_beside_a_write().num_deleted, 0, "it was not there when the folder was listed");
+    place.run();
+    fs_err::remove_file(place.files.path().join("a.txt")).unwrap();
+    assert_eq!(scan_beside_a_write().num_deleted, 0, "it was known before, and away when the folder was listed");
+    place.run();
+    assert_eq!(place.with_words("alpha"), set(&["a.txt"]));
+}
