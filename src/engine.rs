@@ -32,6 +32,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
 
 pub use self::access::Access;
 use self::access::WriterLock;
@@ -105,6 +106,8 @@ pub struct Engine {
     indexing: Mutex<()>,
     /// Rung when something was logged here.
     bell: Bell,
+    /// When somebody asked last.
+    asked_at: Mutex<Option<Instant>>,
     /// What was in each workspace's log when the line was started.
     replays: Mutex<HashMap<WorkspaceId, Revision>>,
 }
@@ -140,6 +143,7 @@ impl Engine {
             views: Mutex::default(),
             indexing: Mutex::default(),
             bell: Bell::default(),
+            asked_at: Mutex::default(),
             replays: Mutex::default(),
         })
     }
