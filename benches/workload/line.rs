@@ -37,6 +37,7 @@ pub fn index_words(data_folder: &Path, folder: &Path, index: &EmbeddedIndex, mod
     let line = Line {
         store: &store,
         workspace: &workspace,
+        epoch: store.workspace(&workspace).expect("a workspace").epoch,
         root: &root,
         index,
         tokens: &*model.tokens,

@@ -11,7 +11,7 @@ use crate::error::Advice as _;
 use crate::index::embedded::EmbeddedIndex;
 use crate::index::{Index as _, VectorKey};
 use crate::ingest::{self, BatchLimits, LineReport};
-use crate::workspace::{Priority, WorkspaceId, WorkspaceRow};
+use crate::workspace::{Priority, StoreError, WorkspaceId, WorkspaceRow};
 
 /// How long a workspace rests after an error.
 pub(super) const REST: Duration = Duration::from_secs(1);
@@ -115,6 +115,8 @@ impl Lane {
         let was_resting = self.rests_until.take().is_some();
         match self.prepare(engine, id).and_then(|()| work(self)) {
             Ok(worked) => worked,
+            // It is done again, in another lane.
+            Err(EngineError::Store(StoreError::OtherEpoch { .. })) => true,
             Err(error) => {
                 if !was_resting {
                     tracing::error!(workspace = %id, %error, hint = error.hint(), "changes cannot be brought in for now");
@@ -128,7 +130,13 @@ impl Lane {
 
     fn prepare(&mut self, engine: &Engine, id: &WorkspaceId) -> Result<(), EngineError> {
         if let Some(Serving { index, model }) = self.serving.as_ref().filter(|_| !self.is_trusted) {
-            ingest::distrust_unacknowledged(&engine.line(id, &self.root, &**index, index.model_id(), model))?;
+            ingest::distrust_unacknowledged(&engine.line(
+                (id, self.epoch),
+                &self.root,
+                &**index,
+                index.model_id(),
+                model,
+            ))?;
             self.is_trusted = true;
         }
         Ok(())
@@ -142,10 +150,10 @@ impl Lane {
         // A folder that is away, as on a disk that is not mounted, has not lost its files.
         ingest::canonical_folder(&self.root)?;
         let Some(Serving { index, model }) = &self.serving else {
-            return Ok(ingest::list_some(&engine.store, id, &self.root)? > 0);
+            return Ok(ingest::list_some(&engine.store, id, self.epoch, &self.root)? > 0);
         };
         let mut report = LineReport::default();
-        let line = engine.line(id, &self.root, &**index, index.model_id(), model);
+        let line = engine.line((id, self.epoch), &self.root, &**index, index.model_id(), model);
         let num_done = match priority {
             Priority::Interactive => ingest::index_interactive(&line, &mut report)?,
             Priority::Backfill => ingest::index_backfill(&line, BatchLimits::BESIDE_OTHERS, &mut report)?,

@@ -61,14 +61,16 @@ impl Engine {
         let row = self.store.workspace(id)?;
         if !row.intelligence {
             self.remove_index(id, &alone)?;
-            while ingest::list_some(&self.store, id, &root)? > 0 {}
+            while ingest::list_some(&self.store, id, row.epoch, &root)? > 0 {}
             return Ok(IndexReport::default());
         }
         let mut report = LineReport::default();
         let index = loop {
-            let index = self.index(id, self.store.workspace(id)?.epoch)?;
+            let epoch = self.store.workspace(id)?.epoch;
+            let index = self.index(id, epoch)?;
             let model = self.serving_model(&index)?;
-            report += ingest::index_pending(&self.line(id, &root, &*index, index.model_id(), &model), progress)?;
+            report +=
+                ingest::index_pending(&self.line((id, epoch), &root, &*index, index.model_id(), &model), progress)?;
             match self.finish_rebuild(id, &root, progress)? {
                 None => break index,
                 // Another one serves now, and the walk over the files may have found changes.
@@ -115,7 +117,7 @@ impl Engine {
 
     pub(super) fn line<'a>(
         &'a self,
-        id: &'a WorkspaceId,
+        (id, epoch): (&'a WorkspaceId, i64),
         root: &'a Path,
         index: &'a dyn Index,
         model_id: &'a str,
@@ -124,6 +126,7 @@ impl Engine {
         Line {
             store: &self.store,
             workspace: id,
+            epoch,
             root,
             index,
             tokens: &*model.tokens,

@@ -66,9 +66,9 @@ impl Next {
         limits: BatchLimits,
         most_embedded: usize,
     ) -> Result<bool, EngineError> {
-        let line = at.engine.line(at.id, at.root, &self.index, &at.model.model_id, at.model);
+        let line = at.engine.line((at.id, at.epoch), at.root, &self.index, &at.model.model_id, at.model);
         loop {
-            let num_files = self.walk.some(&line, at.epoch, limits)?;
+            let num_files = self.walk.some(&line, limits)?;
             if num_files > 0 {
                 self.may_miss_vectors = true;
                 self.waiting.clear();

@@ -41,6 +41,7 @@ fn bring_in(folder: &Path) -> (Engine, Arc<EmbeddedIndex>) {
     let line = Line {
         store: &engine.store,
         workspace: &id,
+        epoch: engine.store.workspace(&id).unwrap().epoch,
         root: &root,
         index: &*index,
         tokens: &Words,

@@ -33,7 +33,7 @@ impl Rebuild {
     ///
     /// # Errors
     /// When the index or the store refuses; the batch is done again next time.
-    pub fn some(&mut self, line: &Line<'_>, epoch: i64, limits: BatchLimits) -> Result<usize, IngestError> {
+    pub fn some(&mut self, line: &Line<'_>, limits: BatchLimits) -> Result<usize, IngestError> {
         let obsolete = line.store.obsolete(line.workspace, limits.max_files)?;
         let mut files = line.store.unbuilt(line.workspace, self.after.as_ref(), limits.max_files)?;
         if files.is_empty() && self.after.is_some() {
@@ -45,7 +45,7 @@ impl Rebuild {
         files.truncate(files_within(&sizes, limits.max_bytes));
         let num_done = obsolete.len() + files.len();
         if num_done > 0 {
-            build(line, epoch, obsolete, &files)?;
+            build(line, obsolete, &files)?;
         }
         if let Some(last) = files.pop() {
             self.after = Some(last.path);
@@ -54,7 +54,7 @@ impl Rebuild {
     }
 }
 
-fn build(line: &Line<'_>, epoch: i64, obsolete: Vec<RelPath>, files: &[FileEntry]) -> Result<(), IngestError> {
+fn build(line: &Line<'_>, obsolete: Vec<RelPath>, files: &[FileEntry]) -> Result<(), IngestError> {
     let built: Vec<Built> = files.par_iter().map(|file| build_file(line, file)).collect();
     let mut outcomes: Vec<Outcome> = obsolete.iter().cloned().map(Outcome::Gone).collect();
     let mut batch = Batch { removed: obsolete, ..Batch::default() };
@@ -72,7 +72,7 @@ fn build(line: &Line<'_>, epoch: i64, obsolete: Vec<RelPath>, files: &[FileEntry
     batch.revision = outcomes.iter().map(revision).max().unwrap_or_default();
     line.index.apply(&batch)?;
     failpoint::reach("rebuild: committed, not noted");
-    line.store.note_built(line.workspace, epoch, &outcomes)?;
+    line.store.note_built(line.workspace, line.epoch, &outcomes)?;
     if !changed.is_empty() {
         line.store.log(line.workspace, &changed, Priority::Backfill)?;
     }

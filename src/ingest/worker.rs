@@ -49,6 +49,8 @@ pub struct Line<'a> {
     pub store: &'a Store,
     /// The workspace whose changes are brought in.
     pub workspace: &'a WorkspaceId,
+    /// The epoch of the workspace that `index` is of: in another one nothing is acknowledged.
+    pub epoch: i64,
     /// Its folder, canonical.
     pub root: &'a Path,
     /// Where they go.
@@ -155,7 +157,7 @@ fn index_some(
 ///
 /// # Errors
 /// When the store refuses; the batch is done again next time.
-pub fn list_some(store: &Store, workspace: &WorkspaceId, root: &Path) -> Result<usize, IngestError> {
+pub fn list_some(store: &Store, workspace: &WorkspaceId, epoch: i64, root: &Path) -> Result<usize, IngestError> {
     let max_files = BatchLimits::WHOLE.max_files;
     let mut changes = store.pending(workspace, Priority::Interactive, max_files)?;
     if changes.is_empty() {
@@ -170,7 +172,7 @@ pub fn list_some(store: &Store, workspace: &WorkspaceId, root: &Path) -> Result<
         _ => Outcome::Gone(change.path.clone()),
     };
     let outcomes: Vec<Outcome> = changes.iter().map(outcome).collect();
-    store.acknowledge(workspace, through, &outcomes)?;
+    store.acknowledge(workspace, epoch, through, &outcomes)?;
     Ok(changes.len())
 }
 
@@ -287,7 +289,7 @@ fn index_batch(line: &Line<'_>, changes: &[Change], report: &mut LineReport) -> 
     failpoint::reach("line: about to commit");
     line.index.apply(&batch)?;
     failpoint::reach("line: committed, not acknowledged");
-    line.store.acknowledge(line.workspace, through, &outcomes)?;
+    line.store.acknowledge(line.workspace, line.epoch, through, &outcomes)?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pincite::engine::{Access, Engine, EngineError, OpenOptions, Runner};
+use pincite::engine::{Access, Engine, EngineError, OpenOptions, Precondition, Runner};
 use pincite::ingest;
 use pincite::search::{Mode, SearchReply, SearchRequest};
 use pincite::workspace::Revision;
@@ -120,6 +120,36 @@ fn what_was_pending_at_the_start_is_replayed_and_until_then_not_called_ready() {
     fs_err::rename(&away, &folder).unwrap();
     until("the log is replayed", || desk.engine.check_replayed(&named("default")).is_ok());
     assert_eq!(desk.found("crane"), ["a.md"]);
+}
+
+#[test]
+fn a_file_that_is_deleted_while_a_backfill_brings_it_in_is_not_found_from_the_answer_on() {
+    const NUM_FILES: usize = 600;
+    let desk = Desk::running();
+    // A word of its own for each file, that is no other's stem.
+    let word = |number: usize| {
+        let letters = "bcdfghjklm".as_bytes();
+        let digits = [number / 100, number / 10 % 10, number % 10];
+        format!("zz{}zz", digits.map(|digit| char::from(letters[digit])).iter().collect::<String>())
+    };
+    for number in 0..NUM_FILES {
+        desk.write(&format!("{number}.txt"), &format!("A harbour of many masters, and {}.", word(number)));
+    }
+    desk.scan();
+    let delete = |number: usize| {
+        let path = format!("{number}.txt").parse().unwrap();
+        desk.engine.delete_file(&named("default"), &path, &Precondition::None).unwrap();
+        assert_eq!(desk.found(&word(number)), Vec::<String>::new());
+    };
+    // From both ends: some are brought in by then, some are in work, some wait.
+    let deleted = (0..60).flat_map(|step| [step * 5, NUM_FILES - 1 - step * 5]);
+    deleted.clone().for_each(delete);
+    let status = || desk.engine.status(&named("default")).unwrap();
+    until("the backfill is done", || status().coverage.files.pending == 0);
+    assert_eq!((status().coverage.files.ready, status().num_chunks), (480, 480));
+    for number in deleted {
+        assert_eq!(desk.found(&word(number)), Vec::<String>::new());
+    }
 }
 
 #[test]

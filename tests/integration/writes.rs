@@ -392,7 +392,8 @@ fn a_write_that_finds_the_log_full_when_its_turn_comes_changes_nothing() {
         assert_eq!(fs_err::read_to_string(folder.path().join("a.txt")).unwrap(), "first");
         assert_eq!(engine.recent_changes(&id, 99).unwrap().len(), before + 3, "only theirs");
         let last = store.last_revision(&id).unwrap();
-        store.acknowledge(&id, last, &["x", "y", "z"].map(|name| Outcome::Gone(at(name)))).unwrap();
+        let epoch = store.workspace(&id).unwrap().epoch;
+        store.acknowledge(&id, epoch, last, &["x", "y", "z"].map(|name| Outcome::Gone(at(name)))).unwrap();
     }
 }
 

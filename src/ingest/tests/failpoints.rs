@@ -165,7 +165,8 @@ impl Whole {
         store.log(&place.workspace, &observed.collect::<Vec<_>>(), Priority::Backfill).unwrap();
         let index = RamIndex::new(2);
         let root = place.root();
-        index_pending(&Line { store: &store, ..place.line(&root, &index) }, &Silent).unwrap();
+        let epoch = store.workspace(&place.workspace).unwrap().epoch;
+        index_pending(&Line { store: &store, epoch, ..place.line(&root, &index) }, &Silent).unwrap();
         embed_missing(&index, &Counting::default(), &Silent).unwrap();
         Self::of(&store, &place.workspace, &index)
     }

@@ -138,6 +138,7 @@ impl Place {
         Line {
             store: &self.store,
             workspace: &self.workspace,
+            epoch: self.store.workspace(&self.workspace).unwrap().epoch,
             root,
             index,
             tokens: &Words,

@@ -21,7 +21,7 @@ impl Place {
         let line = self.line(&root, &index);
         let limits = BatchLimits { max_files: 1, ..BatchLimits::WHOLE };
         for _ in 0..most {
-            if walk.some(&line, row.epoch, limits).unwrap() == 0 {
+            if walk.some(&line, limits).unwrap() == 0 {
                 index.adopt_vectors(&self.index).unwrap();
                 return true;
             }

@@ -57,6 +57,12 @@ pub enum StoreError {
         /// What is wrong.
         reason: String,
     },
+    /// What is kept of the workspace has begun anew since the work began.
+    #[error("the workspace `{id}` has begun anew meanwhile")]
+    OtherEpoch {
+        /// The workspace.
+        id: WorkspaceId,
+    },
     /// The disk or the lock refused. Try again when that has changed.
     #[error("the file `pincite.db` cannot be written or read")]
     Io(#[source] rusqlite::Error),
@@ -92,6 +98,7 @@ impl Advice for StoreError {
             Self::UnknownWorkspace { .. } => "unknown_workspace",
             Self::WorkspaceExists { .. } => "workspace_exists",
             Self::BeingDeleted { .. } => "being_deleted",
+            Self::OtherEpoch { .. } => "other_epoch",
             Self::OtherRoot { .. } => "other_root",
             Self::Version { .. } => "other_version",
             Self::ReadOnly => "read_only",
@@ -110,6 +117,7 @@ impl Advice for StoreError {
                     .to_owned()
             }
             Self::WorkspaceExists { .. } => "use it, delete it first, or take another name".to_owned(),
+            Self::OtherEpoch { .. } => "do it again: what was done is not what is wanted now".to_owned(),
             Self::BeingDeleted { .. } => {
                 "ask again shortly: the process that indexes the data folder removes it between two pieces of work"
                     .to_owned()

@@ -242,13 +242,15 @@ impl Store {
 
     /// Marks all changes of these paths up to `through` as done, and writes what became of the files.
     ///
-    /// Called after the index has committed them: never before.
+    /// Called after the index has committed them: never before. What was done in an epoch counts in that epoch alone: since
+    /// intelligence was switched, say, the same changes are to be done in another way.
     ///
     /// # Errors
-    /// All of them stay pending then.
+    /// All of them stay pending then; [`StoreError::OtherEpoch`] where the workspace has begun anew meanwhile.
     pub fn acknowledge(
         &self,
         workspace: &WorkspaceId,
+        epoch: i64,
         through: Revision,
         outcomes: &[Outcome],
     ) -> Result<(), StoreError> {
@@ -256,6 +258,11 @@ impl Store {
         let transaction = begin(&mut connection)?;
         failpoint::reach("acknowledge: begun");
         must_exist(&transaction, workspace)?;
+        let mut of_epoch = transaction.prepare_cached("SELECT 1 FROM workspaces WHERE name = ?1 AND epoch = ?2")?;
+        if !of_epoch.exists(params![workspace.as_str(), epoch])? {
+            return Err(StoreError::OtherEpoch { id: workspace.clone() });
+        }
+        drop(of_epoch);
         {
             let mut done = transaction.prepare_cached(
                 "UPDATE changes SET pending = 0 WHERE workspace = ?1 AND path = ?2 AND pending = 1 AND revision <= ?3",

@@ -52,7 +52,14 @@ mod tests {
     }
 
     fn done(store: &Store, workspace: &WorkspaceId, through: Revision, name: &str) {
-        store.acknowledge(workspace, through, &[Outcome::Gone(name.parse().unwrap())]).unwrap();
+        store
+            .acknowledge(
+                workspace,
+                store.workspace(workspace).unwrap().epoch,
+                through,
+                &[Outcome::Gone(name.parse().unwrap())],
+            )
+            .unwrap();
     }
 
     fn revisions(store: &Store, workspace: &WorkspaceId) -> Vec<u64> {

@@ -61,6 +61,10 @@ impl Desk {
         changes.into_iter().map(|change| (change.revision.0, change.path.to_string(), change.kind)).collect()
     }
 
+    fn epoch(&self) -> i64 {
+        self.store.workspace(&self.workspace).unwrap().epoch
+    }
+
     /// Acknowledges that `name` was read with these bytes.
     fn done(&self, through: Revision, name: &str, bytes: &[u8]) {
         let entry = FileEntry {
@@ -75,11 +79,13 @@ impl Desk {
             revision: through,
             num_chunks: 1,
         };
-        self.store.acknowledge(&self.workspace, through, &[Outcome::File(entry, READ_AS.into())]).unwrap();
+        self.store
+            .acknowledge(&self.workspace, self.epoch(), through, &[Outcome::File(entry, READ_AS.into())])
+            .unwrap();
     }
 
     fn gone(&self, through: Revision, name: &str) {
-        self.store.acknowledge(&self.workspace, through, &[Outcome::Gone(path(name))]).unwrap();
+        self.store.acknowledge(&self.workspace, self.epoch(), through, &[Outcome::Gone(path(name))]).unwrap();
     }
 
     fn file(&self, name: &str) -> Option<FileEntry> {
@@ -180,7 +186,9 @@ fn one_workspace_knows_nothing_of_another() {
     let other = id("other");
     assert!(desk.store.pending(&other, Priority::Backfill, 9).unwrap().is_empty());
     assert!(desk.store.files(&other).unwrap().is_empty());
-    desk.store.acknowledge(&other, Revision(9), &[Outcome::Gone(path("a"))]).unwrap();
+    desk.store
+        .acknowledge(&other, desk.store.workspace(&other).unwrap().epoch, Revision(9), &[Outcome::Gone(path("a"))])
+        .unwrap();
     desk.store.forget_contents(&other).unwrap();
     assert_eq!((desk.pending().len(), desk.state("a")), (1, Some(FileState::Pending)));
 }
@@ -445,6 +453,18 @@ fn a_closed_store_is_one_file() {
 }
 
 #[test]
+fn what_was_done_before_a_switch_is_not_acknowledged_after_it() {
+    let desk = Desk::new();
+    desk.log(ChangeKind::Created, &["a"]);
+    let before = desk.epoch();
+    desk.store.set_intelligence(&desk.workspace, false).unwrap();
+    let through = desk.store.last_revision(&desk.workspace).unwrap();
+    let late = desk.store.acknowledge(&desk.workspace, before, through, &[Outcome::Gone(path("a"))]);
+    assert!(matches!(late, Err(StoreError::OtherEpoch { .. })));
+    assert_eq!(desk.pending().len(), 1, "it is to be done as it is wanted now");
+}
+
+#[test]
 fn nothing_is_kept_of_a_workspace_that_does_not_exist_and_its_revisions_are_never_used_again() {
     let desk = Desk::new();
     let last = desk.log(ChangeKind::Created, &["a", "b"]);
@@ -452,7 +472,7 @@ fn nothing_is_kept_of_a_workspace_that_does_not_exist_and_its_revisions_are_neve
     let unknown = |result: Result<(), StoreError>| matches!(result, Err(StoreError::UnknownWorkspace { .. }));
     let seen = Observation { path: path("c"), kind: ChangeKind::Created, fingerprint: READ_AS, is_new_content: true };
     assert!(unknown(desk.store.log(&desk.workspace, &[seen], Priority::Backfill).map(drop)));
-    assert!(unknown(desk.store.acknowledge(&desk.workspace, last, &[Outcome::Gone(path("a"))])));
+    assert!(unknown(desk.store.acknowledge(&desk.workspace, 0, last, &[Outcome::Gone(path("a"))])));
     let event = LoggedEvent { id: "1".to_owned(), path: path("a"), occurred_at: None, observations: Vec::new() };
     assert!(unknown(desk.store.log_events(&desk.workspace, &[event]).map(drop)));
     assert!(unknown(desk.store.give_root(&desk.workspace, Path::new("/data"))));
