@@ -29,6 +29,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 pub use self::access::Access;
 use self::access::WriterLock;
@@ -44,8 +45,10 @@ pub use self::runner::Runner;
 pub use self::status::{ModelStatus, StatusReport};
 pub use self::workspaces::{WorkspaceList, WorkspaceSummary};
 pub use self::write::{Precondition, WriteReply};
-use crate::config::Config;
+use crate::config::{Config, Extraction};
 use crate::embed::{self, OpenModel};
+use crate::extract::child::{self, Children, Limits};
+use crate::extract::{Extractor, InProcess};
 use crate::index::embedded::EmbeddedIndex;
 use crate::search;
 use crate::workspace::{Change, FileEntry, Revision, Store, WorkspaceId};
@@ -62,6 +65,8 @@ pub struct OpenOptions {
     pub runtime_folder: Option<PathBuf>,
     /// Is told when a model or runtime is fetched.
     pub fetch_progress: Arc<dyn embed::Progress>,
+    /// The program that files are read in, as a child; without one they are read in this process, where a file can do harm.
+    pub reader_program: Option<child::Program>,
 }
 
 impl OpenOptions {
@@ -74,6 +79,7 @@ impl OpenOptions {
             command: command.into(),
             runtime_folder: None,
             fetch_progress: Arc::new(embed::Silent),
+            reader_program: None,
         }
     }
 }
@@ -83,6 +89,7 @@ pub struct Engine {
     data_folder: PathBuf,
     config: Config,
     store: Store,
+    extractor: Box<dyn Extractor>,
     access: Access,
     command: String,
     /// Held as long as this process indexes.
@@ -113,15 +120,28 @@ impl Engine {
     /// When another process indexes it and this one must, when it holds nothing and this one only reads, or when it
     /// cannot be used.
     pub fn open(options: OpenOptions) -> Result<Self, EngineError> {
-        let OpenOptions { data_folder, access, command, runtime_folder, fetch_progress } = options;
+        let OpenOptions { data_folder, access, command, runtime_folder, fetch_progress, reader_program } = options;
         let writer = access::take(&data_folder, access, &command)?;
         let config = Config::load(&data_folder)?;
         let store = Store::open(&data_folder, access != Access::Read)?;
         if access != Access::Read {
             indexes::distrust_newer(&data_folder, &store)?;
         }
+        let extractor: Box<dyn Extractor> = match reader_program {
+            None => Box::new(InProcess),
+            Some(program) => {
+                let Extraction { timeout_s, memory_mb, text_mb } = config.extraction;
+                let limits = Limits {
+                    timeout: Duration::from_secs(timeout_s),
+                    memory_bytes: memory_mb.saturating_mul(1_000_000),
+                    text_bytes: usize::try_from(text_mb.saturating_mul(1_000_000)).unwrap_or(usize::MAX),
+                };
+                Box::new(Children::new(program, limits).map_err(EngineError::Thread)?)
+            }
+        };
         Ok(Self {
             data_folder,
+            extractor,
             config,
             store,
             access,

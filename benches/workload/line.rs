@@ -9,6 +9,7 @@ use pincite::embed::OpenModel;
 use pincite::extract::{Hints, extract};
 use pincite::index::embedded::{Access, EmbeddedIndex};
 use pincite::index::{Batch, ChunkPlace, ChunkRecord, FileFacts, Index as _, VectorKey};
+use pincite::extract::InProcess;
 use pincite::ingest::{Line, LineReport, Silent, canonical_folder, index_pending, scan};
 use pincite::workspace::{ContentHash, RelPath, Revision, Store, WorkspaceId};
 
@@ -39,6 +40,7 @@ pub fn index_words(data_folder: &Path, folder: &Path, index: &EmbeddedIndex, mod
         workspace: &workspace,
         root: &root,
         index,
+        extractor: &InProcess,
         tokens: &*model.tokens,
         model_id: &model.model_id,
         max_file_bytes: MAX_FILE_BYTES,

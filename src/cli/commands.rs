@@ -13,6 +13,7 @@ use super::text;
 use crate::answer::{AskRequest, Verdict};
 use crate::embed;
 use crate::engine::{Access, Engine, EngineError, EvalOptions, IndexReport, OpenOptions, evaluate};
+use crate::extract::child::{self, Program};
 use crate::search::{Coverage, SearchRequest};
 use crate::workspace::{Citation, WorkspaceId};
 
@@ -63,6 +64,10 @@ pub(super) fn run(cli: Cli) -> anyhow::Result<Done> {
         Command::Mcp { path } => super::serving::mcp(&session, path.as_deref()),
         Command::Status => status(&session),
         Command::Reindex => reindex(&session),
+        Command::ReadFiles { memory_bytes } => {
+            child::serve(memory_bytes)?;
+            Ok(Done::Yes)
+        }
         Command::Workspace { command } => super::spaces::run(&session, &command),
         Command::Verify { citation } => verify(&session, &citation),
         Command::Eval(args) => eval(&session, &args),
@@ -70,10 +75,19 @@ pub(super) fn run(cli: Cli) -> anyhow::Result<Done> {
     }
 }
 
+/// This program, as a child that reads files.
+fn reader_program() -> Result<Program, EngineError> {
+    // On Linux this is what runs here, also when another version has been put in its place since.
+    let itself = Path::new("/proc/self/exe");
+    let path = if itself.exists() { itself.to_owned() } else { std::env::current_exe().map_err(EngineError::Io)? };
+    Ok(Program { path, arguments: vec!["read-files".to_owned()] })
+}
+
 impl Session {
     pub(super) fn open(&self, access: Access, command: &str) -> Result<Engine, EngineError> {
         Engine::open(OpenOptions {
             fetch_progress: self.progress.clone(),
+            reader_program: Some(reader_program()?),
             ..OpenOptions::new(&self.data_folder, access, command)
         })
     }
@@ -258,6 +272,7 @@ fn eval(session: &Session, args: &EvalArgs) -> anyhow::Result<Done> {
         mode: args.mode,
         fusion: args.fusion,
         fetch_progress: session.progress.clone(),
+        reader_program: Some(reader_program()?),
     };
     let (report, run) = evaluate(&options, &*session.progress)?;
     if let Some(path) = &args.run {

@@ -124,6 +124,7 @@ impl Engine {
             workspace: id,
             root,
             index,
+            extractor: &*self.extractor,
             tokens: &*model.tokens,
             model_id,
             max_file_bytes: self.config.max_file_bytes,
