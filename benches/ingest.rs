@@ -31,8 +31,8 @@ use workload::line::{BATCH_VECTORS, add_vectors, batches, index_words, open_inde
 use workload::measure::{
     Target, Times, folder_bytes, head, ms, peak_memory_mb, processor_seconds, row, run_sections, timed,
 };
-use workload::model::{open_model, runtime_folder};
-use workload::{Random, Writer, write_folder};
+use workload::model::{any_vectors, open_model, runtime_folder};
+use workload::{Writer, write_folder};
 
 /// As the program has it: commits of a few files take three times as long with the system's allocator.
 #[global_allocator]
@@ -52,15 +52,6 @@ fn main() {
 
 fn temporary() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder")
-}
-
-/// Vectors of unit length in any direction: what they are changes nothing here.
-fn any_vectors(num_vectors: usize, num_dimensions: usize) -> Vec<Vec<f32>> {
-    let mut random = Random::new(5);
-    let scale = 1.0 / (num_dimensions as f64).sqrt();
-    #[expect(clippy::cast_possible_truncation, reason = "single precision is what a model gives")]
-    let mut number = || (random.normal() * scale) as f32;
-    (0..num_vectors).map(|_| (0..num_dimensions).map(|_| number()).collect()).collect()
 }
 
 /// The texts that the line embeds of a round's files.

@@ -19,9 +19,12 @@ mod line;
 mod query;
 mod read;
 mod rebuild;
+mod reconcile;
 mod runner;
 mod sources;
 mod status;
+#[cfg(test)]
+mod tests;
 mod workspaces;
 mod write;
 
@@ -44,7 +47,7 @@ use self::runner::Bell;
 pub use self::runner::Runner;
 pub use self::status::{ModelStatus, StatusReport};
 pub use self::workspaces::{WorkspaceList, WorkspaceSummary};
-pub use self::write::{Precondition, WriteReply};
+pub use self::write::{Precondition, Upload, WriteReply};
 use crate::config::{Config, Extraction};
 use crate::embed::{self, OpenModel};
 use crate::extract::child::{self, Children, Limits};
@@ -125,6 +128,7 @@ impl Engine {
         let config = Config::load(&data_folder)?;
         let store = Store::open(&data_folder, access != Access::Read)?;
         if access != Access::Read {
+            store.check()?;
             indexes::distrust_newer(&data_folder, &store)?;
         }
         let extractor: Box<dyn Extractor> = match reader_program {

@@ -33,6 +33,14 @@ impl Times {
         self.percentile(50)
     }
 
+    pub fn p99(&self) -> f64 {
+        self.percentile(99)
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub fn best(&self) -> f64 {
         self.0[0]
     }
@@ -68,7 +76,12 @@ pub fn head(title: &str) {
 
 /// The most memory that this process has had at a time, in megabytes; 0 where the system does not say.
 pub fn peak_memory_mb() -> f64 {
-    let status = fs_err::read_to_string("/proc/self/status").unwrap_or_default();
+    peak_memory_mb_of("self")
+}
+
+/// The same of the process with this number.
+pub fn peak_memory_mb_of(process: &str) -> f64 {
+    let status = fs_err::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kb = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<f64>().ok());
     kb.unwrap_or(0.0) * 1024.0 / 1e6

@@ -1,4 +1,4 @@
-//! What both benches work on: a folder of Markdown files as agents leave it behind, the same for the same seed.
+//! What the benches work on: a folder of Markdown files as agents leave it behind, the same for the same seed.
 //!
 //! Words are drawn by Zipf's law from the model's own vocabulary, whose order is that of their frequency in English,
 //! with a tail of names, identifiers and figures that are no words. Each file has a subject: some words of middling
@@ -11,6 +11,7 @@
 pub mod line;
 pub mod measure;
 pub mod model;
+pub mod server;
 
 use std::path::Path;
 

@@ -74,6 +74,15 @@ pub fn mixed(real: &[Vec<f32>], num_vectors: usize) -> Vec<Vec<f32>> {
     vectors
 }
 
+/// Vectors of unit length in any direction: for what they are like changes nothing.
+pub fn any_vectors(num_vectors: usize, num_dimensions: usize) -> Vec<Vec<f32>> {
+    let mut random = Random::new(5);
+    let scale = 1.0 / (num_dimensions as f64).sqrt();
+    #[expect(clippy::cast_possible_truncation, reason = "single precision is what a model gives")]
+    let mut number = || (random.normal() * scale) as f32;
+    (0..num_vectors).map(|_| (0..num_dimensions).map(|_| number()).collect()).collect()
+}
+
 fn unit(mut vector: Vec<f32>) -> Vec<f32> {
     let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
     for x in &mut vector {

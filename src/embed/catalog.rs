@@ -12,13 +12,18 @@ use serde::Serialize;
 use tracing::warn;
 
 use crate::chunk::TokenCounter;
+use crate::leftovers;
 
+use super::fetch::{FETCH_PREFIX, LIBRARY_PREFIX};
 use super::hub::{self, HubDownload, HubModel, TOKENIZER_FILES, file_name, revision_of};
 use super::manifest::{Manifest, ModelSpec, default_file};
 use super::onnx::{ModelFile, ModelFiles, OnnxEmbedder, model_id};
 use super::pins::Pins;
 use super::tokens::ModelTokens;
 use super::{EmbedError, Embedder, Progress, RuntimeOptions, Silent, ensure_runtime, runtime};
+
+/// What a pull leaves only when it is cut off.
+const PULL_PREFIX: &str = ".pull-";
 
 /// One line of `pincite models list`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -159,7 +164,7 @@ pub fn pull(data_dir: &Path, name: &str, options: &OpenOptions) -> Result<ModelE
                 }
                 None => {
                     fs::create_dir_all(data_dir.join("models"))?;
-                    let work = tempfile::Builder::new().prefix(".pull-").tempdir_in(data_dir.join("models"))?;
+                    let work = leftovers::Folder::make_in(&data_dir.join("models"), PULL_PREFIX)?;
                     let download = HubDownload::new(&model.repository, work.path(), &*options.progress);
                     let download = download.map_err(pull_failed)?;
                     place(&model, &folder, work.path(), |path| download.get(path))?;
@@ -170,6 +175,15 @@ pub fn pull(data_dir: &Path, name: &str, options: &OpenOptions) -> Result<ModelE
     };
     ensure_runtime(&options.runtime, &*options.progress)?;
     Ok(entry)
+}
+
+/// Removes what pulls and fetches have left that were cut off, in the data folder and the folder of runtimes.
+pub fn remove_leftovers(data_dir: &Path, runtimes: &Path) {
+    leftovers::sweep(&data_dir.join("models"), PULL_PREFIX);
+    leftovers::sweep(runtimes, FETCH_PREFIX);
+    for version in fs::read_dir(runtimes).into_iter().flatten().flatten() {
+        leftovers::sweep(&version.path(), LIBRARY_PREFIX);
+    }
 }
 
 /// Gets all files of a model, records their hashes, and lets the folder appear.

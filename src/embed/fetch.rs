@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use fs_err as fs;
 use sha2::{Digest as _, Sha256};
 
+use crate::leftovers;
 use crate::workspace::ContentHash;
 
 use super::manifest::{PlatformPin, RuntimePins};
@@ -24,6 +25,11 @@ use super::{EmbedError, Progress};
 
 /// The programs that may be Python, best first.
 const PYTHONS: [&str; 3] = ["python3", "python", "py"];
+
+/// What a fetch leaves only when it is cut off.
+pub(super) const FETCH_PREFIX: &str = ".fetch-";
+/// The same of a library that was being unpacked.
+pub(super) const LIBRARY_PREFIX: &str = ".library-";
 
 /// pip has time-outs of its own; this ends one that hangs nevertheless.
 const MAX_FETCH: Duration = Duration::from_mins(15);
@@ -40,7 +46,7 @@ pub(super) fn fetch_library(
     let dir = std::path::absolute(dir)?;
     let folder = dir.join(&pins.version);
     fs::create_dir_all(&folder)?;
-    let work = tempfile::Builder::new().prefix(".fetch-").tempdir_in(&dir)?;
+    let work = leftovers::Folder::make_in(&dir, FETCH_PREFIX)?;
 
     progress.begin(&format!("{} {}", pins.package, pins.version), Some(pin.wheel_bytes));
     let wheel = download(pins, pin, work.path(), progress);
@@ -174,7 +180,10 @@ fn unpack(wheel: &Path, pin: &PlatformPin, library: &Path) -> Result<(), EmbedEr
     let mut entry = entry.take(pin.library_bytes + 1);
 
     let folder = library.parent().unwrap_or(Path::new("."));
-    let mut file = library_builder().tempfile_in(folder)?;
+    let mut file = leftovers::file_in(folder, LIBRARY_PREFIX)?;
+    // Users of one machine may share a runtime folder.
+    #[cfg(unix)]
+    file.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 18];
     loop {
@@ -198,15 +207,6 @@ fn unpack(wheel: &Path, pin: &PlatformPin, library: &Path) -> Result<(), EmbedEr
         fs::File::open(folder)?.sync_all()?;
     }
     Ok(())
-}
-
-/// A temporary file that everyone may read: users of one machine may share a runtime folder.
-fn library_builder() -> tempfile::Builder<'static, 'static> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".library-");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-    builder
 }
 
 #[cfg(test)]

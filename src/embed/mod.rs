@@ -27,6 +27,7 @@ mod tokens;
 
 pub use catalog::{
     ModelEntry, ModelIdentity, OpenModel, OpenOptions, default_model, identify, list, name_of, open, pull,
+    remove_leftovers,
 };
 pub use error::EmbedError;
 pub use manifest::{Manifest, ModelSpec, Pooling};

@@ -23,7 +23,11 @@ impl Engine {
         if let Some(model) = self.model.get() {
             return Ok(model);
         }
-        let model = embed::open(&self.data_folder, self.config.model.as_deref(), &self.model_options())?;
+        let options = self.model_options();
+        if self.is_writer() {
+            embed::remove_leftovers(&self.data_folder, &options.runtime.dir);
+        }
+        let model = embed::open(&self.data_folder, self.config.model.as_deref(), &options)?;
         Ok(self.model.get_or_init(|| Arc::new(model)))
     }
 
@@ -109,6 +113,7 @@ impl Engine {
             if committed < self.store.acknowledged_revision(id)? {
                 self.store.forget_contents(id)?;
             }
+            self.reconcile(id, &index)?;
             if let Some(reason) = index.outdated() {
                 tracing::info!(workspace = %id, reason, "the index serves until another is built");
                 self.store.begin_rebuild(id)?;

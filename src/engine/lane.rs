@@ -17,8 +17,10 @@ use crate::workspace::{Priority, WorkspaceId, WorkspaceRow};
 pub(super) const REST: Duration = Duration::from_secs(1);
 /// Chunks that are embedded before the line looks for newer changes: about a tenth of a second.
 const EMBED_SLICE: usize = 8;
-/// The same right after interactive changes, whose chunks they are: as many as a file of 10 KB has.
+/// The same of interactive changes: as many as a file of 10 KB has.
 pub(super) const URGENT_SLICE: usize = 16;
+/// Chunks of interactive changes that are embedded before a backfill goes on: a second or two.
+const MAX_URGENT: usize = 128;
 
 /// What the line knows of one workspace.
 pub(super) struct Lane {
@@ -30,6 +32,8 @@ pub(super) struct Lane {
     next: Option<Next>,
     /// Chunks to embed next, newest files first, from the back.
     waiting: Vec<(VectorKey, String)>,
+    /// How many chunks, at the most, interactive changes have brought that are not embedded yet.
+    num_urgent: usize,
     /// Whether the index may hold chunks without a vector that are not in `waiting`.
     may_miss_vectors: bool,
     /// Whether the file table is known to say what the index holds.
@@ -76,6 +80,7 @@ impl Lane {
             serving,
             next: None,
             waiting: Vec::new(),
+            num_urgent: 0,
             may_miss_vectors: true,
             is_trusted: false,
             rests_until: None,
@@ -145,33 +150,46 @@ impl Lane {
             Priority::Interactive => ingest::index_interactive(&line, &mut report)?,
             Priority::Backfill => ingest::index_backfill(&line, BatchLimits::BESIDE_OTHERS, &mut report)?,
         };
+        if priority == Priority::Interactive {
+            self.num_urgent = (self.num_urgent + report.num_chunks).min(MAX_URGENT);
+        }
         self.waiting.clear();
         self.may_miss_vectors = true;
         Ok(num_done > 0)
     }
 
+    /// Whether somebody may wait for vectors.
+    pub(super) const fn has_urgent(&self) -> bool {
+        self.num_urgent > 0
+    }
+
     /// Embeds a slice of what has no vector yet.
     pub(super) fn embed(&mut self, most: usize) -> Result<bool, EngineError> {
-        let Some(Serving { index, model }) = self.serving.as_ref().filter(|serving| serving.embeds()) else {
-            self.may_miss_vectors = false;
-            return Ok(false);
-        };
+        if self.waiting.is_empty() && self.may_miss_vectors {
+            self.waiting = self.without_vectors()?;
+        }
         if self.waiting.is_empty() {
-            if !self.may_miss_vectors {
-                return Ok(false);
-            }
-            self.waiting = index.snapshot()?.unembedded(ingest::EMBED_BATCH)?;
-            self.waiting.reverse();
-            if self.waiting.is_empty() {
-                self.may_miss_vectors = false;
-                return Ok(false);
-            }
+            (self.may_miss_vectors, self.num_urgent) = (false, 0);
+            return Ok(false);
         }
+        let Some(Serving { index, model }) = &self.serving else { return Ok(false) };
+        let Ok(embedder) = &model.embedder else { return Ok(false) };
         let slice: Vec<_> = self.waiting.split_off(self.waiting.len().saturating_sub(most));
-        if let Ok(embedder) = &model.embedder {
-            ingest::embed(&**index, &**embedder, &slice)?;
-        }
+        ingest::embed(&**index, &**embedder, &slice)?;
+        self.num_urgent = self.num_urgent.saturating_sub(slice.len());
         Ok(true)
+    }
+
+    /// Chunks to embed next, the newest at the end; none where nothing can be embedded.
+    fn without_vectors(&self) -> Result<Vec<(VectorKey, String)>, EngineError> {
+        let Some(Serving { index, .. }) = self.serving.as_ref().filter(|serving| serving.embeds()) else {
+            return Ok(Vec::new());
+        };
+        // What somebody waits for is not held up by the loading of what comes after it.
+        let most = if self.num_urgent > 0 { self.num_urgent } else { ingest::EMBED_BATCH };
+        let mut newest_first = index.snapshot()?.unembedded(most)?;
+        newest_first.reverse();
+        Ok(newest_first)
     }
 
     /// Embeds a slice of what nobody waits for, unless another model's index is about to take over.

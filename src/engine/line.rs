@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::runner::KEPT_CHANGES;
 use super::{Engine, EngineError, access, lock};
 use crate::embed::OpenModel;
 use crate::index::Index;
@@ -74,6 +75,7 @@ impl Engine {
                 Some(num_embedded) => report.num_embedded += num_embedded,
             }
         };
+        while self.store.prune(id, KEPT_CHANGES)? > 0 {}
         let words_alone = match &self.model()?.embedder {
             Ok(embedder) => {
                 report.num_embedded += ingest::embed_missing(&*index, &**embedder, progress)?;

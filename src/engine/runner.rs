@@ -2,8 +2,9 @@
 //! one indexes; and that takes the indexing over when nobody does it any more.
 //!
 //! # Invariants
-//! - Interactive changes of every workspace go first, then what scans found, then vectors; after each small piece of work the
-//!   line looks again.
+//! - Interactive changes of every workspace go first and their vectors next, then what scans found, then the other vectors; after
+//!   each small piece of work the line looks again.
+//! - What nobody waits for runs in threads of lower priority.
 //! - An error of one workspace (a full disk, a folder that is away) is tried again later and holds up no other.
 //! - Its threads end when the [`Runner`] is dropped, and never live longer.
 
@@ -18,12 +19,17 @@ use super::lane::{Lane, REST, URGENT_SLICE};
 use super::sources::Sources;
 use super::{Engine, EngineError, lock};
 use crate::error::Advice as _;
+use crate::priority::in_background;
 use crate::workspace::{Priority, WorkspaceId, WorkspaceRow};
 
 /// How often the line looks for changes that other processes have logged.
 const POLL: Duration = Duration::from_millis(50);
 /// How often a process that does not index tries to take over.
 const TAKE_OVER: Duration = Duration::from_secs(1);
+/// Changes that the log keeps of each workspace, besides those that are pending.
+pub(super) const KEPT_CHANGES: usize = 100_000;
+/// How often older ones are looked for.
+const PRUNES_EVERY: Duration = Duration::from_mins(10);
 
 /// Wakes the line.
 #[derive(Debug, Default)]
@@ -148,6 +154,10 @@ struct Turns {
     /// The workspace whose backfill or vectors were served last: the next one is served next.
     last_served: Option<WorkspaceId>,
     seen_version: Option<i64>,
+    /// When what is left of deleted workspaces is removed again, after that has failed.
+    removes_at: Option<Instant>,
+    /// When the log is pruned again.
+    prunes_at: Option<Instant>,
 }
 
 impl Turns {
@@ -166,7 +176,8 @@ impl Turns {
                     continue;
                 }
             }
-            let worked = catch_unwind(AssertUnwindSafe(|| self.turn(engine))).unwrap_or_else(|_| {
+            let work = || -> Result<bool, EngineError> { Ok(self.turn(engine)? || self.prune(engine)?) };
+            let worked = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
                 tracing::error!("the line panicked and goes on");
                 self.lanes.clear();
                 Ok(false)
@@ -189,30 +200,25 @@ impl Turns {
         // Held from here on: a workspace is deleted or switched between two turns, and what is known here is of this one.
         let alone = lock(&engine.indexing);
         let version = engine.store.version()?;
-        let now = Instant::now();
-        let is_rested = |until: &Instant| *until <= now;
-        let wakes = self.absent.values().any(is_rested)
-            || self.lanes.values().any(|lane| lane.rests_until.as_ref().is_some_and(is_rested));
-        if self.seen_version != Some(version) || wakes {
+        if self.seen_version != Some(version) || self.wakes(Instant::now()) {
             self.open_lanes(engine, &alone)?;
         } else if !self.lanes.values().any(Lane::has_work_left) {
             return Ok(false);
         }
         let mut worked = false;
         for (id, lane) in &mut self.lanes {
+            worked |= lane.attempt(engine, id, |lane| lane.index(engine, id, Priority::Interactive));
             // The vectors of what was just written come before the rest of a backfill.
-            let done = lane.attempt(engine, id, |lane| lane.index(engine, id, Priority::Interactive));
-            if done {
-                lane.attempt(engine, id, |lane| lane.embed(URGENT_SLICE));
+            if lane.has_urgent() {
+                worked |= lane.attempt(engine, id, |lane| lane.embed(URGENT_SLICE));
             }
-            worked |= done;
         }
         if worked {
             return Ok(true);
         }
         for id in self.in_turn() {
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
-            if lane.attempt(engine, &id, |lane| lane.index(engine, &id, Priority::Backfill)) {
+            if lane.attempt(engine, &id, |lane| in_background(|| lane.index(engine, &id, Priority::Backfill))) {
                 self.last_served = Some(id);
                 return Ok(true);
             }
@@ -221,19 +227,42 @@ impl Turns {
         self.seen_version = Some(version);
         for id in self.in_turn() {
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
-            if lane.attempt(engine, &id, Lane::embed_backlog) {
+            if lane.attempt(engine, &id, |lane| in_background(|| lane.embed_backlog())) {
                 self.last_served = Some(id);
                 return Ok(true);
             }
         }
         for id in self.in_turn() {
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
-            if lane.attempt(engine, &id, |lane| lane.rebuild(engine, &id)) {
+            if lane.attempt(engine, &id, |lane| in_background(|| lane.rebuild(engine, &id))) {
                 self.last_served = Some(id);
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// Removes some old changes from the log when nothing else is to be done; `false` where none is too old.
+    fn prune(&mut self, engine: &Engine) -> Result<bool, EngineError> {
+        let now = Instant::now();
+        if self.prunes_at.is_some_and(|at| at > now) {
+            return Ok(false);
+        }
+        for id in self.lanes.keys() {
+            if engine.store.prune(id, KEPT_CHANGES)? > 0 {
+                return Ok(true);
+            }
+        }
+        self.prunes_at = Some(now + PRUNES_EVERY);
+        Ok(false)
+    }
+
+    /// Whether something that has failed is due to be tried again.
+    fn wakes(&self, now: Instant) -> bool {
+        let is_due = |at: &Instant| *at <= now;
+        self.absent.values().any(is_due)
+            || self.lanes.values().any(|lane| lane.rests_until.as_ref().is_some_and(is_due))
+            || self.removes_at.as_ref().is_some_and(is_due)
     }
 
     /// The workspaces, beginning after the one that was served last.
@@ -250,8 +279,12 @@ impl Turns {
         let now = Instant::now();
         let rows = engine.store.workspaces()?;
         self.lanes.retain(|id, lane| rows.iter().any(|row| row.id == *id && row.epoch == lane.epoch));
+        let has_failed = self.removes_at.take().is_some();
         if let Err(error) = engine.remove_deleted(alone) {
-            tracing::error!(%error, hint = error.hint(), "what is left of a deleted workspace cannot be removed for now");
+            if !has_failed {
+                tracing::error!(%error, hint = error.hint(), "what is left of a deleted workspace cannot be removed for now");
+            }
+            self.removes_at = Some(now + REST);
         }
         for row in rows {
             let id = row.id.clone();
@@ -272,5 +305,34 @@ impl Turns {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Access, OpenOptions};
+
+    #[test]
+    fn what_is_left_of_a_deleted_workspace_is_tried_again_although_nothing_else_happens() {
+        let data = tempfile::tempdir().unwrap();
+        let engine = Engine::open(OpenOptions::new(data.path(), Access::Write, "a test")).unwrap();
+        let id: WorkspaceId = "gone".parse().unwrap();
+        engine.ensure_workspace(&id, None).unwrap();
+        let kept = data.path().join("workspaces/gone");
+        fs_err::create_dir_all(&kept).unwrap();
+        // What it is put aside as cannot be removed: it is no folder.
+        let aside = data.path().join("workspaces/.deleted-gone");
+        fs_err::write(&aside, "in the way").unwrap();
+        engine.store.delete_workspace(&id).unwrap();
+        let mut turns = Turns::default();
+        let alone = lock(&engine.indexing);
+        turns.open_lanes(&engine, &alone).unwrap();
+        assert!(kept.exists());
+        assert!(turns.wakes(Instant::now() + REST));
+        fs_err::remove_file(aside).unwrap();
+        turns.open_lanes(&engine, &alone).unwrap();
+        assert!(!kept.exists() && engine.store.deleted_workspaces().unwrap().is_empty());
+        assert!(!turns.wakes(Instant::now() + REST));
     }
 }

@@ -16,9 +16,10 @@ use utoipa::ToSchema;
 
 use super::event::{Event, EventKind, EventsReply, TakenEvent};
 use super::{Engine, EngineError};
-use crate::ingest::{self, ReadError, WriteError};
+use crate::ingest::{self, NewFile, ReadError, WriteError};
 use crate::workspace::{
-    ChangeKind, ContentHash, Fingerprint, LoggedEvent, Observation, Priority, RelPath, Revision, WorkspaceId,
+    ChangeKind, ContentHash, Fingerprint, LoggedEvent, Observation, Priority, RelPath, Revision, StoreError,
+    WorkspaceId,
 };
 
 /// No size and no time: what a deleted file looks like.
@@ -52,6 +53,36 @@ pub struct WriteReply {
     pub content_hash: Option<ContentHash>,
 }
 
+/// A file of which not everything has come yet. What is not finished leaves nothing.
+#[derive(Debug)]
+pub struct Upload {
+    id: WorkspaceId,
+    path: RelPath,
+    root: PathBuf,
+    file: NewFile,
+    max_bytes: u64,
+}
+
+impl Upload {
+    /// Takes what comes next in the file.
+    ///
+    /// # Errors
+    /// When the file is longer than one may be, or the disk refuses.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
+        self.check_size(self.file.size() + bytes.len() as u64)?;
+        Ok(self.file.write(bytes)?)
+    }
+
+    /// Refuses a file of this size, if it is too long.
+    ///
+    /// # Errors
+    /// [`ReadError::TooLarge`].
+    pub fn check_size(&self, size: u64) -> Result<(), EngineError> {
+        let max_bytes = self.max_bytes;
+        if size > max_bytes { Err(ReadError::TooLarge { size, max_bytes }.into()) } else { Ok(()) }
+    }
+}
+
 impl Engine {
     /// Writes a file, whole or not at all. A workspace without a folder gets one in the data folder.
     ///
@@ -65,17 +96,40 @@ impl Engine {
         bytes: &[u8],
         precondition: &Precondition,
     ) -> Result<WriteReply, EngineError> {
+        let mut upload = self.begin_upload(id, path)?;
+        upload.write(bytes)?;
+        self.finish_upload(upload, precondition)
+    }
+
+    /// Begins a file whose content comes bit by bit. Until it is finished nobody sees anything of it.
+    ///
+    /// # Errors
+    /// As [`Engine::write_file`], of what can be told before the content is there.
+    pub fn begin_upload(&self, id: &WorkspaceId, path: &RelPath) -> Result<Upload, EngineError> {
         let root = self.root_to_write(id, [path])?;
-        let (size, max_bytes) = (bytes.len() as u64, self.config.max_file_bytes);
-        if size > max_bytes {
-            return Err(ReadError::TooLarge { size, max_bytes }.into());
+        let file = NewFile::begin(&root, path)?;
+        Ok(Upload { id: id.clone(), path: path.clone(), root, file, max_bytes: self.config.max_file_bytes })
+    }
+
+    /// Puts a file into its place whose content is complete.
+    ///
+    /// # Errors
+    /// As [`Engine::write_file`].
+    pub fn finish_upload(&self, upload: Upload, precondition: &Precondition) -> Result<WriteReply, EngineError> {
+        let Upload { id, path, root, mut file, .. } = upload;
+        // Before the lock: others who write do not wait for the disk.
+        file.sync()?;
+        let _alone = self.lock_files(&id)?;
+        // Asked again, because content may have come for long.
+        if self.root_to_write(&id, [&path])? != root {
+            return Err(StoreError::UnknownWorkspace { id }.into());
         }
-        let _alone = self.lock_files(id)?;
-        let existed = self.check_precondition(&root, path, precondition)?;
-        let fingerprint = ingest::write_file(&root, path, bytes, *precondition == Precondition::Absent)?;
+        let existed = self.check_precondition(&root, &path, precondition)?;
+        let (fingerprint, content_hash) = file.put(&root, *precondition == Precondition::Absent)?;
         let kind = if existed { ChangeKind::Modified } else { ChangeKind::Created };
-        let revision = self.log_one(id, Observation { path: path.clone(), kind, fingerprint, is_new_content: true })?;
-        Ok(WriteReply { revision, path: path.clone(), kind, content_hash: Some(ContentHash::of(bytes)) })
+        let revision =
+            self.log_one(&id, Observation { path: path.clone(), kind, fingerprint, is_new_content: true })?;
+        Ok(WriteReply { revision, path, kind, content_hash: Some(content_hash) })
     }
 
     /// Deletes a file. When the call returns, no query shows anything of it.
@@ -90,6 +144,7 @@ impl Engine {
     ) -> Result<WriteReply, EngineError> {
         let root = self.root_to_write(id, [path])?;
         let _alone = self.lock_files(id)?;
+        self.check_room(id)?;
         self.check_precondition(&root, path, precondition)?;
         let was_there = ingest::delete_file(&root, path)?;
         if !was_there && (self.store.file(id, path)?.is_none() || self.view(id)?.deleting.contains(path)) {
@@ -111,6 +166,7 @@ impl Engine {
         let root = self.root_to_write(id, written.map(|(event, _)| &event.path))?;
         let is_managed = root == self.managed_folder(id)?;
         let _alone = self.lock_files(id)?;
+        self.check_room(id)?;
 
         let mut taken: Vec<TakenEvent> = Vec::with_capacity(events.len());
         let mut logged: Vec<LoggedEvent> = Vec::new();
@@ -171,6 +227,16 @@ impl Engine {
         Ok(revision)
     }
 
+    /// Refuses while the log is full. Asked before anything else is done, and again under the lock on the files before one is
+    /// changed: those who held it meanwhile may have filled the log.
+    fn check_room(&self, id: &WorkspaceId) -> Result<(), EngineError> {
+        let max = self.config.max_pending;
+        if self.store.num_pending(id, Priority::Interactive, max)? >= max {
+            return Err(EngineError::Backlog { max });
+        }
+        Ok(())
+    }
+
     /// The folder of a workspace, for files that it admits.
     fn root_to_write<'a>(
         &self,
@@ -179,10 +245,7 @@ impl Engine {
     ) -> Result<PathBuf, EngineError> {
         self.must_log()?;
         let row = self.store.workspace(id)?;
-        let max = self.config.max_pending;
-        if self.store.num_pending(id, Priority::Interactive, max)? >= max {
-            return Err(EngineError::Backlog { max });
-        }
+        self.check_room(id)?;
         let root = if let Some(root) = row.root {
             ingest::canonical_folder(&root)?
         } else {

@@ -2,13 +2,15 @@
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::error::Advice;
-use crate::workspace::{ContentHash, Fingerprint, RelPath};
+use crate::workspace::{ContentHash, Fingerprint, Known, Racy, RelPath};
 
 /// A file that is written while it is read is read again so often.
 const MAX_ATTEMPTS: usize = 3;
+/// Two writes within this time may leave a file with the same time: FAT's clock, the coarsest, ticks every two seconds.
+const TICK_NS: i64 = 2_000_000_000;
 
 /// What was read.
 #[derive(Debug, Clone)]
@@ -19,6 +21,18 @@ pub struct FileContent {
     pub content_hash: ContentHash,
     /// Size and time of the file before and after the read: they were the same.
     pub fingerprint: Fingerprint,
+    /// Set where the file could be written again after the read without its time showing it: until this time, in nanoseconds
+    /// since 1970.
+    pub racy_until_ns: Option<i64>,
+}
+
+impl FileContent {
+    /// As what the file is known from now on.
+    #[must_use]
+    pub fn known(&self) -> Known {
+        let racy = |until_ns| Racy { until_ns, content_hash: self.content_hash };
+        Known { fingerprint: self.fingerprint, racy: self.racy_until_ns.map(racy) }
+    }
 }
 
 /// Reads a file of a workspace.
@@ -62,9 +76,11 @@ fn read_while(
         file.by_ref().take(max_bytes + 1).read_to_end(&mut bytes).map_err(ReadError::Io)?;
         meanwhile();
         let after = fingerprint(&file.metadata().map_err(ReadError::from_io)?);
+        let now_ns = now_ns();
         if before == after && bytes.len() as u64 == after.size {
             let content_hash = ContentHash::of(&bytes);
-            return Ok(FileContent { bytes, content_hash, fingerprint: after });
+            let racy_until_ns = racy_until_ns(after.modified_ns, now_ns);
+            return Ok(FileContent { bytes, content_hash, fingerprint: after, racy_until_ns });
         }
     }
     Err(ReadError::Unstable)
@@ -72,12 +88,40 @@ fn read_while(
 
 /// Size and modification time of a file.
 pub(super) fn fingerprint(metadata: &std::fs::Metadata) -> Fingerprint {
-    let modified = metadata.modified().unwrap_or(UNIX_EPOCH);
-    let modified_ns = match modified.duration_since(UNIX_EPOCH) {
+    Fingerprint { size: metadata.len(), modified_ns: to_ns(metadata.modified().unwrap_or(UNIX_EPOCH)) }
+}
+
+/// Until when a file of this time, which was read now, may be written again in the same tick of the file system's clock: a time
+/// from which on whoever finds the same bytes has seen the last of that tick.
+fn racy_until_ns(modified_ns: i64, now_ns: i64) -> Option<i64> {
+    // Also a time to come: where a server keeps the files, its clock may be ahead of ours.
+    (modified_ns >= now_ns.saturating_sub(TICK_NS)).then_some(now_ns.saturating_add(TICK_NS))
+}
+
+/// Whether a file still holds what was read of it, by its bytes, and then as what it is known from now on; `None` where it does
+/// not. This is asked where size and time are as they were and say too little.
+pub(super) fn look_again(root: &Path, path: &RelPath, known: Known) -> Option<Known> {
+    let Some(racy) = known.racy else { return Some(known) };
+    let now_ns = now_ns();
+    // What may not be read is as unknown as before; it is asked again.
+    let Ok(content) = read_file(root, path, known.fingerprint.size) else { return Some(known) };
+    if content.content_hash != racy.content_hash || content.fingerprint != known.fingerprint {
+        return None;
+    }
+    // A clock that was set back makes nobody wait for long.
+    let until_ns = racy.until_ns.min(now_ns.saturating_add(TICK_NS));
+    Some(Known { racy: (now_ns < until_ns).then_some(Racy { until_ns, ..racy }), ..known })
+}
+
+fn now_ns() -> i64 {
+    to_ns(SystemTime::now())
+}
+
+fn to_ns(time: SystemTime) -> i64 {
+    match time.duration_since(UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
         Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |ns| -ns),
-    };
-    Fingerprint { size: metadata.len(), modified_ns }
+    }
 }
 
 /// The canonical path of a folder that is to be a workspace's root.

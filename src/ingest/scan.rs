@@ -1,15 +1,18 @@
 //! The scan: a folder compared with the file table; every difference goes into the log.
 //!
 //! What is passed over says [`super::rules`]. A file counts as unchanged when its size and modification time are those under
-//! which it was last read. A scan of some places is the same scan, with everything else left out.
+//! which it was last read; one that was read in the same tick of the clock in which it was written is looked at by its bytes, until
+//! that tick is over for sure. A scan of some places is the same scan, with everything else left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::progress::{Progress, Silent, Stage};
-use super::read::{canonical_folder, fingerprint};
+use super::read::{canonical_folder, fingerprint, look_again};
+use super::write::{TEMPORARY_PREFIX, fingerprint_of};
 use super::{IngestError, ReadError, rules};
-use crate::workspace::{ChangeKind, Fingerprint, Observation, Priority, RelPath, Revision, Store, WorkspaceId};
+use crate::leftovers;
+use crate::workspace::{ChangeKind, Fingerprint, Known, Observation, Priority, RelPath, Revision, Store, WorkspaceId};
 
 /// More changes than this at once are a backfill, as when an archive is unpacked or a branch is changed.
 const MAX_INTERACTIVE: usize = 64;
@@ -33,7 +36,7 @@ pub struct ScanReport {
     pub problems: Vec<String>,
 }
 
-/// Lists `folder` and logs what differs from the file table.
+/// Lists `folder` and logs what differs from the file table. What crashes have left of files that were written through us goes.
 ///
 /// # Errors
 /// When the folder cannot be listed, and nothing is logged, or when the log refuses; the next scan finds the rest.
@@ -44,8 +47,10 @@ pub fn scan(
     progress: &dyn Progress,
 ) -> Result<ScanReport, IngestError> {
     let root = canonical_folder(folder)?;
-    let listing = list(&root, None, progress)?;
+    // What is known comes first: a file that is written and logged while the folder is listed is then one more difference, and
+    // not one that is known and was not there.
     let known = store.fingerprints(workspace)?;
+    let listing = list(&root, None, progress)?;
     compare(store, workspace, &root, listing, known, Priority::Backfill)
 }
 
@@ -61,8 +66,8 @@ pub fn scan_places(
     places: &BTreeSet<RelPath>,
 ) -> Result<ScanReport, IngestError> {
     let root = canonical_folder(folder)?;
-    let listing = list(&root, Some(places), &Silent)?;
     let known = store.fingerprints_below(workspace, places)?;
+    let listing = list(&root, Some(places), &Silent)?;
     compare(store, workspace, &root, listing, known, Priority::Interactive)
 }
 
@@ -71,25 +76,41 @@ fn compare(
     workspace: &WorkspaceId,
     root: &Path,
     listing: Listing,
-    known: Vec<(RelPath, Option<Fingerprint>)>,
+    known: Vec<(RelPath, Option<Known>)>,
     priority: Priority,
 ) -> Result<ScanReport, IngestError> {
     let Listing { found, problems, unlisted } = listing;
     let mut report = ScanReport { num_files: found.len(), problems, ..ScanReport::default() };
     let mut observations = Vec::new();
-    let mut known: BTreeMap<RelPath, Option<Fingerprint>> = known.into_iter().collect();
+    let mut looked_at = Vec::new();
+    let mut known: BTreeMap<RelPath, Option<Known>> = known.into_iter().collect();
     for (path, fingerprint) in found {
-        let kind = match known.remove(&path) {
-            None => ChangeKind::Created,
-            Some(Some(before)) if before == fingerprint => continue,
-            Some(_) => ChangeKind::Modified,
+        let (kind, is_new_content) = match known.remove(&path) {
+            None => (ChangeKind::Created, false),
+            Some(Some(before)) if before.fingerprint == fingerprint => match look_again(root, &path, before) {
+                Some(after) => {
+                    if after != before {
+                        looked_at.push((path, after));
+                    }
+                    continue;
+                }
+                // The fingerprint does not tell it from what is indexed.
+                None => (ChangeKind::Modified, true),
+            },
+            Some(_) => (ChangeKind::Modified, false),
         };
-        observations.push(Observation { path, kind, fingerprint, is_new_content: false });
+        observations.push(Observation { path, kind, fingerprint, is_new_content });
     }
-    // A folder that could not be listed hides its files; they are not taken for deleted.
+    for some in looked_at.chunks(MAX_LOGGED_AT_ONCE) {
+        store.note_looked_at(workspace, some)?;
+    }
+    // A folder that could not be listed hides its files; they are not taken for deleted. Nor is a file that came back while the
+    // others were listed.
     let gone = known.into_keys().filter(|path| {
-        let path = path.under(root);
-        !unlisted.iter().any(|folder| path.starts_with(folder))
+        let place = path.under(root);
+        let is_hidden = unlisted.iter().any(|folder| place.starts_with(folder));
+        let is_back = || fingerprint_of(root, path).is_some() && rules::admits(root, path);
+        !is_hidden && !is_back()
     });
     observations.extend(gone.map(|path| Observation {
         path,
@@ -143,6 +164,9 @@ fn list(root: &Path, places: Option<&BTreeSet<RelPath>>, progress: &dyn Progress
             problems.push(error.to_string());
         }
         if !entry.file_type().is_some_and(|kind| kind.is_file()) {
+            if places.is_none() {
+                leftovers::sweep(entry.path(), TEMPORARY_PREFIX);
+            }
             continue;
         }
         match (RelPath::strip(root, entry.path()), entry.metadata()) {

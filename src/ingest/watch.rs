@@ -70,6 +70,7 @@ fn sighting(root: &Path, result: DebounceEventResult) -> Option<Sighting> {
     let mut places = BTreeSet::new();
     for event in events {
         if event.need_rescan() {
+            tracing::info!(folder = %root.display(), "the system's events were lost: the whole folder is looked at");
             return Some(Sighting::Anything);
         }
         match event.kind {

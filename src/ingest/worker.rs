@@ -15,7 +15,8 @@ use crate::extract::{Document, ExtractError, Extractor};
 use crate::failpoint;
 use crate::index::{Batch, ChunkPlace, ChunkRecord, FileFacts, Index, VectorKey};
 use crate::workspace::{
-    Change, ChangeKind, ContentHash, FileEntry, FileState, Fingerprint, Outcome, Priority, RelPath, Store, WorkspaceId,
+    Change, ChangeKind, ContentHash, FileEntry, FileState, Fingerprint, Known, Outcome, Priority, RelPath, Store,
+    WorkspaceId,
 };
 
 /// How much is brought in at once: what becomes visible together, and what is held in memory at a time.
@@ -165,7 +166,7 @@ pub fn list_some(store: &Store, workspace: &WorkspaceId, root: &Path) -> Result<
     let outcome = |change: &Change| match super::write::fingerprint_of(root, &change.path) {
         Some(seen) if change.kind != ChangeKind::Deleted => {
             let reason = "the workspace's intelligence is off".to_owned();
-            Outcome::File(entry(change, &seen, FileState::Listed, Some(reason)), seen)
+            Outcome::File(entry(change, &seen, FileState::Listed, Some(reason)), seen.into())
         }
         _ => Outcome::Gone(change.path.clone()),
     };
@@ -235,11 +236,11 @@ pub(super) fn files_within(sizes: &[u64], max_bytes: u64) -> usize {
 /// What became of one change.
 pub(super) enum Prepared {
     /// New content, with its chunks.
-    Indexed(FileEntry, Fingerprint, Vec<ChunkRecord>),
+    Indexed(FileEntry, Known, Vec<ChunkRecord>),
     /// What was already indexed; only the fingerprint is new.
-    Unchanged(FileEntry, Fingerprint),
+    Unchanged(FileEntry, Known),
     /// No text to index, for the reason in the entry.
-    Textless(FileEntry, Fingerprint),
+    Textless(FileEntry, Known),
     /// No file.
     Gone(RelPath),
 }
@@ -322,7 +323,7 @@ fn prepare(line: &Line<'_>, change: &Change) -> Result<Prepared, IngestError> {
             modified: timestamp(fingerprint.modified_ns),
             ..known
         };
-        return Ok(Prepared::Unchanged(entry, fingerprint));
+        return Ok(Prepared::Unchanged(entry, content.known()));
     }
     read_in(line, change, content)
 }
@@ -331,16 +332,17 @@ fn prepare(line: &Line<'_>, change: &Change) -> Result<Prepared, IngestError> {
 pub(super) fn unreadable(line: &Line<'_>, change: &Change, error: &ReadError) -> Prepared {
     let seen = fs_err::symlink_metadata(change.path.under(line.root)).map(|metadata| fingerprint_of(&metadata));
     let entry = entry(change, &seen.unwrap_or(NEVER), FileState::Failed, Some(error.reason()));
-    Prepared::Textless(entry, NEVER)
+    Prepared::Textless(entry, NEVER.into())
 }
 
 pub(super) fn read_in(line: &Line<'_>, change: &Change, content: FileContent) -> Result<Prepared, IngestError> {
     let path = &change.path;
-    let FileContent { bytes, content_hash, fingerprint } = content;
+    let known = content.known();
+    let FileContent { bytes, content_hash, fingerprint, .. } = content;
     let textless = |state, reason: Option<String>| {
         let mut entry = entry(change, &fingerprint, state, reason);
         entry.content_hash = Some(content_hash);
-        Ok(Prepared::Textless(entry, fingerprint))
+        Ok(Prepared::Textless(entry, known))
     };
     let document = match line.extractor.extract(bytes, path.file_name()) {
         Ok(document) => document,
@@ -362,7 +364,7 @@ pub(super) fn read_in(line: &Line<'_>, change: &Change, content: FileContent) ->
     entry.title = document.title;
     entry.content_hash = Some(content_hash);
     entry.num_chunks = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
-    Ok(Prepared::Indexed(entry, fingerprint, chunks))
+    Ok(Prepared::Indexed(entry, known, chunks))
 }
 
 fn records(

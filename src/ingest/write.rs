@@ -3,46 +3,109 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest as _, Sha256};
+use tempfile::NamedTempFile;
+
 use super::read::fingerprint;
 use crate::error::Advice;
-use crate::failpoint;
-use crate::workspace::{Fingerprint, RelPath};
+use crate::workspace::{ContentHash, Fingerprint, RelPath};
+use crate::{failpoint, leftovers};
 
 /// Hidden, so that no scan takes a half-written file for one of the workspace.
-const TEMPORARY_PREFIX: &str = ".pincite-";
+pub(super) const TEMPORARY_PREFIX: &str = ".pincite-";
 
-/// Writes a file beside its place, makes it durable, and puts it into its place in one step. Folders are made as needed.
-///
-/// With `only_new` a file that is there already is left alone, whoever made it.
+/// A file that is being written beside its place. Nobody sees it until it is put there, and if it is not, it goes.
+#[derive(Debug)]
+pub struct NewFile {
+    path: RelPath,
+    file: NamedTempFile,
+    hasher: Sha256,
+    size: u64,
+    /// Whether what was written is on disk.
+    is_durable: bool,
+}
+
+impl NewFile {
+    /// Begins a file that is to be at `path`. Folders on the way there are not made yet.
+    ///
+    /// # Errors
+    /// When no file can be there, or the system refuses.
+    pub fn begin(root: &Path, path: &RelPath) -> Result<Self, WriteError> {
+        // As near to its place as there is a folder: on the same disk, so that it can be put there in one step.
+        let folder = open_parent(root, path, Missing::StopsBefore)?;
+        look(&path.under(root), path)?;
+        let file = leftovers::file_in(&folder, TEMPORARY_PREFIX).map_err(WriteError::from_io)?;
+        Ok(Self { path: path.clone(), file, hasher: Sha256::new(), size: 0, is_durable: false })
+    }
+
+    /// Writes what comes next in the file.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
+        self.file.write_all(bytes).map_err(WriteError::from_io)?;
+        self.hasher.update(bytes);
+        self.size += bytes.len() as u64;
+        self.is_durable = false;
+        Ok(())
+    }
+
+    /// How many bytes were written.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Makes what was written durable, so that [`NewFile::put`] takes no long time.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn sync(&mut self) -> Result<(), WriteError> {
+        if !self.is_durable {
+            self.file.as_file().sync_all().map_err(WriteError::from_io)?;
+            self.is_durable = true;
+        }
+        Ok(())
+    }
+
+    /// Makes the file durable and puts it into its place in one step. Folders are made as needed.
+    ///
+    /// With `only_new` a file that is there already is left alone, whoever made it.
+    ///
+    /// # Errors
+    /// What is at its place is as it was then.
+    pub fn put(mut self, root: &Path, only_new: bool) -> Result<(Fingerprint, ContentHash), WriteError> {
+        let parent = open_parent(root, &self.path, Missing::IsMade)?;
+        let place = self.path.under(root);
+        let before = look(&place, &self.path)?.map(|before| before.permissions());
+        let now = self.file.as_file().metadata().map_err(WriteError::from_io)?.permissions();
+        if let Some(before) = before.filter(|before| *before != now) {
+            self.file.as_file().set_permissions(before).map_err(WriteError::from_io)?;
+            self.is_durable = false;
+        }
+        self.sync()?;
+        let Self { path, file, hasher, .. } = self;
+        failpoint::reach("write: the new file is beside its place");
+        let kept = if only_new { file.persist_noclobber(&place) } else { file.persist(&place) };
+        let kept = kept.map_err(|error| match error.error.kind() {
+            std::io::ErrorKind::AlreadyExists => WriteError::Exists { path },
+            _ => WriteError::from_io(error.error),
+        })?;
+        failpoint::reach("write: the new file is in its place");
+        sync_folder(&parent)?;
+        let written = fingerprint(&kept.metadata().map_err(WriteError::from_io)?);
+        Ok((written, ContentHash(hasher.finalize().into())))
+    }
+}
+
+/// Writes a file whole or not at all: a [`NewFile`] of these bytes, put into its place.
 ///
 /// # Errors
 /// The file is as it was then.
 pub fn write_file(root: &Path, path: &RelPath, bytes: &[u8], only_new: bool) -> Result<Fingerprint, WriteError> {
-    let parent = open_parent(root, path, true)?;
-    let place = path.under(root);
-    let before = look(&place, path)?;
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        // As any program's new file: the process's mask decides.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.prefix(TEMPORARY_PREFIX).tempfile_in(&parent).map_err(WriteError::from_io)?;
-    let written = file.write_all(bytes).and_then(|()| match &before {
-        Some(metadata) => file.as_file().set_permissions(metadata.permissions()),
-        None => Ok(()),
-    });
-    written.and_then(|()| file.as_file().sync_all()).map_err(WriteError::from_io)?;
-    failpoint::reach("write: the new file is beside its place");
-    let kept = if only_new { file.persist_noclobber(&place) } else { file.persist(&place) };
-    let kept = kept.map_err(|error| match error.error.kind() {
-        std::io::ErrorKind::AlreadyExists => WriteError::Exists { path: path.clone() },
-        _ => WriteError::from_io(error.error),
-    })?;
-    failpoint::reach("write: the new file is in its place");
-    sync_folder(&parent)?;
-    Ok(fingerprint(&kept.metadata().map_err(WriteError::from_io)?))
+    let mut file = NewFile::begin(root, path)?;
+    file.write(bytes)?;
+    Ok(file.put(root, only_new)?.0)
 }
 
 /// Removes a file, durably, and returns whether there was one.
@@ -74,7 +137,7 @@ pub fn rename_file(root: &Path, from: &RelPath, to: &RelPath) -> Result<bool, Wr
     if look(&from.under(root), from)?.is_none() {
         return Ok(false);
     }
-    let parent = open_parent(root, to, true)?;
+    let parent = open_parent(root, to, Missing::IsMade)?;
     look(&to.under(root), to)?;
     fs_err::rename(from.under(root), to.under(root)).map_err(WriteError::from_io)?;
     sync_folder(&parent)?;
@@ -90,14 +153,25 @@ pub fn fingerprint_of(root: &Path, path: &RelPath) -> Option<Fingerprint> {
 }
 
 fn existing_parent(root: &Path, path: &RelPath) -> Result<Option<PathBuf>, WriteError> {
-    match open_parent(root, path, false) {
+    match open_parent(root, path, Missing::Refused) {
         Err(WriteError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         other => other.map(Some),
     }
 }
 
+/// What becomes of a folder on the way to a file that is not there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    /// It is an error.
+    Refused,
+    /// It is made.
+    IsMade,
+    /// The one before it stands for the file's folder.
+    StopsBefore,
+}
+
 /// The folder of a file, with no link on the way to it.
-fn open_parent(root: &Path, path: &RelPath, makes_folders: bool) -> Result<PathBuf, WriteError> {
+fn open_parent(root: &Path, path: &RelPath, missing: Missing) -> Result<PathBuf, WriteError> {
     let mut at = root.to_owned();
     let mut parts: Vec<&str> = path.as_str().split('/').collect();
     parts.pop();
@@ -108,7 +182,10 @@ fn open_parent(root: &Path, path: &RelPath, makes_folders: bool) -> Result<PathB
             Ok(metadata) if metadata.is_symlink() => return Err(WriteError::Link { path: path.clone() }),
             Ok(metadata) if metadata.is_dir() => {}
             Ok(_) => return Err(WriteError::NotAFile { path: path.clone() }),
-            Err(error) if makes_folders && error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if missing == Missing::StopsBefore && error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(above);
+            }
+            Err(error) if missing == Missing::IsMade && error.kind() == std::io::ErrorKind::NotFound => {
                 match fs_err::create_dir(&at) {
                     Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
                         return Err(WriteError::from_io(error));

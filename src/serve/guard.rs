@@ -9,11 +9,13 @@ use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest as _, MatchedPath, Request, State};
 use axum::http::header::{CACHE_CONTROL, HOST, ORIGIN, X_CONTENT_TYPE_OPTIONS};
 use axum::http::uri::Authority;
-use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::error::ApiError;
+use super::incoming;
+use super::routes::FILE_ROUTE;
 
 /// The names that a server may be reached by.
 ///
@@ -92,8 +94,12 @@ pub(super) async fn check_sender(State(hosts): State<Arc<AllowedHosts>>, request
     response
 }
 
-/// Reads the body, within `timeout` and the limit that the router sets, before a handler is called.
+/// Reads the body, within `timeout` and the limit that the router sets, before a handler is called. A file's handler reads it itself.
 pub(super) async fn read_body(State(timeout): State<Duration>, request: Request, next: Next) -> Response {
+    let is_file = request.extensions().get::<MatchedPath>().is_some_and(|path| path.as_str() == FILE_ROUTE);
+    if is_file && request.method() == Method::PUT {
+        return next.run(request).await;
+    }
     let (parts, body) = request.into_parts();
     let mut whole = Request::new(body);
     // The limit stands in the extensions.
@@ -107,20 +113,8 @@ pub(super) async fn read_body(State(timeout): State<Duration>, request: Request,
             "send less at once; put a large file into the workspace's folder instead",
         )
         .into_response(),
-        Ok(Err(_)) => ApiError::new(
-            StatusCode::BAD_REQUEST,
-            "broken_body",
-            "the request's body ended early or is not framed as HTTP has it",
-            "send it again",
-        )
-        .into_response(),
-        Err(_) => ApiError::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "body_timeout",
-            "the request's body did not come in time",
-            "send it in one go",
-        )
-        .into_response(),
+        Ok(Err(_)) => incoming::broken().into_response(),
+        Err(_) => incoming::late().into_response(),
     }
 }
 

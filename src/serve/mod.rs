@@ -15,6 +15,7 @@ mod connections;
 mod error;
 mod extract;
 mod guard;
+mod incoming;
 mod openapi;
 mod routes;
 mod signature;

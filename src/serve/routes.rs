@@ -1,6 +1,7 @@
 //! The routes of REST, each a call of the engine, and the place of MCP.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{StatusCode, header};
@@ -16,6 +17,7 @@ use super::Options;
 use super::error::ApiError;
 use super::extract::{AtPath, InWorkspace, JsonBody, Parameters};
 use super::guard::{self, AllowedHosts};
+use super::incoming::Incoming;
 use super::{openapi, workspaces, writing};
 use crate::answer::{AskReply, AskRequest, Verification};
 use crate::config;
@@ -24,6 +26,9 @@ use crate::error::ErrorReport;
 use crate::mcp;
 use crate::search::{SearchReply, SearchRequest};
 use crate::workspace::{Change, Citation, FileEntry, Revision, WorkspaceId};
+
+/// Where a file is; what is written there has limits of its own.
+pub(super) const FILE_ROUTE: &str = "/v1/workspaces/{ws}/files/{*path}";
 
 const MAX_FILES: usize = 10_000;
 const MAX_CHANGES: usize = 1_000;
@@ -34,6 +39,7 @@ pub(super) struct App {
     workspace: WorkspaceId,
     hosts: Arc<AllowedHosts>,
     max_body_bytes: usize,
+    body_timeout: Duration,
 }
 
 pub(super) type Shared = State<Arc<App>>;
@@ -50,6 +56,11 @@ impl App {
         Ok(Json(done.map_err(|error| ApiError::internal(&error))??))
     }
 
+    /// Reads a body of any length, at least as fast as the longest that is read at once.
+    pub(super) fn incoming(&self, body: body::Body) -> Incoming {
+        Incoming::new(body, self.body_timeout, self.max_body_bytes)
+    }
+
     pub(super) fn event_rules(&self) -> &config::Events {
         &self.engine.config().events
     }
@@ -64,7 +75,8 @@ impl App {
 /// All routes, behind the guards.
 pub(super) fn router(engine: Arc<Engine>, workspace: WorkspaceId, options: &Options) -> Router {
     let hosts = Arc::new(AllowedHosts::new(options.address, &options.allowed_hosts));
-    let app = App { engine, workspace, hosts: Arc::clone(&hosts), max_body_bytes: options.max_body_bytes };
+    let Options { max_body_bytes, body_timeout, .. } = *options;
+    let app = App { engine, workspace, hosts: Arc::clone(&hosts), max_body_bytes, body_timeout };
     Router::new()
         .route("/", get(root))
         .route("/livez", get(livez))
@@ -77,7 +89,7 @@ pub(super) fn router(engine: Arc<Engine>, workspace: WorkspaceId, options: &Opti
         .route("/v1/workspaces/{ws}/citations/verify", post(verify))
         .route("/v1/workspaces/{ws}/status", get(status))
         .route("/v1/workspaces/{ws}/files", get(files))
-        .route("/v1/workspaces/{ws}/files/{*path}", get(file).put(writing::put).delete(writing::delete))
+        .route(FILE_ROUTE, get(file).put(writing::put).delete(writing::delete))
         .route("/v1/workspaces/{ws}/events", post(writing::events))
         .route("/v1/workspaces/{ws}/changes", get(changes))
         .route("/mcp", any(mcp_default))

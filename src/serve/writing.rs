@@ -1,6 +1,7 @@
 //! The routes that write: files, and events that tell of files.
 
-use axum::body::Bytes;
+use axum::Json;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::{ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH};
 use axum::http::{HeaderMap, StatusCode};
@@ -13,7 +14,7 @@ use super::error::ApiError;
 use super::extract::{AtPath, InWorkspace, check_marked_as_json, parse_json};
 use super::routes::{Reply, Shared};
 use super::{openapi, signature};
-use crate::engine::{Event, EventsReply, Precondition, WriteReply};
+use crate::engine::{Engine, Event, EventsReply, Precondition, WriteReply};
 use crate::workspace::{ChangeKind, ContentHash};
 
 const MAX_EVENTS: usize = 1_000;
@@ -31,7 +32,8 @@ pub(super) struct PreconditionHeaders {
     if_none_match: String,
 }
 
-/// Writes a file, whole or not at all; the body is its content. A workspace without a folder gets one in the data folder.
+/// Writes a file, whole or not at all; the body is its content, of up to `max_file_bytes` of the configuration. A workspace
+/// without a folder gets one in the data folder.
 #[utoipa::path(
     put, path = "/v1/workspaces/{ws}/files/{path}", tag = "files",
     params(openapi::WorkspaceParam, openapi::PathParam, PreconditionHeaders),
@@ -47,10 +49,22 @@ pub(super) async fn put(
     InWorkspace(workspace): InWorkspace,
     AtPath(path): AtPath,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Result<Response, ApiError> {
     let precondition = precondition(&headers)?;
-    let reply = app.call(move |engine| engine.write_file(&workspace, &path, &body, &precondition)).await?;
+    let mut incoming = app.incoming(body);
+    let min_size = incoming.min_size();
+    let begin = move |engine: &Engine| {
+        let upload = engine.begin_upload(&workspace, &path)?;
+        upload.check_size(min_size).map(|()| upload)
+    };
+    // No thread waits for what is still to come.
+    let Json(mut upload) = app.call(begin).await?;
+    while let Some(part) = incoming.next().await? {
+        let write = move |_: &Engine| upload.write(&part).map(|()| upload);
+        Json(upload) = app.call(write).await?;
+    }
+    let reply = app.call(move |engine| engine.finish_upload(upload, &precondition)).await?;
     let status = if reply.kind == ChangeKind::Created { StatusCode::CREATED } else { StatusCode::OK };
     let tag = reply.content_hash.map(|hash| (ETAG, format!("\"{hash}\"")));
     Ok((status, tag.map(|tag| [tag]), reply).into_response())

@@ -1,6 +1,7 @@
 //! A data folder that is damaged, partly lost, put back from a copy, or out of space.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use pincite::engine::{Engine, EngineError, Precondition};
 use pincite::error::Advice as _;
@@ -143,6 +144,82 @@ fn a_flipped_or_missing_byte_in_any_file_is_healed_or_refused_with_a_hint() {
         }
     }
     assert!(num_healed + num_refused > 60, "{num_healed} healed, {num_refused} refused");
+}
+
+#[test]
+fn a_flipped_byte_of_a_name_or_a_page_of_the_log_never_keeps_a_deleted_file_searchable() {
+    let (pincite, folder) = (Pincite::words_alone(), tempfile::tempdir().unwrap());
+    for name in ["a.txt", "b.txt", "c.txt"] {
+        write(folder.path(), name, &format!("A harbour in {name}."));
+    }
+    assert_eq!(found(&search(&pincite, folder.path(), "harbour")).len(), 3);
+    let whole = contents(pincite.data.path());
+    assert!(whole.iter().all(|(path, _)| !path.ends_with("pincite.db-wal")), "all of the log is in its file");
+    let (at, (_, log)) = whole.iter().enumerate().find(|(_, (path, _))| path.ends_with("pincite.db")).unwrap();
+    fs_err::remove_file(folder.path().join("c.txt")).unwrap();
+    let truth = found(&search(&pincite, folder.path(), "harbour"));
+    assert_eq!(truth.len(), 2);
+    // Where the deleted file is named, in tables and indexes, and what says where the rows of a page are.
+    let names = log.windows(5).enumerate().filter(|(_, bytes)| bytes == b"c.txt").flat_map(|(at, _)| at - 2..at + 5);
+    let pages = (4096..log.len()).step_by(4096).flat_map(|page| [page, page + 4, page + 9]);
+    let mut num_refused = 0;
+    for (byte, mask) in names.map(|at| (at, 1)).chain(pages.map(|at| (at, 2))) {
+        let mut files = whole.clone();
+        files[at].1[byte] ^= mask;
+        put_back(pincite.data.path(), &files);
+        let ran = search(&pincite, folder.path(), "harbour");
+        let what = format!("byte {byte}: {}{}", ran.out, ran.err);
+        if ran.code == 0 {
+            assert_eq!(found(&ran), truth, "{what}");
+        } else {
+            assert!(ran.err.contains("hint: move the data folder away"), "{what}");
+            num_refused += 1;
+        }
+    }
+    assert!(num_refused > 10, "{num_refused} refused");
+}
+
+#[test]
+fn where_the_file_table_and_the_index_name_other_files_the_folder_decides() {
+    let (pincite, folder) = (Pincite::words_alone(), tempfile::tempdir().unwrap());
+    for name in ["a.txt", "b.txt", "c.txt"] {
+        write(folder.path(), name, &format!("A harbour in {name}."));
+    }
+    assert_eq!(found(&search(&pincite, folder.path(), "harbour")).len(), 3);
+    let log = rusqlite::Connection::open(pincite.data.path().join("pincite.db")).unwrap();
+    log.execute_batch("DELETE FROM files WHERE path = 'c.txt'").unwrap();
+    fs_err::remove_file(folder.path().join("c.txt")).unwrap();
+    // And one that the table tells of as if it had been brought in.
+    write(folder.path(), "d.txt", "A harbour in d.txt.");
+    let modified = fs_err::metadata(folder.path().join("a.txt")).unwrap().modified().unwrap();
+    let new = fs_err::OpenOptions::new().write(true).open(folder.path().join("d.txt")).unwrap();
+    new.file().set_modified(modified).unwrap();
+    log.execute_batch(
+        "CREATE TEMP TABLE copied AS SELECT * FROM files WHERE path = 'a.txt';
+         UPDATE copied SET path = 'd.txt';
+         INSERT INTO files SELECT * FROM copied;",
+    )
+    .unwrap();
+    drop(log);
+    let paths: Vec<String> = found(&search(&pincite, folder.path(), "harbour")).into_iter().map(|hit| hit.0).collect();
+    assert_eq!(paths, ["a.txt", "b.txt", "d.txt"]);
+    let status = pincite.run(&["status", "--json"]).json();
+    assert_eq!(status["num_chunks"], 3, "{status}");
+}
+
+#[test]
+fn what_a_cut_off_pull_or_fetch_has_left_goes_when_the_folder_is_indexed() {
+    let (pincite, folder) = (Pincite::words_alone(), tempfile::tempdir().unwrap());
+    write(folder.path(), "a.txt", "A harbour.");
+    let (data, then) = (pincite.data.path(), SystemTime::now() - Duration::from_hours(1));
+    let left = ["models/.pull-0123456789ab.part", "none/.fetch-0123456789ab.part"].map(|name| data.join(name));
+    for left in &left {
+        fs_err::create_dir_all(left.join("hub")).unwrap();
+        fs_err::write(left.join("hub/half"), "half of it").unwrap();
+        fs_err::File::open(left).unwrap().file().set_modified(then).unwrap();
+    }
+    search(&pincite, folder.path(), "harbour");
+    assert!(left.iter().all(|left| !left.exists()));
 }
 
 /// A small file system of its own.

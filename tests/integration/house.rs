@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms by level; a room uses rooms of lower levels.
 const LEVELS: [&[&str]; 9] = [
-    &["error", "config", "failpoint"],
+    &["error", "config", "failpoint", "leftovers", "priority"],
     &["workspace"],
     &["extract", "chunk", "embed"],
     &["index"],

@@ -187,3 +187,21 @@ fn an_engine_that_must_index_is_refused_while_another_does_and_one_that_reads_lo
     assert!(matches!(scanned, Err(EngineError::ReadOnly)));
     assert!(!reader.is_writer());
 }
+
+#[test]
+fn a_long_log_is_cut_while_the_line_runs_and_old_revisions_are_still_reached() {
+    let mut desk = Desk::new();
+    let log = rusqlite::Connection::open(desk.data.path().join("pincite.db")).unwrap();
+    log.execute_batch(
+        "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 103000)
+         INSERT INTO changes (workspace, path, kind, at_ms, pending) SELECT 'default', 'old.md', 'modified', n, 0 FROM number",
+    )
+    .unwrap();
+    let num_changes = || log.query_row("SELECT count(*) FROM changes", [], |row| row.get::<_, i64>(0)).unwrap();
+    desk.write("a.md", "The harbour crane.");
+    desk.scan();
+    desk.run();
+    until("the log is cut", || num_changes() == 100_000);
+    assert_eq!(desk.search("crane", Mode::Lexical, Some(Revision(7))).unwrap().hits.len(), 1);
+    assert!(desk.scan() > Revision(103_000));
+}

@@ -97,6 +97,26 @@ async fn a_client_that_does_not_finish_its_body_is_told_so() {
 }
 
 #[tokio::test]
+async fn a_file_that_does_not_come_to_its_end_is_not_written() {
+    let server = Running::start(Options { body_timeout: SHORT, ..Options::default() }).await;
+    let path = "/v1/workspaces/default/files/unfinished.md";
+    // One says how long it is and stops; the other stops between two parts.
+    for framing in ["Content-Length: 100\r\n\r\nhalf of it", "Transfer-Encoding: chunked\r\n\r\na\r\nhalf of it\r\n"] {
+        let mut stream = server.connect().await;
+        let request = format!("PUT {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{framing}");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let reply = rest_of(&mut stream).await;
+        assert!(reply.starts_with("HTTP/1.1 408 ") && reply.contains("\"code\":\"body_timeout\""), "{reply}");
+    }
+    let mut stream = server.connect().await;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let reply = rest_of(&mut stream).await;
+    assert!(reply.starts_with("HTTP/1.1 404 "), "{reply}");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn an_endless_body_is_cut_off_at_the_limit() {
     let server = Running::start(Options { max_body_bytes: 1_000, ..Options::default() }).await;
     for path in ["/v1/workspaces/default/search", "/mcp"] {

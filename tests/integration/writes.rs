@@ -8,12 +8,14 @@ use axum::http::{Method, Request, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{KeyInit as _, Mac as _};
+use pincite::engine::{EngineError, Event, EventKind, Precondition};
 use pincite::serve::{self, Options};
+use pincite::workspace::{ChangeKind, ContentHash, Fingerprint, Observation, Outcome, Priority, RelPath, Store};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use crate::indexed::named;
-use crate::line::{Desk, share};
+use crate::line::{Desk, share, until};
 
 /// A server over a desk's engine.
 struct Server {
@@ -343,4 +345,75 @@ async fn a_workspace_without_a_folder_gets_one_in_the_data_folder() {
     let (_, deleted) = server.post("events", json!({ "events": [deleted] })).await;
     assert!(server.found("lighthouse", &deleted["revision"]).await.is_empty());
     assert!(!kept.join("b.txt").exists());
+}
+
+/// What is refused while it waits for others who write has changed nothing.
+#[test]
+fn a_write_that_finds_the_log_full_when_its_turn_comes_changes_nothing() {
+    let data = tempfile::tempdir().unwrap();
+    fs_err::write(data.path().join("config.toml"), "max_pending = 3\n").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (engine, id) = (share(data.path()), named("default"));
+    engine.ensure_workspace(&id, Some(folder.path())).unwrap();
+    let at = |name: &str| -> RelPath { name.parse().unwrap() };
+    engine.write_file(&id, &at("a.txt"), b"first", &Precondition::None).unwrap();
+    let event = Event {
+        id: "1".to_owned(),
+        kind: EventKind::Modified,
+        path: at("a.txt"),
+        from: None,
+        occurred_at: None,
+        content: Some("third".to_owned()),
+        content_base64: None,
+    };
+    let writes: [&(dyn Fn() -> Result<(), EngineError> + Sync); 3] = [
+        &|| engine.write_file(&id, &at("a.txt"), b"second", &Precondition::None).map(drop),
+        &|| engine.delete_file(&id, &at("a.txt"), &Precondition::None).map(drop),
+        &|| engine.take_events(&id, std::slice::from_ref(&event)).map(drop),
+    ];
+    let lock = data.path().join("workspaces/default/files.lock");
+    for write in writes {
+        fs_err::write(&lock, "emptied by whoever comes to wait for it").unwrap();
+        let held = fs_err::File::open(&lock).unwrap();
+        held.file().lock().unwrap();
+        let store = Store::open(data.path(), true).unwrap();
+        let before = engine.recent_changes(&id, 99).unwrap().len();
+        let refused = std::thread::scope(|scope| {
+            let write = scope.spawn(write);
+            until("it waits for its turn", || fs_err::metadata(&lock).unwrap().len() == 0);
+            let (kind, fingerprint) = (ChangeKind::Created, Fingerprint { size: 0, modified_ns: 0 });
+            let others =
+                ["x", "y", "z"].map(|name| Observation { path: at(name), kind, fingerprint, is_new_content: true });
+            store.log(&id, &others, Priority::Interactive).unwrap();
+            drop(held);
+            write.join().unwrap()
+        });
+        assert!(matches!(refused, Err(EngineError::Backlog { max: 3 })), "{refused:?}");
+        assert_eq!(fs_err::read_to_string(folder.path().join("a.txt")).unwrap(), "first");
+        assert_eq!(engine.recent_changes(&id, 99).unwrap().len(), before + 3, "only theirs");
+        let last = store.last_revision(&id).unwrap();
+        store.acknowledge(&id, last, &["x", "y", "z"].map(|name| Outcome::Gone(at(name)))).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_may_be_longer_than_other_bodies_and_one_that_is_too_long_leaves_nothing() {
+    let data = tempfile::tempdir().unwrap();
+    fs_err::write(data.path().join("config.toml"), "max_file_bytes = 5000000\n").unwrap();
+    let (folder, engine) = (tempfile::tempdir().unwrap(), share(data.path()));
+    engine.ensure_workspace(&named("default"), Some(folder.path())).unwrap();
+    let server = Server::over(Desk { folder, data, engine, runner: None });
+    let long = "A lighthouse. ".repeat(350_000);
+    let (status, written) = server.put("new/long.txt", &long, &[]).await;
+    assert_eq!(status, 201, "{written}");
+    assert_eq!(server.on_disk("new/long.txt").as_deref(), Some(long.as_str()));
+    assert_eq!(written["content_hash"], ContentHash::of(long.as_bytes()).to_string());
+    let too_long = "x".repeat(5_000_001);
+    assert_eq!(code(&server.put("new/long.txt", &too_long, &[]).await), (400, "file_too_large"));
+    assert_eq!(code(&server.put("other/long.txt", &too_long, &[]).await), (400, "file_too_large"));
+    assert_eq!(server.on_disk("new/long.txt").as_deref(), Some(long.as_str()));
+    let left = fs_err::read_dir(server.desk.folder.path()).unwrap().count();
+    assert_eq!((left, server.desk.engine.recent_changes(&named("default"), 9).unwrap().len()), (1, 1));
+    let event = json!({ "id": "1", "type": "created", "path": "a.txt", "content": long });
+    assert_eq!(code(&server.post("events", json!({ "events": [event] })).await), (413, "body_too_large"));
 }

@@ -20,6 +20,7 @@ mod stepping;
 mod tests;
 mod vectors;
 
+use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -149,7 +150,12 @@ impl EmbeddedIndex {
     /// When the disk refuses.
     pub fn discard(folder: &Path) -> Result<(), IndexError> {
         let postings = folder.join("postings");
-        if postings.exists() { fs_err::remove_dir_all(postings).map_err(io) } else { Ok(()) }
+        failpoint::reach("discard: begun");
+        if postings.exists() {
+            fs_err::remove_dir_all(postings).map_err(io)?;
+        }
+        failpoint::reach("discard: done");
+        Ok(())
     }
 
     /// Removes the table of vectors: they are all made again.
@@ -164,6 +170,19 @@ impl EmbeddedIndex {
             }
         }
         Ok(())
+    }
+
+    /// The files that chunks are of, as they are named: read from a column of each segment.
+    ///
+    /// # Errors
+    /// When the files on disk are damaged.
+    pub fn paths(&self) -> Result<BTreeSet<String>, IndexError> {
+        let state = Arc::clone(&lock(&self.state).state);
+        let mut live = BTreeSet::new();
+        for (reader, _) in state.segments() {
+            segment::add_live_paths(reader, &mut live)?;
+        }
+        Ok(live)
     }
 
     fn committed(&self) -> Option<Vec<u8>> {

@@ -3,7 +3,7 @@
 //! A segment's content never changes, only which of its chunks are alive. A filter is about files, so it is decided once
 //! for each file, and chunks only look up their file's answer.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
 use tantivy::columnar::ColumnValues;
@@ -93,6 +93,19 @@ impl Columns {
         let admitted = |doc: &DocId| admitted[files.of_doc[*doc as usize] as usize];
         Ok(reader.doc_ids_alive().filter(admitted).collect())
     }
+}
+
+/// Adds the files that live chunks of a segment are of.
+pub(super) fn add_live_paths(reader: &SegmentReader, live: &mut BTreeSet<String>) -> Result<(), IndexError> {
+    let (paths, path_of) = text_column(reader, PATH)?;
+    let mut is_live = vec![false; paths.len()];
+    for doc in reader.doc_ids_alive() {
+        if let Some(is_live) = usize::try_from(path_of.get_val(doc)).ok().and_then(|ordinal| is_live.get_mut(ordinal)) {
+            *is_live = true;
+        }
+    }
+    live.extend(paths.into_iter().zip(is_live).filter_map(|(path, is_live)| is_live.then_some(path)));
+    Ok(())
 }
 
 /// The distinct values of a text column in their order, and which of them each chunk has.

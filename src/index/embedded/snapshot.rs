@@ -129,7 +129,7 @@ impl State {
         self.places().iter().filter(|place| sets[place.segment as usize].contains(place.doc)).copied().collect()
     }
 
-    fn segments(&self) -> impl Iterator<Item = (&SegmentReader, &Segment)> {
+    pub(super) fn segments(&self) -> impl Iterator<Item = (&SegmentReader, &Segment)> {
         let readers = self.searcher.as_ref().map_or(&[][..], |searcher| searcher.segment_readers());
         readers.iter().zip(&self.segments)
     }

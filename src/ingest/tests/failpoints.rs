@@ -8,7 +8,7 @@ use std::process::Command;
 use super::*;
 use crate::failpoint::armed::{ABORT_AT, TRACE};
 use crate::index::ram::RamIndex;
-use crate::workspace::{Change, ContentHash, Revision, Span};
+use crate::workspace::{Change, ContentHash, LoggedEvent, Revision, Span};
 
 /// The folder that the child lives in.
 const FOLDER: &str = "PINCITE_FAILPOINT_FOLDER";
@@ -35,6 +35,16 @@ fn put(place: &Place, told: &mut fs_err::File, path: &str, text: &str) {
     acknowledge(place, told, kind, path, fingerprint);
 }
 
+/// As [`put`], told by an event that brings the content; it is taken under the number of its round.
+fn push(place: &Place, told: &mut fs_err::File, round: usize, path: &str, text: &str) {
+    let (kind, path) = (ChangeKind::Modified, path.parse::<RelPath>().unwrap());
+    let fingerprint = write_file(&place.root(), &path, text.as_bytes(), false).unwrap();
+    let observations = vec![Observation { path: path.clone(), kind, fingerprint, is_new_content: true }];
+    let event = LoggedEvent { id: round.to_string(), path: path.clone(), occurred_at: None, observations };
+    let revision = place.store.log_events(&place.workspace, &[event]).unwrap()[0];
+    writeln!(told, "{revision} {kind:?} {path} {round}").unwrap();
+}
+
 fn delete(place: &Place, told: &mut fs_err::File, path: &str) {
     assert!(delete_file(&place.root(), &path.parse().unwrap()).unwrap());
     acknowledge(place, told, ChangeKind::Deleted, path, NO_FILE);
@@ -54,6 +64,9 @@ fn a_life() {
         put(&place, &mut told, &format!("put{}.md", round % 3), &long.join("\n\n"));
         if round % 4 == 2 {
             delete(&place, &mut told, "put1.md");
+        }
+        if round % 4 == 3 {
+            push(&place, &mut told, round, "pushed.md", &paragraph(&word("pushed", round)));
         }
         if round % 5 == 4 {
             fs_err::remove_file(place.files.path().join("plain3.txt")).unwrap();
@@ -122,7 +135,7 @@ impl Whole {
             })
             .collect();
         chunks.sort_by(|one, other| (&one.0, one.1).cmp(&(&other.0, other.1)));
-        let words = ["plain", "put", "more", "tail"].into_iter();
+        let words = ["plain", "put", "more", "tail", "pushed"].into_iter();
         let words = words.flat_map(|way| (0..NUM_ROUNDS).map(move |round| word(way, round)));
         let by_word = words.chain(["tide".to_owned()]).map(|words| {
             let query = LexicalQuery { words: words.clone(), phrases: Vec::new(), weights: FieldWeights::default() };
@@ -158,13 +171,13 @@ impl Whole {
     }
 }
 
-/// What was answered to the writer before the process ended, the last of each path.
-fn told(folder: &Path) -> BTreeMap<String, (Revision, String)> {
+/// What was answered to the writer before the process ended, the last of each path: with its kind, and the event where one told it.
+fn told(folder: &Path) -> BTreeMap<String, (Revision, String, Option<String>)> {
     let told = fs_err::read_to_string(folder.join("told")).unwrap_or_default();
     let told = told.lines().filter_map(|line| {
         let mut parts = line.split(' ');
         let (revision, kind) = (parts.next()?.parse().ok()?, parts.next()?.to_owned());
-        Some((parts.next()?.to_owned(), (Revision(revision), kind)))
+        Some((parts.next()?.to_owned(), (Revision(revision), kind, parts.next().map(str::to_owned))))
     });
     told.collect()
 }
@@ -176,7 +189,11 @@ fn survives(abort_at: usize) -> Option<String> {
     let what = format!("step {abort_at}, {:?}", steps.last());
     let mut place = Place::at(&folder.path().join("files"), &folder.path().join("data"));
     let log = place.store.recent_changes(&place.workspace, 100_000).unwrap();
-    for (path, (revision, kind)) in told(folder.path()) {
+    for (path, (revision, kind, event)) in told(folder.path()) {
+        if let Some(event) = event {
+            let taken = place.store.event_revision(&place.workspace, &event).unwrap();
+            assert_eq!(taken, Some(revision), "{what}: the event {event} would be taken twice");
+        }
         let logged = log.iter().find(|change| change.revision == revision);
         assert!(logged.is_some_and(|change| change.path.as_str() == path), "{what}: {path} at {revision} is lost");
         if kind == format!("{:?}", ChangeKind::Deleted) && !place.files.path().join(&path).exists() {
@@ -217,6 +234,8 @@ fn a_process_that_ends_at_any_step_loses_nothing_and_leaves_nothing_twice() {
         "log: begun",
         "log: written",
         "log: durable",
+        "events: written",
+        "events: durable",
         "write: the new file is beside its place",
         "write: the new file is in its place",
         "write: the file is removed",

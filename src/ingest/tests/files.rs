@@ -161,3 +161,95 @@ fn an_empty_folder_and_a_missing_one_are_told_apart() {
     assert_eq!((missing.code(), file.code()), ("no_such_folder", "no_such_folder"));
     assert_eq!(place.with_words("alpha"), set(&["a.txt"]), "a failed scan deletes nothing");
 }
+
+/// A file that was written in the tick of the clock in which it was read.
+fn racy_place() -> (Place, SystemTime) {
+    let place = Place::new();
+    place.write("a.txt", "alpha");
+    let now = SystemTime::now();
+    rewrite(&place, "alpha", now);
+    place.run();
+    (place, now)
+}
+
+fn rewrite(place: &Place, text: &str, modified: SystemTime) {
+    fs_err::write(place.files.path().join("a.txt"), text).unwrap();
+    let file = fs_err::OpenOptions::new().write(true).open(place.files.path().join("a.txt")).unwrap();
+    file.file().set_modified(modified).unwrap();
+}
+
+/// As if so much time had passed since the file was read.
+fn let_the_tick_pass(place: &Place) {
+    let log = rusqlite::Connection::open(place.data.path().join("pincite.db")).unwrap();
+    assert_eq!(log.execute("UPDATE files SET racy_until_ns = 1 WHERE racy_until_ns IS NOT NULL", []).unwrap(), 1);
+}
+
+#[test]
+fn a_file_that_is_rewritten_in_the_same_tick_with_as_many_bytes_is_found_as_it_is() {
+    let (place, tick) = racy_place();
+    assert_eq!(place.run().scan.num_modified, 0, "looked at, and as it was");
+    rewrite(&place, "gamma", tick);
+    let seen = BTreeSet::from(["a.txt".parse().unwrap()]);
+    let report = scan_places(&place.store, &place.workspace, &place.root(), &seen).unwrap();
+    assert_eq!(report.num_modified, 1);
+    assert_eq!(place.store.superseded(&place.workspace).unwrap().len(), 1, "what it was is not shown any more");
+    place.run();
+    assert_eq!((place.with_words("alpha"), place.with_words("gamma")), (set(&[]), set(&["a.txt"])));
+    rewrite(&place, "delta", tick);
+    place.run();
+    assert_eq!((place.with_words("gamma"), place.with_words("delta")), (set(&[]), set(&["a.txt"])));
+}
+
+#[test]
+fn a_file_is_looked_at_once_more_after_its_tick_and_then_its_time_is_believed() {
+    let (place, tick) = racy_place();
+    let_the_tick_pass(&place);
+    rewrite(&place, "gamma", tick);
+    assert_eq!(place.run().scan.num_modified, 1, "the rewrite came before the tick was over");
+    let_the_tick_pass(&place);
+    assert_eq!(place.scan().num_modified, 0);
+    // No clock can do this any more, so that it goes unseen says that nothing was read.
+    rewrite(&place, "alpha", tick);
+    assert_eq!(place.scan().num_modified, 0);
+}
+
+#[test]
+fn what_a_crash_has_left_of_a_write_goes_at_the_next_whole_scan() {
+    let place = Place::new();
+    place.write("a.txt", "alpha");
+    place.write("sub/.pincite-0123456789ab.part", "half of what was to be wri");
+    place.write(".pincite-notes", "somebody's");
+    let at = |name: &str| place.files.path().join(name);
+    assert_eq!(place.scan().num_files, 1);
+    assert!(!at("sub/.pincite-0123456789ab.part").exists() && at(".pincite-notes").exists());
+}
+
+/// Writes a file and logs it, as a write through us does, when the listing of a scan is at its end.
+struct WritesMeanwhile<'a>(&'a Place);
+
+impl Progress for WritesMeanwhile<'_> {
+    fn begin(&self, _: Stage, _: Option<u64>) {}
+
+    fn advance(&self, _: u64) {}
+
+    fn end(&self) {
+        let Self(place) = self;
+        place.write("a.txt", "alpha beta");
+        let (path, fingerprint) = ("a.txt".parse().unwrap(), Fingerprint { size: 10, modified_ns: 1 });
+        let written = Observation { path, kind: ChangeKind::Created, fingerprint, is_new_content: true };
+        place.store.log(&place.workspace, &[written], Priority::Interactive).unwrap();
+    }
+}
+
+#[test]
+fn a_file_that_is_written_while_a_scan_lists_is_not_taken_for_deleted() {
+    let place = Place::new();
+    let scan_beside_a_write =
+        || scan(&place.store, &place.workspace, place.files.path(), &WritesMeanwhile(&place)).unwrap();
+    assert_eq!(scan_beside_a_write().num_deleted, 0, "it was not there when the folder was listed");
+    place.run();
+    fs_err::remove_file(place.files.path().join("a.txt")).unwrap();
+    assert_eq!(scan_beside_a_write().num_deleted, 0, "it was known before, and away when the folder was listed");
+    place.run();
+    assert_eq!(place.with_words("alpha"), set(&["a.txt"]));
+}

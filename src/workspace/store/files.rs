@@ -5,22 +5,22 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, params};
 
-use super::{Fingerprint, Store, StoreError, parsed};
+use super::{Fingerprint, Known, Racy, Store, StoreError, as_i64, begin, parsed};
 use crate::workspace::{ContentHash, FileCounts, FileEntry, FileState, RelPath, Revision, WorkspaceId};
 
 pub(super) const SELECT_FILE: &str =
     "SELECT path, state, reason, format, title, size, modified_ns, content_hash, revision, num_chunks
      FROM files";
+const SELECT_KNOWN: &str = "SELECT path, known_size, known_modified_ns, racy_until_ns, content_hash FROM files";
 
 impl Store {
     /// Under which size and time each file of a workspace is known. Files that were never read have no fingerprint.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn fingerprints(&self, workspace: &WorkspaceId) -> Result<Vec<(RelPath, Option<Fingerprint>)>, StoreError> {
+    pub fn fingerprints(&self, workspace: &WorkspaceId) -> Result<Vec<(RelPath, Option<Known>)>, StoreError> {
         let connection = self.reader();
-        let mut statement =
-            connection.prepare_cached("SELECT path, known_size, known_modified_ns FROM files WHERE workspace = ?1")?;
+        let mut statement = connection.prepare_cached(&format!("{SELECT_KNOWN} WHERE workspace = ?1"))?;
         let rows = statement.query_map([workspace.as_str()], known_row)?;
         rows.map(|row| row.map_err(StoreError::from)).collect()
     }
@@ -33,13 +33,12 @@ impl Store {
         &self,
         workspace: &WorkspaceId,
         places: &BTreeSet<RelPath>,
-    ) -> Result<Vec<(RelPath, Option<Fingerprint>)>, StoreError> {
+    ) -> Result<Vec<(RelPath, Option<Known>)>, StoreError> {
         let connection = self.reader();
         // `0` comes right after `/`.
-        let mut statement = connection.prepare_cached(
-            "SELECT path, known_size, known_modified_ns FROM files
-             WHERE workspace = ?1 AND (path = ?2 OR path > ?2 || '/' AND path < ?2 || '0')",
-        )?;
+        let mut statement = connection.prepare_cached(&format!(
+            "{SELECT_KNOWN} WHERE workspace = ?1 AND (path = ?2 OR path > ?2 || '/' AND path < ?2 || '0')"
+        ))?;
         let mut found = Vec::new();
         for place in places {
             for row in statement.query_map([workspace.as_str(), place.as_str()], known_row)? {
@@ -47,6 +46,29 @@ impl Store {
             }
         }
         Ok(found)
+    }
+
+    /// Notes of files whose content was found to be what is known until when that has to be looked at again.
+    ///
+    /// # Errors
+    /// Nothing is changed then.
+    pub fn note_looked_at(&self, workspace: &WorkspaceId, files: &[(RelPath, Known)]) -> Result<(), StoreError> {
+        let mut connection = self.writer()?;
+        let transaction = begin(&mut connection)?;
+        {
+            // One that was read meanwhile is known as that.
+            let mut note = transaction.prepare_cached(
+                "UPDATE files SET racy_until_ns = ?3
+                 WHERE workspace = ?1 AND path = ?2 AND known_size = ?4 AND known_modified_ns = ?5",
+            )?;
+            for (path, Known { fingerprint, racy }) in files {
+                let until_ns = racy.map(|racy| racy.until_ns);
+                let Fingerprint { size, modified_ns } = *fingerprint;
+                note.execute(params![workspace.as_str(), path.as_str(), until_ns, as_i64(size), modified_ns])?;
+            }
+        }
+        transaction.commit()?;
+        Ok(())
     }
 
     /// All files of a workspace by path.
@@ -68,6 +90,20 @@ impl Store {
         let connection = self.reader();
         let mut statement = connection.prepare_cached(&format!("{SELECT_FILE} WHERE workspace = ?1 AND path = ?2"))?;
         Ok(statement.query_row(params![workspace.as_str(), path.as_str()], file_row).optional()?)
+    }
+
+    /// How many chunks each file of a workspace has in the index; `None` of files with a change that is pending, as then the
+    /// index may be ahead.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn chunk_counts(&self, workspace: &WorkspaceId) -> Result<Vec<(RelPath, Option<u32>)>, StoreError> {
+        let connection = self.reader();
+        let mut statement = connection.prepare_cached(
+            "SELECT path, CASE state WHEN 'pending' THEN NULL ELSE num_chunks END FROM files WHERE workspace = ?1",
+        )?;
+        let rows = statement.query_map([workspace.as_str()], |row| Ok((parsed(row, 0)?, row.get(1)?)))?;
+        rows.map(|row| row.map_err(StoreError::from)).collect()
     }
 
     /// How many files of a workspace are in each state.
@@ -98,10 +134,21 @@ impl Store {
     }
 }
 
-fn known_row(row: &Row<'_>) -> rusqlite::Result<(RelPath, Option<Fingerprint>)> {
-    let size: i64 = row.get(1)?;
-    let known = Fingerprint { size: size.max(0).cast_unsigned(), modified_ns: row.get(2)? };
-    Ok((parsed(row, 0)?, (size >= 0).then_some(known)))
+fn known_row(row: &Row<'_>) -> rusqlite::Result<(RelPath, Option<Known>)> {
+    let (path, size): (RelPath, i64) = (parsed(row, 0)?, row.get(1)?);
+    if size < 0 {
+        return Ok((path, None));
+    }
+    let fingerprint = Fingerprint { size: size.cast_unsigned(), modified_ns: row.get(2)? };
+    let known = match (row.get::<_, Option<i64>>(3)?, row.get::<_, Option<[u8; 32]>>(4)?) {
+        (None, _) => Some(fingerprint.into()),
+        (Some(until_ns), Some(hash)) => {
+            Some(Known { fingerprint, racy: Some(Racy { until_ns, content_hash: ContentHash(hash) }) })
+        }
+        // What was read was forgotten, and the fingerprint alone does not say that the file is as it was.
+        (Some(_), None) => None,
+    };
+    Ok((path, known))
 }
 
 pub(super) fn file_row(row: &Row<'_>) -> rusqlite::Result<FileEntry> {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
 use super::workspaces::must_exist;
-use super::{Fingerprint, Observation, Outcome, Store, StoreError, as_i64, begin, parsed};
+use super::{Fingerprint, Known, Observation, Outcome, Store, StoreError, as_i64, begin, parsed};
 use crate::failpoint;
 use crate::workspace::{Change, ChangeKind, FileState, Priority, RelPath, Revision, WorkspaceId};
 
@@ -270,8 +270,8 @@ impl Store {
             )?;
             let mut upsert = transaction.prepare_cached(
                 "INSERT OR REPLACE INTO files (workspace, path, state, reason, format, title, size, modified_ns,
-                     known_size, known_modified_ns, content_hash, revision, num_chunks)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                     known_size, known_modified_ns, content_hash, revision, num_chunks, racy_until_ns)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
             )?;
             for outcome in outcomes {
                 let path = match outcome {
@@ -281,7 +281,7 @@ impl Store {
                 done.execute(params![workspace.as_str(), path.as_str(), as_i64(through.0)])?;
                 let waits = still_pending.exists(params![workspace.as_str(), path.as_str()])?;
                 match outcome {
-                    Outcome::File(entry, fingerprint) => {
+                    Outcome::File(entry, Known { fingerprint, racy }) => {
                         let state = if waits { FileState::Pending } else { entry.state };
                         upsert.execute(params![
                             workspace.as_str(),
@@ -297,6 +297,7 @@ impl Store {
                             entry.content_hash.map(|hash| hash.0),
                             as_i64(entry.revision.0),
                             entry.num_chunks,
+                            racy.map(|racy| racy.until_ns),
                         ])?;
                     }
                     Outcome::Gone(_) if waits => {
@@ -322,10 +323,42 @@ impl Store {
         let mut connection = self.writer()?;
         let transaction = begin(&mut connection)?;
         forget(&transaction, workspace, false)?;
+        failpoint::reach("forget: written");
+        transaction.commit()?;
+        failpoint::reach("forget: durable");
+        Ok(())
+    }
+
+    /// As [`Store::forget_contents`], of these files.
+    ///
+    /// # Errors
+    /// Nothing is changed then.
+    pub fn forget_contents_of(&self, workspace: &WorkspaceId, paths: &[RelPath]) -> Result<(), StoreError> {
+        let mut connection = self.writer()?;
+        let transaction = begin(&mut connection)?;
+        let fingerprint = Fingerprint { size: 0, modified_ns: 0 };
+        let modified = |path: &RelPath| Observation {
+            path: path.clone(),
+            kind: ChangeKind::Modified,
+            fingerprint,
+            is_new_content: true,
+        };
+        insert(&transaction, workspace, &paths.iter().map(modified).collect::<Vec<_>>(), Priority::Backfill)?;
+        {
+            let mut forget =
+                transaction.prepare_cached(&format!("{FORGET_FILES} WHERE workspace = ?1 AND path = ?2"))?;
+            for path in paths {
+                forget.execute([workspace.as_str(), path.as_str()])?;
+            }
+        }
         transaction.commit()?;
         Ok(())
     }
 }
+
+/// Nothing is known of what these files hold.
+const FORGET_FILES: &str = "UPDATE files SET state = 'pending', known_size = -1, known_modified_ns = -1,
+     content_hash = NULL, title = NULL, format = NULL, num_chunks = 0";
 
 /// As [`Store::forget_contents`]. Files of which nothing is known and a change is pending are to be read anyway; they are logged
 /// only where `logs_all`, as when that change may be in work at this moment, in another way than from now on.
@@ -337,12 +370,7 @@ pub(super) fn forget(transaction: &Transaction<'_>, workspace: &WorkspaceId, log
          WHERE workspace = ?1 AND (?3 OR state <> 'pending' OR content_hash IS NOT NULL) ORDER BY path",
         params![workspace.as_str(), now, logs_all],
     )?;
-    transaction.execute(
-        "UPDATE files SET state = 'pending', known_size = -1, known_modified_ns = -1, content_hash = NULL, title = NULL,
-             format = NULL, num_chunks = 0
-         WHERE workspace = ?1",
-        [workspace.as_str()],
-    )?;
+    transaction.execute(&format!("{FORGET_FILES} WHERE workspace = ?1"), [workspace.as_str()])?;
     Ok(())
 }
 

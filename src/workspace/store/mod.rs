@@ -13,6 +13,7 @@ mod error;
 mod events;
 mod files;
 mod log;
+mod prune;
 mod rebuild;
 mod schema;
 #[cfg(test)]
@@ -27,7 +28,7 @@ use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior};
 
 pub use self::error::StoreError;
 pub use self::events::LoggedEvent;
-use super::{ChangeKind, FileEntry, RelPath, WorkspaceId};
+use super::{ChangeKind, ContentHash, FileEntry, RelPath, WorkspaceId};
 
 /// How long a statement waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -72,11 +73,36 @@ pub struct Fingerprint {
     pub modified_ns: i64,
 }
 
+/// Under which size and time a file's content is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// Size and time of the file when it was read.
+    pub fingerprint: Fingerprint,
+    /// Set where the file could be written again without its time showing it.
+    pub racy: Option<Racy>,
+}
+
+/// A file that was read when it was as new as the file system's clock can tell: its fingerprint alone says too little.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Racy {
+    /// Who finds this content at or after this time, in nanoseconds since 1970, need not look again.
+    pub until_ns: i64,
+    /// The hash of the bytes that were read.
+    pub content_hash: ContentHash,
+}
+
+impl From<Fingerprint> for Known {
+    fn from(fingerprint: Fingerprint) -> Self {
+        Self { fingerprint, racy: None }
+    }
+}
+
 /// What became of a change: the row that the file has from now on.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are files")]
 pub enum Outcome {
-    /// The file is as this entry says; the fingerprint is the one under which it was read.
-    File(FileEntry, Fingerprint),
+    /// The file is as this entry says, and was read as this.
+    File(FileEntry, Known),
     /// The file is gone.
     Gone(RelPath),
 }
@@ -116,6 +142,15 @@ impl Store {
             0 => Err(StoreError::Missing { folder: folder.to_owned() }),
             found => Err(StoreError::Version { found, expected: schema::VERSION }),
         }
+    }
+
+    /// Reads the whole file and compares every table with its indexes: a fifth of a second for 100,000 files.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where one byte of what the file holds makes a query tell another thing than was written.
+    pub fn check(&self) -> Result<(), StoreError> {
+        let found: String = self.reader().query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+        if found == "ok" { Ok(()) } else { Err(StoreError::Damaged { reason: found }) }
     }
 
     fn reader(&self) -> MutexGuard<'_, Connection> {

@@ -7,10 +7,10 @@ use rusqlite::Connection;
 use super::{BUSY_TIMEOUT, StoreError, begin};
 
 /// The layout of the tables. Another number was written by another program version.
-pub(super) const VERSION: i64 = 5;
+pub(super) const VERSION: i64 = 6;
 
 /// What makes each layout of the one before.
-const LAYOUTS: [&str; 5] = [LAYOUT_1, FROM_1_TO_2, FROM_2_TO_3, FROM_3_TO_4, FROM_4_TO_5];
+const LAYOUTS: [&str; 6] = [LAYOUT_1, FROM_1_TO_2, FROM_2_TO_3, FROM_3_TO_4, FROM_4_TO_5, FROM_5_TO_6];
 
 /// How long to wait before the next try where SQLite itself does not wait.
 const RETRY_STEP: Duration = Duration::from_millis(5);
@@ -97,3 +97,8 @@ const FROM_4_TO_5: &str = "
         content_hash BLOB, revision INTEGER NOT NULL, num_chunks INTEGER NOT NULL,
         PRIMARY KEY (workspace, path)) WITHOUT ROWID;
     PRAGMA user_version = 5;";
+
+/// Until when the size and time of a file do not yet say that its content is what was read.
+const FROM_5_TO_6: &str = "
+    ALTER TABLE files ADD COLUMN racy_until_ns INTEGER;
+    PRAGMA user_version = 6;";

@@ -75,7 +75,7 @@ impl Desk {
             revision: through,
             num_chunks: 1,
         };
-        self.store.acknowledge(&self.workspace, through, &[Outcome::File(entry, READ_AS)]).unwrap();
+        self.store.acknowledge(&self.workspace, through, &[Outcome::File(entry, READ_AS.into())]).unwrap();
     }
 
     fn gone(&self, through: Revision, name: &str) {
@@ -100,7 +100,7 @@ impl Desk {
 
     fn known(&self, name: &str) -> Option<Fingerprint> {
         let known = self.store.fingerprints(&self.workspace).unwrap();
-        known.into_iter().find(|(known, _)| *known == path(name)).unwrap().1
+        known.into_iter().find(|(known, _)| *known == path(name)).unwrap().1.map(|known| known.fingerprint)
     }
 }
 
