@@ -32,7 +32,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use self::access::Access;
 use self::access::WriterLock;
@@ -112,6 +112,8 @@ pub struct Engine {
     indexing: Mutex<()>,
     /// Rung when something was logged here.
     bell: Bell,
+    /// When somebody asked last.
+    asked_at: Mutex<Option<Instant>>,
     /// What was in each workspace's log when the line was started.
     replays: Mutex<HashMap<WorkspaceId, Revision>>,
 }
@@ -131,18 +133,7 @@ impl Engine {
             store.check()?;
             indexes::distrust_newer(&data_folder, &store)?;
         }
-        let extractor: Box<dyn Extractor> = match reader_program {
-            None => Box::new(InProcess),
-            Some(program) => {
-                let Extraction { timeout_s, memory_mb, text_mb } = config.extraction;
-                let limits = Limits {
-                    timeout: Duration::from_secs(timeout_s),
-                    memory_bytes: memory_mb.saturating_mul(1_000_000),
-                    text_bytes: usize::try_from(text_mb.saturating_mul(1_000_000)).unwrap_or(usize::MAX),
-                };
-                Box::new(Children::new(program, limits).map_err(EngineError::Thread)?)
-            }
-        };
+        let extractor = extractor(config.extraction, reader_program)?;
         Ok(Self {
             data_folder,
             extractor,
@@ -160,6 +151,7 @@ impl Engine {
             views: Mutex::default(),
             indexing: Mutex::default(),
             bell: Bell::default(),
+            asked_at: Mutex::default(),
             replays: Mutex::default(),
         })
     }
@@ -201,6 +193,21 @@ impl Engine {
         self.store.workspace(id)?;
         Ok(self.store.recent_changes(id, limit)?)
     }
+}
+
+/// Reads files in children of `program` within the configured limits; without one, in this process.
+///
+/// # Errors
+/// When the system has no thread left.
+pub fn extractor(limits: Extraction, program: Option<child::Program>) -> Result<Box<dyn Extractor>, EngineError> {
+    let Some(program) = program else { return Ok(Box::new(InProcess)) };
+    let Extraction { timeout_s, memory_mb, text_mb } = limits;
+    let limits = Limits {
+        timeout: Duration::from_secs(timeout_s),
+        memory_bytes: memory_mb.saturating_mul(1_000_000),
+        text_bytes: usize::try_from(text_mb.saturating_mul(1_000_000)).unwrap_or(usize::MAX),
+    };
+    Ok(Box::new(Children::new(program, limits).map_err(EngineError::Thread)?))
 }
 
 /// Nothing here leaves a lock's content half changed when it panics, so a poisoned lock is used on.

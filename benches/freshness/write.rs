@@ -11,8 +11,8 @@ use crate::workload::model::{any_vectors, open_model};
 use crate::workload::server::Server;
 use crate::workload::{Random, Writer, write_folder};
 
-/// Files that are there before: some 20,000 chunks.
-const NUM_FILES: usize = 2_000;
+/// Files that are there before: some 100,000 chunks.
+const NUM_FILES: usize = 10_000;
 /// Files that come at once.
 const NUM_BACKFILLED: usize = 10_000;
 /// Writes on a quiet server and, at the most, in each half of the backfill.

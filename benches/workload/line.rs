@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use pincite::chunk::{chunk, plain};
 use pincite::embed::OpenModel;
+use pincite::extract::InProcess;
 use pincite::extract::{Hints, extract};
 use pincite::index::embedded::{Access, EmbeddedIndex};
 use pincite::index::{Batch, ChunkPlace, ChunkRecord, FileFacts, Index as _, VectorKey};
-use pincite::extract::InProcess;
 use pincite::ingest::{Line, LineReport, Silent, canonical_folder, index_pending, scan};
 use pincite::workspace::{ContentHash, RelPath, Revision, Store, WorkspaceId};
 

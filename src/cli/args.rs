@@ -64,6 +64,11 @@ pub(super) enum Command {
     Status,
     /// Build the index of a workspace again from its files, while the old one serves
     Reindex,
+    /// Show what is read of a file: its text, or with `--json` its structure, too
+    Extract {
+        /// The file
+        file: PathBuf,
+    },
     /// Read files from standard input for another process of this program
     #[command(hide = true)]
     ReadFiles {

@@ -11,8 +11,10 @@ use super::args::{AskArgs, Cli, Command, EvalArgs, ModelsCommand, SearchArgs};
 use super::progress::Terminal;
 use super::text;
 use crate::answer::{AskRequest, Verdict};
+use crate::config::Config;
 use crate::embed;
-use crate::engine::{Access, Engine, EngineError, EvalOptions, IndexReport, OpenOptions, evaluate};
+use crate::engine::{self, Access, Engine, EngineError, EvalOptions, IndexReport, OpenOptions, evaluate};
+use crate::extract::ExtractError;
 use crate::extract::child::{self, Program};
 use crate::search::{Coverage, SearchRequest};
 use crate::workspace::{Citation, WorkspaceId};
@@ -64,6 +66,7 @@ pub(super) fn run(cli: Cli) -> anyhow::Result<Done> {
         Command::Mcp { path } => super::serving::mcp(&session, path.as_deref()),
         Command::Status => status(&session),
         Command::Reindex => reindex(&session),
+        Command::Extract { file } => extract(&session, &file),
         Command::ReadFiles { memory_bytes } => {
             child::serve(memory_bytes)?;
             Ok(Done::Yes)
@@ -261,6 +264,22 @@ fn verify(session: &Session, citation: &Path) -> anyhow::Result<Done> {
     let result = engine.verify(&citation)?;
     session.print(&result, |out| text::verification(out, &result))?;
     Ok(Done::when(matches!(result.verdict, Verdict::Valid | Verdict::Moved)))
+}
+
+fn extract(session: &Session, file: &Path) -> anyhow::Result<Done> {
+    let bytes = fs_err::read(file)?;
+    let limits = Config::load(&session.data_folder).map_err(EngineError::from)?.extraction;
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let document = match engine::extractor(limits, Some(reader_program()?))?.extract(bytes, &name) {
+        Ok(document) => document,
+        Err(error @ ExtractError::Unavailable { .. }) => return Err(EngineError::from(error).into()),
+        Err(error) => {
+            writeln!(std::io::stderr(), "no text: {error}")?;
+            return Ok(Done::NothingFound);
+        }
+    };
+    session.print(&document, |out| out.write_all(document.text.as_bytes()))?;
+    Ok(Done::when(!document.text.trim().is_empty()))
 }
 
 fn eval(session: &Session, args: &EvalArgs) -> anyhow::Result<Done> {

@@ -8,11 +8,14 @@ use super::{Engine, EngineError, lock};
 use crate::answer::{self, AskReply, AskRequest, Evidence};
 use crate::embed::OpenModel;
 use crate::index::{Counts, Filter, Index as _, IndexError, Snapshot};
+use crate::priority::Share;
 use crate::search::{self, Coverage, MAX_WAIT_MS, Mode, SearchReply, SearchRequest};
 use crate::workspace::{FileCounts, RelPath, Revision, WorkspaceId};
 
 /// Passages that an answer is chosen from.
 const NUM_EVIDENCE: usize = 12;
+/// Who has asked within this time may ask again.
+const STILL_THERE: Duration = Duration::from_secs(2);
 /// How often a waiting query looks again.
 const WAIT_STEP: Duration = Duration::from_millis(10);
 
@@ -50,6 +53,12 @@ impl Engine {
         let filter = request.filters.compile()?;
         let state = self.state(id, filter, request.min_revision, request.wait_ms)?;
         Ok(self.search_in(id, request, &state)?.0)
+    }
+
+    /// What work that nobody waits for may take of the machine now.
+    pub(super) fn share_for_background(&self) -> Share {
+        let asks = lock(&self.asked_at).is_some_and(|asked_at| asked_at.elapsed() < STILL_THERE);
+        if asks { Share::Half } else { Share::Whole }
     }
 
     /// A search, and the model that it was made with.
@@ -141,7 +150,9 @@ impl Engine {
         min_revision: Option<Revision>,
         wait_ms: u64,
     ) -> Result<QueryState, EngineError> {
-        let deadline = Instant::now() + Duration::from_millis(wait_ms.min(MAX_WAIT_MS));
+        let now = Instant::now();
+        *lock(&self.asked_at) = Some(now);
+        let deadline = now + Duration::from_millis(wait_ms.min(MAX_WAIT_MS));
         if let Some(wanted) = min_revision {
             self.store.workspace(id)?;
             while !self.store.has_reached(id, wanted)? {

@@ -216,9 +216,10 @@ impl Turns {
         if worked {
             return Ok(true);
         }
+        let share = engine.share_for_background();
         for id in self.in_turn() {
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
-            if lane.attempt(engine, &id, |lane| in_background(|| lane.index(engine, &id, Priority::Backfill))) {
+            if lane.attempt(engine, &id, |lane| in_background(share, || lane.index(engine, &id, Priority::Backfill))) {
                 self.last_served = Some(id);
                 return Ok(true);
             }
@@ -227,14 +228,14 @@ impl Turns {
         self.seen_version = Some(version);
         for id in self.in_turn() {
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
-            if lane.attempt(engine, &id, |lane| in_background(|| lane.embed_backlog())) {
+            if lane.attempt(engine, &id, |lane| in_background(share, || lane.embed_backlog())) {
                 self.last_served = Some(id);
                 return Ok(true);
             }
         }
         for id in self.in_turn() {
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
-            if lane.attempt(engine, &id, |lane| in_background(|| lane.rebuild(engine, &id))) {
+            if lane.attempt(engine, &id, |lane| in_background(share, || lane.rebuild(engine, &id))) {
                 self.last_served = Some(id);
                 return Ok(true);
             }

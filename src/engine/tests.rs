@@ -43,6 +43,7 @@ fn bring_in(folder: &Path) -> (Engine, Arc<EmbeddedIndex>) {
         workspace: &id,
         root: &root,
         index: &*index,
+        extractor: &InProcess,
         tokens: &Words,
         model_id: "none",
         max_file_bytes: 1_000,

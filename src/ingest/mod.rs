@@ -27,8 +27,8 @@ pub use rules::admits;
 pub use scan::{ScanReport, scan, scan_places};
 pub use watch::{Sighting, Watch, WatchError};
 pub use worker::{
-    BatchLimits, EMBED_BATCH, Line, LineReport, distrust_unacknowledged, embed, embed_missing,
-    index_backfill, index_interactive, index_pending, list_some,
+    BatchLimits, EMBED_BATCH, Line, LineReport, distrust_unacknowledged, embed, embed_missing, index_backfill,
+    index_interactive, index_pending, list_some,
 };
 pub use write::{NewFile, WriteError, delete_file, fingerprint_of, rename_file, write_file};
 

@@ -22,7 +22,7 @@ pub struct Rebuild {
 
 /// What became of one file.
 enum Built {
-    Prepared(Prepared),
+    Prepared(Box<Prepared>),
     /// It is not what the file table knows.
     Changed(Observation),
 }
@@ -62,7 +62,7 @@ fn build(line: &Line<'_>, epoch: i64, obsolete: Vec<RelPath>, files: &[FileEntry
     for file in built {
         match file {
             Built::Changed(observation) => changed.push(observation),
-            Built::Prepared(prepared) => outcomes.push(prepared.into(&mut batch)),
+            Built::Prepared(prepared) => outcomes.push(Prepared::into(*prepared, &mut batch)),
         }
     }
     let revision = |outcome: &Outcome| match outcome {
@@ -87,14 +87,14 @@ fn build_file(line: &Line<'_>, file: &FileEntry) -> Result<Built, IngestError> {
         Change { revision: file.revision, path: file.path.clone(), kind: ChangeKind::Modified, at: file.modified };
     Ok(match read_file(line.root, &file.path, line.max_file_bytes) {
         Ok(content) if file.content_hash == Some(content.content_hash) => {
-            Built::Prepared(read_in(line, &change, content)?)
+            Built::Prepared(Box::new(read_in(line, &change, content)?))
         }
         Ok(content) => observed(ChangeKind::Modified, content.fingerprint),
         Err(ReadError::Gone | ReadError::NotAFile { .. }) => {
             observed(ChangeKind::Deleted, Fingerprint { size: 0, modified_ns: 0 })
         }
         // As it was when it was last tried.
-        Err(error) if file.content_hash.is_none() => Built::Prepared(unreadable(line, &change, &error)),
+        Err(error) if file.content_hash.is_none() => Built::Prepared(Box::new(unreadable(line, &change, &error))),
         Err(error) => {
             tracing::warn!(path = %file.path, %error, "a file cannot be read any more");
             observed(ChangeKind::Modified, NEVER)

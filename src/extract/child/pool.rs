@@ -73,9 +73,9 @@ impl Children {
     /// When the system has no thread left.
     pub fn new(program: Program, limits: Limits) -> io::Result<Self> {
         let watch = Arc::<Watch>::default();
-        let (watched, memory_bytes) = (Arc::clone(&watch), limits.memory_bytes);
+        let (for_thread, memory_bytes) = (Arc::clone(&watch), limits.memory_bytes);
         let watcher =
-            std::thread::Builder::new().name("extraction".to_owned()).spawn(move || watched.run(memory_bytes))?;
+            std::thread::Builder::new().name("extraction".to_owned()).spawn(move || for_thread.run(memory_bytes))?;
         Ok(Self { program, limits, idle: Mutex::default(), watch, watcher: Some(watcher) })
     }
 
@@ -108,9 +108,10 @@ impl Children {
             }
             // It was done when its time was up.
             (Ok(answer), Some(_)) => Ok(answer),
-            (Err(error), ended_for) => {
-                Err(Wrong { reason: self.reason(&mut worker, &error, ended_for), may_be_old: ended_for.is_none() && worker.num_files > 1 })
-            }
+            (Err(error), ended_for) => Err(Wrong {
+                reason: self.reason(&mut worker, &error, ended_for),
+                may_be_old: ended_for.is_none() && worker.num_files > 1,
+            }),
         }
     }
 
@@ -140,9 +141,9 @@ impl Extractor for Children {
     fn extract(&self, bytes: Vec<u8>, file_name: &str) -> Result<Document, ExtractError> {
         match self.ask(self.worker()?, &bytes, file_name) {
             Ok(answer) => answer,
-            Err(wrong) if wrong.may_be_old => {
-                self.ask(self.start()?, &bytes, file_name).unwrap_or_else(|wrong| Err(ExtractError::Failed { reason: wrong.reason }))
-            }
+            Err(wrong) if wrong.may_be_old => self
+                .ask(self.start()?, &bytes, file_name)
+                .unwrap_or_else(|wrong| Err(ExtractError::Failed { reason: wrong.reason })),
             Err(wrong) => Err(ExtractError::Failed { reason: wrong.reason }),
         }
     }
@@ -163,7 +164,12 @@ impl Worker {
     fn start(program: &Program, memory_bytes: u64) -> io::Result<Self> {
         let said = tempfile::tempfile()?;
         let mut command = Command::new(&program.path);
-        command.args(&program.arguments).arg(memory_bytes.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(said.try_clone()?);
+        command
+            .args(&program.arguments)
+            .arg(memory_bytes.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(said.try_clone()?);
         // What is in the environment is nothing to a reader of files.
         command.env_clear().env("RUST_BACKTRACE", "0");
         let mut process = command.spawn()?;

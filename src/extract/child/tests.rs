@@ -143,8 +143,11 @@ fn a_confined_life() {
         return;
     }
     let file = std::env::temp_dir().join("pincite-confined");
+    let parent = rustix::process::getppid().unwrap();
     let (_, mut output) = confine::channels().unwrap();
     confine::confine(100_000_000).unwrap();
+    // The harness has not ended its line.
+    writeln!(output).unwrap();
     let mut say = |what: &str, is_refused: bool| writeln!(output, "{what}: {is_refused}").unwrap();
     say("read a file", std::fs::File::open("/etc/hostname").is_err() && std::fs::read_dir("/").is_err());
     say("write a file", std::fs::write(&file, "x").is_err() && std::fs::create_dir(&file).is_err());
@@ -152,7 +155,6 @@ fn a_confined_life() {
     say("listen", std::net::TcpListener::bind("127.0.0.1:0").is_err());
     say("start a process", Command::new("/bin/true").spawn().is_err());
     say("start a thread", std::thread::Builder::new().spawn(|| ()).is_err());
-    let parent = rustix::process::getppid().unwrap();
     say("end another", rustix::process::kill_process(parent, rustix::process::Signal::CONT).is_err());
     say("allocate", vec![1_u8; 50_000_000].len() == 50_000_000);
 }
@@ -165,7 +167,8 @@ fn a_child_can_reach_nothing_of_the_system() {
     let output = command.env(CONFINED, "1").stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     let said: Vec<&str> = said.lines().filter(|line| line.ends_with(": true") || line.ends_with(": false")).collect();
-    let tried = ["read a file", "write a file", "connect", "listen", "start a process", "start a thread", "end another"];
+    let tried =
+        ["read a file", "write a file", "connect", "listen", "start a process", "start a thread", "end another"];
     let expected: Vec<String> = tried.iter().chain(&["allocate"]).map(|what| format!("{what}: true")).collect();
     assert_eq!(said, expected, "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -72,10 +72,7 @@ pub(super) fn write_answer(output: &mut impl Write, answer: Result<&Document, &E
 }
 
 /// An answer, or why it cannot be taken. A text of more than `max_text_bytes` is not read.
-pub(super) fn read_answer(
-    input: &mut impl Read,
-    max_text_bytes: usize,
-) -> io::Result<Result<Document, ExtractError>> {
+pub(super) fn read_answer(input: &mut impl Read, max_text_bytes: usize) -> io::Result<Result<Document, ExtractError>> {
     let structure = read_frame(input, MAX_STRUCTURE_BYTES)?.ok_or(io::ErrorKind::UnexpectedEof)?;
     let answer: Answer = serde_json::from_slice(&structure)?;
     let text = read_frame(input, max_text_bytes as u64)?.ok_or(io::ErrorKind::UnexpectedEof)?;
