@@ -22,10 +22,30 @@ pub struct Config {
     pub scan_interval_s: u64,
     /// With more written and reported changes than this not yet searchable, more are refused for now.
     pub max_pending: usize,
+    /// What reading one file may take.
+    pub extraction: Extraction,
     /// How pushed events are checked.
     pub events: Events,
     /// How candidates are weighed.
     pub ranking: Ranking,
+}
+
+/// What reading one file may take. A file that needs more is `failed`, with that reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Extraction {
+    /// Time in seconds, and one more for each megabyte of the file.
+    pub timeout_s: u64,
+    /// Memory in megabytes.
+    pub memory_mb: u64,
+    /// Text in megabytes.
+    pub text_mb: u64,
+}
+
+impl Default for Extraction {
+    fn default() -> Self {
+        Self { timeout_s: 60, memory_mb: 2_000, text_mb: 600 }
+    }
 }
 
 /// How pushed events are checked.
@@ -89,6 +109,7 @@ impl Default for Config {
             max_file_bytes: 512 * 1024 * 1024,
             scan_interval_s: 600,
             max_pending: 10_000,
+            extraction: Extraction::default(),
             events: Events::default(),
             ranking: Ranking::default(),
         }

@@ -32,7 +32,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use self::access::Access;
 use self::access::WriterLock;
@@ -48,8 +48,10 @@ pub use self::runner::Runner;
 pub use self::status::{ModelStatus, StatusReport};
 pub use self::workspaces::{WorkspaceList, WorkspaceSummary};
 pub use self::write::{Precondition, Upload, WriteReply};
-use crate::config::Config;
+use crate::config::{Config, Extraction};
 use crate::embed::{self, OpenModel};
+use crate::extract::child::{self, Children, Limits};
+use crate::extract::{Extractor, InProcess};
 use crate::index::embedded::EmbeddedIndex;
 use crate::search;
 use crate::workspace::{Change, FileEntry, Revision, Store, WorkspaceId};
@@ -66,6 +68,8 @@ pub struct OpenOptions {
     pub runtime_folder: Option<PathBuf>,
     /// Is told when a model or runtime is fetched.
     pub fetch_progress: Arc<dyn embed::Progress>,
+    /// The program that files are read in, as a child; without one they are read in this process, where a file can do harm.
+    pub reader_program: Option<child::Program>,
 }
 
 impl OpenOptions {
@@ -78,6 +82,7 @@ impl OpenOptions {
             command: command.into(),
             runtime_folder: None,
             fetch_progress: Arc::new(embed::Silent),
+            reader_program: None,
         }
     }
 }
@@ -87,6 +92,7 @@ pub struct Engine {
     data_folder: PathBuf,
     config: Config,
     store: Store,
+    extractor: Box<dyn Extractor>,
     access: Access,
     command: String,
     /// Held as long as this process indexes.
@@ -119,7 +125,7 @@ impl Engine {
     /// When another process indexes it and this one must, when it holds nothing and this one only reads, or when it
     /// cannot be used.
     pub fn open(options: OpenOptions) -> Result<Self, EngineError> {
-        let OpenOptions { data_folder, access, command, runtime_folder, fetch_progress } = options;
+        let OpenOptions { data_folder, access, command, runtime_folder, fetch_progress, reader_program } = options;
         let writer = access::take(&data_folder, access, &command)?;
         let config = Config::load(&data_folder)?;
         let store = Store::open(&data_folder, access != Access::Read)?;
@@ -127,8 +133,10 @@ impl Engine {
             store.check()?;
             indexes::distrust_newer(&data_folder, &store)?;
         }
+        let extractor = extractor(config.extraction, reader_program)?;
         Ok(Self {
             data_folder,
+            extractor,
             config,
             store,
             access,
@@ -185,6 +193,21 @@ impl Engine {
         self.store.workspace(id)?;
         Ok(self.store.recent_changes(id, limit)?)
     }
+}
+
+/// Reads files in children of `program` within the configured limits; without one, in this process.
+///
+/// # Errors
+/// When the system has no thread left.
+pub fn extractor(limits: Extraction, program: Option<child::Program>) -> Result<Box<dyn Extractor>, EngineError> {
+    let Some(program) = program else { return Ok(Box::new(InProcess)) };
+    let Extraction { timeout_s, memory_mb, text_mb } = limits;
+    let limits = Limits {
+        timeout: Duration::from_secs(timeout_s),
+        memory_bytes: memory_mb.saturating_mul(1_000_000),
+        text_bytes: usize::try_from(text_mb.saturating_mul(1_000_000)).unwrap_or(usize::MAX),
+    };
+    Ok(Box::new(Children::new(program, limits).map_err(EngineError::Thread)?))
 }
 
 /// Nothing here leaves a lock's content half changed when it panics, so a poisoned lock is used on.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use pincite::chunk::{chunk, plain};
 use pincite::embed::OpenModel;
+use pincite::extract::InProcess;
 use pincite::extract::{Hints, extract};
 use pincite::index::embedded::{Access, EmbeddedIndex};
 use pincite::index::{Batch, ChunkPlace, ChunkRecord, FileFacts, Index as _, VectorKey};
@@ -40,6 +41,7 @@ pub fn index_words(data_folder: &Path, folder: &Path, index: &EmbeddedIndex, mod
         epoch: store.workspace(&workspace).expect("a workspace").epoch,
         root: &root,
         index,
+        extractor: &InProcess,
         tokens: &*model.tokens,
         model_id: &model.model_id,
         max_file_bytes: MAX_FILE_BYTES,

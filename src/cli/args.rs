@@ -64,6 +64,17 @@ pub(super) enum Command {
     Status,
     /// Build the index of a workspace again from its files, while the old one serves
     Reindex,
+    /// Show what is read of a file: its text, or with `--json` its structure, too
+    Extract {
+        /// The file
+        file: PathBuf,
+    },
+    /// Read files from standard input for another process of this program
+    #[command(hide = true)]
+    ReadFiles {
+        /// Memory that it may take
+        memory_bytes: u64,
+    },
     /// List, make, switch or delete workspaces
     Workspace {
         #[command(subcommand)]

@@ -11,8 +11,11 @@ use super::args::{AskArgs, Cli, Command, EvalArgs, ModelsCommand, SearchArgs};
 use super::progress::Terminal;
 use super::text;
 use crate::answer::{AskRequest, Verdict};
+use crate::config::Config;
 use crate::embed;
-use crate::engine::{Access, Engine, EngineError, EvalOptions, IndexReport, OpenOptions, evaluate};
+use crate::engine::{self, Access, Engine, EngineError, EvalOptions, IndexReport, OpenOptions, evaluate};
+use crate::extract::ExtractError;
+use crate::extract::child::{self, Program};
 use crate::search::{Coverage, SearchRequest};
 use crate::workspace::{Citation, WorkspaceId};
 
@@ -63,6 +66,11 @@ pub(super) fn run(cli: Cli) -> anyhow::Result<Done> {
         Command::Mcp { path } => super::serving::mcp(&session, path.as_deref()),
         Command::Status => status(&session),
         Command::Reindex => reindex(&session),
+        Command::Extract { file } => extract(&session, &file),
+        Command::ReadFiles { memory_bytes } => {
+            child::serve(memory_bytes)?;
+            Ok(Done::Yes)
+        }
         Command::Workspace { command } => super::spaces::run(&session, &command),
         Command::Verify { citation } => verify(&session, &citation),
         Command::Eval(args) => eval(&session, &args),
@@ -70,10 +78,19 @@ pub(super) fn run(cli: Cli) -> anyhow::Result<Done> {
     }
 }
 
+/// This program, as a child that reads files.
+fn reader_program() -> Result<Program, EngineError> {
+    // On Linux this is what runs here, also when another version has been put in its place since.
+    let itself = Path::new("/proc/self/exe");
+    let path = if itself.exists() { itself.to_owned() } else { std::env::current_exe().map_err(EngineError::Io)? };
+    Ok(Program { path, arguments: vec!["read-files".to_owned()] })
+}
+
 impl Session {
     pub(super) fn open(&self, access: Access, command: &str) -> Result<Engine, EngineError> {
         Engine::open(OpenOptions {
             fetch_progress: self.progress.clone(),
+            reader_program: Some(reader_program()?),
             ..OpenOptions::new(&self.data_folder, access, command)
         })
     }
@@ -249,6 +266,22 @@ fn verify(session: &Session, citation: &Path) -> anyhow::Result<Done> {
     Ok(Done::when(matches!(result.verdict, Verdict::Valid | Verdict::Moved)))
 }
 
+fn extract(session: &Session, file: &Path) -> anyhow::Result<Done> {
+    let bytes = fs_err::read(file)?;
+    let limits = Config::load(&session.data_folder).map_err(EngineError::from)?.extraction;
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let document = match engine::extractor(limits, Some(reader_program()?))?.extract(bytes, &name) {
+        Ok(document) => document,
+        Err(error @ ExtractError::Unavailable { .. }) => return Err(EngineError::from(error).into()),
+        Err(error) => {
+            writeln!(std::io::stderr(), "no text: {error}")?;
+            return Ok(Done::NothingFound);
+        }
+    };
+    session.print(&document, |out| out.write_all(document.text.as_bytes()))?;
+    Ok(Done::when(!document.text.trim().is_empty()))
+}
+
 fn eval(session: &Session, args: &EvalArgs) -> anyhow::Result<Done> {
     let options = EvalOptions {
         collection: args.folder.clone(),
@@ -258,6 +291,7 @@ fn eval(session: &Session, args: &EvalArgs) -> anyhow::Result<Done> {
         mode: args.mode,
         fusion: args.fusion,
         fetch_progress: session.progress.clone(),
+        reader_program: Some(reader_program()?),
     };
     let (report, run) = evaluate(&options, &*session.progress)?;
     if let Some(path) = &args.run {

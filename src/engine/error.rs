@@ -6,6 +6,7 @@ use crate::config::ConfigError;
 use crate::embed::EmbedError;
 use crate::error::Advice;
 use crate::eval::EvalError;
+use crate::extract::ExtractError;
 use crate::index::IndexError;
 use crate::ingest::{IngestError, ReadError, WriteError};
 use crate::search::SearchError;
@@ -114,6 +115,9 @@ pub enum EngineError {
     /// The model cannot be used.
     #[error(transparent)]
     Embed(#[from] EmbedError),
+    /// No file can be read for now.
+    #[error(transparent)]
+    Extract(#[from] ExtractError),
     /// The search cannot be made.
     #[error(transparent)]
     Search(SearchError),
@@ -179,6 +183,7 @@ impl EngineError {
             Self::Precondition { .. } | Self::Write(WriteError::Exists { .. }) => ErrorKind::Precondition,
             Self::Read(ReadError::Unstable)
             | Self::Embed(_)
+            | Self::Extract(_)
             | Self::Replaying
             | Self::Backlog { .. }
             | Self::Store(StoreError::BeingDeleted { .. })
@@ -195,6 +200,7 @@ impl EngineError {
             Self::Index(error) => Some(error),
             Self::Read(error) => Some(error),
             Self::Embed(error) => Some(error),
+            Self::Extract(error) => Some(error),
             Self::Search(error) => Some(error),
             Self::Eval(error) => Some(error),
             Self::Write(error) => Some(error),
@@ -222,6 +228,7 @@ impl From<IngestError> for EngineError {
             IngestError::Folder(error) => Self::Read(error),
             IngestError::Store(error) => Self::Store(error),
             IngestError::Index(error) => Self::Index(error),
+            IngestError::Extract(error) => Self::Extract(error),
             IngestError::Embed(error) => Self::Embed(error),
         }
     }

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Access, Engine, EngineError, OpenOptions};
 use crate::embed;
 use crate::eval::{Collection, Latencies, Report, Run, ScoredDocument, score};
+use crate::extract::child;
 use crate::ingest::Progress;
 use crate::search::{FusionMethod, Mode, SearchRequest};
 use crate::workspace::WorkspaceId;
@@ -35,6 +36,8 @@ pub struct EvalOptions {
     pub fusion: FusionMethod,
     /// Is told when a model or runtime is fetched.
     pub fetch_progress: Arc<dyn embed::Progress>,
+    /// As in [`OpenOptions`].
+    pub reader_program: Option<child::Program>,
 }
 
 /// Indexes a collection, runs its queries and scores them; returns the figures and the run.
@@ -59,6 +62,7 @@ pub fn evaluate(options: &EvalOptions, progress: &dyn Progress) -> Result<(Repor
     let engine = Engine::open(OpenOptions {
         runtime_folder: Some(options.runtime_folder.clone()),
         fetch_progress: Arc::clone(&options.fetch_progress),
+        reader_program: options.reader_program.clone(),
         ..OpenOptions::new(&folder, Access::Write, "pincite eval")
     })?;
     let workspace = WorkspaceId::default();

@@ -129,6 +129,7 @@ impl Engine {
             epoch,
             root,
             index,
+            extractor: &*self.extractor,
             tokens: &*model.tokens,
             model_id,
             max_file_bytes: self.config.max_file_bytes,

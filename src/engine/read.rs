@@ -91,14 +91,12 @@ impl Engine {
             return Err(ReadError::Gone.into());
         }
         let root = row.root.ok_or_else(|| EngineError::NoRoot { id: id.clone() })?;
-        let content = ingest::read_file(&root, path, self.config.max_file_bytes)?;
-        let document = ingest::extract_contained(&content.bytes, path).map_err(|error| EngineError::NoText {
-            path: path.to_string(),
-            reason: match error {
-                ExtractError::Unsupported { type_name } => format!("{type_name} files are not read"),
-                ExtractError::Failed { reason } => reason,
-            },
-        })?;
-        Ok((content, document))
+        let mut content = ingest::read_file(&root, path, self.config.max_file_bytes)?;
+        let bytes = std::mem::take(&mut content.bytes);
+        match self.extractor.extract(bytes, path.file_name()) {
+            Ok(document) => Ok((content, document)),
+            Err(error @ ExtractError::Unavailable { .. }) => Err(error.into()),
+            Err(error) => Err(EngineError::NoText { path: path.to_string(), reason: error.to_string() }),
+        }
     }
 }

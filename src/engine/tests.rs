@@ -44,6 +44,7 @@ fn bring_in(folder: &Path) -> (Engine, Arc<EmbeddedIndex>) {
         epoch: engine.store.workspace(&id).unwrap().epoch,
         root: &root,
         index: &*index,
+        extractor: &InProcess,
         tokens: &Words,
         model_id: "none",
         max_file_bytes: 1_000,

@@ -2,15 +2,16 @@
 //!
 //! # Invariants
 //! - [`extract`] is a pure function of its arguments: no clock, no file system, no shared state. It may panic or loop
-//!   on a hostile file only inside a third-party parser; the caller contains that.
+//!   on a hostile file only inside a third-party parser; an [`Extractor`] contains that, [`child`] with limits.
 //! - A document of a UTF-8 text file holds exactly the file's bytes; only HTML and PDF, whose words are not the file's
 //!   own, have a text that is made here.
 //! - No word of a text is lost: what a reader has no structure for is a paragraph.
 //!
 //! # Not here
-//! Cutting into chunks (`chunk`), reading files and containing crashes (`ingest`).
+//! Cutting into chunks (`chunk`) and reading files (`ingest`).
 
 mod builder;
+pub mod child;
 mod code;
 mod decode;
 mod delimited;
@@ -27,6 +28,8 @@ mod rst;
 #[cfg(test)]
 pub(crate) mod tests;
 mod text;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::Advice;
 use detect::Kind;
@@ -55,6 +58,12 @@ pub enum ExtractError {
         /// What is wrong, for a person.
         reason: String,
     },
+    /// Nothing can be read for now, and the file is not at fault.
+    #[error("{reason}")]
+    Unavailable {
+        /// What is wrong, for a person.
+        reason: String,
+    },
 }
 
 impl Advice for ExtractError {
@@ -62,7 +71,38 @@ impl Advice for ExtractError {
         match self {
             Self::Unsupported { .. } => "unsupported",
             Self::Failed { .. } => "extraction_failed",
+            Self::Unavailable { .. } => "extraction_unavailable",
         }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unavailable { .. } => {
+                Some("check that the program is still where it was, and that the system has processes left".to_owned())
+            }
+            Self::Unsupported { .. } | Self::Failed { .. } => None,
+        }
+    }
+}
+
+/// Makes documents of files' bytes, and contains what goes wrong.
+pub trait Extractor: Send + Sync {
+    /// As the function [`extract`]; a crash of a reader is the file's failure.
+    ///
+    /// # Errors
+    /// As [`extract`], and [`ExtractError::Unavailable`] where nothing can be read for now.
+    fn extract(&self, bytes: Vec<u8>, file_name: &str) -> Result<Document, ExtractError>;
+}
+
+/// Reads files in this process: panics are contained, and aborts, hangs and memory are not.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct InProcess;
+
+impl Extractor for InProcess {
+    fn extract(&self, bytes: Vec<u8>, file_name: &str) -> Result<Document, ExtractError> {
+        catch_unwind(AssertUnwindSafe(|| extract(&bytes, Hints { file_name }))).unwrap_or_else(|_| {
+            Err(ExtractError::Failed { reason: "the reader for this type crashed on the file".to_owned() })
+        })
     }
 }
 

@@ -27,13 +27,14 @@ pub use rules::admits;
 pub use scan::{ScanReport, scan, scan_places};
 pub use watch::{Sighting, Watch, WatchError};
 pub use worker::{
-    BatchLimits, EMBED_BATCH, Line, LineReport, distrust_unacknowledged, embed, embed_missing, extract_contained,
-    index_backfill, index_interactive, index_pending, list_some,
+    BatchLimits, EMBED_BATCH, Line, LineReport, distrust_unacknowledged, embed, embed_missing, index_backfill,
+    index_interactive, index_pending, list_some,
 };
 pub use write::{NewFile, WriteError, delete_file, fingerprint_of, rename_file, write_file};
 
 use crate::embed::EmbedError;
 use crate::error::Advice;
+use crate::extract::ExtractError;
 use crate::index::IndexError;
 use crate::workspace::StoreError;
 
@@ -49,6 +50,9 @@ pub enum IngestError {
     /// The index refused.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// No file can be read for now.
+    #[error(transparent)]
+    Extract(#[from] ExtractError),
     /// The model failed; the files are searchable by words.
     #[error(transparent)]
     Embed(#[from] EmbedError),
@@ -60,6 +64,7 @@ impl Advice for IngestError {
             Self::Folder(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Index(error) => error.code(),
+            Self::Extract(error) => error.code(),
             Self::Embed(error) => error.code(),
         }
     }
@@ -69,6 +74,7 @@ impl Advice for IngestError {
             Self::Folder(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Index(error) => error.hint(),
+            Self::Extract(error) => error.hint(),
             Self::Embed(error) => error.hint(),
         }
     }

@@ -55,7 +55,7 @@ impl Rebuild {
 }
 
 fn build(line: &Line<'_>, obsolete: Vec<RelPath>, files: &[FileEntry]) -> Result<(), IngestError> {
-    let built: Vec<Built> = files.par_iter().map(|file| build_file(line, file)).collect();
+    let built: Vec<Built> = files.par_iter().map(|file| build_file(line, file)).collect::<Result<_, _>>()?;
     let mut outcomes: Vec<Outcome> = obsolete.iter().cloned().map(Outcome::Gone).collect();
     let mut batch = Batch { removed: obsolete, ..Batch::default() };
     let mut changed = Vec::new();
@@ -79,15 +79,15 @@ fn build(line: &Line<'_>, obsolete: Vec<RelPath>, files: &[FileEntry]) -> Result
     Ok(())
 }
 
-fn build_file(line: &Line<'_>, file: &FileEntry) -> Built {
+fn build_file(line: &Line<'_>, file: &FileEntry) -> Result<Built, IngestError> {
     let observed = |kind, fingerprint| {
         Built::Changed(Observation { path: file.path.clone(), kind, fingerprint, is_new_content: false })
     };
     let change =
         Change { revision: file.revision, path: file.path.clone(), kind: ChangeKind::Modified, at: file.modified };
-    match read_file(line.root, &file.path, line.max_file_bytes) {
+    Ok(match read_file(line.root, &file.path, line.max_file_bytes) {
         Ok(content) if file.content_hash == Some(content.content_hash) => {
-            Built::Prepared(Box::new(read_in(line, &change, &content)))
+            Built::Prepared(Box::new(read_in(line, &change, content)?))
         }
         Ok(content) => observed(ChangeKind::Modified, content.fingerprint),
         Err(ReadError::Gone | ReadError::NotAFile { .. }) => {
@@ -99,5 +99,5 @@ fn build_file(line: &Line<'_>, file: &FileEntry) -> Built {
             tracing::warn!(path = %file.path, %error, "a file cannot be read any more");
             observed(ChangeKind::Modified, NEVER)
         }
-    }
+    })
 }

@@ -1,6 +1,5 @@
 //! The worker: pending changes of one workspace, through extraction and chunks into the index, and then the vectors.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,7 +11,7 @@ use super::read::{FileContent, fingerprint as fingerprint_of, read_file};
 use super::{IngestError, ReadError};
 use crate::chunk::{TokenCounter, chunk, plain};
 use crate::embed::{EmbedError, Embedder};
-use crate::extract::{Document, ExtractError, Hints, extract};
+use crate::extract::{Document, ExtractError, Extractor};
 use crate::failpoint;
 use crate::index::{Batch, ChunkPlace, ChunkRecord, FileFacts, Index, VectorKey};
 use crate::workspace::{
@@ -55,6 +54,8 @@ pub struct Line<'a> {
     pub root: &'a Path,
     /// Where they go.
     pub index: &'a dyn Index,
+    /// Reads files.
+    pub extractor: &'a dyn Extractor,
     /// Counts tokens for the chunker.
     pub tokens: &'a dyn TokenCounter,
     /// Names the model in the keys of vectors.
@@ -326,7 +327,7 @@ fn prepare(line: &Line<'_>, change: &Change) -> Result<Prepared, IngestError> {
         };
         return Ok(Prepared::Unchanged(entry, content.known()));
     }
-    Ok(read_in(line, change, &content))
+    read_in(line, change, content)
 }
 
 /// What becomes of a file that cannot be read; the next scan takes it up again.
@@ -336,15 +337,16 @@ pub(super) fn unreadable(line: &Line<'_>, change: &Change, error: &ReadError) ->
     Prepared::Textless(entry, NEVER.into())
 }
 
-pub(super) fn read_in(line: &Line<'_>, change: &Change, content: &FileContent) -> Prepared {
+pub(super) fn read_in(line: &Line<'_>, change: &Change, content: FileContent) -> Result<Prepared, IngestError> {
     let path = &change.path;
-    let fingerprint = content.fingerprint;
+    let known = content.known();
+    let FileContent { bytes, content_hash, fingerprint, .. } = content;
     let textless = |state, reason: Option<String>| {
         let mut entry = entry(change, &fingerprint, state, reason);
-        entry.content_hash = Some(content.content_hash);
-        Prepared::Textless(entry, content.known())
+        entry.content_hash = Some(content_hash);
+        Ok(Prepared::Textless(entry, known))
     };
-    let document = match extract_contained(&content.bytes, path) {
+    let document = match line.extractor.extract(bytes, path.file_name()) {
         Ok(document) => document,
         Err(ExtractError::Unsupported { type_name }) => {
             return textless(FileState::Unsupported, Some(format!("{type_name} files are not read")));
@@ -353,27 +355,18 @@ pub(super) fn read_in(line: &Line<'_>, change: &Change, content: &FileContent) -
             tracing::warn!(%path, %reason, "extraction failed");
             return textless(FileState::Failed, Some(reason));
         }
+        Err(error @ ExtractError::Unavailable { .. }) => return Err(error.into()),
     };
-    let chunks = records(line, change, content.content_hash, fingerprint, &document);
+    let chunks = records(line, change, content_hash, fingerprint, &document);
     if chunks.is_empty() {
         return textless(FileState::Empty, Some("the file holds no text".to_owned()));
     }
     let mut entry = entry(change, &fingerprint, FileState::Ready, None);
     entry.format = Some(document.format.name().to_owned());
     entry.title = document.title;
-    entry.content_hash = Some(content.content_hash);
+    entry.content_hash = Some(content_hash);
     entry.num_chunks = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
-    Prepared::Indexed(entry, content.known(), chunks)
-}
-
-/// Extraction whose panic is the file's failure and not the program's.
-///
-/// # Errors
-/// As [`extract`], and [`ExtractError::Failed`] where a reader panics.
-pub fn extract_contained(bytes: &[u8], path: &RelPath) -> Result<Document, ExtractError> {
-    catch_unwind(AssertUnwindSafe(|| extract(bytes, Hints { file_name: path.file_name() }))).unwrap_or_else(|_| {
-        Err(ExtractError::Failed { reason: "the reader for this type crashed on the file".to_owned() })
-    })
+    Ok(Prepared::Indexed(entry, known, chunks))
 }
 
 fn records(

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use pincite::engine::{Access, Engine, OpenOptions};
+use pincite::extract::child::Program;
 use pincite::ingest;
 use pincite::workspace::WorkspaceId;
 
@@ -31,10 +32,19 @@ pub fn runtime_folder() -> PathBuf {
     folder.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/pincite-test-data/runtime"))
 }
 
+/// How the program opens a data folder: files are read in child processes of it.
+pub fn options(data_folder: &Path, access: Access, command: &str) -> OpenOptions {
+    let program = Program { path: env!("CARGO_BIN_EXE_pincite").into(), arguments: vec!["read-files".to_owned()] };
+    OpenOptions {
+        runtime_folder: Some(runtime_folder()),
+        reader_program: Some(program),
+        ..OpenOptions::new(data_folder, access, command)
+    }
+}
+
 /// An engine that writes `data_folder`.
 pub fn open(data_folder: &Path) -> Engine {
-    let options = OpenOptions::new(data_folder, Access::Write, "a test");
-    Engine::open(OpenOptions { runtime_folder: Some(runtime_folder()), ..options }).unwrap()
+    Engine::open(options(data_folder, Access::Write, "a test")).unwrap()
 }
 
 /// The shared engine; made by the first test that asks for it, removed when the last one is over.

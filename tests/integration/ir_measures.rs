@@ -134,6 +134,7 @@ fn the_fixtures_are_ranked_well_and_ir_measures_says_the_same_of_the_run() {
     // Floors a little below what was measured (.82, .77, .87): a fall means that something broke.
     for (mode, floor) in [(Mode::Lexical, 0.78), (Mode::Dense, 0.73), (Mode::Hybrid, 0.83)] {
         let options = EvalOptions {
+            reader_program: None,
             collection: fixtures::fixture("questions"),
             files: Some(fixtures::fixture("workspace")),
             data_folder: folder.path().to_owned(),

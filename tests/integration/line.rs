@@ -9,7 +9,7 @@ use pincite::ingest;
 use pincite::search::{Mode, SearchReply, SearchRequest};
 use pincite::workspace::Revision;
 
-use crate::indexed::{named, runtime_folder};
+use crate::indexed::{named, options};
 
 /// No test waits as long when the line works.
 pub const FOREVER: Duration = Duration::from_mins(1);
@@ -80,8 +80,7 @@ impl Desk {
 
 /// An engine that indexes `data_folder` if nobody else does.
 pub fn share(data_folder: &Path) -> Arc<Engine> {
-    let options = OpenOptions::new(data_folder, Access::Share, "a test");
-    Arc::new(Engine::open(OpenOptions { runtime_folder: Some(runtime_folder()), ..options }).unwrap())
+    Arc::new(Engine::open(options(data_folder, Access::Share, "a test")).unwrap())
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod cli;
 mod crash;
 mod damage;
+mod extraction;
 mod fixtures;
 mod house;
 mod indexed;

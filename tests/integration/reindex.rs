@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use pincite::embed;
-use pincite::engine::{Access, Engine, EngineError, OpenOptions};
+use pincite::engine::{Access, Engine, EngineError};
 use pincite::error::Advice as _;
 use pincite::ingest;
 use pincite::search::{Mode, SearchReply, SearchRequest};
 use sha2::{Digest as _, Sha256};
 
 use crate::cli::Pincite;
-use crate::indexed::{named, runtime_folder};
+use crate::indexed::{named, options};
 use crate::line::{Desk, share, until};
 
 /// A model that is another one to the program, and has the default one's files.
@@ -83,8 +83,7 @@ fn a_process_that_only_reads_sees_the_new_index_when_the_old_one_is_gone() {
     let desk = Desk::running();
     desk.write("a.md", "A harbour master.");
     desk.search("harbour", Mode::Lexical, Some(desk.scan())).unwrap();
-    let options = OpenOptions::new(desk.data.path(), Access::Read, "a reader");
-    let reader = Engine::open(OpenOptions { runtime_folder: Some(runtime_folder()), ..options }).unwrap();
+    let reader = Engine::open(options(desk.data.path(), Access::Read, "a reader")).unwrap();
     let request = SearchRequest { mode: Mode::Lexical, ..SearchRequest::new("harbour") };
     let search = || reader.search(&named("default"), &request).unwrap().hits.len();
     for generation in 1..4 {
@@ -181,8 +180,7 @@ fn an_index_of_a_model_that_is_gone_serves_by_words_and_says_so() {
     share(data.path()).index_folder(&named("default"), folder.path(), &ingest::Silent).unwrap();
     fs_err::remove_file(data.path().join("config.toml")).unwrap();
     fs_err::remove_dir_all(data.path().join("models").join(OTHER_MODEL)).unwrap();
-    let options = OpenOptions::new(data.path(), Access::Read, "a reader");
-    let reader = Engine::open(OpenOptions { runtime_folder: Some(runtime_folder()), ..options }).unwrap();
+    let reader = Engine::open(options(data.path(), Access::Read, "a reader")).unwrap();
     let reply = reader.search(&named("default"), &SearchRequest::new("harbour")).unwrap();
     assert_eq!(reply.hits.len(), 1);
     assert!(reply.coverage.notes.iter().any(|note| note.contains("another model")), "{:?}", reply.coverage.notes);

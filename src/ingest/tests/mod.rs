@@ -14,6 +14,7 @@ use super::*;
 use crate::chunk::TokenCounter;
 use crate::config::FieldWeights;
 use crate::embed::{EmbedError, Embedder};
+use crate::extract::InProcess;
 use crate::index::embedded::{Access, EmbeddedIndex};
 use crate::index::{Filter, Index, LexicalQuery};
 use crate::workspace::{
@@ -141,6 +142,7 @@ impl Place {
             epoch: self.store.workspace(&self.workspace).unwrap().epoch,
             root,
             index,
+            extractor: &InProcess,
             tokens: &Words,
             model_id: MODEL,
             max_file_bytes: MAX_FILE_BYTES,

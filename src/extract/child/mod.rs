@@ -1,0 +1,60 @@
+//! Extraction in child processes: the same binary, kept warm, within limits, and with nothing of the system in reach.
+//!
+//! # Invariants
+//! - A file that makes its reader crash, hang, or take too much memory or text is `failed` with the reason; the next file finds another
+//!   child. The parent holds no more than the file's bytes and its document.
+//! - A child reads requests and writes documents, and can do nothing else where the system lets it be confined: see [`confine`].
+//! - What a child says is checked as if the file had written it: spans lie in the text, sizes within their limits.
+
+mod confine;
+mod pool;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use pool::Children;
+
+use super::{Extractor as _, InProcess};
+
+/// What a child may take for one file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Time for a file, and a second more for each megabyte of it.
+    pub timeout: Duration,
+    /// Memory, in bytes, as it resides.
+    pub memory_bytes: u64,
+    /// Text of the document, in bytes.
+    pub text_bytes: usize,
+}
+
+/// How a child is started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// The program.
+    pub path: PathBuf,
+    /// The arguments that make it call [`serve`]; the memory that it may take, in bytes, comes after them.
+    pub arguments: Vec<String>,
+}
+
+/// The whole life of a child: reads files from standard input and writes their documents to standard output until the input ends.
+///
+/// # Errors
+/// When the parent is gone or says what makes no sense, or the child cannot be confined.
+pub fn serve(memory_bytes: u64) -> io::Result<()> {
+    let (input, output) = confine::channels()?;
+    confine::confine(memory_bytes)?;
+    serve_on(BufReader::new(input), BufWriter::new(output))
+}
+
+fn serve_on(mut input: impl Read, mut output: impl Write) -> io::Result<()> {
+    while let Some(request) = wire::read_request(&mut input)? {
+        let answer = InProcess.extract(request.bytes, &request.file_name);
+        wire::write_answer(&mut output, answer.as_ref())?;
+        output.flush()?;
+    }
+    Ok(())
+}

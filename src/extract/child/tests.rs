@@ -1,0 +1,174 @@
+//! Children that go wrong in every way, and one that tries what it may not.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::wire::{read_answer, read_request, write_answer, write_request};
+use super::*;
+use crate::extract::{Document, ExtractError, Extractor, Hints, extract};
+
+const LIMITS: Limits = Limits { timeout: Duration::from_mins(1), memory_bytes: 200_000_000, text_bytes: 1_000_000 };
+
+/// A child that is a shell script. The memory limit is its `$0`.
+fn script(script: &str, limits: Limits) -> Children {
+    let arguments = vec!["-c".to_owned(), script.to_owned()];
+    Children::new(Program { path: PathBuf::from("/bin/sh"), arguments }, limits).unwrap()
+}
+
+#[track_caller]
+fn failure(children: &Children) -> String {
+    match children.extract(b"some words".to_vec(), "a.txt") {
+        Err(ExtractError::Failed { reason }) => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_child_that_hangs_is_ended_when_its_time_is_up() {
+    let limits = Limits { timeout: Duration::from_millis(50), ..LIMITS };
+    for hangs in ["exec sleep 1000", "exec tail -f /dev/null"] {
+        assert_eq!(failure(&script(hangs, limits)), "reading it takes longer than 0 s");
+    }
+}
+
+#[test]
+fn a_child_that_takes_too_much_memory_is_ended() {
+    // Keeps a line without an end.
+    let children = script("exec tail -n 1 /dev/zero", LIMITS);
+    assert_eq!(failure(&children), "reading it takes more than 200 MB of memory");
+}
+
+#[test]
+fn a_child_that_dies_is_said_to_have_and_how() {
+    assert!(failure(&script("kill -s SEGV $$", LIMITS)).contains("signal: 11"));
+    assert!(failure(&script("exit 7", LIMITS)).contains("exit status: 7"));
+    let reason = failure(&script("echo memory allocation of 99 bytes failed >&2; kill -s ABRT $$", LIMITS));
+    assert_eq!(reason, "reading it takes more than 200 MB of memory");
+}
+
+#[test]
+fn a_child_that_makes_no_sense_is_not_believed() {
+    for babble in [
+        r"printf '\003\000\000\000\000\000\000\000abc'; exec sleep 1000",
+        r"printf '\377\377\377\377\377\377\377\177'; exec sleep 1000",
+    ] {
+        let reason = failure(&script(babble, LIMITS));
+        assert!(reason.contains("went wrong") || reason.contains("longer than"), "{reason}");
+    }
+}
+
+#[test]
+fn a_program_that_is_not_there_is_no_fault_of_the_file() {
+    let children = Children::new(Program { path: PathBuf::from("/no/such/program"), arguments: Vec::new() }, LIMITS);
+    let refused = children.unwrap().extract(b"words".to_vec(), "a.txt");
+    assert!(matches!(refused, Err(ExtractError::Unavailable { .. })), "{refused:?}");
+}
+
+/// A child that answers once, as the last one did, and dies at its second file.
+#[test]
+fn a_warm_child_that_dies_is_replaced_and_the_file_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let answer = folder.path().join("answer");
+    let mut bytes = Vec::new();
+    let document = extract(b"some words", Hints { file_name: "a.txt" }).unwrap();
+    write_answer(&mut bytes, Ok(&document)).unwrap();
+    fs_err::write(&answer, bytes).unwrap();
+    let num_bytes = 8 + "a.txt".len() + 8 + "some words".len();
+    let once = format!("head -c {num_bytes} > /dev/null; cat {}; head -c 1 > /dev/null", answer.display());
+    let children = script(&once, LIMITS);
+    for _ in 0..3 {
+        assert_eq!(children.extract(b"some words".to_vec(), "a.txt").unwrap(), document);
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_said_is_what_is_heard(text in "(# [a-z]{1,8}\n\n|[a-z ]{0,40}\n|\\| a \\| b \\|\n){0,12}", name in "[a-z]{1,8}\\.(md|txt|csv)") {
+        let mut pipe = Vec::new();
+        write_request(&mut pipe, &name, text.as_bytes()).unwrap();
+        let request = read_request(&mut &pipe[..]).unwrap().unwrap();
+        prop_assert_eq!((&request.file_name, &request.bytes[..]), (&name, text.as_bytes()));
+        let document = extract(text.as_bytes(), Hints { file_name: &name }).unwrap();
+        let mut pipe = Vec::new();
+        write_answer(&mut pipe, Ok(&document)).unwrap();
+        prop_assert_eq!(read_answer(&mut &pipe[..], text.len()).unwrap().unwrap(), document);
+        // A pipe that breaks off is an error, wherever it does.
+        for end in 0..pipe.len() {
+            prop_assert!(read_answer(&mut &pipe[..end], text.len()).is_err());
+        }
+    }
+
+    #[test]
+    fn whatever_a_child_says_gives_no_document_whose_spans_are_not_in_its_text(at in 0..400_usize, byte: u8) {
+        let text = "# Über\n\nWörter stehen hier.\n\n| a | b |\n|---|---|\n| 1 | 2 |\n";
+        let document = extract(text.as_bytes(), Hints { file_name: "a.md" }).unwrap();
+        let mut pipe = Vec::new();
+        write_answer(&mut pipe, Ok(&document)).unwrap();
+        let at = at % pipe.len();
+        pipe[at] = byte;
+        if let Ok(Ok(document)) = read_answer(&mut &pipe[..], 10_000) {
+            assert_is_sound(&document);
+        }
+    }
+}
+
+fn assert_is_sound(document: &Document) {
+    let mut end = 0;
+    for block in &document.blocks {
+        assert!(block.span.start >= end && block.span.of(&document.text).is_some_and(|words| !words.is_empty()));
+        end = block.span.end;
+    }
+}
+
+#[test]
+fn a_text_that_is_too_long_is_not_taken() {
+    let document = extract(b"twelve bytes", Hints { file_name: "a.txt" }).unwrap();
+    let mut pipe = Vec::new();
+    write_answer(&mut pipe, Ok(&document)).unwrap();
+    assert!(read_answer(&mut &pipe[..], 12).is_ok());
+    assert_eq!(read_answer(&mut &pipe[..], 11).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+}
+
+/// Set in the process that tries what it may not.
+const CONFINED: &str = "PINCITE_TEST_CONFINED";
+
+#[test]
+#[ignore = "confines its process for good: started by the test below"]
+fn a_confined_life() {
+    if std::env::var_os(CONFINED).is_none() {
+        return;
+    }
+    let file = std::env::temp_dir().join("pincite-confined");
+    let parent = rustix::process::getppid().unwrap();
+    let (_, mut output) = confine::channels().unwrap();
+    confine::confine(100_000_000).unwrap();
+    // The harness has not ended its line.
+    writeln!(output).unwrap();
+    let mut say = |what: &str, is_refused: bool| writeln!(output, "{what}: {is_refused}").unwrap();
+    say("read a file", std::fs::File::open("/etc/hostname").is_err() && std::fs::read_dir("/").is_err());
+    say("write a file", std::fs::write(&file, "x").is_err() && std::fs::create_dir(&file).is_err());
+    say("connect", std::net::TcpStream::connect("127.0.0.1:9").unwrap_err().raw_os_error() == Some(libc::EPERM));
+    say("listen", std::net::TcpListener::bind("127.0.0.1:0").is_err());
+    say("start a process", Command::new("/bin/true").spawn().is_err());
+    say("start a thread", std::thread::Builder::new().spawn(|| ()).is_err());
+    say("end another", rustix::process::kill_process(parent, rustix::process::Signal::CONT).is_err());
+    say("allocate", vec![1_u8; 50_000_000].len() == 50_000_000);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_child_can_reach_nothing_of_the_system() {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "extract::child::tests::a_confined_life", "--ignored", "--test-threads=1", "--nocapture"]);
+    let output = command.env(CONFINED, "1").stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let said: Vec<&str> = said.lines().filter(|line| line.ends_with(": true") || line.ends_with(": false")).collect();
+    let tried =
+        ["read a file", "write a file", "connect", "listen", "start a process", "start a thread", "end another"];
+    let expected: Vec<String> = tried.iter().chain(&["allocate"]).map(|what| format!("{what}: true")).collect();
+    assert_eq!(said, expected, "{}", String::from_utf8_lossy(&output.stderr));
+}

@@ -1,0 +1,46 @@
+//! Files are read in child processes: what is too much for one hurts nobody else, and people can look at what was read.
+
+use crate::cli::Pincite;
+use crate::fixtures;
+
+/// Indexes a folder with one file that is too much and one that is not, and returns the reason why the first has failed.
+fn reason_beside_a_good_file(extraction: &str, large: &[u8]) -> String {
+    let (pincite, folder) = (Pincite::words_alone(), tempfile::tempdir().unwrap());
+    fs_err::write(pincite.data.path().join("config.toml"), format!("[extraction]\n{extraction}\n")).unwrap();
+    fs_err::write(folder.path().join("large.txt"), large).unwrap();
+    fs_err::write(folder.path().join("small.txt"), "A harbour master.").unwrap();
+    pincite.index(folder.path());
+    let reply = pincite.run(&["search", "harbour", "--mode", "lexical", "--json"]).json();
+    assert_eq!(reply["hits"].as_array().unwrap().len(), 1, "{reply}");
+    let status = pincite.run(&["status", "--json"]).json();
+    let failed = &status["not_searchable"]["failed"][0];
+    assert_eq!(failed["path"], "large.txt", "{status}");
+    failed["reason"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_file_that_takes_too_much_memory_text_or_time_is_failed_with_that_reason() {
+    let text = b"The tide rose again over the outer wall. ".repeat(3_000_000);
+    assert_eq!(reason_beside_a_good_file("memory_mb = 100", &text), "reading it takes more than 100 MB of memory");
+    assert_eq!(reason_beside_a_good_file("text_mb = 1", &text[..2_000_000]), "its text is longer than 1 MB");
+}
+
+#[test]
+fn what_is_read_of_a_file_can_be_looked_at() {
+    let (pincite, folder) = (Pincite::words_alone(), fixtures::workspace_copy());
+    let extract = |path: &str, more: &[&str]| {
+        let path = folder.path().join(path);
+        pincite.run(&[&["extract", path.to_str().unwrap()], more].concat())
+    };
+    let path = "runs/2026-11-03-coder-03/postmortem.md";
+    let as_text = extract(path, &[]);
+    assert_eq!((as_text.code, as_text.out), (0, fs_err::read_to_string(folder.path().join(path)).unwrap()));
+    let document = extract(path, &["--json"]).json();
+    assert_eq!(document["format"], "markdown");
+    assert!(document["blocks"].as_array().unwrap().iter().any(|block| block["kind"] == "heading"));
+    let unread = extract("assets/wave-icon.png", &[]);
+    assert_eq!((unread.code, unread.out.as_str()), (1, ""));
+    assert!(unread.err.contains("image/png files are not read"), "{}", unread.err);
+    assert_eq!(extract("notes/empty.txt", &[]).code, 1, "there is no text");
+    assert_eq!(extract("no/such/file", &[]).code, 2);
+}
