@@ -1,5 +1,6 @@
 //! An index that is built again: beside the one that serves, which nobody misses for a moment.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use pincite::embed;
@@ -7,7 +8,7 @@ use pincite::engine::{Access, Engine, EngineError};
 use pincite::error::Advice as _;
 use pincite::ingest;
 use pincite::search::{Mode, SearchReply, SearchRequest};
-use sha2::{Digest as _, Sha256};
+use pincite::workspace::ContentHash;
 
 use crate::cli::Pincite;
 use crate::indexed::{named, options};
@@ -125,8 +126,8 @@ fn make_other_model(data: &Path) {
         let name = entry.file_name().into_string().unwrap();
         let name = if name == "model.onnx" { "model_quantized.onnx".to_owned() } else { name };
         let bytes = fs_err::read(entry.path()).unwrap();
-        let hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        pins += &format!("[[file]]\nname = \"{name}\"\nsha256 = \"{hash}\"\nbytes = {}\n", bytes.len());
+        let hash = ContentHash::of(&bytes);
+        writeln!(pins, "[[file]]\nname = \"{name}\"\nsha256 = \"{hash}\"\nbytes = {}", bytes.len()).unwrap();
         fs_err::write(folder.join(name), bytes).unwrap();
     }
     fs_err::write(folder.join("pins.toml"), pins).unwrap();
