@@ -144,7 +144,8 @@ impl Headings {
         self.trail()
     }
 
-    fn trail(&self) -> Trail {
+    /// The trail of what stands under the open headings.
+    pub(super) fn trail(&self) -> Trail {
         self.open.iter().map(|(_, label)| label.clone()).collect()
     }
 }

@@ -5,7 +5,7 @@
 //! - A type that is not read is named in words that a person understands, as a media type where it has one.
 
 use super::decode::{self, Decoded};
-use super::{ExtractError, Format, Hints, log};
+use super::{ExtractError, Format, Hints, log, notebook};
 
 /// How a file will be read.
 #[derive(Debug)]
@@ -210,7 +210,8 @@ fn by_name(name: &str, extension: &str) -> Option<Named> {
         "md" | "markdown" | "mdown" | "mkd" | "mdx" | "qmd" | "rmd" => Format::Markdown,
         "rst" | "rest" => Format::Rst,
         "html" | "htm" | "xhtml" | "shtml" => Format::Html,
-        "json" | "geojson" | "ipynb" | "webmanifest" | "jsonc" | "json5" => Format::Json,
+        "json" | "geojson" | "webmanifest" | "jsonc" | "json5" => Format::Json,
+        "ipynb" => Format::Notebook,
         "jsonl" | "ndjson" => Format::Jsonl,
         "csv" => Format::Csv,
         "tsv" | "tab" => Format::Tsv,
@@ -230,6 +231,10 @@ fn by_name(name: &str, extension: &str) -> Option<Named> {
 fn by_content(text: &str, extension: &str, by_name: Option<Named>) -> Named {
     let body = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
     match by_name {
+        Some((Format::Notebook, _)) if body.is_empty() || !body.starts_with('{') => (Format::Json, None),
+        // Under its own name a notebook that breaks off is a broken notebook, and another JSON value is what it is.
+        Some((Format::Notebook, _)) if is_json(body) && !notebook::is_notebook(body) => (Format::Json, None),
+        Some((Format::Json | Format::Text, None)) | None if notebook::is_notebook(body) => (Format::Notebook, None),
         Some((Format::Json, _)) if is_json_lines(body) => (Format::Jsonl, None),
         Some((Format::Text, None)) | None => {
             if is_html(body) {
@@ -325,6 +330,7 @@ mod tests {
             ("x.yaml", Format::Text, Some("yaml")),
             ("t.tsv", Format::Tsv, None),
             ("run.log.1", Format::Log, None),
+            ("run.ipynb", Format::Json, None),
         ] {
             assert_eq!(format_of(b"some words\n", name), (format, language), "{name}");
         }
@@ -335,6 +341,12 @@ mod tests {
         assert_eq!(format_of(b"<!-- x --> <!DOCTYPE html><p>a", "page.txt").0, Format::Html);
         assert_eq!(format_of(b"{\"a\": 1}", "result").0, Format::Json);
         assert_eq!(format_of(b"{\"a\": 1}\n{\"a\": 2}\n", "results.json").0, Format::Jsonl);
+        let notebook = br#"{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}"#;
+        for name in ["run", "run.json", "run.ipynb"] {
+            assert_eq!(format_of(notebook, name).0, Format::Notebook, "{name}");
+        }
+        assert_eq!(format_of(b"{\"cells\": [", "run.ipynb").0, Format::Notebook);
+        assert_eq!(format_of(b"{\"cells\": []}", "run.ipynb").0, Format::Json);
         assert_eq!(format_of(b"#!/usr/bin/env python3\nprint()", "tool"), (Format::Code, Some("python")));
         assert_eq!(format_of(b"BMW builds cars\n", "cars.txt").0, Format::Text);
     }

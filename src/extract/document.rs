@@ -32,6 +32,8 @@ pub enum Format {
     Log,
     /// PDF.
     Pdf,
+    /// A Jupyter notebook.
+    Notebook,
 }
 
 /// A file's text and its structure.
@@ -95,7 +97,7 @@ pub enum BlockKind {
 
 impl Format {
     /// All formats.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Text,
         Self::Markdown,
         Self::Rst,
@@ -107,6 +109,7 @@ impl Format {
         Self::Tsv,
         Self::Log,
         Self::Pdf,
+        Self::Notebook,
     ];
 
     /// The name used in filters, replies and the file table.
@@ -124,6 +127,7 @@ impl Format {
             Self::Tsv => "tsv",
             Self::Log => "log",
             Self::Pdf => "pdf",
+            Self::Notebook => "notebook",
         }
     }
 

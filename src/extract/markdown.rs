@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
-use super::builder::{Blocks, Headings, label};
+use super::builder::{Blocks, Headings, Trail, label};
 use super::{Block, BlockKind};
 use crate::workspace::Span;
 
@@ -16,24 +16,18 @@ use crate::workspace::Span;
 pub(super) fn read(text: &str) -> (Vec<Block>, Option<String>) {
     // The parser takes a byte order mark for a letter.
     let body_start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let options = Options::ENABLE_TABLES
-        | Options::ENABLE_FOOTNOTES
-        | Options::ENABLE_TASKLISTS
-        | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
-        | Options::ENABLE_PLUSES_DELIMITED_METADATA_BLOCKS;
     let mut reader = Reader::new(text);
-    for (event, range) in Parser::new_ext(&text[body_start..], options).into_offset_iter() {
-        reader.take(&event, &(range.start + body_start..range.end + body_start));
-    }
-    reader.flush();
-    let title = reader.front_matter_title.or(reader.first_heading.map(|(_, heading)| heading));
-    (reader.blocks.finish(), title)
+    reader.read(Span::new(body_start, text.len()));
+    reader.finish()
 }
 
-struct Reader<'t> {
+/// Reads Markdown; also that which stands in parts of a larger text, under headings that go on from part to part.
+pub(super) struct Reader<'t> {
     text: &'t str,
     blocks: Blocks<'t>,
     headings: Headings,
+    /// What the trails end with below the headings.
+    place: Option<String>,
     front_matter_title: Option<String>,
     first_heading: Option<(usize, String)>,
     /// The words of the heading or table header that is open.
@@ -46,11 +40,13 @@ struct Reader<'t> {
 }
 
 impl<'t> Reader<'t> {
-    fn new(text: &'t str) -> Self {
+    /// Nothing read yet, of `text`.
+    pub(super) fn new(text: &'t str) -> Self {
         Self {
             text,
             blocks: Blocks::new(text),
             headings: Headings::default(),
+            place: None,
             front_matter_title: None,
             first_heading: None,
             words: None,
@@ -58,6 +54,49 @@ impl<'t> Reader<'t> {
             header: None,
             head_start: None,
         }
+    }
+
+    /// Makes `place` the last entry of the trails that follow, below the headings that are open.
+    pub(super) fn set_place(&mut self, place: String) {
+        self.place = Some(place);
+        self.set_trail(self.headings.trail());
+    }
+
+    /// Reads the Markdown in `span`, which lies after all that was read.
+    pub(super) fn read(&mut self, span: Span) {
+        let options = Options::ENABLE_TABLES
+            | Options::ENABLE_FOOTNOTES
+            | Options::ENABLE_TASKLISTS
+            | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
+            | Options::ENABLE_PLUSES_DELIMITED_METADATA_BLOCKS;
+        for (event, range) in Parser::new_ext(&self.text[span.range()], options).into_offset_iter() {
+            self.take(&event, &(range.start + span.start..range.end + span.start));
+        }
+        self.flush();
+        self.blocks.push_paragraphs(BlockKind::Prose, Span::new(self.blocks.covered(), span.end));
+    }
+
+    /// Takes over `span`, which is no Markdown and lies after all that was read, as paragraphs of `kind`.
+    pub(super) fn take_paragraphs(&mut self, kind: BlockKind, span: Span) {
+        self.blocks.push_paragraphs(kind, span);
+    }
+
+    /// Takes over `span`, which is no Markdown and lies after all that was read, as one block of `kind`.
+    pub(super) fn take_block(&mut self, kind: BlockKind, span: Span) {
+        self.blocks.push(kind, span);
+    }
+
+    /// All blocks, and the title.
+    pub(super) fn finish(self) -> (Vec<Block>, Option<String>) {
+        let title = self.front_matter_title.or(self.first_heading.map(|(_, heading)| heading));
+        (self.blocks.finish(), title)
+    }
+
+    fn set_trail(&mut self, headings: Trail) {
+        self.blocks.set_trail(match &self.place {
+            Some(place) => headings.iter().chain([place]).cloned().collect(),
+            None => headings,
+        });
     }
 
     fn take(&mut self, event: &Event<'_>, range: &Range<usize>) {
@@ -91,7 +130,7 @@ impl<'t> Reader<'t> {
                 // What was left out above belongs to the section above.
                 let start = self.line_start(range.start);
                 self.blocks.push_paragraphs(BlockKind::Prose, Span::new(self.blocks.covered(), start));
-                self.blocks.set_trail(trail);
+                self.set_trail(trail);
                 self.push(BlockKind::Heading, range);
                 self.words = Some(String::new());
             }
@@ -105,7 +144,8 @@ impl<'t> Reader<'t> {
             }
             Tag::MetadataBlock(_) => {
                 self.flush();
-                self.front_matter_title = front_matter_title(&self.text[range.clone()]);
+                let title = front_matter_title(&self.text[range.clone()]);
+                self.front_matter_title = self.front_matter_title.take().or(title);
                 self.push(BlockKind::Code, range);
             }
             Tag::Table(_) => self.flush(),
@@ -143,7 +183,7 @@ impl<'t> Reader<'t> {
                     self.first_heading = Some((level, heading.clone()));
                 }
                 let trail = self.headings.open(level, heading);
-                self.blocks.set_trail(trail);
+                self.set_trail(trail);
             }
             TagEnd::TableHead => {
                 let header = label_of_row(&self.words.take().unwrap_or_default());

@@ -3,8 +3,8 @@
 //! # Invariants
 //! - [`extract`] is a pure function of its arguments: no clock, no file system, no shared state. It may panic or loop
 //!   on a hostile file only inside a third-party parser; an [`Extractor`] contains that, [`child`] with limits.
-//! - A document of a UTF-8 text file holds exactly the file's bytes; only HTML and PDF, whose words are not the file's
-//!   own, have a text that is made here.
+//! - A document of a UTF-8 text file holds exactly the file's bytes; only HTML, PDF and notebooks, whose words
+//!   do not stand in the file as one reads them, have a text that is made here.
 //! - No word of a text is lost: what a reader has no structure for is a paragraph.
 //!
 //! # Not here
@@ -22,6 +22,7 @@ mod html_tree;
 mod json;
 mod log;
 mod markdown;
+mod notebook;
 mod pdf;
 mod pdf_page;
 mod rst;
@@ -139,6 +140,13 @@ pub fn extract(bytes: &[u8], hints: Hints<'_>) -> Result<Document, ExtractError>
             document.blocks = page.blocks;
             document.title = page.title;
             document.text = page.text;
+            document.has_file_lines = false;
+        }
+        Format::Notebook => {
+            let notebook = notebook::read(text)?;
+            document.blocks = notebook.blocks;
+            document.title = notebook.title;
+            document.text = notebook.text;
             document.has_file_lines = false;
         }
         Format::Code => {
