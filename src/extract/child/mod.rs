@@ -3,7 +3,7 @@
 //! # Invariants
 //! - A file that makes its reader crash, hang, or take too much memory or text is `failed` with the reason; the next file finds another
 //!   child. The parent holds no more than the file's bytes and its document.
-//! - A child reads requests and writes documents, and can do nothing else where the system lets it be confined: see [`confine`].
+//! - A child reads requests and writes documents, and can do nothing else where the system lets it be confined: see `confine`.
 //! - What a child says is checked as if the file had written it: spans lie in the text, sizes within their limits.
 
 mod confine;
