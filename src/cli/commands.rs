@@ -267,7 +267,7 @@ fn verify(session: &Session, citation: &Path) -> anyhow::Result<Done> {
 }
 
 fn extract(session: &Session, file: &Path) -> anyhow::Result<Done> {
-    let bytes = fs_err::read(file)?;
+    let bytes = fs_err::read(file).context("nothing can be read: name a file, and one that may be read")?;
     let limits = Config::load(&session.data_folder).map_err(EngineError::from)?.extraction;
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let document = match engine::extractor(limits, Some(reader_program()?))?.extract(bytes, &name) {

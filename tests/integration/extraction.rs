@@ -42,5 +42,8 @@ fn what_is_read_of_a_file_can_be_looked_at() {
     assert_eq!((unread.code, unread.out.as_str()), (1, ""));
     assert!(unread.err.contains("image/png files are not read"), "{}", unread.err);
     assert_eq!(extract("notes/empty.txt", &[]).code, 1, "there is no text");
-    assert_eq!(extract("no/such/file", &[]).code, 2);
+    for not_a_file in ["no/such/file", "notes"] {
+        let refused = extract(not_a_file, &[]);
+        assert!(refused.code == 2 && refused.err.contains("name a file"), "{}", refused.err);
+    }
 }
