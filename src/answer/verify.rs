@@ -104,17 +104,7 @@ mod tests {
     use crate::workspace::{LineRange, Revision, WorkspaceId};
 
     fn document(text: &str) -> Document {
-        Document {
-            format: Format::Text,
-            text: text.to_owned(),
-            title: None,
-            language: None,
-            encoding: None,
-            has_file_lines: true,
-            pages: Vec::new(),
-            unread_pages: Vec::new(),
-            blocks: Vec::new(),
-        }
+        Document { has_file_lines: true, ..Document::of(Format::Text, text.to_owned()) }
     }
 
     fn citation(text: &str, quote: &str) -> Citation {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use super::text;
 use super::{Block, BlockKind};
-use crate::workspace::Span;
+use crate::workspace::{Cell, Span};
 
 /// The trail of a block: headings or enclosing definitions, outermost first.
 pub(super) type Trail = Arc<[String]>;
@@ -28,17 +28,23 @@ pub(super) struct Blocks<'t> {
     /// Everything before this byte lies in a block or is white space.
     covered: usize,
     trail: Trail,
+    cell: Option<Cell>,
 }
 
 impl<'t> Blocks<'t> {
     /// No blocks yet, over `text`.
     pub(super) fn new(text: &'t str) -> Self {
-        Self { text, done: Vec::new(), covered: 0, trail: no_trail() }
+        Self { text, done: Vec::new(), covered: 0, trail: no_trail(), cell: None }
     }
 
     /// The trail of the blocks that follow.
     pub(super) fn set_trail(&mut self, trail: Trail) {
         self.trail = trail;
+    }
+
+    /// The cell of the blocks that follow.
+    pub(super) fn set_cell(&mut self, cell: Option<Cell>) {
+        self.cell = cell;
     }
 
     /// The trail of the blocks that follow.
@@ -110,7 +116,7 @@ impl<'t> Blocks<'t> {
         let trimmed = span.trimmed(self.text);
         if !trimmed.is_empty() {
             let (trail, header) = (Arc::clone(&self.trail), header.map(Arc::clone));
-            self.done.push(Block { span: trimmed, kind, trail, header });
+            self.done.push(Block { span: trimmed, kind, trail, header, cell: self.cell.clone() });
         }
         self.covered = self.covered.max(span.end);
     }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::workspace::Span;
+use super::ExtractError;
+use crate::workspace::{Cell, ContentHash, Span};
 
 /// The kind of a file, found by content first and name second. Written as in [`Format::name`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -57,13 +58,64 @@ pub struct Document {
     pub encoding: Option<String>,
     /// Whether `text` has the lines of the file, so that a citation may name them.
     pub has_file_lines: bool,
-    /// The span of each page, page 1 first; empty where the format has no pages.
+    /// What a page is called.
+    pub page_unit: PageUnit,
+    /// The span of each page or slide, number 1 first; empty where the format has none.
     pub pages: Vec<Span>,
     /// The numbers of the pages, counted from 1, whose words could not be read; their spans are empty.
     #[serde(default)]
     pub unread_pages: Vec<u32>,
+    /// Why the text is not all of the file's, and how far it goes; for a person.
+    pub partial: Option<String>,
     /// The parts that a chunk is made of.
     pub blocks: Vec<Block>,
+    /// The files inside this one, at any depth, each path once: attachments of a message, files of an archive.
+    pub members: Vec<Member>,
+}
+
+impl Document {
+    /// A document of `text` without any structure.
+    #[must_use]
+    pub fn of(format: Format, text: String) -> Self {
+        Self {
+            format,
+            text,
+            title: None,
+            language: None,
+            encoding: None,
+            has_file_lines: false,
+            page_unit: PageUnit::Page,
+            pages: Vec::new(),
+            unread_pages: Vec::new(),
+            partial: None,
+            blocks: Vec::new(),
+            members: Vec::new(),
+        }
+    }
+}
+
+/// What the parts of [`Document::pages`] are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PageUnit {
+    /// Pages, as printed.
+    #[default]
+    Page,
+    /// Slides of a presentation.
+    Slide,
+}
+
+/// A file inside a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Where it is in the file that holds it, with `/` between folders, and between a member and its own members.
+    pub path: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// The hash of its bytes; `None` where they were not read.
+    pub content_hash: Option<ContentHash>,
+    /// What was made of it; its own members stand beside it and not in it.
+    pub outcome: Result<Document, ExtractError>,
 }
 
 /// A part of a document that is better not divided: a paragraph, a list item, a function, a table row, a log line.
@@ -77,6 +129,9 @@ pub struct Block {
     pub trail: Arc<[String]>,
     /// The header line that must go with every chunk of this block's table.
     pub header: Option<Arc<str>>,
+    /// The cell that it is of, where the format has cells.
+    #[serde(default)]
+    pub cell: Option<Cell>,
 }
 
 /// What a [`Block`] is; the chunker likes to break before some and never merges over others.

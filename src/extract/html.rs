@@ -415,7 +415,7 @@ impl Reader {
         let start = self.text.len();
         self.text.push_str(words);
         let span = Span::new(start, self.text.len()).trimmed(&self.text);
-        self.blocks.push(Block { span, kind, trail: Arc::clone(&self.trail), header });
+        self.blocks.push(Block { span, kind, trail: Arc::clone(&self.trail), header, cell: None });
     }
 }
 

@@ -10,7 +10,7 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use super::builder::{Blocks, Headings, Trail, label};
 use super::{Block, BlockKind};
-use crate::workspace::Span;
+use crate::workspace::{Cell, Span};
 
 /// The blocks of a Markdown text, and its title: the front matter's, else the first heading of the highest level.
 pub(super) fn read(text: &str) -> (Vec<Block>, Option<String>) {
@@ -56,9 +56,10 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Makes `place` the last entry of the trails that follow, below the headings that are open.
-    pub(super) fn set_place(&mut self, place: String) {
-        self.place = Some(place);
+    /// What follows is of the notebook cell `number`: the last entry of its trails, below the headings that are open.
+    pub(super) fn set_notebook_cell(&mut self, number: u32) {
+        self.place = Some(format!("cell {number}"));
+        self.blocks.set_cell(Some(Cell::Notebook { number }));
         self.set_trail(self.headings.trail());
     }
 

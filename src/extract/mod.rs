@@ -32,10 +32,12 @@ mod text;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::Advice;
 use detect::Kind;
 
-pub use document::{Block, BlockKind, Document, Format};
+pub use document::{Block, BlockKind, Document, Format, Member, PageUnit};
 
 /// What is known of a file besides its bytes.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +47,7 @@ pub struct Hints<'a> {
 }
 
 /// Why there is no document.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum ExtractError {
     /// No reader for this type of file. The file is listed as `unsupported`.
     #[error("{type_name} files are not read")]
@@ -118,17 +120,8 @@ pub fn extract(bytes: &[u8], hints: Hints<'_>) -> Result<Document, ExtractError>
         Kind::Pdf => return pdf::read(bytes),
         Kind::Text { decoded, format, language } => (decoded, format, language),
     };
-    let mut document = Document {
-        format,
-        text: decoded.text,
-        title: None,
-        language: None,
-        encoding: decoded.encoding,
-        has_file_lines: true,
-        pages: Vec::new(),
-        unread_pages: Vec::new(),
-        blocks: Vec::new(),
-    };
+    let mut document =
+        Document { encoding: decoded.encoding, has_file_lines: true, ..Document::of(format, decoded.text) };
     let text = &document.text;
     match format {
         Format::Markdown => (document.blocks, document.title) = markdown::read(text),

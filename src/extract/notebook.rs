@@ -36,7 +36,7 @@ enum Part {
 struct Piece {
     part: Part,
     span: Span,
-    cell: usize,
+    cell: u32,
 }
 
 /// Whether a JSON text is a notebook: it says its `nbformat`, and it has `cells` or, before version 4, `worksheets`.
@@ -90,7 +90,7 @@ struct Maker {
 }
 
 impl Maker {
-    fn push_cell(&mut self, cell: &Map<String, Value>, number: usize) {
+    fn push_cell(&mut self, cell: &Map<String, Value>, number: u32) {
         // Version 3 has its own name for the source of code, and a type for headings.
         let source = cell.get("source").or_else(|| cell.get("input")).map(lines).unwrap_or_default();
         match cell.get("cell_type").and_then(Value::as_str) {
@@ -111,7 +111,7 @@ impl Maker {
     }
 
     /// Appends `words` after a blank line.
-    fn push(&mut self, part: Part, cell: usize, words: &str) {
+    fn push(&mut self, part: Part, cell: u32, words: &str) {
         let words = words.trim_matches('\n').trim_end();
         if words.trim().is_empty() {
             return;
@@ -130,7 +130,7 @@ impl Maker {
         for piece in &self.pieces {
             if piece.cell != cell {
                 cell = piece.cell;
-                reader.set_place(format!("cell {cell}"));
+                reader.set_notebook_cell(cell);
             }
             match piece.part {
                 Part::Markdown => reader.read(piece.span),

@@ -50,17 +50,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Document, ExtractError> {
     }
     let blocks = blocks.finish();
     let title = catch_unwind(AssertUnwindSafe(|| title(&pdf))).unwrap_or_default();
-    Ok(Document {
-        format: Format::Pdf,
-        text,
-        title,
-        language: None,
-        encoding: None,
-        has_file_lines: false,
-        pages,
-        unread_pages,
-        blocks,
-    })
+    Ok(Document { title, pages, unread_pages, blocks, ..Document::of(Format::Pdf, text) })
 }
 
 fn failed(reason: &str) -> ExtractError {

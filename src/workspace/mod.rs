@@ -7,6 +7,7 @@
 //! # Not here
 //! What a file's bytes mean (`extract`) and what can be found in them (`index`).
 
+mod cell;
 mod citation;
 mod file;
 mod id;
@@ -16,6 +17,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use cell::{Cell, Cells};
 pub use citation::Citation;
 pub use file::{Change, ChangeKind, FileCounts, FileEntry, FileState, Priority};
 pub use id::{ContentHash, Revision, WorkspaceId};

@@ -53,7 +53,7 @@ pub fn serve(memory_bytes: u64) -> io::Result<()> {
 fn serve_on(mut input: impl Read, mut output: impl Write) -> io::Result<()> {
     while let Some(request) = wire::read_request(&mut input)? {
         let answer = InProcess.extract(request.bytes, &request.file_name);
-        wire::write_answer(&mut output, answer.as_ref())?;
+        wire::write_answer(&mut output, &answer)?;
         output.flush()?;
     }
     Ok(())

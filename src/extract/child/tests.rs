@@ -75,7 +75,7 @@ fn a_warm_child_that_dies_is_replaced_and_the_file_is_tried_again() {
     let answer = folder.path().join("answer");
     let mut bytes = Vec::new();
     let document = extract(b"some words", Hints { file_name: "a.txt" }).unwrap();
-    write_answer(&mut bytes, Ok(&document)).unwrap();
+    write_answer(&mut bytes, &Ok(document.clone())).unwrap();
     fs_err::write(&answer, bytes).unwrap();
     let num_bytes = 8 + "a.txt".len() + 8 + "some words".len();
     let once = format!("head -c {num_bytes} > /dev/null; cat {}; head -c 1 > /dev/null", answer.display());
@@ -94,7 +94,7 @@ proptest! {
         prop_assert_eq!((&request.file_name, &request.bytes[..]), (&name, text.as_bytes()));
         let document = extract(text.as_bytes(), Hints { file_name: &name }).unwrap();
         let mut pipe = Vec::new();
-        write_answer(&mut pipe, Ok(&document)).unwrap();
+        write_answer(&mut pipe, &Ok(document.clone())).unwrap();
         prop_assert_eq!(read_answer(&mut &pipe[..], text.len()).unwrap().unwrap(), document);
         // A pipe that breaks off is an error, wherever it does.
         for end in 0..pipe.len() {
@@ -107,7 +107,7 @@ proptest! {
         let text = "# Über\n\nWörter stehen hier.\n\n| a | b |\n|---|---|\n| 1 | 2 |\n";
         let document = extract(text.as_bytes(), Hints { file_name: "a.md" }).unwrap();
         let mut pipe = Vec::new();
-        write_answer(&mut pipe, Ok(&document)).unwrap();
+        write_answer(&mut pipe, &Ok(document.clone())).unwrap();
         let at = at % pipe.len();
         pipe[at] = byte;
         if let Ok(Ok(document)) = read_answer(&mut &pipe[..], 10_000) {
@@ -128,7 +128,7 @@ fn assert_is_sound(document: &Document) {
 fn a_text_that_is_too_long_is_not_taken() {
     let document = extract(b"twelve bytes", Hints { file_name: "a.txt" }).unwrap();
     let mut pipe = Vec::new();
-    write_answer(&mut pipe, Ok(&document)).unwrap();
+    write_answer(&mut pipe, &Ok(document.clone())).unwrap();
     assert!(read_answer(&mut &pipe[..], 12).is_ok());
     assert_eq!(read_answer(&mut &pipe[..], 11).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
 }

@@ -1,6 +1,6 @@
 //! What parent and child say to each other: frames of a length and so many bytes; the structure as JSON, texts as they are.
 //!
-//! Trails and headers are shared by many blocks, so each is sent once and named by its number.
+//! Trails, headers and names of sheets are shared by many blocks, so each is sent once and named by its number.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::extract::{Block, BlockKind, Document, ExtractError, Format};
-use crate::workspace::Span;
+use crate::extract::{Block, BlockKind, Document, ExtractError, Format, Member, PageUnit};
+use crate::workspace::{Cell, ContentHash, Span};
 
 /// A file to be read.
 pub(super) struct Request {
@@ -22,15 +22,23 @@ const MAX_STRUCTURE_BYTES: u64 = 512 * 1024 * 1024;
 /// File names are short.
 const MAX_NAME_BYTES: u64 = 64 * 1024;
 
-/// An answer without the document's text, which follows.
+/// An answer without the texts, which follow: the document's own and those of its members, in order.
 #[derive(Serialize, Deserialize)]
 enum Answer {
-    Unsupported { type_name: String },
-    Failed { reason: String },
-    Document(Structure),
+    Failed(ExtractError),
+    Document(Structure, Vec<MemberAnswer>),
 }
 
-/// A [`Document`] without its text.
+/// A [`Member`] without its text.
+#[derive(Serialize, Deserialize)]
+struct MemberAnswer {
+    path: String,
+    size: u64,
+    content_hash: Option<ContentHash>,
+    outcome: Result<Structure, ExtractError>,
+}
+
+/// A [`Document`] without its text and members.
 #[derive(Serialize, Deserialize)]
 struct Structure {
     format: Format,
@@ -38,12 +46,23 @@ struct Structure {
     language: Option<String>,
     encoding: Option<String>,
     has_file_lines: bool,
+    page_unit: PageUnit,
     pages: Vec<Span>,
     unread_pages: Vec<u32>,
+    partial: Option<String>,
     trails: Vec<Arc<[String]>>,
-    headers: Vec<Arc<str>>,
-    /// Start, length, kind, number of the trail, number of the header.
-    blocks: Vec<(usize, usize, BlockKind, u32, Option<u32>)>,
+    /// Headers of tables and names of sheets.
+    labels: Vec<Arc<str>>,
+    /// Start, length, kind, number of the trail, number of the header, cell.
+    blocks: Vec<(usize, usize, BlockKind, u32, Option<u32>, Option<CellNumbers>)>,
+}
+
+/// A [`Cell`] with the number of its sheet's name.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum CellNumbers {
+    Row(u32, u32, u32, u32),
+    Notebook(u32),
 }
 
 pub(super) fn write_request(output: &mut impl Write, file_name: &str, bytes: &[u8]) -> io::Result<()> {
@@ -59,48 +78,91 @@ pub(super) fn read_request(input: &mut impl Read) -> io::Result<Option<Request>>
     Ok(Some(Request { file_name, bytes }))
 }
 
-pub(super) fn write_answer(output: &mut impl Write, answer: Result<&Document, &ExtractError>) -> io::Result<()> {
-    let (answer, text) = match answer {
-        Err(ExtractError::Unsupported { type_name }) => (Answer::Unsupported { type_name: type_name.clone() }, ""),
-        Err(ExtractError::Failed { reason } | ExtractError::Unavailable { reason }) => {
-            (Answer::Failed { reason: reason.clone() }, "")
-        }
-        Ok(document) => (Answer::Document(Structure::of(document)), document.text.as_str()),
+pub(super) fn write_answer(output: &mut impl Write, answer: &Result<Document, ExtractError>) -> io::Result<()> {
+    let document = match answer {
+        Err(error) => return write_frame(output, &serde_json::to_vec(&Answer::Failed(error.clone()))?),
+        Ok(document) => document,
     };
+    let members = document.members.iter().map(|member| MemberAnswer {
+        path: member.path.clone(),
+        size: member.size,
+        content_hash: member.content_hash,
+        outcome: member.outcome.as_ref().map(Structure::of).map_err(Clone::clone),
+    });
+    let answer = Answer::Document(Structure::of(document), members.collect());
     write_frame(output, &serde_json::to_vec(&answer)?)?;
-    write_frame(output, text.as_bytes())
+    write_frame(output, document.text.as_bytes())?;
+    for member in document.members.iter().filter_map(|member| member.outcome.as_ref().ok()) {
+        write_frame(output, member.text.as_bytes())?;
+    }
+    Ok(())
 }
 
-/// An answer, or why it cannot be taken. A text of more than `max_text_bytes` is not read.
+/// An answer, or why it cannot be taken. Texts of more than `max_text_bytes` together are not read.
 pub(super) fn read_answer(input: &mut impl Read, max_text_bytes: usize) -> io::Result<Result<Document, ExtractError>> {
     let structure = read_frame(input, MAX_STRUCTURE_BYTES)?.ok_or(io::ErrorKind::UnexpectedEof)?;
-    let answer: Answer = serde_json::from_slice(&structure)?;
-    let text = read_frame(input, max_text_bytes as u64)?.ok_or(io::ErrorKind::UnexpectedEof)?;
-    Ok(match answer {
-        Answer::Unsupported { type_name } => Err(ExtractError::Unsupported { type_name }),
-        Answer::Failed { reason } => Err(ExtractError::Failed { reason }),
-        Answer::Document(document) => Ok(document.with_text(String::from_utf8(text).map_err(invalid)?)?),
-    })
+    let (own, members) = match serde_json::from_slice(&structure)? {
+        Answer::Failed(error) => return Ok(Err(error)),
+        Answer::Document(own, members) => (own, members),
+    };
+    let mut max_bytes = max_text_bytes as u64;
+    let mut with_text = |structure: Structure| -> io::Result<Document> {
+        let text = read_frame(input, max_bytes)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+        max_bytes -= text.len() as u64;
+        structure.with_text(String::from_utf8(text).map_err(invalid)?)
+    };
+    let mut document = with_text(own)?;
+    for member in members {
+        let outcome = match member.outcome {
+            Ok(structure) => Ok(with_text(structure)?),
+            Err(error) => Err(error),
+        };
+        let MemberAnswer { path, size, content_hash, .. } = member;
+        document.members.push(Member { path, size, content_hash, outcome });
+    }
+    Ok(Ok(document))
+}
+
+/// Numbers what many blocks share.
+#[derive(Default)]
+struct Numbers<'d> {
+    trails: Vec<Arc<[String]>>,
+    labels: Vec<Arc<str>>,
+    trail_numbers: HashMap<&'d Arc<[String]>, u32>,
+    label_numbers: HashMap<&'d Arc<str>, u32>,
+}
+
+impl<'d> Numbers<'d> {
+    fn trail(&mut self, trail: &'d Arc<[String]>) -> u32 {
+        *self.trail_numbers.entry(trail).or_insert_with(|| {
+            self.trails.push(Arc::clone(trail));
+            number(self.trails.len() - 1)
+        })
+    }
+
+    fn label(&mut self, label: &'d Arc<str>) -> u32 {
+        *self.label_numbers.entry(label).or_insert_with(|| {
+            self.labels.push(Arc::clone(label));
+            number(self.labels.len() - 1)
+        })
+    }
+}
+
+fn number(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
 }
 
 impl Structure {
     fn of(document: &Document) -> Self {
-        let mut numbers: HashMap<&Arc<[String]>, u32> = HashMap::new();
-        let mut header_numbers: HashMap<&Arc<str>, u32> = HashMap::new();
-        let (mut trails, mut headers) = (Vec::new(), Vec::new());
-        let number = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
+        let mut numbers = Numbers::default();
         let blocks = document.blocks.iter().map(|block| {
-            let trail = *numbers.entry(&block.trail).or_insert_with(|| {
-                trails.push(Arc::clone(&block.trail));
-                number(trails.len() - 1)
+            let trail = numbers.trail(&block.trail);
+            let header = block.header.as_ref().map(|header| numbers.label(header));
+            let cell = block.cell.as_ref().map(|cell| match cell {
+                Cell::Row { sheet, row, columns } => CellNumbers::Row(numbers.label(sheet), *row, columns.0, columns.1),
+                Cell::Notebook { number } => CellNumbers::Notebook(*number),
             });
-            let header = block.header.as_ref().map(|header| {
-                *header_numbers.entry(header).or_insert_with(|| {
-                    headers.push(Arc::clone(header));
-                    number(headers.len() - 1)
-                })
-            });
-            (block.span.start, block.span.len(), block.kind, trail, header)
+            (block.span.start, block.span.len(), block.kind, trail, header, cell)
         });
         let blocks = blocks.collect();
         Self {
@@ -109,10 +171,12 @@ impl Structure {
             language: document.language.clone(),
             encoding: document.encoding.clone(),
             has_file_lines: document.has_file_lines,
+            page_unit: document.page_unit,
             pages: document.pages.clone(),
             unread_pages: document.unread_pages.clone(),
-            trails,
-            headers,
+            partial: document.partial.clone(),
+            trails: numbers.trails,
+            labels: numbers.labels,
             blocks,
         }
     }
@@ -120,19 +184,23 @@ impl Structure {
     /// The document, if its spans are those of a document of this text.
     fn with_text(self, text: String) -> io::Result<Document> {
         let mut end_before = 0;
-        let blocks = self.blocks.into_iter().map(|(start, len, kind, trail, header)| {
+        let label = |number: u32| {
+            self.labels.get(number as usize).map(Arc::clone).ok_or_else(|| invalid("a row has no header or sheet"))
+        };
+        let blocks = self.blocks.into_iter().map(|(start, len, kind, trail, header, cell)| {
             let span = start.checked_add(len).map(|end| Span::new(start, end));
             let span = span.filter(|span| start >= end_before && span.of(&text).is_some_and(|words| !words.is_empty()));
             let span = span.ok_or_else(|| invalid("a block is not in the text"))?;
             end_before = span.end;
             let trail = self.trails.get(trail as usize).ok_or_else(|| invalid("a block has no trail"))?;
-            let header = match header {
+            let cell = match cell {
                 None => None,
-                Some(number) => {
-                    Some(Arc::clone(self.headers.get(number as usize).ok_or_else(|| invalid("a row has no header"))?))
+                Some(CellNumbers::Row(sheet, row, left, right)) => {
+                    Some(Cell::Row { sheet: label(sheet)?, row, columns: (left, right) })
                 }
+                Some(CellNumbers::Notebook(number)) => Some(Cell::Notebook { number }),
             };
-            Ok(Block { span, kind, trail: Arc::clone(trail), header })
+            Ok(Block { span, kind, trail: Arc::clone(trail), header: header.map(label).transpose()?, cell })
         });
         let blocks = blocks.collect::<io::Result<_>>()?;
         let mut page_end = 0;
@@ -149,9 +217,12 @@ impl Structure {
             language: self.language,
             encoding: self.encoding,
             has_file_lines: self.has_file_lines,
+            page_unit: self.page_unit,
             pages: self.pages,
             unread_pages: self.unread_pages,
+            partial: self.partial,
             blocks,
+            members: Vec::new(),
         })
     }
 }
