@@ -84,6 +84,8 @@ pub fn records(file: &File, revision: u64, model: &OpenModel) -> (RelPath, Vec<C
             ordinal: chunk.ordinal,
             span: chunk.span,
             page: chunk.page,
+            page_unit: document.page_unit,
+            cells: chunk.cells,
             lines: chunk.lines,
             trail: chunk.trail.to_vec(),
             header: chunk.header.as_deref().map(str::to_owned),

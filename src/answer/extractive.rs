@@ -121,7 +121,7 @@ fn candidates(question: &str, evidence: &Evidence<'_>) -> Result<Vec<Candidate>,
     for candidate in &mut candidates {
         let hit = &evidence.hits[candidate.hit];
         let (title, header) = (hit.title.as_deref().unwrap_or_default(), hit.header.as_deref().unwrap_or_default());
-        let above = format!("{title} {} {header} {}", hit.trail.join(" "), hit.citation.path);
+        let above = format!("{title} {} {header} {}", hit.citation.trail.join(" "), hit.citation.path);
         let above: BTreeSet<String> = terms_of(&above).into_iter().collect();
         let share = |term: &String| match (candidate.terms.contains(term), above.contains(term)) {
             (true, _) => 1.0,
@@ -209,7 +209,7 @@ fn missing_identifier(question: &str, hits: &[Hit]) -> Option<String> {
         hits.iter().any(|hit| {
             holds(&hit.text, term)
                 || holds(hit.citation.path.as_str(), term)
-                || hit.title.iter().chain(&hit.trail).any(|above| holds(above, term))
+                || hit.title.iter().chain(&hit.citation.trail).any(|above| holds(above, term))
         })
     };
     wanted.into_iter().find(|term| !is_there(term))
@@ -270,6 +270,7 @@ fn cite(hit: &Hit, span: Span) -> Citation {
     });
     Citation {
         lines,
+        cell: hit.cells.name(span),
         span: Span::new(passage.span.start + span.start, passage.span.start + span.end),
         quote: quote.to_owned(),
         ..passage.clone()

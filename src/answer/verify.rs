@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::extract::Document;
+use crate::extract::{Document, PageUnit};
 use crate::workspace::{Citation, ContentHash, LineStarts, Span};
 
 /// What has become of cited words.
@@ -45,7 +45,10 @@ pub fn verify(citation: &Citation, now: Option<(ContentHash, &Document)>) -> Ver
     let at = |span: Span| locate(citation, content_hash, document, span);
     if !citation.quote.is_empty() && citation.span.of(&document.text) == Some(citation.quote.as_str()) {
         let located = at(citation.span);
-        let same_place = located.page == citation.page && (citation.lines.is_none() || located.lines == citation.lines);
+        let same_place = located.page == citation.page
+            && located.slide == citation.slide
+            && (citation.lines.is_none() || located.lines == citation.lines)
+            && (citation.cell.is_none() || located.cell == citation.cell);
         if same_place {
             let explanation = if content_hash == citation.content_hash {
                 "the file is unchanged and the words stand at their place"
@@ -58,8 +61,8 @@ pub fn verify(citation: &Citation, now: Option<(ContentHash, &Document)>) -> Ver
                 citation: Some(located),
             };
         }
-        // The bytes fit and the page or lines do not: the reference would send its reader to the wrong place.
-        let explanation = "the words stand at their bytes, but not on the cited page or lines".to_owned();
+        // The bytes fit and the page, lines or cells do not: the reference would send its reader to the wrong place.
+        let explanation = "the words stand at their bytes, but not on the cited page, lines or cells".to_owned();
         return Verification { verdict: Verdict::Moved, explanation, citation: Some(located) };
     }
     match nearest(&document.text, &citation.quote, citation.span.start) {
@@ -77,10 +80,14 @@ pub fn verify(citation: &Citation, now: Option<(ContentHash, &Document)>) -> Ver
 }
 
 fn locate(citation: &Citation, content_hash: ContentHash, document: &Document, span: Span) -> Citation {
-    let page = document.pages.iter().position(|page| page.start <= span.start && span.start < page.end);
+    let page = document.page(span);
+    let is_slide = document.page_unit == PageUnit::Slide;
     Citation {
         content_hash,
-        page: page.and_then(|index| u32::try_from(index + 1).ok()),
+        page: page.filter(|_| !is_slide),
+        slide: page.filter(|_| is_slide),
+        cell: document.cells(span).name(Span::new(0, span.len())),
+        trail: document.trail(span).to_vec(),
         lines: document.has_file_lines.then(|| LineStarts::of(&document.text).lines(span)),
         span,
         ..citation.clone()
@@ -116,6 +123,8 @@ mod tests {
             content_hash: ContentHash::of(text.as_bytes()),
             revision: Revision(1),
             page: None,
+            slide: None,
+            trail: Vec::new(),
             lines: Some(LineStarts::of(text).lines(span)),
             cell: None,
             span,

@@ -19,7 +19,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::extract::Document;
-use crate::workspace::{LineRange, LineStarts, Span};
+use crate::workspace::{Cells, LineRange, LineStarts, Span};
 use context::ContextWriter;
 
 /// The most bytes of its document that one chunk holds: a long "word" is one unknown token to a model, however long.
@@ -45,8 +45,10 @@ pub struct Chunk {
     pub ordinal: u32,
     /// Where the chunk's own words stand, without white space at its ends.
     pub span: Span,
-    /// The page, counted from 1, where the document has pages.
+    /// The page or slide, counted from 1, where the document has them.
     pub page: Option<u32>,
+    /// The cells that the chunk goes through.
+    pub cells: Cells,
     /// The lines of the file, where the document has the file's lines.
     pub lines: Option<LineRange>,
     /// Headings or enclosing definitions above all of the chunk, outermost first.
@@ -102,7 +104,7 @@ impl Budget {
 ///
 /// Small neighbouring blocks are put together to about four fifths of the model's limit, larger ones divided at line
 /// ends, then sentences, then words, then characters. Chunks break before headings, a heading stays with what follows it,
-/// rows carry their table's header, and nothing is put together across pages.
+/// rows carry their table's header, and nothing is put together across pages or sheets.
 #[must_use]
 pub fn chunk(document: &Document, tokens: &dyn TokenCounter) -> Vec<Chunk> {
     let budget = Budget::of(tokens);
@@ -118,6 +120,7 @@ pub fn chunk(document: &Document, tokens: &dyn TokenCounter) -> Vec<Chunk> {
             ordinal: u32::try_from(chunks.len()).unwrap_or(u32::MAX),
             span,
             page: group.page,
+            cells: document.cells(span),
             lines: line_starts.as_ref().map(|starts| starts.lines(span)),
             embedding_text: contexts.embedding_text(&trail, group.header.as_ref(), words, group.num_tokens),
             trail,

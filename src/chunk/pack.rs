@@ -10,7 +10,7 @@ use super::context::ContextWriter;
 use super::split::{Piece, Room, split};
 use super::{Budget, MAX_CHUNK_BYTES, TokenCounter, count, is_separator};
 use crate::extract::{Block, BlockKind, Document};
-use crate::workspace::Span;
+use crate::workspace::{Cell, Span};
 
 /// A heading is given at least this much of what follows it, or it stands alone.
 const MIN_TOKENS_UNDER_HEADING: usize = 8;
@@ -34,6 +34,8 @@ pub(super) struct Group {
     section: Arc<[String]>,
     /// Most tokens that the context in front may take.
     num_context_tokens: usize,
+    /// The sheet whose rows are in the group.
+    sheet: Option<Arc<str>>,
     is_heading_only: bool,
     ends_in_row: bool,
 }
@@ -80,7 +82,7 @@ struct Packer<'d> {
 
 impl Packer<'_> {
     fn take(&mut self, block: &Block, page: Option<u32>, num_context_tokens: usize) {
-        if self.open.as_ref().is_some_and(|open| open.page != page) {
+        if self.open.as_ref().is_some_and(|open| open.page != page || !sheets_agree(&open.sheet, &sheet(block))) {
             self.close();
         }
         let room = self.budget.max - num_context_tokens;
@@ -162,7 +164,8 @@ impl Packer<'_> {
     /// The own tokens of both together, or `None` where they cannot share a chunk.
     fn joined_tokens(&self, open: &Group, next: &Group) -> Option<usize> {
         let span = Span::new(open.span.start, next.span.end);
-        if open.page != next.page || span.len() > MAX_CHUNK_BYTES || !headers_agree(open, next) {
+        let fits = span.len() <= MAX_CHUNK_BYTES && open.page == next.page && sheets_agree(&open.sheet, &next.sheet);
+        if !fits || !headers_agree(open, next) {
             return None;
         }
         let between = &self.text[open.span.end..next.span.start];
@@ -186,6 +189,7 @@ impl Packer<'_> {
         open.trail_len = common_len(&open.first_trail[..open.trail_len], &next.first_trail[..next.trail_len]);
         open.num_context_tokens = open.num_context_tokens.max(next.num_context_tokens);
         open.section = next.section;
+        open.sheet = open.sheet.or(next.sheet);
         open.is_heading_only &= next.is_heading_only;
         open.ends_in_row = next.ends_in_row;
         open
@@ -243,6 +247,7 @@ fn new_group(block: &Block, piece: Piece, page: Option<u32>, num_context_tokens:
         trail_len: block.trail.len(),
         section: Arc::clone(&block.trail),
         num_context_tokens,
+        sheet: sheet(block),
         is_heading_only: block.kind == BlockKind::Heading,
         ends_in_row: block.kind == BlockKind::Row,
     }
@@ -260,6 +265,19 @@ fn headers_agree(open: &Group, next: &Group) -> bool {
             None => open.ends_in_row,
         },
     }
+}
+
+/// The sheet that a block is a row of.
+fn sheet(block: &Block) -> Option<Arc<str>> {
+    match &block.cell {
+        Some(Cell::Row { sheet, .. }) => Some(Arc::clone(sheet)),
+        _ => None,
+    }
+}
+
+/// A citation names cells of one sheet.
+fn sheets_agree(one: &Option<Arc<str>>, other: &Option<Arc<str>>) -> bool {
+    one.as_ref().zip(other.as_ref()).is_none_or(|(one, other)| is_same(one, other))
 }
 
 fn is_same(one: &Arc<str>, other: &Arc<str>) -> bool {

@@ -16,9 +16,15 @@ const MAX_LINE_CHARS: usize = 200;
 /// Files of a state that are listed.
 const MAX_LISTED: usize = 20;
 
-/// `path:lines`, or `path, page n`.
+/// `path:lines`, or `path, page n`, or what else the format counts.
 fn place(citation: &Citation) -> String {
     let path = &citation.path;
+    if let Some(slide) = citation.slide {
+        return format!("{path}, slide {slide}");
+    }
+    if let Some(cell) = &citation.cell {
+        return format!("{path}, {cell}");
+    }
     match (citation.page, citation.lines) {
         (Some(page), _) => format!("{path}, page {page}"),
         (None, Some(lines)) if lines.start == lines.end => format!("{path}:{}", lines.start),
@@ -30,8 +36,8 @@ fn place(citation: &Citation) -> String {
 pub(super) fn search(out: &mut dyn Write, reply: &SearchReply) -> io::Result<()> {
     for hit in &reply.hits {
         writeln!(out, "{}. {}  ({:.3})", hit.rank, place(&hit.citation), hit.score)?;
-        if !hit.trail.is_empty() {
-            writeln!(out, "   {}", hit.trail.join(" > "))?;
+        if !hit.citation.trail.is_empty() {
+            writeln!(out, "   {}", hit.citation.trail.join(" > "))?;
         }
         if let Some(signals) = hit.signals {
             let leg = |rank: Option<usize>, score: Option<f32>| match (rank, score) {

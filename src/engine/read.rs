@@ -7,9 +7,9 @@ use utoipa::ToSchema;
 
 use super::{Engine, EngineError};
 use crate::answer::{Verification, verify};
-use crate::extract::{Document, ExtractError};
+use crate::extract::{Document, ExtractError, PageUnit};
 use crate::ingest::{self, FileContent, ReadError};
-use crate::workspace::{Citation, ContentHash, RelPath, Span, WorkspaceId};
+use crate::workspace::{Cells, Citation, ContentHash, RelPath, Span, WorkspaceId};
 
 /// A file's text as it is now, read from the file itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -27,12 +27,20 @@ pub struct FileText {
     #[schemars(with = "String")]
     #[schema(value_type = String, format = DateTime)]
     pub modified: Timestamp,
-    /// Pages, where the format has them.
+    /// Pages or slides, where the format has them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub num_pages: Option<usize>,
-    /// The span of each page in the text, where the format has pages.
+    /// Whether the pages are slides.
+    pub page_unit: PageUnit,
+    /// The span of each page or slide in the text, where the format has them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pages: Vec<Span>,
+    /// The cells of the text.
+    #[serde(skip)]
+    pub cells: Cells,
+    /// Why the text is not all of the file's, and how far it goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partial: Option<String>,
     /// Whether the lines of the text are those of the file.
     pub has_file_lines: bool,
     /// The text that spans of citations point into.
@@ -47,6 +55,7 @@ impl Engine {
     pub fn read_file(&self, id: &WorkspaceId, path: &RelPath) -> Result<FileText, EngineError> {
         let (content, document) = self.document(id, path)?;
         let modified = Timestamp::from_nanosecond(i128::from(content.fingerprint.modified_ns)).unwrap_or_default();
+        let cells = document.cells(Span::new(0, document.text.len()));
         Ok(FileText {
             path: path.clone(),
             title: document.title,
@@ -54,7 +63,10 @@ impl Engine {
             content_hash: content.content_hash,
             modified,
             num_pages: (!document.pages.is_empty()).then_some(document.pages.len()),
+            page_unit: document.page_unit,
+            cells,
             pages: document.pages,
+            partial: document.partial,
             has_file_lines: document.has_file_lines,
             text: document.text,
         })

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::ExtractError;
-use crate::workspace::{Cell, ContentHash, Span};
+use crate::workspace::{Cell, Cells, ContentHash, Span};
 
 /// The kind of a file, found by content first and name second. Written as in [`Format::name`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -74,6 +76,28 @@ pub struct Document {
 }
 
 impl Document {
+    /// The cells that `span` touches.
+    #[must_use]
+    pub fn cells(&self, span: Span) -> Cells {
+        let first = self.blocks.partition_point(|block| block.span.end <= span.start);
+        let touched = self.blocks[first..].iter().take_while(|block| block.span.start < span.end);
+        Cells::of(touched.filter_map(|block| Some((block.span, block.cell.as_ref()?))), span)
+    }
+
+    /// Headings or enclosing definitions above the beginning of `span`, outermost first.
+    #[must_use]
+    pub fn trail(&self, span: Span) -> &[String] {
+        let block = self.blocks.partition_point(|block| block.span.end <= span.start);
+        self.blocks.get(block).map_or(&[], |block| &block.trail)
+    }
+
+    /// The number, counted from 1, of the page or slide that the beginning of `span` lies on.
+    #[must_use]
+    pub fn page(&self, span: Span) -> Option<u32> {
+        let page = self.pages.iter().position(|page| page.start <= span.start && span.start < page.end)?;
+        u32::try_from(page + 1).ok()
+    }
+
     /// A document of `text` without any structure.
     #[must_use]
     pub fn of(format: Format, text: String) -> Self {
@@ -95,7 +119,7 @@ impl Document {
 }
 
 /// What the parts of [`Document::pages`] are.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PageUnit {
     /// Pages, as printed.

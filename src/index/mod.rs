@@ -26,8 +26,8 @@ pub use filter::Filter;
 use crate::chunk::plain;
 use crate::config::FieldWeights;
 use crate::error::Advice;
-use crate::extract::Format;
-use crate::workspace::{ContentHash, LineRange, RelPath, Revision, Span};
+use crate::extract::{Format, PageUnit};
+use crate::workspace::{Cells, ContentHash, LineRange, RelPath, Revision, Span};
 
 /// Orders chunks of equal score: the first eight bytes of the SHA-256 of path and start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -100,15 +100,21 @@ pub struct ChunkRecord {
 }
 
 /// Where a chunk stands in its document, and under what.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChunkPlace {
     /// Position among the document's chunks, from 0.
     pub ordinal: u32,
     /// Byte range in the document's text.
     pub span: Span,
-    /// Page, counted from 1.
+    /// Page or slide, counted from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<u32>,
+    /// What a page is.
+    #[serde(default)]
+    pub page_unit: PageUnit,
+    /// The cells that the words go through.
+    #[serde(default, skip_serializing_if = "Cells::is_empty")]
+    pub cells: Cells,
     /// Lines of the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lines: Option<LineRange>,

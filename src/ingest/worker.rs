@@ -399,6 +399,8 @@ fn records(
                 ordinal: chunk.ordinal,
                 span: chunk.span,
                 page: chunk.page,
+                page_unit: document.page_unit,
+                cells: chunk.cells,
                 lines: chunk.lines,
                 trail: chunk.trail.to_vec(),
                 header: chunk.header.map(|header| header.to_string()),

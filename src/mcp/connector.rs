@@ -18,8 +18,9 @@ use super::files::{MAX_TEXT_BYTES, cut, lines_of, pages_of};
 use super::passages::UNTRUSTED;
 use crate::engine::{Engine, EngineError, ErrorKind, FileText};
 use crate::error::ErrorReport;
+use crate::extract::PageUnit;
 use crate::search::{Hit, SearchRequest};
-use crate::workspace::{LineRange, RelPath, Span, WorkspaceId};
+use crate::workspace::{Citation, LineRange, RelPath, Span, WorkspaceId};
 
 /// What to look for.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -66,15 +67,14 @@ pub(super) fn search(
 fn result_of(workspace: &WorkspaceId, hit: &Hit) -> ConnectorResult {
     let citation = &hit.citation;
     let mut title = hit.title.clone().unwrap_or_else(|| citation.path.to_string());
-    for heading in hit.trail.iter().filter(|heading| Some(*heading) != hit.title.as_ref()) {
+    for heading in citation.trail.iter().filter(|heading| Some(*heading) != hit.title.as_ref()) {
         title.push_str(" > ");
         title.push_str(heading);
     }
-    let page = citation.page.and_then(|page| usize::try_from(page).ok());
     ConnectorResult {
         id: format!("{}#{}-{}", citation.path, citation.span.start, citation.span.end),
         title,
-        url: url(workspace, &citation.path, Some((citation.span, citation.lines, page))),
+        url: url(workspace, &citation.path, Some(&Place::of(citation))),
     }
 }
 
@@ -98,7 +98,7 @@ pub(super) struct ConnectorDocument {
     /// The place, to cite it by.
     url: String,
     /// `notice`, `workspace`, `path`, `format`, `content_hash`, `modified`, `start`, `end`, `total_bytes`, where they exist
-    /// `lines` and `pages`, and `next_id` where the text was cut.
+    /// `lines`, `pages`, `slides`, `cell` and `partial` (why words of the file are missing), and `next_id` where the text was cut.
     metadata: BTreeMap<&'static str, String>,
 }
 
@@ -120,7 +120,12 @@ pub(super) fn fetch(
     let given = Span::new(range.start, range.end.min(wanted.end));
     let lines = lines_of(&file, given);
     let pages = pages_of(&file, given);
-    let place = span.map(|_| (given, lines, pages.map(|[first, _]| first)));
+    let cell = file.cells.name(given);
+    let is_slide = file.page_unit == PageUnit::Slide;
+    let place = span.map(|_| {
+        let page = pages.and_then(|[first, _]| u32::try_from(first).ok());
+        Place { span: given, lines, page, is_slide, cell: cell.clone() }
+    });
     let mut metadata = BTreeMap::from([
         ("notice", UNTRUSTED.to_owned()),
         ("workspace", workspace.to_string()),
@@ -136,7 +141,13 @@ pub(super) fn fetch(
         metadata.insert("lines", format!("{start}-{end}"));
     }
     if let Some([first, last]) = pages {
-        metadata.insert("pages", format!("{first}-{last}"));
+        metadata.insert(if is_slide { "slides" } else { "pages" }, format!("{first}-{last}"));
+    }
+    if let Some(cell) = cell {
+        metadata.insert("cell", cell);
+    }
+    if let Some(partial) = &file.partial {
+        metadata.insert("partial", partial.clone());
     }
     if given.end < wanted.end {
         metadata.insert("next_id", format!("{}#{}-{}", file.path, given.end, wanted.end));
@@ -145,7 +156,7 @@ pub(super) fn fetch(
         id: request.id.clone(),
         title: file.title.clone().unwrap_or_else(|| file.path.to_string()),
         text: file.text[given.range()].to_owned(),
-        url: url(workspace, &file.path, place),
+        url: url(workspace, &file.path, place.as_ref()),
         metadata,
     })
 }
@@ -172,24 +183,52 @@ fn parse_id(id: &str) -> Option<(&str, Span)> {
     Some((path, Span::new(number(start)?, number(end)?)))
 }
 
-/// `pincite://WORKSPACE/PATH`, with `#L10-L20`, `#page=3` or `#bytes=100-200` for a place in it.
-fn url(workspace: &WorkspaceId, path: &RelPath, place: Option<(Span, Option<LineRange>, Option<usize>)>) -> String {
+/// A place as a url names it.
+struct Place {
+    span: Span,
+    lines: Option<LineRange>,
+    page: Option<u32>,
+    is_slide: bool,
+    cell: Option<String>,
+}
+
+impl Place {
+    fn of(citation: &Citation) -> Self {
+        let Citation { span, lines, page, slide, cell, .. } = citation;
+        let (page, is_slide) = (page.or(*slide), slide.is_some());
+        Self { span: *span, lines: *lines, page, is_slide, cell: cell.clone() }
+    }
+}
+
+/// `pincite://WORKSPACE/PATH`, with `#L10-L20`, `#page=3`, `#slide=3`, `#cell=Sheet1%21A2:C4` or `#bytes=100-200` for a place in it.
+fn url(workspace: &WorkspaceId, path: &RelPath, place: Option<&Place>) -> String {
     let mut url = format!("pincite://{workspace}/");
-    for byte in path.as_str().bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.' | b'~') {
+    escape(&mut url, path.as_str());
+    let Some(place) = place else { return url };
+    // Writing to a string cannot fail.
+    let _ = match place {
+        Place { lines: Some(LineRange { start, end }), .. } => write!(url, "#L{start}-L{end}"),
+        Place { page: Some(slide), is_slide: true, .. } => write!(url, "#slide={slide}"),
+        Place { page: Some(page), .. } => write!(url, "#page={page}"),
+        Place { cell: Some(cell), .. } => {
+            url.push_str("#cell=");
+            escape(&mut url, cell);
+            Ok(())
+        }
+        Place { span: Span { start, end }, .. } => write!(url, "#bytes={start}-{end}"),
+    };
+    url
+}
+
+fn escape(url: &mut String, words: &str) {
+    for byte in words.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.' | b'~' | b':') {
             url.push(char::from(byte));
         } else {
             // Writing to a string cannot fail.
             let _ = write!(url, "%{byte:02X}");
         }
     }
-    let _ = match place {
-        None => Ok(()),
-        Some((_, Some(LineRange { start, end }), _)) => write!(url, "#L{start}-L{end}"),
-        Some((_, None, Some(page))) => write!(url, "#page={page}"),
-        Some((Span { start, end }, None, None)) => write!(url, "#bytes={start}-{end}"),
-    };
-    url
 }
 
 #[cfg(test)]
@@ -209,13 +248,18 @@ mod tests {
     fn a_url_escapes_what_a_url_cannot_hold() {
         let workspace = WorkspaceId::default();
         let path: RelPath = "notes/日報 #1?.md".parse().unwrap();
-        let lines = LineRange { start: 3, end: 9 };
+        let place = || Place { span: Span::new(1, 2), lines: None, page: None, is_slide: false, cell: None };
+        let lines = Place { lines: Some(LineRange { start: 3, end: 9 }), ..place() };
+        let with = |path: &str, place: Place| url(&workspace, &path.parse().unwrap(), Some(&place));
         assert_eq!(
-            url(&workspace, &path, Some((Span::new(1, 2), Some(lines), None))),
+            url(&workspace, &path, Some(&lines)),
             "pincite://default/notes/%E6%97%A5%E5%A0%B1%20%231%3F.md#L3-L9"
         );
-        let place = |page| Some((Span::new(1, 2), None, page));
-        assert_eq!(url(&workspace, &"a.pdf".parse().unwrap(), place(Some(4))), "pincite://default/a.pdf#page=4");
-        assert_eq!(url(&workspace, &"a.htm".parse().unwrap(), place(None)), "pincite://default/a.htm#bytes=1-2");
+        assert_eq!(with("a.pdf", Place { page: Some(4), ..place() }), "pincite://default/a.pdf#page=4");
+        let slide = Place { page: Some(4), is_slide: true, ..place() };
+        assert_eq!(with("a.pptx", slide), "pincite://default/a.pptx#slide=4");
+        let cell = Place { cell: Some("'Run 3'!A2:B4".to_owned()), ..place() };
+        assert_eq!(with("a.xlsx", cell), "pincite://default/a.xlsx#cell=%27Run%203%27%21A2:B4");
+        assert_eq!(with("a.htm", place()), "pincite://default/a.htm#bytes=1-2");
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::passages::Quoting;
 use crate::engine::{Engine, EngineError, FileText};
 use crate::error::ErrorReport;
+use crate::extract::PageUnit;
 use crate::workspace::{
     Change, ContentHash, FileEntry, FileState, LineRange, LineStarts, RelPath, Revision, Span, WorkspaceId,
 };
@@ -142,6 +143,15 @@ pub(super) struct FilePart {
     /// The pages that the part touches, first and last, where the format has pages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pages: Option<[usize; 2]>,
+    /// The slides that the part touches, first and last, of a presentation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slides: Option<[usize; 2]>,
+    /// The cells that the part touches, of a spreadsheet or notebook.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cell: Option<String>,
+    /// Why the text is not all of the file's, and how far it goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partial: Option<String>,
     /// Where to go on; absent where the text ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_start: Option<usize>,
@@ -166,11 +176,15 @@ pub(super) fn read(
     }
     let range = cut(&file.text, request.start, request.max_bytes);
     let span = Span::new(range.start, range.end);
+    let is_slide = file.page_unit == PageUnit::Slide;
     Ok(Quoting::new(FilePart {
         lines: lines_of(&file, span),
-        pages: pages_of(&file, span),
+        pages: pages_of(&file, span).filter(|_| !is_slide),
+        slides: pages_of(&file, span).filter(|_| is_slide),
+        cell: file.cells.name(span),
         next_start: (range.end < total_bytes).then_some(range.end),
         text: file.text[range].to_owned(),
+        partial: file.partial,
         path: file.path,
         title: file.title,
         format: file.format,

@@ -12,8 +12,9 @@ use std::collections::HashMap;
 
 use super::fusion::Fused;
 use super::request::{Hit, Signals};
+use crate::extract::PageUnit;
 use crate::index::ChunkRecord;
-use crate::workspace::{Citation, LineRange, RelPath, Span, WorkspaceId};
+use crate::workspace::{Cells, Citation, LineRange, RelPath, Span, WorkspaceId};
 
 /// A passage grows by neighbours up to this length, in bytes.
 const MAX_PASSAGE_BYTES: usize = 4_000;
@@ -94,7 +95,6 @@ impl Draft {
 
     fn into_hit(self, workspace: &WorkspaceId, rank: usize, explain: bool) -> Hit {
         let citation = citation(workspace, &self.chunks);
-        let trail = common_trail(&self.chunks);
         let signals = explain.then(|| Signals {
             lexical_rank: self.best.lexical.map(|(rank, _)| rank),
             lexical_score: self.best.lexical.map(|(_, score)| score),
@@ -106,20 +106,21 @@ impl Draft {
             score: self.best.score,
             text: citation.quote.clone(),
             title: self.chunks[0].file.title.clone(),
-            trail,
             header: self.chunks[0].place.header.clone(),
             citation,
+            cells: cells(&self.chunks),
             also_at: self.also_at,
             signals,
         }
     }
 }
 
-/// Whether `second` stands right after `first` in the same bytes of the same file, on the same page.
+/// Whether `second` stands right after `first` in the same bytes of the same file, on the same page and sheet.
 fn follows(first: &ChunkRecord, second: &ChunkRecord) -> bool {
     first.file.path == second.file.path
         && first.file.content_hash == second.file.content_hash
         && first.place.page == second.place.page
+        && first.place.cells.is_beside(&second.place.cells)
         && second.place.ordinal == first.place.ordinal + 1
         && first.place.span.end + second.gap.len() == second.place.span.start
 }
@@ -133,6 +134,14 @@ fn common_trail(chunks: &[ChunkRecord]) -> Vec<String> {
     trail
 }
 
+/// The cells that adjacent chunks go through.
+fn cells(chunks: &[ChunkRecord]) -> Cells {
+    let start = chunks[0].place.span.start;
+    chunks
+        .iter()
+        .fold(Cells::default(), |cells, chunk| cells.followed_by(&chunk.place.cells, chunk.place.span.start - start))
+}
+
 /// The citation of adjacent chunks, which are never none.
 #[must_use]
 pub fn citation(workspace: &WorkspaceId, chunks: &[ChunkRecord]) -> Citation {
@@ -143,14 +152,17 @@ pub fn citation(workspace: &WorkspaceId, chunks: &[ChunkRecord]) -> Citation {
         quote.push_str(&chunk.words);
     }
     let lines = first.place.lines.zip(last.place.lines);
+    let is_slide = first.place.page_unit == PageUnit::Slide;
     Citation {
         workspace: workspace.clone(),
         path: first.file.path.clone(),
         content_hash: first.file.content_hash,
         revision: first.file.revision,
-        page: first.place.page,
+        page: first.place.page.filter(|_| !is_slide),
+        slide: first.place.page.filter(|_| is_slide),
         lines: lines.map(|(first, last)| LineRange { start: first.start, end: last.end }),
-        cell: None,
+        cell: cells(chunks).name(Span::new(0, quote.len())),
+        trail: common_trail(chunks),
         span: Span::new(first.place.span.start, last.place.span.end),
         quote,
     }

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::SearchError;
 use crate::extract::Format;
 use crate::index::{Filter, LexicalQuery};
-use crate::workspace::{Citation, FileCounts, Revision};
+use crate::workspace::{Cells, Citation, FileCounts, Revision};
 
 /// Longer queries are refused, in bytes.
 pub const MAX_QUERY_BYTES: usize = 32 * 1024;
@@ -150,14 +150,14 @@ pub struct Hit {
     /// The document's title.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// Headings or definitions above the passage, outermost first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub trail: Vec<String>,
     /// The header of the table whose rows the passage holds, where it does not itself begin with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header: Option<String>,
-    /// Where it stands.
+    /// Where it stands, and under what.
     pub citation: Citation,
+    /// The cells that the passage goes through, so that a part of it can be cited by its own.
+    #[serde(skip)]
+    pub cells: Cells,
     /// Where words of the passage stand as well: each place with its own quote, which may be a part of the passage.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also_at: Vec<Citation>,

@@ -58,6 +58,12 @@ impl Cells {
         Self(cells)
     }
 
+    /// Whether both may be named together; also where one has no cells.
+    #[must_use]
+    pub fn is_beside(&self, next: &Self) -> bool {
+        self.0.last().zip(next.0.first()).is_none_or(|((_, last), (_, first))| last.is_beside(first))
+    }
+
     /// Whether there are none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

@@ -20,12 +20,18 @@ pub struct Citation {
     /// The page, counted from 1, where the format has pages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<u32>,
+    /// The slide, counted from 1, where the file is a presentation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slide: Option<u32>,
     /// The lines of the file, where the document's text is the file's own text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lines: Option<LineRange>,
-    /// The cell or cell range, where the format has cells.
+    /// The cells, where the format has them: `Latency!B3:E9` for rows of a sheet, `cell 3` or `cells 3-5` of a notebook.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cell: Option<String>,
+    /// Headings or enclosing definitions (functions, keys) above the quote, outermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trail: Vec<String>,
     /// The byte range of the quote in the document's text.
     pub span: Span,
     /// The words at the span, verbatim.

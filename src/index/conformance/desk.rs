@@ -108,15 +108,7 @@ pub(crate) fn file(path: &str, revision: u64, paragraphs: &[&str]) -> (RelPath, 
     let mut start = 0;
     let mut chunks = Vec::new();
     for (ordinal, words) in (0..).zip(paragraphs) {
-        let place = ChunkPlace {
-            ordinal,
-            span: Span::new(start, start + words.len()),
-            page: None,
-            lines: None,
-            trail: Vec::new(),
-            header: None,
-            context: String::new(),
-        };
+        let place = ChunkPlace { ordinal, span: Span::new(start, start + words.len()), ..ChunkPlace::default() };
         let gap = if ordinal == 0 { String::new() } else { "\n\n".to_owned() };
         chunks.push(ChunkRecord {
             file: Arc::clone(&facts),

@@ -8,8 +8,9 @@ use tantivy::schema::{FAST, Field, IndexRecordOption, STORED, STRING, Schema, Te
 use tantivy::{DocId, TantivyDocument};
 
 use super::segment::Columns;
+use crate::extract::PageUnit;
 use crate::index::{ChunkPlace, ChunkRecord, FileFacts, IndexError, VectorKey};
-use crate::workspace::{ContentHash, LineRange, RelPath, Revision, Span};
+use crate::workspace::{Cells, ContentHash, LineRange, RelPath, Revision, Span};
 
 /// The name under which the stemmed analysis is registered.
 pub(super) const STEMMED: &str = "pincite_stemmed";
@@ -54,20 +55,30 @@ struct Stored(
     Option<String>,
     String,
     Option<String>,
+    // Indexes before format version 6 have neither.
+    #[serde(default, skip_serializing_if = "Option::is_none")] Option<PageUnit>,
+    #[serde(default, skip_serializing_if = "Option::is_none")] Option<Cells>,
 );
 
 impl Stored {
     fn of(chunk: &ChunkRecord) -> Self {
-        let ChunkPlace { ordinal, span, page, lines, trail, header, context } = chunk.place.clone();
+        let ChunkPlace { ordinal, span, page, page_unit, cells, lines, trail, header, context } = chunk.place.clone();
         let numbers = (ordinal, span.start, span.end, page, lines.map(|lines| (lines.start, lines.end)));
-        Self(numbers, trail, header, context, chunk.file.title.clone())
+        // Lists have no names: what comes after one that is left out is left out.
+        let unit = (page_unit != PageUnit::default() || !cells.is_empty()).then_some(page_unit);
+        let cells = (!cells.is_empty()).then_some(cells);
+        Self(numbers, trail, header, context, chunk.file.title.clone(), unit, cells)
     }
 
     /// The place, and the document's title.
     fn parts(self) -> (ChunkPlace, Option<String>) {
-        let Self((ordinal, start, end, page, lines), trail, header, context, title) = self;
+        let Self((ordinal, start, end, page, lines), trail, header, context, title, page_unit, cells) = self;
+        let (page_unit, cells) = (page_unit.unwrap_or_default(), cells.unwrap_or_default());
         let lines = lines.map(|(start, end)| LineRange { start, end });
-        (ChunkPlace { ordinal, span: Span::new(start, end), page, lines, trail, header, context }, title)
+        (
+            ChunkPlace { ordinal, span: Span::new(start, end), page, page_unit, cells, lines, trail, header, context },
+            title,
+        )
     }
 }
 

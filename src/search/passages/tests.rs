@@ -46,15 +46,7 @@ fn build(number: usize, file: &File) -> (String, Vec<ChunkRecord>) {
         text.push_str(gap);
         let span = Span::new(text.len(), text.len() + words.len());
         text.push_str(&words);
-        let place = ChunkPlace {
-            ordinal,
-            span,
-            page: Some(*page),
-            lines: None,
-            trail: Vec::new(),
-            header: None,
-            context: String::new(),
-        };
+        let place = ChunkPlace { ordinal, span, page: Some(*page), ..ChunkPlace::default() };
         let gap = if gap.len() > 3 { String::new() } else { gap.to_owned() };
         chunks.push(ChunkRecord { file: Arc::clone(&facts), place, words, gap, key: VectorKey(0) });
     }
