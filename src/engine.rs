@@ -45,7 +45,7 @@ pub use self::read::FileText;
 pub use self::rebuild::{RebuildStatus, ReindexReport};
 use self::runner::Bell;
 pub use self::runner::Runner;
-pub use self::status::{ModelStatus, StatusReport};
+pub use self::status::{ModelStatus, ReasonGroup, StatusReport};
 pub use self::workspaces::{WorkspaceList, WorkspaceSummary};
 pub use self::write::{Precondition, Upload, WriteReply};
 use crate::config::{Config, Extraction};
@@ -54,7 +54,7 @@ use crate::extract::child::{self, Children, Limits};
 use crate::extract::{Extractor, InProcess};
 use crate::index::embedded::EmbeddedIndex;
 use crate::search;
-use crate::workspace::{Change, FileEntry, Revision, Store, WorkspaceId};
+use crate::workspace::{Change, FileEntry, RelPath, Revision, Store, WorkspaceId};
 
 /// How a data folder is opened.
 pub struct OpenOptions {
@@ -177,9 +177,12 @@ impl Engine {
         let filters = search::Filters { path: glob.map(str::to_owned).into_iter().collect(), ..Default::default() };
         let filter = filters.compile()?;
         let mut files = self.store.files(id)?;
-        files.retain(|file| filter.admits_path(file.path.as_str()) && !view.deleting.contains(&file.path));
+        fn on_disk(file: &FileEntry) -> &RelPath {
+            file.container.as_ref().unwrap_or(&file.path)
+        }
+        files.retain(|file| filter.admits_path(file.path.as_str()) && !view.deleting.contains(on_disk(file)));
         // What is known of replaced content is as old as the content.
-        for file in files.iter_mut().filter(|file| view.superseded.contains(&file.path)) {
+        for file in files.iter_mut().filter(|file| view.superseded.contains(on_disk(file))) {
             (file.title, file.content_hash, file.num_chunks) = (None, None, 0);
         }
         Ok(files)

@@ -73,11 +73,12 @@ pub fn answer(
     let mut candidates = candidates(&request.question, evidence)?;
     if let Some(weakness) = weakness(&request.question, evidence, &candidates) {
         let files = &reply.coverage.files;
-        let unread = match files.pending + files.failed + files.unsupported {
+        let unread = match files.pending + files.failed + files.partial + files.unsupported {
             0 => String::new(),
-            unread => format!(", and {unread} could not be: the answer may be in them"),
+            unread => format!(", and {unread} could not be, or not all of them: the answer may be in them"),
         };
-        reply.reason = Some(format!("{weakness}; {} of {} files were searched{unread}", files.ready, files.files));
+        reply.reason =
+            Some(format!("{weakness}; {} of {} files were searched{unread}", files.ready + files.partial, files.files));
         return Ok(reply);
     }
     let chosen = choose(&mut candidates, request.max_sentences);

@@ -166,7 +166,7 @@ fn index(session: &Session, path: &Path, strict: bool) -> anyhow::Result<Done> {
     session.print(&counts, |out| text::index(out, &report, &status.coverage))?;
     if !session.json {
         let mut err = std::io::stderr();
-        for file in status.not_searchable.get("failed").into_iter().flatten() {
+        for file in status.not_ready.get("failed").into_iter().flatten().flat_map(|group| &group.files) {
             writeln!(err, "failed: {}: {}", file.path, file.reason.as_deref().unwrap_or("no reason"))?;
         }
         if let Some(holder) = &report.done_by {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::answer::{AskReply, Verdict, Verification};
 use crate::embed::ModelEntry;
-use crate::engine::{IndexReport, ReindexReport, StatusReport};
+use crate::engine::{IndexReport, ReasonGroup, ReindexReport, StatusReport};
 use crate::eval::Report;
 use crate::search::{Coverage, Hit, SearchReply};
 use crate::workspace::{Citation, Revision};
@@ -98,7 +98,7 @@ pub(super) fn ask(out: &mut dyn Write, reply: &AskReply) -> io::Result<()> {
 /// What a reply could see, in a line, and then what it could not.
 pub(super) fn coverage(out: &mut dyn Write, revision: Revision, coverage: &Coverage) -> io::Result<()> {
     let files = &coverage.files;
-    writeln!(out, "revision {revision}: {} of {} files searched", files.ready, files.files)?;
+    writeln!(out, "revision {revision}: {} of {} files searched", files.ready + files.partial, files.files)?;
     for note in &coverage.notes {
         writeln!(out, "note: {note}")?;
     }
@@ -120,8 +120,8 @@ pub(super) fn index(out: &mut dyn Write, report: &IndexReport, coverage: &Covera
     let files = &coverage.files;
     writeln!(
         out,
-        "{} ready, {} empty, {} unsupported, {} failed, {} pending",
-        files.ready, files.empty, files.unsupported, files.failed, files.pending
+        "{} ready, {} partial, {} empty, {} unsupported, {} failed, {} pending",
+        files.ready, files.partial, files.empty, files.unsupported, files.failed, files.pending
     )?;
     for problem in &scan.problems {
         writeln!(out, "passed over: {problem}")?;
@@ -150,16 +150,21 @@ pub(super) fn status(out: &mut dyn Write, report: &StatusReport) -> io::Result<(
         None => writeln!(out, "model {}: runs", report.model.name)?,
         Some(reason) => writeln!(out, "model {}: does not run: {reason}", report.model.name)?,
     }
-    for (state, files) in &report.not_searchable {
-        writeln!(out, "{state}: {}", files.len())?;
-        for file in files.iter().take(MAX_LISTED) {
-            match &file.reason {
-                Some(reason) => writeln!(out, "  {}: {reason}", file.path)?,
-                None => writeln!(out, "  {}", file.path)?,
+    for (state, groups) in &report.not_ready {
+        writeln!(out, "{state}: {}", groups.iter().map(|group| group.files.len()).sum::<usize>())?;
+        for ReasonGroup { reason, files } in groups {
+            match (&reason, &files[..]) {
+                (Some(reason), [file]) => writeln!(out, "  {}: {reason}", file.path)?,
+                (Some(reason), _) => writeln!(out, "  {reason}: {} files", files.len())?,
+                (None, _) => {}
             }
-        }
-        if files.len() > MAX_LISTED {
-            writeln!(out, "  … {} more; all are in `pincite status --json`", files.len() - MAX_LISTED)?;
+            let listed = if reason.is_some() && files.len() == 1 { &[] } else { &files[..files.len().min(MAX_LISTED)] };
+            for file in listed {
+                writeln!(out, "    {}", file.path)?;
+            }
+            if files.len() > MAX_LISTED {
+                writeln!(out, "    … {} more; all are in `pincite status --json`", files.len() - MAX_LISTED)?;
+            }
         }
     }
     Ok(())

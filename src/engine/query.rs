@@ -173,7 +173,9 @@ impl Engine {
                 // Another index has taken over, and the files of the former one may be gone.
                 Err(_) if self.store.workspace(id)?.epoch != view.epoch => continue,
                 // A workspace of which nothing was read yet, or nothing is to be found any more, is empty, not broken.
-                Err(EngineError::Index(IndexError::Missing)) if view.counts.ready == 0 || !view.intelligence => {
+                Err(EngineError::Index(IndexError::Missing))
+                    if view.counts.ready + view.counts.partial == 0 || !view.intelligence =>
+                {
                     (None, None)
                 }
                 Err(error) => return Err(error),
@@ -215,7 +217,7 @@ impl Engine {
         if !state.view.intelligence {
             notes.push("the workspace's intelligence is off: files are listed, and nothing is found".to_owned());
         }
-        let FileCounts { pending, failed, unsupported, .. } = state.view.counts;
+        let FileCounts { pending, failed, partial, unsupported, .. } = state.view.counts;
         let mut note = |num_files: u64, one: &str, more: &str| match num_files {
             0 => {}
             1 => notes.push(format!("1 file {one}")),
@@ -223,6 +225,7 @@ impl Engine {
         };
         note(pending, "has a change that is not searchable yet", "have changes that are not searchable yet");
         note(failed, "could not be read", "could not be read");
+        note(partial, "could be read in part only", "could be read in part only");
         note(unsupported, "is of a type that is not read", "are of types that are not read");
         Ok(Coverage { files: state.view.counts, embedded_fraction, notes })
     }

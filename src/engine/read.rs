@@ -98,14 +98,24 @@ impl Engine {
 
     fn document(&self, id: &WorkspaceId, path: &RelPath) -> Result<(FileContent, Document), EngineError> {
         let row = self.store.workspace(id)?;
+        let container = self.store.container(id, path)?;
+        let on_disk = container.as_ref().unwrap_or(path);
         // A file that is not listed, or is no more, has nothing to show, also where there is one on disk.
-        if self.store.file(id, path)?.is_none() || self.view(id)?.deleting.contains(path) {
+        if self.store.file(id, path)?.is_none() || self.view(id)?.deleting.contains(on_disk) {
             return Err(ReadError::Gone.into());
         }
         let root = row.root.ok_or_else(|| EngineError::NoRoot { id: id.clone() })?;
-        let mut content = ingest::read_file(&root, path, self.config.max_file_bytes)?;
+        let mut content = ingest::read_file(&root, on_disk, self.config.max_file_bytes)?;
         let bytes = std::mem::take(&mut content.bytes);
-        match self.extractor.extract(bytes, path.file_name()) {
+        let mut outcome = self.extractor.extract(bytes, on_disk.file_name());
+        if let (Some(container), Ok(document)) = (&container, &mut outcome) {
+            let inside = path.as_str().strip_prefix(container.as_str()).unwrap_or_default().trim_start_matches('/');
+            let member = document.members.iter().position(|member| member.path == inside);
+            let member = document.members.swap_remove(member.ok_or(ReadError::Gone)?);
+            content.content_hash = member.content_hash.unwrap_or(content.content_hash);
+            outcome = member.outcome;
+        }
+        match outcome {
             Ok(document) => Ok((content, document)),
             Err(error @ ExtractError::Unavailable { .. }) => Err(error.into()),
             Err(error) => Err(EngineError::NoText { path: path.to_string(), reason: error.to_string() }),

@@ -14,10 +14,10 @@ impl Engine {
     pub(super) fn reconcile(&self, id: &WorkspaceId, index: &EmbeddedIndex) -> Result<(), EngineError> {
         let mut unknown = index.paths()?;
         let mut missing: Vec<RelPath> = Vec::new();
-        for (path, num_chunks) in self.store.chunk_counts(id)? {
+        for (path, num_chunks, on_disk) in self.store.chunk_counts(id)? {
             match (num_chunks, unknown.contains(path.as_str())) {
                 (Some(0), true) => {}
-                (Some(1..), false) => missing.push(path),
+                (Some(1..), false) => missing.push(on_disk),
                 (_, true) => drop(unknown.remove(path.as_str())),
                 (_, false) => {}
             }
@@ -28,6 +28,7 @@ impl Engine {
             let nameless = |_| IndexError::Unusable { reason: "it holds a file that can have no such path".to_owned() };
             index.apply(&Batch { removed: removed.map_err(nameless)?, ..Batch::default() })?;
         }
+        missing.dedup();
         if !missing.is_empty() {
             tracing::warn!(workspace = %id, num_files = missing.len(), "the index lacks files, which are read again");
             self.store.forget_contents_of(id, &missing)?;

@@ -34,8 +34,18 @@ pub struct StatusReport {
     /// How far the index is that is being built beside the one that serves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebuild: Option<RebuildStatus>,
-    /// Files that cannot be found, by state.
-    pub not_searchable: BTreeMap<String, Vec<FileEntry>>,
+    /// Files that cannot be found, or not all of them, by state and reason.
+    pub not_ready: BTreeMap<String, Vec<ReasonGroup>>,
+}
+
+/// Files that are in their state for the same reason.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct ReasonGroup {
+    /// The reason, for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The files, by path.
+    pub files: Vec<FileEntry>,
 }
 
 /// The embedding model as it stands.
@@ -63,12 +73,6 @@ impl Engine {
             Some(snapshot) => snapshot.counts()?,
             None => crate::index::Counts::default(),
         };
-        let mut not_searchable: BTreeMap<String, Vec<FileEntry>> = BTreeMap::new();
-        for file in self.files(id, None)? {
-            if file.state != FileState::Ready {
-                not_searchable.entry(file.state.name().to_owned()).or_default().push(file);
-            }
-        }
         Ok(StatusReport {
             workspace: id.clone(),
             root: row.root.map(|root| root.display().to_string()),
@@ -79,7 +83,7 @@ impl Engine {
             model: self.model_status()?,
             read_only: !self.is_writer(),
             rebuild: self.rebuild_status(id)?,
-            not_searchable,
+            not_ready: by_state_and_reason(self.files(id, None)?),
         })
     }
 
@@ -95,4 +99,20 @@ impl Engine {
         });
         Ok(ModelStatus { name: model.entry.name.clone(), runs: reason.is_none(), reason })
     }
+}
+
+/// Files that are not ready, by state; in a state the reasons of most files first.
+fn by_state_and_reason(files: Vec<FileEntry>) -> BTreeMap<String, Vec<ReasonGroup>> {
+    let mut grouped: BTreeMap<String, BTreeMap<Option<String>, Vec<FileEntry>>> = BTreeMap::new();
+    for file in files.into_iter().filter(|file| file.state != FileState::Ready) {
+        let reasons = grouped.entry(file.state.name().to_owned()).or_default();
+        reasons.entry(file.reason.clone()).or_default().push(file);
+    }
+    let in_order = |reasons: BTreeMap<Option<String>, Vec<FileEntry>>| {
+        let groups = reasons.into_iter().map(|(reason, files)| ReasonGroup { reason, files });
+        let mut groups: Vec<ReasonGroup> = groups.collect();
+        groups.sort_by_key(|group| std::cmp::Reverse(group.files.len()));
+        groups
+    };
+    grouped.into_iter().map(|(state, reasons)| (state, in_order(reasons))).collect()
 }

@@ -44,6 +44,7 @@ suite![
     a_filter_applies_inside_both_legs,
     a_selective_filter_still_finds_the_last_match,
     a_hidden_path_is_in_neither_leg,
+    what_is_inside_a_hidden_file_is_hidden_and_can_be_listed,
     a_chunk_without_a_vector_is_found_by_its_words,
     a_vector_that_came_first_becomes_live_with_its_chunk,
     a_vector_in_two_chunks_finds_both,
@@ -192,6 +193,18 @@ fn a_hidden_path_is_in_neither_leg(mut desk: Desk<impl Subject>) {
     let snapshot = desk.snapshot();
     assert_eq!(words_in(&*snapshot, "harbour", &filter, 9), ["b#0"]);
     assert_eq!(near_in(&*snapshot, "harbour wall", &filter, 9), ["b#0"]);
+}
+
+fn what_is_inside_a_hidden_file_is_hidden_and_can_be_listed(mut desk: Desk<impl Subject>) {
+    desk.put(1, &[("a.zip/b", &["harbour wall"]), ("a.zip/c/d", &["harbour"]), ("a.zip2", &["harbour light"])]);
+    desk.put(2, &[("a.zip/e", &["harbour gate"]), ("a.zip-f", &["tide"])]);
+    let filter = Filter { hidden: ["a.zip".parse().unwrap()].into(), ..Filter::default() };
+    let snapshot = desk.snapshot();
+    assert_eq!(words_in(&*snapshot, "harbour", &filter, 9), ["a.zip2#0"]);
+    let below = |path: &str| snapshot.below(&path.parse().unwrap()).unwrap();
+    let paths = |paths: &[&str]| paths.iter().map(|path| path.parse().unwrap()).collect();
+    assert_eq!(below("a.zip"), paths(&["a.zip/b", "a.zip/c/d", "a.zip/e"]));
+    assert_eq!((below("a.zip2"), below("a")), (paths(&[]), paths(&[])));
 }
 
 fn a_chunk_without_a_vector_is_found_by_its_words(mut desk: Desk<impl Subject>) {

@@ -19,7 +19,7 @@ pub struct Filter {
     pub modified_from_ms: Option<i64>,
     /// Modified before this time, in milliseconds since 1970.
     pub modified_until_ms: Option<i64>,
-    /// Paths that are deleted in the log but not yet in the index.
+    /// Files that are deleted or replaced in the log but not yet in the index, and with each the files inside it.
     pub hidden: BTreeSet<RelPath>,
 }
 
@@ -53,7 +53,12 @@ impl Filter {
     /// Whether a path passes the conditions on paths.
     #[must_use]
     pub fn admits_path(&self, path: &str) -> bool {
-        self.paths.as_ref().is_none_or(|globs| globs.is_match(path)) && !self.hidden.contains(path)
+        self.paths.as_ref().is_none_or(|globs| globs.is_match(path)) && !self.hides(path)
+    }
+
+    fn hides(&self, path: &str) -> bool {
+        let above = path.match_indices('/').map(|(end, _)| &path[..end]);
+        !self.hidden.is_empty() && above.chain([path]).any(|path| self.hidden.contains(path))
     }
 
     /// Whether a format passes.

@@ -16,6 +16,7 @@ pub mod embedded;
 mod filter;
 pub mod ram;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -241,6 +242,12 @@ pub trait Snapshot: Send + Sync {
     /// # Errors
     /// When the files on disk are damaged.
     fn file(&self, path: &RelPath) -> Result<Vec<ChunkRecord>, IndexError>;
+
+    /// Files whose path begins with `path` and a `/`, in their order; also some that have no chunk any more.
+    ///
+    /// # Errors
+    /// When the files on disk are damaged.
+    fn below(&self, path: &RelPath) -> Result<BTreeSet<RelPath>, IndexError>;
 
     /// Up to `limit` chunks that have no vector yet, newest file first, each key once.
     ///

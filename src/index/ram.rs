@@ -223,6 +223,11 @@ impl Snapshot for RamSnapshot {
         Ok(chunks.map(|chunk| ChunkRecord::clone(chunk)).collect())
     }
 
+    fn below(&self, path: &RelPath) -> Result<BTreeSet<RelPath>, IndexError> {
+        let prefix = format!("{path}/");
+        Ok(self.state.files.keys().filter(|path| path.as_str().starts_with(&prefix)).cloned().collect())
+    }
+
     fn unembedded(&self, limit: usize) -> Result<Vec<(VectorKey, String)>, IndexError> {
         let mut waiting: Vec<&Arc<ChunkRecord>> =
             self.chunks.iter().filter(|chunk| !self.state.vectors.contains_key(&chunk.key)).collect();

@@ -7,8 +7,9 @@
 use rayon::prelude::*;
 
 use super::IngestError;
+use super::prepare::{NEVER, Prepared, read_in, unreadable};
 use super::read::{ReadError, read_file};
-use super::worker::{BatchLimits, Line, NEVER, Prepared, files_within, read_in, unreadable};
+use super::worker::{BatchLimits, Line, files_within};
 use crate::failpoint;
 use crate::index::Batch;
 use crate::workspace::{Change, ChangeKind, FileEntry, Fingerprint, Observation, Outcome, Priority, RelPath, Revision};
@@ -56,17 +57,20 @@ impl Rebuild {
 
 fn build(line: &Line<'_>, obsolete: Vec<RelPath>, files: &[FileEntry]) -> Result<(), IngestError> {
     let built: Vec<Built> = files.par_iter().map(|file| build_file(line, file)).collect::<Result<_, _>>()?;
-    let mut outcomes: Vec<Outcome> = obsolete.iter().cloned().map(Outcome::Gone).collect();
-    let mut batch = Batch { removed: obsolete, ..Batch::default() };
+    let snapshot = line.index.snapshot()?;
+    let (mut batch, mut outcomes) = (Batch::default(), Vec::new());
+    for path in obsolete {
+        outcomes.push(Prepared::Gone(path).into_batch(line, &*snapshot, &mut batch)?);
+    }
     let mut changed = Vec::new();
     for file in built {
         match file {
             Built::Changed(observation) => changed.push(observation),
-            Built::Prepared(prepared) => outcomes.push(Prepared::into(*prepared, &mut batch)),
+            Built::Prepared(prepared) => outcomes.push(prepared.into_batch(line, &*snapshot, &mut batch)?),
         }
     }
     let revision = |outcome: &Outcome| match outcome {
-        Outcome::File(entry, _) => entry.revision,
+        Outcome::File(entry, ..) => entry.revision,
         Outcome::Gone(_) => Revision::default(),
     };
     batch.revision = outcomes.iter().map(revision).max().unwrap_or_default();

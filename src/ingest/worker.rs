@@ -1,23 +1,18 @@
 //! The worker: pending changes of one workspace, through extraction and chunks into the index, and then the vectors.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use jiff::Timestamp;
 use rayon::prelude::*;
 
+use super::IngestError;
+use super::prepare::{Prepared, entry, prepare};
 use super::progress::{Progress, Stage};
-use super::read::{FileContent, fingerprint as fingerprint_of, read_file};
-use super::{IngestError, ReadError};
-use crate::chunk::{TokenCounter, chunk, plain};
+use crate::chunk::TokenCounter;
 use crate::embed::{EmbedError, Embedder};
-use crate::extract::{Document, ExtractError, Extractor};
+use crate::extract::Extractor;
 use crate::failpoint;
-use crate::index::{Batch, ChunkPlace, ChunkRecord, FileFacts, Index, VectorKey};
-use crate::workspace::{
-    Change, ChangeKind, ContentHash, FileEntry, FileState, Fingerprint, Known, Outcome, Priority, RelPath, Store,
-    WorkspaceId,
-};
+use crate::index::{Batch, Index, VectorKey};
+use crate::workspace::{Change, ChangeKind, FileState, Members, Outcome, Priority, RelPath, Store, WorkspaceId};
 
 /// How much is brought in at once: what becomes visible together, and what is held in memory at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +32,6 @@ impl BatchLimits {
     const INTERACTIVE: Self = Self { max_files: 64, max_bytes: 4 * 1024 * 1024 };
 }
 
-/// White space of more bytes than this is not kept between two chunks.
-const MAX_GAP_BYTES: usize = 64;
 /// Chunks that are embedded between two looks at what is newest.
 pub const EMBED_BATCH: usize = 512;
 
@@ -168,7 +161,7 @@ pub fn list_some(store: &Store, workspace: &WorkspaceId, epoch: i64, root: &Path
     let outcome = |change: &Change| match super::write::fingerprint_of(root, &change.path) {
         Some(seen) if change.kind != ChangeKind::Deleted => {
             let reason = "the workspace's intelligence is off".to_owned();
-            Outcome::File(entry(change, &seen, FileState::Listed, Some(reason)), seen.into())
+            Outcome::File(entry(change, &seen, FileState::Listed, Some(reason)), seen.into(), Members::Are(Vec::new()))
         }
         _ => Outcome::Gone(change.path.clone()),
     };
@@ -222,9 +215,6 @@ pub fn embed(index: &dyn Index, embedder: &dyn Embedder, waiting: &[(VectorKey, 
     Ok(index.add_vectors(&vectors)?)
 }
 
-/// No file has this fingerprint, so the next scan takes the file up again.
-pub(super) const NEVER: Fingerprint = Fingerprint { size: 0, modified_ns: i64::MIN };
-
 /// How many files from the front stay within `max_bytes`; at least one where there is one.
 pub(super) fn files_within(sizes: &[u64], max_bytes: u64) -> usize {
     let mut sum = 0_u64;
@@ -235,57 +225,27 @@ pub(super) fn files_within(sizes: &[u64], max_bytes: u64) -> usize {
     within.count().max(1).min(sizes.len())
 }
 
-/// What became of one change.
-pub(super) enum Prepared {
-    /// New content, with its chunks.
-    Indexed(FileEntry, Known, Vec<ChunkRecord>),
-    /// What was already indexed; only the fingerprint is new.
-    Unchanged(FileEntry, Known),
-    /// No text to index, for the reason in the entry.
-    Textless(FileEntry, Known),
-    /// No file.
-    Gone(RelPath),
-}
-
-impl Prepared {
-    /// Puts what the index is to do into its batch.
-    pub(super) fn into(self, batch: &mut Batch) -> Outcome {
-        match self {
-            Self::Indexed(entry, fingerprint, chunks) => {
-                batch.replaced.push((entry.path.clone(), chunks));
-                Outcome::File(entry, fingerprint)
-            }
-            Self::Unchanged(entry, fingerprint) => Outcome::File(entry, fingerprint),
-            Self::Textless(entry, fingerprint) => {
-                batch.removed.push(entry.path.clone());
-                Outcome::File(entry, fingerprint)
-            }
-            Self::Gone(path) => {
-                batch.removed.push(path.clone());
-                Outcome::Gone(path)
-            }
-        }
-    }
-}
-
 fn index_batch(line: &Line<'_>, changes: &[Change], report: &mut LineReport) -> Result<(), IngestError> {
     let Some(through) = changes.iter().map(|change| change.revision).max() else { return Ok(()) };
     let prepared: Vec<Prepared> = changes.par_iter().map(|change| prepare(line, change)).collect::<Result<_, _>>()?;
 
+    let snapshot = line.index.snapshot()?;
     let mut batch = Batch { revision: through, ..Batch::default() };
     let mut outcomes = Vec::with_capacity(prepared.len());
     for file in prepared {
         match &file {
-            Prepared::Indexed(_, _, chunks) => {
-                report.num_indexed += 1;
-                report.num_chunks += chunks.len();
+            Prepared::Read(_, _, chunks, members) => {
+                for chunks in members.iter().map(|(_, chunks)| chunks).chain([chunks]) {
+                    report.num_indexed += usize::from(!chunks.is_empty());
+                    report.num_chunks += chunks.len();
+                }
             }
             Prepared::Unchanged(..) => report.num_unchanged += 1,
             Prepared::Gone(_) => report.num_removed += 1,
-            Prepared::Textless(..) => {}
         }
-        outcomes.push(file.into(&mut batch));
+        outcomes.push(file.into_batch(line, &*snapshot, &mut batch)?);
     }
+    drop(snapshot);
     // The index first: a crash after this line repeats the batch, a crash after an early acknowledgement would lose it.
     failpoint::reach("line: about to commit");
     line.index.apply(&batch)?;
@@ -298,134 +258,4 @@ impl Line<'_> {
     fn size_of(&self, path: &RelPath) -> u64 {
         fs_err::symlink_metadata(path.under(self.root)).map_or(0, |metadata| metadata.len())
     }
-}
-
-fn prepare(line: &Line<'_>, change: &Change) -> Result<Prepared, IngestError> {
-    let path = &change.path;
-    // Also a file that is there: it may be ignored from now on, and if it is back, a later change says so.
-    if change.kind == ChangeKind::Deleted {
-        return Ok(Prepared::Gone(path.clone()));
-    }
-    let content = match read_file(line.root, path, line.max_file_bytes) {
-        Ok(content) => content,
-        Err(ReadError::Gone | ReadError::NotAFile { .. }) => return Ok(Prepared::Gone(path.clone())),
-        Err(error) => {
-            tracing::warn!(%path, %error, "a file cannot be read");
-            return Ok(unreadable(line, change, &error));
-        }
-    };
-    let fingerprint = content.fingerprint;
-    if let Some(known) = line.store.file(line.workspace, path)?
-        && known.content_hash == Some(content.content_hash)
-        && known.num_chunks > 0
-    {
-        let entry = FileEntry {
-            state: FileState::Ready,
-            size: fingerprint.size,
-            modified: timestamp(fingerprint.modified_ns),
-            ..known
-        };
-        return Ok(Prepared::Unchanged(entry, content.known()));
-    }
-    read_in(line, change, content)
-}
-
-/// What becomes of a file that cannot be read; the next scan takes it up again.
-pub(super) fn unreadable(line: &Line<'_>, change: &Change, error: &ReadError) -> Prepared {
-    let seen = fs_err::symlink_metadata(change.path.under(line.root)).map(|metadata| fingerprint_of(&metadata));
-    let entry = entry(change, &seen.unwrap_or(NEVER), FileState::Failed, Some(error.reason()));
-    Prepared::Textless(entry, NEVER.into())
-}
-
-pub(super) fn read_in(line: &Line<'_>, change: &Change, content: FileContent) -> Result<Prepared, IngestError> {
-    let path = &change.path;
-    let known = content.known();
-    let FileContent { bytes, content_hash, fingerprint, .. } = content;
-    let textless = |state, reason: Option<String>| {
-        let mut entry = entry(change, &fingerprint, state, reason);
-        entry.content_hash = Some(content_hash);
-        Ok(Prepared::Textless(entry, known))
-    };
-    let document = match line.extractor.extract(bytes, path.file_name()) {
-        Ok(document) => document,
-        Err(ExtractError::Unsupported { type_name }) => {
-            return textless(FileState::Unsupported, Some(format!("{type_name} files are not read")));
-        }
-        Err(ExtractError::Failed { reason }) => {
-            tracing::warn!(%path, %reason, "extraction failed");
-            return textless(FileState::Failed, Some(reason));
-        }
-        Err(error @ ExtractError::Unavailable { .. }) => return Err(error.into()),
-    };
-    let chunks = records(line, change, content_hash, fingerprint, &document);
-    if chunks.is_empty() {
-        return textless(FileState::Empty, Some("the file holds no text".to_owned()));
-    }
-    let mut entry = entry(change, &fingerprint, FileState::Ready, None);
-    entry.format = Some(document.format.name().to_owned());
-    entry.title = document.title;
-    entry.content_hash = Some(content_hash);
-    entry.num_chunks = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
-    Ok(Prepared::Indexed(entry, known, chunks))
-}
-
-fn records(
-    line: &Line<'_>,
-    change: &Change,
-    content_hash: ContentHash,
-    fingerprint: Fingerprint,
-    document: &Document,
-) -> Vec<ChunkRecord> {
-    let file = Arc::new(FileFacts {
-        path: change.path.clone(),
-        content_hash,
-        revision: change.revision,
-        format: document.format,
-        modified_ms: fingerprint.modified_ns.div_euclid(1_000_000),
-        title: document.title.clone(),
-    });
-    let mut end_before = 0;
-    chunk(document, line.tokens)
-        .into_iter()
-        .map(|chunk| {
-            let words = &document.text[chunk.span.range()];
-            // Words that stand far apart are not put together again, so a wide gap need not be kept.
-            let gap = &document.text[end_before..chunk.span.start];
-            let gap = if gap.len() <= MAX_GAP_BYTES { gap.to_owned() } else { String::new() };
-            end_before = chunk.span.end;
-            let key = VectorKey::of(line.model_id, &chunk.embedding_text);
-            let context = chunk.embedding_text.strip_suffix(&*plain(words)).unwrap_or_default().to_owned();
-            let place = ChunkPlace {
-                ordinal: chunk.ordinal,
-                span: chunk.span,
-                page: chunk.page,
-                page_unit: document.page_unit,
-                cells: chunk.cells,
-                lines: chunk.lines,
-                trail: chunk.trail.to_vec(),
-                header: chunk.header.map(|header| header.to_string()),
-                context,
-            };
-            ChunkRecord { file: Arc::clone(&file), place, words: words.to_owned(), gap, key }
-        })
-        .collect()
-}
-
-fn entry(change: &Change, fingerprint: &Fingerprint, state: FileState, reason: Option<String>) -> FileEntry {
-    FileEntry {
-        path: change.path.clone(),
-        state,
-        reason,
-        format: None,
-        title: None,
-        size: fingerprint.size,
-        modified: timestamp(fingerprint.modified_ns),
-        content_hash: None,
-        revision: change.revision,
-        num_chunks: 0,
-    }
-}
-
-fn timestamp(modified_ns: i64) -> Timestamp {
-    Timestamp::from_nanosecond(i128::from(modified_ns)).unwrap_or(Timestamp::UNIX_EPOCH)
 }

@@ -13,6 +13,8 @@ use super::{ContentHash, RelPath, Revision};
 pub enum FileState {
     /// Its text is searchable.
     Ready,
+    /// What could be read of it is searchable, and the reason why that is not all is beside it.
+    Partial,
     /// A change of it is in the log and not yet in the index.
     Pending,
     /// It was read and holds no text.
@@ -31,6 +33,7 @@ impl FileState {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ready => "ready",
+            Self::Partial => "partial",
             Self::Pending => "pending",
             Self::Empty => "empty",
             Self::Unsupported => "unsupported",
@@ -40,7 +43,7 @@ impl FileState {
     }
 
     pub(super) fn from_name(name: &str) -> Option<Self> {
-        [Self::Ready, Self::Pending, Self::Empty, Self::Unsupported, Self::Failed, Self::Listed]
+        [Self::Ready, Self::Partial, Self::Pending, Self::Empty, Self::Unsupported, Self::Failed, Self::Listed]
             .into_iter()
             .find(|state| state.name() == name)
     }
@@ -75,6 +78,9 @@ pub struct FileEntry {
     pub revision: Revision,
     /// Chunks in the index.
     pub num_chunks: u32,
+    /// The file on disk that holds it, where it is inside one: an attachment of a message, a file of an archive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<RelPath>,
 }
 
 /// What happened to a file.
@@ -141,8 +147,11 @@ pub struct Change {
 pub struct FileCounts {
     /// All files that were seen.
     pub files: u64,
-    /// Searchable.
+    /// Searchable, the whole of each.
     pub ready: u64,
+    /// Searchable in part, each with the reason why not all of it.
+    #[serde(default)]
+    pub partial: u64,
     /// Changed and not yet in the index.
     pub pending: u64,
     /// Not readable, each with a reason.

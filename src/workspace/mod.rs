@@ -23,7 +23,9 @@ pub use file::{Change, ChangeKind, FileCounts, FileEntry, FileState, Priority};
 pub use id::{ContentHash, Revision, WorkspaceId};
 pub use path::RelPath;
 pub use span::{LineRange, LineStarts, Span};
-pub use store::{Fingerprint, Known, LoggedEvent, Observation, Outcome, Racy, Store, StoreError, WorkspaceRow};
+pub use store::{
+    Fingerprint, Known, LoggedEvent, Members, Observation, Outcome, Racy, Store, StoreError, WorkspaceRow,
+};
 
 use crate::error::Advice;
 

@@ -261,9 +261,10 @@ fn one_bad_file_hurts_only_itself() {
     }
     assert!(coverage["ready"].as_u64().unwrap() > 50);
     let status = pincite.run(&["status", "--json"]).json();
-    for files in status["not_searchable"].as_object().unwrap().values() {
-        for file in files.as_array().unwrap() {
-            assert!(!file["reason"].as_str().unwrap().is_empty(), "{file:#}");
+    for groups in status["not_ready"].as_object().unwrap().values() {
+        for group in groups.as_array().unwrap() {
+            assert!(!group["reason"].as_str().unwrap().is_empty(), "{group:#}");
+            assert!(group["files"].as_array().unwrap().iter().all(|file| file["reason"] == group["reason"]));
         }
     }
     let strict = pincite.run(&["index", folder.path().to_str().unwrap(), "--strict"]);

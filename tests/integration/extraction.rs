@@ -13,7 +13,7 @@ fn reason_beside_a_good_file(extraction: &str, large: &[u8]) -> String {
     let reply = pincite.run(&["search", "harbour", "--mode", "lexical", "--json"]).json();
     assert_eq!(reply["hits"].as_array().unwrap().len(), 1, "{reply}");
     let status = pincite.run(&["status", "--json"]).json();
-    let failed = &status["not_searchable"]["failed"][0];
+    let failed = &status["not_ready"]["failed"][0]["files"][0];
     assert_eq!(failed["path"], "large.txt", "{status}");
     failed["reason"].as_str().unwrap().to_owned()
 }

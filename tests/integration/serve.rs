@@ -158,7 +158,7 @@ async fn status_changes_and_workspaces_tell_what_there_is() {
     let rest = Rest::new();
     let status = rest.get("/v1/workspaces/default/status").await;
     assert_eq!((&status["workspace"], &status["model"]["runs"]), (&json!("default"), &json!(true)));
-    assert_eq!(status["not_searchable"]["failed"][0]["path"], "reports/pilot-week-2-scan.pdf");
+    assert_eq!(status["not_ready"]["failed"][0]["files"][0]["path"], "reports/pilot-week-2-scan.pdf");
 
     let changes = rest.get("/v1/workspaces/default/changes?limit=5").await;
     let revisions: Vec<_> = changes["changes"].as_array().unwrap().iter().map(|c| c["revision"].as_u64()).collect();

@@ -1,7 +1,7 @@
 //! One visible state of the embedded index, and the reads that a query makes of it.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rayon::prelude::*;
@@ -230,6 +230,20 @@ impl Snapshot for EmbeddedSnapshot {
         let mut chunks = self.load(&addresses)?;
         chunks.sort_unstable_by_key(|chunk| chunk.place.ordinal);
         Ok(chunks)
+    }
+
+    fn below(&self, path: &RelPath) -> Result<BTreeSet<RelPath>, IndexError> {
+        // `0` comes right after `/`.
+        let (first, last) = (format!("{path}/"), format!("{path}0"));
+        let mut found = BTreeSet::new();
+        for (reader, _) in self.state.segments() {
+            let index = reader.inverted_index(self.fields.path).map_err(tantivy)?;
+            let mut terms = index.terms().range().ge(&first).lt(&last).into_stream().map_err(super::io)?;
+            while terms.advance() {
+                found.extend(std::str::from_utf8(terms.key()).ok().and_then(|path| path.parse().ok()));
+            }
+        }
+        Ok(found)
     }
 
     fn unembedded(&self, limit: usize) -> Result<Vec<(VectorKey, String)>, IndexError> {

@@ -71,7 +71,7 @@ impl Store {
         Ok(())
     }
 
-    /// All files of a workspace by path.
+    /// All files of a workspace by path, those inside others among them.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -79,30 +79,44 @@ impl Store {
         let connection = self.reader();
         let mut statement = connection.prepare_cached(&format!("{SELECT_FILE} WHERE workspace = ?1 ORDER BY path"))?;
         let rows = statement.query_map([workspace.as_str()], file_row)?;
-        rows.map(|row| row.map_err(StoreError::from)).collect()
+        let mut files = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+        let members = super::members::all(&connection, workspace)?;
+        if !members.is_empty() {
+            files.extend(members);
+            files.sort_by(|one, other| one.path.cmp(&other.path));
+        }
+        Ok(files)
     }
 
-    /// One file, or `None` where the workspace has none of that path.
+    /// One file, also one inside another, or `None` where the workspace has none of that path.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn file(&self, workspace: &WorkspaceId, path: &RelPath) -> Result<Option<FileEntry>, StoreError> {
         let connection = self.reader();
         let mut statement = connection.prepare_cached(&format!("{SELECT_FILE} WHERE workspace = ?1 AND path = ?2"))?;
-        Ok(statement.query_row(params![workspace.as_str(), path.as_str()], file_row).optional()?)
+        match statement.query_row(params![workspace.as_str(), path.as_str()], file_row).optional()? {
+            Some(file) => Ok(Some(file)),
+            None => super::members::one(&connection, workspace, path),
+        }
     }
 
-    /// How many chunks each file of a workspace has in the index; `None` of files with a change that is pending, as then the
-    /// index may be ahead.
+    /// How many chunks each file of a workspace has in the index, and the file on disk that it is or is held by; `None` of files
+    /// with a change that is pending, as then the index may be ahead.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn chunk_counts(&self, workspace: &WorkspaceId) -> Result<Vec<(RelPath, Option<u32>)>, StoreError> {
+    pub fn chunk_counts(&self, workspace: &WorkspaceId) -> Result<Vec<(RelPath, Option<u32>, RelPath)>, StoreError> {
         let connection = self.reader();
         let mut statement = connection.prepare_cached(
-            "SELECT path, CASE state WHEN 'pending' THEN NULL ELSE num_chunks END FROM files WHERE workspace = ?1",
+            "SELECT path, CASE state WHEN 'pending' THEN NULL ELSE num_chunks END, path FROM files WHERE workspace = ?1
+             UNION ALL
+             SELECT members.path, CASE files.state WHEN 'pending' THEN NULL ELSE members.num_chunks END, container
+             FROM members JOIN files ON files.workspace = members.workspace AND files.path = container
+             WHERE members.workspace = ?1",
         )?;
-        let rows = statement.query_map([workspace.as_str()], |row| Ok((parsed(row, 0)?, row.get(1)?)))?;
+        let rows =
+            statement.query_map([workspace.as_str()], |row| Ok((parsed(row, 0)?, row.get(1)?, parsed(row, 2)?)))?;
         rows.map(|row| row.map_err(StoreError::from)).collect()
     }
 
@@ -112,8 +126,10 @@ impl Store {
     /// When the store cannot be read.
     pub fn counts(&self, workspace: &WorkspaceId) -> Result<FileCounts, StoreError> {
         let connection = self.reader();
-        let mut statement =
-            connection.prepare_cached("SELECT state, count(*) FROM files WHERE workspace = ?1 GROUP BY state")?;
+        let mut statement = connection.prepare_cached(
+            "SELECT state, count(*) FROM files WHERE workspace = ?1 GROUP BY state
+             UNION ALL SELECT state, count(*) FROM members WHERE workspace = ?1 GROUP BY state",
+        )?;
         let mut rows = statement.query([workspace.as_str()])?;
         let mut counts = FileCounts::default();
         while let Some(row) = rows.next()? {
@@ -121,12 +137,13 @@ impl Store {
             let number = row.get::<_, i64>(1)?.cast_unsigned();
             counts.files += number;
             match FileState::from_name(&state) {
-                Some(FileState::Ready) => counts.ready = number,
-                Some(FileState::Pending) => counts.pending = number,
-                Some(FileState::Empty) => counts.empty = number,
-                Some(FileState::Unsupported) => counts.unsupported = number,
-                Some(FileState::Listed) => counts.listed = number,
-                Some(FileState::Failed) => counts.failed = number,
+                Some(FileState::Ready) => counts.ready += number,
+                Some(FileState::Partial) => counts.partial += number,
+                Some(FileState::Pending) => counts.pending += number,
+                Some(FileState::Empty) => counts.empty += number,
+                Some(FileState::Unsupported) => counts.unsupported += number,
+                Some(FileState::Listed) => counts.listed += number,
+                Some(FileState::Failed) => counts.failed += number,
                 None => return Err(StoreError::Damaged { reason: format!("a file has the state `{state}`") }),
             }
         }
@@ -165,5 +182,6 @@ pub(super) fn file_row(row: &Row<'_>) -> rusqlite::Result<FileEntry> {
         content_hash: row.get::<_, Option<[u8; 32]>>(7)?.map(ContentHash),
         revision: Revision(row.get::<_, i64>(8)?.cast_unsigned()),
         num_chunks: row.get(9)?,
+        container: None,
     })
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
 use super::workspaces::must_exist;
-use super::{Fingerprint, Known, Observation, Outcome, Store, StoreError, as_i64, begin, parsed};
+use super::{Fingerprint, Known, Members, Observation, Outcome, Store, StoreError, as_i64, begin, members, parsed};
 use crate::failpoint;
 use crate::workspace::{Change, ChangeKind, FileState, Priority, RelPath, Revision, WorkspaceId};
 
@@ -282,13 +282,16 @@ impl Store {
             )?;
             for outcome in outcomes {
                 let path = match outcome {
-                    Outcome::File(entry, _) => &entry.path,
+                    Outcome::File(entry, ..) => &entry.path,
                     Outcome::Gone(path) => path,
                 };
                 done.execute(params![workspace.as_str(), path.as_str(), as_i64(through.0)])?;
                 let waits = still_pending.exists(params![workspace.as_str(), path.as_str()])?;
                 match outcome {
-                    Outcome::File(entry, Known { fingerprint, racy }) => {
+                    Outcome::File(entry, Known { fingerprint, racy }, members) => {
+                        if let Members::Are(members) = members {
+                            members::replace(&transaction, workspace, path, members)?;
+                        }
                         let state = if waits { FileState::Pending } else { entry.state };
                         upsert.execute(params![
                             workspace.as_str(),
@@ -308,9 +311,11 @@ impl Store {
                         ])?;
                     }
                     Outcome::Gone(_) if waits => {
+                        members::replace(&transaction, workspace, path, &[])?;
                         gone_and_back.execute(params![workspace.as_str(), path.as_str()])?;
                     }
                     Outcome::Gone(_) => {
+                        members::replace(&transaction, workspace, path, &[])?;
                         gone.execute(params![workspace.as_str(), path.as_str()])?;
                     }
                 }
@@ -378,6 +383,7 @@ pub(super) fn forget(transaction: &Transaction<'_>, workspace: &WorkspaceId, log
         params![workspace.as_str(), now, logs_all],
     )?;
     transaction.execute(&format!("{FORGET_FILES} WHERE workspace = ?1"), [workspace.as_str()])?;
+    transaction.execute("DELETE FROM members WHERE workspace = ?1", [workspace.as_str()])?;
     Ok(())
 }
 

@@ -13,6 +13,7 @@ mod error;
 mod events;
 mod files;
 mod log;
+mod members;
 mod prune;
 mod rebuild;
 mod schema;
@@ -102,9 +103,18 @@ impl From<Fingerprint> for Known {
 #[expect(clippy::large_enum_variant, reason = "nearly all are files")]
 pub enum Outcome {
     /// The file is as this entry says, and was read as this.
-    File(FileEntry, Known),
+    File(FileEntry, Known, Members),
     /// The file is gone.
     Gone(RelPath),
+}
+
+/// What a file holds from now on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Members {
+    /// What it held.
+    Same,
+    /// These files; none where it is no archive or message.
+    Are(Vec<FileEntry>),
 }
 
 /// The store of one data folder.

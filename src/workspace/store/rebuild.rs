@@ -6,10 +6,10 @@
 //!   again; what is pending waits, and is hidden until it has been brought into the index that serves then.
 //! - The new index commits a file before it is noted here, so a crash repeats work and loses nothing.
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::files::{SELECT_FILE, file_row};
-use super::{Outcome, Store, StoreError, as_i64, begin, parsed};
+use super::{Members, Outcome, Store, StoreError, as_i64, begin, parsed};
 use crate::failpoint;
 use crate::workspace::{FileEntry, RelPath, Revision, WorkspaceId};
 
@@ -121,13 +121,13 @@ impl Store {
         {
             let mut built = transaction.prepare_cached(
                 "INSERT OR REPLACE INTO rebuilt (workspace, path, state, reason, format, title, content_hash, revision,
-                     num_chunks)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                     num_chunks, members)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             )?;
             let mut gone = transaction.prepare_cached("DELETE FROM rebuilt WHERE workspace = ?1 AND path = ?2")?;
             for outcome in outcomes {
                 match outcome {
-                    Outcome::File(entry, _) => built.execute(params![
+                    Outcome::File(entry, _, members) => built.execute(params![
                         id.as_str(),
                         entry.path.as_str(),
                         entry.state.name(),
@@ -137,6 +137,7 @@ impl Store {
                         entry.content_hash.map(|hash| hash.0),
                         as_i64(entry.revision.0),
                         entry.num_chunks,
+                        as_list(members)?,
                     ])?,
                     Outcome::Gone(path) => gone.execute(params![id.as_str(), path.as_str()])?,
                 };
@@ -178,6 +179,7 @@ impl Store {
              WHERE files.workspace = ?1 AND files.path = built.path AND files.content_hash IS built.content_hash",
             [id.as_str()],
         )?;
+        swap_members(&transaction, id)?;
         transaction.execute("DELETE FROM rebuilt WHERE workspace = ?1", [id.as_str()])?;
         transaction.execute(
             "UPDATE workspaces SET generation = next_generation, next_generation = NULL, epoch = random() WHERE name = ?1",
@@ -188,6 +190,32 @@ impl Store {
         failpoint::reach("rebuild: swapped");
         Ok(true)
     }
+}
+
+/// Members as they are kept until they are listed; `None` where there are none.
+fn as_list(members: &Members) -> Result<Option<String>, StoreError> {
+    match members {
+        Members::Are(members) if !members.is_empty() => serde_json::to_string(members).map(Some).map_err(not_a_list),
+        Members::Are(_) | Members::Same => Ok(None),
+    }
+}
+
+fn not_a_list(error: serde_json::Error) -> StoreError {
+    StoreError::Damaged { reason: format!("what was built of an archive cannot be kept or read: {error}") }
+}
+
+/// Lists the members that the new index holds, and no others.
+fn swap_members(transaction: &Transaction<'_>, id: &WorkspaceId) -> Result<(), StoreError> {
+    transaction.execute("DELETE FROM members WHERE workspace = ?1", [id.as_str()])?;
+    let mut built =
+        transaction.prepare_cached("SELECT path, members FROM rebuilt WHERE workspace = ?1 AND members IS NOT NULL")?;
+    let mut rows = built.query([id.as_str()])?;
+    while let Some(row) = rows.next()? {
+        let list: String = row.get(1)?;
+        let members: Vec<FileEntry> = serde_json::from_str(&list).map_err(not_a_list)?;
+        super::members::replace(transaction, id, &parsed(row, 0)?, &members)?;
+    }
+    Ok(())
 }
 
 fn is_building(connection: &Connection, id: &WorkspaceId, epoch: i64) -> rusqlite::Result<bool> {

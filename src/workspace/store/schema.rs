@@ -7,10 +7,10 @@ use rusqlite::Connection;
 use super::{BUSY_TIMEOUT, StoreError, begin};
 
 /// The layout of the tables. Another number was written by another program version.
-pub(super) const VERSION: i64 = 6;
+pub(super) const VERSION: i64 = 7;
 
 /// What makes each layout of the one before.
-const LAYOUTS: [&str; 6] = [LAYOUT_1, FROM_1_TO_2, FROM_2_TO_3, FROM_3_TO_4, FROM_4_TO_5, FROM_5_TO_6];
+const LAYOUTS: [&str; 7] = [LAYOUT_1, FROM_1_TO_2, FROM_2_TO_3, FROM_3_TO_4, FROM_4_TO_5, FROM_5_TO_6, FROM_6_TO_7];
 
 /// How long to wait before the next try where SQLite itself does not wait.
 const RETRY_STEP: Duration = Duration::from_millis(5);
@@ -102,3 +102,14 @@ const FROM_4_TO_5: &str = "
 const FROM_5_TO_6: &str = "
     ALTER TABLE files ADD COLUMN racy_until_ns INTEGER;
     PRAGMA user_version = 6;";
+
+/// Files inside files, and those of the index that is being built, as a list.
+const FROM_6_TO_7: &str = "
+    CREATE TABLE members (
+        workspace TEXT NOT NULL, path TEXT NOT NULL, container TEXT NOT NULL, state TEXT NOT NULL, reason TEXT, format TEXT,
+        title TEXT, size INTEGER NOT NULL, content_hash BLOB, num_chunks INTEGER NOT NULL,
+        PRIMARY KEY (workspace, path)) WITHOUT ROWID;
+    CREATE INDEX members_of ON members (workspace, container);
+    CREATE INDEX members_by_state ON members (workspace, state);
+    ALTER TABLE rebuilt ADD COLUMN members TEXT;
+    PRAGMA user_version = 7;";

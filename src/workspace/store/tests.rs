@@ -77,10 +77,11 @@ impl Desk {
             modified: Timestamp::UNIX_EPOCH,
             content_hash: Some(ContentHash::of(bytes)),
             revision: through,
+            container: None,
             num_chunks: 1,
         };
         self.store
-            .acknowledge(&self.workspace, self.epoch(), through, &[Outcome::File(entry, READ_AS.into())])
+            .acknowledge(&self.workspace, self.epoch(), through, &[Outcome::File(entry, READ_AS.into(), Members::Same)])
             .unwrap();
     }
 

@@ -1,0 +1,248 @@
+//! One change on its way: the file is read, its document made and cut into chunks, and what the index is to do goes into a batch.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::read::{FileContent, fingerprint as fingerprint_of, read_file};
+use super::worker::Line;
+use super::{IngestError, ReadError};
+use crate::chunk::{chunk, plain};
+use crate::extract::{Document, ExtractError};
+use crate::index::{Batch, ChunkPlace, ChunkRecord, FileFacts, Snapshot, VectorKey};
+use crate::workspace::{
+    Change, ChangeKind, ContentHash, FileEntry, FileState, Fingerprint, Known, Members, Outcome, RelPath,
+};
+
+/// White space of more bytes than this is not kept between two chunks.
+const MAX_GAP_BYTES: usize = 64;
+/// No file has this fingerprint, so the next scan takes the file up again.
+pub(super) const NEVER: Fingerprint = Fingerprint { size: 0, modified_ns: i64::MIN };
+
+/// What became of one change.
+pub(super) enum Prepared {
+    /// What was read, with its chunks, and the files inside it with theirs. Without chunks there is no text, for the reason in
+    /// the entry.
+    Read(FileEntry, Known, Vec<ChunkRecord>, Vec<(FileEntry, Vec<ChunkRecord>)>),
+    /// What was already indexed; only the fingerprint is new.
+    Unchanged(FileEntry, Known),
+    /// No file.
+    Gone(RelPath),
+}
+
+impl Prepared {
+    /// Puts what the index is to do into its batch. `snapshot` is of the index before it.
+    pub(super) fn into_batch(
+        self,
+        line: &Line<'_>,
+        snapshot: &dyn Snapshot,
+        batch: &mut Batch,
+    ) -> Result<Outcome, IngestError> {
+        let outcome = match self {
+            Self::Unchanged(entry, known) => return Ok(Outcome::File(entry, known, Members::Same)),
+            Self::Read(entry, known, chunks, members) => {
+                let mut outside = Self::inside(line, snapshot, &entry.path)?;
+                let mut entries = Vec::with_capacity(members.len());
+                batch.replaced.push((entry.path.clone(), chunks));
+                for (member, chunks) in members {
+                    outside.remove(&member.path);
+                    batch.replaced.push((member.path.clone(), chunks));
+                    entries.push(member);
+                }
+                batch.removed.extend(outside);
+                Outcome::File(entry, known, Members::Are(entries))
+            }
+            Self::Gone(path) => {
+                batch.removed.extend(Self::inside(line, snapshot, &path)?);
+                batch.removed.push(path.clone());
+                Outcome::Gone(path)
+            }
+        };
+        Ok(outcome)
+    }
+
+    /// What the index holds of files inside this one. It is the index that is asked, since after a crash the file table may know
+    /// of others.
+    fn inside(line: &Line<'_>, snapshot: &dyn Snapshot, path: &RelPath) -> Result<BTreeSet<RelPath>, IngestError> {
+        let mut inside = snapshot.below(path)?;
+        if !inside.is_empty() {
+            // A folder may have taken the place of the file, or the other way round.
+            let on_disk = line.store.fingerprints_below(line.workspace, &[path.clone()].into())?;
+            for (path, _) in on_disk {
+                inside.remove(&path);
+            }
+        }
+        Ok(inside)
+    }
+}
+
+/// Reads the file of a change, unless it is what the file table knows.
+pub(super) fn prepare(line: &Line<'_>, change: &Change) -> Result<Prepared, IngestError> {
+    let path = &change.path;
+    // Also a file that is there: it may be ignored from now on, and if it is back, a later change says so.
+    if change.kind == ChangeKind::Deleted {
+        return Ok(Prepared::Gone(path.clone()));
+    }
+    let content = match read_file(line.root, path, line.max_file_bytes) {
+        Ok(content) => content,
+        Err(ReadError::Gone | ReadError::NotAFile { .. }) => return Ok(Prepared::Gone(path.clone())),
+        Err(error) => {
+            tracing::warn!(%path, %error, "a file cannot be read");
+            return Ok(unreadable(line, change, &error));
+        }
+    };
+    let fingerprint = content.fingerprint;
+    if let Some(known) = line.store.file(line.workspace, path)?
+        && known.content_hash == Some(content.content_hash)
+        && known.num_chunks > 0
+    {
+        let entry = FileEntry {
+            state: if known.reason.is_some() { FileState::Partial } else { FileState::Ready },
+            size: fingerprint.size,
+            modified: timestamp(fingerprint.modified_ns),
+            ..known
+        };
+        return Ok(Prepared::Unchanged(entry, content.known()));
+    }
+    read_in(line, change, content)
+}
+
+/// What becomes of a file that cannot be read; the next scan takes it up again.
+pub(super) fn unreadable(line: &Line<'_>, change: &Change, error: &ReadError) -> Prepared {
+    let seen = fs_err::symlink_metadata(change.path.under(line.root)).map(|metadata| fingerprint_of(&metadata));
+    let entry = entry(change, &seen.unwrap_or(NEVER), FileState::Failed, Some(error.reason()));
+    Prepared::Read(entry, NEVER.into(), Vec::new(), Vec::new())
+}
+
+pub(super) fn read_in(line: &Line<'_>, change: &Change, content: FileContent) -> Result<Prepared, IngestError> {
+    let known = content.known();
+    let FileContent { bytes, content_hash, fingerprint, .. } = content;
+    let mut outcome = line.extractor.extract(bytes, change.path.file_name());
+    if let Err(error @ ExtractError::Unavailable { .. }) = outcome {
+        return Err(error.into());
+    }
+    let members = outcome.as_mut().map_or_else(|_| Vec::new(), |document| std::mem::take(&mut document.members));
+    let facts = |path, size, content_hash| Facts { path, size, content_hash, change, fingerprint: &fingerprint };
+    let mut read_members = Vec::with_capacity(members.len());
+    for member in members {
+        let path = format!("{}/{}", change.path, member.path);
+        match path.parse() {
+            Ok(path) => {
+                read_members.push(read_document(line, &facts(path, member.size, member.content_hash), member.outcome));
+            }
+            Err(error) => tracing::warn!(path = %change.path, %error, "a file inside cannot be listed"),
+        }
+    }
+    let own = facts(change.path.clone(), fingerprint.size, Some(content_hash));
+    let (entry, chunks) = read_document(line, &own, outcome);
+    let read_members = read_members
+        .into_iter()
+        .map(|(member, chunks)| (FileEntry { container: Some(change.path.clone()), ..member }, chunks));
+    Ok(Prepared::Read(entry, known, chunks, read_members.collect()))
+}
+
+/// What is known of a file before its document is looked at.
+struct Facts<'a> {
+    path: RelPath,
+    size: u64,
+    content_hash: Option<ContentHash>,
+    change: &'a Change,
+    fingerprint: &'a Fingerprint,
+}
+
+/// The row and the chunks of a file on disk or inside one.
+fn read_document(
+    line: &Line<'_>,
+    facts: &Facts<'_>,
+    outcome: Result<Document, ExtractError>,
+) -> (FileEntry, Vec<ChunkRecord>) {
+    let mut entry = entry(facts.change, facts.fingerprint, FileState::Ready, None);
+    (entry.path, entry.size, entry.content_hash) = (facts.path.clone(), facts.size, facts.content_hash);
+    let document = match outcome {
+        Ok(document) => document,
+        Err(error) => {
+            entry.state = FileState::Failed;
+            if matches!(error, ExtractError::Unsupported { .. }) {
+                entry.state = FileState::Unsupported;
+            } else {
+                tracing::warn!(path = %facts.path, %error, "extraction failed");
+            }
+            entry.reason = Some(error.to_string());
+            return (entry, Vec::new());
+        }
+    };
+    let chunks = records(line, facts, &document);
+    entry.format = Some(document.format.name().to_owned());
+    if chunks.is_empty() {
+        entry.state = FileState::Empty;
+        entry.reason = Some(document.partial.unwrap_or_else(|| "the file holds no text".to_owned()));
+        return (entry, chunks);
+    }
+    if document.partial.is_some() {
+        entry.state = FileState::Partial;
+        entry.reason = document.partial;
+    }
+    entry.title = document.title;
+    entry.num_chunks = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
+    (entry, chunks)
+}
+
+fn records(line: &Line<'_>, facts: &Facts<'_>, document: &Document) -> Vec<ChunkRecord> {
+    // A document was made of bytes, and bytes have a hash.
+    let Some(content_hash) = facts.content_hash else { return Vec::new() };
+    let file = Arc::new(FileFacts {
+        path: facts.path.clone(),
+        content_hash,
+        revision: facts.change.revision,
+        format: document.format,
+        modified_ms: facts.fingerprint.modified_ns.div_euclid(1_000_000),
+        title: document.title.clone(),
+    });
+    let mut end_before = 0;
+    chunk(document, line.tokens)
+        .into_iter()
+        .map(|chunk| {
+            let words = &document.text[chunk.span.range()];
+            // Words that stand far apart are not put together again, so a wide gap need not be kept.
+            let gap = &document.text[end_before..chunk.span.start];
+            let gap = if gap.len() <= MAX_GAP_BYTES { gap.to_owned() } else { String::new() };
+            end_before = chunk.span.end;
+            let key = VectorKey::of(line.model_id, &chunk.embedding_text);
+            let context = chunk.embedding_text.strip_suffix(&*plain(words)).unwrap_or_default().to_owned();
+            let place = ChunkPlace {
+                ordinal: chunk.ordinal,
+                span: chunk.span,
+                page: chunk.page,
+                page_unit: document.page_unit,
+                cells: chunk.cells,
+                lines: chunk.lines,
+                trail: chunk.trail.to_vec(),
+                header: chunk.header.map(|header| header.to_string()),
+                context,
+            };
+            ChunkRecord { file: Arc::clone(&file), place, words: words.to_owned(), gap, key }
+        })
+        .collect()
+}
+
+/// The row of a file of which nothing is known but what was seen of it.
+pub(super) fn entry(change: &Change, fingerprint: &Fingerprint, state: FileState, reason: Option<String>) -> FileEntry {
+    FileEntry {
+        path: change.path.clone(),
+        state,
+        reason,
+        format: None,
+        title: None,
+        size: fingerprint.size,
+        modified: timestamp(fingerprint.modified_ns),
+        content_hash: None,
+        revision: change.revision,
+        num_chunks: 0,
+        container: None,
+    }
+}
+
+fn timestamp(modified_ns: i64) -> Timestamp {
+    Timestamp::from_nanosecond(i128::from(modified_ns)).unwrap_or(Timestamp::UNIX_EPOCH)
+}
