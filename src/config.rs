@@ -40,11 +40,13 @@ pub struct Extraction {
     pub memory_mb: u64,
     /// Text in megabytes.
     pub text_mb: u64,
+    /// Megabytes of documents that are kept for each workspace so that no content is read twice; 0 for none.
+    pub kept_mb: u64,
 }
 
 impl Default for Extraction {
     fn default() -> Self {
-        Self { timeout_s: 60, memory_mb: 2_000, text_mb: 600 }
+        Self { timeout_s: 60, memory_mb: 2_000, text_mb: 600, kept_mb: 500 }
     }
 }
 

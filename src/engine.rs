@@ -51,6 +51,7 @@ pub use self::write::{Precondition, Upload, WriteReply};
 use crate::config::{Config, Extraction};
 use crate::embed::{self, OpenModel};
 use crate::extract::child::{self, Children, Limits};
+use crate::extract::kept::Shelf;
 use crate::extract::{Extractor, InProcess};
 use crate::index::embedded::EmbeddedIndex;
 use crate::search;
@@ -108,6 +109,8 @@ pub struct Engine {
     /// Each with the epoch of its workspace. They are opened for writing where this process indexes.
     indexes: Mutex<HashMap<WorkspaceId, (i64, Arc<EmbeddedIndex>)>>,
     views: Mutex<HashMap<WorkspaceId, Arc<View>>>,
+    /// Where documents are kept that were made before.
+    shelves: Mutex<HashMap<WorkspaceId, Arc<Shelf>>>,
     /// One batch at a time.
     indexing: Mutex<()>,
     /// Rung when something was logged here.
@@ -148,6 +151,7 @@ impl Engine {
             model: OnceLock::new(),
             former_models: Mutex::default(),
             indexes: Mutex::default(),
+            shelves: Mutex::default(),
             views: Mutex::default(),
             indexing: Mutex::default(),
             bell: Bell::default(),
@@ -204,7 +208,7 @@ impl Engine {
 /// When the system has no thread left.
 pub fn extractor(limits: Extraction, program: Option<child::Program>) -> Result<Box<dyn Extractor>, EngineError> {
     let Some(program) = program else { return Ok(Box::new(InProcess)) };
-    let Extraction { timeout_s, memory_mb, text_mb } = limits;
+    let Extraction { timeout_s, memory_mb, text_mb, .. } = limits;
     let limits = Limits {
         timeout: Duration::from_secs(timeout_s),
         memory_bytes: memory_mb.saturating_mul(1_000_000),

@@ -19,7 +19,7 @@ const NUM_RANDOM: usize = 12;
 /// Is in a folder, and locked, while that is used.
 const IN_USE: &str = "in-use";
 /// What is younger may not be locked yet.
-const MIN_AGE: Duration = Duration::from_mins(1);
+pub const MIN_AGE: Duration = Duration::from_mins(1);
 
 /// Makes a temporary file whose name begins with `prefix`, as any program's new file: the process's mask decides who may read it.
 ///

@@ -41,7 +41,7 @@ pub fn index_words(data_folder: &Path, folder: &Path, index: &EmbeddedIndex, mod
         epoch: store.workspace(&workspace).expect("a workspace").epoch,
         root: &root,
         index,
-        extractor: &InProcess,
+        extractor: Box::new(InProcess),
         tokens: &*model.tokens,
         model_id: &model.model_id,
         max_file_bytes: MAX_FILE_BYTES,

@@ -150,6 +150,9 @@ pub(super) fn status(out: &mut dyn Write, report: &StatusReport) -> io::Result<(
         None => writeln!(out, "model {}: runs", report.model.name)?,
         Some(reason) => writeln!(out, "model {}: does not run: {reason}", report.model.name)?,
     }
+    if let Some(weakness) = &report.weakness {
+        writeln!(out, "note: {weakness}")?;
+    }
     for (state, groups) in &report.not_ready {
         writeln!(out, "{state}: {}", groups.iter().map(|group| group.files.len()).sum::<usize>())?;
         for ReasonGroup { reason, files } in groups {

@@ -78,6 +78,7 @@ impl Engine {
             }
         };
         while self.store.prune(id, KEPT_CHANGES)? > 0 {}
+        self.remove_unwanted_documents(id)?;
         let words_alone = match &self.model()?.embedder {
             Ok(embedder) => {
                 report.num_embedded += ingest::embed_missing(&*index, &**embedder, progress)?;
@@ -129,7 +130,7 @@ impl Engine {
             epoch,
             root,
             index,
-            extractor: &*self.extractor,
+            extractor: self.extractor_of(id),
             tokens: &*model.tokens,
             model_id,
             max_file_bytes: self.config.max_file_bytes,

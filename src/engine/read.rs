@@ -1,13 +1,16 @@
 //! Files as they are now: their text, and the check of a citation against it.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Engine, EngineError};
+use super::{Access, Engine, EngineError, lock};
 use crate::answer::{Verification, verify};
-use crate::extract::{Document, ExtractError, PageUnit};
+use crate::extract::kept::{Kept, Shelf};
+use crate::extract::{Document, ExtractError, Extractor, PageUnit};
 use crate::ingest::{self, FileContent, ReadError};
 use crate::workspace::{Cells, Citation, ContentHash, RelPath, Span, WorkspaceId};
 
@@ -96,6 +99,27 @@ impl Engine {
         self.verify(citation)
     }
 
+    /// Reads the files of a workspace, each content once: documents are kept in the workspace's folder, from where they go with
+    /// it. A process that only reads keeps none.
+    pub(super) fn extractor_of(&self, id: &WorkspaceId) -> Box<dyn Extractor + '_> {
+        if self.access == Access::Read {
+            return Box::new(&*self.extractor);
+        }
+        Box::new(Kept::new(&*self.extractor, self.shelf(id)))
+    }
+
+    fn shelf(&self, id: &WorkspaceId) -> Arc<Shelf> {
+        let max_bytes = self.config.extraction.kept_mb.saturating_mul(1_000_000);
+        let made = || Arc::new(Shelf::new(self.folder_of(id).join("documents"), max_bytes));
+        Arc::clone(lock(&self.shelves).entry(id.clone()).or_insert_with(made))
+    }
+
+    /// Removes kept documents of contents that no file of the workspace has any more.
+    pub(super) fn remove_unwanted_documents(&self, id: &WorkspaceId) -> Result<(), EngineError> {
+        let wanted = self.store.content_hashes(id)?;
+        self.shelf(id).remove_unwanted(|hash| wanted.contains(&hash)).map_err(EngineError::Io)
+    }
+
     fn document(&self, id: &WorkspaceId, path: &RelPath) -> Result<(FileContent, Document), EngineError> {
         let row = self.store.workspace(id)?;
         let container = self.store.container(id, path)?;
@@ -107,7 +131,7 @@ impl Engine {
         let root = row.root.ok_or_else(|| EngineError::NoRoot { id: id.clone() })?;
         let mut content = ingest::read_file(&root, on_disk, self.config.max_file_bytes)?;
         let bytes = std::mem::take(&mut content.bytes);
-        let mut outcome = self.extractor.extract(bytes, on_disk.file_name());
+        let mut outcome = self.extractor_of(id).extract(bytes, on_disk.file_name());
         if let (Some(container), Ok(document)) = (&container, &mut outcome) {
             let inside = path.as_str().strip_prefix(container.as_str()).unwrap_or_default().trim_start_matches('/');
             let member = document.members.iter().position(|member| member.path == inside);

@@ -253,6 +253,7 @@ impl Turns {
             if engine.store.prune(id, KEPT_CHANGES)? > 0 {
                 return Ok(true);
             }
+            engine.remove_unwanted_documents(id)?;
         }
         self.prunes_at = Some(now + PRUNES_EVERY);
         Ok(false)

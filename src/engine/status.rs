@@ -31,6 +31,9 @@ pub struct StatusReport {
     pub model: ModelStatus,
     /// Whether another process indexes this data folder, or none does, and this one only reads it.
     pub read_only: bool,
+    /// What keeps hostile files from doing harm and does not hold on this system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weakness: Option<String>,
     /// How far the index is that is being built beside the one that serves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebuild: Option<RebuildStatus>,
@@ -82,6 +85,7 @@ impl Engine {
             num_embedded: counts.num_embedded,
             model: self.model_status()?,
             read_only: !self.is_writer(),
+            weakness: self.extractor.weakness(),
             rebuild: self.rebuild_status(id)?,
             not_ready: by_state_and_reason(self.files(id, None)?),
         })

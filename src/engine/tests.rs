@@ -44,12 +44,13 @@ fn bring_in(folder: &Path) -> (Engine, Arc<EmbeddedIndex>) {
         epoch: engine.store.workspace(&id).unwrap().epoch,
         root: &root,
         index: &*index,
-        extractor: &InProcess,
+        extractor: Box::new(InProcess),
         tokens: &Words,
         model_id: "none",
         max_file_bytes: 1_000,
     };
     ingest::index_pending(&line, &Silent).unwrap();
+    drop(line);
     (engine, index)
 }
 

@@ -194,6 +194,10 @@ impl Engine {
         if let Some((_, index)) = indexes.remove(id) {
             index.close();
         }
+        match fs_err::remove_dir_all(self.folder_of(id).join("documents")) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(EngineError::Io(error)),
+            _ => {}
+        }
         self.discard_indexes(&row)
     }
 }

@@ -4,14 +4,21 @@
 //! - Text is recognised as text whatever its first bytes look like to a table of magic numbers (`BMW` is no bitmap).
 //! - A type that is not read is named in words that a person understands, as a media type where it has one.
 
+use super::archive::{self, Packing};
 use super::decode::{self, Decoded};
-use super::{ExtractError, Format, Hints, log, notebook};
+use super::{ExtractError, Format, Hints, log, mail, notebook};
 
 /// How a file will be read.
 #[derive(Debug)]
 pub(super) enum Kind {
     /// A PDF, read from its bytes.
     Pdf,
+    /// An archive.
+    Archive(Packing),
+    /// An e-mail message, read from its bytes.
+    Message,
+    /// A mailbox, read from its bytes.
+    Mailbox,
     /// A text in `format`; `language` for source code and configuration.
     Text { decoded: Decoded, format: Format, language: Option<&'static str> },
 }
@@ -155,12 +162,22 @@ pub(super) fn detect(bytes: &[u8], hints: Hints<'_>) -> Result<Kind, ExtractErro
     if is_pdf(bytes, extension) {
         return Ok(Kind::Pdf);
     }
+    if let Some(packing) = archive::packing(bytes) {
+        return Ok(Kind::Archive(packing));
+    }
     let by_name = by_name(&name, extension);
     match decode::decode(bytes, by_name.is_some()) {
         // A damaged PDF can pass for text in a legacy encoding.
         Some(decoded)
             if !is_text_of_another_trade(&decoded.text) && (extension != "pdf" || decoded.encoding.is_none()) =>
         {
+            let is_plain = matches!(by_name, None | Some((Format::Text, None)));
+            if is_plain && mail::is_mailbox(&decoded.text, extension == "mbox") {
+                return Ok(Kind::Mailbox);
+            }
+            if is_plain && (extension == "eml" && !decoded.text.trim().is_empty() || mail::is_message(&decoded.text)) {
+                return Ok(Kind::Message);
+            }
             let (format, language) = by_content(&decoded.text, extension, by_name);
             Ok(Kind::Text { decoded, format, language })
         }
@@ -169,6 +186,17 @@ pub(super) fn detect(bytes: &[u8], hints: Hints<'_>) -> Result<Kind, ExtractErro
         }),
         _ => Err(ExtractError::Unsupported { type_name: binary_type(bytes) }),
     }
+}
+
+/// What a file's name says of its type, in characters that a file name may have: files of the same bytes for which it says the
+/// same are read in the same way.
+pub(super) fn type_by_name(file_name: &str) -> String {
+    let name = file_name.to_ascii_lowercase();
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+    let (format, language) =
+        by_name(&name, extension).map_or(("", ""), |(format, language)| (format.name(), language.unwrap_or_default()));
+    let plain = |words: &str| words.chars().filter(char::is_ascii_alphanumeric).take(16).collect::<String>();
+    format!("{}-{format}-{}", plain(extension), plain(language))
 }
 
 /// PDF allows bytes before its header; a text that only speaks of it is no PDF.
@@ -354,7 +382,7 @@ mod tests {
     #[test]
     fn types_that_are_not_read_are_named() {
         assert_eq!(type_of(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "chart.txt"), "image/png");
-        assert_eq!(type_of(b"PK\x03\x04\x14\0\0\0\x08\0\0\0", "a.zip"), "application/zip");
+        assert_eq!(type_of(b"7z\xbc\xaf\x27\x1c\0\x04\xff\xfe", "a.7z"), "application/x-7z-compressed");
         assert_eq!(type_of(b"{\\rtf1 words}", "letter.rtf"), "application/rtf");
         assert_eq!(type_of(&[0, 1, 2, 3, 200, 0, 7, 7, 9], "blob"), "binary data");
     }

@@ -37,6 +37,12 @@ pub enum Format {
     Pdf,
     /// A Jupyter notebook.
     Notebook,
+    /// An archive: the list of the files inside.
+    Archive,
+    /// An e-mail message.
+    Email,
+    /// A mailbox: the list of its messages.
+    Mailbox,
 }
 
 /// A file's text and its structure.
@@ -176,7 +182,7 @@ pub enum BlockKind {
 
 impl Format {
     /// All formats.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Text,
         Self::Markdown,
         Self::Rst,
@@ -189,6 +195,9 @@ impl Format {
         Self::Log,
         Self::Pdf,
         Self::Notebook,
+        Self::Archive,
+        Self::Email,
+        Self::Mailbox,
     ];
 
     /// The name used in filters, replies and the file table.
@@ -207,6 +216,9 @@ impl Format {
             Self::Log => "log",
             Self::Pdf => "pdf",
             Self::Notebook => "notebook",
+            Self::Archive => "archive",
+            Self::Email => "email",
+            Self::Mailbox => "mailbox",
         }
     }
 

@@ -10,6 +10,7 @@
 //! # Not here
 //! Cutting into chunks (`chunk`) and reading files (`ingest`).
 
+mod archive;
 mod builder;
 pub mod child;
 mod code;
@@ -20,8 +21,11 @@ mod document;
 mod html;
 mod html_tree;
 mod json;
+pub mod kept;
 mod log;
+mod mail;
 mod markdown;
+mod nested;
 mod notebook;
 mod pdf;
 mod pdf_page;
@@ -36,6 +40,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Advice;
 use detect::Kind;
+use nested::Nest;
 
 pub use document::{Block, BlockKind, Document, Format, Member, PageUnit};
 
@@ -95,6 +100,21 @@ pub trait Extractor: Send + Sync {
     /// # Errors
     /// As [`extract`], and [`ExtractError::Unavailable`] where nothing can be read for now.
     fn extract(&self, bytes: Vec<u8>, file_name: &str) -> Result<Document, ExtractError>;
+
+    /// What keeps a hostile file from doing harm and does not hold here, for a person; as far as that is known by now.
+    fn weakness(&self) -> Option<String> {
+        None
+    }
+}
+
+impl<E: Extractor + ?Sized> Extractor for &E {
+    fn extract(&self, bytes: Vec<u8>, file_name: &str) -> Result<Document, ExtractError> {
+        (**self).extract(bytes, file_name)
+    }
+
+    fn weakness(&self) -> Option<String> {
+        (**self).weakness()
+    }
 }
 
 /// Reads files in this process: panics are contained, and aborts, hangs and memory are not.
@@ -116,8 +136,16 @@ impl Extractor for InProcess {
 /// # Errors
 /// [`ExtractError::Unsupported`] for a type that is not read, [`ExtractError::Failed`] for a broken file.
 pub fn extract(bytes: &[u8], hints: Hints<'_>) -> Result<Document, ExtractError> {
+    extract_in(bytes, hints, &mut Nest::of(bytes.len()))
+}
+
+/// As [`extract`], for a file that may be inside others.
+fn extract_in(bytes: &[u8], hints: Hints<'_>, nest: &mut Nest) -> Result<Document, ExtractError> {
     let (decoded, format, language) = match detect::detect(bytes, hints)? {
         Kind::Pdf => return pdf::read(bytes),
+        Kind::Archive(packing) => return archive::read(bytes, packing, hints, nest),
+        Kind::Message => return mail::read_message(bytes, nest),
+        Kind::Mailbox => return mail::read_mailbox(bytes, nest),
         Kind::Text { decoded, format, language } => (decoded, format, language),
     };
     let mut document =
@@ -151,7 +179,7 @@ pub fn extract(bytes: &[u8], hints: Hints<'_>) -> Result<Document, ExtractError>
         Format::Csv | Format::Tsv => document.blocks = delimited::read(text, format),
         Format::Log => document.blocks = log::read(text),
         // Configuration and markup without a reader of its own is verbatim text.
-        Format::Text | Format::Pdf => {
+        Format::Text | Format::Pdf | Format::Archive | Format::Email | Format::Mailbox => {
             let kind = if language.is_some() { BlockKind::Code } else { BlockKind::Prose };
             document.blocks = text::read(text, kind);
         }

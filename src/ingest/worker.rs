@@ -48,7 +48,7 @@ pub struct Line<'a> {
     /// Where they go.
     pub index: &'a dyn Index,
     /// Reads files.
-    pub extractor: &'a dyn Extractor,
+    pub extractor: Box<dyn Extractor + 'a>,
     /// Counts tokens for the chunker.
     pub tokens: &'a dyn TokenCounter,
     /// Names the model in the keys of vectors.

@@ -21,29 +21,30 @@ pub(super) fn channels() -> io::Result<(File, File)> {
 /// Confines this process for good, and lets it end with its parent.
 ///
 /// On Linux its address space is limited, and the kernel refuses every call but those for memory, time and what is already open: no
-/// file, no network, no other process. Elsewhere the parent's limits on time and memory are all there is.
+/// file, no network, no other process. Returns why that filter is not there, where the system has none: the limits on time and
+/// memory hold without it.
 ///
 /// # Errors
-/// When the system refuses; a child that is not confined reads nothing.
+/// When the system refuses the other limits; such a child reads nothing.
 #[cfg(target_os = "linux")]
-pub(super) fn confine(memory_bytes: u64) -> io::Result<()> {
+pub(super) fn confine(memory_bytes: u64) -> io::Result<Option<String>> {
     use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let most = memory_bytes.saturating_add(RESERVED_BYTES);
     setrlimit(Resource::As, Rlimit { current: Some(most), maximum: Some(most) })?;
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
-    allow_only_what_is_open()
+    Ok(allow_only_what_is_open().err().map(|error| format!("the system refuses a filter of system calls: {error}")))
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn confine(_: u64) -> io::Result<()> {
-    Ok(())
+pub(super) fn confine(_: u64) -> io::Result<Option<String>> {
+    Ok(Some("the filter of system calls exists on Linux alone".to_owned()))
 }
 
-#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+#[cfg(all(target_os = "linux", not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
 fn allow_only_what_is_open() -> io::Result<()> {
-    Ok(())
+    Err(io::Error::other("there is none for this processor"))
 }
 
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]

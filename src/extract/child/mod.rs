@@ -10,7 +10,7 @@ mod confine;
 mod pool;
 #[cfg(test)]
 mod tests;
-mod wire;
+pub(super) mod wire;
 
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::PathBuf;
@@ -45,8 +45,8 @@ pub struct Program {
 /// # Errors
 /// When the parent is gone or says what makes no sense, or the child cannot be confined.
 pub fn serve(memory_bytes: u64) -> io::Result<()> {
-    let (input, output) = confine::channels()?;
-    confine::confine(memory_bytes)?;
+    let (input, mut output) = confine::channels()?;
+    wire::write_greeting(&mut output, confine::confine(memory_bytes)?.as_deref())?;
     serve_on(BufReader::new(input), BufWriter::new(output))
 }
 

@@ -3,7 +3,7 @@
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -28,6 +28,8 @@ pub struct Children {
     program: Program,
     limits: Limits,
     idle: Mutex<Vec<Worker>>,
+    /// Why children can do more than they should, once one has said so.
+    unconfined: OnceLock<String>,
     watch: Arc<Watch>,
     watcher: Option<JoinHandle<()>>,
 }
@@ -76,7 +78,7 @@ impl Children {
         let (for_thread, memory_bytes) = (Arc::clone(&watch), limits.memory_bytes);
         let watcher =
             std::thread::Builder::new().name("extraction".to_owned()).spawn(move || for_thread.run(memory_bytes))?;
-        Ok(Self { program, limits, idle: Mutex::default(), watch, watcher: Some(watcher) })
+        Ok(Self { program, limits, idle: Mutex::default(), unconfined: OnceLock::new(), watch, watcher: Some(watcher) })
     }
 
     fn worker(&self) -> Result<Worker, ExtractError> {
@@ -96,6 +98,7 @@ impl Children {
         let timeout = self.limits.timeout + Duration::from_secs(bytes.len() as u64 / BYTES_A_SECOND);
         let number = self.watch.begin(&worker, timeout);
         let answer = wire::write_request(&mut worker.input, file_name, bytes)
+            .and_then(|()| if worker.num_files == 0 { self.take_greeting(&mut worker) } else { Ok(()) })
             .and_then(|()| wire::read_answer(&mut worker.output, self.limits.text_bytes));
         let ended_for = self.watch.end(number);
         worker.num_files += 1;
@@ -113,6 +116,16 @@ impl Children {
                 may_be_old: ended_for.is_none() && worker.num_files > 1,
             }),
         }
+    }
+
+    /// Takes note, and says once, where files are read without the filter that keeps a reader from everything else.
+    fn take_greeting(&self, worker: &mut Worker) -> io::Result<()> {
+        if let Some(reason) = wire::read_greeting(&mut worker.output)?
+            && self.unconfined.set(reason.clone()).is_ok()
+        {
+            tracing::warn!(%reason, "files are read in processes that could open files and connections");
+        }
+        Ok(())
     }
 
     fn reason(&self, worker: &mut Worker, error: &io::Error, ended_for: Option<Cause>) -> String {
@@ -146,6 +159,11 @@ impl Extractor for Children {
                 .unwrap_or_else(|wrong| Err(ExtractError::Failed { reason: wrong.reason })),
             Err(wrong) => Err(ExtractError::Failed { reason: wrong.reason }),
         }
+    }
+
+    fn weakness(&self) -> Option<String> {
+        let reason = self.unconfined.get()?;
+        Some(format!("files are read in processes that could open files and connections: {reason}"))
     }
 }
 

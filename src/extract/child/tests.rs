@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::wire::{read_answer, read_request, write_answer, write_request};
+use super::wire::{read_answer, read_greeting, read_request, write_answer, write_greeting, write_request};
 use super::*;
 use crate::extract::{Document, ExtractError, Extractor, Hints, extract};
 
@@ -53,8 +53,8 @@ fn a_child_that_dies_is_said_to_have_and_how() {
 #[test]
 fn a_child_that_makes_no_sense_is_not_believed() {
     for babble in [
-        r"printf '\003\000\000\000\000\000\000\000abc'; exec sleep 1000",
-        r"printf '\377\377\377\377\377\377\377\177'; exec sleep 1000",
+        r"printf '\000\000\000\000\000\000\000\000\003\000\000\000\000\000\000\000abc'; exec sleep 1000",
+        r"printf '\000\000\000\000\000\000\000\000\377\377\377\377\377\377\377\177'; exec sleep 1000",
     ] {
         let reason = failure(&script(babble, LIMITS));
         assert!(reason.contains("went wrong") || reason.contains("longer than"), "{reason}");
@@ -74,6 +74,7 @@ fn a_warm_child_that_dies_is_replaced_and_the_file_is_tried_again() {
     let folder = tempfile::tempdir().unwrap();
     let answer = folder.path().join("answer");
     let mut bytes = Vec::new();
+    write_greeting(&mut bytes, None).unwrap();
     let document = extract(b"some words", Hints { file_name: "a.txt" }).unwrap();
     write_answer(&mut bytes, &Ok(document.clone())).unwrap();
     fs_err::write(&answer, bytes).unwrap();
@@ -122,6 +123,21 @@ fn assert_is_sound(document: &Document) {
         assert!(block.span.start >= end && block.span.of(&document.text).is_some_and(|words| !words.is_empty()));
         end = block.span.end;
     }
+}
+
+#[test]
+fn a_child_that_cannot_be_confined_reads_and_says_so() {
+    let mut greeting = Vec::new();
+    write_greeting(&mut greeting, Some("no filter")).unwrap();
+    assert_eq!(read_greeting(&mut &greeting[..]).unwrap().as_deref(), Some("no filter"));
+    let document = extract(b"some words", Hints { file_name: "a.txt" }).unwrap();
+    write_answer(&mut greeting, &Ok(document.clone())).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    fs_err::write(folder.path().join("said"), greeting).unwrap();
+    let children = script(&format!("cat {}; exec cat > /dev/null", folder.path().join("said").display()), LIMITS);
+    assert_eq!(children.weakness(), None);
+    assert_eq!(children.extract(b"some words".to_vec(), "a.txt").unwrap(), document);
+    assert!(children.weakness().unwrap().ends_with(": no filter"));
 }
 
 #[test]

@@ -65,6 +65,17 @@ enum CellNumbers {
     Notebook(u32),
 }
 
+/// The first that a child says: why it is not confined as it should be, or nothing.
+pub(super) fn write_greeting(output: &mut impl Write, unconfined: Option<&str>) -> io::Result<()> {
+    write_frame(output, unconfined.unwrap_or_default().as_bytes())?;
+    output.flush()
+}
+
+pub(super) fn read_greeting(input: &mut impl Read) -> io::Result<Option<String>> {
+    let words = read_frame(input, MAX_NAME_BYTES)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+    Ok(Some(String::from_utf8(words).map_err(invalid)?).filter(|words| !words.is_empty()))
+}
+
 pub(super) fn write_request(output: &mut impl Write, file_name: &str, bytes: &[u8]) -> io::Result<()> {
     write_frame(output, file_name.as_bytes())?;
     write_frame(output, bytes)
@@ -78,7 +89,10 @@ pub(super) fn read_request(input: &mut impl Read) -> io::Result<Option<Request>>
     Ok(Some(Request { file_name, bytes }))
 }
 
-pub(super) fn write_answer(output: &mut impl Write, answer: &Result<Document, ExtractError>) -> io::Result<()> {
+pub(in crate::extract) fn write_answer(
+    output: &mut impl Write,
+    answer: &Result<Document, ExtractError>,
+) -> io::Result<()> {
     let document = match answer {
         Err(error) => return write_frame(output, &serde_json::to_vec(&Answer::Failed(error.clone()))?),
         Ok(document) => document,
@@ -99,7 +113,10 @@ pub(super) fn write_answer(output: &mut impl Write, answer: &Result<Document, Ex
 }
 
 /// An answer, or why it cannot be taken. Texts of more than `max_text_bytes` together are not read.
-pub(super) fn read_answer(input: &mut impl Read, max_text_bytes: usize) -> io::Result<Result<Document, ExtractError>> {
+pub(in crate::extract) fn read_answer(
+    input: &mut impl Read,
+    max_text_bytes: usize,
+) -> io::Result<Result<Document, ExtractError>> {
     let structure = read_frame(input, MAX_STRUCTURE_BYTES)?.ok_or(io::ErrorKind::UnexpectedEof)?;
     let (own, members) = match serde_json::from_slice(&structure)? {
         Answer::Failed(error) => return Ok(Err(error)),

@@ -142,7 +142,7 @@ impl Place {
             epoch: self.store.workspace(&self.workspace).unwrap().epoch,
             root,
             index,
-            extractor: &InProcess,
+            extractor: Box::new(InProcess),
             tokens: &Words,
             model_id: MODEL,
             max_file_bytes: MAX_FILE_BYTES,

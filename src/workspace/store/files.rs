@@ -1,6 +1,6 @@
 //! The file table: what is known of each file, and under which size and time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, params};
@@ -117,6 +117,18 @@ impl Store {
         )?;
         let rows =
             statement.query_map([workspace.as_str()], |row| Ok((parsed(row, 0)?, row.get(1)?, parsed(row, 2)?)))?;
+        rows.map(|row| row.map_err(StoreError::from)).collect()
+    }
+
+    /// The contents that files of a workspace have, as far as they were read.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn content_hashes(&self, workspace: &WorkspaceId) -> Result<HashSet<ContentHash>, StoreError> {
+        let connection = self.reader();
+        let mut statement = connection
+            .prepare_cached("SELECT content_hash FROM files WHERE workspace = ?1 AND content_hash IS NOT NULL")?;
+        let rows = statement.query_map([workspace.as_str()], |row| row.get(0).map(ContentHash))?;
         rows.map(|row| row.map_err(StoreError::from)).collect()
     }
 
