@@ -35,6 +35,22 @@ pub enum Format {
     Pdf,
     /// A Jupyter notebook.
     Notebook,
+    /// A spreadsheet: XLSX, XLSM, XLSB, XLS or ODS.
+    Spreadsheet,
+    /// Rich Text Format.
+    Rtf,
+    /// YAML.
+    Yaml,
+    /// TOML.
+    Toml,
+    /// XML: feeds, configuration, drawings and data.
+    Xml,
+    /// Subtitles: SRT and `WebVTT`.
+    Subtitles,
+    /// `AsciiDoc`.
+    Asciidoc,
+    /// LaTeX.
+    Latex,
 }
 
 /// A file's text and its structure.
@@ -152,7 +168,7 @@ pub enum BlockKind {
 
 impl Format {
     /// All formats.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 20] = [
         Self::Text,
         Self::Markdown,
         Self::Rst,
@@ -165,6 +181,14 @@ impl Format {
         Self::Log,
         Self::Pdf,
         Self::Notebook,
+        Self::Spreadsheet,
+        Self::Rtf,
+        Self::Yaml,
+        Self::Toml,
+        Self::Xml,
+        Self::Subtitles,
+        Self::Asciidoc,
+        Self::Latex,
     ];
 
     /// The name used in filters, replies and the file table.
@@ -183,6 +207,14 @@ impl Format {
             Self::Log => "log",
             Self::Pdf => "pdf",
             Self::Notebook => "notebook",
+            Self::Spreadsheet => "spreadsheet",
+            Self::Rtf => "rtf",
+            Self::Yaml => "yaml",
+            Self::Toml => "toml",
+            Self::Xml => "xml",
+            Self::Subtitles => "subtitles",
+            Self::Asciidoc => "asciidoc",
+            Self::Latex => "latex",
         }
     }
 
