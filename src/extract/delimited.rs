@@ -94,11 +94,17 @@ fn records(sample: &str, delimiter: u8) -> impl Iterator<Item = ByteRecord> {
         .into_iter()
 }
 
-/// The first record as readable text, where it names the columns: short words, no numbers, none twice.
+/// The header in the first record, where another follows.
 fn sniff_header(sample: &str, delimiter: u8) -> Option<Arc<str>> {
     let mut records = records(sample, delimiter);
     let first = records.next()?;
     let fields: Vec<String> = first.iter().map(|field| label(&String::from_utf8_lossy(field))).collect();
+    records.next()?;
+    header(&fields)
+}
+
+/// The fields of a row as readable text, where they name the columns: short words, no numbers, none twice.
+pub(super) fn header(fields: &[String]) -> Option<Arc<str>> {
     let num_named = fields.iter().filter(|field| !field.is_empty()).count();
     let is_name = |field: &String| {
         field.chars().count() <= 80 && !is_number(field) && (field.is_empty() || field.chars().any(char::is_alphabetic))
@@ -106,16 +112,18 @@ fn sniff_header(sample: &str, delimiter: u8) -> Option<Arc<str>> {
     let mut sorted: Vec<&String> = fields.iter().filter(|field| !field.is_empty()).collect();
     sorted.sort_unstable();
     sorted.dedup();
-    let looks_like_names = num_named > 0
-        && num_named * 2 >= fields.len()
-        && fields.iter().all(is_name)
-        && sorted.len() == num_named
-        && records.next().is_some();
+    let looks_like_names =
+        num_named > 0 && num_named * 2 >= fields.len() && fields.iter().all(is_name) && sorted.len() == num_named;
     if !looks_like_names {
         return None;
     }
+    Some(joined(fields))
+}
+
+/// The fields of a header as one line, as far as they go with every row.
+pub(super) fn joined(fields: &[String]) -> Arc<str> {
     let mut header = String::new();
-    for field in &fields {
+    for field in fields {
         if header.len() + field.len() > MAX_HEADER_BYTES {
             break;
         }
@@ -124,7 +132,7 @@ fn sniff_header(sample: &str, delimiter: u8) -> Option<Arc<str>> {
         }
         header.push_str(field);
     }
-    Some(header.into())
+    header.into()
 }
 
 fn is_number(field: &str) -> bool {

@@ -6,7 +6,7 @@
 
 use super::archive::{self, Packing};
 use super::decode::{self, Decoded};
-use super::{ExtractError, Format, Hints, log, mail, notebook};
+use super::{ExtractError, Format, Hints, log, mail, notebook, spreadsheet};
 
 /// How a file will be read.
 #[derive(Debug)]
@@ -19,44 +19,22 @@ pub(super) enum Kind {
     Message,
     /// A mailbox, read from its bytes.
     Mailbox,
+    /// Rich Text, read from its bytes.
+    Rtf,
+    /// A spreadsheet, read from its bytes.
+    Spreadsheet(spreadsheet::Packing),
     /// A text in `format`; `language` for source code and configuration.
     Text { decoded: Decoded, format: Format, language: Option<&'static str> },
 }
 
 /// Extensions of plain text and of text formats without a reader of their own.
 const TEXT_EXTENSIONS: &[&str] = &[
-    "adoc", "asciidoc", "bib", "diff", "eml", "ics", "lst", "mbox", "org", "out", "patch", "po", "pod", "pot", "srt",
-    "tex", "text", "txt", "vcf", "vtt", "wiki",
+    "bib", "diff", "eml", "ics", "lst", "mbox", "org", "out", "patch", "po", "pod", "pot", "text", "txt", "vcf", "wiki",
 ];
 
 /// Extensions of configuration and markup that is read as plain text, in verbatim blocks.
-const CONFIGURATION_EXTENSIONS: &[&str] = &[
-    "cfg",
-    "conf",
-    "config",
-    "desktop",
-    "editorconfig",
-    "env",
-    "gitignore",
-    "ini",
-    "lock",
-    "opml",
-    "plist",
-    "pom",
-    "properties",
-    "rdf",
-    "rss",
-    "service",
-    "svg",
-    "toml",
-    "xhtml+xml",
-    "xml",
-    "xsd",
-    "xsl",
-    "xslt",
-    "yaml",
-    "yml",
-];
+const CONFIGURATION_EXTENSIONS: &[&str] =
+    &["cfg", "conf", "config", "desktop", "editorconfig", "env", "gitignore", "ini", "lock", "properties", "service"];
 
 /// Extension to language, for source code. Those of [`super::code::grammar`] are cut at their definitions.
 const LANGUAGES: &[(&str, &str)] = &[
@@ -162,6 +140,12 @@ pub(super) fn detect(bytes: &[u8], hints: Hints<'_>) -> Result<Kind, ExtractErro
     if is_pdf(bytes, extension) {
         return Ok(Kind::Pdf);
     }
+    if bytes.trim_ascii_start().starts_with(b"{\\rtf") {
+        return Ok(Kind::Rtf);
+    }
+    if let Some(packing) = spreadsheet::packing(bytes, extension) {
+        return Ok(Kind::Spreadsheet(packing));
+    }
     if let Some(packing) = archive::packing(bytes) {
         return Ok(Kind::Archive(packing));
     }
@@ -211,13 +195,10 @@ fn is_pdf(bytes: &[u8], extension: &str) -> bool {
 
 /// Text on the outside only: what it says is not in its words.
 fn is_text_of_another_trade(text: &str) -> bool {
-    text.starts_with("{\\rtf") || text.starts_with("%!PS")
+    text.starts_with("%!PS")
 }
 
 fn binary_type(bytes: &[u8]) -> String {
-    if bytes.starts_with(b"{\\rtf") {
-        return "application/rtf".to_owned();
-    }
     if bytes.starts_with(b"%!PS") {
         return "application/postscript".to_owned();
     }
@@ -243,6 +224,14 @@ fn by_name(name: &str, extension: &str) -> Option<Named> {
         "jsonl" | "ndjson" => Format::Jsonl,
         "csv" => Format::Csv,
         "tsv" | "tab" => Format::Tsv,
+        "yaml" | "yml" => Format::Yaml,
+        "toml" => Format::Toml,
+        "xml" | "atom" | "opml" | "plist" | "pom" | "rdf" | "rss" | "svg" | "xhtml+xml" | "xsd" | "xsl" | "xslt" => {
+            Format::Xml
+        }
+        "srt" | "vtt" => Format::Subtitles,
+        "adoc" | "asciidoc" => Format::Asciidoc,
+        "tex" | "latex" | "ltx" => Format::Latex,
         _ if TEXT_EXTENSIONS.contains(&extension) => Format::Text,
         _ => {
             if let Some(known) = CONFIGURATION_EXTENSIONS.iter().find(|known| **known == extension) {
@@ -270,11 +259,15 @@ fn by_content(text: &str, extension: &str, by_name: Option<Named>) -> Named {
             } else if extension.is_empty() && body.starts_with("#!") {
                 shebang(body)
             } else if by_name.is_none() && body.starts_with("<?xml") {
-                (Format::Text, Some("xml"))
+                (Format::Xml, None)
+            } else if body.starts_with("WEBVTT") {
+                (Format::Subtitles, None)
             } else if matches!(body.as_bytes().first(), Some(b'{' | b'[')) && is_json(body) {
                 (Format::Json, None)
             } else if body.starts_with('{') && is_json_lines(body) {
                 (Format::Jsonl, None)
+            } else if let Some(rows) = exported_rows(body, extension) {
+                (rows, None)
             } else if log::is_log(text) {
                 (Format::Log, None)
             } else {
@@ -283,6 +276,12 @@ fn by_content(text: &str, extension: &str, by_name: Option<Named>) -> Named {
         }
         Some(named) => named,
     }
+}
+
+/// Rows of a text under the name of a spreadsheet, as programs export them.
+fn exported_rows(body: &str, extension: &str) -> Option<Format> {
+    let line = body.lines().next().filter(|_| matches!(extension, "xls" | "xlsx" | "ods"))?;
+    if line.contains('\t') { Some(Format::Tsv) } else { line.contains([',', ';', '|']).then_some(Format::Csv) }
 }
 
 fn is_html(body: &str) -> bool {
@@ -355,7 +354,10 @@ mod tests {
             ("LICENSE", Format::Text, None),
             ("Makefile", Format::Code, Some("makefile")),
             ("lib.rs", Format::Code, Some("rust")),
-            ("x.yaml", Format::Text, Some("yaml")),
+            ("x.yaml", Format::Yaml, None),
+            ("pom.xml", Format::Xml, None),
+            ("a.tex", Format::Latex, None),
+            ("x.ini", Format::Text, Some("ini")),
             ("t.tsv", Format::Tsv, None),
             ("run.log.1", Format::Log, None),
             ("run.ipynb", Format::Json, None),
@@ -383,7 +385,7 @@ mod tests {
     fn types_that_are_not_read_are_named() {
         assert_eq!(type_of(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "chart.txt"), "image/png");
         assert_eq!(type_of(b"7z\xbc\xaf\x27\x1c\0\x04\xff\xfe", "a.7z"), "application/x-7z-compressed");
-        assert_eq!(type_of(b"{\\rtf1 words}", "letter.rtf"), "application/rtf");
+        assert_eq!(type_of(b"%!PS-Adobe-3.0\nwords", "letter.ps"), "application/postscript");
         assert_eq!(type_of(&[0, 1, 2, 3, 200, 0, 7, 7, 9], "blob"), "binary data");
     }
 

@@ -43,6 +43,22 @@ pub enum Format {
     Email,
     /// A mailbox: the list of its messages.
     Mailbox,
+    /// A spreadsheet: XLSX, XLSM, XLSB, XLS or ODS.
+    Spreadsheet,
+    /// Rich Text Format.
+    Rtf,
+    /// YAML.
+    Yaml,
+    /// TOML.
+    Toml,
+    /// XML: feeds, configuration, drawings and data.
+    Xml,
+    /// Subtitles: SRT and `WebVTT`.
+    Subtitles,
+    /// `AsciiDoc`.
+    Asciidoc,
+    /// LaTeX.
+    Latex,
 }
 
 /// A file's text and its structure.
@@ -182,7 +198,7 @@ pub enum BlockKind {
 
 impl Format {
     /// All formats.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 23] = [
         Self::Text,
         Self::Markdown,
         Self::Rst,
@@ -198,6 +214,14 @@ impl Format {
         Self::Archive,
         Self::Email,
         Self::Mailbox,
+        Self::Spreadsheet,
+        Self::Rtf,
+        Self::Yaml,
+        Self::Toml,
+        Self::Xml,
+        Self::Subtitles,
+        Self::Asciidoc,
+        Self::Latex,
     ];
 
     /// The name used in filters, replies and the file table.
@@ -219,6 +243,14 @@ impl Format {
             Self::Archive => "archive",
             Self::Email => "email",
             Self::Mailbox => "mailbox",
+            Self::Spreadsheet => "spreadsheet",
+            Self::Rtf => "rtf",
+            Self::Yaml => "yaml",
+            Self::Toml => "toml",
+            Self::Xml => "xml",
+            Self::Subtitles => "subtitles",
+            Self::Asciidoc => "asciidoc",
+            Self::Latex => "latex",
         }
     }
 

@@ -3,14 +3,15 @@
 //! # Invariants
 //! - [`extract`] is a pure function of its arguments: no clock, no file system, no shared state. It may panic or loop
 //!   on a hostile file only inside a third-party parser; an [`Extractor`] contains that, [`child`] with limits.
-//! - A document of a UTF-8 text file holds exactly the file's bytes; only HTML, PDF and notebooks, whose words
-//!   do not stand in the file as one reads them, have a text that is made here.
+//! - A document of a UTF-8 text file holds exactly the file's bytes; only HTML, PDF, notebooks,
+//!   RTF and spreadsheets, whose words do not stand in the file as one reads them, have a text that is made here.
 //! - No word of a text is lost: what a reader has no structure for is a paragraph.
 //!
 //! # Not here
 //! Cutting into chunks (`chunk`) and reading files (`ingest`).
 
 mod archive;
+mod asciidoc;
 mod builder;
 pub mod child;
 mod code;
@@ -22,17 +23,25 @@ mod html;
 mod html_tree;
 mod json;
 pub mod kept;
+mod latex;
 mod log;
 mod mail;
 mod markdown;
 mod nested;
 mod notebook;
+mod outline;
 mod pdf;
 mod pdf_page;
 mod rst;
+mod rtf;
+mod spreadsheet;
+mod subtitles;
 #[cfg(test)]
 pub(crate) mod tests;
 mod text;
+mod toml;
+mod xml;
+mod yaml;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -146,6 +155,8 @@ fn extract_in(bytes: &[u8], hints: Hints<'_>, nest: &mut Nest) -> Result<Documen
         Kind::Archive(packing) => return archive::read(bytes, packing, hints, nest),
         Kind::Message => return mail::read_message(bytes, nest),
         Kind::Mailbox => return mail::read_mailbox(bytes, nest),
+        Kind::Rtf => return Ok(rtf::read(bytes)),
+        Kind::Spreadsheet(packing) => return spreadsheet::read(bytes, packing),
         Kind::Text { decoded, format, language } => (decoded, format, language),
     };
     let mut document =
@@ -177,9 +188,21 @@ fn extract_in(bytes: &[u8], hints: Hints<'_>, nest: &mut Nest) -> Result<Documen
         Format::Json => document.blocks = json::read(text),
         Format::Jsonl => document.blocks = json::read_lines(text),
         Format::Csv | Format::Tsv => document.blocks = delimited::read(text, format),
+        Format::Yaml => document.blocks = yaml::read(text),
+        Format::Toml => document.blocks = toml::read(text),
+        Format::Xml => (document.blocks, document.title) = xml::read(text),
+        Format::Subtitles => document.blocks = subtitles::read(text),
+        Format::Asciidoc => (document.blocks, document.title) = asciidoc::read(text),
+        Format::Latex => (document.blocks, document.title) = latex::read(text),
         Format::Log => document.blocks = log::read(text),
         // Configuration and markup without a reader of its own is verbatim text.
-        Format::Text | Format::Pdf | Format::Archive | Format::Email | Format::Mailbox => {
+        Format::Text
+        | Format::Pdf
+        | Format::Archive
+        | Format::Email
+        | Format::Mailbox
+        | Format::Spreadsheet
+        | Format::Rtf => {
             let kind = if language.is_some() { BlockKind::Code } else { BlockKind::Prose };
             document.blocks = text::read(text, kind);
         }

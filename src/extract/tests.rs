@@ -37,9 +37,9 @@ fn extract_text(text: &str, file_name: &str) -> Document {
     document
 }
 
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 23] = [
     "a.txt", "a.md", "a.rst", "a.html", "a.json", "a.jsonl", "a.csv", "a.tsv", "a.log", "a.rs", "a.py", "a.js",
-    "a.yaml", "a.xyz", "a.go", "README",
+    "a.yaml", "a.xyz", "a.go", "README", "a.toml", "a.xml", "a.srt", "a.vtt", "a.adoc", "a.tex", "a.svg",
 ];
 
 /// Pieces that the readers give a meaning to, in any order.
@@ -111,6 +111,33 @@ fn markup() -> impl Strategy<Value = String> {
         "\u{200b}",
         "👩‍👩‍👧",
         "\u{85}",
+        "key: ",
+        "  nested:\n",
+        "a: |\n",
+        "---\n",
+        "[table]\n",
+        "[[list]]\n",
+        "k = \"\"\"\n",
+        "<a id=\"x\">",
+        "</a>",
+        "<![CDATA[",
+        "]]>",
+        "<!DOCTYPE a [",
+        "&x;",
+        "00:00:01,000 --> 00:00:02,000\n",
+        "WEBVTT\n",
+        "== Part\n",
+        "|===\n",
+        "----\n",
+        "////\n",
+        "\\section{A}",
+        "\\begin{tabular}\n",
+        "\\end{tabular}",
+        "\\begin{verbatim}",
+        "\\begin{abstract}",
+        " & ",
+        "\\\\\n",
+        "% c\n",
     ]);
     prop::collection::vec(piece, 0..80).prop_map(|pieces| pieces.concat())
 }
