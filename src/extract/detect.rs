@@ -5,13 +5,16 @@
 //! - A type that is not read is named in words that a person understands, as a media type where it has one.
 
 use super::decode::{self, Decoded};
-use super::{ExtractError, Format, Hints, log, notebook};
+use super::package::{Package, PackageKind};
+use super::{ExtractError, Format, Hints, log, notebook, ole2};
 
 /// How a file will be read.
 #[derive(Debug)]
 pub(super) enum Kind {
     /// A PDF, read from its bytes.
     Pdf,
+    /// A package of parts, read from its bytes.
+    Package(PackageKind),
     /// A text in `format`; `language` for source code and configuration.
     Text { decoded: Decoded, format: Format, language: Option<&'static str> },
 }
@@ -49,6 +52,11 @@ const CONFIGURATION_EXTENSIONS: &[&str] = &[
     "xslt",
     "yaml",
     "yml",
+];
+
+/// Extensions of documents that are packages.
+const PACKAGE_EXTENSIONS: &[&str] = &[
+    "docm", "docx", "dotm", "dotx", "epub", "odp", "odt", "otp", "ott", "potm", "potx", "ppsm", "ppsx", "pptm", "pptx",
 ];
 
 /// Extension to language, for source code. Those of [`super::code::grammar`] are cut at their definitions.
@@ -155,6 +163,17 @@ pub(super) fn detect(bytes: &[u8], hints: Hints<'_>) -> Result<Kind, ExtractErro
     if is_pdf(bytes, extension) {
         return Ok(Kind::Pdf);
     }
+    if let Some(mut package) = Package::open(bytes) {
+        if let Some(kind) = package.kind() {
+            return Ok(Kind::Package(kind));
+        }
+        if let Some(type_name) = package.media_type() {
+            return Err(ExtractError::Unsupported { type_name });
+        }
+    }
+    if let Some(error) = ole2::refused(bytes) {
+        return Err(error);
+    }
     let by_name = by_name(&name, extension);
     match decode::decode(bytes, by_name.is_some()) {
         // A damaged PDF can pass for text in a legacy encoding.
@@ -166,6 +185,9 @@ pub(super) fn detect(bytes: &[u8], hints: Hints<'_>) -> Result<Kind, ExtractErro
         }
         _ if extension == "pdf" => Err(ExtractError::Failed {
             reason: "the file is named as a PDF but does not begin as one: it is damaged or of another type".to_owned(),
+        }),
+        _ if PACKAGE_EXTENSIONS.contains(&extension) => Err(ExtractError::Failed {
+            reason: format!("the file is named .{extension} but its content is damaged or of another type"),
         }),
         _ => Err(ExtractError::Unsupported { type_name: binary_type(bytes) }),
     }

@@ -35,6 +35,16 @@ pub enum Format {
     Pdf,
     /// A Jupyter notebook.
     Notebook,
+    /// A document of Word (Office Open XML).
+    Docx,
+    /// A presentation of `PowerPoint` (Office Open XML).
+    Pptx,
+    /// An `OpenDocument` text.
+    Odt,
+    /// An `OpenDocument` presentation.
+    Odp,
+    /// An EPUB book.
+    Epub,
 }
 
 /// A file's text and its structure.
@@ -152,7 +162,7 @@ pub enum BlockKind {
 
 impl Format {
     /// All formats.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 17] = [
         Self::Text,
         Self::Markdown,
         Self::Rst,
@@ -165,6 +175,11 @@ impl Format {
         Self::Log,
         Self::Pdf,
         Self::Notebook,
+        Self::Docx,
+        Self::Pptx,
+        Self::Odt,
+        Self::Odp,
+        Self::Epub,
     ];
 
     /// The name used in filters, replies and the file table.
@@ -183,6 +198,11 @@ impl Format {
             Self::Log => "log",
             Self::Pdf => "pdf",
             Self::Notebook => "notebook",
+            Self::Docx => "docx",
+            Self::Pptx => "pptx",
+            Self::Odt => "odt",
+            Self::Odp => "odp",
+            Self::Epub => "epub",
         }
     }
 

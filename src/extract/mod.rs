@@ -3,8 +3,8 @@
 //! # Invariants
 //! - [`extract`] is a pure function of its arguments: no clock, no file system, no shared state. It may panic or loop
 //!   on a hostile file only inside a third-party parser; an [`Extractor`] contains that, [`child`] with limits.
-//! - A document of a UTF-8 text file holds exactly the file's bytes; only HTML, PDF and notebooks, whose words
-//!   do not stand in the file as one reads them, have a text that is made here.
+//! - A document of a UTF-8 text file holds exactly the file's bytes; only HTML, PDF, notebooks and
+//!   packages, whose words do not stand in the file as one reads them, have a text that is made here.
 //! - No word of a text is lost: what a reader has no structure for is a paragraph.
 //!
 //! # Not here
@@ -23,12 +23,16 @@ mod json;
 mod log;
 mod markdown;
 mod notebook;
+mod office;
+mod ole2;
+mod package;
 mod pdf;
 mod pdf_page;
 mod rst;
 #[cfg(test)]
 pub(crate) mod tests;
 mod text;
+mod xml;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -118,6 +122,7 @@ impl Extractor for InProcess {
 pub fn extract(bytes: &[u8], hints: Hints<'_>) -> Result<Document, ExtractError> {
     let (decoded, format, language) = match detect::detect(bytes, hints)? {
         Kind::Pdf => return pdf::read(bytes),
+        Kind::Package(kind) => return office::read(bytes, kind),
         Kind::Text { decoded, format, language } => (decoded, format, language),
     };
     let mut document =
@@ -151,7 +156,7 @@ pub fn extract(bytes: &[u8], hints: Hints<'_>) -> Result<Document, ExtractError>
         Format::Csv | Format::Tsv => document.blocks = delimited::read(text, format),
         Format::Log => document.blocks = log::read(text),
         // Configuration and markup without a reader of its own is verbatim text.
-        Format::Text | Format::Pdf => {
+        Format::Text | Format::Pdf | Format::Docx | Format::Pptx | Format::Odt | Format::Odp | Format::Epub => {
             let kind = if language.is_some() { BlockKind::Code } else { BlockKind::Prose };
             document.blocks = text::read(text, kind);
         }
