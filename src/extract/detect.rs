@@ -6,7 +6,8 @@
 
 use super::archive::{self, Packing};
 use super::decode::{self, Decoded};
-use super::{ExtractError, Format, Hints, log, mail, notebook, spreadsheet};
+use super::package::{Package, PackageKind};
+use super::{ExtractError, Format, Hints, log, mail, notebook, ole2, spreadsheet};
 
 /// How a file will be read.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(super) enum Kind {
     Rtf,
     /// A spreadsheet, read from its bytes.
     Spreadsheet(spreadsheet::Packing),
+    /// A package of parts, read from its bytes.
+    Package(PackageKind),
     /// A text in `format`; `language` for source code and configuration.
     Text { decoded: Decoded, format: Format, language: Option<&'static str> },
 }
@@ -35,6 +38,11 @@ const TEXT_EXTENSIONS: &[&str] = &[
 /// Extensions of configuration and markup that is read as plain text, in verbatim blocks.
 const CONFIGURATION_EXTENSIONS: &[&str] =
     &["cfg", "conf", "config", "desktop", "editorconfig", "env", "gitignore", "ini", "lock", "properties", "service"];
+
+/// Extensions of documents that are packages.
+const PACKAGE_EXTENSIONS: &[&str] = &[
+    "docm", "docx", "dotm", "dotx", "epub", "odp", "odt", "otp", "ott", "potm", "potx", "ppsm", "ppsx", "pptm", "pptx",
+];
 
 /// Extension to language, for source code. Those of [`super::code::grammar`] are cut at their definitions.
 const LANGUAGES: &[(&str, &str)] = &[
@@ -146,6 +154,17 @@ pub(super) fn detect(bytes: &[u8], hints: Hints<'_>) -> Result<Kind, ExtractErro
     if let Some(packing) = spreadsheet::packing(bytes, extension) {
         return Ok(Kind::Spreadsheet(packing));
     }
+    if let Some(mut package) = Package::open(bytes) {
+        if let Some(kind) = package.kind() {
+            return Ok(Kind::Package(kind));
+        }
+        if let Some(type_name) = package.media_type() {
+            return Err(ExtractError::Unsupported { type_name });
+        }
+    }
+    if let Some(error) = ole2::refused(bytes) {
+        return Err(error);
+    }
     if let Some(packing) = archive::packing(bytes) {
         return Ok(Kind::Archive(packing));
     }
@@ -167,6 +186,9 @@ pub(super) fn detect(bytes: &[u8], hints: Hints<'_>) -> Result<Kind, ExtractErro
         }
         _ if extension == "pdf" => Err(ExtractError::Failed {
             reason: "the file is named as a PDF but does not begin as one: it is damaged or of another type".to_owned(),
+        }),
+        _ if PACKAGE_EXTENSIONS.contains(&extension) => Err(ExtractError::Failed {
+            reason: format!("the file is named .{extension} but its content is damaged or of another type"),
         }),
         _ => Err(ExtractError::Unsupported { type_name: binary_type(bytes) }),
     }

@@ -59,6 +59,16 @@ pub enum Format {
     Asciidoc,
     /// LaTeX.
     Latex,
+    /// A document of Word (Office Open XML).
+    Docx,
+    /// A presentation of `PowerPoint` (Office Open XML).
+    Pptx,
+    /// An `OpenDocument` text.
+    Odt,
+    /// An `OpenDocument` presentation.
+    Odp,
+    /// An EPUB book.
+    Epub,
 }
 
 /// A file's text and its structure.
@@ -198,7 +208,7 @@ pub enum BlockKind {
 
 impl Format {
     /// All formats.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 28] = [
         Self::Text,
         Self::Markdown,
         Self::Rst,
@@ -222,6 +232,11 @@ impl Format {
         Self::Subtitles,
         Self::Asciidoc,
         Self::Latex,
+        Self::Docx,
+        Self::Pptx,
+        Self::Odt,
+        Self::Odp,
+        Self::Epub,
     ];
 
     /// The name used in filters, replies and the file table.
@@ -251,6 +266,11 @@ impl Format {
             Self::Subtitles => "subtitles",
             Self::Asciidoc => "asciidoc",
             Self::Latex => "latex",
+            Self::Docx => "docx",
+            Self::Pptx => "pptx",
+            Self::Odt => "odt",
+            Self::Odp => "odp",
+            Self::Epub => "epub",
         }
     }
 

@@ -3,8 +3,8 @@
 //! # Invariants
 //! - [`extract`] is a pure function of its arguments: no clock, no file system, no shared state. It may panic or loop
 //!   on a hostile file only inside a third-party parser; an [`Extractor`] contains that, [`child`] with limits.
-//! - A document of a UTF-8 text file holds exactly the file's bytes; only HTML, PDF, notebooks,
-//!   RTF and spreadsheets, whose words do not stand in the file as one reads them, have a text that is made here.
+//! - A document of a UTF-8 text file holds exactly the file's bytes; only of what one reads otherwise than it stands in the
+//!   file (HTML, PDF, notebooks, RTF, office documents, messages, archives) the text is made here.
 //! - No word of a text is lost: what a reader has no structure for is a paragraph.
 //!
 //! # Not here
@@ -30,6 +30,9 @@ mod markdown;
 mod nested;
 mod notebook;
 mod outline;
+mod office;
+mod ole2;
+mod package;
 mod pdf;
 mod pdf_page;
 mod rst;
@@ -41,6 +44,7 @@ pub(crate) mod tests;
 mod text;
 mod toml;
 mod xml;
+mod xml_events;
 mod yaml;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -157,6 +161,7 @@ fn extract_in(bytes: &[u8], hints: Hints<'_>, nest: &mut Nest) -> Result<Documen
         Kind::Mailbox => return mail::read_mailbox(bytes, nest),
         Kind::Rtf => return Ok(rtf::read(bytes)),
         Kind::Spreadsheet(packing) => return spreadsheet::read(bytes, packing),
+        Kind::Package(kind) => return office::read(bytes, kind),
         Kind::Text { decoded, format, language } => (decoded, format, language),
     };
     let mut document =
@@ -202,7 +207,12 @@ fn extract_in(bytes: &[u8], hints: Hints<'_>, nest: &mut Nest) -> Result<Documen
         | Format::Email
         | Format::Mailbox
         | Format::Spreadsheet
-        | Format::Rtf => {
+        | Format::Rtf
+        | Format::Docx
+        | Format::Pptx
+        | Format::Odt
+        | Format::Odp
+        | Format::Epub => {
             let kind = if language.is_some() { BlockKind::Code } else { BlockKind::Prose };
             document.blocks = text::read(text, kind);
         }
