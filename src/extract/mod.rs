@@ -24,6 +24,9 @@ mod log;
 mod markdown;
 mod notebook;
 mod pdf;
+mod pdf_device;
+mod pdf_layout;
+mod pdf_letters;
 mod pdf_page;
 mod rst;
 #[cfg(test)]
