@@ -1,4 +1,6 @@
-//! PDF: text by page, paragraphs by blank lines.
+//! PDF: text by page in the order of reading, paragraphs by blank lines.
+//!
+//! `hayro-interpret` runs the pages and says which characters it draws where; `pdf_page` and `pdf_layout` make text of them.
 //!
 //! # Invariants
 //! - A page that cannot be read leaves an empty page in its place, so that page numbers stay true, and its number in
@@ -10,38 +12,45 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use pdf_extract::{Dictionary, Document as PdfDocument, Error as PdfError, Object, output_doc_page};
+use hayro_interpret::hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
 
 use super::builder::{Blocks, label};
-use super::pdf_page::PageText;
+use super::pdf_device::{Fonts, read_page};
 use super::{BlockKind, Document, ExtractError, Format};
 use crate::workspace::Span;
+
+/// Numbers of unread pages that are named one by one.
+const MAX_NAMED_PAGES: usize = 10;
 
 /// The document of a PDF file.
 pub(super) fn read(bytes: &[u8]) -> Result<Document, ExtractError> {
     let pdf = catch_unwind(|| open(bytes)).unwrap_or_else(|_| Err(failed("the PDF's structure is damaged")))?;
-    let num_pages = catch_unwind(AssertUnwindSafe(|| pdf.get_pages().len()))
-        .map_err(|_| failed("the PDF's list of pages is damaged"))?;
-    let num_pages = u32::try_from(num_pages).map_err(|_| failed("the PDF has too many pages"))?;
+    let num_pages = u32::try_from(pdf.pages().len()).map_err(|_| failed("the PDF has too many pages"))?;
     if num_pages == 0 {
         return Err(failed("the PDF has no pages that can be found: it is damaged or cut short"));
     }
     let mut text = String::new();
     let (mut pages, mut unread_pages) = (Vec::new(), Vec::new());
-    for number in 1..=num_pages {
+    let mut fonts = Fonts::default();
+    for (number, page) in (1..=num_pages).zip(pdf.pages().iter()) {
         if number > 1 {
             text.push_str("\n\u{c}");
         }
         let start = text.len();
-        match read_page(&pdf, number) {
-            Some(words) => push_page(&mut text, &words),
-            None => unread_pages.push(number),
+        match catch_unwind(AssertUnwindSafe(|| read_page(&pdf, page, &fonts))) {
+            Ok(Some(words)) => push_page(&mut text, &words),
+            Ok(None) => unread_pages.push(number),
+            Err(_) => {
+                unread_pages.push(number);
+                // What was borrowed of the old ones when it panicked stays so.
+                fonts = Fonts::default();
+            }
         }
         pages.push(Span::new(start, text.len()));
     }
     if unread_pages.len() == pages.len() {
         return Err(failed(
-            "no page of the PDF could be read: its fonts or page contents are damaged or of a rare kind",
+            "no page of the PDF could be read: its page contents are damaged, or its fonts do not say which letters they draw",
         ));
     }
     let mut blocks = Blocks::new(&text);
@@ -49,8 +58,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Document, ExtractError> {
         blocks.push_paragraphs(BlockKind::Prose, *page);
     }
     let blocks = blocks.finish();
-    let title = catch_unwind(AssertUnwindSafe(|| title(&pdf))).unwrap_or_default();
-    Ok(Document { title, pages, unread_pages, blocks, ..Document::of(Format::Pdf, text) })
+    let title = pdf.metadata().title.as_deref().and_then(title);
+    let partial = partial(&unread_pages);
+    Ok(Document { title, pages, unread_pages, partial, blocks, ..Document::of(Format::Pdf, text) })
 }
 
 fn failed(reason: &str) -> ExtractError {
@@ -58,74 +68,27 @@ fn failed(reason: &str) -> ExtractError {
 }
 
 /// Opens a PDF, with the empty password where it is encrypted.
-fn open(bytes: &[u8]) -> Result<PdfDocument, ExtractError> {
-    let needs_password = || failed("the PDF is protected by a password");
-    let mut pdf = PdfDocument::load_mem(bytes).map_err(|error| match error {
-        PdfError::InvalidPassword | PdfError::Decryption(_) => needs_password(),
-        error => failed(&format!("the PDF is damaged: {error}")),
-    })?;
-    if pdf.is_encrypted() {
-        pdf.decrypt("").map_err(|_| needs_password())?;
-    }
-    mend_widths(&mut pdf);
-    Ok(pdf)
+fn open(bytes: &[u8]) -> Result<Pdf, ExtractError> {
+    Pdf::new(bytes.to_vec()).map_err(|error| match error {
+        LoadPdfError::Decryption(DecryptionError::PasswordProtected) => failed("the PDF is protected by a password"),
+        LoadPdfError::Decryption(DecryptionError::UnsupportedAlgorithm) => {
+            failed("the PDF is encrypted in a way that is not read")
+        }
+        LoadPdfError::Decryption(_) => failed("the PDF is encrypted, and what says how is damaged"),
+        LoadPdfError::Invalid => failed("the PDF is damaged: its pages cannot be found"),
+    })
 }
 
-/// Writes the character widths of composite fonts in the form that the library reads.
-///
-/// A font may give widths as `first [w w …]` or as `first last w`. pdf-extract 0.12.1 misreads the second form and takes
-/// those characters for 0 wide, which puts a space after each of them: "o f", "registran t".
-fn mend_widths(pdf: &mut PdfDocument) {
-    let is_composite = |dictionary: &Dictionary| {
-        dictionary.get(b"Subtype").and_then(Object::as_name).is_ok_and(|name| name.starts_with(b"CIDFontType"))
-    };
-    let mut mended = Vec::new();
-    for (&id, object) in &pdf.objects {
-        let Ok(font) = object.as_dict() else { continue };
-        if !is_composite(font) {
-            continue;
-        }
-        let Some(widths) = font.get_deref(b"W", pdf).ok().and_then(|widths| widths.as_array().ok()) else { continue };
-        mended.push((id, plain_widths(pdf, widths)));
+/// What to tell of pages that could not be read.
+fn partial(unread_pages: &[u32]) -> Option<String> {
+    let named: Vec<String> = unread_pages.iter().take(MAX_NAMED_PAGES).map(u32::to_string).collect();
+    let more = unread_pages.len() - named.len();
+    match named.as_slice() {
+        [] => None,
+        [page] => Some(format!("page {page} could not be read")),
+        pages if more > 0 => Some(format!("pages {} and {more} more could not be read", pages.join(", "))),
+        [pages @ .., last] => Some(format!("pages {} and {last} could not be read", pages.join(", "))),
     }
-    for (id, widths) in mended {
-        if let Ok(font) = pdf.get_object_mut(id).and_then(Object::as_dict_mut) {
-            font.set("W", widths);
-        }
-    }
-}
-
-/// The same widths, all in the form `first [w w …]`.
-fn plain_widths(pdf: &PdfDocument, widths: &[Object]) -> Vec<Object> {
-    let resolved = |object: &Object| pdf.dereference(object).map_or(Object::Null, |(_, object)| object.clone());
-    let mut plain = Vec::new();
-    let mut rest = widths;
-    loop {
-        match rest {
-            [first, second, after @ ..] if matches!(resolved(second), Object::Array(_)) => {
-                plain.extend([resolved(first), resolved(second)]);
-                rest = after;
-            }
-            [first, last, width, after @ ..] => {
-                if let (Ok(first), Ok(last)) = (resolved(first).as_i64(), resolved(last).as_i64()) {
-                    let num_characters =
-                        usize::try_from(last.saturating_sub(first)).map_or(0, |count| count.min(65_535) + 1);
-                    plain.extend([Object::Integer(first), Object::Array(vec![resolved(width); num_characters])]);
-                }
-                rest = after;
-            }
-            _ => return plain,
-        }
-    }
-}
-
-fn read_page(pdf: &PdfDocument, number: u32) -> Option<String> {
-    catch_unwind(AssertUnwindSafe(|| {
-        let mut page = PageText::default();
-        output_doc_page(pdf, &mut page, number).ok()?;
-        Some(page.into_text())
-    }))
-    .ok()?
 }
 
 /// Appends the words of a page: no NUL, no form feed inside, no more than one blank line in a row.
@@ -147,20 +110,8 @@ fn push_page(text: &mut String, words: &str) {
 }
 
 /// The title of the document information, where it is not a file name that a word processor put there.
-fn title(pdf: &PdfDocument) -> Option<String> {
-    let info = pdf.trailer.get(b"Info").ok()?;
-    let info = match info.as_reference() {
-        Ok(id) => pdf.get_dictionary(id).ok()?,
-        Err(_) => info.as_dict().ok()?,
-    };
-    let bytes = info.get(b"Title").ok()?.as_str().ok()?;
-    let words = if bytes.starts_with(&[0xfe, 0xff]) {
-        let units: Vec<u16> = bytes[2..].as_chunks::<2>().0.iter().map(|&pair| u16::from_be_bytes(pair)).collect();
-        String::from_utf16_lossy(&units)
-    } else {
-        String::from_utf8(bytes.to_vec()).unwrap_or_else(|_| encoding_rs::WINDOWS_1252.decode(bytes).0.into_owned())
-    };
-    let title = label(&words.replace(|c: char| c.is_control(), " "));
+fn title(bytes: &[u8]) -> Option<String> {
+    let title = label(&words_of(bytes).replace(|c: char| c.is_control(), " "));
     let is_file_name = title.contains(['/', '\\'])
         || [".doc", ".docx", ".dvi", ".indd", ".tex", ".pdf", ".xls", ".ppt", ".qxd"]
             .iter()
@@ -170,9 +121,19 @@ fn title(pdf: &PdfDocument) -> Option<String> {
     (!is_file_name && !is_empty_word).then_some(title)
 }
 
+/// The words of a text string outside of page contents.
+pub(super) fn words_of(bytes: &[u8]) -> String {
+    if let Some(units) = bytes.strip_prefix(&[0xfe, 0xff]) {
+        let units: Vec<u16> = units.as_chunks::<2>().0.iter().map(|&pair| u16::from_be_bytes(pair)).collect();
+        return String::from_utf16_lossy(&units);
+    }
+    let bytes = bytes.strip_prefix(&[0xef, 0xbb, 0xbf]).unwrap_or(bytes);
+    String::from_utf8(bytes.to_vec()).unwrap_or_else(|_| encoding_rs::WINDOWS_1252.decode(bytes).0.into_owned())
+}
+
 #[cfg(test)]
 mod tests {
-    use pdf_extract::{Stream, StringFormat};
+    use lopdf::{Dictionary, Document as PdfDocument, Object, Stream, StringFormat};
 
     use super::*;
 
@@ -190,7 +151,21 @@ mod tests {
         let font =
             dictionary(vec![("Type", name("Font")), ("Subtype", name("Type1")), ("BaseFont", name("Helvetica"))]);
         let font = pdf.add_object(font);
-        let fonts = Object::Dictionary(dictionary(vec![("F", Object::Reference(font))]));
+        let part = dictionary(vec![
+            ("Type", name("Font")),
+            ("Subtype", name("CIDFontType2")),
+            ("BaseFont", name("Unknown")),
+            ("FontDescriptor", Object::Dictionary(dictionary(vec![("Type", name("FontDescriptor"))]))),
+        ]);
+        let composite = dictionary(vec![
+            ("Type", name("Font")),
+            ("Subtype", name("Type0")),
+            ("BaseFont", name("Unknown")),
+            ("Encoding", name("Identity-H")),
+            ("DescendantFonts", Object::Array(vec![Object::Dictionary(part)])),
+        ]);
+        let fonts = vec![("F", Object::Reference(font)), ("G", Object::Dictionary(composite))];
+        let fonts = Object::Dictionary(dictionary(fonts));
         let tree = pdf.new_object_id();
         let mut kids = Vec::new();
         for content in contents {
@@ -230,9 +205,28 @@ mod tests {
 
     #[test]
     fn a_page_that_cannot_be_read_is_named_and_the_others_are_read() {
-        let document = read(&pdf(&["BT /Missing 12 Tf (x) Tj ET", "BT /F 12 Tf (Kept.) Tj ET"])).expect("read");
+        // A composite font that says neither what its characters stand for nor has any.
+        let unknown = format!("BT /G 12 Tf 50 700 Td <{}> Tj ET", "0102".repeat(40));
+        let document = read(&pdf(&[&unknown, "BT /F 12 Tf 50 700 Td (Kept.) Tj ET"])).expect("read");
         assert_eq!(document.unread_pages, [1]);
+        assert_eq!(document.partial.as_deref(), Some("page 1 could not be read"));
         assert_eq!(document.text.trim(), "Kept.");
+    }
+
+    #[test]
+    fn unread_pages_are_named_in_words() {
+        assert_eq!(partial(&[]), None);
+        assert_eq!(partial(&[3, 7]).as_deref(), Some("pages 3 and 7 could not be read"));
+        let many: Vec<u32> = (1..=12).collect();
+        assert_eq!(partial(&many).as_deref(), Some("pages 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 2 more could not be read"));
+    }
+
+    #[test]
+    fn what_a_page_says_that_it_draws_is_believed_if_it_is_not_far_less() {
+        let said = "BT /F 12 Tf 50 700 Td /Span <</ActualText (fine)>> BDC (xx) Tj EMC ET";
+        let whole = "/Span <</ActualText (no)>> BDC BT /F 12 Tf 50 700 Td (All of the words of a page.) Tj ET EMC";
+        let document = read(&pdf(&[said, whole])).expect("read");
+        assert_eq!(document.text, "fine\n\u{c}All of the words of a page.");
     }
 
     #[test]
@@ -247,14 +241,5 @@ mod tests {
             let Err(ExtractError::Failed { reason }) = read(bytes) else { panic!("a broken PDF was read") };
             assert!(reason.starts_with("the PDF"), "{reason}");
         }
-    }
-
-    #[test]
-    fn ranges_of_widths_are_written_out() {
-        let number = Object::Integer;
-        let widths = [number(1), Object::Array(vec![number(500)]), number(7), number(9), number(600), number(3)];
-        let plain = plain_widths(&PdfDocument::new(), &widths);
-        let expected = [number(1), Object::Array(vec![number(500)]), number(7), Object::Array(vec![number(600); 3])];
-        assert_eq!(plain, expected);
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use pincite::eval::Collection;
+use pincite::extract::{Hints, extract};
 use pincite::workspace::{RelPath, Span};
 
 /// A question of `fixtures/questions` with the fields that BEIR does not have.
@@ -98,12 +99,13 @@ fn every_answer_is_verbatim_at_its_span() {
 #[test]
 fn every_answer_from_the_pdf_is_on_its_page() {
     let bytes = fs_err::read(fixture("workspace/reports/ravensholm-acceptance.pdf")).unwrap();
-    let pages = pdf_extract::extract_text_from_mem_by_pages(&bytes).unwrap();
+    let document = extract(&bytes, Hints { file_name: "ravensholm-acceptance.pdf" }).unwrap();
+    let pages: Vec<&str> = document.pages.iter().map(|page| page.of(&document.text).unwrap()).collect();
     assert_eq!(pages.len(), 4);
     let mut asked = BTreeSet::new();
     for question in questions() {
         let (Some(answer), Some(page)) = (&question.answer, question.page) else { continue };
-        let found: Vec<usize> = (1..=4).filter(|&number| folded(&pages[number - 1]).contains(answer)).collect();
+        let found: Vec<usize> = (1..=4).filter(|&number| folded(pages[number - 1]).contains(answer)).collect();
         assert_eq!(found, [page], "{}: {}", question.id, question.text);
         asked.insert(page);
     }
@@ -113,7 +115,7 @@ fn every_answer_from_the_pdf_is_on_its_page() {
 #[test]
 fn the_broken_pdf_cannot_be_read() {
     let bytes = fs_err::read(fixture("workspace/reports/pilot-week-2-scan.pdf")).unwrap();
-    assert!(pdf_extract::extract_text_from_mem_by_pages(&bytes).is_err());
+    assert!(extract(&bytes, Hints { file_name: "pilot-week-2-scan.pdf" }).is_err());
 }
 
 #[test]
