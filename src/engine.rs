@@ -55,7 +55,7 @@ use crate::extract::kept::Shelf;
 use crate::extract::{Extractor, InProcess};
 use crate::index::embedded::EmbeddedIndex;
 use crate::search;
-use crate::workspace::{Change, FileEntry, RelPath, Revision, Store, WorkspaceId};
+use crate::workspace::{Change, FileEntry, Revision, Store, WorkspaceId};
 
 /// How a data folder is opened.
 pub struct OpenOptions {
@@ -181,12 +181,9 @@ impl Engine {
         let filters = search::Filters { path: glob.map(str::to_owned).into_iter().collect(), ..Default::default() };
         let filter = filters.compile()?;
         let mut files = self.store.files(id)?;
-        fn on_disk(file: &FileEntry) -> &RelPath {
-            file.container.as_ref().unwrap_or(&file.path)
-        }
-        files.retain(|file| filter.admits_path(file.path.as_str()) && !view.deleting.contains(on_disk(file)));
+        files.retain(|file| filter.admits_path(file.path.as_str()) && !view.deleting.contains(file.on_disk()));
         // What is known of replaced content is as old as the content.
-        for file in files.iter_mut().filter(|file| view.superseded.contains(on_disk(file))) {
+        for file in files.iter_mut().filter(|file| view.superseded.contains(file.on_disk())) {
             (file.title, file.content_hash, file.num_chunks) = (None, None, 0);
         }
         Ok(files)

@@ -82,7 +82,11 @@ struct Packer<'d> {
 
 impl Packer<'_> {
     fn take(&mut self, block: &Block, page: Option<u32>, num_context_tokens: usize) {
-        if self.open.as_ref().is_some_and(|open| open.page != page || !sheets_agree(&open.sheet, &sheet(block))) {
+        if self
+            .open
+            .as_ref()
+            .is_some_and(|open| open.page != page || !sheets_agree(open.sheet.as_ref(), sheet(block).as_ref()))
+        {
             self.close();
         }
         let room = self.budget.max - num_context_tokens;
@@ -164,7 +168,9 @@ impl Packer<'_> {
     /// The own tokens of both together, or `None` where they cannot share a chunk.
     fn joined_tokens(&self, open: &Group, next: &Group) -> Option<usize> {
         let span = Span::new(open.span.start, next.span.end);
-        let fits = span.len() <= MAX_CHUNK_BYTES && open.page == next.page && sheets_agree(&open.sheet, &next.sheet);
+        let fits = span.len() <= MAX_CHUNK_BYTES
+            && open.page == next.page
+            && sheets_agree(open.sheet.as_ref(), next.sheet.as_ref());
         if !fits || !headers_agree(open, next) {
             return None;
         }
@@ -276,8 +282,8 @@ fn sheet(block: &Block) -> Option<Arc<str>> {
 }
 
 /// A citation names cells of one sheet.
-fn sheets_agree(one: &Option<Arc<str>>, other: &Option<Arc<str>>) -> bool {
-    one.as_ref().zip(other.as_ref()).is_none_or(|(one, other)| is_same(one, other))
+fn sheets_agree(one: Option<&Arc<str>>, other: Option<&Arc<str>>) -> bool {
+    one.zip(other).is_none_or(|(one, other)| is_same(one, other))
 }
 
 fn is_same(one: &Arc<str>, other: &Arc<str>) -> bool {

@@ -90,7 +90,9 @@ pub(super) fn read(
         text.push('\n');
     }
     let mut blocks = Blocks::new(&text);
-    lines.into_iter().for_each(|line| blocks.push(BlockKind::Row, line));
+    for line in lines {
+        blocks.push(BlockKind::Row, line);
+    }
     let blocks = blocks.finish();
     Ok(Document { blocks, members, partial: cut_off, ..Document::of(Format::Archive, text) })
 }
@@ -119,7 +121,7 @@ fn read_zip(bytes: &[u8], members: &mut Members<'_>, names: &mut Vec<String>) ->
         match archive.by_index(index) {
             Ok(entry) => members.take(&name, entry),
             Err(ZipError::UnsupportedArchive(how)) => {
-                members.fail(&name, &format!("it is packed in a way that is not read: {how}"))
+                members.fail(&name, &format!("it is packed in a way that is not read: {how}"));
             }
             Err(error) => members.fail(&name, &error.to_string()),
         }

@@ -60,7 +60,7 @@ impl Extractor for Kept<'_> {
             return self.inner.extract(bytes, file_name);
         }
         let file = self.shelf.file(ContentHash::of(&bytes), file_name);
-        if let Some(document) = self.shelf.take(&file, bytes.len()) {
+        if let Some(document) = Shelf::take(&file, bytes.len()) {
             return Ok(document);
         }
         let answer = self.inner.extract(bytes, file_name);
@@ -102,30 +102,24 @@ impl Shelf {
 
     fn file(&self, hash: ContentHash, file_name: &str) -> PathBuf {
         let type_by_name = detect::type_by_name(file_name);
-        self.folder.join(format!("{}-{READERS}-{type_by_name}.{SUFFIX}", hash))
+        self.folder.join(format!("{hash}-{READERS}-{type_by_name}.{SUFFIX}"))
     }
 
-    fn take(&self, file: &Path, num_bytes: usize) -> Option<Document> {
+    fn take(file: &Path, num_bytes: usize) -> Option<Document> {
         let packed = std::fs::read(file).ok()?;
         let mut answer = Vec::new();
         let unpacked = zstd::stream::Decoder::new(&packed[..])
             .and_then(|decoder| decoder.take(MAX_ANSWER_BYTES).read_to_end(&mut answer));
-        match unpacked.and_then(|_| wire::read_answer(&mut &answer[..], usize::MAX)) {
-            Ok(Ok(document)) => {
-                // What is asked for stays longest. Where the time cannot be set, it goes as if it was not.
-                let _ = fs::OpenOptions::new()
-                    .write(true)
-                    .open(file)
-                    .map(|file| file.into_parts().0.set_modified(SystemTime::now()));
-                tracing::debug!(num_bytes, "a document was made before");
-                Some(document)
-            }
-            _ => {
-                tracing::warn!(file = %file.display(), "a kept document is damaged and is made again");
-                let _ = fs::remove_file(file);
-                None
-            }
-        }
+        let Ok(Ok(document)) = unpacked.and_then(|_| wire::read_answer(&mut &answer[..], usize::MAX)) else {
+            tracing::warn!(file = %file.display(), "a kept document is damaged and is made again");
+            // What cannot be removed is written over.
+            let _ = fs::remove_file(file);
+            return None;
+        };
+        // What is asked for stays longest. Where the time cannot be set, it goes as if it was not.
+        let _ = std::fs::OpenOptions::new().write(true).open(file).map(|file| file.set_modified(SystemTime::now()));
+        tracing::debug!(num_bytes, "a document was made before");
+        Some(document)
     }
 
     /// Keeps an answer. What cannot be kept is made again the next time, so a full disk is no failure of the file.

@@ -83,7 +83,8 @@ pub(super) fn read_message(bytes: &[u8], nest: &mut Nest) -> Result<Document, Ex
     let message = MessageParser::default().parse(bytes).ok_or_else(failed)?;
     let mut text = String::new();
     for (name, words) in fields(&message) {
-        text.push_str(&format!("{name}: {}\n", words.split_whitespace().collect::<Vec<_>>().join(" ")));
+        text.push_str(&line(name, &words));
+        text.push('\n');
     }
     let head = Span::new(0, text.len());
     let mut bodies: Vec<Body> = message.text_bodies().map(body).collect();
@@ -112,7 +113,7 @@ pub(super) fn read_message(bytes: &[u8], nest: &mut Nest) -> Result<Document, Ex
     }
     let (members, partial) = members.finish();
     let title = message.subject().map(label).filter(|title| !title.is_empty());
-    Ok(Document { title, blocks, members, partial, ..Document::of(Format::Email, text) })
+    Ok(Document { title, partial, blocks, members, ..Document::of(Format::Email, text) })
 }
 
 /// The document of a mailbox: a line a message.
@@ -128,7 +129,7 @@ pub(super) fn read_mailbox(bytes: &[u8], nest: &mut Nest) -> Result<Document, Ex
         let head = MessageParser::new().with_minimal_headers().parse_headers(message);
         let said: Vec<String> = head.iter().flat_map(fields).map(|(_, words)| words).collect();
         let start = text.len();
-        text.push_str(&format!("{name}: {}", said.join(", ").split_whitespace().collect::<Vec<_>>().join(" ")));
+        text.push_str(&line(&name, &said.join(", ")));
         lines.push(Span::new(start, text.len()));
         text.push('\n');
         members.take_bytes(&name, message);
@@ -138,9 +139,11 @@ pub(super) fn read_mailbox(bytes: &[u8], nest: &mut Nest) -> Result<Document, Ex
     }
     let (members, partial) = members.finish();
     let mut blocks = Blocks::new(&text);
-    lines.into_iter().for_each(|line| blocks.push(BlockKind::Row, line));
+    for line in lines {
+        blocks.push(BlockKind::Row, line);
+    }
     let blocks = blocks.finish();
-    Ok(Document { blocks, members, partial, ..Document::of(Format::Mailbox, text) })
+    Ok(Document { partial, blocks, members, ..Document::of(Format::Mailbox, text) })
 }
 
 /// The messages of a mailbox, without the lines that separate them.
@@ -157,6 +160,11 @@ fn messages(bytes: &[u8]) -> Vec<&[u8]> {
     }
     messages.extend(start.map(|start| &bytes[start..]));
     messages
+}
+
+/// `name: words`, without breaks.
+fn line(name: &str, words: &str) -> String {
+    format!("{name}: {}", words.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// What a reader sees above a message, in order.

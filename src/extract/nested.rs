@@ -45,7 +45,7 @@ impl Nest {
 /// The members of one file, in the making.
 pub(super) struct Members<'n> {
     nest: &'n mut Nest,
-    members: Vec<Member>,
+    taken: Vec<Member>,
     names: HashSet<String>,
     stopped: Option<String>,
 }
@@ -61,7 +61,7 @@ impl<'n> Members<'n> {
             return Err(ExtractError::Failed { reason });
         }
         nest.depth += 1;
-        Ok(Self { nest, members: Vec::new(), names: HashSet::new(), stopped: None })
+        Ok(Self { nest, taken: Vec::new(), names: HashSet::new(), stopped: None })
     }
 
     /// Why no more members are taken, once a limit is reached.
@@ -120,8 +120,8 @@ impl<'n> Members<'n> {
         let of_member = inner.into_iter().map(|member| Member { path: format!("{path}/{}", member.path), ..member });
         let of_member: Vec<Member> = of_member.collect();
         let content_hash = Some(ContentHash::of(bytes));
-        self.members.push(Member { path, size: bytes.len() as u64, content_hash, outcome });
-        self.members.extend(of_member);
+        self.taken.push(Member { path, size: bytes.len() as u64, content_hash, outcome });
+        self.taken.extend(of_member);
     }
 
     /// Notes a member that cannot be read.
@@ -132,13 +132,13 @@ impl<'n> Members<'n> {
         let path = self.path(name);
         self.nest.members_left -= 1;
         let outcome = Err(ExtractError::Failed { reason: reason.to_owned() });
-        self.members.push(Member { path, size: 0, content_hash: None, outcome });
+        self.taken.push(Member { path, size: 0, content_hash: None, outcome });
     }
 
     /// All members, and why they are not all there are.
     pub(super) fn finish(self) -> (Vec<Member>, Option<String>) {
         self.nest.depth -= 1;
-        (self.members, self.stopped)
+        (self.taken, self.stopped)
     }
 
     fn path(&mut self, name: &str) -> String {

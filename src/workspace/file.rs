@@ -83,6 +83,14 @@ pub struct FileEntry {
     pub container: Option<RelPath>,
 }
 
+impl FileEntry {
+    /// The file on disk that it is or that holds it.
+    #[must_use]
+    pub fn on_disk(&self) -> &RelPath {
+        self.container.as_ref().unwrap_or(&self.path)
+    }
+}
+
 /// What happened to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "snake_case")]

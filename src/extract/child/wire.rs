@@ -26,7 +26,7 @@ const MAX_NAME_BYTES: u64 = 64 * 1024;
 #[derive(Serialize, Deserialize)]
 enum Answer {
     Failed(ExtractError),
-    Document(Structure, Vec<MemberAnswer>),
+    Document(Box<Structure>, Vec<MemberAnswer>),
 }
 
 /// A [`Member`] without its text.
@@ -53,9 +53,11 @@ struct Structure {
     trails: Vec<Arc<[String]>>,
     /// Headers of tables and names of sheets.
     labels: Vec<Arc<str>>,
-    /// Start, length, kind, number of the trail, number of the header, cell.
-    blocks: Vec<(usize, usize, BlockKind, u32, Option<u32>, Option<CellNumbers>)>,
+    blocks: Vec<BlockNumbers>,
 }
+
+/// Of a block its start, length and kind, the numbers of its trail and header, and its cell.
+type BlockNumbers = (usize, usize, BlockKind, u32, Option<u32>, Option<CellNumbers>);
 
 /// A [`Cell`] with the number of its sheet's name.
 #[derive(Serialize, Deserialize)]
@@ -103,7 +105,7 @@ pub(in crate::extract) fn write_answer(
         content_hash: member.content_hash,
         outcome: member.outcome.as_ref().map(Structure::of).map_err(Clone::clone),
     });
-    let answer = Answer::Document(Structure::of(document), members.collect());
+    let answer = Answer::Document(Box::new(Structure::of(document)), members.collect());
     write_frame(output, &serde_json::to_vec(&answer)?)?;
     write_frame(output, document.text.as_bytes())?;
     for member in document.members.iter().filter_map(|member| member.outcome.as_ref().ok()) {
@@ -128,7 +130,7 @@ pub(in crate::extract) fn read_answer(
         max_bytes -= text.len() as u64;
         structure.with_text(String::from_utf8(text).map_err(invalid)?)
     };
-    let mut document = with_text(own)?;
+    let mut document = with_text(*own)?;
     for member in members {
         let outcome = match member.outcome {
             Ok(structure) => Ok(with_text(structure)?),
@@ -145,20 +147,20 @@ pub(in crate::extract) fn read_answer(
 struct Numbers<'d> {
     trails: Vec<Arc<[String]>>,
     labels: Vec<Arc<str>>,
-    trail_numbers: HashMap<&'d Arc<[String]>, u32>,
-    label_numbers: HashMap<&'d Arc<str>, u32>,
+    of_trails: HashMap<&'d Arc<[String]>, u32>,
+    of_labels: HashMap<&'d Arc<str>, u32>,
 }
 
 impl<'d> Numbers<'d> {
     fn trail(&mut self, trail: &'d Arc<[String]>) -> u32 {
-        *self.trail_numbers.entry(trail).or_insert_with(|| {
+        *self.of_trails.entry(trail).or_insert_with(|| {
             self.trails.push(Arc::clone(trail));
             number(self.trails.len() - 1)
         })
     }
 
     fn label(&mut self, label: &'d Arc<str>) -> u32 {
-        *self.label_numbers.entry(label).or_insert_with(|| {
+        *self.of_labels.entry(label).or_insert_with(|| {
             self.labels.push(Arc::clone(label));
             number(self.labels.len() - 1)
         })

@@ -195,12 +195,14 @@ impl Store {
 /// Members as they are kept until they are listed; `None` where there are none.
 fn as_list(members: &Members) -> Result<Option<String>, StoreError> {
     match members {
-        Members::Are(members) if !members.is_empty() => serde_json::to_string(members).map(Some).map_err(not_a_list),
+        Members::Are(members) if !members.is_empty() => {
+            serde_json::to_string(members).map(Some).map_err(|error| not_a_list(&error))
+        }
         Members::Are(_) | Members::Same => Ok(None),
     }
 }
 
-fn not_a_list(error: serde_json::Error) -> StoreError {
+fn not_a_list(error: &serde_json::Error) -> StoreError {
     StoreError::Damaged { reason: format!("what was built of an archive cannot be kept or read: {error}") }
 }
 
@@ -212,7 +214,7 @@ fn swap_members(transaction: &Transaction<'_>, id: &WorkspaceId) -> Result<(), S
     let mut rows = built.query([id.as_str()])?;
     while let Some(row) = rows.next()? {
         let list: String = row.get(1)?;
-        let members: Vec<FileEntry> = serde_json::from_str(&list).map_err(not_a_list)?;
+        let members: Vec<FileEntry> = serde_json::from_str(&list).map_err(|error| not_a_list(&error))?;
         super::members::replace(transaction, id, &parsed(row, 0)?, &members)?;
     }
     Ok(())
