@@ -200,7 +200,7 @@ fn wrong_use_is_refused_with_a_hint_and_code_2() {
         &["search", " "],
         &["search", &long],
         &["search", "words", "-k", "0"],
-        &["search", "words", "--type", "docx"],
+        &["search", "words", "--type", "docxx"],
         &["search", "words", "--glob", "[a"],
         &["search", "words", "--min-revision", "999"],
         &["search", "words", "--workspace", "other"],
