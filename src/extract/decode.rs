@@ -8,7 +8,8 @@
 //! What kind of text it is: `detect`.
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE};
+use serde::{Deserialize, Serialize};
 
 /// How much of a file is looked at to guess its encoding.
 const SAMPLE_BYTES: usize = 256 * 1024;
@@ -21,6 +22,74 @@ pub(super) struct Decoded {
     pub(super) text: String,
     /// The WHATWG name of the encoding where the file was not clean UTF-8.
     pub(super) encoding: Option<String>,
+}
+
+/// How the bytes of a text are read that comes in parts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Encoding {
+    /// Nothing but ASCII so far: what comes may be of any narrow encoding.
+    Ascii,
+    /// UTF-8, clean so far.
+    Utf8,
+    /// Another, or UTF-8 with bad bytes, by its name.
+    Named(String),
+}
+
+impl Encoding {
+    /// That of a text's first bytes.
+    pub(super) fn of(decoded: &Decoded, bytes: &[u8]) -> Self {
+        match &decoded.encoding {
+            Some(name) => Self::Named(name.clone()),
+            None if bytes.is_ascii() => Self::Ascii,
+            None => Self::Utf8,
+        }
+    }
+
+    /// The encoding after more bytes; `None` where they are no text. As long as nothing but ASCII came, they decide.
+    pub(super) fn after(self, bytes: &[u8]) -> Option<Self> {
+        match self {
+            Self::Ascii if bytes.is_ascii() => is_texty(bytes, true).then_some(self),
+            Self::Ascii => decode(bytes, true).map(|decoded| Self::of(&decoded, bytes)),
+            Self::Utf8 if std::str::from_utf8(bytes).is_err() => {
+                is_texty(bytes, true).then(|| Self::Named(UTF_8.name().to_owned()))
+            }
+            Self::Named(name) if name.starts_with("UTF-16") || name.starts_with("UTF-32") => Some(Self::Named(name)),
+            known => is_texty(bytes, true).then_some(known),
+        }
+    }
+
+    /// The text of whole characters in this encoding.
+    pub(super) fn decode(&self, bytes: &[u8]) -> String {
+        let Self::Named(name) = self else { return String::from_utf8_lossy(bytes).into_owned() };
+        let utf_32 = |unit: fn([u8; 4]) -> u32| -> String {
+            let unit = |&bytes: &[u8; 4]| char::from_u32(unit(bytes)).unwrap_or(char::REPLACEMENT_CHARACTER);
+            bytes.as_chunks::<4>().0.iter().map(unit).collect()
+        };
+        match name.as_str() {
+            "UTF-32LE" => utf_32(u32::from_le_bytes),
+            "UTF-32BE" => utf_32(u32::from_be_bytes),
+            name => {
+                let encoding = encoding_rs::Encoding::for_label(name.as_bytes()).unwrap_or(UTF_8);
+                encoding.decode_without_bom_handling(bytes).0.into_owned()
+            }
+        }
+    }
+
+    /// As [`Decoded::encoding`].
+    pub(super) fn name(&self) -> Option<String> {
+        if let Self::Named(name) = self { Some(name.clone()) } else { None }
+    }
+
+    /// The bytes of a line's end.
+    pub(super) fn newline(&self) -> &'static [u8] {
+        match self.name().as_deref() {
+            Some("UTF-16LE") => b"\n\0",
+            Some("UTF-16BE") => b"\0\n",
+            Some("UTF-32LE") => b"\n\0\0\0",
+            Some("UTF-32BE") => b"\0\0\0\n",
+            _ => b"\n",
+        }
+    }
 }
 
 /// Decodes `bytes`, or returns `None` where they are not text.
@@ -55,7 +124,7 @@ pub(super) fn decode(bytes: &[u8], is_text_by_name: bool) -> Option<Decoded> {
 
 /// UTF-16 and UTF-32, by byte order mark or by where the NUL bytes stand.
 fn decode_wide(bytes: &[u8]) -> Option<Decoded> {
-    let utf_16 = |body: &[u8], encoding: &'static Encoding| {
+    let utf_16 = |body: &[u8], encoding: &'static encoding_rs::Encoding| {
         let (text, _) = encoding.decode_without_bom_handling(body);
         Some(Decoded { text: text.into_owned(), encoding: Some(encoding.name().to_owned()) })
     };
@@ -87,7 +156,7 @@ fn decode_wide(bytes: &[u8]) -> Option<Decoded> {
 }
 
 /// Text in a Latin script has its NUL bytes on one side of each pair only.
-fn sniff_utf_16(sample: &[u8]) -> Option<&'static Encoding> {
+fn sniff_utf_16(sample: &[u8]) -> Option<&'static encoding_rs::Encoding> {
     let num_pairs = sample.len() / 2;
     let nuls_at = |offset: usize| sample.iter().skip(offset).step_by(2).filter(|&&byte| byte == 0).count();
     let (even, odd) = (nuls_at(0), nuls_at(1));
@@ -155,7 +224,7 @@ fn is_damaged_utf8(bytes: &[u8]) -> bool {
 }
 
 /// The encoding that the file names itself: HTML `charset`, XML `encoding`, or an editor's `coding`.
-fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
+fn declared(bytes: &[u8]) -> Option<&'static encoding_rs::Encoding> {
     let head: String = bytes[..bytes.len().min(2048)].iter().map(|&byte| char::from(byte)).collect();
     let head = head.to_ascii_lowercase();
     let is_markup = head.trim_start_matches(['\u{ef}', '\u{bb}', '\u{bf}']).trim_start().starts_with('<');
@@ -170,7 +239,7 @@ fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
         let name = rest.trim_start_matches([' ', '=', ':', '"', '\'']);
         let name = name.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | ':' | '.')).next()?;
         // The bytes are known not to be UTF-8, and UTF-16 would have been seen before.
-        let encoding = Encoding::for_label(name.as_bytes()).filter(|e| *e != UTF_8 && *e != UTF_16LE && *e != UTF_16BE);
+        let encoding = encoding_rs::Encoding::for_label(name.as_bytes()).filter(|e| *e != UTF_8 && *e != UTF_16LE && *e != UTF_16BE);
         if encoding.is_some() {
             return encoding;
         }
@@ -179,7 +248,7 @@ fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
 }
 
 /// The likeliest encoding, by the letters around the first bytes that are not ASCII.
-fn guess(bytes: &[u8], first_odd_byte: usize) -> &'static Encoding {
+fn guess(bytes: &[u8], first_odd_byte: usize) -> &'static encoding_rs::Encoding {
     let start = first_odd_byte.saturating_sub(1024);
     let end = bytes.len().min(start + SAMPLE_BYTES);
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);

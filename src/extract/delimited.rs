@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use csv::{ByteRecord, ReaderBuilder};
+use serde::{Deserialize, Serialize};
 
 use super::builder::{Blocks, label};
 use super::{Block, BlockKind, Format};
@@ -20,27 +21,64 @@ const MAX_RECORD_BYTES: usize = 256 * 1024;
 /// Longest header that goes with every row, in bytes; the chunker cuts further, by tokens.
 const MAX_HEADER_BYTES: usize = 2000;
 
+/// How a text's rows are divided, and what stands above them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Dialect {
+    delimiter: u8,
+    /// Whether quotes hold a field together; no more once one was found that is never closed.
+    quoting: bool,
+    header: Option<Arc<str>>,
+}
+
+impl Dialect {
+    /// The dialect of a text by its beginning.
+    pub(super) fn sniff(text: &str, format: Format) -> Self {
+        let sample = &text[body_start(text)..];
+        let sample = &sample[..super::builder::floor_char_boundary(sample, SNIFF_BYTES)];
+        let delimiter = sniff_delimiter(sample, format);
+        Self { delimiter, quoting: true, header: sniff_header(sample, delimiter) }
+    }
+
+    /// Where the last record begins, which may go on behind the text; `None` where each line is one.
+    pub(super) fn last_record(&self, text: &str) -> Option<usize> {
+        let start = body_start(text);
+        let mut reader = reader(&text.as_bytes()[start..], self.delimiter, self.quoting);
+        let (mut record, mut last) = (ByteRecord::new(), None);
+        while self.quoting {
+            let at = start + usize::try_from(reader.position().byte()).ok()?;
+            if !reader.read_byte_record(&mut record).ok()? {
+                break;
+            }
+            last = Some(at);
+        }
+        // A quote that is not closed is no reason to put off so much.
+        last.filter(|&at| text.len() - at <= MAX_RECORD_BYTES)
+    }
+}
+
 /// The records of a delimited text.
 pub(super) fn read(text: &str, format: Format) -> Vec<Block> {
-    let body_start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let sample = &text[body_start..];
-    let sample = &sample[..super::builder::floor_char_boundary(sample, SNIFF_BYTES)];
-    let delimiter = sniff_delimiter(sample, format);
-    let header = sniff_header(sample, delimiter);
-    read_records(text, body_start, delimiter, true, header.as_ref())
-        .or_else(|| read_records(text, body_start, delimiter, false, header.as_ref()))
-        .unwrap_or_else(|| super::text::read(text, BlockKind::Row))
+    read_with(text, &mut Dialect::sniff(text, format), true)
+}
+
+/// The records of a text or of a part of one; its first record is the header where the part is the first.
+pub(super) fn read_with(text: &str, dialect: &mut Dialect, is_first: bool) -> Vec<Block> {
+    if let Some(blocks) = read_records(text, dialect, is_first) {
+        return blocks;
+    }
+    dialect.quoting = false;
+    read_records(text, dialect, is_first).unwrap_or_else(|| super::text::read(text, BlockKind::Row))
+}
+
+fn body_start(text: &str) -> usize {
+    if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 }
 }
 
 /// One block a record, or `None` where a record is absurdly long or the reader fails.
-fn read_records(
-    text: &str,
-    body_start: usize,
-    delimiter: u8,
-    quoting: bool,
-    header: Option<&Arc<str>>,
-) -> Option<Vec<Block>> {
-    let mut reader = reader(&text.as_bytes()[body_start..], delimiter, quoting);
+fn read_records(text: &str, dialect: &Dialect, is_first: bool) -> Option<Vec<Block>> {
+    let Dialect { delimiter, quoting, header } = dialect;
+    let body_start = body_start(text);
+    let mut reader = reader(&text.as_bytes()[body_start..], *delimiter, *quoting);
     let mut blocks = Blocks::new(text);
     let mut record = ByteRecord::new();
     let mut num_records = 0_u64;
@@ -50,11 +88,11 @@ fn read_records(
             break;
         }
         let end = body_start + usize::try_from(reader.position().byte()).ok()?;
-        if quoting && end.saturating_sub(start) > MAX_RECORD_BYTES && text[start..end].trim_end().contains('\n') {
+        if *quoting && end.saturating_sub(start) > MAX_RECORD_BYTES && text[start..end].trim_end().contains('\n') {
             return None;
         }
         // The first record is the header itself, so it carries none.
-        let header = if num_records == 0 { None } else { header };
+        let header = header.as_ref().filter(|_| num_records > 0 || !is_first);
         blocks.push_row(BlockKind::Row, Span::new(start, end), header);
         num_records += 1;
     }

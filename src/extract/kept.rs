@@ -19,6 +19,7 @@ use std::time::SystemTime;
 use fs_err as fs;
 
 use super::child::wire;
+use super::parts::{Continuation, Part};
 use super::{Document, ExtractError, Extractor, detect};
 use crate::leftovers;
 use crate::workspace::ContentHash;
@@ -68,6 +69,16 @@ impl Extractor for Kept<'_> {
             self.shelf.put(&file, &answer);
         }
         answer
+    }
+
+    fn extract_part(
+        &self,
+        bytes: &[u8],
+        is_last: bool,
+        file_name: &str,
+        before: Option<&Continuation>,
+    ) -> Result<Option<Part>, ExtractError> {
+        self.inner.extract_part(bytes, is_last, file_name, before)
     }
 
     fn weakness(&self) -> Option<String> {
@@ -222,6 +233,16 @@ mod tests {
         fn extract(&self, bytes: Vec<u8>, file_name: &str) -> Result<Document, ExtractError> {
             self.0.fetch_add(1, Ordering::Relaxed);
             InProcess.extract(bytes, file_name)
+        }
+
+        fn extract_part(
+            &self,
+            bytes: &[u8],
+            is_last: bool,
+            file_name: &str,
+            before: Option<&Continuation>,
+        ) -> Result<Option<Part>, ExtractError> {
+            InProcess.extract_part(bytes, is_last, file_name, before)
         }
     }
 

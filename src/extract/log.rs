@@ -34,6 +34,19 @@ pub(super) fn read(text: &str) -> Vec<Block> {
     blocks.finish()
 }
 
+/// Where the last record begins.
+pub(super) fn last_record(text: &str) -> Option<usize> {
+    let mut end = text.len();
+    while end > 0 {
+        let start = text[..end - 1].rfind('\n').map_or(0, |at| at + 1);
+        if begins_record(&text[start..end]) {
+            return Some(start);
+        }
+        end = start;
+    }
+    None
+}
+
 /// Whether at least half of the first lines begin records, and there are three of them.
 pub(super) fn is_log(text: &str) -> bool {
     let (mut num_lines, mut num_records) = (0, 0);

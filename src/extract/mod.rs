@@ -33,6 +33,7 @@ mod office;
 mod ole2;
 mod outline;
 mod package;
+pub mod parts;
 mod pdf;
 mod pdf_device;
 mod pdf_layout;
@@ -57,6 +58,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Advice;
 use detect::Kind;
 use nested::Nest;
+use parts::{Continuation, Part};
 
 pub use document::{Block, BlockKind, Document, Format, Member, PageUnit};
 
@@ -117,6 +119,18 @@ pub trait Extractor: Send + Sync {
     /// As [`extract`], and [`ExtractError::Unavailable`] where nothing can be read for now.
     fn extract(&self, bytes: Vec<u8>, file_name: &str) -> Result<Document, ExtractError>;
 
+    /// As the function [`parts::read_part`]; a crash of a reader is the failure of this part.
+    ///
+    /// # Errors
+    /// As [`Extractor::extract`].
+    fn extract_part(
+        &self,
+        bytes: &[u8],
+        is_last: bool,
+        file_name: &str,
+        before: Option<&Continuation>,
+    ) -> Result<Option<Part>, ExtractError>;
+
     /// What keeps a hostile file from doing harm and does not hold here, for a person; as far as that is known by now.
     fn weakness(&self) -> Option<String> {
         None
@@ -126,6 +140,16 @@ pub trait Extractor: Send + Sync {
 impl<E: Extractor + ?Sized> Extractor for &E {
     fn extract(&self, bytes: Vec<u8>, file_name: &str) -> Result<Document, ExtractError> {
         (**self).extract(bytes, file_name)
+    }
+
+    fn extract_part(
+        &self,
+        bytes: &[u8],
+        is_last: bool,
+        file_name: &str,
+        before: Option<&Continuation>,
+    ) -> Result<Option<Part>, ExtractError> {
+        (**self).extract_part(bytes, is_last, file_name, before)
     }
 
     fn weakness(&self) -> Option<String> {
@@ -139,10 +163,24 @@ pub struct InProcess;
 
 impl Extractor for InProcess {
     fn extract(&self, bytes: Vec<u8>, file_name: &str) -> Result<Document, ExtractError> {
-        catch_unwind(AssertUnwindSafe(|| extract(&bytes, Hints { file_name }))).unwrap_or_else(|_| {
-            Err(ExtractError::Failed { reason: "the reader for this type crashed on the file".to_owned() })
-        })
+        contained(|| extract(&bytes, Hints { file_name }))
     }
+
+    fn extract_part(
+        &self,
+        bytes: &[u8],
+        is_last: bool,
+        file_name: &str,
+        before: Option<&Continuation>,
+    ) -> Result<Option<Part>, ExtractError> {
+        contained(|| parts::read_part(bytes, is_last, Hints { file_name }, before))
+    }
+}
+
+fn contained<T>(read: impl FnOnce() -> Result<T, ExtractError>) -> Result<T, ExtractError> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
+        Err(ExtractError::Failed { reason: "the reader for this type crashed on the file".to_owned() })
+    })
 }
 
 /// Makes a document of a file's bytes.

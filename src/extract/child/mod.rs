@@ -18,6 +18,7 @@ use std::time::Duration;
 
 pub use pool::Children;
 
+use self::wire::Question;
 use super::{Extractor as _, InProcess};
 
 /// What a child may take for one file.
@@ -51,9 +52,13 @@ pub fn serve(memory_bytes: u64) -> io::Result<()> {
 }
 
 fn serve_on(mut input: impl Read, mut output: impl Write) -> io::Result<()> {
-    while let Some(request) = wire::read_request(&mut input)? {
-        let answer = InProcess.extract(request.bytes, &request.file_name);
-        wire::write_answer(&mut output, &answer)?;
+    while let Some((question, bytes)) = wire::read_request(&mut input)? {
+        match question {
+            Question::File { file_name } => wire::write_answer(&mut output, &InProcess.extract(bytes, &file_name))?,
+            Question::Part { file_name, is_last, before } => {
+                wire::write_part(&mut output, &InProcess.extract_part(&bytes, is_last, &file_name, before.as_ref()))?;
+            }
+        }
         output.flush()?;
     }
     Ok(())

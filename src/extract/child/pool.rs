@@ -7,7 +7,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::wire::Question;
 use super::{Limits, Program, wire};
+use crate::extract::parts::{Continuation, Part};
 use crate::extract::{Document, ExtractError, Extractor};
 
 /// How often a child at work is looked at.
@@ -94,12 +96,12 @@ impl Children {
     }
 
     /// The answer of a child, or how it went wrong; the child is kept if it is sound.
-    fn ask(&self, mut worker: Worker, bytes: &[u8], file_name: &str) -> Result<Result<Document, ExtractError>, Wrong> {
-        let timeout = self.limits.timeout + Duration::from_secs(bytes.len() as u64 / BYTES_A_SECOND);
+    fn ask<T>(&self, mut worker: Worker, ask: &Ask<'_, T>) -> Result<T, Wrong> {
+        let timeout = self.limits.timeout + Duration::from_secs(ask.bytes.len() as u64 / BYTES_A_SECOND);
         let number = self.watch.begin(&worker, timeout);
-        let answer = wire::write_request(&mut worker.input, file_name, bytes)
+        let answer = wire::write_request(&mut worker.input, &ask.question, ask.bytes)
             .and_then(|()| if worker.num_files == 0 { self.take_greeting(&mut worker) } else { Ok(()) })
-            .and_then(|()| wire::read_answer(&mut worker.output, self.limits.text_bytes));
+            .and_then(|()| (ask.read_answer)(&mut worker.output));
         let ended_for = self.watch.end(number);
         worker.num_files += 1;
         match (answer, ended_for) {
@@ -150,15 +152,46 @@ struct Wrong {
     may_be_old: bool,
 }
 
+/// What a child is asked, and how its answer is read.
+struct Ask<'a, T> {
+    question: Question,
+    bytes: &'a [u8],
+    read_answer: &'a dyn Fn(&mut BufReader<ChildStdout>) -> io::Result<T>,
+}
+
+impl Children {
+    /// Asks a child, and another one where the first may have gone wrong for a file before.
+    fn ask_any<T>(&self, ask: &Ask<'_, Result<T, ExtractError>>) -> Result<T, ExtractError> {
+        let failed = |wrong: Wrong| Err(ExtractError::Failed { reason: wrong.reason });
+        match self.ask(self.worker()?, ask) {
+            Ok(answer) => answer,
+            Err(wrong) if wrong.may_be_old => self.ask(self.start()?, ask).unwrap_or_else(failed),
+            Err(wrong) => failed(wrong),
+        }
+    }
+}
+
 impl Extractor for Children {
     fn extract(&self, bytes: Vec<u8>, file_name: &str) -> Result<Document, ExtractError> {
-        match self.ask(self.worker()?, &bytes, file_name) {
-            Ok(answer) => answer,
-            Err(wrong) if wrong.may_be_old => self
-                .ask(self.start()?, &bytes, file_name)
-                .unwrap_or_else(|wrong| Err(ExtractError::Failed { reason: wrong.reason })),
-            Err(wrong) => Err(ExtractError::Failed { reason: wrong.reason }),
-        }
+        self.ask_any(&Ask {
+            question: Question::File { file_name: file_name.to_owned() },
+            bytes: &bytes,
+            read_answer: &|output| wire::read_answer(output, self.limits.text_bytes),
+        })
+    }
+
+    fn extract_part(
+        &self,
+        bytes: &[u8],
+        is_last: bool,
+        file_name: &str,
+        before: Option<&Continuation>,
+    ) -> Result<Option<Part>, ExtractError> {
+        self.ask_any(&Ask {
+            question: Question::Part { file_name: file_name.to_owned(), is_last, before: before.cloned() },
+            bytes,
+            read_answer: &|output| wire::read_part(output, bytes.len(), self.limits.text_bytes),
+        })
     }
 
     fn weakness(&self) -> Option<String> {

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::wire::{read_answer, read_greeting, read_request, write_answer, write_greeting, write_request};
+use super::wire::{
+    read_answer, read_greeting, read_part, read_request, write_answer, write_greeting, write_part, write_request,
+};
 use super::*;
 use crate::extract::{Document, ExtractError, Extractor, Hints, extract};
 
@@ -90,9 +92,10 @@ proptest! {
     #[test]
     fn what_is_said_is_what_is_heard(text in "(# [a-z]{1,8}\n\n|[a-z ]{0,40}\n|\\| a \\| b \\|\n){0,12}", name in "[a-z]{1,8}\\.(md|txt|csv)") {
         let mut pipe = Vec::new();
-        write_request(&mut pipe, &name, text.as_bytes()).unwrap();
+        let question = Question::File { file_name: name.clone() };
+        write_request(&mut pipe, &question, text.as_bytes()).unwrap();
         let request = read_request(&mut &pipe[..]).unwrap().unwrap();
-        prop_assert_eq!((&request.file_name, &request.bytes[..]), (&name, text.as_bytes()));
+        prop_assert_eq!((request.0, &request.1[..]), (question, text.as_bytes()));
         let document = extract(text.as_bytes(), Hints { file_name: &name }).unwrap();
         let mut pipe = Vec::new();
         write_answer(&mut pipe, &Ok(document.clone())).unwrap();
@@ -100,6 +103,16 @@ proptest! {
         // A pipe that breaks off is an error, wherever it does.
         for end in 0..pipe.len() {
             prop_assert!(read_answer(&mut &pipe[..end], text.len()).is_err());
+        }
+        let part = InProcess.extract_part(text.as_bytes(), false, &name, None);
+        let mut pipe = Vec::new();
+        write_part(&mut pipe, &part).unwrap();
+        prop_assert_eq!(read_part(&mut &pipe[..], text.len(), text.len()).unwrap(), part.clone());
+        for end in 0..pipe.len() {
+            prop_assert!(read_part(&mut &pipe[..end], text.len(), text.len()).is_err());
+        }
+        if let Ok(Some(part)) = part && part.num_used > 0 {
+            prop_assert!(read_part(&mut &pipe[..], part.num_used - 1, text.len()).is_err(), "more than was given");
         }
     }
 

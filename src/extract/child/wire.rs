@@ -8,25 +8,32 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::extract::parts::{Continuation, Part};
 use crate::extract::{Block, BlockKind, Document, ExtractError, Format, Member, PageUnit};
 use crate::workspace::{Cell, ContentHash, Span};
 
-/// A file to be read.
-pub(super) struct Request {
-    pub file_name: String,
-    pub bytes: Vec<u8>,
+/// What is asked about the bytes that follow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Question {
+    /// To read the file of this name, whole.
+    File { file_name: String },
+    /// To read the next part of a text.
+    Part { file_name: String, is_last: bool, before: Option<Continuation> },
 }
 
 /// Frames other than a file's bytes and text are never larger: some fifty bytes for each of ten million blocks.
 const MAX_STRUCTURE_BYTES: u64 = 512 * 1024 * 1024;
-/// File names are short.
-const MAX_NAME_BYTES: u64 = 64 * 1024;
+/// A name, a header of a table and a few words.
+const MAX_QUESTION_BYTES: u64 = 64 * 1024;
 
 /// An answer without the texts, which follow: the document's own and those of its members, in order.
 #[derive(Serialize, Deserialize)]
 enum Answer {
     Failed(ExtractError),
     Document(Box<Structure>, Vec<MemberAnswer>),
+    /// A part with what was used of its bytes, and what the next is to be read with.
+    Part(Box<Structure>, usize, Box<Continuation>),
+    NotInParts,
 }
 
 /// A [`Member`] without its text.
@@ -74,21 +81,52 @@ pub(super) fn write_greeting(output: &mut impl Write, unconfined: Option<&str>) 
 }
 
 pub(super) fn read_greeting(input: &mut impl Read) -> io::Result<Option<String>> {
-    let words = read_frame(input, MAX_NAME_BYTES)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+    let words = read_frame(input, MAX_QUESTION_BYTES)?.ok_or(io::ErrorKind::UnexpectedEof)?;
     Ok(Some(String::from_utf8(words).map_err(invalid)?).filter(|words| !words.is_empty()))
 }
 
-pub(super) fn write_request(output: &mut impl Write, file_name: &str, bytes: &[u8]) -> io::Result<()> {
-    write_frame(output, file_name.as_bytes())?;
+pub(super) fn write_request(output: &mut impl Write, question: &Question, bytes: &[u8]) -> io::Result<()> {
+    write_frame(output, &serde_json::to_vec(question)?)?;
     write_frame(output, bytes)
 }
 
-/// The next request; `None` where the parent has closed the pipe.
-pub(super) fn read_request(input: &mut impl Read) -> io::Result<Option<Request>> {
-    let Some(name) = read_frame(input, MAX_NAME_BYTES)? else { return Ok(None) };
+/// The next request with its bytes; `None` where the parent has closed the pipe.
+pub(super) fn read_request(input: &mut impl Read) -> io::Result<Option<(Question, Vec<u8>)>> {
+    let Some(question) = read_frame(input, MAX_QUESTION_BYTES)? else { return Ok(None) };
     let bytes = read_frame(input, u64::MAX)?.ok_or(io::ErrorKind::UnexpectedEof)?;
-    let file_name = String::from_utf8(name).map_err(invalid)?;
-    Ok(Some(Request { file_name, bytes }))
+    Ok(Some((serde_json::from_slice(&question)?, bytes)))
+}
+
+pub(super) fn write_part(output: &mut impl Write, answer: &Result<Option<Part>, ExtractError>) -> io::Result<()> {
+    let (said, text) = match answer {
+        Err(error) => (Answer::Failed(error.clone()), None),
+        Ok(None) => (Answer::NotInParts, None),
+        Ok(Some(Part { document, num_used, next })) => {
+            let said = Answer::Part(Box::new(Structure::of(document)), *num_used, Box::new(next.clone()));
+            (said, Some(&document.text))
+        }
+    };
+    write_frame(output, &serde_json::to_vec(&said)?)?;
+    text.map_or(Ok(()), |text| write_frame(output, text.as_bytes()))
+}
+
+/// An answer about a part of `num_asked` bytes, or why it cannot be taken.
+pub(super) fn read_part(
+    input: &mut impl Read,
+    num_asked: usize,
+    max_text_bytes: usize,
+) -> io::Result<Result<Option<Part>, ExtractError>> {
+    let said = read_frame(input, MAX_STRUCTURE_BYTES)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+    match serde_json::from_slice(&said)? {
+        Answer::Failed(error) => Ok(Err(error)),
+        Answer::NotInParts => Ok(Ok(None)),
+        Answer::Part(structure, num_used, next) if num_used <= num_asked && (num_used > 0 || num_asked == 0) => {
+            let text = read_frame(input, max_text_bytes as u64)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+            let document = structure.with_text(String::from_utf8(text).map_err(invalid)?)?;
+            Ok(Ok(Some(Part { document, num_used, next: *next })))
+        }
+        Answer::Part(..) | Answer::Document(..) => Err(invalid("another question was answered")),
+    }
 }
 
 pub(in crate::extract) fn write_answer(
@@ -123,6 +161,7 @@ pub(in crate::extract) fn read_answer(
     let (own, members) = match serde_json::from_slice(&structure)? {
         Answer::Failed(error) => return Ok(Err(error)),
         Answer::Document(own, members) => (own, members),
+        Answer::Part(..) | Answer::NotInParts => return Err(invalid("another question was answered")),
     };
     let mut max_bytes = max_text_bytes as u64;
     let mut with_text = |structure: Structure| -> io::Result<Document> {
