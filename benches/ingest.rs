@@ -184,7 +184,7 @@ fn ready() {
         let revision = Revision(100 + turn as u64);
         let replaced = vec![records(&file, revision.0, &model)];
         num_chunks += replaced[0].1.len();
-        let batch = Batch { revision, replaced, removed: Vec::new() };
+        let batch = Batch { revision, replaced, ..Batch::default() };
         let query = LexicalQuery { words: mark, phrases: Vec::new(), weights: FieldWeights::default() };
         let (time, found) = timed(|| {
             index.apply(&batch).expect("a batch");

@@ -287,7 +287,7 @@ fn dense(index: &EmbeddedIndex, workload: &Workload) -> Vec<Vec<usize>> {
 fn replace(index: &EmbeddedIndex, ready: &Ready<'_>, update: &Update) -> f64 {
     let (path, chunks) = &update.file;
     let revision = chunks.first().expect("a file has chunks").file.revision;
-    let batch = Batch { revision, replaced: vec![(path.clone(), chunks.clone())], removed: Vec::new() };
+    let batch = Batch { revision, replaced: vec![(path.clone(), chunks.clone())], ..Batch::default() };
     let vectors: Vec<_> = chunks.iter().map(|chunk| chunk.key).zip(update.vectors.iter().cloned()).collect();
     let (time, hits) = timed(|| {
         index.apply(&batch).expect("a batch");

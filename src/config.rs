@@ -38,15 +38,17 @@ pub struct Extraction {
     pub timeout_s: u64,
     /// Memory in megabytes.
     pub memory_mb: u64,
-    /// Text in megabytes.
+    /// Text in megabytes, of a file that is read whole.
     pub text_mb: u64,
+    /// Size in megabytes of files that are read whole, as all but plain texts, tables and logs are.
+    pub whole_mb: u64,
     /// Megabytes of documents that are kept for each workspace so that no content is read twice; 0 for none.
     pub kept_mb: u64,
 }
 
 impl Default for Extraction {
     fn default() -> Self {
-        Self { timeout_s: 60, memory_mb: 2_000, text_mb: 600, kept_mb: 500 }
+        Self { timeout_s: 60, memory_mb: 2_000, text_mb: 600, whole_mb: 500, kept_mb: 500 }
     }
 }
 
@@ -108,7 +110,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             model: None,
-            max_file_bytes: 512 * 1024 * 1024,
+            max_file_bytes: 4 * 1024 * 1024 * 1024,
             scan_interval_s: 600,
             max_pending: 10_000,
             extraction: Extraction::default(),

@@ -18,6 +18,7 @@ mod lane;
 mod line;
 mod query;
 mod read;
+mod reading;
 mod rebuild;
 mod reconcile;
 mod runner;
@@ -42,6 +43,8 @@ pub use self::event::{Event, EventKind, EventsReply, TakenEvent};
 pub use self::line::IndexReport;
 use self::query::View;
 pub use self::read::FileText;
+use self::reading::Reading;
+pub use self::reading::ReadingStatus;
 pub use self::rebuild::{RebuildStatus, ReindexReport};
 use self::runner::Bell;
 pub use self::runner::Runner;
@@ -113,6 +116,8 @@ pub struct Engine {
     shelves: Mutex<HashMap<WorkspaceId, Arc<Shelf>>>,
     /// One batch at a time.
     indexing: Mutex<()>,
+    /// The large file that is being read here.
+    reading: Reading,
     /// Rung when something was logged here.
     bell: Bell,
     /// When somebody asked last.
@@ -154,6 +159,7 @@ impl Engine {
             shelves: Mutex::default(),
             views: Mutex::default(),
             indexing: Mutex::default(),
+            reading: Reading::default(),
             bell: Bell::default(),
             asked_at: Mutex::default(),
             replays: Mutex::default(),

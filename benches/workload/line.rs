@@ -10,7 +10,7 @@ use pincite::extract::InProcess;
 use pincite::extract::{Hints, extract};
 use pincite::index::embedded::{Access, EmbeddedIndex};
 use pincite::index::{Batch, ChunkPlace, ChunkRecord, FileFacts, Index as _, VectorKey};
-use pincite::ingest::{Line, LineReport, Silent, canonical_folder, index_pending, scan};
+use pincite::ingest::{Line, LineReport, PartSizes, Silent, canonical_folder, index_pending, scan};
 use pincite::workspace::{ContentHash, RelPath, Revision, Store, WorkspaceId};
 
 use super::File;
@@ -45,8 +45,11 @@ pub fn index_words(data_folder: &Path, folder: &Path, index: &EmbeddedIndex, mod
         tokens: &*model.tokens,
         model_id: &model.model_id,
         max_file_bytes: MAX_FILE_BYTES,
+        max_whole_bytes: MAX_FILE_BYTES,
+        parts: PartSizes::default(),
+        progress: &Silent,
     };
-    index_pending(&line, &Silent).expect("the line")
+    index_pending(&line).expect("the line")
 }
 
 /// Gives vectors to all chunks that have none, in the order of the line: the first vector to the lowest key, the second
@@ -102,7 +105,7 @@ pub fn batches(files: &[(RelPath, Vec<ChunkRecord>)]) -> Vec<Batch> {
     let batch = |(number, files): (u64, &[(RelPath, Vec<ChunkRecord>)])| Batch {
         revision: Revision(number),
         replaced: files.to_vec(),
-        removed: Vec::new(),
+        ..Batch::default()
     };
     (1..).zip(files.chunks(BATCH_FILES)).map(batch).collect()
 }

@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::embed;
 use crate::ingest::{self, Stage};
+use crate::workspace::RelPath;
 
 /// Shows the progress of fetching and indexing.
 pub(super) struct Terminal {
@@ -89,6 +90,14 @@ impl ingest::Progress for Terminal {
 
     fn advance(&self, done: u64) {
         self.set(|before| before + done);
+    }
+
+    fn reading(&self, path: &RelPath, num_done: u64, size: u64) {
+        if let Some(Current { what, bar, .. }) = &*self.current() {
+            let mb = |bytes: u64| bytes / 1_000_000;
+            let now = (num_done < size).then(|| format!("{what}, {path}: {} of {} MB", mb(num_done), mb(size)));
+            bar.set_message(now.unwrap_or_else(|| what.clone()));
+        }
     }
 
     fn end(&self) {

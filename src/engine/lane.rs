@@ -10,7 +10,7 @@ use crate::embed::OpenModel;
 use crate::error::Advice as _;
 use crate::index::embedded::EmbeddedIndex;
 use crate::index::{Index as _, VectorKey};
-use crate::ingest::{self, BatchLimits, LineReport};
+use crate::ingest::{self, BatchLimits, LineReport, Silent};
 use crate::workspace::{Priority, StoreError, WorkspaceId, WorkspaceRow};
 
 /// How long a workspace rests after an error.
@@ -136,6 +136,7 @@ impl Lane {
                 &**index,
                 index.model_id(),
                 model,
+                &Silent,
             ))?;
             self.is_trusted = true;
         }
@@ -153,7 +154,8 @@ impl Lane {
             return Ok(ingest::list_some(&engine.store, id, self.epoch, &self.root)? > 0);
         };
         let mut report = LineReport::default();
-        let line = engine.line((id, self.epoch), &self.root, &**index, index.model_id(), model);
+        let told = engine.told(id);
+        let line = engine.line((id, self.epoch), &self.root, &**index, index.model_id(), model, &told);
         let num_done = match priority {
             Priority::Interactive => ingest::index_interactive(&line, &mut report)?,
             Priority::Backfill => ingest::index_backfill(&line, BatchLimits::BESIDE_OTHERS, &mut report)?,

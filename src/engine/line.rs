@@ -4,12 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::reading::Told;
 use super::runner::KEPT_CHANGES;
 use super::{Engine, EngineError, access, lock};
 use crate::embed::OpenModel;
 use crate::index::Index;
 use crate::index::embedded::EmbeddedIndex;
-use crate::ingest::{self, Line, LineReport, Progress, ScanReport, Stage};
+use crate::ingest::{self, Line, LineReport, PartSizes, Progress, ScanReport, Stage};
 use crate::workspace::WorkspaceId;
 
 /// How often to look whether the process that indexes is done, or gone.
@@ -65,12 +66,12 @@ impl Engine {
             return Ok(IndexReport::default());
         }
         let mut report = LineReport::default();
+        let told = Told { reading: &self.reading, workspace: id, progress };
         let index = loop {
             let epoch = self.store.workspace(id)?.epoch;
             let index = self.index(id, epoch)?;
             let model = self.serving_model(&index)?;
-            report +=
-                ingest::index_pending(&self.line((id, epoch), &root, &*index, index.model_id(), &model), progress)?;
+            report += ingest::index_pending(&self.line((id, epoch), &root, &*index, index.model_id(), &model, &told))?;
             match self.finish_rebuild(id, &root, progress)? {
                 None => break index,
                 // Another one serves now, and the walk over the files may have found changes.
@@ -123,6 +124,7 @@ impl Engine {
         index: &'a dyn Index,
         model_id: &'a str,
         model: &'a OpenModel,
+        progress: &'a dyn Progress,
     ) -> Line<'a> {
         Line {
             store: &self.store,
@@ -134,6 +136,9 @@ impl Engine {
             tokens: &*model.tokens,
             model_id,
             max_file_bytes: self.config.max_file_bytes,
+            max_whole_bytes: self.config.extraction.whole_mb.saturating_mul(1_000_000),
+            parts: PartSizes::default(),
+            progress,
         }
     }
 

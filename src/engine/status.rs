@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Engine, EngineError, RebuildStatus};
+use super::{Engine, EngineError, ReadingStatus, RebuildStatus};
 use crate::index::Filter;
 use crate::search::Coverage;
 use crate::workspace::{FileEntry, FileState, Revision, WorkspaceId};
@@ -34,6 +34,9 @@ pub struct StatusReport {
     /// What keeps hostile files from doing harm and does not hold on this system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weakness: Option<String>,
+    /// The large file that is being read now by this process, and how far it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reading: Option<ReadingStatus>,
     /// How far the index is that is being built beside the one that serves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebuild: Option<RebuildStatus>,
@@ -86,6 +89,7 @@ impl Engine {
             model: self.model_status()?,
             read_only: !self.is_writer(),
             weakness: self.extractor.weakness(),
+            reading: self.reading.now(id),
             rebuild: self.rebuild_status(id)?,
             not_ready: by_state_and_reason(self.files(id, None)?),
         })

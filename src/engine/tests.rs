@@ -9,7 +9,7 @@ use crate::chunk::TokenCounter;
 use crate::config::FieldWeights;
 use crate::failpoint::armed::{ABORT_AT, TRACE};
 use crate::index::{Filter, Index as _, LexicalQuery};
-use crate::ingest::{self, Line, Silent};
+use crate::ingest::{self, Line, PartSizes, Silent};
 use crate::workspace::FileState;
 
 /// The folder that the child lives in.
@@ -48,8 +48,11 @@ fn bring_in(folder: &Path) -> (Engine, Arc<EmbeddedIndex>) {
         tokens: &Words,
         model_id: "none",
         max_file_bytes: 1_000,
+        max_whole_bytes: 1_000,
+        parts: PartSizes::default(),
+        progress: &Silent,
     };
-    ingest::index_pending(&line, &Silent).unwrap();
+    ingest::index_pending(&line).unwrap();
     drop(line);
     (engine, index)
 }

@@ -239,7 +239,8 @@ fn declared(bytes: &[u8]) -> Option<&'static encoding_rs::Encoding> {
         let name = rest.trim_start_matches([' ', '=', ':', '"', '\'']);
         let name = name.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | ':' | '.')).next()?;
         // The bytes are known not to be UTF-8, and UTF-16 would have been seen before.
-        let encoding = encoding_rs::Encoding::for_label(name.as_bytes()).filter(|e| *e != UTF_8 && *e != UTF_16LE && *e != UTF_16BE);
+        let encoding = encoding_rs::Encoding::for_label(name.as_bytes())
+            .filter(|e| *e != UTF_8 && *e != UTF_16LE && *e != UTF_16BE);
         if encoding.is_some() {
             return encoding;
         }

@@ -53,7 +53,8 @@ pub fn read_part(
 ) -> Result<Option<Part>, ExtractError> {
     let Some(mut here) = before.cloned().or_else(|| begin(bytes, is_last, hints)) else { return Ok(None) };
     let wide = here.encoding.newline();
-    let mut end = if is_last { bytes.len() } else { last_line_end(bytes, wide).unwrap_or_else(|| forced_end(bytes, wide)) };
+    let mut end =
+        if is_last { bytes.len() } else { last_line_end(bytes, wide).unwrap_or_else(|| forced_end(bytes, wide)) };
     let ends_with_line = last_line_end(&bytes[..end], wide) == Some(end);
     here.encoding = here.encoding.after(&bytes[..end]).ok_or_else(|| ExtractError::Failed {
         reason: "from here on the file holds binary data and no text".to_owned(),
@@ -118,7 +119,8 @@ fn cut(text: &str, here: &Continuation) -> usize {
         _ => text.rfind("\n\n").map(|blank| blank + 2).or_else(|| text.rfind("\n\r\n").map(|blank| blank + 3)),
     };
     // A record may be divided from the one before by a bare `\r`, or begin with the `\n` after it.
-    let at = at.map(|at| if text[at..].starts_with('\n') { at + 1 } else { text[..at].rfind('\n').map_or(0, |end| end + 1) });
+    let at = at
+        .map(|at| if text[at..].starts_with('\n') { at + 1 } else { text[..at].rfind('\n').map_or(0, |end| end + 1) });
     at.filter(|&at| at > text.len() / 2).unwrap_or(text.len())
 }
 

@@ -37,6 +37,7 @@ suite![
     a_batch_is_visible_as_a_whole,
     applying_twice_equals_applying_once,
     a_replaced_file_leaves_nothing_of_the_old_in_either_leg,
+    a_file_grows_by_what_is_appended_and_goes_as_a_whole,
     a_removed_file_is_gone_from_both_legs,
     a_file_replaced_by_no_chunks_is_gone,
     a_path_removed_and_replaced_in_one_batch_has_the_new_chunks,
@@ -87,13 +88,14 @@ fn applying_twice_equals_applying_once(mut desk: Desk<impl Subject>) {
     let batch = Batch {
         revision: Revision(5),
         replaced: vec![file("a", 5, &["harbour wall", "tide"]), file("b", 4, &["tide"])],
+        appended: vec![file("c", 5, &["tide table"])],
         removed: vec!["gone".parse().unwrap()],
     };
     for _ in 0..2 {
         desk.apply(&batch);
-        assert_eq!((desk.counts(), desk.revision()), ((3, 0), 5));
+        assert_eq!((desk.counts(), desk.revision()), ((4, 0), 5));
         assert_eq!(desk.words("harbour"), ["a#0"]);
-        assert_eq!(desk.words_sorted("tide"), ["a#1", "b#0"]);
+        assert_eq!(desk.words_sorted("tide"), ["a#1", "b#0", "c#0"]);
     }
 }
 
@@ -109,6 +111,24 @@ fn a_replaced_file_leaves_nothing_of_the_old_in_either_leg(mut desk: Desk<impl S
     assert_eq!(near, ["a#0", "b#0"]);
     assert_eq!(desk.counts(), (2, 2));
     assert_eq!(desk.snapshot().file(&"a".parse().unwrap()).unwrap().len(), 1);
+}
+
+fn a_file_grows_by_what_is_appended_and_goes_as_a_whole(mut desk: Desk<impl Subject>) {
+    let (path, chunks) = file("a", 1, &["harbour wall", "tide gauge", "storm drain"]);
+    for number in 0..3 {
+        // Each batch brings what is there already, too.
+        let more = vec![(path.clone(), chunks[..=number].to_vec())];
+        desk.apply(&Batch { appended: more, ..Batch::default() });
+        assert_eq!((desk.counts(), desk.revision()), ((number + 1, 0), 0));
+    }
+    assert_eq!(desk.snapshot().file(&path).unwrap(), chunks);
+    assert_eq!((desk.words("harbour"), desk.words("drain")), (vec!["a#0".to_owned()], vec!["a#2".to_owned()]));
+    desk.apply(&Batch { appended: vec![(path.clone(), Vec::new())], ..Batch::default() });
+    assert_eq!(desk.counts(), (3, 0));
+    desk.put(2, &[("a", &["storm drain"])]);
+    assert_eq!((desk.counts(), desk.words("harbour").len()), ((1, 0), 0));
+    desk.remove(3, &["a"]);
+    assert_eq!(desk.counts(), (0, 0));
 }
 
 fn a_removed_file_is_gone_from_both_legs(mut desk: Desk<impl Subject>) {
@@ -129,7 +149,12 @@ fn a_file_replaced_by_no_chunks_is_gone(mut desk: Desk<impl Subject>) {
 fn a_path_removed_and_replaced_in_one_batch_has_the_new_chunks(mut desk: Desk<impl Subject>) {
     desk.put(1, &[("a", &["harbour wall"])]);
     let removed = vec!["a".parse().unwrap()];
-    desk.apply(&Batch { revision: Revision(2), replaced: vec![file("a", 2, &["tide gauge"])], removed });
+    desk.apply(&Batch {
+        revision: Revision(2),
+        replaced: vec![file("a", 2, &["tide gauge"])],
+        removed,
+        ..Batch::default()
+    });
     assert_eq!((desk.words("harbour tide"), desk.counts()), (vec!["a#0".to_owned()], (1, 0)));
 }
 
@@ -331,7 +356,7 @@ fn a_file_gives_its_chunks_in_order_and_as_they_came(mut desk: Desk<impl Subject
     chunks[3].place.trail = vec!["Heading".to_owned(), "Sub \"quoted\"".to_owned()];
     chunks[3].place.context = "Title\n".to_owned();
     chunks[3].place.page = Some(4);
-    let batch = Batch { revision: Revision(1), replaced: vec![(path.clone(), chunks.clone())], removed: Vec::new() };
+    let batch = Batch { revision: Revision(1), replaced: vec![(path.clone(), chunks.clone())], ..Batch::default() };
     desk.put(1, &[("deep/folder/a b", &["another"]), ("deep/folder/a b.mdx", &["third"])]);
     desk.apply(&batch);
     assert_eq!(desk.snapshot().file(&path).unwrap(), chunks);
@@ -408,7 +433,7 @@ fn titles_headings_and_paths_are_searched(mut desk: Desk<impl Subject>) {
     for chunk in &mut chunks {
         std::sync::Arc::make_mut(&mut chunk.file).title = Some("Ravensholm".to_owned());
     }
-    desk.apply(&Batch { revision: Revision(1), replaced: vec![(path, chunks)], removed: Vec::new() });
+    desk.apply(&Batch { revision: Revision(1), replaced: vec![(path, chunks)], ..Batch::default() });
     assert_eq!(desk.words("calibration"), ["reports/acceptance.md#1"]);
     assert_eq!((desk.words("ravensholm").len(), desk.words("acceptance").len()), (2, 2));
 }

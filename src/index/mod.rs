@@ -151,6 +151,9 @@ pub struct Batch {
     pub revision: Revision,
     /// Files whose chunks are replaced: all old chunks of the path go, these come. No chunks is allowed.
     pub replaced: Vec<(RelPath, Vec<ChunkRecord>)>,
+    /// Files that get more chunks, as of a text that is too large for one batch; those that are there already, by their id, are
+    /// left alone.
+    pub appended: Vec<(RelPath, Vec<ChunkRecord>)>,
     /// Files whose chunks go.
     pub removed: Vec<RelPath>,
 }

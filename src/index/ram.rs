@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use super::analyzer::{Analysis, Phrase, QueryTerm, positioned_terms, query_terms};
-use super::{Batch, ChunkRecord, Counts, Filter, Index, IndexError, LexicalQuery, Scored, Snapshot, VectorKey};
+use super::{
+    Batch, ChunkId, ChunkRecord, Counts, Filter, Index, IndexError, LexicalQuery, Scored, Snapshot, VectorKey,
+};
 use crate::workspace::{RelPath, Revision};
 
 const K1: f32 = 1.2;
@@ -65,6 +67,13 @@ impl Index for RamIndex {
                     state.files.insert(path.clone(), chunks);
                 }
             }
+            for (path, chunks) in &batch.appended {
+                let held = state.files.entry(path.clone()).or_default();
+                let ids: BTreeSet<ChunkId> = held.iter().map(|chunk| chunk.id()).collect();
+                held.extend(chunks.iter().filter(|chunk| !ids.contains(&chunk.id())).cloned().map(Arc::new));
+                held.sort_by_key(|chunk| chunk.place.ordinal);
+            }
+            state.files.retain(|_, chunks| !chunks.is_empty());
             state.revision = state.revision.max(batch.revision);
         });
         Ok(())

@@ -9,6 +9,8 @@
 //! # Not here
 //! Which process may write (`engine`), and what a query sees of changes that are still pending (`engine`).
 
+mod large;
+mod parts;
 mod prepare;
 mod progress;
 mod read;
@@ -21,6 +23,7 @@ mod watch;
 mod worker;
 mod write;
 
+pub use parts::{LargeFile, PartError, PartSizes, Parts, PlacedPart};
 pub use progress::{Progress, Silent, Stage};
 pub use read::{FileContent, ReadError, canonical_folder, read_file};
 pub use rebuild::Rebuild;

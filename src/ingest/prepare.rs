@@ -12,7 +12,8 @@ use crate::chunk::{chunk, plain};
 use crate::extract::{Document, ExtractError};
 use crate::index::{Batch, ChunkPlace, ChunkRecord, FileFacts, Snapshot, VectorKey};
 use crate::workspace::{
-    Change, ChangeKind, ContentHash, FileEntry, FileState, Fingerprint, Known, Members, Outcome, RelPath,
+    Change, ChangeKind, ContentHash, FileEntry, FileState, Fingerprint, Known, LineRange, Members, Outcome, RelPath,
+    Span,
 };
 
 /// White space of more bytes than this is not kept between two chunks.
@@ -42,7 +43,7 @@ impl Prepared {
         let outcome = match self {
             Self::Unchanged(entry, known) => return Ok(Outcome::File(entry, known, Members::Same)),
             Self::Read(entry, known, chunks, members) => {
-                let mut outside = Self::inside(line, snapshot, &entry.path)?;
+                let mut outside = inside(line, snapshot, &entry.path)?;
                 let mut entries = Vec::with_capacity(members.len());
                 batch.replaced.push((entry.path.clone(), chunks));
                 for (member, chunks) in members {
@@ -54,7 +55,7 @@ impl Prepared {
                 Outcome::File(entry, known, Members::Are(entries))
             }
             Self::Gone(path) => {
-                batch.removed.extend(Self::inside(line, snapshot, &path)?);
+                batch.removed.extend(inside(line, snapshot, &path)?);
                 batch.removed.push(path.clone());
                 Outcome::Gone(path)
             }
@@ -62,19 +63,49 @@ impl Prepared {
         Ok(outcome)
     }
 
-    /// What the index holds of files inside this one. It is the index that is asked, since after a crash the file table may know
-    /// of others.
-    fn inside(line: &Line<'_>, snapshot: &dyn Snapshot, path: &RelPath) -> Result<BTreeSet<RelPath>, IngestError> {
-        let mut inside = snapshot.below(path)?;
-        if !inside.is_empty() {
-            // A folder may have taken the place of the file, or the other way round.
-            let on_disk = line.store.fingerprints_below(line.workspace, &[path.clone()].into())?;
-            for (path, _) in on_disk {
-                inside.remove(&path);
-            }
-        }
-        Ok(inside)
+    /// What a change is of a file that holds what is already indexed.
+    pub(super) fn unchanged(
+        line: &Line<'_>,
+        change: &Change,
+        content_hash: ContentHash,
+        now: Known,
+    ) -> Result<Option<Self>, IngestError> {
+        let known = line.store.file(line.workspace, &change.path)?;
+        let known = known.filter(|known| known.content_hash == Some(content_hash) && known.num_chunks > 0);
+        Ok(known.map(|known| {
+            let entry = FileEntry {
+                state: if known.reason.is_some() { FileState::Partial } else { FileState::Ready },
+                size: now.fingerprint.size,
+                modified: timestamp(now.fingerprint.modified_ns),
+                ..known
+            };
+            Self::Unchanged(entry, now)
+        }))
     }
+
+    /// A file that is as it is, and not to be read.
+    pub(super) fn failed(line: &Line<'_>, change: &Change, reason: String) -> Self {
+        let seen = seen(line, change).unwrap_or(NEVER);
+        Self::Read(entry(change, &seen, FileState::Failed, Some(reason)), seen.into(), Vec::new(), Vec::new())
+    }
+}
+
+/// What the index holds of files inside this one. It is the index that is asked, since after a crash the file table may know of
+/// others.
+pub(super) fn inside(
+    line: &Line<'_>,
+    snapshot: &dyn Snapshot,
+    path: &RelPath,
+) -> Result<BTreeSet<RelPath>, IngestError> {
+    let mut inside = snapshot.below(path)?;
+    if !inside.is_empty() {
+        // A folder may have taken the place of the file, or the other way round.
+        let on_disk = line.store.fingerprints_below(line.workspace, &[path.clone()].into())?;
+        for (path, _) in on_disk {
+            inside.remove(&path);
+        }
+    }
+    Ok(inside)
 }
 
 /// Reads the file of a change, unless it is what the file table knows.
@@ -86,33 +117,31 @@ pub(super) fn prepare(line: &Line<'_>, change: &Change) -> Result<Prepared, Inge
     }
     let content = match read_file(line.root, path, line.max_file_bytes) {
         Ok(content) => content,
-        Err(ReadError::Gone | ReadError::NotAFile { .. }) => return Ok(Prepared::Gone(path.clone())),
-        Err(error) => {
-            tracing::warn!(%path, %error, "a file cannot be read");
-            return Ok(unreadable(line, change, &error));
-        }
+        Err(error) => return Ok(not_read(line, change, &error)),
     };
-    let fingerprint = content.fingerprint;
-    if let Some(known) = line.store.file(line.workspace, path)?
-        && known.content_hash == Some(content.content_hash)
-        && known.num_chunks > 0
-    {
-        let entry = FileEntry {
-            state: if known.reason.is_some() { FileState::Partial } else { FileState::Ready },
-            size: fingerprint.size,
-            modified: timestamp(fingerprint.modified_ns),
-            ..known
-        };
-        return Ok(Prepared::Unchanged(entry, content.known()));
+    match Prepared::unchanged(line, change, content.content_hash, content.known())? {
+        Some(unchanged) => Ok(unchanged),
+        None => read_in(line, change, content),
     }
-    read_in(line, change, content)
+}
+
+/// What becomes of a change whose file was not read.
+pub(super) fn not_read(line: &Line<'_>, change: &Change, error: &ReadError) -> Prepared {
+    if matches!(error, ReadError::Gone | ReadError::NotAFile { .. }) {
+        return Prepared::Gone(change.path.clone());
+    }
+    tracing::warn!(path = %change.path, %error, "a file cannot be read");
+    unreadable(line, change, error)
 }
 
 /// What becomes of a file that cannot be read; the next scan takes it up again.
 pub(super) fn unreadable(line: &Line<'_>, change: &Change, error: &ReadError) -> Prepared {
-    let seen = fs_err::symlink_metadata(change.path.under(line.root)).map(|metadata| fingerprint_of(&metadata));
-    let entry = entry(change, &seen.unwrap_or(NEVER), FileState::Failed, Some(error.reason()));
+    let entry = entry(change, &seen(line, change).unwrap_or(NEVER), FileState::Failed, Some(error.reason()));
     Prepared::Read(entry, NEVER.into(), Vec::new(), Vec::new())
+}
+
+fn seen(line: &Line<'_>, change: &Change) -> Option<Fingerprint> {
+    fs_err::symlink_metadata(change.path.under(line.root)).ok().map(|metadata| fingerprint_of(&metadata))
 }
 
 pub(super) fn read_in(line: &Line<'_>, change: &Change, content: FileContent) -> Result<Prepared, IngestError> {
@@ -143,12 +172,21 @@ pub(super) fn read_in(line: &Line<'_>, change: &Change, content: FileContent) ->
 }
 
 /// What is known of a file before its document is looked at.
-struct Facts<'a> {
-    path: RelPath,
-    size: u64,
-    content_hash: Option<ContentHash>,
-    change: &'a Change,
-    fingerprint: &'a Fingerprint,
+pub(super) struct Facts<'a> {
+    pub path: RelPath,
+    pub size: u64,
+    pub content_hash: Option<ContentHash>,
+    pub change: &'a Change,
+    pub fingerprint: &'a Fingerprint,
+}
+
+/// What of a file's text comes before a part of it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Before {
+    pub text_bytes: usize,
+    pub lines: u32,
+    /// The number of its chunks.
+    pub ordinal: u32,
 }
 
 /// The row and the chunks of a file on disk or inside one.
@@ -172,7 +210,7 @@ fn read_document(
             return (entry, Vec::new());
         }
     };
-    let chunks = records(line, facts, &document);
+    let chunks = records(line, facts, &document, &Before::default());
     entry.format = Some(document.format.name().to_owned());
     if chunks.is_empty() {
         entry.state = FileState::Empty;
@@ -188,7 +226,8 @@ fn read_document(
     (entry, chunks)
 }
 
-fn records(line: &Line<'_>, facts: &Facts<'_>, document: &Document) -> Vec<ChunkRecord> {
+/// The chunks of a document, or of a part of one that comes after what `before` says.
+pub(super) fn records(line: &Line<'_>, facts: &Facts<'_>, document: &Document, before: &Before) -> Vec<ChunkRecord> {
     // A document was made of bytes, and bytes have a hash.
     let Some(content_hash) = facts.content_hash else { return Vec::new() };
     let file = Arc::new(FileFacts {
@@ -211,12 +250,14 @@ fn records(line: &Line<'_>, facts: &Facts<'_>, document: &Document) -> Vec<Chunk
             let key = VectorKey::of(line.model_id, &chunk.embedding_text);
             let context = chunk.embedding_text.strip_suffix(&*plain(words)).unwrap_or_default().to_owned();
             let place = ChunkPlace {
-                ordinal: chunk.ordinal,
-                span: chunk.span,
+                ordinal: chunk.ordinal + before.ordinal,
+                span: Span::new(chunk.span.start + before.text_bytes, chunk.span.end + before.text_bytes),
                 page: chunk.page,
                 page_unit: document.page_unit,
                 cells: chunk.cells,
-                lines: chunk.lines,
+                lines: chunk
+                    .lines
+                    .map(|lines| LineRange { start: lines.start + before.lines, end: lines.end + before.lines }),
                 trail: chunk.trail.to_vec(),
                 header: chunk.header.map(|header| header.to_string()),
                 context,

@@ -1,5 +1,7 @@
 //! How the line tells a person how far it is.
 
+use crate::workspace::RelPath;
+
 /// What the line is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
@@ -21,6 +23,9 @@ pub trait Progress: Sync {
     /// So much more is done.
     fn advance(&self, done: u64);
 
+    /// So many bytes of the `size` of a large file are read; all of them once it is done with. May come from several threads.
+    fn reading(&self, path: &RelPath, num_done: u64, size: u64);
+
     /// The stage is over.
     fn end(&self);
 }
@@ -32,5 +37,6 @@ pub struct Silent;
 impl Progress for Silent {
     fn begin(&self, _: Stage, _: Option<u64>) {}
     fn advance(&self, _: u64) {}
+    fn reading(&self, _: &RelPath, _: u64, _: u64) {}
     fn end(&self) {}
 }

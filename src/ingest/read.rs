@@ -53,26 +53,9 @@ fn read_while(
     max_bytes: u64,
     mut meanwhile: impl FnMut(),
 ) -> Result<FileContent, ReadError> {
-    let wanted = path.under(root);
-    let real = fs_err::canonicalize(&wanted).map_err(ReadError::from_io)?;
-    if !real.starts_with(root) {
-        return Err(ReadError::Outside { path: path.clone() });
-    }
-    // Looked at before it is opened: to open a named pipe is to wait for whoever writes into it.
-    if !fs_err::metadata(&real).map_err(ReadError::from_io)?.is_file() {
-        return Err(ReadError::NotAFile { path: wanted });
-    }
     for _ in 0..MAX_ATTEMPTS {
-        let mut file = fs_err::File::open(&real).map_err(ReadError::from_io)?;
-        let metadata = file.metadata().map_err(ReadError::from_io)?;
-        if !metadata.is_file() {
-            return Err(ReadError::NotAFile { path: wanted });
-        }
-        if metadata.len() > max_bytes {
-            return Err(ReadError::TooLarge { size: metadata.len(), max_bytes });
-        }
-        let before = fingerprint(&metadata);
-        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+        let (mut file, before) = open_file(root, path, max_bytes)?;
+        let mut bytes = Vec::with_capacity(usize::try_from(before.size).unwrap_or(0));
         file.by_ref().take(max_bytes + 1).read_to_end(&mut bytes).map_err(ReadError::Io)?;
         meanwhile();
         let after = fingerprint(&file.metadata().map_err(ReadError::from_io)?);
@@ -86,6 +69,29 @@ fn read_while(
     Err(ReadError::Unstable)
 }
 
+/// Opens a regular file of a workspace, wherever links inside it lead, and tells its size and time.
+pub(super) fn open_file(root: &Path, path: &RelPath, max_bytes: u64) -> Result<(fs_err::File, Fingerprint), ReadError> {
+    let wanted = path.under(root);
+    let real = fs_err::canonicalize(&wanted).map_err(ReadError::from_io)?;
+    if !real.starts_with(root) {
+        return Err(ReadError::Outside { path: path.clone() });
+    }
+    // Looked at before it is opened: to open a named pipe is to wait for whoever writes into it.
+    if !fs_err::metadata(&real).map_err(ReadError::from_io)?.is_file() {
+        return Err(ReadError::NotAFile { path: wanted });
+    }
+    let file = fs_err::File::open(&real).map_err(ReadError::from_io)?;
+    let metadata = file.metadata().map_err(ReadError::from_io)?;
+    if !metadata.is_file() {
+        return Err(ReadError::NotAFile { path: wanted });
+    }
+    if metadata.len() > max_bytes {
+        return Err(ReadError::TooLarge { size: metadata.len(), max_bytes });
+    }
+    let fingerprint = fingerprint(&metadata);
+    Ok((file, fingerprint))
+}
+
 /// Size and modification time of a file.
 pub(super) fn fingerprint(metadata: &std::fs::Metadata) -> Fingerprint {
     Fingerprint { size: metadata.len(), modified_ns: to_ns(metadata.modified().unwrap_or(UNIX_EPOCH)) }
@@ -93,7 +99,7 @@ pub(super) fn fingerprint(metadata: &std::fs::Metadata) -> Fingerprint {
 
 /// Until when a file of this time, which was read now, may be written again in the same tick of the file system's clock: a time
 /// from which on whoever finds the same bytes has seen the last of that tick.
-fn racy_until_ns(modified_ns: i64, now_ns: i64) -> Option<i64> {
+pub(super) fn racy_until_ns(modified_ns: i64, now_ns: i64) -> Option<i64> {
     // Also a time to come: where a server keeps the files, its clock may be ahead of ours.
     (modified_ns >= now_ns.saturating_sub(TICK_NS)).then_some(now_ns.saturating_add(TICK_NS))
 }
@@ -113,7 +119,7 @@ pub(super) fn look_again(root: &Path, path: &RelPath, known: Known) -> Option<Kn
     Some(Known { racy: (now_ns < until_ns).then_some(Racy { until_ns, ..racy }), ..known })
 }
 
-fn now_ns() -> i64 {
+pub(super) fn now_ns() -> i64 {
     to_ns(SystemTime::now())
 }
 

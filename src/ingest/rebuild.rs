@@ -7,9 +7,11 @@
 use rayon::prelude::*;
 
 use super::IngestError;
+use super::large::{Brought, bring_in};
+use super::parts::LargeFile;
 use super::prepare::{NEVER, Prepared, read_in, unreadable};
 use super::read::{ReadError, read_file};
-use super::worker::{BatchLimits, Line, files_within};
+use super::worker::{BatchLimits, Line, LineReport, files_within};
 use crate::failpoint;
 use crate::index::Batch;
 use crate::workspace::{Change, ChangeKind, FileEntry, Fingerprint, Observation, Outcome, Priority, RelPath, Revision};
@@ -43,7 +45,14 @@ impl Rebuild {
             files = line.store.unbuilt(line.workspace, None, limits.max_files)?;
         }
         let sizes: Vec<u64> = files.iter().map(|file| file.size).collect();
-        files.truncate(files_within(&sizes, limits.max_bytes));
+        let num_small = line.num_small(&sizes);
+        files.truncate(files_within(&sizes[..num_small.max(1).min(sizes.len())], limits.max_bytes));
+        if let (0, Some(large)) = (num_small, files.first())
+            && build_large(line, large)?
+        {
+            self.after = files.pop().map(|file| file.path);
+            return Ok(1);
+        }
         let num_done = obsolete.len() + files.len();
         if num_done > 0 {
             build(line, obsolete, &files)?;
@@ -83,12 +92,32 @@ fn build(line: &Line<'_>, obsolete: Vec<RelPath>, files: &[FileEntry]) -> Result
     Ok(())
 }
 
+/// Brings in a large file, and returns whether that is done: what is read whole or is not what the file table knows is left.
+fn build_large(line: &Line<'_>, file: &FileEntry) -> Result<bool, IngestError> {
+    let large = match LargeFile::open(line.root, &file.path, line.max_file_bytes) {
+        Ok(large) if file.content_hash == Some(large.content_hash) => large,
+        _ => return Ok(false),
+    };
+    match bring_in(line, &change_of(file), large, &mut LineReport::default(), &|_| Ok(true))? {
+        Brought::In(outcome) => {
+            failpoint::reach("rebuild: committed, not noted");
+            line.store.note_built(line.workspace, line.epoch, &[outcome])?;
+            Ok(true)
+        }
+        Brought::Abandoned | Brought::Whole => Ok(false),
+    }
+}
+
+/// The change that brought what the file table knows.
+fn change_of(file: &FileEntry) -> Change {
+    Change { revision: file.revision, path: file.path.clone(), kind: ChangeKind::Modified, at: file.modified }
+}
+
 fn build_file(line: &Line<'_>, file: &FileEntry) -> Result<Built, IngestError> {
     let observed = |kind, fingerprint| {
         Built::Changed(Observation { path: file.path.clone(), kind, fingerprint, is_new_content: false })
     };
-    let change =
-        Change { revision: file.revision, path: file.path.clone(), kind: ChangeKind::Modified, at: file.modified };
+    let change = change_of(file);
     Ok(match read_file(line.root, &file.path, line.max_file_bytes) {
         Ok(content) if file.content_hash == Some(content.content_hash) => {
             Built::Prepared(Box::new(read_in(line, &change, content)?))

@@ -5,6 +5,8 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::IngestError;
+use super::large::index_large;
+use super::parts::PartSizes;
 use super::prepare::{Prepared, entry, prepare};
 use super::progress::{Progress, Stage};
 use crate::chunk::TokenCounter;
@@ -12,7 +14,9 @@ use crate::embed::{EmbedError, Embedder};
 use crate::extract::Extractor;
 use crate::failpoint;
 use crate::index::{Batch, Index, VectorKey};
-use crate::workspace::{Change, ChangeKind, FileState, Members, Outcome, Priority, RelPath, Store, WorkspaceId};
+use crate::workspace::{
+    Change, ChangeKind, FileState, Members, Outcome, Priority, RelPath, Revision, Store, WorkspaceId,
+};
 
 /// How much is brought in at once: what becomes visible together, and what is held in memory at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +59,12 @@ pub struct Line<'a> {
     pub model_id: &'a str,
     /// Larger files are refused.
     pub max_file_bytes: u64,
+    /// The same of files that are read whole, in bytes.
+    pub max_whole_bytes: u64,
+    /// Which files are read in parts.
+    pub parts: PartSizes,
+    /// Is told how far it is.
+    pub progress: &'a dyn Progress,
 }
 
 /// What the worker did.
@@ -86,7 +96,8 @@ impl std::ops::AddAssign for LineReport {
 ///
 /// # Errors
 /// When the index or the store refuses; batches before stay, the failed one is done again next time.
-pub fn index_pending(line: &Line<'_>, progress: &dyn Progress) -> Result<LineReport, IngestError> {
+pub fn index_pending(line: &Line<'_>) -> Result<LineReport, IngestError> {
+    let progress = line.progress;
     let mut report = LineReport::default();
     let total = line.store.counts(line.workspace)?.pending;
     distrust_unacknowledged(line)?;
@@ -141,9 +152,30 @@ fn index_some(
 ) -> Result<usize, IngestError> {
     let changes = line.store.pending(line.workspace, priority, limits.max_files)?;
     let sizes: Vec<u64> = changes.iter().map(|change| line.size_of(&change.path)).collect();
-    let num_files = files_within(&sizes, limits.max_bytes);
+    let num_small = line.num_small(&sizes);
+    if let (0, Some(first)) = (num_small, changes.first())
+        && index_large(line, first, report)?
+    {
+        return Ok(1);
+    }
+    let num_files = files_within(&sizes[..num_small.max(1).min(sizes.len())], limits.max_bytes);
     index_batch(line, &changes[..num_files], report)?;
     Ok(num_files)
+}
+
+/// Brings in the interactive changes that are pending, up to the first of a large file: nobody waits for one file behind another
+/// that takes minutes.
+pub(super) fn index_small_interactive(line: &Line<'_>, report: &mut LineReport) -> Result<(), IngestError> {
+    loop {
+        let limits = BatchLimits::INTERACTIVE;
+        let changes = line.store.pending(line.workspace, Priority::Interactive, limits.max_files)?;
+        let sizes: Vec<u64> = changes.iter().map(|change| line.size_of(&change.path)).collect();
+        let num_files = files_within(&sizes[..line.num_small(&sizes)], limits.max_bytes);
+        if num_files == 0 {
+            return Ok(());
+        }
+        index_batch(line, &changes[..num_files], report)?;
+    }
 }
 
 /// Takes note of one batch of pending changes without reading any file, as where a workspace's intelligence is off, and returns
@@ -228,7 +260,16 @@ pub(super) fn files_within(sizes: &[u64], max_bytes: u64) -> usize {
 fn index_batch(line: &Line<'_>, changes: &[Change], report: &mut LineReport) -> Result<(), IngestError> {
     let Some(through) = changes.iter().map(|change| change.revision).max() else { return Ok(()) };
     let prepared: Vec<Prepared> = changes.par_iter().map(|change| prepare(line, change)).collect::<Result<_, _>>()?;
+    finish(line, through, prepared, report)
+}
 
+/// Puts what was prepared into the index, and then acknowledges it.
+pub(super) fn finish(
+    line: &Line<'_>,
+    through: Revision,
+    prepared: Vec<Prepared>,
+    report: &mut LineReport,
+) -> Result<(), IngestError> {
     let snapshot = line.index.snapshot()?;
     let mut batch = Batch { revision: through, ..Batch::default() };
     let mut outcomes = Vec::with_capacity(prepared.len());
@@ -255,6 +296,11 @@ fn index_batch(line: &Line<'_>, changes: &[Change], report: &mut LineReport) -> 
 }
 
 impl Line<'_> {
+    /// How many files from the front are before the first that may be read in parts.
+    pub(super) fn num_small(&self, sizes: &[u64]) -> usize {
+        sizes.iter().take_while(|&&size| size <= self.parts.from_bytes).count()
+    }
+
     fn size_of(&self, path: &RelPath) -> u64 {
         fs_err::symlink_metadata(path.under(self.root)).map_or(0, |metadata| metadata.len())
     }

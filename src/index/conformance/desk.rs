@@ -164,12 +164,12 @@ impl<S: Subject> Desk<S> {
 
     pub(crate) fn put(&mut self, revision: u64, files: &[(&str, &[&str])]) {
         let replaced = files.iter().map(|(path, paragraphs)| file(path, revision, paragraphs)).collect();
-        self.apply(&Batch { revision: Revision(revision), replaced, removed: Vec::new() });
+        self.apply(&Batch { revision: Revision(revision), replaced, ..Batch::default() });
     }
 
     pub(crate) fn remove(&mut self, revision: u64, paths: &[&str]) {
         let removed = paths.iter().map(|path| path.parse().unwrap()).collect();
-        self.apply(&Batch { revision: Revision(revision), replaced: Vec::new(), removed });
+        self.apply(&Batch { revision: Revision(revision), removed, ..Batch::default() });
     }
 
     pub(crate) fn embed(&mut self, texts: &[&str]) {

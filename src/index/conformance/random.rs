@@ -16,6 +16,8 @@ const ROUNDING: f32 = 0.03;
 enum Step {
     Put(Vec<(usize, Vec<String>)>),
     Remove(Vec<usize>),
+    /// A file in as many batches as it has chunks.
+    Grow(usize, Vec<String>),
     /// Embeds every other chunk that waits.
     Embed,
     Reopen,
@@ -30,6 +32,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => files.prop_map(|files| Step::Put(files.into_iter().collect())),
         1 => proptest::collection::vec(0..PATHS.len(), 1..3).prop_map(Step::Remove),
+        1 => (0..PATHS.len(), proptest::collection::vec(paragraph(), 1..4)).prop_map(|(path, texts)| Step::Grow(path, texts)),
         2 => Just(Step::Embed),
         1 => Just(Step::Reopen),
     ]
@@ -91,6 +94,15 @@ proptest! {
                         let paragraphs: Vec<&str> = paragraphs.iter().map(String::as_str).collect();
                         batch.replaced.push(file(PATHS[*path], revision, &paragraphs));
                     }
+                }
+                Step::Grow(path, paragraphs) => {
+                    only_added &= ever_put.insert(*path);
+                    let paragraphs: Vec<&str> = paragraphs.iter().map(String::as_str).collect();
+                    let (path, mut chunks) = file(PATHS[*path], revision, &paragraphs);
+                    batch.appended.push((path.clone(), chunks.split_off(chunks.len() / 2)));
+                    let begun = Batch { replaced: vec![(path, chunks)], ..Batch::default() };
+                    ram.apply(&begun).unwrap();
+                    desk.apply(&begun);
                 }
                 Step::Remove(paths) => {
                     only_added &= !paths.iter().any(|path| ever_put.contains(path));

@@ -216,6 +216,12 @@ impl EmbeddedIndex {
         for chunk in batch.replaced.iter().flat_map(|(_, chunks)| chunks) {
             writer.add_document(self.fields.document(chunk)?).map_err(tantivy)?;
         }
+        for (path, chunks) in &batch.appended {
+            let held = lock(&self.state).state.chunk_ids(&self.fields, path)?;
+            for chunk in chunks.iter().filter(|chunk| !held.contains(&chunk.id())) {
+                writer.add_document(self.fields.document(chunk)?).map_err(tantivy)?;
+            }
+        }
         failpoint::reach("commit: the batch is written");
         let revision = lock(&self.state).state.revision().max(batch.revision);
         let payload = Payload { identity: self.identity.clone(), revision };
@@ -231,7 +237,8 @@ impl EmbeddedIndex {
 
 impl Index for EmbeddedIndex {
     fn apply(&self, batch: &Batch) -> Result<(), IndexError> {
-        let num_chunks: usize = batch.replaced.iter().map(|(_, chunks)| chunks.len()).sum();
+        let written = batch.replaced.iter().chain(&batch.appended);
+        let num_chunks: usize = written.map(|(_, chunks)| chunks.len()).sum();
         let memory = if num_chunks > LARGE_BATCH_CHUNKS { LARGE_BATCH_BYTES } else { SMALL_BATCH_BYTES };
         if self.access == Access::Read {
             return Err(IndexError::ReadOnly);

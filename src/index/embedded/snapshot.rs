@@ -16,7 +16,7 @@ use super::schema::Fields;
 use super::segment::Columns;
 use super::vectors::{Codes, VectorTable};
 use super::{lexical, phrase, tantivy};
-use crate::index::{ChunkRecord, Counts, Filter, IndexError, LexicalQuery, Scored, Snapshot, VectorKey};
+use crate::index::{ChunkId, ChunkRecord, Counts, Filter, IndexError, LexicalQuery, Scored, Snapshot, VectorKey};
 use crate::workspace::{RelPath, Revision};
 
 /// A filter that passes less than this part of the chunks has them looked up; a wider one is asked about each.
@@ -88,6 +88,16 @@ impl State {
 
     pub(super) const fn revision(&self) -> Revision {
         self.revision
+    }
+
+    /// The ids of a file's chunks.
+    pub(super) fn chunk_ids(&self, fields: &Fields, path: &RelPath) -> Result<HashSet<ChunkId>, IndexError> {
+        let Some(searcher) = &self.searcher else { return Ok(HashSet::new()) };
+        let term = Term::from_field_text(fields.path, path.as_str());
+        let query = TermQuery::new(term, IndexRecordOption::Basic);
+        let found = searcher.search(&query, &DocSetCollector).map_err(tantivy)?;
+        let id = |at: DocAddress| self.segments[at.segment_ord as usize].columns.chunk_id(at.doc_id);
+        Ok(found.into_iter().map(id).collect())
     }
 
     /// The keys of live chunks that have no vector, each once.

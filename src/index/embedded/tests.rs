@@ -211,7 +211,7 @@ fn an_index_of_another_model_or_an_older_format_is_outdated_and_serves_as_it_is(
     let former = open(folder.path(), Access::Write);
     assert!(former.outdated().is_some_and(|reason| reason.contains("format version")));
     former
-        .apply(&Batch { revision: Revision(3), replaced: vec![file("c", 3, &["sea fog"])], removed: vec![] })
+        .apply(&Batch { revision: Revision(3), replaced: vec![file("c", 3, &["sea fog"])], ..Batch::default() })
         .unwrap();
     drop(former);
     let former = open(folder.path(), Access::Read);
@@ -224,7 +224,7 @@ fn a_new_index_takes_over_the_vectors_of_its_chunks_and_no_others() {
     let (old, new) = (closed(), tempfile::tempdir().unwrap());
     let (old, new) = (open(old.path(), Access::Write), open(new.path(), Access::Write));
     let chunks = [TEXTS[0], TEXTS[2], "sea fog"];
-    new.apply(&Batch { revision: Revision(1), replaced: vec![file("a", 1, &chunks)], removed: vec![] }).unwrap();
+    new.apply(&Batch { revision: Revision(1), replaced: vec![file("a", 1, &chunks)], ..Batch::default() }).unwrap();
     assert_eq!((new.adopt_vectors(&old).unwrap(), new.adopt_vectors(&old).unwrap()), (2, 0));
     let snapshot = new.snapshot().unwrap();
     assert_eq!(near_in(&*snapshot, TEXTS[2], &Filter::default(), 9).len(), 2);
@@ -238,7 +238,7 @@ fn a_discarded_index_begins_empty_and_its_vectors_are_known_still() {
     assert!(matches!(try_open(folder.path(), Access::Read), Err(IndexError::Missing)));
     let index = open(folder.path(), Access::Write);
     assert_eq!(index.snapshot().unwrap().revision(), Revision(0));
-    index.apply(&Batch { revision: Revision(3), replaced: vec![file("a", 3, &TEXTS)], removed: Vec::new() }).unwrap();
+    index.apply(&Batch { revision: Revision(3), replaced: vec![file("a", 3, &TEXTS)], ..Batch::default() }).unwrap();
     assert_eq!(index.snapshot().unwrap().counts().unwrap().num_embedded, 3);
 }
 

@@ -26,7 +26,7 @@ fn die(place: &Place) {
     place.scan();
     let root = place.root();
     let dying = DiesAfterCommit(&place.index);
-    assert!(index_pending(&place.line(&root, &dying), &Silent).is_err());
+    assert!(index_pending(&place.line(&root, &dying)).is_err());
 }
 
 #[test]

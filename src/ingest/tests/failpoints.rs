@@ -62,6 +62,9 @@ fn a_life() {
         place.write(&format!("plain{}.txt", round % 4), paragraph(&word("plain", round)));
         let long = [word("put", round), word("more", round % 3), word("tail", round)].map(|word| paragraph(&word));
         put(&place, &mut told, &format!("put{}.md", round % 3), &long.join("\n\n"));
+        if round % 3 == 0 {
+            place.write("large.txt", format!("{}\n\n", paragraph(&word("plain", round))).repeat(12));
+        }
         if round % 4 == 2 {
             delete(&place, &mut told, "put1.md");
         }
@@ -166,7 +169,7 @@ impl Whole {
         let index = RamIndex::new(2);
         let root = place.root();
         let epoch = store.workspace(&place.workspace).unwrap().epoch;
-        index_pending(&Line { store: &store, epoch, ..place.line(&root, &index) }, &Silent).unwrap();
+        index_pending(&Line { store: &store, epoch, ..place.line(&root, &index) }).unwrap();
         embed_missing(&index, &Counting::default(), &Silent).unwrap();
         Self::of(&store, &place.workspace, &index)
     }
@@ -241,6 +244,7 @@ fn a_process_that_ends_at_any_step_loses_nothing_and_leaves_nothing_twice() {
         "write: the new file is in its place",
         "write: the file is removed",
         "line: about to commit",
+        "large: a part of a file is committed",
         "commit: the batch is written",
         "commit: prepared",
         "commit: done",

@@ -232,6 +232,8 @@ impl Progress for WritesMeanwhile<'_> {
 
     fn advance(&self, _: u64) {}
 
+    fn reading(&self, _: &RelPath, _: u64, _: u64) {}
+
     fn end(&self) {
         let Self(place) = self;
         place.write("a.txt", "alpha beta");

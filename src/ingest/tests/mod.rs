@@ -3,6 +3,7 @@
 mod crash;
 mod failpoints;
 mod files;
+mod large;
 mod rebuild;
 
 use std::collections::BTreeSet;
@@ -23,6 +24,9 @@ use crate::workspace::{
 
 const MODEL: &str = "counting-model";
 const MAX_FILE_BYTES: u64 = 1_000_000;
+
+/// Files of more than two kilobytes are large here.
+const SMALL_PARTS: PartSizes = PartSizes { from_bytes: 2_000, part_bytes: 500, commit_bytes: 900 };
 
 /// One token a word.
 struct Words;
@@ -146,6 +150,9 @@ impl Place {
             tokens: &Words,
             model_id: MODEL,
             max_file_bytes: MAX_FILE_BYTES,
+            max_whole_bytes: MAX_FILE_BYTES,
+            parts: SMALL_PARTS,
+            progress: &Silent,
         }
     }
 
@@ -157,7 +164,7 @@ impl Place {
     fn run(&self) -> Run {
         let scan = self.scan();
         let root = self.root();
-        let line = index_pending(&self.line(&root, &self.index), &Silent).unwrap();
+        let line = index_pending(&self.line(&root, &self.index)).unwrap();
         let counting = Counting::default();
         embed_missing(&self.index, &counting, &Silent).unwrap();
         Run { scan, line, embedded: counting.0.into_inner().unwrap() }
@@ -285,7 +292,7 @@ fn what_is_indexed_is_what_is_on_disk_when_it_is_read() {
     place.write("a.md", paragraph("gamma"));
     fs_err::remove_file(place.files.path().join("b.md")).unwrap();
     let root = place.root();
-    index_pending(&place.line(&root, &place.index), &Silent).unwrap();
+    index_pending(&place.line(&root, &place.index)).unwrap();
     assert_eq!((place.with_words("gamma"), place.with_words("alpha beta")), (set(&["a.md"]), set(&[])));
     assert_eq!(place.state("b.md"), None);
     assert_eq!(place.run().scan.num_modified, 0, "the fingerprint is that of the bytes that were read");
@@ -312,7 +319,7 @@ fn what_somebody_wrote_overtakes_what_a_scan_found() {
     // A batch of a backfill is small beside others, so that the next write waits for little.
     let done = index_backfill(&line, BatchLimits::BESIDE_OTHERS, &mut report).unwrap();
     assert_eq!((done, index_interactive(&line, &mut report).unwrap()), (BatchLimits::BESIDE_OTHERS.max_files, 0));
-    index_pending(&line, &Silent).unwrap();
+    index_pending(&line).unwrap();
     assert_eq!(place.with_words("alpha").len(), 300);
 }
 

@@ -84,7 +84,7 @@ fn a_file_that_has_changed_without_a_word_in_the_log_is_found_by_the_walk() {
     fs_err::remove_file(place.files.path().join("b.md")).unwrap();
     place.finish_rebuild();
     let root = place.root();
-    index_pending(&place.line(&root, &place.index), &Silent).unwrap();
+    index_pending(&place.line(&root, &place.index)).unwrap();
     assert_eq!((place.with_words("plainfir"), place.with_words("plainash plainelm")), (set(&["a.md"]), set(&[])));
     assert_eq!(place.state("b.md"), None);
 }

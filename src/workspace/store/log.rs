@@ -227,6 +227,31 @@ impl Store {
         Ok(())
     }
 
+    /// Forgets the content of one file, as before the index takes in another in steps: whatever becomes of them, the file is not
+    /// known by what it was.
+    ///
+    /// # Errors
+    /// Nothing is changed then.
+    pub fn distrust(&self, workspace: &WorkspaceId, path: &RelPath) -> Result<(), StoreError> {
+        self.writer()?.execute(
+            "UPDATE files SET content_hash = NULL WHERE workspace = ?1 AND path = ?2",
+            params![workspace.as_str(), path.as_str()],
+        )?;
+        Ok(())
+    }
+
+    /// The newest change of a path that the log holds, pending or done.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn newest_change(&self, workspace: &WorkspaceId, path: &RelPath) -> Result<Option<Revision>, StoreError> {
+        let connection = self.reader();
+        let newest: Option<i64> = connection
+            .prepare_cached("SELECT max(revision) FROM changes WHERE workspace = ?1 AND path = ?2")?
+            .query_row([workspace.as_str(), path.as_str()], |row| row.get(0))?;
+        Ok(newest.map(|newest| Revision(newest.cast_unsigned())))
+    }
+
     /// The newest changes, newest first.
     ///
     /// # Errors

@@ -1,0 +1,224 @@
+//! A large text on its way into the index: in parts, and in several commits.
+//!
+//! # Invariants
+//! - What is held in memory is what goes into one commit, whatever the size of the file.
+//! - The first commit takes out what the index held of the file, and the last one has the change's revision. Until the change is
+//!   acknowledged the file is pending: a changed file is not shown before all of it is there, a new one from its first commit on.
+//! - A file that cannot be read to its end is `partial`, up to where it was read; one that changes while it is read is taken out.
+
+use super::IngestError;
+use super::parts::{LargeFile, PartError, PlacedPart};
+use super::prepare::{Before, Facts, Prepared, entry, inside, not_read, records};
+use super::worker::{Line, LineReport, finish};
+use crate::extract::ExtractError;
+use crate::failpoint;
+use crate::index::{Batch, ChunkRecord};
+use crate::workspace::{Change, ChangeKind, FileEntry, FileState, Known, Members, Outcome};
+
+/// What became of a file that may be a large text.
+pub(super) enum Brought {
+    /// It is in the index, as far as it could be read.
+    In(Outcome),
+    /// It has changed, or is not to be brought in any more; what was written of it is taken out with its next change.
+    Abandoned,
+    /// It is no text that is read in parts.
+    Whole,
+}
+
+/// Brings in the change of a large file, and returns whether that is done: a file of a type that is read whole is left.
+pub(super) fn index_large(line: &Line<'_>, change: &Change, report: &mut LineReport) -> Result<bool, IngestError> {
+    if change.kind == ChangeKind::Deleted {
+        return Ok(false);
+    }
+    let file = match LargeFile::open(line.root, &change.path, line.max_file_bytes) {
+        Ok(file) => file,
+        Err(error) => {
+            finish(line, change.revision, vec![not_read(line, change, &error)], report)?;
+            return Ok(true);
+        }
+    };
+    if let Some(unchanged) = Prepared::unchanged(line, change, file.content_hash, file.known())? {
+        finish(line, change.revision, vec![unchanged], report)?;
+        return Ok(true);
+    }
+    // The file table must not tell of content of which the index holds a part.
+    line.store.distrust(line.workspace, &change.path)?;
+    let size = file.fingerprint.size;
+    let between = |report: &mut LineReport| {
+        super::worker::index_small_interactive(line, report)?;
+        Ok(line.store.newest_change(line.workspace, &change.path)? == Some(change.revision))
+    };
+    match bring_in(line, change, file, report, &between)? {
+        Brought::In(outcome) => {
+            failpoint::reach("line: committed, not acknowledged");
+            line.store.acknowledge(line.workspace, line.epoch, change.revision, &[outcome])?;
+            Ok(true)
+        }
+        Brought::Abandoned => Ok(true),
+        Brought::Whole if size <= line.max_whole_bytes => Ok(false),
+        Brought::Whole => {
+            let reason = format!(
+                "the file has {} MB, and of its type no more than {} MB are read",
+                size.div_ceil(1_000_000),
+                line.max_whole_bytes / 1_000_000
+            );
+            finish(line, change.revision, vec![Prepared::failed(line, change, reason)], report)?;
+            Ok(true)
+        }
+    }
+}
+
+/// Brings a file into the index of `line`, and says what became of it. `between` is called after each commit but the last, and
+/// says whether to go on.
+pub(super) fn bring_in(
+    line: &Line<'_>,
+    change: &Change,
+    file: LargeFile,
+    report: &mut LineReport,
+    between: &dyn Fn(&mut LineReport) -> Result<bool, IngestError>,
+) -> Result<Brought, IngestError> {
+    let (known, size) = (file.known(), file.fingerprint.size);
+    let mut writing = Writing::new(line, change, &file);
+    let mut parts = match file.parts(&*line.extractor, line.parts.part_bytes) {
+        Ok(parts) => parts,
+        Err(error) => return writing.withdraw(not_read(line, change, &error)),
+    };
+    let progress = InFile { line, change, size };
+    let stopped_by = loop {
+        match parts.next_part() {
+            Ok(None) => break None,
+            Ok(Some(part)) => {
+                writing.add(&part);
+                progress.tell(parts.num_done());
+                if writing.num_waiting_bytes >= line.parts.commit_bytes {
+                    writing.commit(false)?;
+                    failpoint::reach("large: a part of a file is committed");
+                    if !between(report)? {
+                        return Ok(Brought::Abandoned);
+                    }
+                }
+            }
+            Err(PartError::NotInParts) => return Ok(Brought::Whole),
+            Err(PartError::Extract(error @ ExtractError::Unavailable { .. })) => return Err(error.into()),
+            Err(PartError::Extract(error)) => break Some(error),
+            Err(PartError::Read(error)) => {
+                tracing::warn!(path = %change.path, %error, "a large file cannot be read to its end");
+                return writing.withdraw(not_read(line, change, &error));
+            }
+        }
+    };
+    writing.commit(true)?;
+    let mut entry = writing.entry;
+    entry.num_chunks = writing.before.ordinal;
+    if let Some(error) = stopped_by {
+        tracing::warn!(path = %change.path, %error, "a large file is read in part");
+        entry.state = FileState::Partial;
+        entry.reason = Some(format!(
+            "its first {} of {} MB are read, up to line {}: {error}",
+            parts.num_done() / 1_000_000,
+            size.div_ceil(1_000_000),
+            parts.num_lines()
+        ));
+        if entry.num_chunks == 0 {
+            (entry.state, entry.reason) = (FileState::Failed, Some(error.to_string()));
+        }
+    } else if entry.num_chunks == 0 {
+        (entry.state, entry.reason) = (FileState::Empty, Some("the file holds no text".to_owned()));
+    }
+    report.num_indexed += usize::from(entry.num_chunks > 0);
+    report.num_chunks += entry.num_chunks as usize;
+    Ok(Brought::In(Outcome::File(entry, known, Members::Are(Vec::new()))))
+}
+
+/// A large file as it is written into the index.
+struct Writing<'a> {
+    line: &'a Line<'a>,
+    change: &'a Change,
+    entry: FileEntry,
+    known: Known,
+    before: Before,
+    waiting: Vec<ChunkRecord>,
+    num_waiting_bytes: usize,
+    is_begun: bool,
+}
+
+impl<'a> Writing<'a> {
+    fn new(line: &'a Line<'a>, change: &'a Change, file: &LargeFile) -> Self {
+        let mut entry = entry(change, &file.fingerprint, FileState::Ready, None);
+        entry.content_hash = Some(file.content_hash);
+        Self {
+            line,
+            change,
+            entry,
+            known: file.known(),
+            before: Before::default(),
+            waiting: Vec::new(),
+            num_waiting_bytes: 0,
+            is_begun: false,
+        }
+    }
+
+    fn add(&mut self, part: &PlacedPart) {
+        let PlacedPart { document, start, num_lines_before } = part;
+        self.before = Before { text_bytes: *start, lines: *num_lines_before, ..self.before };
+        let facts = Facts {
+            path: self.change.path.clone(),
+            size: self.entry.size,
+            content_hash: self.entry.content_hash,
+            change: self.change,
+            fingerprint: &self.known.fingerprint,
+        };
+        let chunks = records(self.line, &facts, document, &self.before);
+        self.before.ordinal += u32::try_from(chunks.len()).unwrap_or(u32::MAX);
+        self.num_waiting_bytes += document.text.len();
+        self.waiting.extend(chunks);
+        self.entry.format = Some(document.format.name().to_owned());
+    }
+
+    fn commit(&mut self, is_last: bool) -> Result<(), IngestError> {
+        let chunks = vec![(self.change.path.clone(), std::mem::take(&mut self.waiting))];
+        let mut batch = Batch::default();
+        if self.is_begun {
+            batch.appended = chunks;
+        } else {
+            let snapshot = self.line.index.snapshot()?;
+            batch.removed.extend(inside(self.line, &*snapshot, &self.change.path)?);
+            batch.replaced = chunks;
+        }
+        if is_last {
+            batch.revision = self.change.revision;
+        }
+        (self.is_begun, self.num_waiting_bytes) = (true, 0);
+        Ok(self.line.index.apply(&batch)?)
+    }
+
+    /// Takes out what was written, since the file is not what was read; the next scan takes it up again.
+    fn withdraw(self, instead: Prepared) -> Result<Brought, IngestError> {
+        let snapshot = self.line.index.snapshot()?;
+        let mut batch = Batch { revision: self.change.revision, ..Batch::default() };
+        let outcome = instead.into_batch(self.line, &*snapshot, &mut batch)?;
+        drop(snapshot);
+        self.line.index.apply(&batch)?;
+        Ok(Brought::In(outcome))
+    }
+}
+
+/// Tells how far the reading of one file is, and at the end that it is over, however it ended.
+struct InFile<'a> {
+    line: &'a Line<'a>,
+    change: &'a Change,
+    size: u64,
+}
+
+impl InFile<'_> {
+    fn tell(&self, num_done: u64) {
+        tracing::debug!(path = %self.change.path, num_done, size = self.size, "a large file is being read");
+        self.line.progress.reading(&self.change.path, num_done, self.size);
+    }
+}
+
+impl Drop for InFile<'_> {
+    fn drop(&mut self) {
+        self.line.progress.reading(&self.change.path, self.size, self.size);
+    }
+}
