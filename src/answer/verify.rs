@@ -33,6 +33,94 @@ pub struct Verification {
     pub citation: Option<Citation>,
 }
 
+/// A stretch of a document that is looked at: all of it, or some of a text that is too large to be held.
+#[derive(Debug, Clone, Copy)]
+pub struct Stretch<'a> {
+    /// The document of the stretch alone.
+    pub document: &'a Document,
+    /// The byte of the whole text that it begins at.
+    pub start: usize,
+    /// Lines of the file before it.
+    pub num_lines_before: u32,
+}
+
+/// The check of one citation, stretch by stretch. A quote is found that lies in one stretch as a whole.
+#[derive(Debug)]
+pub struct Check<'a> {
+    citation: &'a Citation,
+    content_hash: ContentHash,
+    settled: Option<Verification>,
+    /// How far from its place the quote was found nearest, and where.
+    nearest: Option<(usize, Citation)>,
+}
+
+impl<'a> Check<'a> {
+    /// The check against a file of this hash, of which nothing was looked at yet.
+    #[must_use]
+    pub const fn new(citation: &'a Citation, content_hash: ContentHash) -> Self {
+        Self { citation, content_hash, settled: None, nearest: None }
+    }
+
+    /// Looks at one stretch, and returns whether no later one can change the verdict.
+    pub fn look(&mut self, stretch: Stretch<'_>) -> bool {
+        let citation = self.citation;
+        let at_place =
+            citation.span.start.checked_sub(stretch.start).map(|start| Span::new(start, start + citation.span.len()));
+        let at_place = at_place.filter(|span| {
+            !citation.quote.is_empty() && span.of(&stretch.document.text) == Some(citation.quote.as_str())
+        });
+        if let Some(span) = at_place {
+            self.settled = Some(self.at_its_bytes(locate(citation, self.content_hash, stretch, span)));
+            return true;
+        }
+        let wanted = citation.span.start;
+        if let Some(span) = nearest(&stretch.document.text, &citation.quote, wanted.saturating_sub(stretch.start)) {
+            let distance = (span.start + stretch.start).abs_diff(wanted);
+            if self.nearest.as_ref().is_none_or(|(least, _)| distance < *least) {
+                self.nearest = Some((distance, locate(citation, self.content_hash, stretch, span)));
+            }
+        }
+        // A quote that begins here and ends behind is found in the next stretch.
+        let seen = (stretch.start + stretch.document.text.len()).saturating_sub(citation.quote.len());
+        self.nearest.as_ref().is_some_and(|(least, _)| seen > wanted.saturating_add(*least))
+    }
+
+    /// The verdict after all that was looked at.
+    #[must_use]
+    pub fn finish(self) -> Verification {
+        match (self.settled, self.nearest) {
+            (Some(settled), _) => settled,
+            (None, Some((_, citation))) => Verification {
+                verdict: Verdict::Moved,
+                explanation: format!("the words now stand at bytes {} to {}", citation.span.start, citation.span.end),
+                citation: Some(citation),
+            },
+            (None, None) => Verification {
+                verdict: Verdict::Changed,
+                explanation: "the words are no longer in the file".to_owned(),
+                citation: None,
+            },
+        }
+    }
+
+    fn at_its_bytes(&self, located: Citation) -> Verification {
+        let citation = self.citation;
+        let same_place = located.page == citation.page
+            && located.slide == citation.slide
+            && (citation.lines.is_none() || located.lines == citation.lines)
+            && (citation.cell.is_none() || located.cell == citation.cell);
+        let (verdict, explanation) = if !same_place {
+            // The bytes fit and the page, lines or cells do not: the reference would send its reader to the wrong place.
+            (Verdict::Moved, "the words stand at their bytes, but not on the cited page, lines or cells")
+        } else if self.content_hash == citation.content_hash {
+            (Verdict::Valid, "the file is unchanged and the words stand at their place")
+        } else {
+            (Verdict::Valid, "the file has changed elsewhere; the words stand at their place")
+        };
+        Verification { verdict, explanation: explanation.to_owned(), citation: Some(located) }
+    }
+}
+
 /// Checks `citation` against the file's document now; `None` where there is no file.
 ///
 /// Where the quote stands several times, the occurrence nearest to the cited span is the one it has moved to.
@@ -42,54 +130,25 @@ pub fn verify(citation: &Citation, now: Option<(ContentHash, &Document)>) -> Ver
         let explanation = format!("`{}` is no longer there", citation.path);
         return Verification { verdict: Verdict::Deleted, explanation, citation: None };
     };
-    let at = |span: Span| locate(citation, content_hash, document, span);
-    if !citation.quote.is_empty() && citation.span.of(&document.text) == Some(citation.quote.as_str()) {
-        let located = at(citation.span);
-        let same_place = located.page == citation.page
-            && located.slide == citation.slide
-            && (citation.lines.is_none() || located.lines == citation.lines)
-            && (citation.cell.is_none() || located.cell == citation.cell);
-        if same_place {
-            let explanation = if content_hash == citation.content_hash {
-                "the file is unchanged and the words stand at their place"
-            } else {
-                "the file has changed elsewhere; the words stand at their place"
-            };
-            return Verification {
-                verdict: Verdict::Valid,
-                explanation: explanation.to_owned(),
-                citation: Some(located),
-            };
-        }
-        // The bytes fit and the page, lines or cells do not: the reference would send its reader to the wrong place.
-        let explanation = "the words stand at their bytes, but not on the cited page, lines or cells".to_owned();
-        return Verification { verdict: Verdict::Moved, explanation, citation: Some(located) };
-    }
-    match nearest(&document.text, &citation.quote, citation.span.start) {
-        Some(span) => Verification {
-            verdict: Verdict::Moved,
-            explanation: format!("the words now stand at bytes {} to {}", span.start, span.end),
-            citation: Some(at(span)),
-        },
-        None => Verification {
-            verdict: Verdict::Changed,
-            explanation: "the words are no longer in the file".to_owned(),
-            citation: None,
-        },
-    }
+    let mut check = Check::new(citation, content_hash);
+    check.look(Stretch { document, start: 0, num_lines_before: 0 });
+    check.finish()
 }
 
-fn locate(citation: &Citation, content_hash: ContentHash, document: &Document, span: Span) -> Citation {
+/// The citation as it is to be for the words at `span` of a stretch.
+fn locate(citation: &Citation, content_hash: ContentHash, stretch: Stretch<'_>, span: Span) -> Citation {
+    let Stretch { document, start, num_lines_before } = stretch;
     let page = document.page(span);
     let is_slide = document.page_unit == PageUnit::Slide;
+    let lines = document.has_file_lines.then(|| LineStarts::of(&document.text).lines(span));
     Citation {
         content_hash,
         page: page.filter(|_| !is_slide),
         slide: page.filter(|_| is_slide),
         cell: document.cells(span).name(Span::new(0, span.len())),
         trail: document.trail(span).to_vec(),
-        lines: document.has_file_lines.then(|| LineStarts::of(&document.text).lines(span)),
-        span,
+        lines: lines.map(|lines| lines.after(num_lines_before)),
+        span: span.after(start),
         ..citation.clone()
     }
 }

@@ -97,6 +97,14 @@ pub enum EngineError {
         /// Why.
         reason: String,
     },
+    /// The text is too large to be given as a whole.
+    #[error("the text of `{path}` is too large to be given as a whole: the file has {} MB", size / 1_000_000)]
+    LargeText {
+        /// The file.
+        path: String,
+        /// Its size in bytes.
+        size: u64,
+    },
     /// A name that cannot be.
     #[error(transparent)]
     Name(#[from] InvalidName),
@@ -161,6 +169,7 @@ impl EngineError {
                 | ReadError::TooLarge { .. },
             )
             | Self::NoText { .. }
+            | Self::LargeText { .. }
             | Self::OtherWorkspace { .. }
             | Self::InvalidEvent { .. }
             | Self::OwnFolder { .. }
@@ -217,6 +226,7 @@ impl EngineError {
             | Self::IntelligenceOff { .. }
             | Self::OtherWorkspace { .. }
             | Self::NoText { .. }
+            | Self::LargeText { .. }
             | Self::Io(_) => None,
         }
     }
@@ -260,6 +270,7 @@ impl Advice for EngineError {
             Self::IntelligenceOff { .. } => "intelligence_off",
             Self::OtherWorkspace { .. } => "other_workspace",
             Self::NoText { .. } => "no_text",
+            Self::LargeText { .. } => "large_text",
             Self::Io(_) => "data_folder_io",
             other => other.advice().map_or("internal", Advice::code),
         }
@@ -291,6 +302,9 @@ impl Advice for EngineError {
             Self::NoRoot { .. } => Some("index a folder into it: `pincite index PATH --workspace NAME`".to_owned()),
             Self::IntelligenceOff { id } => Some(format!("switch it on: `pincite workspace intelligence {id} on`")),
             Self::OtherWorkspace { .. } => Some("ask the workspace that the citation names".to_owned()),
+            Self::LargeText { .. } => {
+                Some("search it, or read a part of it with the MCP tool `read_file` and its `start`".to_owned())
+            }
             Self::NoText { .. } => Some("`pincite status` lists every file with its state and reason".to_owned()),
             Self::Io(_) => {
                 Some("check free space and permissions, or use another data folder (`--data-dir`)".to_owned())

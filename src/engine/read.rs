@@ -1,5 +1,6 @@
 //! Files as they are now: their text, and the check of a citation against it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Access, Engine, EngineError, lock};
-use crate::answer::{Verification, verify};
+use crate::answer::{Check, Stretch, Verification, verify};
 use crate::extract::kept::{Kept, Shelf};
 use crate::extract::{Document, ExtractError, Extractor, PageUnit};
-use crate::ingest::{self, FileContent, ReadError};
-use crate::workspace::{Cells, Citation, ContentHash, RelPath, Span, WorkspaceId};
+use crate::ingest::{self, FileContent, LargeFile, PartError, PartSizes, PlacedPart, ReadError};
+use crate::workspace::{Cells, Citation, ContentHash, Fingerprint, LineRange, LineStarts, RelPath, Span, WorkspaceId};
 
 /// A file's text as it is now, read from the file itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -48,22 +49,110 @@ pub struct FileText {
     pub has_file_lines: bool,
     /// The text that spans of citations point into.
     pub text: String,
+    /// The byte of the whole text that `text` begins at: 0 but for a stretch of a large file.
+    #[serde(skip)]
+    pub start: usize,
+    /// Lines of the file before `text`.
+    #[serde(skip)]
+    pub num_lines_before: u32,
+    /// Whether the file goes on behind `text`.
+    #[serde(skip)]
+    pub goes_on: bool,
+}
+
+impl FileText {
+    /// The byte of the whole text that `text` ends at.
+    #[must_use]
+    pub const fn end(&self) -> usize {
+        self.start + self.text.len()
+    }
+
+    /// The words at a span of the whole text; `None` where it is not in this stretch or cuts a character.
+    #[must_use]
+    pub fn words(&self, span: Span) -> Option<&str> {
+        let start = span.start.checked_sub(self.start)?;
+        Span::new(start, start + span.len()).of(&self.text)
+    }
+
+    /// The lines of the file at a span of this stretch, where the text is the file's own.
+    #[must_use]
+    pub fn lines(&self, span: Span) -> Option<LineRange> {
+        let start = span.start.checked_sub(self.start).filter(|_| self.has_file_lines)?;
+        let lines = LineStarts::of(&self.text).lines(Span::new(start, start + span.len()));
+        Some(lines.after(self.num_lines_before))
+    }
+}
+
+/// What a look at a large file does with each part.
+type See<'a> = &'a mut dyn FnMut(PlacedPart) -> Look;
+
+/// Whether to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    On,
+    Enough,
 }
 
 impl Engine {
     /// The text of a file as it is now.
     ///
     /// # Errors
-    /// When there is no such workspace or file, or the file has no text.
+    /// When there is no such workspace or file, the file has no text, or more than is given at once.
     pub fn read_file(&self, id: &WorkspaceId, path: &RelPath) -> Result<FileText, EngineError> {
+        if let Some(large) = self.large(id, path)? {
+            let size = large.fingerprint.size;
+            // Of a type that is read whole, what there is is given.
+            if self.see_parts(id, large, &mut |_| Look::Enough)?.is_some() {
+                return Err(EngineError::LargeText { path: path.to_string(), size });
+            }
+        }
         let (content, document) = self.document(id, path)?;
-        let modified = Timestamp::from_nanosecond(i128::from(content.fingerprint.modified_ns)).unwrap_or_default();
+        Ok(Self::text_of(path, &content.fingerprint, content.content_hash, document))
+    }
+
+    /// The text of a file around `wanted`, as it is now: all of it, or of a large file the parts that `wanted` touches and the
+    /// one before, or the last one where it lies behind the end.
+    ///
+    /// # Errors
+    /// When there is no such workspace or file, or the file has no text.
+    pub fn read_around(&self, id: &WorkspaceId, path: &RelPath, wanted: Span) -> Result<FileText, EngineError> {
+        let Some(large) = self.large(id, path)? else { return self.read_file(id, path) };
+        let (fingerprint, content_hash) = (large.fingerprint, large.content_hash);
+        let mut parts: Vec<PlacedPart> = Vec::new();
+        let ended = self.see_parts(id, large, &mut |part| {
+            // A text that ends where a part does is not known to go on.
+            let is_enough = part.start > wanted.end;
+            if parts.last().is_some_and(|last| last.start + last.document.text.len() <= wanted.start) {
+                parts.clear();
+            }
+            parts.push(part);
+            if is_enough { Look::Enough } else { Look::On }
+        })?;
+        let Some(ended) = ended else { return self.read_file(id, path) };
+        let mut parts = parts.into_iter();
+        let first = parts
+            .next()
+            .ok_or_else(|| EngineError::NoText { path: path.to_string(), reason: ended.clone().unwrap_or_default() })?;
+        let mut text = Self::text_of(path, &fingerprint, content_hash, first.document);
+        (text.start, text.num_lines_before) = (first.start, first.num_lines_before);
+        for part in parts {
+            text.goes_on = part.start > wanted.end;
+            if !text.goes_on {
+                text.text.push_str(&part.document.text);
+            }
+        }
+        text.partial = ended;
+        Ok(text)
+    }
+
+    fn text_of(path: &RelPath, fingerprint: &Fingerprint, content_hash: ContentHash, document: Document) -> FileText {
+        let modified = Timestamp::from_nanosecond(i128::from(fingerprint.modified_ns)).unwrap_or_default();
         let cells = document.cells(Span::new(0, document.text.len()));
-        Ok(FileText {
+        FileText {
             path: path.clone(),
             title: document.title,
             format: document.format.name().to_owned(),
-            content_hash: content.content_hash,
+            content_hash,
             modified,
             num_pages: (!document.pages.is_empty()).then_some(document.pages.len()),
             page_unit: document.page_unit,
@@ -72,7 +161,10 @@ impl Engine {
             partial: document.partial,
             has_file_lines: document.has_file_lines,
             text: document.text,
-        })
+            start: 0,
+            num_lines_before: 0,
+            goes_on: false,
+        }
     }
 
     /// Checks a citation against the file as it is now.
@@ -80,11 +172,38 @@ impl Engine {
     /// # Errors
     /// When there is no such workspace, or the file is there and cannot be read.
     pub fn verify(&self, citation: &Citation) -> Result<Verification, EngineError> {
-        match self.document(&citation.workspace, &citation.path) {
-            Ok((content, document)) => Ok(verify(citation, Some((content.content_hash, &document)))),
+        match self.verify_file(citation) {
             Err(EngineError::Read(ReadError::Gone)) => Ok(verify(citation, None)),
-            Err(error) => Err(error),
+            verified => verified,
         }
+    }
+
+    fn verify_file(&self, citation: &Citation) -> Result<Verification, EngineError> {
+        let Citation { workspace, path, .. } = citation;
+        if let Some(large) = self.large(workspace, path)? {
+            let mut check = Check::new(citation, large.content_hash);
+            // A quote may lie in two parts.
+            let mut before: Option<PlacedPart> = None;
+            let ended = self.see_parts(workspace, large, &mut |part| {
+                let mut both = before.take().unwrap_or_else(|| PlacedPart {
+                    document: Document { has_file_lines: true, ..Document::of(part.document.format, String::new()) },
+                    start: part.start,
+                    num_lines_before: part.num_lines_before,
+                });
+                both.document.text.push_str(&part.document.text);
+                // Of a part only its words and lines have a place.
+                both.document.blocks.clear();
+                let PlacedPart { document, start, num_lines_before } = &both;
+                let is_settled = check.look(Stretch { document, start: *start, num_lines_before: *num_lines_before });
+                before = Some(part);
+                if is_settled { Look::Enough } else { Look::On }
+            })?;
+            if ended.is_some() {
+                return Ok(check.finish());
+            }
+        }
+        let (content, document) = self.document(workspace, path)?;
+        Ok(verify(citation, Some((content.content_hash, &document))))
     }
 
     /// As [`Engine::verify`], for a caller who may only see one workspace.
@@ -120,20 +239,64 @@ impl Engine {
         self.shelf(id).remove_unwanted(|hash| wanted.contains(&hash)).map_err(EngineError::Io)
     }
 
-    fn document(&self, id: &WorkspaceId, path: &RelPath) -> Result<(FileContent, Document), EngineError> {
+    /// A file that may be a large text; `None` for all others.
+    fn large(&self, id: &WorkspaceId, path: &RelPath) -> Result<Option<LargeFile>, EngineError> {
+        let (root, on_disk, is_inside) = self.place_of(id, path)?;
+        let size = fs_err::metadata(on_disk.under(&root)).map_or(0, |metadata| metadata.len());
+        if is_inside || size <= PartSizes::default().from_bytes {
+            return Ok(None);
+        }
+        Ok(Some(LargeFile::open(&root, &on_disk, self.config.max_file_bytes)?))
+    }
+
+    /// Shows the parts of a large text in order, up to where it can be read or enough was seen; `None` where it is no text that is
+    /// read in parts, else why the text does not go on where the file does.
+    #[expect(clippy::option_option, reason = "two answers, each of which may be none")]
+    fn see_parts(
+        &self,
+        id: &WorkspaceId,
+        large: LargeFile,
+        see: See<'_>,
+    ) -> Result<Option<Option<String>>, EngineError> {
+        let extractor = self.extractor_of(id);
+        let mut parts = large.parts(&*extractor, PartSizes::default().part_bytes)?;
+        loop {
+            match parts.next_part() {
+                Ok(Some(part)) => {
+                    if see(part) == Look::Enough {
+                        return Ok(Some(None));
+                    }
+                }
+                Ok(None) => return Ok(Some(None)),
+                Err(PartError::NotInParts) => return Ok(None),
+                Err(PartError::Read(error)) => return Err(error.into()),
+                Err(PartError::Extract(error @ ExtractError::Unavailable { .. })) => return Err(error.into()),
+                Err(PartError::Extract(error)) => return Ok(Some(Some(error.to_string()))),
+            }
+        }
+    }
+
+    /// Where a file is on disk: the workspace's folder, the file that is or holds it, and whether it is inside that.
+    fn place_of(&self, id: &WorkspaceId, path: &RelPath) -> Result<(PathBuf, RelPath, bool), EngineError> {
         let row = self.store.workspace(id)?;
         let container = self.store.container(id, path)?;
-        let on_disk = container.as_ref().unwrap_or(path);
+        let is_inside = container.is_some();
+        let on_disk = container.unwrap_or_else(|| path.clone());
         // A file that is not listed, or is no more, has nothing to show, also where there is one on disk.
-        if self.store.file(id, path)?.is_none() || self.view(id)?.deleting.contains(on_disk) {
+        if self.store.file(id, path)?.is_none() || self.view(id)?.deleting.contains(&on_disk) {
             return Err(ReadError::Gone.into());
         }
         let root = row.root.ok_or_else(|| EngineError::NoRoot { id: id.clone() })?;
-        let mut content = ingest::read_file(&root, on_disk, self.config.max_file_bytes)?;
+        Ok((root, on_disk, is_inside))
+    }
+
+    fn document(&self, id: &WorkspaceId, path: &RelPath) -> Result<(FileContent, Document), EngineError> {
+        let (root, on_disk, is_inside) = self.place_of(id, path)?;
+        let mut content = ingest::read_file(&root, &on_disk, self.config.max_file_bytes)?;
         let bytes = std::mem::take(&mut content.bytes);
         let mut outcome = self.extractor_of(id).extract(bytes, on_disk.file_name());
-        if let (Some(container), Ok(document)) = (&container, &mut outcome) {
-            let inside = path.as_str().strip_prefix(container.as_str()).unwrap_or_default().trim_start_matches('/');
+        if let (true, Ok(document)) = (is_inside, &mut outcome) {
+            let inside = path.as_str().strip_prefix(on_disk.as_str()).unwrap_or_default().trim_start_matches('/');
             let member = document.members.iter().position(|member| member.path == inside);
             let member = document.members.swap_remove(member.ok_or(ReadError::Gone)?);
             content.content_hash = member.content_hash.unwrap_or(content.content_hash);

@@ -6,6 +6,8 @@
 //!   acknowledged the file is pending: a changed file is not shown before all of it is there, a new one from its first commit on.
 //! - A file that cannot be read to its end is `partial`, up to where it was read; one that changes while it is read is taken out.
 
+use rayon::prelude::*;
+
 use super::IngestError;
 use super::parts::{LargeFile, PartError, PlacedPart};
 use super::prepare::{Before, Facts, Prepared, entry, inside, not_read, records};
@@ -88,7 +90,7 @@ pub(super) fn bring_in(
         match parts.next_part() {
             Ok(None) => break None,
             Ok(Some(part)) => {
-                writing.add(&part);
+                writing.add(part);
                 progress.tell(parts.num_done());
                 if writing.num_waiting_bytes >= line.parts.commit_bytes {
                     writing.commit(false)?;
@@ -109,7 +111,6 @@ pub(super) fn bring_in(
     };
     writing.commit(true)?;
     let mut entry = writing.entry;
-    entry.num_chunks = writing.before.ordinal;
     if let Some(error) = stopped_by {
         tracing::warn!(path = %change.path, %error, "a large file is read in part");
         entry.state = FileState::Partial;
@@ -136,8 +137,7 @@ struct Writing<'a> {
     change: &'a Change,
     entry: FileEntry,
     known: Known,
-    before: Before,
-    waiting: Vec<ChunkRecord>,
+    waiting: Vec<PlacedPart>,
     num_waiting_bytes: usize,
     is_begun: bool,
 }
@@ -146,21 +146,18 @@ impl<'a> Writing<'a> {
     fn new(line: &'a Line<'a>, change: &'a Change, file: &LargeFile) -> Self {
         let mut entry = entry(change, &file.fingerprint, FileState::Ready, None);
         entry.content_hash = Some(file.content_hash);
-        Self {
-            line,
-            change,
-            entry,
-            known: file.known(),
-            before: Before::default(),
-            waiting: Vec::new(),
-            num_waiting_bytes: 0,
-            is_begun: false,
-        }
+        Self { line, change, entry, known: file.known(), waiting: Vec::new(), num_waiting_bytes: 0, is_begun: false }
     }
 
-    fn add(&mut self, part: &PlacedPart) {
-        let PlacedPart { document, start, num_lines_before } = part;
-        self.before = Before { text_bytes: *start, lines: *num_lines_before, ..self.before };
+    fn add(&mut self, part: PlacedPart) {
+        self.num_waiting_bytes += part.document.text.len();
+        self.entry.format = Some(part.document.format.name().to_owned());
+        self.waiting.push(part);
+    }
+
+    /// The chunks of what waits. Parts know nothing of each other, so they are cut side by side, and numbered then.
+    fn cut(&mut self) -> Vec<ChunkRecord> {
+        let parts = std::mem::take(&mut self.waiting);
         let facts = Facts {
             path: self.change.path.clone(),
             size: self.entry.size,
@@ -168,15 +165,20 @@ impl<'a> Writing<'a> {
             change: self.change,
             fingerprint: &self.known.fingerprint,
         };
-        let chunks = records(self.line, &facts, document, &self.before);
-        self.before.ordinal += u32::try_from(chunks.len()).unwrap_or(u32::MAX);
-        self.num_waiting_bytes += document.text.len();
-        self.waiting.extend(chunks);
-        self.entry.format = Some(document.format.name().to_owned());
+        let cut = |part: PlacedPart| {
+            let before = Before { text_bytes: part.start, lines: part.num_lines_before };
+            records(self.line, &facts, &part.document, before)
+        };
+        let mut chunks: Vec<ChunkRecord> = parts.into_par_iter().flat_map_iter(cut).collect();
+        for (ordinal, chunk) in (self.entry.num_chunks..).zip(&mut chunks) {
+            chunk.place.ordinal = ordinal;
+        }
+        self.entry.num_chunks += u32::try_from(chunks.len()).unwrap_or(u32::MAX);
+        chunks
     }
 
     fn commit(&mut self, is_last: bool) -> Result<(), IngestError> {
-        let chunks = vec![(self.change.path.clone(), std::mem::take(&mut self.waiting))];
+        let chunks = vec![(self.change.path.clone(), self.cut())];
         let mut batch = Batch::default();
         if self.is_begun {
             batch.appended = chunks;

@@ -12,8 +12,7 @@ use crate::chunk::{chunk, plain};
 use crate::extract::{Document, ExtractError};
 use crate::index::{Batch, ChunkPlace, ChunkRecord, FileFacts, Snapshot, VectorKey};
 use crate::workspace::{
-    Change, ChangeKind, ContentHash, FileEntry, FileState, Fingerprint, Known, LineRange, Members, Outcome, RelPath,
-    Span,
+    Change, ChangeKind, ContentHash, FileEntry, FileState, Fingerprint, Known, Members, Outcome, RelPath,
 };
 
 /// White space of more bytes than this is not kept between two chunks.
@@ -185,8 +184,6 @@ pub(super) struct Facts<'a> {
 pub(super) struct Before {
     pub text_bytes: usize,
     pub lines: u32,
-    /// The number of its chunks.
-    pub ordinal: u32,
 }
 
 /// The row and the chunks of a file on disk or inside one.
@@ -210,7 +207,7 @@ fn read_document(
             return (entry, Vec::new());
         }
     };
-    let chunks = records(line, facts, &document, &Before::default());
+    let chunks = records(line, facts, &document, Before::default());
     entry.format = Some(document.format.name().to_owned());
     if chunks.is_empty() {
         entry.state = FileState::Empty;
@@ -227,7 +224,7 @@ fn read_document(
 }
 
 /// The chunks of a document, or of a part of one that comes after what `before` says.
-pub(super) fn records(line: &Line<'_>, facts: &Facts<'_>, document: &Document, before: &Before) -> Vec<ChunkRecord> {
+pub(super) fn records(line: &Line<'_>, facts: &Facts<'_>, document: &Document, before: Before) -> Vec<ChunkRecord> {
     // A document was made of bytes, and bytes have a hash.
     let Some(content_hash) = facts.content_hash else { return Vec::new() };
     let file = Arc::new(FileFacts {
@@ -250,14 +247,12 @@ pub(super) fn records(line: &Line<'_>, facts: &Facts<'_>, document: &Document, b
             let key = VectorKey::of(line.model_id, &chunk.embedding_text);
             let context = chunk.embedding_text.strip_suffix(&*plain(words)).unwrap_or_default().to_owned();
             let place = ChunkPlace {
-                ordinal: chunk.ordinal + before.ordinal,
-                span: Span::new(chunk.span.start + before.text_bytes, chunk.span.end + before.text_bytes),
+                ordinal: chunk.ordinal,
+                span: chunk.span.after(before.text_bytes),
                 page: chunk.page,
                 page_unit: document.page_unit,
                 cells: chunk.cells,
-                lines: chunk
-                    .lines
-                    .map(|lines| LineRange { start: lines.start + before.lines, end: lines.end + before.lines }),
+                lines: chunk.lines.map(|lines| lines.after(before.lines)),
                 trail: chunk.trail.to_vec(),
                 header: chunk.header.map(|header| header.to_string()),
                 context,

@@ -14,7 +14,7 @@ use rmcp::schemars;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::files::{MAX_TEXT_BYTES, cut, lines_of, pages_of};
+use super::files::{MAX_TEXT_BYTES, cut, pages_of};
 use super::passages::UNTRUSTED;
 use crate::engine::{Engine, EngineError, ErrorKind, FileText};
 use crate::error::ErrorReport;
@@ -97,8 +97,8 @@ pub(super) struct ConnectorDocument {
     text: String,
     /// The place, to cite it by.
     url: String,
-    /// `notice`, `workspace`, `path`, `format`, `content_hash`, `modified`, `start`, `end`, `total_bytes`, where they exist
-    /// `lines`, `pages`, `slides`, `cell` and `partial` (why words of the file are missing), and `next_id` where the text was cut.
+    /// `notice`, `workspace`, `path`, `format`, `content_hash`, `modified`, `start`, `end`, where they exist
+    /// `total_bytes`, `lines`, `pages`, `slides`, `cell` and `partial` (why words of the file are missing), and `next_id` where the text was cut.
     metadata: BTreeMap<&'static str, String>,
 }
 
@@ -108,17 +108,18 @@ pub(super) fn fetch(
     request: &ConnectorId,
 ) -> Result<ConnectorDocument, ErrorReport> {
     let (file, span) = open(engine, workspace, &request.id)?;
-    let wanted = span.unwrap_or(Span::new(0, file.text.len()));
-    if wanted.is_empty() && span.is_some() || wanted.of(&file.text).is_none() {
+    let wanted = span.unwrap_or(Span::new(0, file.end()));
+    if wanted.is_empty() && span.is_some() || file.words(wanted).is_none() {
         return Err(ErrorReport::new(
             "stale_id",
             format!("`{}` names no place in the text of `{}` as it is now", request.id, file.path),
             "the file may have changed: search again, or fetch the path alone",
         ));
     }
-    let range = cut(&file.text, wanted.start, wanted.len().min(MAX_TEXT_BYTES));
-    let given = Span::new(range.start, range.end.min(wanted.end));
-    let lines = lines_of(&file, given);
+    let range = cut(&file.text, wanted.start - file.start, wanted.len().min(MAX_TEXT_BYTES));
+    let given = Span::new(range.start, range.end).after(file.start);
+    let given = Span::new(given.start, given.end.min(wanted.end));
+    let lines = file.lines(given);
     let pages = pages_of(&file, given);
     let cell = file.cells.name(given);
     let is_slide = file.page_unit == PageUnit::Slide;
@@ -135,8 +136,10 @@ pub(super) fn fetch(
         ("modified", file.modified.to_string()),
         ("start", given.start.to_string()),
         ("end", given.end.to_string()),
-        ("total_bytes", file.text.len().to_string()),
     ]);
+    if !file.goes_on {
+        metadata.insert("total_bytes", file.end().to_string());
+    }
     if let Some(LineRange { start, end }) = lines {
         metadata.insert("lines", format!("{start}-{end}"));
     }
@@ -155,7 +158,7 @@ pub(super) fn fetch(
     Ok(ConnectorDocument {
         id: request.id.clone(),
         title: file.title.clone().unwrap_or_else(|| file.path.to_string()),
-        text: file.text[given.range()].to_owned(),
+        text: file.words(given).unwrap_or_default().to_owned(),
         url: url(workspace, &file.path, place.as_ref()),
         metadata,
     })
@@ -166,11 +169,15 @@ fn open(engine: &Engine, workspace: &WorkspaceId, id: &str) -> Result<(FileText,
     let whole = |id: &str| -> Result<FileText, EngineError> { engine.read_file(workspace, &id.parse::<RelPath>()?) };
     let found = match parse_id(id) {
         None => whole(id).map(|file| (file, None)),
-        Some((path, span)) => match whole(path) {
-            // A file may be named like the id of a passage.
-            Err(error) if error.kind() == ErrorKind::NotFound => whole(id).map(|file| (file, None)).map_err(|_| error),
-            other => other.map(|file| (file, Some(span))),
-        },
+        Some((path, span)) => {
+            match path.parse().map_err(EngineError::from).and_then(|path| engine.read_around(workspace, &path, span)) {
+                // A file may be named like the id of a passage.
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    whole(id).map(|file| (file, None)).map_err(|_| error)
+                }
+                other => other.map(|file| (file, Some(span))),
+            }
+        }
     };
     found.map_err(|error| ErrorReport::of(&error))
 }

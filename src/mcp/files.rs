@@ -11,9 +11,7 @@ use super::passages::Quoting;
 use crate::engine::{Engine, EngineError, FileText};
 use crate::error::ErrorReport;
 use crate::extract::PageUnit;
-use crate::workspace::{
-    Change, ContentHash, FileEntry, FileState, LineRange, LineStarts, RelPath, Revision, Span, WorkspaceId,
-};
+use crate::workspace::{Change, ContentHash, FileEntry, FileState, LineRange, RelPath, Revision, Span, WorkspaceId};
 
 /// The most text that one reply holds, in bytes: it goes over the wire twice, and clients cap a message at 1 MiB.
 pub(super) const MAX_TEXT_BYTES: usize = 128 * 1024;
@@ -133,8 +131,9 @@ pub(super) struct FilePart {
     /// When the file was last modified (RFC 3339).
     #[schemars(with = "String")]
     modified: Timestamp,
-    /// Length of the whole text.
-    total_bytes: usize,
+    /// Length of the whole text; absent for a part of a file that is too large to be read for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total_bytes: Option<usize>,
     /// The part that this is.
     span: Span,
     /// The lines of the file that the part touches, where the text is the file's own.
@@ -165,24 +164,25 @@ pub(super) fn read(
     request: &ReadFileRequest,
 ) -> Result<Quoting<FilePart>, ErrorReport> {
     check_range("max_bytes", request.max_bytes, MAX_TEXT_BYTES)?;
-    let file = engine.read_file(workspace, &request.path).map_err(|error| ErrorReport::of(&error))?;
-    let total_bytes = file.text.len();
-    if request.start > total_bytes {
+    let wanted = Span::new(request.start, request.start.saturating_add(request.max_bytes));
+    let file = engine.read_around(workspace, &request.path, wanted).map_err(|error| ErrorReport::of(&error))?;
+    let Some(start) = request.start.checked_sub(file.start).filter(|_| request.start <= file.end()) else {
         return Err(ErrorReport::new(
             "out_of_range",
-            format!("the text of `{}` has {total_bytes} bytes, `start` is {}", request.path, request.start),
+            format!("the text of `{}` has {} bytes, `start` is {}", request.path, file.end(), request.start),
             "begin at 0, and go on at `next_start`",
         ));
-    }
-    let range = cut(&file.text, request.start, request.max_bytes);
-    let span = Span::new(range.start, range.end);
+    };
+    let range = cut(&file.text, start, request.max_bytes);
+    let span = Span::new(range.start, range.end).after(file.start);
     let is_slide = file.page_unit == PageUnit::Slide;
     Ok(Quoting::new(FilePart {
-        lines: lines_of(&file, span),
+        lines: file.lines(span),
         pages: pages_of(&file, span).filter(|_| !is_slide),
         slides: pages_of(&file, span).filter(|_| is_slide),
         cell: file.cells.name(span),
-        next_start: (range.end < total_bytes).then_some(range.end),
+        next_start: (file.goes_on || range.end < file.text.len()).then_some(span.end),
+        total_bytes: (!file.goes_on).then_some(file.end()),
         text: file.text[range].to_owned(),
         partial: file.partial,
         path: file.path,
@@ -190,7 +190,6 @@ pub(super) fn read(
         format: file.format,
         content_hash: file.content_hash,
         modified: file.modified,
-        total_bytes,
         span,
     }))
 }
@@ -201,11 +200,6 @@ pub(super) fn cut(text: &str, start: usize, max_bytes: usize) -> Range<usize> {
     let end = text.floor_char_boundary(start.saturating_add(max_bytes));
     let end = if end == start { text.ceil_char_boundary((start + 1).min(text.len())) } else { end };
     start..end
-}
-
-/// The lines of the file at `span`, where the text is the file's own.
-pub(super) fn lines_of(file: &FileText, span: Span) -> Option<LineRange> {
-    file.has_file_lines.then(|| LineStarts::of(&file.text).lines(span))
 }
 
 /// The first and last page that `span` touches, counted from 1.

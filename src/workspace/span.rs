@@ -43,6 +43,12 @@ impl Span {
         self.start..self.end
     }
 
+    /// The same span in a text that begins `num_bytes` earlier.
+    #[must_use]
+    pub const fn after(self, num_bytes: usize) -> Self {
+        Self::new(self.start + num_bytes, self.end + num_bytes)
+    }
+
     /// The words of `text` that the span covers, or `None` where it is out of range or cuts a character.
     #[must_use]
     pub fn of(self, text: &str) -> Option<&str> {
@@ -70,6 +76,14 @@ pub struct LineRange {
     pub start: u32,
     /// Last line, included.
     pub end: u32,
+}
+
+impl LineRange {
+    /// The same lines in a file with so many more before them.
+    #[must_use]
+    pub const fn after(self, num_lines: u32) -> Self {
+        Self { start: self.start.saturating_add(num_lines), end: self.end.saturating_add(num_lines) }
+    }
 }
 
 /// Finds the line of a byte offset: the starts of all lines of one text.
