@@ -38,8 +38,10 @@ pub struct Extraction {
     pub timeout_s: u64,
     /// Memory in megabytes.
     pub memory_mb: u64,
-    /// Text in megabytes, of a file that is read whole.
+    /// Text in megabytes, of a file that is read whole, with what is inside it. What is beyond is not read of an archive or mail.
     pub text_mb: u64,
+    /// Texts, tables and logs of more megabytes are read in parts, so that none of them is held whole.
+    pub parts_from_mb: u64,
     /// Size in megabytes of files that are read whole, as all but plain texts, tables and logs are.
     pub whole_mb: u64,
     /// Megabytes of documents that are kept for each workspace so that no content is read twice; 0 for none.
@@ -48,7 +50,7 @@ pub struct Extraction {
 
 impl Default for Extraction {
     fn default() -> Self {
-        Self { timeout_s: 60, memory_mb: 2_000, text_mb: 600, whole_mb: 500, kept_mb: 500 }
+        Self { timeout_s: 60, memory_mb: 2_000, text_mb: 100, parts_from_mb: 64, whole_mb: 500, kept_mb: 500 }
     }
 }
 

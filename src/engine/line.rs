@@ -117,6 +117,12 @@ impl Engine {
         })
     }
 
+    /// Which files are read in parts.
+    pub(super) fn part_sizes(&self) -> PartSizes {
+        let from_bytes = self.config.extraction.parts_from_mb.saturating_mul(1_000_000);
+        PartSizes { from_bytes, ..PartSizes::default() }
+    }
+
     pub(super) fn line<'a>(
         &'a self,
         (id, epoch): (&'a WorkspaceId, i64),
@@ -137,7 +143,7 @@ impl Engine {
             model_id,
             max_file_bytes: self.config.max_file_bytes,
             max_whole_bytes: self.config.extraction.whole_mb.saturating_mul(1_000_000),
-            parts: PartSizes::default(),
+            parts: self.part_sizes(),
             progress,
         }
     }

@@ -12,7 +12,7 @@ use super::{Access, Engine, EngineError, lock};
 use crate::answer::{Check, Stretch, Verification, verify};
 use crate::extract::kept::{Kept, Shelf};
 use crate::extract::{Document, ExtractError, Extractor, PageUnit};
-use crate::ingest::{self, FileContent, LargeFile, PartError, PartSizes, PlacedPart, ReadError};
+use crate::ingest::{self, FileContent, LargeFile, PartError, PlacedPart, ReadError};
 use crate::workspace::{Cells, Citation, ContentHash, Fingerprint, LineRange, LineStarts, RelPath, Span, WorkspaceId};
 
 /// A file's text as it is now, read from the file itself.
@@ -106,8 +106,8 @@ impl Engine {
                 return Err(EngineError::LargeText { path: path.to_string(), size });
             }
         }
-        let (content, document) = self.document(id, path)?;
-        Ok(Self::text_of(path, &content.fingerprint, content.content_hash, document))
+        let (fingerprint, content_hash, document) = self.document(id, path)?;
+        Ok(Self::text_of(path, &fingerprint, content_hash, document))
     }
 
     /// The text of a file around `wanted`, as it is now: all of it, or of a large file the parts that `wanted` touches and the
@@ -202,8 +202,8 @@ impl Engine {
                 return Ok(check.finish());
             }
         }
-        let (content, document) = self.document(workspace, path)?;
-        Ok(verify(citation, Some((content.content_hash, &document))))
+        let (_, content_hash, document) = self.document(workspace, path)?;
+        Ok(verify(citation, Some((content_hash, &document))))
     }
 
     /// As [`Engine::verify`], for a caller who may only see one workspace.
@@ -243,7 +243,7 @@ impl Engine {
     fn large(&self, id: &WorkspaceId, path: &RelPath) -> Result<Option<LargeFile>, EngineError> {
         let (root, on_disk, is_inside) = self.place_of(id, path)?;
         let size = fs_err::metadata(on_disk.under(&root)).map_or(0, |metadata| metadata.len());
-        if is_inside || size <= PartSizes::default().from_bytes {
+        if is_inside || size <= self.part_sizes().from_bytes {
             return Ok(None);
         }
         Ok(Some(LargeFile::open(&root, &on_disk, self.config.max_file_bytes)?))
@@ -259,7 +259,7 @@ impl Engine {
         see: See<'_>,
     ) -> Result<Option<Option<String>>, EngineError> {
         let extractor = self.extractor_of(id);
-        let mut parts = large.parts(&*extractor, PartSizes::default().part_bytes)?;
+        let mut parts = large.parts(&*extractor, self.part_sizes().part_bytes)?;
         loop {
             match parts.next_part() {
                 Ok(Some(part)) => {
@@ -290,20 +290,28 @@ impl Engine {
         Ok((root, on_disk, is_inside))
     }
 
-    fn document(&self, id: &WorkspaceId, path: &RelPath) -> Result<(FileContent, Document), EngineError> {
+    fn document(&self, id: &WorkspaceId, path: &RelPath) -> Result<(Fingerprint, ContentHash, Document), EngineError> {
         let (root, on_disk, is_inside) = self.place_of(id, path)?;
-        let mut content = ingest::read_file(&root, &on_disk, self.config.max_file_bytes)?;
-        let bytes = std::mem::take(&mut content.bytes);
-        let mut outcome = self.extractor_of(id).extract(bytes, on_disk.file_name());
+        let extractor = self.extractor_of(id);
+        let size = fs_err::metadata(on_disk.under(&root)).map_or(0, |metadata| metadata.len());
+        let max_whole_bytes = self.config.extraction.whole_mb.saturating_mul(1_000_000);
+        let (fingerprint, mut content_hash, mut outcome) = if size <= self.part_sizes().from_bytes {
+            let FileContent { bytes, fingerprint, content_hash, .. } =
+                ingest::read_file(&root, &on_disk, self.config.max_file_bytes)?;
+            (fingerprint, content_hash, extractor.extract(bytes, on_disk.file_name()))
+        } else {
+            let file = LargeFile::open(&root, &on_disk, max_whole_bytes)?;
+            (file.fingerprint, file.content_hash, file.extract(&*extractor)?)
+        };
         if let (true, Ok(document)) = (is_inside, &mut outcome) {
             let inside = path.as_str().strip_prefix(on_disk.as_str()).unwrap_or_default().trim_start_matches('/');
             let member = document.members.iter().position(|member| member.path == inside);
             let member = document.members.swap_remove(member.ok_or(ReadError::Gone)?);
-            content.content_hash = member.content_hash.unwrap_or(content.content_hash);
+            content_hash = member.content_hash.unwrap_or(content_hash);
             outcome = member.outcome;
         }
         match outcome {
-            Ok(document) => Ok((content, document)),
+            Ok(document) => Ok((fingerprint, content_hash, document)),
             Err(error @ ExtractError::Unavailable { .. }) => Err(error.into()),
             Err(error) => Err(EngineError::NoText { path: path.to_string(), reason: error.to_string() }),
         }

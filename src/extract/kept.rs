@@ -20,7 +20,7 @@ use fs_err as fs;
 
 use super::child::wire;
 use super::parts::{Continuation, Part};
-use super::{Document, ExtractError, Extractor, detect};
+use super::{Document, ExtractError, Extractor, Source, detect};
 use crate::leftovers;
 use crate::workspace::ContentHash;
 
@@ -55,20 +55,39 @@ impl<'a> Kept<'a> {
     }
 }
 
+impl Kept<'_> {
+    /// The document of this content that is on the shelf, or what `make` makes, which is put there.
+    fn remembered(
+        &self,
+        hash: ContentHash,
+        file_name: &str,
+        make: impl FnOnce() -> Result<Document, ExtractError>,
+    ) -> Result<Document, ExtractError> {
+        let file = self.shelf.file(hash, file_name);
+        if let Some(document) = Shelf::take(&file) {
+            return Ok(document);
+        }
+        let answer = make();
+        if answer.as_ref().is_ok_and(|document| !document.has_file_lines) {
+            self.shelf.put(&file, &answer);
+        }
+        answer
+    }
+}
+
 impl Extractor for Kept<'_> {
     fn extract(&self, bytes: Vec<u8>, file_name: &str) -> Result<Document, ExtractError> {
         if self.shelf.max_bytes == 0 {
             return self.inner.extract(bytes, file_name);
         }
-        let file = self.shelf.file(ContentHash::of(&bytes), file_name);
-        if let Some(document) = Shelf::take(&file, bytes.len()) {
-            return Ok(document);
+        self.remembered(ContentHash::of(&bytes), file_name, || self.inner.extract(bytes, file_name))
+    }
+
+    fn extract_from(&self, source: Source<'_>, file_name: &str) -> Result<Document, ExtractError> {
+        if self.shelf.max_bytes == 0 {
+            return self.inner.extract_from(source, file_name);
         }
-        let answer = self.inner.extract(bytes, file_name);
-        if answer.as_ref().is_ok_and(|document| !document.has_file_lines) {
-            self.shelf.put(&file, &answer);
-        }
-        answer
+        self.remembered(source.content_hash, file_name, || self.inner.extract_from(source, file_name))
     }
 
     fn extract_part(
@@ -116,7 +135,7 @@ impl Shelf {
         self.folder.join(format!("{hash}-{READERS}-{type_by_name}.{SUFFIX}"))
     }
 
-    fn take(file: &Path, num_bytes: usize) -> Option<Document> {
+    fn take(file: &Path) -> Option<Document> {
         let packed = std::fs::read(file).ok()?;
         let mut answer = Vec::new();
         let unpacked = zstd::stream::Decoder::new(&packed[..])
@@ -129,7 +148,7 @@ impl Shelf {
         };
         // What is asked for stays longest. Where the time cannot be set, it goes as if it was not.
         let _ = std::fs::OpenOptions::new().write(true).open(file).map(|file| file.set_modified(SystemTime::now()));
-        tracing::debug!(num_bytes, "a document was made before");
+        tracing::debug!(num_bytes = document.text.len(), "a document was made before");
         Some(document)
     }
 
@@ -233,6 +252,11 @@ mod tests {
         fn extract(&self, bytes: Vec<u8>, file_name: &str) -> Result<Document, ExtractError> {
             self.0.fetch_add(1, Ordering::Relaxed);
             InProcess.extract(bytes, file_name)
+        }
+
+        fn extract_from(&self, source: Source<'_>, file_name: &str) -> Result<Document, ExtractError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            InProcess.extract_from(source, file_name)
         }
 
         fn extract_part(

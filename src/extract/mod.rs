@@ -51,11 +51,14 @@ mod xml;
 mod xml_events;
 mod yaml;
 
+use std::io::{self, Read as _, Seek as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::error::Advice;
+use crate::workspace::ContentHash;
 use detect::Kind;
 use nested::Nest;
 use parts::{Continuation, Part};
@@ -119,6 +122,12 @@ pub trait Extractor: Send + Sync {
     /// As [`extract`], and [`ExtractError::Unavailable`] where nothing can be read for now.
     fn extract(&self, bytes: Vec<u8>, file_name: &str) -> Result<Document, ExtractError>;
 
+    /// As [`Extractor::extract`], of a file that need not be held here.
+    ///
+    /// # Errors
+    /// As [`Extractor::extract`], and [`ExtractError::Failed`] where the file is not what `source` says.
+    fn extract_from(&self, source: Source<'_>, file_name: &str) -> Result<Document, ExtractError>;
+
     /// As the function [`parts::read_part`]; a crash of a reader is the failure of this part.
     ///
     /// # Errors
@@ -137,9 +146,51 @@ pub trait Extractor: Send + Sync {
     }
 }
 
+/// An open file, to be read from its beginning.
+pub struct Source<'a> {
+    /// The file.
+    pub file: &'a mut std::fs::File,
+    /// How many bytes it has.
+    pub size: u64,
+    /// Their hash.
+    pub content_hash: ContentHash,
+}
+
+impl Source<'_> {
+    /// Gives all bytes to `take`, in order, and makes sure that they were those of the hash.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is another one by now, or `take` refuses.
+    pub fn copy_to(&mut self, take: &mut dyn io::Write) -> io::Result<()> {
+        self.file.rewind()?;
+        let (mut hasher, mut block, mut left) = (Sha256::new(), vec![0; COPIED_AT_ONCE], self.size);
+        while left > 0 {
+            let most = COPIED_AT_ONCE.min(usize::try_from(left).unwrap_or(COPIED_AT_ONCE));
+            let num_read = self.file.read(&mut block[..most])?;
+            if num_read == 0 {
+                return Err(changed());
+            }
+            hasher.update(&block[..num_read]);
+            take.write_all(&block[..num_read])?;
+            left -= num_read as u64;
+        }
+        if ContentHash(hasher.finalize().into()) == self.content_hash { Ok(()) } else { Err(changed()) }
+    }
+}
+
+const COPIED_AT_ONCE: usize = 256 * 1024;
+
+fn changed() -> io::Error {
+    io::Error::other("the file changes while it is read")
+}
+
 impl<E: Extractor + ?Sized> Extractor for &E {
     fn extract(&self, bytes: Vec<u8>, file_name: &str) -> Result<Document, ExtractError> {
         (**self).extract(bytes, file_name)
+    }
+
+    fn extract_from(&self, source: Source<'_>, file_name: &str) -> Result<Document, ExtractError> {
+        (**self).extract_from(source, file_name)
     }
 
     fn extract_part(
@@ -164,6 +215,12 @@ pub struct InProcess;
 impl Extractor for InProcess {
     fn extract(&self, bytes: Vec<u8>, file_name: &str) -> Result<Document, ExtractError> {
         contained(|| extract(&bytes, Hints { file_name }))
+    }
+
+    fn extract_from(&self, mut source: Source<'_>, file_name: &str) -> Result<Document, ExtractError> {
+        let mut bytes = Vec::new();
+        source.copy_to(&mut bytes).map_err(|error| ExtractError::Failed { reason: error.to_string() })?;
+        self.extract(bytes, file_name)
     }
 
     fn extract_part(

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::IngestError;
 use super::parts::{LargeFile, PartError, PlacedPart};
-use super::prepare::{Before, Facts, Prepared, entry, inside, not_read, records};
+use super::prepare::{Before, Facts, Prepared, entry, inside, not_read, prepare_document, records};
 use super::worker::{Line, LineReport, finish};
 use crate::extract::ExtractError;
 use crate::failpoint;
@@ -24,28 +24,23 @@ pub(super) enum Brought {
     /// It has changed, or is not to be brought in any more; what was written of it is taken out with its next change.
     Abandoned,
     /// It is no text that is read in parts.
-    Whole,
+    Whole(LargeFile),
 }
 
-/// Brings in the change of a large file, and returns whether that is done: a file of a type that is read whole is left.
-pub(super) fn index_large(line: &Line<'_>, change: &Change, report: &mut LineReport) -> Result<bool, IngestError> {
+/// Brings in the change of a large file.
+pub(super) fn index_large(line: &Line<'_>, change: &Change, report: &mut LineReport) -> Result<(), IngestError> {
     if change.kind == ChangeKind::Deleted {
-        return Ok(false);
+        return finish(line, change.revision, vec![Prepared::Gone(change.path.clone())], report);
     }
     let file = match LargeFile::open(line.root, &change.path, line.max_file_bytes) {
         Ok(file) => file,
-        Err(error) => {
-            finish(line, change.revision, vec![not_read(line, change, &error)], report)?;
-            return Ok(true);
-        }
+        Err(error) => return finish(line, change.revision, vec![not_read(line, change, &error)], report),
     };
     if let Some(unchanged) = Prepared::unchanged(line, change, file.content_hash, file.known())? {
-        finish(line, change.revision, vec![unchanged], report)?;
-        return Ok(true);
+        return finish(line, change.revision, vec![unchanged], report);
     }
     // The file table must not tell of content of which the index holds a part.
     line.store.distrust(line.workspace, &change.path)?;
-    let size = file.fingerprint.size;
     let between = |report: &mut LineReport| {
         super::worker::index_small_interactive(line, report)?;
         Ok(line.store.newest_change(line.workspace, &change.path)? == Some(change.revision))
@@ -53,20 +48,27 @@ pub(super) fn index_large(line: &Line<'_>, change: &Change, report: &mut LineRep
     match bring_in(line, change, file, report, &between)? {
         Brought::In(outcome) => {
             failpoint::reach("line: committed, not acknowledged");
-            line.store.acknowledge(line.workspace, line.epoch, change.revision, &[outcome])?;
-            Ok(true)
+            Ok(line.store.acknowledge(line.workspace, line.epoch, change.revision, &[outcome])?)
         }
-        Brought::Abandoned => Ok(true),
-        Brought::Whole if size <= line.max_whole_bytes => Ok(false),
-        Brought::Whole => {
-            let reason = format!(
-                "the file has {} MB, and of its type no more than {} MB are read",
-                size.div_ceil(1_000_000),
-                line.max_whole_bytes / 1_000_000
-            );
-            finish(line, change.revision, vec![Prepared::failed(line, change, reason)], report)?;
-            Ok(true)
-        }
+        Brought::Abandoned => Ok(()),
+        Brought::Whole(file) => finish(line, change.revision, vec![read_whole(line, change, file)?], report),
+    }
+}
+
+/// Reads a large file of a type that is read whole; its bytes go from the file to the reader.
+pub(super) fn read_whole(line: &Line<'_>, change: &Change, file: LargeFile) -> Result<Prepared, IngestError> {
+    let (size, known, content_hash) = (file.fingerprint.size, file.known(), file.content_hash);
+    if size > line.max_whole_bytes {
+        let reason = format!(
+            "the file has {} MB, and of its type no more than {} MB are read",
+            size.div_ceil(1_000_000),
+            line.max_whole_bytes / 1_000_000
+        );
+        return Ok(Prepared::failed(line, change, reason));
+    }
+    match file.extract(&*line.extractor) {
+        Ok(outcome) => prepare_document(line, change, known, content_hash, outcome),
+        Err(error) => Ok(not_read(line, change, &error)),
     }
 }
 
@@ -100,7 +102,7 @@ pub(super) fn bring_in(
                     }
                 }
             }
-            Err(PartError::NotInParts) => return Ok(Brought::Whole),
+            Err(PartError::NotInParts) => return Ok(Brought::Whole(parts.into_file())),
             Err(PartError::Extract(error @ ExtractError::Unavailable { .. })) => return Err(error.into()),
             Err(PartError::Extract(error)) => break Some(error),
             Err(PartError::Read(error)) => {

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::read::{ReadError, fingerprint, now_ns, open_file, racy_until_ns};
 use crate::extract::parts::{Continuation, Part};
-use crate::extract::{Document, ExtractError, Extractor};
+use crate::extract::{Document, ExtractError, Extractor, Source};
 use crate::workspace::{ContentHash, Fingerprint, Known, Racy, RelPath};
 
 /// How much of a file is hashed at once.
@@ -30,7 +30,7 @@ pub struct PartSizes {
 
 impl Default for PartSizes {
     fn default() -> Self {
-        Self { from_bytes: 64 * 1024 * 1024, part_bytes: 8 * 1024 * 1024, commit_bytes: 32 * 1024 * 1024 }
+        Self { from_bytes: 64_000_000, part_bytes: 4 * 1024 * 1024, commit_bytes: 16 * 1024 * 1024 }
     }
 }
 
@@ -80,6 +80,18 @@ impl LargeFile {
     pub fn known(&self) -> Known {
         let racy = |until_ns| Racy { until_ns, content_hash: self.content_hash };
         Known { fingerprint: self.fingerprint, racy: self.racy_until_ns.map(racy) }
+    }
+
+    /// Makes its document in one, where it is of a type that is read whole.
+    ///
+    /// # Errors
+    /// [`ReadError::Unstable`] where the file has changed meanwhile.
+    pub fn extract(mut self, extractor: &dyn Extractor) -> Result<Result<Document, ExtractError>, ReadError> {
+        let source =
+            Source { size: self.fingerprint.size, content_hash: self.content_hash, file: self.file.file_mut() };
+        let outcome = extractor.extract_from(source, &self.file_name);
+        let after = fingerprint(&self.file.metadata().map_err(ReadError::Io)?);
+        if after == self.fingerprint { Ok(outcome) } else { Err(ReadError::Unstable) }
     }
 
     /// Reads its text from the beginning.
@@ -172,6 +184,12 @@ impl Parts<'_> {
         self.num_lines += placed.document.text.bytes().filter(|&byte| byte == b'\n').count();
         self.before = Some(next);
         Ok(Some(placed))
+    }
+
+    /// The file, for another use.
+    #[must_use]
+    pub fn into_file(self) -> LargeFile {
+        self.file
     }
 
     /// How many bytes of the file are in a part by now.

@@ -145,8 +145,20 @@ fn seen(line: &Line<'_>, change: &Change) -> Option<Fingerprint> {
 
 pub(super) fn read_in(line: &Line<'_>, change: &Change, content: FileContent) -> Result<Prepared, IngestError> {
     let known = content.known();
-    let FileContent { bytes, content_hash, fingerprint, .. } = content;
-    let mut outcome = line.extractor.extract(bytes, change.path.file_name());
+    let FileContent { bytes, content_hash, .. } = content;
+    let outcome = line.extractor.extract(bytes, change.path.file_name());
+    prepare_document(line, change, known, content_hash, outcome)
+}
+
+/// What is to be done with what was made of a file, and of the files inside it.
+pub(super) fn prepare_document(
+    line: &Line<'_>,
+    change: &Change,
+    known: Known,
+    content_hash: ContentHash,
+    mut outcome: Result<Document, ExtractError>,
+) -> Result<Prepared, IngestError> {
+    let fingerprint = known.fingerprint;
     if let Err(error @ ExtractError::Unavailable { .. }) = outcome {
         return Err(error.into());
     }

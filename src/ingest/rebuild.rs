@@ -7,7 +7,7 @@
 use rayon::prelude::*;
 
 use super::IngestError;
-use super::large::{Brought, bring_in};
+use super::large::{Brought, bring_in, read_whole};
 use super::parts::LargeFile;
 use super::prepare::{NEVER, Prepared, read_in, unreadable};
 use super::read::{ReadError, read_file};
@@ -66,6 +66,10 @@ impl Rebuild {
 
 fn build(line: &Line<'_>, obsolete: Vec<RelPath>, files: &[FileEntry]) -> Result<(), IngestError> {
     let built: Vec<Built> = files.par_iter().map(|file| build_file(line, file)).collect::<Result<_, _>>()?;
+    write(line, obsolete, built)
+}
+
+fn write(line: &Line<'_>, obsolete: Vec<RelPath>, built: Vec<Built>) -> Result<(), IngestError> {
     let snapshot = line.index.snapshot()?;
     let (mut batch, mut outcomes) = (Batch::default(), Vec::new());
     for path in obsolete {
@@ -92,7 +96,7 @@ fn build(line: &Line<'_>, obsolete: Vec<RelPath>, files: &[FileEntry]) -> Result
     Ok(())
 }
 
-/// Brings in a large file, and returns whether that is done: what is read whole or is not what the file table knows is left.
+/// Brings in a large file, and returns whether that is done: one that is not what the file table knows is left.
 fn build_large(line: &Line<'_>, file: &FileEntry) -> Result<bool, IngestError> {
     let large = match LargeFile::open(line.root, &file.path, line.max_file_bytes) {
         Ok(large) if file.content_hash == Some(large.content_hash) => large,
@@ -104,7 +108,12 @@ fn build_large(line: &Line<'_>, file: &FileEntry) -> Result<bool, IngestError> {
             line.store.note_built(line.workspace, line.epoch, &[outcome])?;
             Ok(true)
         }
-        Brought::Abandoned | Brought::Whole => Ok(false),
+        Brought::Abandoned => Ok(false),
+        Brought::Whole(large) => {
+            let prepared = read_whole(line, &change_of(file), large)?;
+            write(line, Vec::new(), vec![Built::Prepared(Box::new(prepared))])?;
+            Ok(true)
+        }
     }
 }
 

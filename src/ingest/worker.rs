@@ -153,12 +153,11 @@ fn index_some(
     let changes = line.store.pending(line.workspace, priority, limits.max_files)?;
     let sizes: Vec<u64> = changes.iter().map(|change| line.size_of(&change.path)).collect();
     let num_small = line.num_small(&sizes);
-    if let (0, Some(first)) = (num_small, changes.first())
-        && index_large(line, first, report)?
-    {
+    if let (0, Some(first)) = (num_small, changes.first()) {
+        index_large(line, first, report)?;
         return Ok(1);
     }
-    let num_files = files_within(&sizes[..num_small.max(1).min(sizes.len())], limits.max_bytes);
+    let num_files = files_within(&sizes[..num_small], limits.max_bytes);
     index_batch(line, &changes[..num_files], report)?;
     Ok(num_files)
 }

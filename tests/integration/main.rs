@@ -11,6 +11,7 @@ mod house;
 mod indexed;
 mod ir_measures;
 mod isolation;
+mod large;
 mod line;
 mod mcp;
 mod processes;

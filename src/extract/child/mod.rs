@@ -19,7 +19,7 @@ use std::time::Duration;
 pub use pool::Children;
 
 use self::wire::Question;
-use super::{Extractor as _, InProcess};
+use super::{Document, ExtractError, Extractor as _, InProcess};
 
 /// What a child may take for one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +54,13 @@ pub fn serve(memory_bytes: u64) -> io::Result<()> {
 fn serve_on(mut input: impl Read, mut output: impl Write) -> io::Result<()> {
     while let Some((question, bytes)) = wire::read_request(&mut input)? {
         match question {
-            Question::File { file_name } => wire::write_answer(&mut output, &InProcess.extract(bytes, &file_name))?,
+            Question::File { file_name, max_text_bytes } => {
+                let mut answer = InProcess.extract(bytes, &file_name);
+                if let Ok(document) = &mut answer {
+                    keep_to(max_text_bytes, document);
+                }
+                wire::write_answer(&mut output, &answer)?;
+            }
             Question::Part { file_name, is_last, before } => {
                 wire::write_part(&mut output, &InProcess.extract_part(&bytes, is_last, &file_name, before.as_ref()))?;
             }
@@ -62,4 +68,23 @@ fn serve_on(mut input: impl Read, mut output: impl Write) -> io::Result<()> {
         output.flush()?;
     }
     Ok(())
+}
+
+/// Gives up the texts of members that are too much with those before them.
+fn keep_to(max_text_bytes: usize, document: &mut Document) {
+    let mut left = max_text_bytes.saturating_sub(document.text.len());
+    for member in &mut document.members {
+        let Ok(inside) = &member.outcome else { continue };
+        match left.checked_sub(inside.text.len()) {
+            Some(rest) => left = rest,
+            None => {
+                member.outcome = Err(ExtractError::Failed {
+                    reason: format!(
+                        "its text and those of the files before it are more than the {} MB that are read of one file",
+                        max_text_bytes / 1_000_000
+                    ),
+                });
+            }
+        }
+    }
 }

@@ -7,10 +7,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::wire::Question;
+use super::wire::{Body, Question};
 use super::{Limits, Program, wire};
 use crate::extract::parts::{Continuation, Part};
-use crate::extract::{Document, ExtractError, Extractor};
+use crate::extract::{Document, ExtractError, Extractor, Source};
 
 /// How often a child at work is looked at.
 const TICK: Duration = Duration::from_millis(20);
@@ -96,10 +96,10 @@ impl Children {
     }
 
     /// The answer of a child, or how it went wrong; the child is kept if it is sound.
-    fn ask<T>(&self, mut worker: Worker, ask: &Ask<'_, T>) -> Result<T, Wrong> {
-        let timeout = self.limits.timeout + Duration::from_secs(ask.bytes.len() as u64 / BYTES_A_SECOND);
+    fn ask<T>(&self, mut worker: Worker, ask: &mut Ask<'_, '_, T>) -> Result<T, Wrong> {
+        let timeout = self.limits.timeout + Duration::from_secs(ask.body.len() / BYTES_A_SECOND);
         let number = self.watch.begin(&worker, timeout);
-        let answer = wire::write_request(&mut worker.input, &ask.question, ask.bytes)
+        let answer = wire::write_request(&mut worker.input, &ask.question, &mut ask.body)
             .and_then(|()| if worker.num_files == 0 { self.take_greeting(&mut worker) } else { Ok(()) })
             .and_then(|()| (ask.read_answer)(&mut worker.output));
         let ended_for = self.watch.end(number);
@@ -138,6 +138,7 @@ impl Children {
             (None, io::ErrorKind::FileTooLarge) => {
                 format!("its text is longer than {} MB", self.limits.text_bytes / 1_000_000)
             }
+            (None, io::ErrorKind::Other) => error.to_string(),
             (None, io::ErrorKind::InvalidData) => format!("the reader for this type went wrong: {error}"),
             _ if worker.last_words().contains("memory allocation of") => memory(),
             _ => format!("the reader for this type crashed on the file ({})", worker.how_it_ended()),
@@ -153,19 +154,28 @@ struct Wrong {
 }
 
 /// What a child is asked, and how its answer is read.
-struct Ask<'a, T> {
+struct Ask<'a, 's, T> {
     question: Question,
-    bytes: &'a [u8],
+    body: Body<'a, 's>,
     read_answer: &'a dyn Fn(&mut BufReader<ChildStdout>) -> io::Result<T>,
 }
 
 impl Children {
+    fn read_whole(&self, body: Body<'_, '_>, file_name: &str) -> Result<Document, ExtractError> {
+        let max_text_bytes = self.limits.text_bytes;
+        self.ask_any(Ask {
+            question: Question::File { file_name: file_name.to_owned(), max_text_bytes },
+            body,
+            read_answer: &|output| wire::read_answer(output, max_text_bytes),
+        })
+    }
+
     /// Asks a child, and another one where the first may have gone wrong for a file before.
-    fn ask_any<T>(&self, ask: &Ask<'_, Result<T, ExtractError>>) -> Result<T, ExtractError> {
+    fn ask_any<T>(&self, mut ask: Ask<'_, '_, Result<T, ExtractError>>) -> Result<T, ExtractError> {
         let failed = |wrong: Wrong| Err(ExtractError::Failed { reason: wrong.reason });
-        match self.ask(self.worker()?, ask) {
+        match self.ask(self.worker()?, &mut ask) {
             Ok(answer) => answer,
-            Err(wrong) if wrong.may_be_old => self.ask(self.start()?, ask).unwrap_or_else(failed),
+            Err(wrong) if wrong.may_be_old => self.ask(self.start()?, &mut ask).unwrap_or_else(failed),
             Err(wrong) => failed(wrong),
         }
     }
@@ -173,11 +183,11 @@ impl Children {
 
 impl Extractor for Children {
     fn extract(&self, bytes: Vec<u8>, file_name: &str) -> Result<Document, ExtractError> {
-        self.ask_any(&Ask {
-            question: Question::File { file_name: file_name.to_owned() },
-            bytes: &bytes,
-            read_answer: &|output| wire::read_answer(output, self.limits.text_bytes),
-        })
+        self.read_whole(Body::Bytes(&bytes), file_name)
+    }
+
+    fn extract_from(&self, mut source: Source<'_>, file_name: &str) -> Result<Document, ExtractError> {
+        self.read_whole(Body::Source(&mut source), file_name)
     }
 
     fn extract_part(
@@ -187,9 +197,9 @@ impl Extractor for Children {
         file_name: &str,
         before: Option<&Continuation>,
     ) -> Result<Option<Part>, ExtractError> {
-        self.ask_any(&Ask {
+        self.ask_any(Ask {
             question: Question::Part { file_name: file_name.to_owned(), is_last, before: before.cloned() },
-            bytes,
+            body: Body::Bytes(bytes),
             read_answer: &|output| wire::read_part(output, bytes.len(), self.limits.text_bytes),
         })
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::wire::{
-    read_answer, read_greeting, read_part, read_request, write_answer, write_greeting, write_part, write_request,
+    Body, read_answer, read_greeting, read_part, read_request, write_answer, write_greeting, write_part, write_request,
 };
 use super::*;
 use crate::extract::{Document, ExtractError, Extractor, Hints, extract};
@@ -92,8 +92,8 @@ proptest! {
     #[test]
     fn what_is_said_is_what_is_heard(text in "(# [a-z]{1,8}\n\n|[a-z ]{0,40}\n|\\| a \\| b \\|\n){0,12}", name in "[a-z]{1,8}\\.(md|txt|csv)") {
         let mut pipe = Vec::new();
-        let question = Question::File { file_name: name.clone() };
-        write_request(&mut pipe, &question, text.as_bytes()).unwrap();
+        let question = Question::File { file_name: name.clone(), max_text_bytes: 9 };
+        write_request(&mut pipe, &question, &mut Body::Bytes(text.as_bytes())).unwrap();
         let request = read_request(&mut &pipe[..]).unwrap().unwrap();
         prop_assert_eq!((request.0, &request.1[..]), (question, text.as_bytes()));
         let document = extract(text.as_bytes(), Hints { file_name: &name }).unwrap();

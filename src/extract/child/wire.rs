@@ -9,16 +9,31 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::extract::parts::{Continuation, Part};
-use crate::extract::{Block, BlockKind, Document, ExtractError, Format, Member, PageUnit};
+use crate::extract::{Block, BlockKind, Document, ExtractError, Format, Member, PageUnit, Source};
 use crate::workspace::{Cell, ContentHash, Span};
 
 /// What is asked about the bytes that follow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Question {
-    /// To read the file of this name, whole.
-    File { file_name: String },
+    /// To read the file of this name, whole, and no more text of it and of the files inside it.
+    File { file_name: String, max_text_bytes: usize },
     /// To read the next part of a text.
     Part { file_name: String, is_last: bool, before: Option<Continuation> },
+}
+
+/// The bytes of a file that are sent, from memory or from the file itself.
+pub(super) enum Body<'a, 's> {
+    Bytes(&'a [u8]),
+    Source(&'a mut Source<'s>),
+}
+
+impl Body<'_, '_> {
+    pub(super) const fn len(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Source(source) => source.size,
+        }
+    }
 }
 
 /// Frames other than a file's bytes and text are never larger: some fifty bytes for each of ten million blocks.
@@ -85,9 +100,15 @@ pub(super) fn read_greeting(input: &mut impl Read) -> io::Result<Option<String>>
     Ok(Some(String::from_utf8(words).map_err(invalid)?).filter(|words| !words.is_empty()))
 }
 
-pub(super) fn write_request(output: &mut impl Write, question: &Question, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write_request(output: &mut impl Write, question: &Question, body: &mut Body<'_, '_>) -> io::Result<()> {
     write_frame(output, &serde_json::to_vec(question)?)?;
-    write_frame(output, bytes)
+    match body {
+        Body::Bytes(bytes) => write_frame(output, bytes),
+        Body::Source(source) => {
+            output.write_all(&source.size.to_le_bytes())?;
+            source.copy_to(output)
+        }
+    }
 }
 
 /// The next request with its bytes; `None` where the parent has closed the pipe.

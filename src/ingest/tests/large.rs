@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::extract::parts::{Continuation, Part};
-use crate::extract::{Document, ExtractError, Extractor};
+use crate::extract::{Document, ExtractError, Extractor, Source};
 use crate::index::ChunkRecord;
 use crate::workspace::LineStarts;
 
@@ -191,12 +191,39 @@ fn a_large_file_of_a_type_that_is_read_whole_is_read_up_to_the_limit() {
     assert_eq!((place.state("page.html"), place.with_words("alpha")), (Some(FileState::Ready), set(&["page.html"])));
 }
 
+#[test]
+fn a_large_archive_and_what_is_in_it_is_found_and_built_again() {
+    let mut place = Place::new();
+    let mut archive = tar::Builder::new(Vec::new());
+    for (name, word) in [("in/a.txt", "plainash"), ("in/b.md", "plainelm")] {
+        let text = format!("{}\n\n", paragraph(word)).repeat(5);
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        archive.append_data(&mut header, name, text.as_bytes()).unwrap();
+    }
+    let archive = archive.into_inner().unwrap();
+    assert!(archive.len() as u64 > SMALL_PARTS.from_bytes);
+    place.write("all.tar", archive);
+    place.run();
+    assert_eq!(place.with_words("plainash"), set(&["all.tar/in/a.txt"]));
+    place.begin_rebuild();
+    place.finish_rebuild();
+    assert_eq!(place.with_words("plainelm"), set(&["all.tar/in/b.md"]));
+    place.write("all.tar", large("plainfir"));
+    place.run();
+    assert_eq!(place.with_words("plainash plainelm plainfir"), set(&["all.tar"]));
+}
+
 /// Cannot read beyond the first parts, as when no child can be started any more.
 struct Tired(Mutex<usize>);
 
 impl Extractor for Tired {
     fn extract(&self, bytes: Vec<u8>, file_name: &str) -> Result<Document, ExtractError> {
         InProcess.extract(bytes, file_name)
+    }
+
+    fn extract_from(&self, source: Source<'_>, file_name: &str) -> Result<Document, ExtractError> {
+        InProcess.extract_from(source, file_name)
     }
 
     fn extract_part(
