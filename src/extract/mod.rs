@@ -15,6 +15,7 @@ mod asciidoc;
 mod builder;
 pub mod child;
 mod code;
+mod cyrillic;
 mod decode;
 mod delimited;
 mod detect;
