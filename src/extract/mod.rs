@@ -23,6 +23,7 @@ mod document;
 mod html;
 mod html_tree;
 mod json;
+mod json_mend;
 pub mod kept;
 mod latex;
 mod log;
@@ -226,6 +227,7 @@ fn extract_in(bytes: &[u8], hints: Hints<'_>, nest: &mut Nest) -> Result<Documen
             document.blocks = notebook.blocks;
             document.title = notebook.title;
             document.text = notebook.text;
+            document.partial = notebook.partial;
             document.has_file_lines = false;
         }
         Format::Code => {
