@@ -6,7 +6,9 @@
 //! - `words`: recall and precision of tokens against reference texts: poppler's for PDF, docling's for Office and markup;
 //!   rows of CSV and encodings, which are right or wrong;
 //! - `filings`: the same by page on the `FinanceBench` filings;
-//! - `poppler`: megabytes a second beside poppler's `pdftotext` on the same PDFs, where that is on the `PATH`.
+//! - `poppler`: megabytes a second beside poppler's `pdftotext` on the same PDFs, where that is on the `PATH`;
+//! - `mutations`: files of all formats damaged on purpose, a thousand or as many as `PINCITE_MUTANTS` says: crashes, hangs,
+//!   the worst time and memory, reasons; with `PINCITE_MUTANTS_FOLDER=<folder>` those worth a look are written there.
 //!
 //! A token is a run of letters and digits, in lower case and NFKC. Tokens are counted as multisets; `order` is the part
 //! of the reference's pairs of neighbours that are neighbours in our text too, so that columns read across show.
@@ -19,6 +21,10 @@
 mod corpus;
 #[path = "documents/exact.rs"]
 mod exact;
+#[path = "documents/mutate.rs"]
+mod mutate;
+#[path = "documents/mutations.rs"]
+mod mutations;
 #[path = "documents/outcomes.rs"]
 mod outcomes;
 #[path = "documents/poppler.rs"]
@@ -47,5 +53,6 @@ fn main() {
         ("words", words::measure),
         ("filings", words::measure_filings),
         ("poppler", poppler::measure),
+        ("mutations", mutations::measure),
     ]);
 }

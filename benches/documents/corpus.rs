@@ -20,8 +20,18 @@ pub fn documents() -> PathBuf {
     folder().expect("asked before anything else").join("docs")
 }
 
-/// All files of the index.
+/// All files of the index that are there.
 pub fn entries() -> Vec<Entry> {
+    listed().into_iter().filter(|entry| documents().join(&entry.path).is_file()).collect()
+}
+
+/// The paths of the index where no file is.
+pub fn missing() -> Vec<String> {
+    let missing = listed().into_iter().filter(|entry| !documents().join(&entry.path).is_file());
+    missing.map(|entry| entry.path).collect()
+}
+
+fn listed() -> Vec<Entry> {
     let index = fs_err::read_to_string(documents().join("INDEX.tsv")).expect("an index");
     let entry = |line: &str| {
         let mut fields = line.split('\t');
@@ -62,7 +72,7 @@ impl Entry {
     }
 }
 
-/// Markdown without what is no word of the file: comments, entities, and the pictures in it.
+/// Markdown without what is no word of the file: comments, entities, and where links and pictures lead.
 fn without_marks(markdown: &str) -> String {
     let mut text = String::with_capacity(markdown.len());
     let mut rest = markdown;
@@ -71,12 +81,15 @@ fn without_marks(markdown: &str) -> String {
         rest = comment.split_once("-->").map_or("", |(_, after)| after);
     }
     text.push_str(rest);
-    let text = text.replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">").replace("\\_", "_");
+    for (entity, character) in [("&lt;", "<"), ("&gt;", ">"), ("&#124;", "|"), ("\\_", "_"), ("&amp;", "&")] {
+        text = text.replace(entity, character);
+    }
     let mut words = String::with_capacity(text.len());
     let mut rest = text.as_str();
-    while let Some((before, data)) = rest.split_once("](data:") {
+    while let Some((before, target)) = rest.split_once("](") {
         words.push_str(before);
-        rest = data.split_once(')').map_or("", |(_, after)| after);
+        words.push(' ');
+        rest = target.split_once(')').map_or("", |(_, after)| after);
     }
     words.push_str(rest);
     words

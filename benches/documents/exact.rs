@@ -10,6 +10,10 @@ use super::corpus::{Entry, documents, entries};
 use super::reader::Reader;
 use super::workload::measure::{Target, row};
 
+/// What the bytes from 128 on mean in code page 855.
+const IBM855: &str = "ђЂѓЃёЁєЄѕЅіІїЇјЈљЉњЊћЋќЌўЎџЏюЮъЪаАбБцЦдДеЕфФгГ«»░▒▓│┤хХиИ╣║╗╝йЙ┐\
+                      └┴┬├─┼кК╚╔╩╦╠═╬¤лЛмМнНоОп┘┌█▄Пя▀ЯрРсСтТуУжЖвВьЬ№\u{ad}ыЫзЗшШэЭщЩчЧ§■\u{a0}";
+
 pub fn measure(reader: &Reader) {
     let (mut tables, mut encodings) = (Vec::new(), Vec::new());
     for entry in entries() {
@@ -88,6 +92,11 @@ fn decode_known<'a>(folder: &str, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
             .map(|unit| char::from_u32(read(unit)))
             .collect::<Option<String>>()
             .map(Cow::Owned);
+    }
+    if name == "IBM855" {
+        let high: Vec<char> = IBM855.chars().collect();
+        let letter = |&byte: &u8| if byte.is_ascii() { char::from(byte) } else { high[usize::from(byte) - 0x80] };
+        return Some(bytes.iter().map(letter).collect());
     }
     let label = match name {
         "CP932" => "shift_jis",

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use pincite::extract::ExtractError;
 
-use super::corpus::{Entry, entries};
+use super::corpus::{Entry, entries, missing};
 use super::reader::{LIMITS, Reader, Reading};
 use super::workload::measure::{Target, head, row};
 
@@ -36,6 +36,9 @@ pub fn measure() {
     let reader = Reader::new();
     let rows: Vec<Row> =
         entries().iter().map(|entry| row_of(entry, reader.read(entry.bytes(), entry.file_name()))).collect();
+    for path in missing() {
+        println!("in the index and not in the folder: {path}");
+    }
     by_type(&rows);
     by_reason(&rows);
     head("limits");

@@ -18,8 +18,11 @@ use crate::workspace::Span;
 
 /// Larger files are generated or minified; they are read by blank lines.
 const MAX_PARSED_BYTES: usize = 2 * 1024 * 1024;
-/// The parser reports every hundred steps or so; after this many reports it is stopped.
-const MAX_PARSER_REPORTS: usize = 200_000;
+/// The parser reports every hundred steps or so; after this many reports it is stopped. Two megabytes of code take 20,000.
+const MAX_PARSER_REPORTS: usize = 60_000;
+/// A report while the parser looks for a way out of an error counts as so many: it tries every state and symbol. Code with an
+/// error in each of its functions takes 20 such reports in a megabyte, and text that is no code 15,000.
+const ERROR_REPORTS: usize = 30;
 /// Classes nested deeper than this are not opened.
 const MAX_DEPTH: usize = 8;
 /// A class up to this size stays whole.
@@ -65,8 +68,8 @@ fn parse(text: &str, grammar: &Language) -> Option<Tree> {
     let mut parser = Parser::new();
     parser.set_language(grammar).ok()?;
     let mut num_reports = 0;
-    let mut watch = |_: &tree_sitter::ParseState| {
-        num_reports += 1;
+    let mut watch = |state: &tree_sitter::ParseState| {
+        num_reports += if state.has_error() { ERROR_REPORTS } else { 1 };
         if num_reports > MAX_PARSER_REPORTS { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let options = ParseOptions::new().progress_callback(&mut watch);
@@ -392,5 +395,13 @@ mod tests {
     #[test]
     fn an_unknown_language_is_read_by_blank_lines() {
         assert_eq!(described("(defn a\n 1)\n\n(b)\n", "clojure"), ["Code : (defn a …  1)", "Code : (b) … (b)"]);
+    }
+
+    #[test]
+    fn a_text_that_is_no_code_is_given_up_and_read_by_blank_lines() {
+        let text = format!("{}\n\nend", "a,".repeat(300_000));
+        assert!(parse(&text, &grammar("rust").expect("a grammar")).is_none());
+        let blocks = read(&text, Some("rust"));
+        assert_eq!(blocks.last().and_then(|block| block.span.of(&text)), Some("end"));
     }
 }

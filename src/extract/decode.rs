@@ -11,6 +11,8 @@ use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE};
 use serde::{Deserialize, Serialize};
 
+use super::cyrillic;
+
 /// How much of a file is looked at to guess its encoding.
 const SAMPLE_BYTES: usize = 256 * 1024;
 /// How much is looked at to tell UTF-16 and binary data from text.
@@ -68,10 +70,13 @@ impl Encoding {
         match name.as_str() {
             "UTF-32LE" => utf_32(u32::from_le_bytes),
             "UTF-32BE" => utf_32(u32::from_be_bytes),
-            name => {
-                let encoding = encoding_rs::Encoding::for_label(name.as_bytes()).unwrap_or(UTF_8);
-                encoding.decode_without_bom_handling(bytes).0.into_owned()
-            }
+            name => cyrillic::by_label(name, bytes).map_or_else(
+                || {
+                    let encoding = encoding_rs::Encoding::for_label(name.as_bytes()).unwrap_or(UTF_8);
+                    encoding.decode_without_bom_handling(bytes).0.into_owned()
+                },
+                |(text, _)| text,
+            ),
         }
     }
 
@@ -117,7 +122,23 @@ pub(super) fn decode(bytes: &[u8], is_text_by_name: bool) -> Option<Decoded> {
             encoding: Some(UTF_8.name().to_owned()),
         });
     }
-    let encoding = declared(bytes).unwrap_or_else(|| guess(bytes, error_at));
+    if let Some((text, encoding)) = declared(bytes, |label| cyrillic::by_label(label, bytes)) {
+        return Some(Decoded { text, encoding: Some(encoding.to_owned()) });
+    }
+    let encoding = declared(bytes, |label| {
+        // The bytes are known not to be UTF-8, and UTF-16 would have been seen before.
+        encoding_rs::Encoding::for_label(label.as_bytes()).filter(|e| ![UTF_8, UTF_16LE, UTF_16BE].contains(e))
+    });
+    let encoding = if let Some(encoding) = encoding {
+        encoding
+    } else {
+        let sample = sample(bytes, error_at);
+        let guess = guess(sample, sample.len() == bytes.len());
+        if let Some((text, encoding)) = cyrillic::likelier(bytes, sample, guess) {
+            return Some(Decoded { text, encoding: Some(encoding.to_owned()) });
+        }
+        guess
+    };
     let (text, _) = encoding.decode_without_bom_handling(bytes);
     Some(Decoded { text: text.into_owned(), encoding: Some(encoding.name().to_owned()) })
 }
@@ -185,7 +206,8 @@ fn is_clean(text: &str) -> bool {
     let (mut num_chars, mut num_odd) = (0_usize, 0_usize);
     for c in text.chars().take(SNIFF_BYTES) {
         num_chars += 1;
-        let is_odd = (c.is_control() && !c.is_whitespace()) || matches!(c, '\u{e000}'..='\u{f8ff}' | '\u{fff0}'..);
+        let is_odd = (c.is_control() && !c.is_whitespace())
+            || matches!(c, '\u{e000}'..='\u{f8ff}' | '\u{fff0}'..='\u{ffff}' | '\u{e0000}'..);
         num_odd += usize::from(is_odd);
     }
     num_odd * 50 <= num_chars
@@ -224,7 +246,7 @@ fn is_damaged_utf8(bytes: &[u8]) -> bool {
 }
 
 /// The encoding that the file names itself: HTML `charset`, XML `encoding`, or an editor's `coding`.
-fn declared(bytes: &[u8]) -> Option<&'static encoding_rs::Encoding> {
+fn declared<T>(bytes: &[u8], by_label: impl Fn(&str) -> Option<T>) -> Option<T> {
     let head: String = bytes[..bytes.len().min(2048)].iter().map(|&byte| char::from(byte)).collect();
     let head = head.to_ascii_lowercase();
     let is_markup = head.trim_start_matches(['\u{ef}', '\u{bb}', '\u{bf}']).trim_start().starts_with('<');
@@ -238,22 +260,23 @@ fn declared(bytes: &[u8]) -> Option<&'static encoding_rs::Encoding> {
         let Some((_, rest)) = head.split_once(key) else { continue };
         let name = rest.trim_start_matches([' ', '=', ':', '"', '\'']);
         let name = name.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | ':' | '.')).next()?;
-        // The bytes are known not to be UTF-8, and UTF-16 would have been seen before.
-        let encoding = encoding_rs::Encoding::for_label(name.as_bytes())
-            .filter(|e| *e != UTF_8 && *e != UTF_16LE && *e != UTF_16BE);
-        if encoding.is_some() {
-            return encoding;
+        if let Some(encoding) = by_label(name) {
+            return Some(encoding);
         }
     }
     None
 }
 
-/// The likeliest encoding, by the letters around the first bytes that are not ASCII.
-fn guess(bytes: &[u8], first_odd_byte: usize) -> &'static encoding_rs::Encoding {
+/// What the encoding is guessed by: what is around the first bytes that are not ASCII.
+fn sample(bytes: &[u8], first_odd_byte: usize) -> &[u8] {
     let start = first_odd_byte.saturating_sub(1024);
-    let end = bytes.len().min(start + SAMPLE_BYTES);
+    &bytes[start..bytes.len().min(start + SAMPLE_BYTES)]
+}
+
+/// The likeliest encoding, by its letters.
+fn guess(sample: &[u8], is_all: bool) -> &'static encoding_rs::Encoding {
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
-    detector.feed(&bytes[start..end], end == bytes.len());
+    detector.feed(sample, is_all);
     detector.guess(None, Utf8Detection::Deny)
 }
 
@@ -291,6 +314,9 @@ mod tests {
     fn utf_32_is_read() {
         let bytes: Vec<u8> = "\u{feff}wide text".chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
         assert_eq!(decoded(&bytes), ("wide text".to_owned(), Some("UTF-32LE".to_owned())));
+        let astral = "music \u{1d11e}\u{1d11e} and \u{1f600}";
+        let bytes: Vec<u8> = astral.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
+        assert_eq!(decoded(&bytes).0, astral);
     }
 
     #[test]

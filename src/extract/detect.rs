@@ -168,6 +168,9 @@ pub(super) fn detect(bytes: &[u8], hints: Hints<'_>) -> Result<Kind, ExtractErro
     if let Some(packing) = archive::packing(bytes) {
         return Ok(Kind::Archive(packing));
     }
+    if is_ebcdic(bytes) {
+        return Err(ExtractError::Unsupported { type_name: "EBCDIC text".to_owned() });
+    }
     let by_name = by_name(&name, extension);
     match decode::decode(bytes, by_name.is_some()) {
         // A damaged PDF can pass for text in a legacy encoding.
@@ -205,9 +208,12 @@ pub(super) fn type_by_name(file_name: &str) -> String {
     format!("{}-{format}-{}", plain(extension), plain(language))
 }
 
-/// PDF allows bytes before its header; a text that only speaks of it is no PDF.
+/// PDF allows bytes before its header; a text that only speaks of it is no PDF. Viewers open a file without the header too.
 fn is_pdf(bytes: &[u8], extension: &str) -> bool {
     let head = &bytes[..bytes.len().min(1024)];
+    if extension == "pdf" && head.starts_with(b"%") && head.windows(6).any(|window| window == b" 0 obj") {
+        return true;
+    }
     let marker = b"%PDF-";
     head.trim_ascii_start().starts_with(marker)
         || head.strip_prefix(b"\xef\xbb\xbf").is_some_and(|rest| rest.starts_with(marker))
@@ -225,6 +231,19 @@ fn binary_type(bytes: &[u8]) -> String {
         return "application/postscript".to_owned();
     }
     infer::get(bytes).map_or_else(|| "binary data".to_owned(), |found| found.mime_type().to_owned())
+}
+
+/// Whether the bytes are text in EBCDIC, which passes for text in a legacy encoding: its letters, digits and spaces are nearly
+/// all of them, and none is a space or a line end of ASCII.
+fn is_ebcdic(bytes: &[u8]) -> bool {
+    let sample = &bytes[..bytes.len().min(64 * 1024)];
+    let is_word = |byte: u8| matches!(byte, 0x40 | 0x81..=0x89 | 0x91..=0x99 | 0xa2..=0xa9 | 0xc1..=0xc9 | 0xd1..=0xd9 | 0xe2..=0xe9 | 0xf0..=0xf9);
+    let num_words = sample.iter().filter(|&&byte| is_word(byte)).count();
+    let num_spaces = sample.split(|&byte| byte == 0x40).count() - 1;
+    sample.len() >= 64
+        && num_spaces * 12 >= sample.len()
+        && num_words * 10 >= sample.len() * 8
+        && !sample.contains(&b' ')
 }
 
 type Named = (Format, Option<&'static str>);
@@ -409,6 +428,9 @@ mod tests {
         assert_eq!(type_of(b"7z\xbc\xaf\x27\x1c\0\x04\xff\xfe", "a.7z"), "application/x-7z-compressed");
         assert_eq!(type_of(b"%!PS-Adobe-3.0\nwords", "letter.ps"), "application/postscript");
         assert_eq!(type_of(&[0, 1, 2, 3, 200, 0, 7, 7, 9], "blob"), "binary data");
+        // "The request is scheduled" and spaces, again and again.
+        let record = b"\xe3\x88\x85\x40\x99\x85\x98\xa4\x85\xa2\xa3\x40\x89\xa2\x40\xa2\x83\x88\x85\x84\xa4\x93\x85\x84\x4b\x40\x40\x40";
+        assert_eq!(type_of(&record.repeat(9), "calls.txt"), "EBCDIC text");
     }
 
     #[test]
@@ -416,5 +438,8 @@ mod tests {
         assert!(matches!(detect(b"%PDF-1.4\n", Hints { file_name: "x.txt" }), Ok(Kind::Pdf)));
         assert_eq!(format_of(b"a text about %PDF- headers", "notes.txt").0, Format::Text);
         assert!(matches!(detect(&[0, 159, 1, 2], Hints { file_name: "x.pdf" }), Err(ExtractError::Failed { .. })));
+        let headless = b"%\xe2\xe3\xcf\xd3\n1 0 obj\n<< /Type /Catalog >>\nendobj\n";
+        assert!(matches!(detect(headless, Hints { file_name: "x.pdf" }), Ok(Kind::Pdf)));
+        assert_eq!(format_of(b"% about 1 0 obj", "x.tex").0, Format::Latex);
     }
 }

@@ -25,7 +25,7 @@ use crate::leftovers;
 use crate::workspace::ContentHash;
 
 /// Changes with whatever a reader makes of the same bytes.
-pub const READERS: u32 = 1;
+pub const READERS: u32 = 2;
 /// How much is removed at once when the limit is passed: a tenth, so that not every file that comes looks at all.
 const KEPT_OF_TEN: u64 = 9;
 /// How well documents are packed.

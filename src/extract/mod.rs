@@ -15,6 +15,7 @@ mod asciidoc;
 mod builder;
 pub mod child;
 mod code;
+mod cyrillic;
 mod decode;
 mod delimited;
 mod detect;
@@ -22,6 +23,7 @@ mod document;
 mod html;
 mod html_tree;
 mod json;
+mod json_mend;
 pub mod kept;
 mod latex;
 mod log;
@@ -282,6 +284,7 @@ fn extract_in(bytes: &[u8], hints: Hints<'_>, nest: &mut Nest) -> Result<Documen
             document.blocks = notebook.blocks;
             document.title = notebook.title;
             document.text = notebook.text;
+            document.partial = notebook.partial;
             document.has_file_lines = false;
         }
         Format::Code => {

@@ -5,6 +5,7 @@
 //!   progress bar wrote over.
 //! - Headings of Markdown cells trail over the cells below; the last entry of a trail is the cell, `cell 1` first.
 //! - A cell that is none is passed over and keeps its number; a notebook of nothing else is a failure.
+//! - Of a notebook that is damaged the cells before the damage are read.
 //!
 //! # Not here
 //! HTML outputs: what has one has a plain text beside it.
@@ -13,6 +14,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
+use super::json_mend;
 use super::markdown::Reader;
 use super::{Block, BlockKind, ExtractError};
 use crate::workspace::Span;
@@ -22,6 +24,8 @@ pub(super) struct Notebook {
     pub text: String,
     pub title: Option<String>,
     pub blocks: Vec<Block>,
+    /// Why it is not all there.
+    pub partial: Option<String>,
 }
 
 /// What a piece of the text is.
@@ -57,11 +61,17 @@ pub(super) fn is_notebook(json: &str) -> bool {
 /// Reads a notebook.
 ///
 /// # Errors
-/// [`ExtractError::Failed`] where the JSON is broken or none of its cells is one.
+/// [`ExtractError::Failed`] where none of its cells can be read.
 pub(super) fn read(json: &str) -> Result<Notebook, ExtractError> {
     let failed = |reason: String| ExtractError::Failed { reason };
-    let value: Value = serde_json::from_str(json.trim_start_matches('\u{feff}'))
-        .map_err(|error| failed(format!("the notebook is damaged: {error}")))?;
+    let json = json.trim_start_matches('\u{feff}');
+    let mut damage = None;
+    let value: Value = serde_json::from_str(json).or_else(|error| {
+        let reason = format!("the notebook is damaged: {error}");
+        let mended = json_mend::mended(json, json_mend::place(json, &error));
+        damage = Some(reason.clone());
+        mended.and_then(|json| serde_json::from_str(&json).ok()).ok_or_else(|| failed(reason))
+    })?;
     let mut maker = Maker { text: String::new(), pieces: Vec::new() };
     let (mut num_cells, mut num_read) = (0, 0);
     for cell in cells(&value) {
@@ -74,7 +84,14 @@ pub(super) fn read(json: &str) -> Result<Notebook, ExtractError> {
     if num_cells > 0 && num_read == 0 {
         return Err(failed("the notebook is damaged: what it has for cells are none".to_owned()));
     }
-    Ok(maker.finish())
+    let notebook = maker.finish();
+    match damage {
+        Some(reason) if notebook.blocks.is_empty() => Err(failed(reason)),
+        Some(reason) => {
+            Ok(Notebook { partial: Some(format!("{reason}; it was read up to cell {num_cells}")), ..notebook })
+        }
+        None => Ok(notebook),
+    }
 }
 
 /// The cells of a notebook of any version, in order.
@@ -140,7 +157,7 @@ impl Maker {
             }
         }
         let (blocks, title) = reader.finish();
-        Notebook { text: self.text, title, blocks }
+        Notebook { text: self.text, title, blocks, partial: None }
     }
 }
 
@@ -322,9 +339,18 @@ mod tests {
             Err(ExtractError::Failed { reason }) => reason,
             other => panic!("{other:?}"),
         };
-        let whole = json!({"nbformat": 4, "cells": [{"cell_type": "markdown", "source": "wörds"}]}).to_string();
+        let whole = r#"{"nbformat": 4, "cells": [{"source": "kept", "outputs": []}, {"source": "wörds"}]}"#;
+        let kept = whole.find("kept\",").expect("it is there") + "kept\",".len();
         for end in (1..whole.len()).filter(|&end| whole.is_char_boundary(end)) {
-            assert!(reason(&whole[..end]).starts_with("the notebook is damaged: "));
+            if end < kept {
+                assert!(reason(&whole[..end]).starts_with("the notebook is damaged: "));
+                continue;
+            }
+            let part = extract(&whole.as_bytes()[..end], Hints { file_name: "a.ipynb" }).expect("read");
+            check(&part);
+            assert!(part.text.starts_with("kept"), "{}", part.text);
+            let partial = part.partial.expect("said");
+            assert!(partial.starts_with("the notebook is damaged: ") && partial.contains("it was read up to cell "));
         }
         assert!(reason(&"{\"a\":".repeat(100_000)).contains("recursion"));
         assert!(reason(r#"{"nbformat": 4, "cells": [1, null, "x"]}"#).contains("none"));

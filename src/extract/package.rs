@@ -141,7 +141,9 @@ impl<'b> Package<'b> {
     pub(super) fn media_type(&mut self) -> Option<String> {
         let declared = String::from_utf8(self.bytes_of("mimetype")?).ok()?;
         let declared = declared.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}').to_ascii_lowercase();
-        (declared.len() < 200 && declared.contains('/')).then_some(declared)
+        // What is damaged is no type, and what follows goes by the parts.
+        let is_type = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '+' | '_');
+        (declared.len() < 200 && declared.contains('/') && declared.chars().all(is_type)).then_some(declared)
     }
 
     /// Whether there is a part of that name, in letters of any case.

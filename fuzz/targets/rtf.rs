@@ -1,0 +1,5 @@
+//! Rich Text Format.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| pincite_fuzz::read(data, &["a.rtf"]));
