@@ -74,6 +74,7 @@ pub fn records(file: &File, revision: u64, model: &OpenModel) -> (RelPath, Vec<C
         format: document.format,
         modified_ms: 1_790_000_000_000,
         title: document.title.clone(),
+        language: None,
     });
     let mut end_before = 0;
     let records = chunk(&document, &*model.tokens).into_iter().map(|chunk| {

@@ -133,6 +133,7 @@ impl Engine {
             extractor: self.extractor_of(id),
             tokens: &*model.tokens,
             model_id,
+            embeds: &model.entry.languages,
             max_file_bytes: self.config.max_file_bytes,
         }
     }

@@ -23,6 +23,7 @@ mod html;
 mod html_tree;
 mod json;
 pub mod kept;
+mod language;
 mod latex;
 mod log;
 mod mail;
@@ -59,6 +60,7 @@ use detect::Kind;
 use nested::Nest;
 
 pub use document::{Block, BlockKind, Document, Format, Member, PageUnit};
+pub use language::language_of;
 
 /// What is known of a file besides its bytes.
 #[derive(Debug, Clone, Copy)]

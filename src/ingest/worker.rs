@@ -8,7 +8,7 @@ use super::IngestError;
 use super::prepare::{Prepared, entry, prepare};
 use super::progress::{Progress, Stage};
 use crate::chunk::TokenCounter;
-use crate::embed::{EmbedError, Embedder};
+use crate::embed::{EmbedError, Embedder, ModelLanguages};
 use crate::extract::Extractor;
 use crate::failpoint;
 use crate::index::{Batch, Index, VectorKey};
@@ -53,6 +53,8 @@ pub struct Line<'a> {
     pub tokens: &'a dyn TokenCounter,
     /// Names the model in the keys of vectors.
     pub model_id: &'a str,
+    /// What it may embed.
+    pub embeds: &'a ModelLanguages,
     /// Larger files are refused.
     pub max_file_bytes: u64,
 }
@@ -181,7 +183,7 @@ pub fn embed_missing(
 ) -> Result<usize, IngestError> {
     let mut num_embedded = 0;
     let counts = index.snapshot()?.counts()?;
-    let missing = counts.num_chunks - counts.num_embedded;
+    let missing = counts.num_missing();
     if missing == 0 {
         return Ok(0);
     }
