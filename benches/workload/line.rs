@@ -44,6 +44,7 @@ pub fn index_words(data_folder: &Path, folder: &Path, index: &EmbeddedIndex, mod
         extractor: Box::new(InProcess),
         tokens: &*model.tokens,
         model_id: &model.model_id,
+        embeds: &model.entry.languages,
         max_file_bytes: MAX_FILE_BYTES,
         max_whole_bytes: MAX_FILE_BYTES,
         parts: PartSizes::default(),
@@ -77,6 +78,7 @@ pub fn records(file: &File, revision: u64, model: &OpenModel) -> (RelPath, Vec<C
         format: document.format,
         modified_ms: 1_790_000_000_000,
         title: document.title.clone(),
+        language: None,
     });
     let mut end_before = 0;
     let records = chunk(&document, &*model.tokens).into_iter().map(|chunk| {

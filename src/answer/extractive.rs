@@ -5,12 +5,12 @@
 //! repeats of those before (maximal marginal relevance: Carbonell and Goldstein, SIGIR 1998), and put in the order of
 //! their files and places.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use super::sentences::units;
 use super::{AskReply, AskRequest, Sentence};
 use crate::embed::Embedder;
-use crate::index::analyzer::{Analysis, identifiers, query_terms};
+use crate::index::analyzer::{Analysis, QueryWord, Stemming, analyse_query, identifiers, positioned_terms};
 use crate::search::{Coverage, Hit, SearchError, check_query};
 use crate::workspace::{Citation, LineRange, Revision, Span};
 
@@ -93,15 +93,16 @@ pub fn answer(
 }
 
 fn candidates(question: &str, evidence: &Evidence<'_>) -> Result<Vec<Candidate>, SearchError> {
-    let question_terms = terms_of(question);
+    let question_words = words_of(question, evidence.hits);
     let mut candidates = Vec::new();
     let mut seen = BTreeSet::new();
     for (index, hit) in evidence.hits.iter().enumerate() {
         for span in units(&hit.text) {
             let words = &hit.text[span.range()];
-            let terms: BTreeSet<String> = terms_of(words).into_iter().collect();
+            let stemming = Stemming::of(hit.language);
+            let terms = terms_of(words, stemming);
             let only_repeats_title = hit.title.as_deref().is_some_and(|title| {
-                let title = terms_of(title);
+                let title = terms_of(title, stemming);
                 terms.iter().all(|term| term == "titl" || title.contains(term))
             });
             if !only_repeats_title && seen.insert(words) {
@@ -117,19 +118,19 @@ fn candidates(question: &str, evidence: &Evidence<'_>) -> Result<Vec<Candidate>,
             }
         }
     }
-    let weights = term_weights(&question_terms, &candidates);
-    let total: f32 = weights.values().sum();
+    let weights = word_weights(&question_words, &candidates);
+    let total: f32 = weights.iter().sum();
     for candidate in &mut candidates {
         let hit = &evidence.hits[candidate.hit];
         let (title, header) = (hit.title.as_deref().unwrap_or_default(), hit.header.as_deref().unwrap_or_default());
         let above = format!("{title} {} {header} {}", hit.citation.trail.join(" "), hit.citation.path);
-        let above: BTreeSet<String> = terms_of(&above).into_iter().collect();
-        let share = |term: &String| match (candidate.terms.contains(term), above.contains(term)) {
+        let above = terms_of(&above, Stemming::of(hit.language));
+        let share = |word: &QueryWord| match (is_in(word, &candidate.terms), is_in(word, &above)) {
             (true, _) => 1.0,
             (false, true) => 0.6,
             (false, false) => 0.0,
         };
-        let found: f32 = weights.iter().map(|(term, weight)| weight * share(term)).sum();
+        let found: f32 = weights.iter().zip(&question_words).map(|(weight, word)| weight * share(word)).sum();
         candidate.coverage = if total > 0.0 { found / total } else { 0.0 };
     }
     // Meaning is looked at where words and place leave something to hope for.
@@ -138,8 +139,11 @@ fn candidates(question: &str, evidence: &Evidence<'_>) -> Result<Vec<Candidate>,
     candidates.truncate(MAX_CANDIDATES);
     if let Some(embedder) = evidence.embedder {
         let question = embedder.embed_query(question)?;
-        let texts: Vec<&str> = candidates.iter().map(|c| &evidence.hits[c.hit].text[c.span.range()]).collect();
-        for (candidate, vector) in candidates.iter_mut().zip(embedder.embed_passages(&texts)?) {
+        // What the model says of a language that it does not know is noise.
+        let known = |c: &&mut Candidate| !evidence.hits[c.hit].by_words;
+        let mut known: Vec<&mut Candidate> = candidates.iter_mut().filter(known).collect();
+        let texts: Vec<&str> = known.iter().map(|c| &evidence.hits[c.hit].text[c.span.range()]).collect();
+        for (candidate, vector) in known.iter_mut().zip(embedder.embed_passages(&texts)?) {
             candidate.cosine = Some(dot(&question, &vector));
             candidate.vector = vector;
         }
@@ -158,18 +162,28 @@ fn candidates(question: &str, evidence: &Evidence<'_>) -> Result<Vec<Candidate>,
     Ok(candidates)
 }
 
-fn terms_of(text: &str) -> Vec<String> {
-    query_terms(text, Analysis::Stemmed, usize::MAX).into_iter().map(|term| term.text).collect()
+fn terms_of(text: &str, stemming: Stemming) -> BTreeSet<String> {
+    positioned_terms(text, Analysis::Stemmed, stemming).into_iter().map(|(_, term)| term).collect()
+}
+
+/// The words of a question, as the languages of the passages have them.
+fn words_of(question: &str, hits: &[Hit]) -> Vec<QueryWord> {
+    let stemmings: BTreeSet<Stemming> = hits.iter().map(|hit| Stemming::of(hit.language)).collect();
+    analyse_query(question, &stemmings.into_iter().collect::<Vec<_>>(), usize::MAX).words
+}
+
+fn is_in(word: &QueryWord, terms: &BTreeSet<String>) -> bool {
+    word.variants.iter().any(|variant| terms.contains(&variant.text))
 }
 
 /// How much each word of the question counts: words that few candidates hold count more.
-fn term_weights(question_terms: &[String], candidates: &[Candidate]) -> HashMap<String, f32> {
+fn word_weights(words: &[QueryWord], candidates: &[Candidate]) -> Vec<f32> {
     let num = candidates.len() as f32;
-    question_terms
+    words
         .iter()
-        .map(|term| {
-            let holding = candidates.iter().filter(|candidate| candidate.terms.contains(term)).count() as f32;
-            (term.clone(), (1.0 + (num - holding + 0.5) / (holding + 0.5)).ln().max(0.1))
+        .map(|word| {
+            let holding = candidates.iter().filter(|candidate| is_in(word, &candidate.terms)).count() as f32;
+            (1.0 + (num - holding + 0.5) / (holding + 0.5)).ln().max(0.1)
         })
         .collect()
 }
@@ -183,20 +197,24 @@ fn weakness(question: &str, evidence: &Evidence<'_>, candidates: &[Candidate]) -
         return Some(format!("`{identifier}` is in none of the passages that were found"));
     }
     let best = |of: fn(&Candidate) -> f32| candidates.iter().map(of).fold(0.0_f32, f32::max);
-    let coverage = best(|candidate| candidate.coverage);
-    let is_weak = if evidence.embedder.is_some() {
+    let by_words = candidates.iter().filter(|candidate| candidate.cosine.is_none());
+    let coverage_by_words = by_words.map(|candidate| candidate.coverage).fold(0.0_f32, f32::max);
+    let coverage = best(|candidate| if candidate.cosine.is_some() { candidate.coverage } else { 0.0 });
+    let is_weak = if coverage_by_words >= MIN_COVERAGE_WORDS_ALONE {
+        false
+    } else if evidence.embedder.is_some() {
         let cosine = best(|candidate| candidate.cosine.unwrap_or_default());
         let passage = evidence.hits.iter().filter_map(|hit| hit.signals?.dense_score).fold(0.0_f32, f32::max);
         let meaning = cosine.max(passage);
         tracing::debug!(cosine, passage, coverage, "evidence");
         meaning + 0.5 * coverage < MIN_TOGETHER
     } else {
-        coverage < MIN_COVERAGE_WORDS_ALONE
+        true
     };
     is_weak.then(|| "what was found is too weak to answer from".to_owned())
 }
 
-/// Without a model, an answer needs so much of the question's words in one sentence and its headings.
+/// Without a model that knows the language, an answer needs so much of the question's words in one sentence and its headings.
 const MIN_COVERAGE_WORDS_ALONE: f32 = 0.5;
 /// With one, nearness of meaning and half the share of the question's words have to reach this together.
 const MIN_TOGETHER: f32 = 0.6;

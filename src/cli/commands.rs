@@ -1,5 +1,6 @@
 //! What each command does.
 
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,10 +15,10 @@ use crate::answer::{AskRequest, Verdict};
 use crate::config::Config;
 use crate::embed;
 use crate::engine::{self, Access, Engine, EngineError, EvalOptions, IndexReport, OpenOptions, evaluate};
-use crate::extract::ExtractError;
 use crate::extract::child::{self, Program};
+use crate::extract::{Document, ExtractError, Member, language_of};
 use crate::search::{Coverage, SearchRequest};
-use crate::workspace::{Citation, WorkspaceId};
+use crate::workspace::{Citation, Language, WorkspaceId};
 
 /// How a command ended that did what it was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -266,6 +267,26 @@ fn verify(session: &Session, citation: &Path) -> anyhow::Result<Done> {
     Ok(Done::when(matches!(result.verdict, Verdict::Valid | Verdict::Moved)))
 }
 
+/// A document as it is printed, with the language of its words, and of those of each file inside it.
+#[derive(Serialize)]
+struct Extracted<'a> {
+    spoken_language: Option<Language>,
+    spoken_languages_inside: BTreeMap<&'a str, Language>,
+    #[serde(flatten)]
+    document: &'a Document,
+}
+
+impl<'a> Extracted<'a> {
+    fn of(document: &'a Document) -> Self {
+        let inside = |member: &'a Member| Some((member.path.as_str(), language_of(member.outcome.as_ref().ok()?)?));
+        Self {
+            spoken_language: language_of(document),
+            spoken_languages_inside: document.members.iter().filter_map(inside).collect(),
+            document,
+        }
+    }
+}
+
 fn extract(session: &Session, file: &Path) -> anyhow::Result<Done> {
     let bytes = fs_err::read(file).context("nothing can be read: name a file, and one that may be read")?;
     let limits = Config::load(&session.data_folder).map_err(EngineError::from)?.extraction;
@@ -278,7 +299,8 @@ fn extract(session: &Session, file: &Path) -> anyhow::Result<Done> {
             return Ok(Done::NothingFound);
         }
     };
-    session.print(&document, |out| out.write_all(document.text.as_bytes()))?;
+    let extracted = Extracted::of(&document);
+    session.print(&extracted, |out| out.write_all(document.text.as_bytes()))?;
     Ok(Done::when(!document.text.trim().is_empty()))
 }
 

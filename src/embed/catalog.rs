@@ -16,7 +16,7 @@ use crate::leftovers;
 
 use super::fetch::{FETCH_PREFIX, LIBRARY_PREFIX};
 use super::hub::{self, HubDownload, HubModel, TOKENIZER_FILES, file_name, revision_of};
-use super::manifest::{Manifest, ModelSpec, default_file};
+use super::manifest::{Manifest, ModelLanguages, ModelSpec, default_file};
 use super::onnx::{ModelFile, ModelFiles, OnnxEmbedder, model_id};
 use super::pins::Pins;
 use super::tokens::ModelTokens;
@@ -36,6 +36,8 @@ pub struct ModelEntry {
     pub num_dimensions: usize,
     /// The most tokens that the model sees of a text, the special ones among them.
     pub max_tokens: usize,
+    /// The languages that it was made for, as ISO 639-1 has them; none named is all. What is in another gets no vector.
+    pub languages: ModelLanguages,
     /// The licence, where it is known.
     pub licence: Option<String>,
     /// Whether it is used when none is named.
@@ -51,6 +53,7 @@ impl ModelEntry {
             description: spec.description.clone(),
             num_dimensions: spec.dimensions,
             max_tokens: spec.max_tokens,
+            languages: spec.languages.clone(),
             licence: spec.licence.clone(),
             default,
             present,

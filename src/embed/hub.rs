@@ -11,7 +11,7 @@ use hf_hub::Cache;
 use hf_hub::api::sync::{ApiBuilder, ApiRepo};
 
 use super::Progress;
-use super::manifest::{ModelSpec, Pooling};
+use super::manifest::{ModelLanguages, ModelSpec, Pooling};
 
 /// The tokenizer's files; every repository has them.
 pub(super) const TOKENIZER_FILES: [&str; 4] =
@@ -44,6 +44,7 @@ impl HubModel {
             description: info.description,
             licence: licence(&variant).map(str::to_owned),
             dimensions: info.dim,
+            languages: languages(&variant),
             max_tokens: max_tokens(&variant),
             pooling,
             query_prefix: query_prefix.to_owned(),
@@ -105,6 +106,17 @@ fn prefixes(variant: &str) -> (&'static str, &'static str) {
         v if v.starts_with("BGE") && v.contains("EN") => (SEARCH, ""),
         v if v.starts_with("Snowflake") || v.starts_with("Mxbai") => (SEARCH, ""),
         _ => ("", ""),
+    }
+}
+
+/// The languages that each model was made for, as its card says.
+fn languages(variant: &str) -> ModelLanguages {
+    match variant {
+        v if ["MultilingualE5", "BGEM3", "EmbeddingGemma", "ParaphraseML"].iter().any(|all| v.starts_with(all)) => {
+            ModelLanguages::default()
+        }
+        v if v.contains("ZH") => ModelLanguages::of_codes(&["zh", "en"]),
+        _ => ModelLanguages::of_codes(&["en"]),
     }
 }
 

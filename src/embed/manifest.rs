@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::workspace::ContentHash;
+use crate::workspace::{ContentHash, Language};
 
 use super::EmbedError;
 
@@ -50,6 +50,9 @@ pub struct ModelSpec {
     pub licence: Option<String>,
     /// Length of a vector.
     pub dimensions: usize,
+    /// The languages that it was made for.
+    #[serde(default)]
+    pub languages: ModelLanguages,
     /// The most tokens of one text, the special ones among them; what is beyond is not seen by the model.
     pub max_tokens: usize,
     /// How the vectors of the tokens become one.
@@ -60,6 +63,24 @@ pub struct ModelSpec {
     /// Goes in front of every passage.
     #[serde(default)]
     pub passage_prefix: String,
+}
+
+/// The languages that a model was made for; none named is all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ModelLanguages(pub Vec<Language>);
+
+impl ModelLanguages {
+    /// The languages of these codes.
+    pub(super) fn of_codes(codes: &[&str]) -> Self {
+        Self(codes.iter().filter_map(|code| Language::of_code(code)).collect())
+    }
+
+    /// Whether the model may embed what is in a language. What is not known to be in another may be.
+    #[must_use]
+    pub fn knows(&self, language: Option<Language>) -> bool {
+        self.0.is_empty() || language.is_none_or(|language| self.0.contains(&language))
+    }
 }
 
 /// How the vectors of the tokens become one.

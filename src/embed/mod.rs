@@ -30,7 +30,7 @@ pub use catalog::{
     remove_leftovers,
 };
 pub use error::EmbedError;
-pub use manifest::{Manifest, ModelSpec, Pooling};
+pub use manifest::{Manifest, ModelLanguages, ModelSpec, Pooling};
 pub use onnx::OnnxEmbedder;
 pub use progress::{Progress, Silent};
 pub use runtime::{FoundRuntime, RuntimeOptions, RuntimeOrigin, ensure_runtime, find_runtime};

@@ -141,6 +141,7 @@ impl Engine {
             extractor: self.extractor_of(id),
             tokens: &*model.tokens,
             model_id,
+            embeds: &model.entry.languages,
             max_file_bytes: self.config.max_file_bytes,
             max_whole_bytes: self.config.extraction.whole_mb.saturating_mul(1_000_000),
             parts: self.part_sizes(),

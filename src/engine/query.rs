@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::{Engine, EngineError, lock};
 use crate::answer::{self, AskReply, AskRequest, Evidence};
 use crate::embed::OpenModel;
-use crate::index::{Counts, Filter, Index as _, IndexError, Snapshot};
+use crate::index::{Counts, Filter, Index as _, IndexError, Languages, Snapshot};
 use crate::priority::Share;
 use crate::search::{self, Coverage, MAX_WAIT_MS, Mode, SearchReply, SearchRequest};
 use crate::workspace::{FileCounts, RelPath, Revision, WorkspaceId};
@@ -194,11 +194,13 @@ impl Engine {
     }
 
     pub(super) fn coverage_of(&self, state: &QueryState, wants_vectors: bool) -> Result<Coverage, EngineError> {
-        let Counts { num_chunks, num_embedded } = match &state.snapshot {
-            Some(snapshot) => snapshot.counts()?,
-            None => Counts::default(),
+        let (counts, languages) = match &state.snapshot {
+            Some(snapshot) => (snapshot.counts()?, snapshot.languages()?),
+            None => (Counts::default(), Languages::new()),
         };
-        let embedded_fraction = if num_chunks == 0 { 1.0 } else { num_embedded as f64 / num_chunks as f64 };
+        let Counts { num_chunks, num_embedded, num_by_words } = counts;
+        let num_wanted = num_chunks - num_by_words;
+        let embedded_fraction = if num_wanted == 0 { 1.0 } else { num_embedded as f64 / num_wanted as f64 };
         let mut notes = Vec::new();
         let model = if wants_vectors { Some(self.model_for(state)?) } else { None };
         match model.as_ref().map(|model| model.as_ref().map(|model| &model.embedder)) {
@@ -208,11 +210,16 @@ impl Engine {
                     .to_owned(),
             ),
             Some(Some(Err(error))) => notes.push(format!("searched by words alone: {error}")),
-            Some(Some(Ok(_))) if num_embedded < num_chunks => notes.push(format!(
-                "{} of {num_chunks} chunks are not embedded yet and were searched by words alone",
-                num_chunks - num_embedded
-            )),
-            Some(Some(Ok(_))) | None => {}
+            Some(Some(Ok(_))) => {
+                if counts.num_missing() > 0 {
+                    notes.push(format!(
+                        "{} of {num_wanted} chunks are not embedded yet and were searched by words alone",
+                        counts.num_missing()
+                    ));
+                }
+                notes.extend(foreign_note(num_chunks, &languages));
+            }
+            None => {}
         }
         if !state.view.intelligence {
             notes.push("the workspace's intelligence is off: files are listed, and nothing is found".to_owned());
@@ -229,4 +236,25 @@ impl Engine {
         note(unsupported, "is of a type that is not read", "are of types that are not read");
         Ok(Coverage { files: state.view.counts, embedded_fraction, notes })
     }
+}
+
+/// What is to be said of chunks in languages that the model does not know.
+fn foreign_note(num_chunks: usize, languages: &Languages) -> Option<String> {
+    let foreign = languages.iter().filter(|(_, counts)| counts.num_by_words > 0);
+    let named: Vec<String> = foreign
+        .clone()
+        .map(|(language, counts)| {
+            let code = language.map_or_else(|| "unknown".to_owned(), String::from);
+            format!("{code} {}", counts.num_by_words)
+        })
+        .collect();
+    let num: usize = foreign.map(|(_, counts)| counts.num_by_words).sum();
+    (num > 0).then(|| {
+        format!(
+            "{num} of {num_chunks} chunks are in languages that the model does not know ({}) and were searched by words alone; \
+             a multilingual model would find them by meaning too: `pincite models list` names some, and `model` in \
+             `config.toml` takes one",
+            named.join(", ")
+        )
+    })
 }

@@ -7,6 +7,7 @@ use std::process::Command;
 use super::*;
 use crate::chunk::TokenCounter;
 use crate::config::FieldWeights;
+use crate::embed::ModelLanguages;
 use crate::failpoint::armed::{ABORT_AT, TRACE};
 use crate::index::{Filter, Index as _, LexicalQuery};
 use crate::ingest::{self, Line, PartSizes, Silent};
@@ -47,6 +48,7 @@ fn bring_in(folder: &Path) -> (Engine, Arc<EmbeddedIndex>) {
         extractor: Box::new(InProcess),
         tokens: &Words,
         model_id: "none",
+        embeds: &ModelLanguages(Vec::new()),
         max_file_bytes: 1_000,
         max_whole_bytes: 1_000,
         parts: PartSizes::default(),

@@ -25,6 +25,7 @@ mod html_tree;
 mod json;
 mod json_mend;
 pub mod kept;
+mod language;
 mod latex;
 mod log;
 mod mail;
@@ -66,6 +67,7 @@ use nested::Nest;
 use parts::{Continuation, Part};
 
 pub use document::{Block, BlockKind, Document, Format, Member, PageUnit};
+pub use language::language_of;
 
 /// What is known of a file besides its bytes.
 #[derive(Debug, Clone, Copy)]

@@ -1,23 +1,21 @@
 //! Text to the terms of BM25, the same for indexing and for asking.
 //!
-//! Two analyses: the *stemmed* one (parts of words, lower case, accents folded, English stems, without stop words) and
+//! Two analyses: the *stemmed* one (parts of words, lower case, accents folded, stems and stop words of a language) and
 //! the *exact* one (words as written in lower case, and identifiers such as `v1.2.3` or `max_tokens` whole as well),
 //! which leaves out what the stemmed one keeps as it is: a word that is its own stem needs to be kept once only.
 //! Scripts that are written without spaces become overlapping pairs of characters, and single characters beside them,
 //! as Lucene's CJK analysis does.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+mod query;
+mod stems;
 
-use tantivy::tokenizer::{
-    AsciiFoldingFilter, Language, LowerCaser, RawTokenizer, Stemmer, StopWordFilter, TextAnalyzer, Token, TokenStream,
-    Tokenizer,
-};
+use tantivy::tokenizer::{PreTokenizedString, TextAnalyzer, Token, TokenStream, Tokenizer};
+
+pub use query::{ExactTerm, QueryTerms, QueryWord, Variant, analyse_query};
+pub use stems::Stemming;
 
 /// Longer words are not indexed, in bytes: nobody types them.
 const MAX_TERM_BYTES: usize = 100;
-/// Words whose terms are remembered, before all are forgotten.
-const MAX_KNOWN_WORDS: usize = 60_000;
 
 /// What a text is analysed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,57 +26,32 @@ pub enum Analysis {
     Exact,
 }
 
-/// A term of a query.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QueryTerm {
-    /// The term as it is indexed.
-    pub text: String,
-    /// How often it is in the query.
-    pub times: u32,
-    /// How many of these times the query has it as it is indexed, in small or capital letters.
-    pub times_as_written: u32,
-}
-
-/// The analysis as tantivy runs it over a field.
+/// The analysis of English as tantivy runs it over a field.
 #[must_use]
 pub fn text_analyzer(analysis: Analysis) -> TextAnalyzer {
-    TextAnalyzer::builder(WordTokenizer::new(analysis, false)).build()
-}
-
-/// The distinct terms of a query, in the order of first use, at most `max_terms`.
-#[must_use]
-pub fn query_terms(text: &str, analysis: Analysis, max_terms: usize) -> Vec<QueryTerm> {
-    let mut tokenizer = WordTokenizer::new(analysis, true);
-    let mut stream = tokenizer.token_stream(text);
-    let mut places: HashMap<String, usize> = HashMap::new();
-    let mut terms: Vec<QueryTerm> = Vec::new();
-    while stream.advance() {
-        let Token { text: term, offset_from, offset_to, .. } = stream.token();
-        let place = match places.get(term) {
-            Some(&place) => place,
-            None if terms.len() < max_terms => {
-                places.insert(term.clone(), terms.len());
-                terms.push(QueryTerm { text: term.clone(), times: 0, times_as_written: 0 });
-                terms.len() - 1
-            }
-            None => continue,
-        };
-        terms[place].times += 1;
-        terms[place].times_as_written += u32::from(lower_case(&text[*offset_from..*offset_to]) == *term);
-    }
-    terms
+    TextAnalyzer::builder(WordTokenizer::new(analysis, Stemming::ENGLISH)).build()
 }
 
 /// All terms of a text with their positions, in order.
 #[must_use]
-pub fn positioned_terms(text: &str, analysis: Analysis) -> Vec<(usize, String)> {
-    let mut tokenizer = WordTokenizer::new(analysis, false);
+pub fn positioned_terms(text: &str, analysis: Analysis, stemming: Stemming) -> Vec<(usize, String)> {
+    tokens(text, analysis, stemming).map(|token| (token.position, token.text)).collect()
+}
+
+/// A text with its terms, for tantivy to index as they are.
+#[must_use]
+pub fn analysed(text: &str, analysis: Analysis, stemming: Stemming) -> PreTokenizedString {
+    PreTokenizedString { text: text.to_owned(), tokens: tokens(text, analysis, stemming).collect() }
+}
+
+fn tokens(text: &str, analysis: Analysis, stemming: Stemming) -> std::vec::IntoIter<Token> {
+    let mut tokenizer = WordTokenizer::new(analysis, stemming);
     let mut stream = tokenizer.token_stream(text);
-    let mut terms = Vec::new();
+    let mut tokens = Vec::new();
     while stream.advance() {
-        terms.push((stream.token().position, stream.token().text.clone()));
+        tokens.push(stream.token().clone());
     }
-    terms
+    tokens.into_iter()
 }
 
 /// A phrase, to be looked for as it is written.
@@ -95,10 +68,19 @@ impl Phrase {
         (words.len() > 1).then_some(Self { words })
     }
 
-    /// The terms that every text with this phrase has.
+    /// The terms that every text with this phrase has, stemmed so.
     #[must_use]
-    pub fn terms(&self, analysis: Analysis) -> Vec<String> {
-        query_terms(&self.words.join(" "), analysis, usize::MAX).into_iter().map(|term| term.text).collect()
+    pub fn terms(&self, analysis: Analysis, stemming: Stemming) -> Vec<String> {
+        let text = self.words.join(" ");
+        let mut terms: Vec<String> = Vec::new();
+        for piece in pieces(&text, analysis, true) {
+            let mut term = String::new();
+            let word = &text[piece.start..piece.end];
+            if write_term(word, analysis, stemming, piece.is_identifier, &mut term) && !terms.contains(&term) {
+                terms.push(term);
+            }
+        }
+        terms
     }
 
     /// Whether a text has the phrase's words side by side, in small or capital letters, whatever stands between them that
@@ -118,13 +100,18 @@ impl Phrase {
 
 /// The words of a text, or single characters in scripts without spaces, in order.
 fn words(text: &str) -> Vec<Piece> {
-    let mut pieces = Vec::new();
-    Tokens { text, pieces: &mut pieces, position: 0 }.cut(Analysis::Exact, false);
+    let mut pieces = pieces(text, Analysis::Exact, false);
     pieces.retain(|piece| !piece.is_identifier);
     // A pair of characters comes before the single one at its position.
     pieces.reverse();
     pieces.dedup_by_key(|piece| piece.position);
     pieces.reverse();
+    pieces
+}
+
+fn pieces(text: &str, analysis: Analysis, for_query: bool) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    Tokens { text, pieces: &mut pieces, position: 0 }.cut(analysis, for_query);
     pieces
 }
 
@@ -151,8 +138,7 @@ pub fn identifiers(text: &str) -> Vec<String> {
 #[derive(Clone)]
 struct WordTokenizer {
     analysis: Analysis,
-    /// A query asks for pairs only, where a run is long enough to have one.
-    for_query: bool,
+    stemming: Stemming,
     /// What the last text was cut into; kept, as is the token's text, so that texts share their memory.
     pieces: Vec<Piece>,
     token: Token,
@@ -172,6 +158,7 @@ struct WordStream<'a> {
     text: &'a str,
     pieces: std::slice::Iter<'a, Piece>,
     analysis: Analysis,
+    stemming: Stemming,
     current: &'a mut Token,
 }
 
@@ -181,15 +168,17 @@ impl Tokenizer for WordTokenizer {
     fn token_stream<'a>(&'a mut self, text: &'a str) -> WordStream<'a> {
         self.pieces.clear();
         let mut tokens = Tokens { text, pieces: &mut self.pieces, position: 0 };
-        tokens.cut(self.analysis, self.for_query);
-        WordStream { text, pieces: self.pieces.iter(), analysis: self.analysis, current: &mut self.token }
+        tokens.cut(self.analysis, false);
+        let Self { analysis, stemming, .. } = *self;
+        WordStream { text, pieces: self.pieces.iter(), analysis, stemming, current: &mut self.token }
     }
 }
 
 impl TokenStream for WordStream<'_> {
     fn advance(&mut self) -> bool {
         for &Piece { start, end, position, is_identifier } in self.pieces.by_ref() {
-            if write_term(&self.text[start..end], self.analysis, is_identifier, &mut self.current.text) {
+            let word = &self.text[start..end];
+            if write_term(word, self.analysis, self.stemming, is_identifier, &mut self.current.text) {
                 (self.current.offset_from, self.current.offset_to) = (start, end);
                 (self.current.position, self.current.position_length) = (position, 1);
                 return true;
@@ -208,13 +197,13 @@ impl TokenStream for WordStream<'_> {
 }
 
 impl WordTokenizer {
-    fn new(analysis: Analysis, for_query: bool) -> Self {
-        Self { analysis, for_query, pieces: Vec::new(), token: Token::default() }
+    fn new(analysis: Analysis, stemming: Stemming) -> Self {
+        Self { analysis, stemming, pieces: Vec::new(), token: Token::default() }
     }
 }
 
 /// Writes the term of `word` into `term`; returns whether it has one.
-fn write_term(word: &str, analysis: Analysis, is_identifier: bool, term: &mut String) -> bool {
+fn write_term(word: &str, analysis: Analysis, stemming: Stemming, is_identifier: bool, term: &mut String) -> bool {
     term.clear();
     if is_identifier {
         term.push_str(&lower_case(word));
@@ -225,58 +214,7 @@ fn write_term(word: &str, analysis: Analysis, is_identifier: bool, term: &mut St
         term.push_str(word);
         return analysis == Analysis::Stemmed;
     }
-    TERMS.with_borrow_mut(|terms| terms.write(word, analysis, term))
-}
-
-/// Words to terms, with the words of late remembered: a few thousand make up most of any text.
-struct Terms {
-    stems: TextAnalyzer,
-    known: HashMap<Box<str>, WordTerms, ahash::RandomState>,
-}
-
-/// What a word becomes; `None` where an analysis leaves it out.
-struct WordTerms {
-    stem: Option<Box<str>>,
-    exact: Option<Box<str>>,
-}
-
-thread_local! {
-    /// One for all fields and texts that a thread analyses.
-    static TERMS: RefCell<Terms> = RefCell::new(Terms::new());
-}
-
-impl Terms {
-    fn new() -> Self {
-        let stems = TextAnalyzer::builder(RawTokenizer::default())
-            .filter(LowerCaser)
-            .filter(StopWordFilter::new(Language::English).expect("tantivy has English stop words"))
-            .filter(AsciiFoldingFilter)
-            .filter(Stemmer::new(Language::English))
-            .build();
-        Self { stems, known: HashMap::default() }
-    }
-
-    /// Writes the term of `word` into `term`; returns whether it has one.
-    fn write(&mut self, word: &str, analysis: Analysis, term: &mut String) -> bool {
-        if let Some(known) = self.known.get(word) {
-            return known.write(analysis, term);
-        }
-        if self.known.len() == MAX_KNOWN_WORDS {
-            self.known.clear();
-        }
-        let mut stream = self.stems.token_stream(word);
-        let stem: Option<Box<str>> = stream.advance().then(|| stream.token().text.as_str().into());
-        drop(stream);
-        let exact = Some(lower_case(word).into_boxed_str()).filter(|exact| stem.as_ref() != Some(exact));
-        self.known.entry(word.into()).or_insert(WordTerms { stem, exact }).write(analysis, term)
-    }
-}
-
-impl WordTerms {
-    fn write(&self, analysis: Analysis, term: &mut String) -> bool {
-        let found = if analysis == Analysis::Stemmed { &self.stem } else { &self.exact };
-        found.as_deref().inspect(|found| term.push_str(found)).is_some()
-    }
+    stems::write(word, analysis, stemming, term)
 }
 
 fn lower_case(word: &str) -> String {

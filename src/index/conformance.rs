@@ -4,7 +4,14 @@
 //! beside the one that writes.
 
 pub(crate) mod desk;
+mod languages;
 mod random;
+
+use languages::{
+    a_language_goes_with_its_last_chunk, a_phrase_is_found_in_each_language,
+    what_has_no_language_and_what_is_english_score_the_same, what_the_model_does_not_know_waits_for_no_vector,
+    words_are_stemmed_as_their_language_has_them,
+};
 
 use desk::{Desk, Embedded, NUM_DIMENSIONS, Subject, file, glob, key_of, near_in, query, unit, vector_of, words_in};
 
@@ -62,6 +69,11 @@ suite![
     a_query_without_words_finds_nothing,
     a_phrase_counts_extra_where_its_words_stand_side_by_side,
     titles_headings_and_paths_are_searched,
+    words_are_stemmed_as_their_language_has_them,
+    a_phrase_is_found_in_each_language,
+    what_has_no_language_and_what_is_english_score_the_same,
+    what_the_model_does_not_know_waits_for_no_vector,
+    a_language_goes_with_its_last_chunk,
 ];
 
 #[expect(clippy::needless_pass_by_value, reason = "as every check of the suite")]

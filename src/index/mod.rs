@@ -16,7 +16,7 @@ pub mod embedded;
 mod filter;
 pub mod ram;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,7 @@ use crate::chunk::plain;
 use crate::config::FieldWeights;
 use crate::error::Advice;
 use crate::extract::{Format, PageUnit};
-use crate::workspace::{Cells, ContentHash, LineRange, RelPath, Revision, Span};
+use crate::workspace::{Cells, ContentHash, Language, LineRange, RelPath, Revision, Span};
 
 /// Orders chunks of equal score: the first eight bytes of the SHA-256 of path and start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,6 +54,9 @@ impl ChunkId {
 pub struct VectorKey(pub u128);
 
 impl VectorKey {
+    /// The key of a chunk that has no vector under the index's model, now or later: the model does not know its language.
+    pub const NONE: Self = Self(0);
+
     /// The key of the vector that `model_id` makes of `embedding_text`.
     #[must_use]
     pub fn of(model_id: &str, embedding_text: &str) -> Self {
@@ -83,6 +86,8 @@ pub struct FileFacts {
     pub modified_ms: i64,
     /// The document's title.
     pub title: Option<String>,
+    /// The language that it is written in, where that is known.
+    pub language: Option<Language>,
 }
 
 /// A chunk as the index keeps it and gives it back.
@@ -96,7 +101,7 @@ pub struct ChunkRecord {
     pub words: String,
     /// The white space between the chunk before and this one, so that neighbours can be put together verbatim.
     pub gap: String,
-    /// The vector that belongs to it.
+    /// The vector that belongs to it, or [`VectorKey::NONE`].
     pub key: VectorKey,
 }
 
@@ -158,7 +163,8 @@ pub struct Batch {
     pub removed: Vec<RelPath>,
 }
 
-/// What the lexical leg looks for. Every word is optional; more and rarer words score higher.
+/// What the lexical leg looks for. Every word is optional; more and rarer words score higher. A document's words are stemmed as
+/// its language has them, and a word of the query as each language of the snapshot, of which the best counts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LexicalQuery {
     /// Plain words, as a person typed them.
@@ -187,7 +193,29 @@ pub struct Counts {
     pub num_chunks: usize,
     /// Those of them that have a vector.
     pub num_embedded: usize,
+    /// Those of them that never get one ([`VectorKey::NONE`]).
+    pub num_by_words: usize,
 }
+
+impl Counts {
+    /// Chunks that are to have a vector and have none yet.
+    #[must_use]
+    pub const fn num_missing(&self) -> usize {
+        self.num_chunks - self.num_by_words - self.num_embedded
+    }
+}
+
+/// How much of a snapshot is in a language.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LanguageCounts {
+    /// Chunks of documents in it.
+    pub num_chunks: usize,
+    /// Those of them that never get a vector ([`VectorKey::NONE`]).
+    pub num_by_words: usize,
+}
+
+/// How much of a snapshot is in which language; `None` is where that is not known.
+pub type Languages = BTreeMap<Option<Language>, LanguageCounts>;
 
 /// The searchable state of one workspace.
 pub trait Index: Send + Sync {
@@ -221,6 +249,18 @@ pub trait Snapshot: Send + Sync {
     /// When the files on disk are damaged.
     fn counts(&self) -> Result<Counts, IndexError>;
 
+    /// How much it holds of each language.
+    ///
+    /// # Errors
+    /// When the files on disk are damaged.
+    fn languages(&self) -> Result<Languages, IndexError>;
+
+    /// Which of the chunks at these addresses never get a vector ([`VectorKey::NONE`]).
+    ///
+    /// # Errors
+    /// When the files on disk are damaged or an address is of another snapshot.
+    fn by_words(&self, addresses: &[u64]) -> Result<Vec<bool>, IndexError>;
+
     /// The best `limit` chunks by BM25 among those that pass `filter`, best first, ties by id.
     ///
     /// # Errors
@@ -252,7 +292,7 @@ pub trait Snapshot: Send + Sync {
     /// When the files on disk are damaged.
     fn below(&self, path: &RelPath) -> Result<BTreeSet<RelPath>, IndexError>;
 
-    /// Up to `limit` chunks that have no vector yet, newest file first, each key once.
+    /// Up to `limit` chunks that are to have a vector and have none yet, newest file first, each key once.
     ///
     /// # Errors
     /// When the files on disk are damaged.

@@ -9,9 +9,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use super::analyzer::{Analysis, Phrase, QueryTerm, positioned_terms, query_terms};
+use super::analyzer::{Analysis, ExactTerm, Phrase, QueryWord, Stemming, analyse_query, positioned_terms};
 use super::{
-    Batch, ChunkId, ChunkRecord, Counts, Filter, Index, IndexError, LexicalQuery, Scored, Snapshot, VectorKey,
+    Batch, ChunkId, ChunkRecord, Counts, Filter, Index, IndexError, Languages, LexicalQuery, Scored, Snapshot,
+    VectorKey,
 };
 use crate::workspace::{RelPath, Revision};
 
@@ -111,9 +112,16 @@ impl RamSnapshot {
         })
     }
 
+    /// How the words of the chunks are stemmed, each way once.
+    fn stemmings(&self) -> Vec<Stemming> {
+        let of_chunks: BTreeSet<Stemming> = self.chunks.iter().map(|chunk| Stemming::of(chunk.file.language)).collect();
+        of_chunks.into_iter().collect()
+    }
+
     /// The terms of one field of every chunk, in order.
     fn field(&self, analysis: Analysis, text: impl Fn(&ChunkRecord) -> String) -> Field {
-        let of_chunk = |chunk: &Arc<ChunkRecord>| positioned_terms(&text(chunk), analysis);
+        let of_chunk =
+            |chunk: &Arc<ChunkRecord>| positioned_terms(&text(chunk), analysis, Stemming::of(chunk.file.language));
         Field { terms: self.chunks.iter().map(of_chunk).collect() }
     }
 }
@@ -134,20 +142,25 @@ impl Field {
         self.idf(self.terms.iter().filter(|terms| terms.iter().any(|(_, found)| found == term)).count())
     }
 
-    /// Adds to `scores` the BM25 of a term in each chunk.
-    fn add_term(&self, scores: &mut BTreeMap<usize, f32>, weight: f32, term: &str) {
-        if weight <= 0.0 {
-            return;
-        }
-        let idf = self.idf_of(term);
+    /// Adds to `scores` the BM25 of the best of some terms in each chunk, each with its weight.
+    fn add_best(&self, scores: &mut BTreeMap<usize, f32>, terms: &[(&str, f32)]) {
         let num_terms: usize = self.terms.iter().map(Vec::len).sum();
         let average = num_terms as f32 / self.terms.len().max(1) as f32;
-        for (at, terms) in self.terms.iter().enumerate() {
-            let found = terms.iter().filter(|(_, found)| found == term).count() as f32;
-            if found > 0.0 {
-                let norm = K1 * (1.0 - B + B * terms.len() as f32 / average);
-                *scores.entry(at).or_default() += weight * idf * found * (K1 + 1.0) / (found + norm);
+        let mut best: BTreeMap<usize, f32> = BTreeMap::new();
+        for (term, weight) in terms.iter().filter(|(_, weight)| *weight > 0.0) {
+            let idf = self.idf_of(term);
+            for (at, terms) in self.terms.iter().enumerate() {
+                let found = terms.iter().filter(|(_, found)| found == term).count() as f32;
+                if found > 0.0 {
+                    let norm = K1 * (1.0 - B + B * terms.len() as f32 / average);
+                    let score = weight * idf * found * (K1 + 1.0) / (found + norm);
+                    let best = best.entry(at).or_default();
+                    *best = best.max(score);
+                }
             }
+        }
+        for (at, score) in best {
+            *scores.entry(at).or_default() += score;
         }
     }
 }
@@ -159,7 +172,22 @@ impl Snapshot for RamSnapshot {
 
     fn counts(&self) -> Result<Counts, IndexError> {
         let num_embedded = self.chunks.iter().filter(|chunk| self.state.vectors.contains_key(&chunk.key)).count();
-        Ok(Counts { num_chunks: self.chunks.len(), num_embedded })
+        let num_by_words = self.chunks.iter().filter(|chunk| chunk.key == VectorKey::NONE).count();
+        Ok(Counts { num_chunks: self.chunks.len(), num_embedded, num_by_words })
+    }
+
+    fn languages(&self) -> Result<Languages, IndexError> {
+        let mut counts = Languages::new();
+        for chunk in &self.chunks {
+            let count = counts.entry(chunk.file.language).or_default();
+            count.num_chunks += 1;
+            count.num_by_words += usize::from(chunk.key == VectorKey::NONE);
+        }
+        Ok(counts)
+    }
+
+    fn by_words(&self, addresses: &[u64]) -> Result<Vec<bool>, IndexError> {
+        Ok(self.load(addresses)?.iter().map(|chunk| chunk.key == VectorKey::NONE).collect())
     }
 
     fn lexical(&self, query: &LexicalQuery, filter: &Filter, limit: usize) -> Result<Vec<Scored>, IndexError> {
@@ -173,26 +201,34 @@ impl Snapshot for RamSnapshot {
             (self.field(Analysis::Stemmed, |chunk| chunk.file.path.to_string()), weights.path),
         ];
         let mut scores = BTreeMap::new();
-        let stemmed = query_terms(&all_words, Analysis::Stemmed, usize::MAX);
-        for QueryTerm { text, times, times_as_written } in &stemmed {
-            let as_written = weights.exact * *times_as_written as f32;
-            body.add_term(&mut scores, weights.body * *times as f32 + as_written, text);
+        let stemmings = self.stemmings();
+        let terms = analyse_query(&all_words, &stemmings, usize::MAX);
+        for QueryWord { variants, times } in &terms.words {
+            let in_body = variants.iter().map(|variant| {
+                let as_written = weights.exact * variant.times_as_written as f32;
+                (variant.text.as_str(), weights.body * *times as f32 + as_written)
+            });
+            body.add_best(&mut scores, &in_body.collect::<Vec<_>>());
             for (field, weight) in &fields {
-                field.add_term(&mut scores, *weight * *times as f32, text);
+                let in_field = variants.iter().map(|variant| (variant.text.as_str(), *weight * *times as f32));
+                field.add_best(&mut scores, &in_field.collect::<Vec<_>>());
             }
         }
-        for QueryTerm { text, times, .. } in query_terms(&all_words, Analysis::Exact, usize::MAX) {
-            let is_stop_word = query_terms(&text, Analysis::Stemmed, 1).is_empty();
-            if stemmed.is_empty() || !is_stop_word {
-                exact.add_term(&mut scores, if stemmed.is_empty() { 1.0 } else { weights.exact * times as f32 }, &text);
-            }
+        for ExactTerm { text, times } in &terms.exact {
+            let weight = if terms.words.is_empty() { 1.0 } else { weights.exact * *times as f32 };
+            exact.add_best(&mut scores, &[(text, weight)]);
         }
         for phrase in &query.phrases {
             let Some(words) = Phrase::of(phrase) else { continue };
-            let score: f32 = match words.terms(Analysis::Stemmed) {
-                stems if stems.is_empty() => words.terms(Analysis::Exact).iter().map(|term| exact.idf_of(term)).sum(),
-                stems => stems.iter().map(|term| body.idf_of(term)).sum(),
+            let rarity = |&stemming: &Stemming| -> f32 {
+                match words.terms(Analysis::Stemmed, stemming) {
+                    stems if stems.is_empty() => {
+                        words.terms(Analysis::Exact, stemming).iter().map(|term| exact.idf_of(term)).sum()
+                    }
+                    stems => stems.iter().map(|term| body.idf_of(term)).sum(),
+                }
             };
+            let score = stemmings.iter().map(rarity).fold(0.0, f32::max);
             for (at, chunk) in self.chunks.iter().enumerate() {
                 if words.is_in(&chunk.words) {
                     *scores.entry(at).or_default() += PHRASE_WEIGHT * score;
@@ -240,6 +276,7 @@ impl Snapshot for RamSnapshot {
     fn unembedded(&self, limit: usize) -> Result<Vec<(VectorKey, String)>, IndexError> {
         let mut waiting: Vec<&Arc<ChunkRecord>> =
             self.chunks.iter().filter(|chunk| !self.state.vectors.contains_key(&chunk.key)).collect();
+        waiting.retain(|chunk| chunk.key != VectorKey::NONE);
         waiting.sort_by_key(|chunk| std::cmp::Reverse(chunk.file.revision));
         let mut seen = BTreeSet::new();
         waiting.retain(|chunk| seen.insert(chunk.key));

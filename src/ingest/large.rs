@@ -12,7 +12,7 @@ use super::IngestError;
 use super::parts::{LargeFile, PartError, PlacedPart};
 use super::prepare::{Before, Facts, Prepared, entry, inside, not_read, prepare_document, records};
 use super::worker::{Line, LineReport, finish};
-use crate::extract::ExtractError;
+use crate::extract::{ExtractError, language_of};
 use crate::failpoint;
 use crate::index::{Batch, ChunkRecord};
 use crate::workspace::{Change, ChangeKind, FileEntry, FileState, Known, Members, Outcome};
@@ -153,6 +153,8 @@ impl<'a> Writing<'a> {
 
     fn add(&mut self, part: PlacedPart) {
         self.num_waiting_bytes += part.document.text.len();
+        // That of the first part that is in any.
+        self.entry.language = self.entry.language.or_else(|| language_of(&part.document));
         self.entry.format = Some(part.document.format.name().to_owned());
         self.waiting.push(part);
     }
@@ -167,9 +169,10 @@ impl<'a> Writing<'a> {
             change: self.change,
             fingerprint: &self.known.fingerprint,
         };
+        let language = self.entry.language;
         let cut = |part: PlacedPart| {
             let before = Before { text_bytes: part.start, lines: part.num_lines_before };
-            records(self.line, &facts, &part.document, before)
+            records(self.line, &facts, &part.document, language, before)
         };
         let mut chunks: Vec<ChunkRecord> = parts.into_par_iter().flat_map_iter(cut).collect();
         for (ordinal, chunk) in (self.entry.num_chunks..).zip(&mut chunks) {

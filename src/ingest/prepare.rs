@@ -9,10 +9,10 @@ use super::read::{FileContent, fingerprint as fingerprint_of, read_file};
 use super::worker::Line;
 use super::{IngestError, ReadError};
 use crate::chunk::{chunk, plain};
-use crate::extract::{Document, ExtractError};
+use crate::extract::{Document, ExtractError, language_of};
 use crate::index::{Batch, ChunkPlace, ChunkRecord, FileFacts, Snapshot, VectorKey};
 use crate::workspace::{
-    Change, ChangeKind, ContentHash, FileEntry, FileState, Fingerprint, Known, Members, Outcome, RelPath,
+    Change, ChangeKind, ContentHash, FileEntry, FileState, Fingerprint, Known, Language, Members, Outcome, RelPath,
 };
 
 /// White space of more bytes than this is not kept between two chunks.
@@ -219,7 +219,8 @@ fn read_document(
             return (entry, Vec::new());
         }
     };
-    let chunks = records(line, facts, &document, Before::default());
+    let language = language_of(&document);
+    let chunks = records(line, facts, &document, language, Before::default());
     entry.format = Some(document.format.name().to_owned());
     if chunks.is_empty() {
         entry.state = FileState::Empty;
@@ -231,12 +232,19 @@ fn read_document(
         entry.reason = document.partial;
     }
     entry.title = document.title;
+    entry.language = language;
     entry.num_chunks = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
     (entry, chunks)
 }
 
-/// The chunks of a document, or of a part of one that comes after what `before` says.
-pub(super) fn records(line: &Line<'_>, facts: &Facts<'_>, document: &Document, before: Before) -> Vec<ChunkRecord> {
+/// The chunks of a document in `language`, or of a part of one that comes after what `before` says.
+pub(super) fn records(
+    line: &Line<'_>,
+    facts: &Facts<'_>,
+    document: &Document,
+    language: Option<Language>,
+    before: Before,
+) -> Vec<ChunkRecord> {
     // A document was made of bytes, and bytes have a hash.
     let Some(content_hash) = facts.content_hash else { return Vec::new() };
     let file = Arc::new(FileFacts {
@@ -246,7 +254,9 @@ pub(super) fn records(line: &Line<'_>, facts: &Facts<'_>, document: &Document, b
         format: document.format,
         modified_ms: facts.fingerprint.modified_ns.div_euclid(1_000_000),
         title: document.title.clone(),
+        language,
     });
+    let may_be_embedded = line.embeds.knows(language);
     let mut end_before = 0;
     chunk(document, line.tokens)
         .into_iter()
@@ -256,7 +266,8 @@ pub(super) fn records(line: &Line<'_>, facts: &Facts<'_>, document: &Document, b
             let gap = &document.text[end_before..chunk.span.start];
             let gap = if gap.len() <= MAX_GAP_BYTES { gap.to_owned() } else { String::new() };
             end_before = chunk.span.end;
-            let key = VectorKey::of(line.model_id, &chunk.embedding_text);
+            let key =
+                if may_be_embedded { VectorKey::of(line.model_id, &chunk.embedding_text) } else { VectorKey::NONE };
             let context = chunk.embedding_text.strip_suffix(&*plain(words)).unwrap_or_default().to_owned();
             let place = ChunkPlace {
                 ordinal: chunk.ordinal,
@@ -282,6 +293,7 @@ pub(super) fn entry(change: &Change, fingerprint: &Fingerprint, state: FileState
         reason,
         format: None,
         title: None,
+        language: None,
         size: fingerprint.size,
         modified: timestamp(fingerprint.modified_ns),
         content_hash: None,

@@ -10,7 +10,7 @@ use super::parts::PartSizes;
 use super::prepare::{Prepared, entry, prepare};
 use super::progress::{Progress, Stage};
 use crate::chunk::TokenCounter;
-use crate::embed::{EmbedError, Embedder};
+use crate::embed::{EmbedError, Embedder, ModelLanguages};
 use crate::extract::Extractor;
 use crate::failpoint;
 use crate::index::{Batch, Index, VectorKey};
@@ -57,6 +57,8 @@ pub struct Line<'a> {
     pub tokens: &'a dyn TokenCounter,
     /// Names the model in the keys of vectors.
     pub model_id: &'a str,
+    /// What it may embed.
+    pub embeds: &'a ModelLanguages,
     /// Larger files are refused.
     pub max_file_bytes: u64,
     /// The same of files that are read whole, in bytes.
@@ -212,7 +214,7 @@ pub fn embed_missing(
 ) -> Result<usize, IngestError> {
     let mut num_embedded = 0;
     let counts = index.snapshot()?.counts()?;
-    let missing = counts.num_chunks - counts.num_embedded;
+    let missing = counts.num_missing();
     if missing == 0 {
         return Ok(0);
     }

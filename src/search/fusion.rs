@@ -1,8 +1,11 @@
 //! Two ranked lists to one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::index::{ChunkId, Scored};
+
+/// Chunks of the lexical list that tell which language the query is in.
+const NUM_BEST: usize = 10;
 
 /// A chunk with its fused score and where each leg had it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,31 +28,52 @@ pub struct Fused {
 /// `dense_weight * dense + (1 - dense_weight) * lexical`, a chunk missing from a list counting 0 there, so it lies in
 /// `0..=1`. Returns every chunk once, best first; ties order by [`ChunkId`], so results repeat.
 ///
+/// Chunks of `by_words` can be in the lexical list alone: they count as if the dense one had them where the lexical one has
+/// them. The more of them are among the best of the lexical list, the less `dense_weight` is: a query in a language that
+/// the model does not know is near to nothing in particular.
+///
 /// Source: Bruch, Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval", TOIS 2023, section 4.
 #[must_use]
-pub fn convex(lexical: &[Scored], dense: &[Scored], dense_weight: f32) -> Vec<Fused> {
+pub fn convex(lexical: &[Scored], dense: &[Scored], by_words: &HashSet<u64>, dense_weight: f32) -> Vec<Fused> {
     let lexical_scale = MinMax::of(lexical);
     let dense_scale = MinMax::of(dense);
-    fuse(lexical, dense, |in_lexical, in_dense| {
+    let dense_weight = dense_weight * known_part(lexical, by_words);
+    fuse(lexical, dense, |address, in_lexical, in_dense| {
         let lexical = in_lexical.map_or(0.0, |(_, score)| lexical_scale.apply(score));
+        if by_words.contains(&address) {
+            return lexical;
+        }
         let dense = in_dense.map_or(0.0, |(_, score)| dense_scale.apply(score));
         dense_weight * dense + (1.0 - dense_weight) * lexical
     })
 }
 
-/// Mixes two ranked lists by the sum of `1 / (k + rank)`, ranks from 1; returns as [`convex`] does.
+/// Mixes two ranked lists by the sum of `1 / (k + rank)`, ranks from 1; returns as [`convex`] does, and takes `by_words` as that does.
 ///
 /// Source: Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion outperforms Condorcet and individual Rank Learning
 /// Methods", SIGIR 2009; their k is 60.
 #[must_use]
-pub fn reciprocal_rank(lexical: &[Scored], dense: &[Scored], k: f32) -> Vec<Fused> {
-    let part = |place: Option<(usize, f32)>| place.map_or(0.0, |(rank, _)| 1.0 / (k + rank as f32));
-    fuse(lexical, dense, |in_lexical, in_dense| part(in_lexical) + part(in_dense))
+pub fn reciprocal_rank(lexical: &[Scored], dense: &[Scored], by_words: &HashSet<u64>, k: f32) -> Vec<Fused> {
+    let part = |place: Place| place.map_or(0.0, |(rank, _)| 1.0 / (k + rank as f32));
+    let known = known_part(lexical, by_words);
+    fuse(lexical, dense, |address, in_lexical, in_dense| {
+        if by_words.contains(&address) {
+            return 2.0 * part(in_lexical);
+        }
+        part(in_lexical) + known * part(in_dense)
+    })
+}
+
+/// The part of the best of a list that is not of `by_words`.
+fn known_part(lexical: &[Scored], by_words: &HashSet<u64>) -> f32 {
+    let best = &lexical[..lexical.len().min(NUM_BEST)];
+    let num_by_words = best.iter().filter(|found| by_words.contains(&found.address)).count();
+    if num_by_words == 0 { 1.0 } else { 1.0 - num_by_words as f32 / best.len() as f32 }
 }
 
 type Place = Option<(usize, f32)>;
 
-fn fuse(lexical: &[Scored], dense: &[Scored], score: impl Fn(Place, Place) -> f32) -> Vec<Fused> {
+fn fuse(lexical: &[Scored], dense: &[Scored], score: impl Fn(u64, Place, Place) -> f32) -> Vec<Fused> {
     let mut by_address: HashMap<u64, Fused> = HashMap::with_capacity(lexical.len() + dense.len());
     for (rank, found) in (1..).zip(lexical) {
         entry(&mut by_address, found).lexical = Some((rank, found.score));
@@ -59,7 +83,7 @@ fn fuse(lexical: &[Scored], dense: &[Scored], score: impl Fn(Place, Place) -> f3
     }
     let mut fused: Vec<Fused> = by_address.into_values().collect();
     for chunk in &mut fused {
-        chunk.score = score(chunk.lexical, chunk.dense);
+        chunk.score = score(chunk.address, chunk.lexical, chunk.dense);
     }
     fused.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)).then(a.address.cmp(&b.address)));
     fused
@@ -93,6 +117,10 @@ mod tests {
 
     use super::*;
 
+    fn none() -> HashSet<u64> {
+        HashSet::new()
+    }
+
     fn list() -> impl Strategy<Value = Vec<Scored>> {
         proptest::collection::btree_map(0_u64..40, -1.0_f32..30.0, 0..20).prop_map(|scores| {
             let mut list: Vec<Scored> = scores
@@ -107,7 +135,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_chunk_comes_once_in_order_within_bounds(lexical in list(), dense in list(), weight in 0.0_f32..=1.0) {
-            let fused = convex(&lexical, &dense, weight);
+            let fused = convex(&lexical, &dense, &none(), weight);
             let mut addresses: Vec<u64> = fused.iter().map(|chunk| chunk.address).collect();
             addresses.sort_unstable();
             let mut expected: Vec<u64> = lexical.iter().chain(&dense).map(|found| found.address).collect();
@@ -123,7 +151,7 @@ mod tests {
 
         #[test]
         fn the_whole_weight_on_one_leg_keeps_its_order(lexical in list(), dense in list()) {
-            let fused = convex(&lexical, &dense, 0.0);
+            let fused = convex(&lexical, &dense, &none(), 0.0);
             let kept: Vec<u64> = fused.iter().filter(|c| c.score > 0.0).map(|c| c.address).collect();
             let prefix: Vec<u64> = lexical.iter().take(kept.len()).map(|found| found.address).collect();
             prop_assert_eq!(kept, prefix);
@@ -134,9 +162,9 @@ mod tests {
             let squared = |list: &[Scored]| -> Vec<Scored> {
                 list.iter().map(|found| Scored { score: found.score * 3.0 + 7.0, ..*found }).collect()
             };
-            let plain: Vec<u64> = reciprocal_rank(&lexical, &dense, 60.0).iter().map(|c| c.address).collect();
+            let plain: Vec<u64> = reciprocal_rank(&lexical, &dense, &none(), 60.0).iter().map(|c| c.address).collect();
             let scaled: Vec<u64> =
-                reciprocal_rank(&squared(&lexical), &squared(&dense), 60.0).iter().map(|c| c.address).collect();
+                reciprocal_rank(&squared(&lexical), &squared(&dense), &none(), 60.0).iter().map(|c| c.address).collect();
             prop_assert_eq!(plain, scaled);
         }
     }
@@ -144,7 +172,23 @@ mod tests {
     #[test]
     fn a_constant_list_counts_fully() {
         let only = [Scored { address: 1, id: ChunkId(1), score: 0.2 }];
-        assert!((convex(&only, &[], 0.7)[0].score - 0.3).abs() < 1e-6);
-        assert!((convex(&[], &only, 0.7)[0].score - 0.7).abs() < 1e-6);
+        assert!((convex(&only, &[], &none(), 0.7)[0].score - 0.3).abs() < 1e-6);
+        assert!((convex(&[], &only, &none(), 0.7)[0].score - 0.7).abs() < 1e-6);
+    }
+
+    #[test]
+    fn what_can_have_no_vector_is_not_behind_what_is_near_by_chance() {
+        let scored = |address: u64, score| Scored { address, id: ChunkId(address), score };
+        let lexical: Vec<Scored> = (1..=10).map(|address| scored(address, 20.0 - address as f32)).collect();
+        let dense: Vec<Scored> = (20..=40).map(|address| scored(address, 1.0 / address as f32)).collect();
+        let german: HashSet<u64> = (1..=10).collect();
+        for fused in [convex(&lexical, &dense, &german, 0.7), reciprocal_rank(&lexical, &dense, &german, 60.0)] {
+            let first: Vec<u64> = fused[..9].iter().map(|chunk| chunk.address).collect();
+            assert_eq!(first, (1..=9).collect::<Vec<_>>());
+        }
+        // One among ten that are known takes a tenth of the weight.
+        let one: HashSet<u64> = [10].into();
+        let fused = convex(&lexical, &dense, &one, 0.5);
+        assert!((fused.iter().find(|chunk| chunk.address == 20).unwrap().score - 0.45).abs() < 1e-6);
     }
 }

@@ -12,6 +12,7 @@ pub mod fusion;
 mod passages;
 mod request;
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -151,22 +152,33 @@ pub fn rank(
     };
     // One leg alone keeps its own scores.
     let one_leg = |lexical: &[Scored], dense: &[Scored]| {
-        let mut fused = fusion::reciprocal_rank(lexical, dense, RRF_K);
+        let mut fused = fusion::reciprocal_rank(lexical, dense, &HashSet::new(), RRF_K);
         for chunk in &mut fused {
             chunk.score = chunk.lexical.or(chunk.dense).map_or(0.0, |(_, score)| score);
         }
         fused
     };
+    let by_words = if request.mode == Mode::Hybrid { by_words(snapshot, &lexical)? } else { HashSet::new() };
     Ok(match (request.mode, request.fusion) {
         (Mode::Lexical, _) => one_leg(&lexical, &[]),
         (Mode::Dense, _) => one_leg(&[], &dense),
         (Mode::Hybrid, FusionMethod::Convex) => {
             let has_identifier = !identifiers(&request.query).is_empty();
             let weight = if has_identifier { ranking.dense_weight_with_identifier } else { ranking.dense_weight };
-            fusion::convex(&lexical, &dense, weight)
+            fusion::convex(&lexical, &dense, &by_words, weight)
         }
-        (Mode::Hybrid, FusionMethod::Rrf) => fusion::reciprocal_rank(&lexical, &dense, RRF_K),
+        (Mode::Hybrid, FusionMethod::Rrf) => fusion::reciprocal_rank(&lexical, &dense, &by_words, RRF_K),
     })
+}
+
+/// Those of the chunks that never get a vector.
+fn by_words(snapshot: &dyn Snapshot, lexical: &[Scored]) -> Result<HashSet<u64>, SearchError> {
+    if snapshot.counts()?.num_by_words == 0 {
+        return Ok(HashSet::new());
+    }
+    let addresses: Vec<u64> = lexical.iter().map(|found| found.address).collect();
+    let are = snapshot.by_words(&addresses)?;
+    Ok(addresses.into_iter().zip(are).filter_map(|(address, is)| is.then_some(address)).collect())
 }
 
 /// Why a search has no reply.

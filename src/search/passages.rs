@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use super::fusion::Fused;
 use super::request::{Hit, Signals};
 use crate::extract::PageUnit;
-use crate::index::ChunkRecord;
+use crate::index::{ChunkRecord, VectorKey};
 use crate::workspace::{Cells, Citation, LineRange, RelPath, Span, WorkspaceId};
 
 /// A passage grows by neighbours up to this length, in bytes.
@@ -109,6 +109,8 @@ impl Draft {
             header: self.chunks[0].place.header.clone(),
             citation,
             cells: cells(&self.chunks),
+            language: self.chunks[0].file.language,
+            by_words: self.chunks[0].key == VectorKey::NONE,
             also_at: self.also_at,
             signals,
         }

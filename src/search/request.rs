@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::SearchError;
 use crate::extract::Format;
 use crate::index::{Filter, LexicalQuery};
-use crate::workspace::{Cells, Citation, FileCounts, Revision};
+use crate::workspace::{Cells, Citation, FileCounts, Language, Revision};
 
 /// Longer queries are refused, in bytes.
 pub const MAX_QUERY_BYTES: usize = 32 * 1024;
@@ -120,7 +120,7 @@ pub struct Coverage {
     /// Files by state, of the whole workspace.
     #[serde(flatten)]
     pub files: FileCounts,
-    /// The part of the chunks that have a vector, 0 to 1; 1 when there are no chunks.
+    /// The part that has a vector of the chunks that are to have one, 0 to 1; 1 when there are none.
     pub embedded_fraction: f64,
     /// What a reader should know: words alone because no model runs, files that could not be read, a stale state.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -158,6 +158,12 @@ pub struct Hit {
     /// The cells that the passage goes through, so that a part of it can be cited by its own.
     #[serde(skip)]
     pub cells: Cells,
+    /// The language that its document is written in, where that is known.
+    #[serde(skip)]
+    pub language: Option<Language>,
+    /// Whether it never gets a vector, because the model does not know its language.
+    #[serde(skip)]
+    pub by_words: bool,
     /// Where words of the passage stand as well: each place with its own quote, which may be a part of the passage.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also_at: Vec<Citation>,

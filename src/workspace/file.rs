@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ContentHash, RelPath, Revision};
+use super::{ContentHash, Language, RelPath, Revision};
 
 /// How far a file has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -65,6 +65,11 @@ pub struct FileEntry {
     /// The document's title.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
+    /// The language that it is written in (ISO 639-1), where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    #[schema(value_type = Option<String>)]
+    pub language: Option<Language>,
     /// Size in bytes.
     pub size: u64,
     /// When the file was last modified, as the file system says.

@@ -11,6 +11,7 @@ mod cell;
 mod citation;
 mod file;
 mod id;
+mod language;
 mod path;
 mod span;
 mod store;
@@ -21,6 +22,7 @@ pub use cell::{Cell, Cells};
 pub use citation::Citation;
 pub use file::{Change, ChangeKind, FileCounts, FileEntry, FileState, Priority};
 pub use id::{ContentHash, Revision, WorkspaceId};
+pub use language::Language;
 pub use path::RelPath;
 pub use span::{LineRange, LineStarts, Span};
 pub use store::{
@@ -44,6 +46,12 @@ pub enum InvalidName {
         /// What was given.
         path: String,
     },
+    /// Not a language.
+    #[error("`{code}` is not the code of a language")]
+    Language {
+        /// What was given.
+        code: String,
+    },
     /// Not a content hash.
     #[error("`{text}` is not a content hash")]
     ContentHash {
@@ -57,6 +65,7 @@ impl Advice for InvalidName {
         match self {
             Self::Workspace { .. } => "invalid_workspace",
             Self::Path { .. } => "invalid_path",
+            Self::Language { .. } => "invalid_language",
             Self::ContentHash { .. } => "invalid_content_hash",
         }
     }
@@ -66,6 +75,7 @@ impl Advice for InvalidName {
             match self {
                 Self::Workspace { .. } => "use 1 to 64 of a-z, 0-9, `-`, `_` and `.`, beginning with a letter or digit",
                 Self::Path { .. } => "give it relative to the workspace's root, joined by `/`, without `..`",
+                Self::Language { .. } => "a language is two small letters, as ISO 639-1 has them: `en`, `de`",
                 Self::ContentHash { .. } => "a content hash is the SHA-256 of the file, 64 hexadecimal digits",
             }
             .to_owned(),

@@ -1,14 +1,23 @@
 //! What texts and questions become.
 
 use super::*;
+use crate::workspace::Language;
 
 fn terms(text: &str, analysis: Analysis) -> Vec<String> {
-    positioned_terms(text, analysis).into_iter().map(|(_, term)| term).collect()
+    positioned_terms(text, analysis, Stemming::ENGLISH).into_iter().map(|(_, term)| term).collect()
 }
 
-fn asked(text: &str, analysis: Analysis) -> Vec<(String, u32, u32)> {
-    let terms = query_terms(text, analysis, 9);
-    terms.into_iter().map(|term| (term.text, term.times, term.times_as_written)).collect()
+fn english(text: &str) -> QueryTerms {
+    analyse_query(text, &[Stemming::ENGLISH], 9)
+}
+
+fn in_languages(text: &str, codes: &[&str]) -> Vec<String> {
+    let stemmings: Vec<Stemming> = codes.iter().map(|code| Stemming::of(Language::of_code(code))).collect();
+    let joined = |word: QueryWord| {
+        let variants: Vec<String> = word.variants.into_iter().map(|variant| variant.text).collect();
+        variants.join("|")
+    };
+    analyse_query(text, &stemmings, 99).words.into_iter().map(joined).collect()
 }
 
 #[test]
@@ -36,9 +45,45 @@ fn an_identifier_is_found_whole_and_by_its_parts() {
 
 #[test]
 fn a_query_counts_its_terms_and_those_that_are_written_as_they_are_indexed() {
-    let wanted = [("gateway".to_owned(), 3, 2), ("index".to_owned(), 1, 0)];
-    assert_eq!(asked("Gateway, gateways of the gateway indexes", Analysis::Stemmed), wanted);
-    assert_eq!(asked("gateways", Analysis::Exact), [("gateways".to_owned(), 1, 1)]);
+    let QueryTerms { words, exact } = english("Gateway, gateways of the gateway indexes");
+    let word = |text: &str, times, times_as_written| QueryWord {
+        variants: vec![Variant { text: text.to_owned(), times_as_written }],
+        times,
+    };
+    assert_eq!(words, [word("gateway", 3, 2), word("index", 1, 0)]);
+    let term = |text: &str| ExactTerm { text: text.to_owned(), times: 1 };
+    assert_eq!(exact, [term("gateways"), term("indexes")]);
+    assert_eq!(english("to be").exact, [term("to"), term("be")], "nothing else is asked for");
+}
+
+#[test]
+fn a_language_has_its_own_stems_and_what_is_not_known_has_those_of_english() {
+    let german = Stemming::of(Language::of_code("de"));
+    let words = |text: &str, stemming| -> Vec<String> {
+        positioned_terms(text, Analysis::Stemmed, stemming).into_iter().map(|(_, term)| term).collect()
+    };
+    assert_eq!(words("Die Häuser des Hauses", german), ["haus", "haus"]);
+    let french = Stemming::of(Language::of_code("fr"));
+    assert_eq!(words("les créations, créer", french), ["creation", "cre"]);
+    for code in ["pl", "zh", "xx", "en"] {
+        assert_eq!(Stemming::of(Language::of_code(code)), Stemming::ENGLISH, "{code}");
+    }
+    assert_eq!(Stemming::of(None), Stemming::ENGLISH);
+}
+
+#[test]
+fn a_word_of_a_query_has_the_stems_of_all_languages_and_counts_once() {
+    assert_eq!(in_languages("Häuser", &["en", "de"]), ["hauser|haus"]);
+    assert_eq!(in_languages("running run", &["en", "de"]), ["run|running", "run"]);
+    assert_eq!(in_languages("Basel 4417", &["en", "de", "es"]), ["basel", "4417"]);
+}
+
+#[test]
+fn stop_words_are_those_of_the_language_that_a_query_is_in() {
+    assert_eq!(in_languages("what is the war about", &["en", "de"]), ["what", "war", "about"]);
+    assert_eq!(in_languages("die Häuser der Stadt", &["en", "de"]), ["hauser|haus", "stadt"]);
+    assert_eq!(in_languages("die hard", &["en", "de"]), ["die", "hard"]);
+    assert_eq!(in_languages("world war", &["en", "de"]), ["world", "war"]);
 }
 
 #[test]
@@ -63,8 +108,8 @@ fn identifiers_are_told_from_words_and_numbers() {
 #[test]
 fn scripts_without_spaces_become_pairs_and_single_characters() {
     assert_eq!(terms("東京都 x", Analysis::Stemmed), ["東京", "東", "京都", "京", "都", "x"]);
-    assert_eq!(asked("東京都", Analysis::Stemmed), [("東京".to_owned(), 1, 1), ("京都".to_owned(), 1, 1)]);
-    assert_eq!(asked("都", Analysis::Stemmed), [("都".to_owned(), 1, 1)]);
+    assert_eq!(in_languages("東京都", &["en", "de"]), ["東京", "京都"]);
+    assert_eq!(in_languages("都", &["en"]), ["都"]);
 }
 
 proptest::proptest! {
@@ -75,7 +120,7 @@ proptest::proptest! {
             proptest::prop_assert!(phrase.is_in(&text), "{phrase:?}");
             for analysis in [Analysis::Stemmed, Analysis::Exact] {
                 let indexed = terms(&text, analysis);
-                for term in phrase.terms(analysis) {
+                for term in phrase.terms(analysis, Stemming::ENGLISH) {
                     proptest::prop_assert!(indexed.contains(&term), "{term:?} of {text:?}");
                 }
             }
@@ -84,10 +129,18 @@ proptest::proptest! {
 
     #[test]
     fn every_query_term_is_among_the_terms_of_the_same_text(text in "\\PC{0,200}") {
-        for analysis in [Analysis::Stemmed, Analysis::Exact] {
-            let indexed = terms(&text, analysis);
-            for term in query_terms(&text, analysis, usize::MAX) {
-                proptest::prop_assert!(indexed.contains(&term.text), "{term:?} of {text:?}");
+        for code in ["en", "de", "ru", "ar"] {
+            let stemming = Stemming::of(Language::of_code(code));
+            let terms = |analysis| -> Vec<String> {
+                positioned_terms(&text, analysis, stemming).into_iter().map(|(_, term)| term).collect()
+            };
+            let (stemmed, exact) = (terms(Analysis::Stemmed), terms(Analysis::Exact));
+            let asked = analyse_query(&text, &[stemming], usize::MAX);
+            for variant in asked.words.iter().flat_map(|word| &word.variants) {
+                proptest::prop_assert!(stemmed.contains(&variant.text), "{variant:?} of {text:?}");
+            }
+            for term in asked.exact {
+                proptest::prop_assert!(exact.contains(&term.text), "{term:?} of {text:?}");
             }
         }
     }

@@ -104,6 +104,7 @@ pub(crate) fn file(path: &str, revision: u64, paragraphs: &[&str]) -> (RelPath, 
         },
         modified_ms: i64::try_from(revision).unwrap() * 1_000,
         title: None,
+        language: None,
     });
     let mut start = 0;
     let mut chunks = Vec::new();
@@ -183,7 +184,7 @@ impl<S: Subject> Desk<S> {
     }
 
     pub(crate) fn counts(&self) -> (usize, usize) {
-        let Counts { num_chunks, num_embedded } = self.snapshot().counts().unwrap();
+        let Counts { num_chunks, num_embedded, .. } = self.snapshot().counts().unwrap();
         (num_chunks, num_embedded)
     }
 

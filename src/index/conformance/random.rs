@@ -1,14 +1,19 @@
 //! Random batches, vectors and queries: the embedded index against the oracle.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::desk::{Desk, Embedded, file, glob, key_of, places, query, vector_of};
 use crate::index::ram::RamIndex;
-use crate::index::{Batch, ChunkId, Filter, Index, Scored, Snapshot};
-use crate::workspace::Revision;
+use crate::index::{Batch, ChunkId, Filter, Index, Scored, Snapshot, VectorKey};
+use crate::workspace::{Language, Revision};
 
 const PATHS: [&str; 5] = ["a.md", "b.txt", "runs/1/c.md", "runs/2/d.txt", "e"];
-const WORDS: [&str; 8] = ["harbour", "wall", "walls", "the", "max_tokens", "東京都", "tide", "gauge"];
+const WORDS: [&str; 11] =
+    ["harbour", "wall", "walls", "the", "max_tokens", "東京都", "tide", "gauge", "Häuser", "Haus", "die"];
+/// Of the files: two are not of the model's language.
+const LANGUAGES: [Option<&str>; 5] = [Some("en"), None, Some("de"), Some("fr"), Some("pl")];
 /// Rounding to a byte moves a score of eight dimensions by less.
 const ROUNDING: f32 = 0.03;
 
@@ -80,6 +85,7 @@ proptest! {
         asked in paragraph(),
         phrase in paragraph(),
         limit in 1_usize..12,
+        in_languages in any::<bool>(),
     ) {
         let ram = RamIndex::new(super::NUM_DIMENSIONS);
         let mut desk = Desk { subject: Embedded::new() };
@@ -92,7 +98,15 @@ proptest! {
                     for (path, paragraphs) in files {
                         only_added &= ever_put.insert(*path);
                         let paragraphs: Vec<&str> = paragraphs.iter().map(String::as_str).collect();
-                        batch.replaced.push(file(PATHS[*path], revision, &paragraphs));
+                        let mut file = file(PATHS[*path], revision, &paragraphs);
+                        for chunk in &mut file.1 {
+                            let code = LANGUAGES[*path].filter(|_| in_languages);
+                            Arc::make_mut(&mut chunk.file).language = code.and_then(Language::of_code);
+                            if matches!(code, Some("de" | "pl")) {
+                                chunk.key = VectorKey::NONE;
+                            }
+                        }
+                        batch.replaced.push(file);
                     }
                 }
                 Step::Grow(path, paragraphs) => {
@@ -123,6 +137,7 @@ proptest! {
             let (found, oracle) = (desk.snapshot(), ram.snapshot().unwrap());
             prop_assert_eq!(found.revision(), oracle.revision());
             prop_assert_eq!(found.counts().unwrap(), oracle.counts().unwrap());
+            prop_assert_eq!(found.languages().unwrap(), oracle.languages().unwrap());
             for path in PATHS {
                 let path = path.parse().unwrap();
                 prop_assert_eq!(found.file(&path).unwrap(), oracle.file(&path).unwrap());

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use tantivy::index::SegmentId;
 use tantivy::query::{
-    BitSetDocSet, BooleanQuery, BoostQuery, ConstScorer, EnableScoring, Explanation, Occur, Query, Scorer, TermQuery,
-    Weight,
+    BitSetDocSet, BooleanQuery, BoostQuery, ConstScorer, DisjunctionMaxQuery, EnableScoring, Explanation, Occur, Query,
+    Scorer, TermQuery, Weight,
 };
 use tantivy::schema::IndexRecordOption;
 use tantivy::{BitSet, DocAddress, DocId, Score, Searcher, SegmentReader, Term};
@@ -15,7 +15,7 @@ use tantivy::{BitSet, DocAddress, DocId, Score, Searcher, SegmentReader, Term};
 use super::phrase::WithPhrase;
 use super::schema::Fields;
 use super::snapshot::{Passing, Segment};
-use crate::index::analyzer::{Analysis, QueryTerm, query_terms};
+use crate::index::analyzer::{ExactTerm, QueryTerms, QueryWord, Stemming, Variant, analyse_query};
 use crate::index::{ChunkId, IndexError, LexicalQuery};
 
 /// More distinct words of a query are not looked up.
@@ -27,41 +27,50 @@ const PHRASE_WEIGHT: f32 = 2.0;
 
 /// The query as tantivy runs it, or `None` where it has no word that could be found. `phrases` is what was found of its
 /// phrases.
-pub(super) fn build(query: &LexicalQuery, fields: &Fields, phrases: Vec<WithPhrase>) -> Option<BooleanQuery> {
+pub(super) fn build(
+    query: &LexicalQuery,
+    fields: &Fields,
+    stemmings: &[Stemming],
+    phrases: Vec<WithPhrase>,
+) -> Option<BooleanQuery> {
     let weights = query.weights;
     let quoted = query.phrases.iter().map(String::as_str);
     let words: String = std::iter::once(query.words.as_str()).chain(quoted).collect::<Vec<_>>().join(" ");
     let mut clauses: Vec<(Occur, Box<dyn Query>)> = Vec::new();
-    let mut add = |clause: Box<dyn Query>, weight: f32| {
-        if weight > 0.0 {
-            clauses.push((Occur::Should, Box::new(BoostQuery::new(clause, weight))));
-        }
+    let mut add = |clause: Option<Box<dyn Query>>| clauses.extend(clause.map(|clause| (Occur::Should, clause)));
+    let term = |field, text: &str, weight: f32| -> Option<Box<dyn Query>> {
+        let term = TermQuery::new(Term::from_field_text(field, text), IndexRecordOption::WithFreqs);
+        (weight > 0.0).then(|| Box::new(BoostQuery::new(Box::new(term), weight)) as Box<dyn Query>)
     };
-    let term = |field, text: &str| -> Box<dyn Query> {
-        Box::new(TermQuery::new(Term::from_field_text(field, text), IndexRecordOption::WithFreqs))
-    };
-    let stemmed = query_terms(&words, Analysis::Stemmed, MAX_QUERY_TERMS);
-    for QueryTerm { text, times, times_as_written } in &stemmed {
+    let QueryTerms { words, exact } = analyse_query(&words, stemmings, MAX_QUERY_TERMS);
+    for QueryWord { variants, times } in &words {
         // The exact field leaves out words that are their own stem: the body stands for it.
-        let in_body = weights.body * *times as f32 + weights.exact * *times_as_written as f32;
-        add(term(fields.body, text), in_body);
+        let in_body = |variant: &Variant| {
+            let weight = weights.body * *times as f32 + weights.exact * variant.times_as_written as f32;
+            term(fields.body, &variant.text, weight)
+        };
+        add(best_of(variants.iter().filter_map(in_body).collect()));
         for (field, weight) in
             [(fields.title, weights.title), (fields.trail, weights.trail), (fields.path_words, weights.path)]
         {
-            add(term(field, text), weight * *times as f32);
+            let in_field = |variant: &Variant| term(field, &variant.text, weight * *times as f32);
+            add(best_of(variants.iter().filter_map(in_field).collect()));
         }
     }
     // Stop words are looked up as written only where the query has nothing else.
-    let only_stop_words = stemmed.is_empty();
-    for QueryTerm { text, times, .. } in query_terms(&words, Analysis::Exact, MAX_QUERY_TERMS) {
-        if only_stop_words || !query_terms(&text, Analysis::Stemmed, 1).is_empty() {
-            add(term(fields.exact, &text), if only_stop_words { 1.0 } else { weights.exact * times as f32 });
-        }
+    for ExactTerm { text, times } in exact {
+        add(term(fields.exact, &text, if words.is_empty() { 1.0 } else { weights.exact * times as f32 }));
     }
     for WithPhrase { score, ids, chunks } in phrases {
-        add(Box::new(TheseQuery { ids, these: Arc::new(chunks), score }), PHRASE_WEIGHT);
+        let these = TheseQuery { ids, these: Arc::new(chunks), score };
+        add(Some(Box::new(BoostQuery::new(Box::new(these), PHRASE_WEIGHT))));
     }
     (!clauses.is_empty()).then(|| BooleanQuery::from(clauses))
+}
+
+/// What counts as much as the best of some.
+fn best_of(mut variants: Vec<Box<dyn Query>>) -> Option<Box<dyn Query>> {
+    if variants.len() > 1 { Some(Box::new(DisjunctionMaxQuery::new(variants))) } else { variants.pop() }
 }
 
 /// The best `limit` chunks, best first; equal scores order by id, also where the cut divides them.

@@ -20,7 +20,7 @@ use crate::workspace::Revision;
 
 /// Changes with the schema, the analysis, the readers of files and the layout of the vectors. An index of an older version serves
 /// while one of this version is built beside it.
-pub(super) const FORMAT_VERSION: u32 = 6;
+pub(super) const FORMAT_VERSION: u32 = 7;
 /// Format versions of indexes that can serve. Version 4 came to name the number of dimensions.
 const READABLE: RangeInclusive<u32> = 3..=FORMAT_VERSION;
 
@@ -120,7 +120,9 @@ impl EmbeddedIndex {
                 tantivy::Index::create(directory_of(&postings)?, schema.clone(), settings()).map_err(tantivy)?
             }
         };
-        if index.schema() != schema {
+        let (older_schema, older_fields) = Fields::build_without_language();
+        let fields = if index.schema() == older_schema { older_fields } else { fields };
+        if index.schema() != schema && index.schema() != older_schema {
             return Err(IndexError::Unusable { reason: "its fields are of another format version".to_owned() });
         }
         index.tokenizers().register(STEMMED, text_analyzer(Analysis::Stemmed));

@@ -1,7 +1,7 @@
 //! Phrases: chunks whose words stand side by side as written.
 //!
 //! The postings keep no positions, which would make them a fifth larger for the few queries that have quotes. They say which
-//! chunks have all words of a phrase, and the stored words of these are read.
+//! chunks have all words of a phrase, stemmed as their language has them, and the stored words of these are read.
 
 use rayon::prelude::*;
 use tantivy::collector::DocSetCollector;
@@ -14,7 +14,7 @@ use super::schema::Fields;
 use super::snapshot::Passing;
 use super::tantivy;
 use crate::index::IndexError;
-use crate::index::analyzer::{Analysis, Phrase};
+use crate::index::analyzer::{Analysis, Phrase, Stemming};
 
 /// Chunks that one core reads at the least.
 const MIN_READ: usize = 32;
@@ -32,24 +32,31 @@ pub(super) struct WithPhrase {
 pub(super) fn find(
     searcher: &Searcher,
     fields: &Fields,
+    stemmings: &[Stemming],
     phrase: &str,
     passing: Option<&Passing>,
 ) -> Result<Option<WithPhrase>, IndexError> {
     let Some(words) = Phrase::of(phrase) else { return Ok(None) };
-    let terms = |field, analysis| -> Vec<Term> {
-        words.terms(analysis).iter().map(|term| Term::from_field_text(field, term)).collect()
-    };
-    let (stems, exact) = (terms(fields.body, Analysis::Stemmed), terms(fields.exact, Analysis::Exact));
     let num_chunks: u64 = searcher.segment_readers().iter().map(|reader| u64::from(reader.max_doc())).sum();
-    let mut score = 0.0;
-    for term in if stems.is_empty() { &exact } else { &stems } {
-        score += idf(searcher.doc_freq(term).map_err(tantivy)?, num_chunks);
+    let mut score = 0.0_f32;
+    let mut languages: Vec<(Occur, Box<dyn Query>)> = Vec::new();
+    for &stemming in stemmings {
+        let terms = |field, analysis| -> Vec<Term> {
+            words.terms(analysis, stemming).iter().map(|term| Term::from_field_text(field, term)).collect()
+        };
+        let (stems, exact) = (terms(fields.body, Analysis::Stemmed), terms(fields.exact, Analysis::Exact));
+        let mut rarity = 0.0;
+        for term in if stems.is_empty() { &exact } else { &stems } {
+            rarity += idf(searcher.doc_freq(term).map_err(tantivy)?, num_chunks);
+        }
+        score = score.max(rarity);
+        let all = stems.into_iter().chain(exact).map(|term| {
+            let query: Box<dyn Query> = Box::new(TermQuery::new(term, IndexRecordOption::Basic));
+            (Occur::Must, query)
+        });
+        languages.push((Occur::Should, Box::new(BooleanQuery::from(all.collect::<Vec<_>>()))));
     }
-    let all = stems.into_iter().chain(exact).map(|term| {
-        let query: Box<dyn Query> = Box::new(TermQuery::new(term, IndexRecordOption::Basic));
-        (Occur::Must, query)
-    });
-    let holding = searcher.search(&BooleanQuery::from(all.collect::<Vec<_>>()), &DocSetCollector).map_err(tantivy)?;
+    let holding = searcher.search(&BooleanQuery::from(languages), &DocSetCollector).map_err(tantivy)?;
     let passes = |at: &DocAddress| {
         passing.is_none_or(|passing| passing[at.segment_ord as usize].binary_search(&at.doc_id).is_ok())
     };
@@ -58,7 +65,7 @@ pub(super) fn find(
     holding.sort_unstable();
     let has_phrase = |&at: &DocAddress| -> Result<Option<DocAddress>, IndexError> {
         let document: TantivyDocument = searcher.doc(at).map_err(tantivy)?;
-        let body = document.get_first(fields.body);
+        let body = document.get_first(fields.text);
         Ok(body.and_then(|body| body.as_str()).is_some_and(|body| words.is_in(body)).then_some(at))
     };
     let found: Vec<Option<DocAddress>> =

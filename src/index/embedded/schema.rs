@@ -9,6 +9,7 @@ use tantivy::{DocId, TantivyDocument};
 
 use super::segment::Columns;
 use crate::extract::PageUnit;
+use crate::index::analyzer::{Analysis, Stemming, analysed};
 use crate::index::{ChunkPlace, ChunkRecord, FileFacts, IndexError, VectorKey};
 use crate::workspace::{Cells, ContentHash, LineRange, RelPath, Revision, Span};
 
@@ -25,6 +26,7 @@ pub(super) const PATH: &str = "path";
 pub(super) const FORMAT: &str = "format";
 pub(super) const MODIFIED_MS: &str = "modified_ms";
 pub(super) const REVISION: &str = "revision";
+pub(super) const LANGUAGE: &str = "language";
 
 /// The fields of a chunk.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +38,11 @@ pub(super) struct Fields {
     pub chunk_id: Field,
     pub key_high: Field,
     pub key_low: Field,
-    /// The gap before the chunk, then its words: stored once, and analysed with stems.
+    /// ISO 639-1; indexes before format version 7 do not have it, and take all for English.
+    pub language: Option<Field>,
+    /// The gap before the chunk, then its words, as they are.
+    pub text: Field,
+    /// The same, analysed with stems. One field with `text` before format version 7.
     pub body: Field,
     pub exact: Field,
     pub title: Field,
@@ -83,14 +89,24 @@ impl Stored {
 }
 
 impl Fields {
+    /// The fields of this format version.
     pub(super) fn build() -> (Schema, Self) {
+        Self::build_of(true)
+    }
+
+    /// The fields of format versions 3 to 6.
+    pub(super) fn build_without_language() -> (Schema, Self) {
+        Self::build_of(false)
+    }
+
+    fn build_of(has_language: bool) -> (Schema, Self) {
         let mut builder = Schema::builder();
         let analysed = |name: &str, option| {
             TextOptions::default()
                 .set_indexing_options(TextFieldIndexing::default().set_tokenizer(name).set_index_option(option))
         };
         let words = || analysed(STEMMED, IndexRecordOption::WithFreqs);
-        let fields = Self {
+        let mut fields = Self {
             path: builder.add_text_field(PATH, STRING | FAST | STORED),
             format: builder.add_text_field(FORMAT, TextOptions::default().set_fast("raw")),
             modified_ms: builder.add_i64_field(MODIFIED_MS, FAST),
@@ -98,13 +114,20 @@ impl Fields {
             chunk_id: builder.add_u64_field(CHUNK_ID, FAST),
             key_high: builder.add_u64_field(KEY_HIGH, FAST),
             key_low: builder.add_u64_field(KEY_LOW, FAST),
-            body: builder.add_text_field("body", words() | STORED),
+            body: builder.add_text_field("body", if has_language { words() } else { words() | STORED }),
             exact: builder.add_text_field("exact", analysed(EXACT, IndexRecordOption::WithFreqs)),
             title: builder.add_text_field("title", words()),
             trail: builder.add_text_field("trail", words()),
             path_words: builder.add_text_field("path_words", words()),
             stored: builder.add_bytes_field("stored", STORED),
+            language: None,
+            text: Field::from_field_id(0),
         };
+        fields.text = fields.body;
+        if has_language {
+            fields.text = builder.add_text_field("text", STORED);
+            fields.language = Some(builder.add_text_field(LANGUAGE, TextOptions::default().set_fast("raw")));
+        }
         (builder.build(), fields)
     }
 
@@ -121,15 +144,28 @@ impl Fields {
         let [high, low] = split(chunk.key);
         document.add_u64(self.key_high, high);
         document.add_u64(self.key_low, low);
-        document.add_text(self.body, format!("{}{}", chunk.gap, chunk.words));
-        document.add_text(self.exact, &chunk.words);
+        let body = format!("{}{}", chunk.gap, chunk.words);
+        let stemming = self.language.map_or(Stemming::ENGLISH, |_| Stemming::of(file.language));
+        let mut add = |field, analysis, text: &str| match stemming {
+            Stemming::ENGLISH => document.add_text(field, text),
+            // A tokenizer of tantivy is of a field and knows of no language.
+            stemming => document.add_pre_tokenized_text(field, analysed(text, analysis, stemming)),
+        };
+        add(self.body, Analysis::Stemmed, &body);
+        add(self.exact, Analysis::Exact, &chunk.words);
         if let Some(title) = &file.title {
-            document.add_text(self.title, title);
+            add(self.title, Analysis::Stemmed, title);
         }
         for heading in &chunk.place.trail {
-            document.add_text(self.trail, heading);
+            add(self.trail, Analysis::Stemmed, heading);
         }
-        document.add_text(self.path_words, file.path.as_str());
+        add(self.path_words, Analysis::Stemmed, file.path.as_str());
+        if let Some(field) = self.language {
+            document.add_text(self.text, &body);
+            if let Some(language) = file.language {
+                document.add_text(field, language.code());
+            }
+        }
         document.add_bytes(self.stored, &stored);
         Ok(document)
     }
@@ -148,7 +184,7 @@ impl Fields {
         let (hash, stored) = stored.split_first_chunk().ok_or_else(|| damaged("stored"))?;
         let stored: Stored = serde_json::from_slice(stored).map_err(|_| damaged("stored"))?;
         let (place, title) = stored.parts();
-        let body = text(self.body, "body")?;
+        let body = text(self.text, "text")?;
         let gap_bytes = body.len().checked_sub(place.span.len()).ok_or_else(|| damaged("span"))?;
         let (gap, words) = body.split_at_checked(gap_bytes).ok_or_else(|| damaged("span"))?;
         let file = FileFacts {
@@ -158,6 +194,7 @@ impl Fields {
             format: columns.format(doc).ok_or_else(|| damaged(FORMAT))?,
             modified_ms: columns.modified_ms(doc),
             title,
+            language: columns.language(doc),
         };
         let (words, gap) = (words.to_owned(), gap.to_owned());
         Ok(ChunkRecord { file: Arc::new(file), place, words, gap, key: columns.key(doc) })

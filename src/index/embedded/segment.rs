@@ -9,9 +9,10 @@ use std::sync::{Arc, OnceLock};
 use tantivy::columnar::ColumnValues;
 use tantivy::{DocId, SegmentReader};
 
-use super::schema::{CHUNK_ID, FORMAT, KEY_HIGH, KEY_LOW, MODIFIED_MS, PATH, REVISION, join};
+use super::schema::{CHUNK_ID, FORMAT, KEY_HIGH, KEY_LOW, LANGUAGE, MODIFIED_MS, PATH, REVISION, join};
 use crate::extract::Format;
-use crate::index::{ChunkId, Filter, IndexError, VectorKey};
+use crate::index::{ChunkId, Filter, IndexError, Languages, VectorKey};
+use crate::workspace::Language;
 
 /// The columns of one segment.
 pub(super) struct Columns {
@@ -22,6 +23,8 @@ pub(super) struct Columns {
     modified_ms: Arc<dyn ColumnValues<i64>>,
     /// The names of formats, `None` for one that this program does not know, and which each chunk has.
     formats: (Vec<Option<Format>>, Arc<dyn ColumnValues<u64>>),
+    /// The languages, and which of them each chunk has; `None` where no chunk has one.
+    languages: Option<(Vec<Option<Language>>, Arc<dyn ColumnValues<u64>>)>,
     files: OnceLock<Files>,
 }
 
@@ -53,8 +56,31 @@ impl Columns {
                 let (names, format_of) = text_column(reader, FORMAT)?;
                 (names.iter().map(|name| Format::from_name(name)).collect(), format_of)
             },
+            languages: match optional_text_column(reader, LANGUAGE)? {
+                Some((codes, language_of)) => {
+                    Some((codes.iter().map(|code| Language::of_code(code)).collect(), language_of))
+                }
+                None => None,
+            },
             files: OnceLock::new(),
         })
+    }
+
+    /// The language of a chunk's document, where it is known.
+    pub(super) fn language(&self, doc: DocId) -> Option<Language> {
+        let (languages, language_of) = self.languages.as_ref()?;
+        usize::try_from(language_of.get_val(doc)).ok().and_then(|ordinal| languages.get(ordinal)).copied().flatten()
+    }
+
+    /// How many of the live chunks are in each language, and how many of them never get a vector.
+    pub(super) fn count_languages(&self, reader: &SegmentReader) -> Languages {
+        let mut counts = Languages::new();
+        for doc in reader.doc_ids_alive() {
+            let count = counts.entry(self.language(doc)).or_default();
+            count.num_chunks += 1;
+            count.num_by_words += usize::from(self.key(doc) == VectorKey::NONE);
+        }
+        counts
     }
 
     pub(super) fn chunk_id(&self, doc: DocId) -> ChunkId {
@@ -113,13 +139,21 @@ type TextColumn = (Vec<String>, Arc<dyn ColumnValues<u64>>);
 
 fn text_column(reader: &SegmentReader, name: &str) -> Result<TextColumn, IndexError> {
     let missing = || IndexError::Unusable { reason: format!("a segment has no column `{name}`") };
-    let column = reader.fast_fields().str(name).map_err(super::tantivy)?.ok_or_else(missing)?;
+    optional_text_column(reader, name)?.ok_or_else(missing)
+}
+
+/// `None` where no chunk of the segment has a value.
+fn optional_text_column(reader: &SegmentReader, name: &str) -> Result<Option<TextColumn>, IndexError> {
+    if reader.schema().get_field(name).is_err() {
+        return Ok(None);
+    }
+    let Some(column) = reader.fast_fields().str(name).map_err(super::tantivy)? else { return Ok(None) };
     let mut terms = Vec::with_capacity(column.num_terms());
     let mut stream = column.dictionary().stream().map_err(super::io)?;
     while stream.advance() {
         terms.push(String::from_utf8_lossy(stream.key()).into_owned());
     }
-    Ok((terms, column.ords().clone().first_or_default_col(u64::MAX)))
+    Ok(Some((terms, column.ords().clone().first_or_default_col(u64::MAX))))
 }
 
 impl Files {

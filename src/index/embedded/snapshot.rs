@@ -16,7 +16,10 @@ use super::schema::Fields;
 use super::segment::Columns;
 use super::vectors::{Codes, VectorTable};
 use super::{lexical, phrase, tantivy};
-use crate::index::{ChunkId, ChunkRecord, Counts, Filter, IndexError, LexicalQuery, Scored, Snapshot, VectorKey};
+use crate::index::analyzer::Stemming;
+use crate::index::{
+    ChunkId, ChunkRecord, Counts, Filter, IndexError, Languages, LexicalQuery, Scored, Snapshot, VectorKey,
+};
 use crate::workspace::{RelPath, Revision};
 
 /// A filter that passes less than this part of the chunks has them looked up; a wider one is asked about each.
@@ -36,6 +39,9 @@ pub(super) struct State {
     /// All live chunks that have a vector, in the order of slots; made when the first query asks.
     places: OnceLock<Vec<Place>>,
     counts: Counts,
+    languages: Languages,
+    /// How the words of live chunks are stemmed, each way once.
+    stemmings: Vec<Stemming>,
 }
 
 /// What is known of one segment.
@@ -43,6 +49,8 @@ pub(super) struct Segment {
     id: SegmentId,
     pub columns: Arc<Columns>,
     vectors: Arc<SegmentVectors>,
+    /// Of the live chunks, when there were so many of them.
+    languages: (u32, Arc<Languages>),
 }
 
 /// The chunks of each segment that pass a filter, in order.
@@ -57,6 +65,7 @@ impl State {
         before: &Self,
     ) -> Result<Self, IndexError> {
         let mut counts = Counts::default();
+        let mut languages = Languages::new();
         let mut segments = Vec::new();
         for reader in searcher.segment_readers() {
             let id = reader.segment_id();
@@ -66,8 +75,21 @@ impl State {
             let vectors = SegmentVectors::resolve(reader, &columns, table, known.map(|known| &known.vectors));
             counts.num_chunks += reader.num_docs() as usize;
             counts.num_embedded += vectors.num_live(reader);
-            segments.push(Segment { id, columns, vectors });
+            // Chunks only ever leave a segment, so as many as before are the same as before.
+            let counted = known.map(|known| &known.languages).filter(|(num_docs, _)| *num_docs == reader.num_docs());
+            let counted =
+                counted.map_or_else(|| Arc::new(columns.count_languages(reader)), |(_, counted)| Arc::clone(counted));
+            for (&language, counted) in &*counted {
+                let count = languages.entry(language).or_default();
+                count.num_chunks += counted.num_chunks;
+                count.num_by_words += counted.num_by_words;
+                counts.num_by_words += counted.num_by_words;
+            }
+            segments.push(Segment { id, columns, vectors, languages: (reader.num_docs(), counted) });
         }
+        let mut stemmings: Vec<Stemming> = languages.keys().map(|&language| Stemming::of(language)).collect();
+        stemmings.sort_unstable();
+        stemmings.dedup();
         Ok(Self {
             searcher: Some(searcher),
             revision,
@@ -75,6 +97,8 @@ impl State {
             codes: table.codes().clone(),
             places: OnceLock::new(),
             counts,
+            languages,
+            stemmings,
         })
     }
 
@@ -104,7 +128,7 @@ impl State {
     pub(super) fn unembedded_keys(&self) -> HashSet<VectorKey> {
         let of_segment = |(reader, segment): (&SegmentReader, &Segment)| {
             let missing = reader.doc_ids_alive().filter(|&doc| segment.vectors.slot(doc).is_none());
-            missing.map(|doc| segment.columns.key(doc)).collect::<Vec<_>>()
+            missing.map(|doc| segment.columns.key(doc)).filter(|&key| key != VectorKey::NONE).collect::<Vec<_>>()
         };
         self.segments().flat_map(of_segment).collect()
     }
@@ -179,13 +203,32 @@ impl Snapshot for EmbeddedSnapshot {
         Ok(self.state.counts)
     }
 
+    fn languages(&self) -> Result<Languages, IndexError> {
+        Ok(self.state.languages.clone())
+    }
+
+    fn by_words(&self, addresses: &[u64]) -> Result<Vec<bool>, IndexError> {
+        let foreign = || IndexError::Unusable { reason: "an address is of another snapshot".to_owned() };
+        let is_by_words = |&address: &u64| {
+            let DocAddress { segment_ord, doc_id } = unpack(address);
+            let (reader, segment) = self.state.segments().nth(segment_ord as usize).ok_or_else(foreign)?;
+            if doc_id >= reader.max_doc() {
+                return Err(foreign());
+            }
+            Ok(segment.columns.key(doc_id) == VectorKey::NONE)
+        };
+        addresses.iter().map(is_by_words).collect()
+    }
+
     fn lexical(&self, query: &LexicalQuery, filter: &Filter, limit: usize) -> Result<Vec<Scored>, IndexError> {
         let Some(searcher) = &self.state.searcher else { return Ok(Vec::new()) };
         let limit = limit.min(self.state.counts.num_chunks);
         let passing = self.passing(filter)?;
-        let find = |phrase: &String| phrase::find(searcher, &self.fields, phrase, passing.as_deref()).transpose();
+        let find = |phrase: &String| {
+            phrase::find(searcher, &self.fields, &self.state.stemmings, phrase, passing.as_deref()).transpose()
+        };
         let phrases = query.phrases.iter().filter_map(find).collect::<Result<_, _>>()?;
-        let query = lexical::build(query, &self.fields, phrases).filter(|_| limit > 0);
+        let query = lexical::build(query, &self.fields, &self.state.stemmings, phrases).filter(|_| limit > 0);
         let Some(query) = query else { return Ok(Vec::new()) };
         let best = lexical::search(searcher, query, &self.state.segments, passing.as_ref(), limit)?;
         let scored =
@@ -261,7 +304,8 @@ impl Snapshot for EmbeddedSnapshot {
         for (ordinal, (reader, segment)) in (0..).zip(self.state.segments()) {
             let missing = reader.doc_ids_alive().filter(|&doc| segment.vectors.slot(doc).is_none());
             let Segment { columns, .. } = segment;
-            waiting.extend(missing.map(|doc| (columns.revision(doc), pack(ordinal, doc), columns.key(doc))));
+            let missing = missing.map(|doc| (columns.revision(doc), pack(ordinal, doc), columns.key(doc)));
+            waiting.extend(missing.filter(|&(_, _, key)| key != VectorKey::NONE));
         }
         waiting.sort_unstable_by_key(|&(revision, address, _)| (std::cmp::Reverse(revision), address));
         let mut seen = HashSet::new();

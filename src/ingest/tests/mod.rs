@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use super::*;
 use crate::chunk::TokenCounter;
 use crate::config::FieldWeights;
-use crate::embed::{EmbedError, Embedder};
+use crate::embed::{EmbedError, Embedder, ModelLanguages};
 use crate::extract::InProcess;
 use crate::index::embedded::{Access, EmbeddedIndex};
 use crate::index::{Filter, Index, LexicalQuery};
@@ -22,6 +22,7 @@ use crate::workspace::{
     ChangeKind, FileEntry, FileState, Fingerprint, Observation, Priority, RelPath, Store, WorkspaceId,
 };
 
+static EMBEDS: ModelLanguages = ModelLanguages(Vec::new());
 const MODEL: &str = "counting-model";
 const MAX_FILE_BYTES: u64 = 1_000_000;
 
@@ -149,6 +150,7 @@ impl Place {
             extractor: Box::new(InProcess),
             tokens: &Words,
             model_id: MODEL,
+            embeds: &EMBEDS,
             max_file_bytes: MAX_FILE_BYTES,
             max_whole_bytes: MAX_FILE_BYTES,
             parts: SMALL_PARTS,

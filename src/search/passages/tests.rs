@@ -36,6 +36,7 @@ fn build(number: usize, file: &File) -> (String, Vec<ChunkRecord>) {
         format: Format::Text,
         modified_ms: 0,
         title: None,
+        language: None,
     });
     let mut text = String::new();
     let mut chunks = Vec::new();

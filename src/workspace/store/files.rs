@@ -6,12 +6,18 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::{Fingerprint, Known, Racy, Store, StoreError, as_i64, begin, parsed};
-use crate::workspace::{ContentHash, FileCounts, FileEntry, FileState, RelPath, Revision, WorkspaceId};
+use crate::workspace::{ContentHash, FileCounts, FileEntry, FileState, Language, RelPath, Revision, WorkspaceId};
 
 pub(super) const SELECT_FILE: &str =
-    "SELECT path, state, reason, format, title, size, modified_ns, content_hash, revision, num_chunks
+    "SELECT path, state, reason, format, title, size, modified_ns, content_hash, revision, num_chunks,
+         language
      FROM files";
 const SELECT_KNOWN: &str = "SELECT path, known_size, known_modified_ns, racy_until_ns, content_hash FROM files";
+
+/// The language of a file as it is kept.
+pub(super) fn code_of(entry: &FileEntry) -> Option<String> {
+    entry.language.map(String::from)
+}
 
 impl Store {
     /// Under which size and time each file of a workspace is known. Files that were never read have no fingerprint.
@@ -194,6 +200,7 @@ pub(super) fn file_row(row: &Row<'_>) -> rusqlite::Result<FileEntry> {
         content_hash: row.get::<_, Option<[u8; 32]>>(7)?.map(ContentHash),
         revision: Revision(row.get::<_, i64>(8)?.cast_unsigned()),
         num_chunks: row.get(9)?,
+        language: row.get::<_, Option<String>>(10)?.and_then(|code| Language::of_code(&code)),
         container: None,
     })
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
+use super::files::code_of;
 use super::workspaces::must_exist;
 use super::{Fingerprint, Known, Members, Observation, Outcome, Store, StoreError, as_i64, begin, members, parsed};
 use crate::failpoint;
@@ -302,8 +303,8 @@ impl Store {
             )?;
             let mut upsert = transaction.prepare_cached(
                 "INSERT OR REPLACE INTO files (workspace, path, state, reason, format, title, size, modified_ns,
-                     known_size, known_modified_ns, content_hash, revision, num_chunks, racy_until_ns)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                     known_size, known_modified_ns, content_hash, revision, num_chunks, racy_until_ns, language)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
             )?;
             for outcome in outcomes {
                 let path = match outcome {
@@ -333,6 +334,7 @@ impl Store {
                             as_i64(entry.revision.0),
                             entry.num_chunks,
                             racy.map(|racy| racy.until_ns),
+                            code_of(entry),
                         ])?;
                     }
                     Outcome::Gone(_) if waits => {
@@ -395,7 +397,7 @@ impl Store {
 
 /// Nothing is known of what these files hold.
 const FORGET_FILES: &str = "UPDATE files SET state = 'pending', known_size = -1, known_modified_ns = -1,
-     content_hash = NULL, title = NULL, format = NULL, num_chunks = 0";
+     content_hash = NULL, title = NULL, format = NULL, language = NULL, num_chunks = 0";
 
 /// As [`Store::forget_contents`]. Files of which nothing is known and a change is pending are to be read anyway; they are logged
 /// only where `logs_all`, as when that change may be in work at this moment, in another way than from now on.

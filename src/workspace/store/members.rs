@@ -4,14 +4,14 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
-use super::files::file_row;
+use super::files::{code_of, file_row};
 use super::{Store, StoreError, as_i64, parsed};
 use crate::workspace::{FileEntry, RelPath, WorkspaceId};
 
 /// As `SELECT_FILE`, of members; they are as old as the file that holds them.
 const SELECT_MEMBER: &str =
     "SELECT members.path, members.state, members.reason, members.format, members.title, members.size, files.modified_ns,
-         members.content_hash, files.revision, members.num_chunks, members.container
+         members.content_hash, files.revision, members.num_chunks, members.language, members.container
      FROM members JOIN files ON files.workspace = members.workspace AND files.path = members.container";
 
 impl Store {
@@ -58,8 +58,8 @@ pub(super) fn replace(
         .execute(params![workspace.as_str(), container.as_str()])?;
     let mut insert = transaction.prepare_cached(
         "INSERT OR REPLACE INTO members
-             (workspace, path, container, state, reason, format, title, size, content_hash, num_chunks)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+             (workspace, path, container, state, reason, format, title, size, content_hash, num_chunks, language)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?;
     for member in members {
         insert.execute(params![
@@ -73,11 +73,12 @@ pub(super) fn replace(
             as_i64(member.size),
             member.content_hash.map(|hash| hash.0),
             member.num_chunks,
+            code_of(member),
         ])?;
     }
     Ok(())
 }
 
 fn member_row(row: &Row<'_>) -> rusqlite::Result<FileEntry> {
-    Ok(FileEntry { container: Some(parsed(row, 10)?), ..file_row(row)? })
+    Ok(FileEntry { container: Some(parsed(row, 11)?), ..file_row(row)? })
 }

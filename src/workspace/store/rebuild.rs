@@ -8,7 +8,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
-use super::files::{SELECT_FILE, file_row};
+use super::files::{SELECT_FILE, code_of, file_row};
 use super::{Members, Outcome, Store, StoreError, as_i64, begin, parsed};
 use crate::failpoint;
 use crate::workspace::{FileEntry, RelPath, Revision, WorkspaceId};
@@ -121,8 +121,8 @@ impl Store {
         {
             let mut built = transaction.prepare_cached(
                 "INSERT OR REPLACE INTO rebuilt (workspace, path, state, reason, format, title, content_hash, revision,
-                     num_chunks, members)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                     num_chunks, members, language)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?;
             let mut gone = transaction.prepare_cached("DELETE FROM rebuilt WHERE workspace = ?1 AND path = ?2")?;
             for outcome in outcomes {
@@ -138,6 +138,7 @@ impl Store {
                         as_i64(entry.revision.0),
                         entry.num_chunks,
                         as_list(members)?,
+                        code_of(entry),
                     ])?,
                     Outcome::Gone(path) => gone.execute(params![id.as_str(), path.as_str()])?,
                 };
@@ -174,7 +175,7 @@ impl Store {
         )?;
         transaction.execute(
             "UPDATE files SET state = iif(files.state = 'pending', 'pending', built.state), reason = built.reason,
-                 format = built.format, title = built.title, num_chunks = built.num_chunks
+                 format = built.format, title = built.title, language = built.language, num_chunks = built.num_chunks
              FROM (SELECT * FROM rebuilt WHERE workspace = ?1) AS built
              WHERE files.workspace = ?1 AND files.path = built.path AND files.content_hash IS built.content_hash",
             [id.as_str()],

@@ -7,10 +7,11 @@ use rusqlite::Connection;
 use super::{BUSY_TIMEOUT, StoreError, begin};
 
 /// The layout of the tables. Another number was written by another program version.
-pub(super) const VERSION: i64 = 7;
+pub(super) const VERSION: i64 = 8;
 
 /// What makes each layout of the one before.
-const LAYOUTS: [&str; 7] = [LAYOUT_1, FROM_1_TO_2, FROM_2_TO_3, FROM_3_TO_4, FROM_4_TO_5, FROM_5_TO_6, FROM_6_TO_7];
+const LAYOUTS: [&str; 8] =
+    [LAYOUT_1, FROM_1_TO_2, FROM_2_TO_3, FROM_3_TO_4, FROM_4_TO_5, FROM_5_TO_6, FROM_6_TO_7, FROM_7_TO_8];
 
 /// How long to wait before the next try where SQLite itself does not wait.
 const RETRY_STEP: Duration = Duration::from_millis(5);
@@ -113,3 +114,10 @@ const FROM_6_TO_7: &str = "
     CREATE INDEX members_by_state ON members (workspace, state);
     ALTER TABLE rebuilt ADD COLUMN members TEXT;
     PRAGMA user_version = 7;";
+
+/// The language of each file.
+const FROM_7_TO_8: &str = "
+    ALTER TABLE files ADD COLUMN language TEXT;
+    ALTER TABLE members ADD COLUMN language TEXT;
+    ALTER TABLE rebuilt ADD COLUMN language TEXT;
+    PRAGMA user_version = 8;";

@@ -73,6 +73,7 @@ impl Desk {
             reason: None,
             format: Some("text".to_owned()),
             title: None,
+            language: None,
             size: READ_AS.size,
             modified: Timestamp::UNIX_EPOCH,
             content_hash: Some(ContentHash::of(bytes)),
