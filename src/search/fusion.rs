@@ -1,6 +1,6 @@
 //! Two ranked lists to one.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use crate::index::{ChunkId, Scored};
 
@@ -34,7 +34,7 @@ pub struct Fused {
 ///
 /// Source: Bruch, Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval", TOIS 2023, section 4.
 #[must_use]
-pub fn convex(lexical: &[Scored], dense: &[Scored], by_words: &HashSet<u64>, dense_weight: f32) -> Vec<Fused> {
+pub fn convex(lexical: &[Scored], dense: &[Scored], by_words: &BTreeSet<u64>, dense_weight: f32) -> Vec<Fused> {
     let lexical_scale = MinMax::of(lexical);
     let dense_scale = MinMax::of(dense);
     let dense_weight = dense_weight * known_part(lexical, by_words);
@@ -53,7 +53,7 @@ pub fn convex(lexical: &[Scored], dense: &[Scored], by_words: &HashSet<u64>, den
 /// Source: Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion outperforms Condorcet and individual Rank Learning
 /// Methods", SIGIR 2009; their k is 60.
 #[must_use]
-pub fn reciprocal_rank(lexical: &[Scored], dense: &[Scored], by_words: &HashSet<u64>, k: f32) -> Vec<Fused> {
+pub fn reciprocal_rank(lexical: &[Scored], dense: &[Scored], by_words: &BTreeSet<u64>, k: f32) -> Vec<Fused> {
     let part = |place: Place| place.map_or(0.0, |(rank, _)| 1.0 / (k + rank as f32));
     let known = known_part(lexical, by_words);
     fuse(lexical, dense, |address, in_lexical, in_dense| {
@@ -65,7 +65,7 @@ pub fn reciprocal_rank(lexical: &[Scored], dense: &[Scored], by_words: &HashSet<
 }
 
 /// The part of the best of a list that is not of `by_words`.
-fn known_part(lexical: &[Scored], by_words: &HashSet<u64>) -> f32 {
+fn known_part(lexical: &[Scored], by_words: &BTreeSet<u64>) -> f32 {
     let best = &lexical[..lexical.len().min(NUM_BEST)];
     let num_by_words = best.iter().filter(|found| by_words.contains(&found.address)).count();
     if num_by_words == 0 { 1.0 } else { 1.0 - num_by_words as f32 / best.len() as f32 }
@@ -117,8 +117,8 @@ mod tests {
 
     use super::*;
 
-    fn none() -> HashSet<u64> {
-        HashSet::new()
+    fn none() -> BTreeSet<u64> {
+        BTreeSet::new()
     }
 
     fn list() -> impl Strategy<Value = Vec<Scored>> {
@@ -181,13 +181,13 @@ mod tests {
         let scored = |address: u64, score| Scored { address, id: ChunkId(address), score };
         let lexical: Vec<Scored> = (1..=10).map(|address| scored(address, 20.0 - address as f32)).collect();
         let dense: Vec<Scored> = (20..=40).map(|address| scored(address, 1.0 / address as f32)).collect();
-        let german: HashSet<u64> = (1..=10).collect();
+        let german: BTreeSet<u64> = (1..=10).collect();
         for fused in [convex(&lexical, &dense, &german, 0.7), reciprocal_rank(&lexical, &dense, &german, 60.0)] {
             let first: Vec<u64> = fused[..9].iter().map(|chunk| chunk.address).collect();
             assert_eq!(first, (1..=9).collect::<Vec<_>>());
         }
         // One among ten that are known takes a tenth of the weight.
-        let one: HashSet<u64> = [10].into();
+        let one: BTreeSet<u64> = [10].into();
         let fused = convex(&lexical, &dense, &one, 0.5);
         assert!((fused.iter().find(|chunk| chunk.address == 20).unwrap().score - 0.45).abs() < 1e-6);
     }

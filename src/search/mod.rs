@@ -12,7 +12,7 @@ pub mod fusion;
 mod passages;
 mod request;
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -152,13 +152,13 @@ pub fn rank(
     };
     // One leg alone keeps its own scores.
     let one_leg = |lexical: &[Scored], dense: &[Scored]| {
-        let mut fused = fusion::reciprocal_rank(lexical, dense, &HashSet::new(), RRF_K);
+        let mut fused = fusion::reciprocal_rank(lexical, dense, &BTreeSet::new(), RRF_K);
         for chunk in &mut fused {
             chunk.score = chunk.lexical.or(chunk.dense).map_or(0.0, |(_, score)| score);
         }
         fused
     };
-    let by_words = if request.mode == Mode::Hybrid { by_words(snapshot, &lexical)? } else { HashSet::new() };
+    let by_words = if request.mode == Mode::Hybrid { by_words(snapshot, &lexical)? } else { BTreeSet::new() };
     Ok(match (request.mode, request.fusion) {
         (Mode::Lexical, _) => one_leg(&lexical, &[]),
         (Mode::Dense, _) => one_leg(&[], &dense),
@@ -172,9 +172,9 @@ pub fn rank(
 }
 
 /// Those of the chunks that never get a vector.
-fn by_words(snapshot: &dyn Snapshot, lexical: &[Scored]) -> Result<HashSet<u64>, SearchError> {
+fn by_words(snapshot: &dyn Snapshot, lexical: &[Scored]) -> Result<BTreeSet<u64>, SearchError> {
     if snapshot.counts()?.num_by_words == 0 {
-        return Ok(HashSet::new());
+        return Ok(BTreeSet::new());
     }
     let addresses: Vec<u64> = lexical.iter().map(|found| found.address).collect();
     let are = snapshot.by_words(&addresses)?;

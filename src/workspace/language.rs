@@ -28,7 +28,7 @@ impl Language {
     /// The code, two small letters.
     #[must_use]
     pub fn code(&self) -> &str {
-        std::str::from_utf8(&self.0).expect("both bytes are small letters")
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 

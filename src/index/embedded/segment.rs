@@ -24,9 +24,12 @@ pub(super) struct Columns {
     /// The names of formats, `None` for one that this program does not know, and which each chunk has.
     formats: (Vec<Option<Format>>, Arc<dyn ColumnValues<u64>>),
     /// The languages, and which of them each chunk has; `None` where no chunk has one.
-    languages: Option<(Vec<Option<Language>>, Arc<dyn ColumnValues<u64>>)>,
+    languages: Option<LanguageColumn>,
     files: OnceLock<Files>,
 }
+
+/// The distinct languages, `None` for a code that is none, and which of them each chunk has.
+type LanguageColumn = (Vec<Option<Language>>, Arc<dyn ColumnValues<u64>>);
 
 /// The files of one segment.
 struct Files {
