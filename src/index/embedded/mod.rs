@@ -32,13 +32,13 @@ use self::opening::{Identity, Payload, read_payload};
 use self::schema::Fields;
 use self::snapshot::{EmbeddedSnapshot, State};
 use self::vectors::{Code, VectorFile, VectorTable};
-use super::{Batch, Index, IndexError, Snapshot, VectorKey};
+use super::{Batch, ChunkRecord, Index, IndexError, Snapshot, VectorKey};
 use crate::failpoint;
 
 /// Memory of the writer for a few files: the least that tantivy takes, because it is cleared for every commit.
 const SMALL_BATCH_BYTES: usize = 15_000_000;
 /// Memory of the writer for many files, for all its threads together.
-const LARGE_BATCH_BYTES: usize = 160_000_000;
+const LARGE_BATCH_BYTES: usize = 100_000_000;
 /// More threads would make more and smaller segments.
 const MAX_WRITER_THREADS: usize = 4;
 /// Batches with more chunks are large.
@@ -49,6 +49,8 @@ const ADOPTED_AT_ONCE: usize = 4_096;
 
 /// Segments of fewer chunks are merged as equals.
 const SMALL_SEGMENT_CHUNKS: u32 = 1_000;
+/// Segments of more chunks are merged no more, unless many of them are deleted: the files of a merge count as this process's memory.
+const MAX_MERGED_CHUNKS: usize = 100_000;
 /// Larger ones are merged with those that are up to two to this power larger or smaller.
 const LEVEL_LOG_SIZE: f64 = 2.0;
 
@@ -217,7 +219,8 @@ impl EmbeddedIndex {
             writer.add_document(self.fields.document(chunk)?).map_err(tantivy)?;
         }
         for (path, chunks) in &batch.appended {
-            let held = lock(&self.state).state.chunk_ids(&self.fields, path)?;
+            let ids = chunks.iter().map(ChunkRecord::id).collect();
+            let held = lock(&self.state).state.held_ids(&self.fields, path, &ids)?;
             for chunk in chunks.iter().filter(|chunk| !held.contains(&chunk.id())) {
                 writer.add_document(self.fields.document(chunk)?).map_err(tantivy)?;
             }
@@ -296,6 +299,7 @@ impl Writer {
         // Commits of a few files are merged with each other, and not each time with a segment a hundred times as large.
         merges.set_min_layer_size(SMALL_SEGMENT_CHUNKS);
         merges.set_level_log_size(LEVEL_LOG_SIZE);
+        merges.set_max_docs_before_merge(MAX_MERGED_CHUNKS);
         writer.set_merge_policy(Box::new(merges));
         Ok(writer)
     }

@@ -114,14 +114,19 @@ impl State {
         self.revision
     }
 
-    /// The ids of a file's chunks.
-    pub(super) fn chunk_ids(&self, fields: &Fields, path: &RelPath) -> Result<HashSet<ChunkId>, IndexError> {
+    /// Those of `ids` that chunks of a file have.
+    pub(super) fn held_ids(
+        &self,
+        fields: &Fields,
+        path: &RelPath,
+        ids: &HashSet<ChunkId>,
+    ) -> Result<HashSet<ChunkId>, IndexError> {
         let Some(searcher) = &self.searcher else { return Ok(HashSet::new()) };
         let term = Term::from_field_text(fields.path, path.as_str());
         let query = TermQuery::new(term, IndexRecordOption::Basic);
         let found = searcher.search(&query, &DocSetCollector).map_err(tantivy)?;
         let id = |at: DocAddress| self.segments[at.segment_ord as usize].columns.chunk_id(at.doc_id);
-        Ok(found.into_iter().map(id).collect())
+        Ok(found.into_iter().map(id).filter(|id| ids.contains(id)).collect())
     }
 
     /// The keys of live chunks that have no vector, each once.
