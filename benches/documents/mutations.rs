@@ -67,7 +67,7 @@ pub fn measure() {
     let sum = |count: fn(&Tally) -> usize| tallies.values().map(count).sum::<usize>() as f64;
     // A crash of this process would have ended the table.
     row("crashes of the parent", 0.0, "", &Target::AtMost(0.0));
-    row("crashes of a child or of a reader in it", sum(|tally| tally.num_crashes), "", &Target::None);
+    row("crashes of a reader, contained", sum(|tally| tally.num_crashes), "", &Target::None);
     row("hangs: children that had to be ended", sum(|tally| tally.num_hangs), "", &Target::AtMost(0.0));
     row("children over their memory", sum(|tally| tally.num_over_memory), "", &Target::None);
     row("the parent's most memory", peak_memory_mb(), "MB", &Target::None);
@@ -92,12 +92,13 @@ impl Tally {
             Ok(document) => {
                 self.num_partial += usize::from(document.partial.is_some() || !document.unread_pages.is_empty());
                 let inner = document.members.iter().filter_map(|member| member.outcome.as_ref().err());
-                self.num_crashes += inner.filter(|error| is_crash(error)).count();
+                self.num_crashes += inner.filter(|error| is_crash(&error.to_string())).count();
+                self.num_crashes += usize::from(document.partial.as_deref().is_some_and(is_crash));
                 usize::from(document.text.trim().is_empty())
             }
             Err(ExtractError::Unsupported { .. }) => 2,
-            Err(error @ ExtractError::Failed { reason }) => {
-                self.num_crashes += usize::from(is_crash(error));
+            Err(ExtractError::Failed { reason }) => {
+                self.num_crashes += usize::from(is_crash(reason));
                 self.num_hangs += usize::from(reason.contains("takes longer than"));
                 self.num_over_memory += usize::from(reason.contains("MB of memory"));
                 3
@@ -117,10 +118,9 @@ impl Tally {
     }
 }
 
-/// Whether a reader panicked, its process ended, or what it made is no document.
-fn is_crash(error: &ExtractError) -> bool {
-    let reason = error.to_string();
-    reason.contains("crashed on the file") || reason.contains("went wrong")
+/// Whether a reader or a part of it panicked, its process ended, or what it made is no document.
+fn is_crash(reason: &str) -> bool {
+    reason.contains("crashed") || reason.contains("went wrong")
 }
 
 fn by_format(tallies: &BTreeMap<&str, Tally>) {
