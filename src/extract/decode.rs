@@ -143,6 +143,11 @@ pub(super) fn decode(bytes: &[u8], is_text_by_name: bool) -> Option<Decoded> {
     Some(Decoded { text: text.into_owned(), encoding: Some(encoding.name().to_owned()) })
 }
 
+/// Whether a text's characters are of two or four bytes.
+pub(super) fn is_wide(bytes: &[u8]) -> bool {
+    decode_wide(bytes).is_some()
+}
+
 /// UTF-16 and UTF-32, by byte order mark or by where the NUL bytes stand.
 fn decode_wide(bytes: &[u8]) -> Option<Decoded> {
     let utf_16 = |body: &[u8], encoding: &'static encoding_rs::Encoding| {

@@ -44,7 +44,10 @@ impl Dialect {
         let start = body_start(text);
         let mut reader = reader(&text.as_bytes()[start..], self.delimiter, self.quoting);
         let (mut record, mut last) = (ByteRecord::new(), None);
-        while self.quoting {
+        if !self.quoting {
+            return None;
+        }
+        loop {
             let at = start + usize::try_from(reader.position().byte()).ok()?;
             if !reader.read_byte_record(&mut record).ok()? {
                 break;

@@ -11,7 +11,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::decode::Encoding;
+use super::decode::{self, Encoding};
 use super::delimited::Dialect;
 use super::detect::{self, Kind};
 use super::{Block, BlockKind, Document, ExtractError, Format, Hints, delimited, json, log, text};
@@ -85,8 +85,13 @@ pub fn read_part(
 /// What a text is by its beginning.
 fn begin(bytes: &[u8], is_last: bool, hints: Hints<'_>) -> Option<Continuation> {
     // A character that is cut in two would make another encoding of it.
-    let head = if is_last { bytes.len() } else { last_line_end(bytes, b"\n").unwrap_or(bytes.len()) };
-    let head = &bytes[..if is_last { head } else { head - head % 4 }];
+    let whole_units = &bytes[..bytes.len() - bytes.len() % 4];
+    let head = match last_line_end(bytes, b"\n").filter(|end| *end > bytes.len() / 2) {
+        _ if is_last => bytes,
+        _ if decode::is_wide(whole_units) => whole_units,
+        Some(end) => &bytes[..end],
+        None => &bytes[..forced_end(bytes, b"\n")],
+    };
     match detect::detect(head, hints) {
         Ok(Kind::Text { format: Format::Html | Format::Notebook, .. }) | Err(_) => None,
         Ok(Kind::Text { decoded, format, language }) => {
@@ -240,8 +245,8 @@ mod tests {
             let mut log = String::new();
             for (name, note, is_long) in rows {
                 let note = if is_long { format!("\"{note},\r\n\"\"{name}\"\"\"") } else { note };
-                table.push_str(&format!("{name},{note}\r\n"));
-                log.push_str(&format!("2026-11-23T12:00:00Z {name}\n  at {name}\n"));
+                table += &[&name, ",", &note, "\r\n"].concat();
+                log += &["2026-11-23T12:00:00Z ", &name, "\n  at ", &name, "\n"].concat();
             }
             prop_assert_eq!(in_parts(table.as_bytes(), "a.csv", part_bytes), whole(table.as_bytes(), "a.csv"));
             prop_assert_eq!(in_parts(log.as_bytes(), "a.log", part_bytes), whole(log.as_bytes(), "a.log"));

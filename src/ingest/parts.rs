@@ -98,7 +98,7 @@ impl LargeFile {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn parts<'a>(mut self, extractor: &'a dyn Extractor, part_bytes: usize) -> Result<Parts<'a>, ReadError> {
+    pub fn parts(mut self, extractor: &dyn Extractor, part_bytes: usize) -> Result<Parts<'_>, ReadError> {
         self.file.rewind().map_err(ReadError::Io)?;
         Ok(Parts {
             file: self,

@@ -70,9 +70,10 @@ proptest::proptest! {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn real_text_is_known_for_what_it_is() {
     let Some(folder) = std::env::var_os("PINCITE_DEV_DATA") else {
-        println!("SKIPPED: PINCITE_DEV_DATA is not set");
+        eprintln!("SKIPPED: PINCITE_DEV_DATA is not set, so the development data was not read");
         return;
     };
     let path = std::path::Path::new(&folder).join("ir/xquad-multi/corpus.jsonl");
