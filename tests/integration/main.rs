@@ -9,6 +9,7 @@ mod extraction;
 mod fixtures;
 mod house;
 mod indexed;
+mod inside;
 mod ir_measures;
 mod isolation;
 mod large;

@@ -1,7 +1,8 @@
 //! One visible state of the embedded index, and the reads that a query makes of it.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rayon::prelude::*;
@@ -305,20 +306,50 @@ impl Snapshot for EmbeddedSnapshot {
     }
 
     fn unembedded(&self, limit: usize) -> Result<Vec<(VectorKey, String)>, IndexError> {
-        let mut waiting: Vec<(u64, u64, VectorKey)> = Vec::new();
+        let mut newest = Newest { limit, by_rank: BTreeMap::new(), ranks: HashMap::new() };
         for (ordinal, (reader, segment)) in (0..).zip(self.state.segments()) {
-            let missing = reader.doc_ids_alive().filter(|&doc| segment.vectors.slot(doc).is_none());
             let Segment { columns, .. } = segment;
-            let missing = missing.map(|doc| (columns.revision(doc), pack(ordinal, doc), columns.key(doc)));
-            waiting.extend(missing.filter(|&(_, _, key)| key != VectorKey::NONE));
+            for doc in reader.doc_ids_alive().filter(|&doc| segment.vectors.slot(doc).is_none()) {
+                let key = columns.key(doc);
+                if key != VectorKey::NONE {
+                    newest.offer((Reverse(columns.revision(doc)), pack(ordinal, doc)), key);
+                }
+            }
         }
-        waiting.sort_unstable_by_key(|&(revision, address, _)| (std::cmp::Reverse(revision), address));
-        let mut seen = HashSet::new();
-        waiting.retain(|&(_, _, key)| seen.insert(key));
-        waiting.truncate(limit);
-        let addresses: Vec<u64> = waiting.iter().map(|&(_, address, _)| address).collect();
+        let addresses: Vec<u64> = newest.by_rank.keys().map(|&(_, address)| address).collect();
         let chunks = self.load(&addresses)?;
         Ok(chunks.iter().map(|chunk| (chunk.key, chunk.embedding_text())).collect())
+    }
+}
+
+/// Revision and address: the newest chunk first, and of one revision that with the lowest address.
+type Rank = (Reverse<u64>, u64);
+
+/// The first chunks by their rank, each key once: of millions that wait no more than these are held.
+struct Newest {
+    limit: usize,
+    by_rank: BTreeMap<Rank, VectorKey>,
+    ranks: HashMap<VectorKey, Rank>,
+}
+
+impl Newest {
+    fn offer(&mut self, rank: Rank, key: VectorKey) {
+        let is_full = self.by_rank.len() >= self.limit;
+        if is_full && self.by_rank.last_key_value().is_none_or(|(last, _)| rank > *last) {
+            return;
+        }
+        match self.ranks.get(&key) {
+            Some(known) if *known < rank => return,
+            Some(known) => drop(self.by_rank.remove(known)),
+            None => {}
+        }
+        self.by_rank.insert(rank, key);
+        self.ranks.insert(key, rank);
+        if self.by_rank.len() > self.limit
+            && let Some((_, last)) = self.by_rank.pop_last()
+        {
+            self.ranks.remove(&last);
+        }
     }
 }
 
