@@ -164,14 +164,16 @@ fn index_some(
     Ok(num_files)
 }
 
-/// Brings in the interactive changes that are pending, up to the first of a large file: nobody waits for one file behind another
-/// that takes minutes.
+/// Brings in the interactive changes that are pending, but for those of large files: nobody waits for one file behind another that
+/// takes minutes.
 pub(super) fn index_small_interactive(line: &Line<'_>, report: &mut LineReport) -> Result<(), IngestError> {
     loop {
         let limits = BatchLimits::INTERACTIVE;
         let changes = line.store.pending(line.workspace, Priority::Interactive, limits.max_files)?;
-        let sizes: Vec<u64> = changes.iter().map(|change| line.size_of(&change.path)).collect();
-        let num_files = files_within(&sizes[..line.num_small(&sizes)], limits.max_bytes);
+        let sized = changes.into_iter().map(|change| (line.size_of(&change.path), change));
+        let small = sized.filter(|(size, _)| *size <= line.parts.from_bytes);
+        let (sizes, changes): (Vec<u64>, Vec<Change>) = small.unzip();
+        let num_files = files_within(&sizes, limits.max_bytes);
         if num_files == 0 {
             return Ok(());
         }

@@ -83,10 +83,13 @@ fn a_large_table_has_its_rows_lines_and_header_as_one_that_is_read_whole() {
     assert_eq!(place.run().line, LineReport { num_unchanged: 1, ..LineReport::default() });
 }
 
-#[test]
-fn what_somebody_writes_does_not_wait_for_a_large_file() {
+/// Reads a large file that a scan found, or that somebody has written.
+fn write_while_a_large_file_is_read(is_written: bool) {
     let place = Place::new();
     place.write("large.txt", large("alpha"));
+    if is_written {
+        place.log_interactive("large.txt", ChangeKind::Created);
+    }
     let seen = Mutex::new(None);
     place.run_while(&|path, done| {
         let mut seen = seen.lock().unwrap();
@@ -102,6 +105,13 @@ fn what_somebody_writes_does_not_wait_for_a_large_file() {
     assert!(at > 0 && at < 4_000, "found when {at} bytes of the large file were read");
     assert_eq!(place.with_words("alpha beta"), set(&["large.txt", "small.txt"]));
     assert_eq!(place.with_words("stands").len(), 2);
+    assert_eq!(place.store.counts(&place.workspace).unwrap().pending, 0);
+}
+
+#[test]
+fn what_somebody_writes_does_not_wait_for_a_large_file() {
+    write_while_a_large_file_is_read(false);
+    write_while_a_large_file_is_read(true);
 }
 
 #[test]
