@@ -170,8 +170,8 @@ pub(super) fn index_small_interactive(line: &Line<'_>, report: &mut LineReport) 
     loop {
         let limits = BatchLimits::INTERACTIVE;
         let changes = line.store.pending(line.workspace, Priority::Interactive, limits.max_files)?;
-        let sized = changes.into_iter().map(|change| (line.size_of(&change.path), change));
-        let small = sized.filter(|(size, _)| *size <= line.parts.from_bytes);
+        let with_size = changes.into_iter().map(|change| (line.size_of(&change.path), change));
+        let small = with_size.filter(|(size, _)| *size <= line.parts.from_bytes);
         let (sizes, changes): (Vec<u64>, Vec<Change>) = small.unzip();
         let num_files = files_within(&sizes, limits.max_bytes);
         if num_files == 0 {

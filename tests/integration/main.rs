@@ -12,6 +12,7 @@ mod indexed;
 mod inside;
 mod ir_measures;
 mod isolation;
+mod languages;
 mod large;
 mod line;
 mod mcp;
