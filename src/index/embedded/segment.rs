@@ -11,7 +11,7 @@ use tantivy::{DocId, SegmentReader};
 
 use super::schema::{CHUNK_ID, FORMAT, KEY_HIGH, KEY_LOW, LANGUAGE, MODIFIED_MS, PATH, REVISION, join};
 use crate::extract::Format;
-use crate::index::{ChunkId, Filter, IndexError, Languages, VectorKey};
+use crate::index::{ChunkId, Filter, IndexError, LanguageCounts, Languages, VectorKey};
 use crate::workspace::Language;
 
 /// The columns of one segment.
@@ -77,13 +77,25 @@ impl Columns {
 
     /// How many of the live chunks are in each language, and how many of them never get a vector.
     pub(super) fn count_languages(&self, reader: &SegmentReader) -> Languages {
-        let mut counts = Languages::new();
+        let known = self.languages.as_ref().map_or(&[][..], |(languages, _)| languages);
+        // By their ordinals, and last those without one: this is done for every chunk after each batch that takes one out.
+        let mut counts = vec![LanguageCounts::default(); known.len() + 1];
         for doc in reader.doc_ids_alive() {
-            let count = counts.entry(self.language(doc)).or_default();
+            let ordinal = self.languages.as_ref().and_then(|(_, of_doc)| usize::try_from(of_doc.get_val(doc)).ok());
+            let count = &mut counts[ordinal.unwrap_or(known.len()).min(known.len())];
             count.num_chunks += 1;
-            count.num_by_words += usize::from(self.key(doc) == VectorKey::NONE);
+            count.num_by_words += usize::from(self.keys_high.get_val(doc) == 0 && self.key(doc) == VectorKey::NONE);
         }
-        counts
+        let languages = known.iter().copied().chain([None]);
+        let mut by_language = Languages::new();
+        for (language, LanguageCounts { num_chunks, num_by_words }) in languages.zip(counts) {
+            if num_chunks > 0 {
+                let count = by_language.entry(language).or_default();
+                count.num_chunks += num_chunks;
+                count.num_by_words += num_by_words;
+            }
+        }
+        by_language
     }
 
     pub(super) fn chunk_id(&self, doc: DocId) -> ChunkId {
