@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use super::event::{Event, EventKind, EventsReply, TakenEvent};
 use super::{Engine, EngineError};
-use crate::ingest::{self, NewFile, ReadError, WriteError};
+use crate::ingest::{self, LargeFile, NewFile, ReadError, WriteError};
 use crate::workspace::{
     ChangeKind, ContentHash, Fingerprint, LoggedEvent, Observation, Priority, RelPath, Revision, StoreError,
     WorkspaceId,
@@ -296,7 +296,7 @@ impl Engine {
             Precondition::Exists => exists,
             Precondition::Absent => !exists,
             Precondition::Matches(hashes) => {
-                exists && hashes.contains(&ingest::read_file(root, path, self.config.max_file_bytes)?.content_hash)
+                exists && hashes.contains(&LargeFile::open(root, path, self.config.max_file_bytes)?.content_hash)
             }
         };
         if holds { Ok(exists) } else { Err(EngineError::Precondition { path: path.clone() }) }

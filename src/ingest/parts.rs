@@ -9,13 +9,10 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use super::read::{ReadError, fingerprint, now_ns, open_file, racy_until_ns};
+use super::read::{ReadError, fingerprint, hash_file, now_ns, racy_until_ns};
 use crate::extract::parts::{Continuation, Part};
 use crate::extract::{Document, ExtractError, Extractor, Source};
 use crate::workspace::{ContentHash, Fingerprint, Known, Racy, RelPath};
-
-/// How much of a file is hashed at once.
-const BLOCK_BYTES: usize = 256 * 1024;
 
 /// Which files are read in parts, and in how large ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,26 +49,13 @@ impl LargeFile {
     /// # Errors
     /// As [`read_file`](super::read_file).
     pub fn open(root: &Path, path: &RelPath, max_bytes: u64) -> Result<Self, ReadError> {
-        let (mut file, before) = open_file(root, path, max_bytes)?;
-        let (mut hasher, mut block, mut size) = (Sha256::new(), vec![0; BLOCK_BYTES], 0);
-        loop {
-            let num_read = file.read(&mut block).map_err(ReadError::Io)?;
-            if num_read == 0 || size > before.size {
-                break;
-            }
-            size += num_read as u64;
-            hasher.update(&block[..num_read]);
-        }
-        let after = fingerprint(&file.metadata().map_err(ReadError::Io)?);
-        if before != after || size != after.size {
-            return Err(ReadError::Unstable);
-        }
+        let (file, content_hash, fingerprint) = hash_file(root, path, max_bytes)?;
         Ok(Self {
             file,
             file_name: path.file_name().to_owned(),
-            content_hash: ContentHash(hasher.finalize().into()),
-            fingerprint: after,
-            racy_until_ns: racy_until_ns(after.modified_ns, now_ns()),
+            content_hash,
+            fingerprint,
+            racy_until_ns: racy_until_ns(fingerprint.modified_ns, now_ns()),
         })
     }
 

@@ -4,11 +4,15 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use sha2::{Digest as _, Sha256};
+
 use crate::error::Advice;
 use crate::workspace::{ContentHash, Fingerprint, Known, Racy, RelPath};
 
 /// A file that is written while it is read is read again so often.
 const MAX_ATTEMPTS: usize = 3;
+/// How much of a file is hashed at once.
+const BLOCK_BYTES: usize = 256 * 1024;
 /// Two writes within this time may leave a file with the same time: FAT's clock, the coarsest, ticks every two seconds.
 const TICK_NS: i64 = 2_000_000_000;
 
@@ -92,6 +96,30 @@ pub(super) fn open_file(root: &Path, path: &RelPath, max_bytes: u64) -> Result<(
     Ok((file, fingerprint))
 }
 
+/// Opens a file as [`open_file`] does and reads it for its hash, a block at a time.
+pub(super) fn hash_file(
+    root: &Path,
+    path: &RelPath,
+    max_bytes: u64,
+) -> Result<(fs_err::File, ContentHash, Fingerprint), ReadError> {
+    let (mut file, before) = open_file(root, path, max_bytes)?;
+    let (mut hasher, mut block, mut size) = (Sha256::new(), vec![0; BLOCK_BYTES], 0);
+    // One that grows is not read to an end that goes away.
+    while size <= before.size {
+        let num_read = file.read(&mut block).map_err(ReadError::Io)?;
+        if num_read == 0 {
+            break;
+        }
+        size += num_read as u64;
+        hasher.update(&block[..num_read]);
+    }
+    let after = fingerprint(&file.metadata().map_err(ReadError::Io)?);
+    if before != after || size != after.size {
+        return Err(ReadError::Unstable);
+    }
+    Ok((file, ContentHash(hasher.finalize().into()), after))
+}
+
 /// Size and modification time of a file.
 pub(super) fn fingerprint(metadata: &std::fs::Metadata) -> Fingerprint {
     Fingerprint { size: metadata.len(), modified_ns: to_ns(metadata.modified().unwrap_or(UNIX_EPOCH)) }
@@ -110,8 +138,8 @@ pub(super) fn look_again(root: &Path, path: &RelPath, known: Known) -> Option<Kn
     let Some(racy) = known.racy else { return Some(known) };
     let now_ns = now_ns();
     // What may not be read is as unknown as before; it is asked again.
-    let Ok(content) = read_file(root, path, known.fingerprint.size) else { return Some(known) };
-    if content.content_hash != racy.content_hash || content.fingerprint != known.fingerprint {
+    let Ok((_, content_hash, fingerprint)) = hash_file(root, path, known.fingerprint.size) else { return Some(known) };
+    if content_hash != racy.content_hash || fingerprint != known.fingerprint {
         return None;
     }
     // A clock that was set back makes nobody wait for long.
