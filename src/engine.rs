@@ -10,6 +10,7 @@
 //! How an answer looks to a person, and the wire formats (`cli`, `serve`, `mcp`).
 
 mod access;
+mod ask;
 mod error;
 mod evaluate;
 mod event;

@@ -5,15 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Engine, EngineError, lock};
-use crate::answer::{self, AskReply, AskRequest, Evidence};
 use crate::embed::OpenModel;
 use crate::index::{Counts, Filter, Index as _, IndexError, Languages, Snapshot};
 use crate::priority::Share;
 use crate::search::{self, Coverage, MAX_WAIT_MS, Mode, SearchReply, SearchRequest};
 use crate::workspace::{FileCounts, RelPath, Revision, WorkspaceId};
 
-/// Passages that an answer is chosen from.
-const NUM_EVIDENCE: usize = 12;
 /// Who has asked within this time may ask again.
 const STILL_THERE: Duration = Duration::from_secs(2);
 /// How often a waiting query looks again.
@@ -62,7 +59,7 @@ impl Engine {
     }
 
     /// A search, and the model that it was made with.
-    fn search_in(
+    pub(super) fn search_in(
         &self,
         id: &WorkspaceId,
         request: &SearchRequest,
@@ -79,26 +76,6 @@ impl Engine {
         };
         let coverage = self.coverage_of(state, request.mode != Mode::Lexical)?;
         Ok((SearchReply { revision: state.view.settled, coverage, hits }, model))
-    }
-
-    /// Answers a question from a workspace, by sentences that are verbatim in its files.
-    ///
-    /// # Errors
-    /// As [`Engine::search`].
-    pub fn ask(&self, id: &WorkspaceId, request: &AskRequest) -> Result<AskReply, EngineError> {
-        answer::check_request(request)?;
-        let mut search = SearchRequest::new(request.question.clone());
-        search.filters = request.filters.clone();
-        search.k = NUM_EVIDENCE;
-        search.explain = true;
-        search.min_revision = request.min_revision;
-        search.wait_ms = request.wait_ms;
-        search::check_request(&search)?;
-        let state = self.state(id, search.filters.compile()?, search.min_revision, search.wait_ms)?;
-        let (found, model) = self.search_in(id, &search, &state)?;
-        let embedder = model.as_ref().and_then(|model| model.embedder.as_deref().ok());
-        let evidence = Evidence { hits: &found.hits, embedder };
-        Ok(answer::answer(request, &evidence, found.revision, found.coverage)?)
     }
 
     /// What a query of the workspace would see now.
