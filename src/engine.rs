@@ -11,6 +11,7 @@
 
 mod access;
 mod ask;
+mod digest;
 mod error;
 mod evaluate;
 mod event;

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use super::sentences::units;
-use super::{AskReply, AskRequest, Sentence};
+use super::{AskReply, AskRequest, Plan, Sentence};
 use crate::embed::Embedder;
 use crate::index::analyzer::{Analysis, QueryWord, Stemming, analyse_query, identifiers, positioned_terms};
 use crate::search::{Coverage, Hit, SearchError, check_query};
@@ -18,6 +18,8 @@ use crate::workspace::{Citation, LineRange, Revision, Span};
 const MAX_CANDIDATES: usize = 64;
 /// The most sentences of an answer.
 const MAX_SENTENCES: usize = 20;
+/// The most files that an answer quotes.
+const MAX_FILES: usize = 200;
 /// How much repetition costs against relevance.
 const REPETITION: f32 = 0.5;
 /// A sentence has to be this relevant in proportion to the best one.
@@ -54,6 +56,10 @@ pub fn check_request(request: &AskRequest) -> Result<(), SearchError> {
         let message = format!("`max_sentences` is {}", request.max_sentences);
         return Err(SearchError::invalid(message, format!("ask for 1 to {MAX_SENTENCES} sentences")));
     }
+    if request.max_files == 0 || request.max_files > MAX_FILES {
+        let message = format!("`max_files` is {}", request.max_files);
+        return Err(SearchError::invalid(message, format!("ask for 1 to {MAX_FILES} files")));
+    }
     Ok(())
 }
 
@@ -64,12 +70,21 @@ pub fn check_request(request: &AskRequest) -> Result<(), SearchError> {
 pub fn answer(
     request: &AskRequest,
     evidence: &Evidence<'_>,
+    plan: Plan,
     revision: Revision,
     coverage: Coverage,
 ) -> Result<AskReply, SearchError> {
     check_request(request)?;
-    let mut reply =
-        AskReply { revision, coverage, abstained: true, reason: None, sentences: Vec::new(), citations: Vec::new() };
+    let mut reply = AskReply {
+        revision,
+        coverage,
+        plan,
+        abstained: true,
+        reason: None,
+        sentences: Vec::new(),
+        citations: Vec::new(),
+        digest: None,
+    };
     let mut candidates = candidates(&request.question, evidence)?;
     if let Some(weakness) = weakness(&request.question, evidence, &candidates) {
         let files = &reply.coverage.files;
@@ -279,7 +294,8 @@ fn chosen_rank(hits: &[Hit], path: &str) -> usize {
 }
 
 /// The citation of a part of a passage.
-fn cite(hit: &Hit, span: Span) -> Citation {
+#[must_use]
+pub fn cite(hit: &Hit, span: Span) -> Citation {
     let passage = &hit.citation;
     let quote = &hit.text[span.range()];
     let lines = passage.lines.map(|lines| {

@@ -1,4 +1,5 @@
-//! Passages to an answer whose every sentence is cited, and the check of a citation against the file as it is now.
+//! A question to a plan, passages and files to an answer whose every sentence is cited, and the check of a citation against the
+//! file as it is now.
 //!
 //! # Invariants
 //! - A sentence of an answer is verbatim the quote of the citations beside it.
@@ -8,15 +9,20 @@
 //! # Not here
 //! Finding the passages (`search`) and reading files (`engine` hands the document over).
 
+pub mod digest;
 mod extractive;
+pub mod plan;
 mod sentences;
 mod verify;
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use self::extractive::{Evidence, answer, check_request};
+pub use self::digest::Digest;
+pub use self::extractive::{Evidence, answer, check_request, cite};
+pub use self::plan::{Plan, PlanChoice, PlanKind};
 pub use self::verify::{Check, Stretch, Verdict, Verification, verify};
 use crate::search::{Coverage, Filters};
 use crate::workspace::{Citation, Revision};
@@ -30,9 +36,25 @@ pub struct AskRequest {
     /// Which files to answer from.
     #[serde(default)]
     pub filters: Filters,
-    /// The most sentences that the answer may have, 1 to 20.
+    /// The most sentences that the answer may have, 1 to 20; of an answer by files, that each file may have.
     #[serde(default = "default_max_sentences")]
     pub max_sentences: usize,
+    /// How to answer: `auto` by the question's words, `retrieval` from the nearest passages, `recent` from what was changed in the
+    /// question's time, `overview` from all files in scope.
+    #[serde(default)]
+    pub plan: PlanChoice,
+    /// The most files that an answer by files quotes, 1 to 200; all others in scope are listed.
+    #[serde(default = "default_max_files")]
+    pub max_files: usize,
+    /// The time that the question is asked at (RFC 3339); without it, now. With it, `yesterday` is the same day for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub now: Option<Timestamp>,
+    /// The time zone in which the question's days begin, by its IANA name (`Europe/Berlin`); without it, the zone of the system
+    /// that answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
     /// Answer from a state at least this new.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_revision: Option<Revision>,
@@ -45,6 +67,10 @@ const fn default_max_sentences() -> usize {
     5
 }
 
+const fn default_max_files() -> usize {
+    20
+}
+
 impl AskRequest {
     /// A question to all files.
     #[must_use]
@@ -53,6 +79,10 @@ impl AskRequest {
             question: question.into(),
             filters: Filters::default(),
             max_sentences: default_max_sentences(),
+            plan: PlanChoice::default(),
+            max_files: default_max_files(),
+            now: None,
+            time_zone: None,
             min_revision: None,
             wait_ms: 0,
         }
@@ -66,6 +96,8 @@ pub struct AskReply {
     pub revision: Revision,
     /// What was searched.
     pub coverage: Coverage,
+    /// How the question was answered, and why so.
+    pub plan: Plan,
     /// Whether there is no answer.
     pub abstained: bool,
     /// Why there is none, in a sentence.
@@ -75,6 +107,9 @@ pub struct AskReply {
     pub sentences: Vec<Sentence>,
     /// What the sentences cite, by position from 0.
     pub citations: Vec<Citation>,
+    /// Every file in scope, where the answer goes through files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
 }
 
 /// A sentence of an answer, verbatim from the file that it cites.

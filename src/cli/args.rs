@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
+use crate::answer::PlanChoice;
 use crate::search::{Filters, FusionMethod, Mode};
 use crate::workspace::{Revision, WorkspaceId};
 
@@ -169,9 +170,21 @@ pub(super) struct AskArgs {
     /// Bring this folder up to date first
     #[arg(long, value_name = "FOLDER")]
     pub path: Option<PathBuf>,
-    /// The most sentences of the answer
+    /// The most sentences of the answer; of an answer by files, of each file
     #[arg(long, default_value_t = 5)]
     pub max_sentences: usize,
+    /// How to answer: by the question's words, from the nearest passages, from what was changed lately, or from all files
+    #[arg(long, value_enum, default_value_t)]
+    pub plan: PlanChoice,
+    /// The most files that an answer by files quotes
+    #[arg(long, default_value_t = 20)]
+    pub max_files: usize,
+    /// The time to take for now (RFC 3339), so that answers about time repeat
+    #[arg(long, value_name = "TIME")]
+    pub now: Option<Timestamp>,
+    /// The time zone in which days begin (`Europe/Berlin`) [default: the system's]
+    #[arg(long, value_name = "ZONE")]
+    pub time_zone: Option<String>,
     #[command(flatten)]
     pub scope: Scope,
 }

@@ -231,12 +231,17 @@ fn ask(session: &Session, args: &AskArgs) -> anyhow::Result<Done> {
         question: args.question.clone(),
         filters: args.scope.filters(),
         max_sentences: args.max_sentences,
+        plan: args.plan,
+        max_files: args.max_files,
+        now: args.now,
+        time_zone: args.time_zone.clone(),
         min_revision: args.scope.min_revision(),
         wait_ms: args.scope.wait_ms,
     };
     let reply = engine.ask(&session.workspace, &request)?;
     session.print(&reply, |out| text::ask(out, &reply))?;
     if !session.json {
+        text::plan(&mut std::io::stderr(), &reply.plan)?;
         text::coverage(&mut std::io::stderr(), reply.revision, &reply.coverage)?;
     }
     Ok(Done::when(!reply.abstained))

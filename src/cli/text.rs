@@ -2,7 +2,11 @@
 
 use std::io::{self, Write};
 
-use crate::answer::{AskReply, Verdict, Verification};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::answer::digest::DigestFile;
+use crate::answer::{AskReply, Digest, Plan, PlanKind, Sentence, Verdict, Verification};
 use crate::embed::ModelEntry;
 use crate::engine::{IndexReport, ReasonGroup, ReindexReport, StatusReport};
 use crate::eval::Report;
@@ -81,16 +85,70 @@ pub(super) fn ask(out: &mut dyn Write, reply: &AskReply) -> io::Result<()> {
     if let Some(reason) = &reply.reason {
         writeln!(out, "no answer: {reason}")?;
     }
-    for sentence in &reply.sentences {
-        let marks: Vec<String> = sentence.citations.iter().map(|index| format!("[{}]", index + 1)).collect();
-        let text = sentence.text.split_whitespace().collect::<Vec<_>>().join(" ");
-        writeln!(out, "{text} {}", marks.join(""))?;
+    match &reply.digest {
+        Some(digest) => self::digest(out, reply, digest)?,
+        None => {
+            for sentence in &reply.sentences {
+                writeln!(out, "{}", marked(sentence))?;
+            }
+        }
     }
     if !reply.citations.is_empty() {
         writeln!(out)?;
     }
     for (number, citation) in (1..).zip(&reply.citations) {
         writeln!(out, "[{number}] {}", place(citation))?;
+    }
+    Ok(())
+}
+
+/// A sentence with the numbers of its citations.
+fn marked(sentence: &Sentence) -> String {
+    let marks: Vec<String> = sentence.citations.iter().map(|index| format!("[{}]", index + 1)).collect();
+    let text = sentence.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    format!("{text} {}", marks.join(""))
+}
+
+/// Every file in scope by groups, those without sentences in short.
+fn digest(out: &mut dyn Write, reply: &AskReply, digest: &Digest) -> io::Result<()> {
+    let Digest { num_files, num_quoted, groups, .. } = digest;
+    writeln!(out, "{num_files} files in {} groups, {num_quoted} of them quoted", groups.len())?;
+    let zone = TimeZone::get(&reply.plan.time_zone).unwrap_or(TimeZone::UTC);
+    let time = |at: Timestamp| at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string();
+    for group in groups {
+        let name = if group.name.is_empty() { "(at the root)" } else { &group.name };
+        writeln!(out, "\n{name}: {} files, newest {}", group.num_files, time(group.newest))?;
+        let name_of = |file: &DigestFile| {
+            let path = file.path.as_str();
+            path.strip_prefix(&group.name).and_then(|rest| rest.strip_prefix('/')).unwrap_or(path).to_owned()
+        };
+        let (quoted, others): (Vec<_>, Vec<_>) = group.files.iter().partition(|file| !file.sentences.is_empty());
+        for file in quoted {
+            writeln!(out, "  {}, {} {}", name_of(file), file.change.name(), time(file.at))?;
+            for &position in &file.sentences {
+                writeln!(out, "    {}", marked(&reply.sentences[position]))?;
+            }
+        }
+        for file in others.iter().take(MAX_LISTED) {
+            let note = file.note.as_deref().map(|note| format!(": {note}")).unwrap_or_default();
+            writeln!(out, "  {}, {} {}{note}", name_of(file), file.change.name(), time(file.at))?;
+        }
+        let more = others.len().saturating_sub(MAX_LISTED) + group.num_not_listed;
+        if more > 0 {
+            writeln!(out, "  … {more} more")?;
+        }
+    }
+    Ok(())
+}
+
+/// How the question was answered.
+pub(super) fn plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
+    if plan.kind != PlanKind::Retrieval {
+        let kind = if plan.kind == PlanKind::Recent { "recent" } else { "overview" };
+        writeln!(out, "plan: {kind}, because {}", plan.why)?;
+    }
+    for note in &plan.notes {
+        writeln!(out, "note: {note}")?;
     }
     Ok(())
 }

@@ -19,6 +19,8 @@ pub struct Filter {
     pub modified_from_ms: Option<i64>,
     /// Modified before this time, in milliseconds since 1970.
     pub modified_until_ms: Option<i64>,
+    /// The file is one of these, or inside one of them.
+    pub only: Option<Arc<BTreeSet<RelPath>>>,
     /// Files that are deleted or replaced in the log but not yet in the index, and with each the files inside it.
     pub hidden: BTreeSet<RelPath>,
 }
@@ -31,6 +33,7 @@ impl Filter {
             && self.formats.is_none()
             && self.modified_from_ms.is_none()
             && self.modified_until_ms.is_none()
+            && self.only.is_none()
             && self.hidden.is_empty()
     }
 
@@ -47,18 +50,16 @@ impl Filter {
             && self.formats == other.formats
             && self.modified_from_ms == other.modified_from_ms
             && self.modified_until_ms == other.modified_until_ms
+            && self.only == other.only
             && self.hidden == other.hidden
     }
 
     /// Whether a path passes the conditions on paths.
     #[must_use]
     pub fn admits_path(&self, path: &str) -> bool {
-        self.paths.as_ref().is_none_or(|globs| globs.is_match(path)) && !self.hides(path)
-    }
-
-    fn hides(&self, path: &str) -> bool {
-        let above = path.match_indices('/').map(|(end, _)| &path[..end]);
-        !self.hidden.is_empty() && above.chain([path]).any(|path| self.hidden.contains(path))
+        self.paths.as_ref().is_none_or(|globs| globs.is_match(path))
+            && self.only.as_ref().is_none_or(|only| is_in(only, path))
+            && (self.hidden.is_empty() || !is_in(&self.hidden, path))
     }
 
     /// Whether a format passes.
@@ -79,4 +80,10 @@ impl Filter {
     pub fn admits(&self, path: &str, format: Format, modified_ms: i64) -> bool {
         self.admits_path(path) && self.admits_format(format) && self.admits_modified(modified_ms)
     }
+}
+
+/// Whether a path is one of `files` or inside one of them.
+fn is_in(files: &BTreeSet<RelPath>, path: &str) -> bool {
+    let above = path.match_indices('/').map(|(end, _)| &path[..end]);
+    above.chain([path]).any(|path| files.contains(path))
 }

@@ -217,6 +217,16 @@ pub struct LanguageCounts {
 /// How much of a snapshot is in which language; `None` is where that is not known.
 pub type Languages = BTreeMap<Option<Language>, LanguageCounts>;
 
+/// Of so many things in order, those that stand for all: `limit` at the most, three quarters from the beginning and the rest from the
+/// end.
+fn ends_of<T>(mut all: Vec<T>, limit: usize) -> Vec<T> {
+    if all.len() > limit {
+        let num_last = limit / 4;
+        all.drain(limit - num_last..all.len() - num_last);
+    }
+    all
+}
+
 /// The searchable state of one workspace.
 pub trait Index: Send + Sync {
     /// Makes a batch visible and durable, as a whole. Does nothing twice: an equal batch leaves the same state.
@@ -285,6 +295,13 @@ pub trait Snapshot: Send + Sync {
     /// # Errors
     /// When the files on disk are damaged.
     fn file(&self, path: &RelPath) -> Result<Vec<ChunkRecord>, IndexError>;
+
+    /// Up to `limit` chunks of a file, in the order of its text: all where it has no more, else most of them from its beginning and
+    /// some from its end, as far as the order in which the index keeps them tells.
+    ///
+    /// # Errors
+    /// When the files on disk are damaged.
+    fn extract_of(&self, path: &RelPath, limit: usize) -> Result<Vec<ChunkRecord>, IndexError>;
 
     /// Files whose path begins with `path` and a `/`, in their order; also some that have no chunk any more.
     ///

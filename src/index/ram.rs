@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use super::analyzer::{Analysis, ExactTerm, Phrase, QueryWord, Stemming, analyse_query, positioned_terms};
 use super::{
     Batch, ChunkId, ChunkRecord, Counts, Filter, Index, IndexError, Languages, LexicalQuery, Scored, Snapshot,
-    VectorKey,
+    VectorKey, ends_of,
 };
 use crate::workspace::{RelPath, Revision};
 
@@ -266,6 +266,10 @@ impl Snapshot for RamSnapshot {
     fn file(&self, path: &RelPath) -> Result<Vec<ChunkRecord>, IndexError> {
         let chunks = self.state.files.get(path).into_iter().flatten();
         Ok(chunks.map(|chunk| ChunkRecord::clone(chunk)).collect())
+    }
+
+    fn extract_of(&self, path: &RelPath, limit: usize) -> Result<Vec<ChunkRecord>, IndexError> {
+        Ok(ends_of(self.file(path)?, limit))
     }
 
     fn below(&self, path: &RelPath) -> Result<BTreeSet<RelPath>, IndexError> {

@@ -17,7 +17,7 @@ use std::sync::LazyLock;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-pub use self::passages::citation;
+pub use self::passages::{citation, hit_of};
 pub use self::request::{
     Coverage, Filters, FusionMethod, Hit, MAX_K, MAX_QUERY_BYTES, MAX_WAIT_MS, Mode, SearchReply, SearchRequest,
     Signals, parse_query,

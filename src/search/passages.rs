@@ -169,3 +169,22 @@ pub fn citation(workspace: &WorkspaceId, chunks: &[ChunkRecord]) -> Citation {
         quote,
     }
 }
+
+/// A chunk by itself as a passage, for its parts to be cited.
+#[must_use]
+pub fn hit_of(workspace: &WorkspaceId, chunk: &ChunkRecord) -> Hit {
+    let citation = citation(workspace, std::slice::from_ref(chunk));
+    Hit {
+        rank: 1,
+        score: 0.0,
+        text: citation.quote.clone(),
+        title: chunk.file.title.clone(),
+        header: chunk.place.header.clone(),
+        citation,
+        cells: chunk.place.cells.clone(),
+        language: chunk.file.language,
+        by_words: chunk.key == VectorKey::NONE,
+        also_at: Vec::new(),
+        signals: None,
+    }
+}

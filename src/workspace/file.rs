@@ -109,7 +109,9 @@ pub enum ChangeKind {
 }
 
 impl ChangeKind {
-    pub(super) const fn name(self) -> &'static str {
+    /// The kind's name as stored and shown.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Created => "created",
             Self::Modified => "modified",

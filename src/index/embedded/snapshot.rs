@@ -19,7 +19,7 @@ use super::vectors::{Codes, VectorTable};
 use super::{lexical, phrase, tantivy};
 use crate::index::analyzer::Stemming;
 use crate::index::{
-    ChunkId, ChunkRecord, Counts, Filter, IndexError, Languages, LexicalQuery, Scored, Snapshot, VectorKey,
+    ChunkId, ChunkRecord, Counts, Filter, IndexError, Languages, LexicalQuery, Scored, Snapshot, VectorKey, ends_of,
 };
 use crate::workspace::{RelPath, Revision};
 
@@ -184,6 +184,24 @@ pub(super) struct EmbeddedSnapshot {
 }
 
 impl EmbeddedSnapshot {
+    /// Where the chunks of a file are, in the order in which they were written.
+    fn addresses_of(&self, path: &RelPath) -> Result<Vec<u64>, IndexError> {
+        let Some(searcher) = &self.state.searcher else { return Ok(Vec::new()) };
+        let term = Term::from_field_text(self.fields.path, path.as_str());
+        let query = TermQuery::new(term, IndexRecordOption::Basic);
+        let found = searcher.search(&query, &DocSetCollector).map_err(tantivy)?;
+        let mut addresses: Vec<u64> = found.into_iter().map(|at| pack(at.segment_ord, at.doc_id)).collect();
+        addresses.sort_unstable();
+        Ok(addresses)
+    }
+
+    /// Chunks of one file, in the order of its text.
+    fn chunks_at(&self, addresses: Vec<u64>) -> Result<Vec<ChunkRecord>, IndexError> {
+        let mut chunks = self.load(&addresses)?;
+        chunks.sort_unstable_by_key(|chunk| chunk.place.ordinal);
+        Ok(chunks)
+    }
+
     /// The chunks that pass a filter; `None` where all do.
     fn passing(&self, filter: &Filter) -> Result<Option<Arc<Passing>>, IndexError> {
         if filter.is_open() {
@@ -281,14 +299,11 @@ impl Snapshot for EmbeddedSnapshot {
     }
 
     fn file(&self, path: &RelPath) -> Result<Vec<ChunkRecord>, IndexError> {
-        let Some(searcher) = &self.state.searcher else { return Ok(Vec::new()) };
-        let term = Term::from_field_text(self.fields.path, path.as_str());
-        let query = TermQuery::new(term, IndexRecordOption::Basic);
-        let found = searcher.search(&query, &DocSetCollector).map_err(tantivy)?;
-        let addresses: Vec<u64> = found.into_iter().map(|address| pack(address.segment_ord, address.doc_id)).collect();
-        let mut chunks = self.load(&addresses)?;
-        chunks.sort_unstable_by_key(|chunk| chunk.place.ordinal);
-        Ok(chunks)
+        self.chunks_at(self.addresses_of(path)?)
+    }
+
+    fn extract_of(&self, path: &RelPath, limit: usize) -> Result<Vec<ChunkRecord>, IndexError> {
+        self.chunks_at(ends_of(self.addresses_of(path)?, limit))
     }
 
     fn below(&self, path: &RelPath) -> Result<BTreeSet<RelPath>, IndexError> {

@@ -266,6 +266,23 @@ impl Store {
         rows.map(|row| row.map_err(StoreError::from)).collect()
     }
 
+    /// All changes that the log holds of a workspace, oldest first, each with its urgency.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn changes(&self, workspace: &WorkspaceId) -> Result<Vec<(Change, Priority)>, StoreError> {
+        let connection = self.reader();
+        let mut statement = connection.prepare_cached(
+            "SELECT revision, path, kind, at_ms, priority FROM changes WHERE workspace = ?1 ORDER BY revision",
+        )?;
+        let interactive = Priority::Interactive.number();
+        let rows = statement.query_map([workspace.as_str()], |row| {
+            let is_interactive = row.get::<_, i64>(4)? == interactive;
+            Ok((change_row(row)?, if is_interactive { Priority::Interactive } else { Priority::Backfill }))
+        })?;
+        rows.map(|row| row.map_err(StoreError::from)).collect()
+    }
+
     /// Marks all changes of these paths up to `through` as done, and writes what became of the files.
     ///
     /// Called after the index has committed them: never before. What was done in an epoch counts in that epoch alone: since

@@ -1,0 +1,230 @@
+//! The answer to a question about time or the whole: every file in scope, grouped, newest first, with its key sentences.
+//!
+//! # Invariants
+//! - Every file in scope is counted in exactly one group: listed there, or among those that the group says are not listed.
+//! - A sentence is verbatim its citation's quote; a file without one says why.
+//! - The same files, chunks and plan give the same digest.
+//!
+//! # Not here
+//! Which files there are and what their chunks hold: the engine hands both over.
+
+mod key_sentences;
+mod scope;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+pub use self::key_sentences::{KeySentence, key_sentences};
+pub use self::scope::{Touched, in_scope};
+use super::plan::{Plan, PlanKind};
+use crate::workspace::{ChangeKind, FileState, RelPath};
+
+/// Files that one reply lists; the others are counted.
+pub const MAX_LISTED: usize = 1_000;
+
+/// By what the files of a digest are grouped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum GroupBy {
+    /// The run that wrote them.
+    Run,
+    /// The agent that wrote them.
+    Agent,
+    /// The folder that they are in, at most two levels deep.
+    Folder,
+}
+
+/// All files in scope.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct Digest {
+    /// Files in scope; the sum over the groups.
+    pub num_files: usize,
+    /// Those of them of which sentences are quoted.
+    pub num_quoted: usize,
+    /// By what they are grouped.
+    pub group_by: GroupBy,
+    /// The group with the newest change first.
+    pub groups: Vec<DigestGroup>,
+}
+
+/// Files that belong together, the newest change first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct DigestGroup {
+    /// The run, agent or folder; empty for files at the root or of nobody.
+    pub name: String,
+    /// The newest change of its files.
+    #[schemars(with = "String")]
+    #[schema(value_type = String, format = DateTime)]
+    pub newest: Timestamp,
+    /// Its files in scope.
+    pub num_files: usize,
+    /// Those of them that are not listed, because the reply would be too long.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub num_not_listed: usize,
+    /// The others.
+    pub files: Vec<DigestFile>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+/// A file in scope.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct DigestFile {
+    /// Where it is, or was.
+    pub path: RelPath,
+    /// What happened to it last in the time of the plan.
+    pub change: ChangeKind,
+    /// When that was: as the log has it for what was written, reported or watched, else the file's own time.
+    #[schemars(with = "String")]
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// How far it has come; absent when it is deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<FileState>,
+    /// The document's title.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Why nothing, or not all, is quoted of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Its key sentences, by their positions in the reply's `sentences`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sentences: Vec<usize>,
+}
+
+/// Files in scope, grouped, before anything of them is read.
+pub struct Grouped {
+    group_by: GroupBy,
+    groups: Vec<(String, Vec<Touched>)>,
+}
+
+impl Grouped {
+    /// Groups files by run where one of them has a run, else by agent where one has an agent, else by folder.
+    #[must_use]
+    pub fn of(mut files: Vec<Touched>) -> Self {
+        files.sort_by(|one, other| other.at.cmp(&one.at).then_with(|| one.path.cmp(&other.path)));
+        let group_by = if files.iter().any(|file| file.run().is_some()) {
+            GroupBy::Run
+        } else if files.iter().any(|file| file.agent().is_some()) {
+            GroupBy::Agent
+        } else {
+            GroupBy::Folder
+        };
+        let mut groups: Vec<(String, Vec<Touched>)> = Vec::new();
+        let mut places: HashMap<String, usize> = HashMap::new();
+        for file in files {
+            let name = match group_by {
+                GroupBy::Run => file.run().unwrap_or_default().to_owned(),
+                GroupBy::Agent => file.agent().unwrap_or_default().to_owned(),
+                GroupBy::Folder => scope::folder(&file.path).to_owned(),
+            };
+            let place = *places.entry(name.clone()).or_insert_with(|| {
+                groups.push((name, Vec::new()));
+                groups.len() - 1
+            });
+            groups[place].1.push(file);
+        }
+        Self { group_by, groups }
+    }
+
+    /// The files to be quoted, `limit` at the most: one of each group in turn, of a group first those whose names promise a
+    /// summary, then the newest. Of files with the same bytes one is enough.
+    #[must_use]
+    pub fn to_be_quoted(&self, limit: usize) -> Vec<&Touched> {
+        let mut rows: Vec<Vec<&Touched>> = Vec::new();
+        let mut seen = HashSet::new();
+        for (_, files) in &self.groups {
+            let mut files: Vec<&Touched> = files.iter().filter(|file| file.is_readable()).collect();
+            files.sort_by_key(|file| !scope::promises_a_summary(&file.path));
+            files.retain(|file| file.content_hash.is_none_or(|hash| seen.insert(hash)));
+            rows.push(files);
+        }
+        let longest = rows.iter().map(Vec::len).max().unwrap_or(0);
+        (0..longest).flat_map(|turn| rows.iter().filter_map(move |row| row.get(turn).copied())).take(limit).collect()
+    }
+
+    /// The digest, when it is known which sentences are quoted of which file.
+    #[must_use]
+    pub fn into_digest(self, quoted: &BTreeMap<RelPath, Vec<usize>>, plan: &Plan) -> Digest {
+        let num_files = self.groups.iter().map(|(_, files)| files.len()).sum();
+        // What is quoted is listed in any case.
+        let mut room = MAX_LISTED.saturating_sub(quoted.len());
+        let mut by_hash = HashMap::new();
+        for file in self.groups.iter().flat_map(|(_, files)| files) {
+            if let Some(hash) = file.content_hash.filter(|_| quoted.contains_key(&file.path)) {
+                by_hash.entry(hash).or_insert_with(|| file.path.clone());
+            }
+        }
+        let mut groups = Vec::new();
+        for (name, files) in self.groups {
+            let num_files = files.len();
+            let newest = files.iter().map(|file| file.at).max().unwrap_or(Timestamp::UNIX_EPOCH);
+            let mut listed = Vec::new();
+            for file in files {
+                let sentences = quoted.get(&file.path).cloned();
+                if sentences.is_none() {
+                    if room == 0 {
+                        continue;
+                    }
+                    room -= 1;
+                }
+                let twin = file.content_hash.and_then(|hash| by_hash.get(&hash)).filter(|twin| **twin != file.path);
+                listed.push(file.into_listed(sentences.unwrap_or_default(), twin, plan));
+            }
+            let num_not_listed = num_files - listed.len();
+            groups.push(DigestGroup { name, newest, num_files, num_not_listed, files: listed });
+        }
+        Digest { num_files, num_quoted: quoted.len(), group_by: self.group_by, groups }
+    }
+}
+
+impl Touched {
+    fn into_listed(self, sentences: Vec<usize>, twin: Option<&RelPath>, plan: &Plan) -> DigestFile {
+        let note = match (sentences.is_empty(), self.state) {
+            (_, None) => None,
+            (_, Some(FileState::Pending)) => Some("it has a change that is not searchable yet".to_owned()),
+            (_, Some(FileState::Empty)) => Some("it holds no text".to_owned()),
+            (true, Some(FileState::Ready | FileState::Partial)) => match twin {
+                Some(twin) => Some(format!("it holds the same as `{twin}`")),
+                None if plan.topic.is_empty() => None,
+                None => Some(format!("nothing is quoted of it on `{}`", plan.topic)),
+            },
+            (_, Some(_)) => self.reason,
+        };
+        DigestFile {
+            path: self.path,
+            change: self.change,
+            at: self.at,
+            state: self.state,
+            title: self.title,
+            note,
+            sentences,
+        }
+    }
+}
+
+/// What the answer says when no file is in scope.
+#[must_use]
+pub fn nothing_in_scope(plan: &Plan, newest: Option<(&RelPath, Timestamp)>) -> String {
+    let time = match (plan.since, plan.until) {
+        (Some(since), Some(until)) => format!(" from {since} until {until}"),
+        (Some(since), None) => format!(" since {since}"),
+        (None, Some(until)) => format!(" before {until}"),
+        (None, None) => String::new(),
+    };
+    let what = if plan.kind == PlanKind::Overview { "no file is in scope" } else { "no file was changed" };
+    match newest {
+        Some((path, at)) => format!("{what}{time}; the newest change is of `{path}` at {at}"),
+        None => format!("{what}{time}; the workspace has no file that the request admits"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,261 @@
+//! Which files a question about time or the whole is about.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::answer::plan::{Plan, PlanKind, RECENT_DAYS, Runs};
+use crate::workspace::{ChangeKind, ContentHash, FileState, RelPath};
+
+/// Files that count as recent where nothing was changed for long.
+const NUM_NEWEST: usize = 20;
+
+/// A file and what happened to it last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Touched {
+    /// Where it is, or was.
+    pub path: RelPath,
+    /// What happened to it.
+    pub change: ChangeKind,
+    /// When that was.
+    pub at: Timestamp,
+    /// When it came, where the log knows that.
+    pub created: Option<Timestamp>,
+    /// How far it has come; `None` when it is deleted.
+    pub state: Option<FileState>,
+    /// Why it is not `ready`.
+    pub reason: Option<String>,
+    /// The document's title.
+    pub title: Option<String>,
+    /// The hash of its bytes, as far as it was read.
+    pub content_hash: Option<ContentHash>,
+}
+
+impl Touched {
+    /// The run that wrote it, where that is known.
+    #[must_use]
+    pub const fn run(&self) -> Option<&str> {
+        None
+    }
+
+    /// The agent that wrote it, where that is known.
+    #[must_use]
+    pub const fn agent(&self) -> Option<&str> {
+        None
+    }
+
+    /// Whether there is anything of it that can be quoted.
+    #[must_use]
+    pub const fn is_readable(&self) -> bool {
+        matches!(self.state, Some(FileState::Ready | FileState::Partial))
+    }
+
+    /// The run that it belongs to: as its writer said, else the folder of a run that it is in.
+    fn any_run(&self) -> Option<&str> {
+        self.run().or_else(|| run_folder(&self.path))
+    }
+
+    fn is_named(&self, name: &str) -> bool {
+        let is_it = |value: Option<&str>| value.is_some_and(|value| value.eq_ignore_ascii_case(name));
+        is_it(self.run()) || is_it(self.agent()) || path_holds(&self.path, name)
+    }
+}
+
+/// The files that `plan` is about, of all that a request admits. What had to be done otherwise than the plan says is noted there, as
+/// are the names that narrowed it.
+#[must_use]
+pub fn in_scope(mut files: Vec<Touched>, plan: &mut Plan) -> Vec<Touched> {
+    if plan.kind == PlanKind::Overview {
+        files.retain(|file| file.change != ChangeKind::Deleted);
+    }
+    narrow_by_names(&mut files, plan);
+    if let Some(runs) = plan.runs {
+        narrow_by_runs(&mut files, runs, plan);
+    } else if plan.since.is_some() || plan.until.is_some() {
+        files.retain(|file| is_within(file.at, plan));
+    } else if plan.kind == PlanKind::Recent {
+        narrow_to_recent(&mut files, plan);
+    }
+    for file in &mut files {
+        // Made and then changed in the same time, it is new to who asks for that time.
+        let is_new = file.created.is_some_and(|created| plan.since.is_none_or(|since| created >= since));
+        if file.change == ChangeKind::Modified && is_new {
+            file.change = ChangeKind::Created;
+        }
+    }
+    files
+}
+
+fn is_within(at: Timestamp, plan: &Plan) -> bool {
+    plan.since.is_none_or(|since| at >= since) && plan.until.is_none_or(|until| at < until)
+}
+
+fn narrow_to_recent(files: &mut Vec<Touched>, plan: &mut Plan) {
+    let Ok(since) = plan.now.checked_sub(SignedDuration::from_hours(24 * RECENT_DAYS)) else { return };
+    if files.iter().any(|file| file.at >= since) {
+        plan.since = Some(since);
+        files.retain(|file| file.at >= since);
+    } else if !files.is_empty() {
+        files.sort_by(|one, other| other.at.cmp(&one.at).then_with(|| one.path.cmp(&other.path)));
+        files.truncate(NUM_NEWEST);
+        plan.notes.push(format!(
+            "nothing was changed in the {RECENT_DAYS} days before {}: these are the newest files",
+            plan.now
+        ));
+    }
+}
+
+/// Leaves the files of the runs that are asked for by their order: the order of their newest files.
+fn narrow_by_runs(files: &mut Vec<Touched>, runs: Runs, plan: &mut Plan) {
+    let mut newest: HashMap<String, Timestamp> = HashMap::new();
+    for file in files.iter() {
+        if let Some(run) = file.any_run() {
+            let at = newest.entry(run.to_owned()).or_insert(file.at);
+            *at = file.at.max(*at);
+        }
+    }
+    if newest.is_empty() {
+        plan.notes.push(
+            "no run is known: no file has one, and no folder has a date in its name or is in a folder `runs`; \
+             what was changed lately is taken instead"
+                .to_owned(),
+        );
+        return narrow_to_recent(files, plan);
+    }
+    let mut in_order: Vec<(String, Timestamp)> = newest.into_iter().collect();
+    in_order.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| other.0.cmp(&one.0)));
+    let chosen: Vec<String> = match runs {
+        Runs::Last(number) => in_order.into_iter().take(number).map(|(run, _)| run).collect(),
+        Runs::Previous => in_order.into_iter().skip(1).take(1).map(|(run, _)| run).collect(),
+    };
+    files.retain(|file| file.any_run().is_some_and(|run| chosen.iter().any(|chosen| chosen == run)));
+    plan.notes.push(match &chosen[..] {
+        [] => "there is no run before the newest".to_owned(),
+        [run] => format!("the run is `{run}`"),
+        runs => format!("the runs are `{}`", runs.join("`, `")),
+    });
+}
+
+/// Words of the topic that name agents, runs or parts of paths narrow the scope, one after the other, as long as files are left.
+fn narrow_by_names(files: &mut Vec<Touched>, plan: &mut Plan) {
+    let mut topic = Vec::new();
+    for word in plan.topic.split(' ').filter(|word| !word.is_empty()) {
+        if files.iter().any(|file| file.is_named(word)) {
+            files.retain(|file| file.is_named(word));
+            plan.names.push(word.to_owned());
+        } else {
+            topic.push(word);
+        }
+    }
+    plan.topic = topic.join(" ");
+}
+
+/// Whether `name`, or it without a plural's `s`, stands in the path as whole words: `bench-03` and `report` in
+/// `runs/bench-03/report.md`, not `port`.
+fn path_holds(path: &RelPath, name: &str) -> bool {
+    let path = path.as_str().to_lowercase();
+    let is_edge = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
+    let holds = |name: &str| {
+        path.match_indices(name).any(|(at, found)| {
+            let behind = &path[at + found.len()..];
+            let behind = behind.strip_prefix('s').filter(|rest| is_edge(rest.chars().next())).unwrap_or(behind);
+            is_edge(path[..at].chars().next_back()) && is_edge(behind.chars().next())
+        })
+    };
+    let singular = name.strip_suffix('s').filter(|singular| singular.len() >= 3);
+    !name.is_empty() && (holds(name) || singular.is_some_and(holds))
+}
+
+/// The folder that a file is in, at most two levels deep.
+pub(super) fn folder(path: &RelPath) -> &str {
+    let path = path.as_str();
+    let mut ends = path.match_indices('/').map(|(at, _)| at);
+    let first = ends.next();
+    ends.next().or(first).map_or("", |end| &path[..end])
+}
+
+/// The folder of a run that a file is in: the first below a folder `runs`, or that has a date in its name.
+fn run_folder(path: &RelPath) -> Option<&str> {
+    let path = path.as_str();
+    let mut before = "";
+    let mut start = 0;
+    for (end, _) in path.match_indices('/') {
+        let part = &path[start..end];
+        if matches!(before.to_ascii_lowercase().as_str(), "runs" | "run") || has_date(part) {
+            return Some(&path[..end]);
+        }
+        (before, start) = (part, end + 1);
+    }
+    None
+}
+
+/// Whether a name holds a date: `2026-11-18`, `20261118`.
+fn has_date(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    let are_digits = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_digit);
+    let dashed = |w: &[u8]| {
+        are_digits(&w[..4])
+            && w[4] == w[7]
+            && matches!(w[4], b'-' | b'_')
+            && are_digits(&w[5..7])
+            && are_digits(&w[8..])
+    };
+    let is_year = |w: &[u8]| w.starts_with(b"19") || w.starts_with(b"20");
+    bytes.windows(10).any(|w| is_year(w) && dashed(w)) || bytes.windows(8).any(|w| is_year(w) && are_digits(w))
+}
+
+/// Whether a file's name says that it tells of others.
+pub(super) fn promises_a_summary(path: &RelPath) -> bool {
+    const NAMES: [&str; 13] = [
+        "readme",
+        "summary",
+        "report",
+        "overview",
+        "index",
+        "postmortem",
+        "result",
+        "conclusion",
+        "weekly",
+        "decision",
+        "changelog",
+        "notes",
+        "review",
+    ];
+    let name = path.file_name().to_lowercase();
+    NAMES.iter().any(|known| name.contains(known))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(path: &str) -> RelPath {
+        path.parse().unwrap()
+    }
+
+    #[test]
+    fn names_stand_in_paths_as_whole_words() {
+        for (file, name, expected) in [
+            ("runs/2026-11-18-bench-08/report.md", "bench-08", true),
+            ("runs/2026-11-18-bench-08/report.md", "bench-0", false),
+            ("runs/2026-11-18-bench-08/report.md", "reports", true),
+            ("reports/a.pdf", "report", true),
+            ("support/a.md", "port", false),
+            ("docs/protocol.rst", "protocol.rst", true),
+            ("a/b.md", "", false),
+        ] {
+            assert_eq!(path_holds(&path(file), name), expected, "{file} {name}");
+        }
+    }
+
+    #[test]
+    fn runs_are_folders_with_a_date_or_below_runs() {
+        assert_eq!(run_folder(&path("runs/alpha/logs/x.log")), Some("runs/alpha"));
+        assert_eq!(
+            run_folder(&path("reports/Turbo/20230801_1200_full/report.json")),
+            Some("reports/Turbo/20230801_1200_full")
+        );
+        assert_eq!(run_folder(&path("plans/2026-11-12-cutover.md")), None);
+        assert_eq!((folder(&path("a/b/c/d.md")), folder(&path("a/b.md")), folder(&path("b.md"))), ("a/b", "a", ""));
+    }
+}

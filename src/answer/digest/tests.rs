@@ -1,0 +1,121 @@
+//! Digests of made-up files.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::answer::plan::{Asked, PlanChoice, plan};
+
+fn touched(path: &str, at: &str) -> Touched {
+    Touched {
+        path: path.parse().unwrap(),
+        change: ChangeKind::Created,
+        at: at.parse().unwrap(),
+        created: None,
+        state: Some(FileState::Ready),
+        reason: None,
+        title: None,
+        content_hash: None,
+    }
+}
+
+fn planned(question: &str) -> Plan {
+    let asked = Asked::at(Some("2026-11-19T12:00:00Z".parse().unwrap()), Some("UTC")).unwrap();
+    plan(question, PlanChoice::Auto, &asked)
+}
+
+fn paths(files: &[Touched]) -> Vec<&str> {
+    files.iter().map(|file| file.path.as_str()).collect()
+}
+
+fn some() -> Vec<Touched> {
+    vec![
+        touched("runs/2026-11-18-bench-08/report.md", "2026-11-18T10:00:00Z"),
+        touched("runs/2026-11-18-bench-08/events.jsonl", "2026-11-18T12:00:00Z"),
+        touched("runs/2026-11-11-bench-07/report.md", "2026-11-11T10:00:00Z"),
+        touched("plans/roadmap.md", "2026-11-17T10:00:00Z"),
+        touched("README.md", "2026-10-05T10:00:00Z"),
+    ]
+}
+
+#[test]
+fn the_last_run_is_the_one_with_the_newest_file() {
+    let mut plan = planned("what did the last run say about latency?");
+    let files = in_scope(some(), &mut plan);
+    assert_eq!(paths(&files), ["runs/2026-11-18-bench-08/report.md", "runs/2026-11-18-bench-08/events.jsonl"]);
+    assert_eq!(plan.topic, "latency");
+    let mut plan = planned("summarize the previous run");
+    assert_eq!(paths(&in_scope(some(), &mut plan)), ["runs/2026-11-11-bench-07/report.md"]);
+}
+
+#[test]
+fn recent_goes_back_a_week_and_says_so_where_nothing_was_changed_for_longer() {
+    let mut plan = planned("summarize recent outputs");
+    assert_eq!(in_scope(some(), &mut plan).len(), 3);
+    let mut old = some();
+    old.retain(|file| file.path.as_str() == "README.md");
+    let mut plan = planned("summarize recent outputs");
+    assert_eq!(paths(&in_scope(old, &mut plan)), ["README.md"]);
+    assert!(plan.notes[0].contains("nothing was changed in the 7 days"), "{:?}", plan.notes);
+}
+
+#[test]
+fn words_that_name_folders_or_files_narrow_the_scope_and_leave_the_topic() {
+    let mut plan = planned("summarize the reports on bench-07 about mutual TLS");
+    assert_eq!(paths(&in_scope(some(), &mut plan)), ["runs/2026-11-11-bench-07/report.md"]);
+    assert_eq!((plan.names.join(" "), plan.topic), ("reports bench-07".to_owned(), "mutual tls".to_owned()));
+}
+
+#[test]
+fn deleted_files_are_news_and_no_part_of_the_whole() {
+    let mut files = some();
+    files[3] = Touched { change: ChangeKind::Deleted, state: None, ..files[3].clone() };
+    let mut plan = planned("what changed since Monday?");
+    let digest = Grouped::of(in_scope(files.clone(), &mut plan)).into_digest(&BTreeMap::new(), &plan);
+    let deleted = digest.groups.iter().flat_map(|group| &group.files).find(|file| file.change == ChangeKind::Deleted);
+    assert_eq!(deleted.unwrap().path.as_str(), "plans/roadmap.md");
+    let mut plan = planned("what is in here?");
+    assert_eq!(in_scope(files, &mut plan).len(), 4);
+}
+
+#[test]
+fn each_group_has_a_file_quoted_before_one_has_two_and_reports_go_first() {
+    let grouped = Grouped::of(some());
+    let chosen: Vec<&str> = grouped.to_be_quoted(4).iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(
+        chosen,
+        ["runs/2026-11-18-bench-08/report.md", "plans/roadmap.md", "runs/2026-11-11-bench-07/report.md", "README.md"]
+    );
+}
+
+proptest! {
+    #[test]
+    fn every_file_is_counted_in_one_group(
+        places in prop::collection::vec((0_u8..4, 0_u16..400, 0_i64..1_000, prop::option::of(0_u8..3)), 0..60),
+        num_quoted in 0_usize..10,
+    ) {
+        let mut names = HashSet::new();
+        let mut files = Vec::new();
+        for (folder, number, minute, hash) in places {
+            let path = format!("f{folder}/n{number}");
+            if names.insert(path.clone()) {
+                let at = Timestamp::from_second(minute * 60).unwrap();
+                let content_hash = hash.map(|hash| crate::workspace::ContentHash([hash; 32]));
+                files.push(Touched { at, content_hash, ..touched(&path, "2026-11-18T10:00:00Z") });
+            }
+        }
+        let num_files = files.len();
+        let grouped = Grouped::of(files);
+        let quoted: BTreeMap<RelPath, Vec<usize>> =
+            grouped.to_be_quoted(num_quoted).iter().map(|file| (file.path.clone(), vec![0])).collect();
+        prop_assert!(quoted.len() <= num_quoted);
+        let digest = grouped.into_digest(&quoted, &planned("what is in here?"));
+        prop_assert_eq!(digest.num_files, num_files);
+        let counted: usize = digest.groups.iter().map(|group| group.files.len() + group.num_not_listed).sum();
+        prop_assert_eq!(counted, num_files);
+        prop_assert!(digest.groups.windows(2).all(|pair| pair[0].newest >= pair[1].newest));
+        for group in &digest.groups {
+            prop_assert_eq!(group.num_files, group.files.len() + group.num_not_listed);
+            prop_assert!(group.files.windows(2).all(|pair| pair[0].at >= pair[1].at));
+        }
+    }
+}

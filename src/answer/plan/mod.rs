@@ -1,0 +1,198 @@
+//! How a question is answered: by retrieval, or by going through the files in scope, newest first.
+//!
+//! A question about time or the whole ("what changed since Monday?", "summarize recent outputs") has no nearest neighbours: it
+//! is answered from the change log and a digest of each file. Which it is, is decided by its words alone, so the same
+//! question at the same `now` has the same plan; the plan is in the reply, and a request can force another.
+//!
+//! # Not here
+//! Which files are in scope (`digest::scope`), and anything that reads files. The phrases are English; in other languages
+//! the plan is forced by the request.
+
+mod phrases;
+mod time;
+mod words;
+
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ZonedDateTime};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use self::phrases::Cues;
+pub use self::time::Window;
+use self::words::Words;
+use crate::search::SearchError;
+
+/// How far back "recent" goes where a question says no more, in days.
+pub const RECENT_DAYS: i64 = 7;
+
+/// Which plan is asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum PlanChoice {
+    /// The one that the question's words call for.
+    #[default]
+    Auto,
+    /// The nearest passages.
+    Retrieval,
+    /// What was changed lately or in the question's time, newest first.
+    Recent,
+    /// The whole of the scope.
+    Overview,
+}
+
+/// How a question is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PlanKind {
+    /// From the passages that fit it best.
+    Retrieval,
+    /// From the files that were changed in a time, newest first, each with its key sentences.
+    Recent,
+    /// From all files in scope, each with its key sentences.
+    Overview,
+}
+
+/// Which runs of agents a question is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Runs {
+    /// So many of the newest.
+    Last(usize),
+    /// The one before the newest.
+    Previous,
+}
+
+/// The plan of an answer, as the reply tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct Plan {
+    /// How the question is answered.
+    pub kind: PlanKind,
+    /// Why so, for a person.
+    pub why: String,
+    /// The time that the answer takes for now.
+    #[schemars(with = "String")]
+    #[schema(value_type = String, format = DateTime)]
+    pub now: Timestamp,
+    /// The time zone in which days begin: an IANA name, or an offset where the system says no more.
+    pub time_zone: String,
+    /// Changes at this time or later are in scope.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub since: Option<Timestamp>,
+    /// Changes before this time are in scope.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub until: Option<Timestamp>,
+    /// The runs that are in scope, where the question names them by their order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runs: Option<Runs>,
+    /// What is asked about the files in scope, where it is not just what they say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub topic: String,
+    /// Words of the question that name files, folders, agents, runs or tags, by which the scope was narrowed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+    /// What the plan had to do otherwise than the question says, for a person.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// When and where a question is asked.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    now: ZonedDateTime,
+}
+
+impl Asked {
+    /// At `now`, else at this moment, in the zone of this IANA name, else in the system's.
+    ///
+    /// # Errors
+    /// [`SearchError::Invalid`] for a zone that is not known.
+    pub fn at(now: Option<Timestamp>, time_zone: Option<&str>) -> Result<Self, SearchError> {
+        let zone = match time_zone {
+            None => TimeZone::system(),
+            Some(name) => TimeZone::get(name).map_err(|_| {
+                let hint = "give a name of the IANA database, for example `Europe/Berlin` or `UTC`";
+                SearchError::invalid(format!("there is no time zone `{name}`"), hint)
+            })?,
+        };
+        Ok(Self { now: now.unwrap_or_else(Timestamp::now).to_zoned_datetime(zone) })
+    }
+
+    fn zone_name(&self) -> String {
+        let zone = self.now.time_zone();
+        zone.iana_name().map_or_else(|| zone.to_offset(self.now.timestamp()).to_string(), str::to_owned)
+    }
+}
+
+/// The plan of a question: by `choice`, else by its words.
+#[must_use]
+pub fn plan(question: &str, choice: PlanChoice, asked: &Asked) -> Plan {
+    let words = Words::of(question);
+    let cues = Cues::of(&words, &asked.now);
+    let (kind, why) = match choice {
+        PlanChoice::Auto => by_words(&cues),
+        PlanChoice::Retrieval => (PlanKind::Retrieval, "the request asks for it".to_owned()),
+        PlanChoice::Recent => (PlanKind::Recent, "the request asks for it".to_owned()),
+        PlanChoice::Overview => (PlanKind::Overview, "the request asks for it".to_owned()),
+    };
+    let mut plan = Plan {
+        kind,
+        why,
+        now: asked.now.timestamp(),
+        time_zone: asked.zone_name(),
+        since: None,
+        until: None,
+        runs: None,
+        topic: String::new(),
+        names: Vec::new(),
+        notes: Vec::new(),
+    };
+    if kind == PlanKind::Retrieval {
+        return plan;
+    }
+    plan.topic = cues.topic.join(" ");
+    if let Some(window) = &cues.window {
+        (plan.since, plan.until) = (window.since, window.until);
+    }
+    if kind == PlanKind::Recent {
+        plan.runs = cues.runs;
+    }
+    plan
+}
+
+/// What the words call for, and which they are.
+fn by_words(cues: &Cues) -> (PlanKind, String) {
+    let found = |what: &str, phrase: &str| format!("the question asks {what}: `{phrase}`");
+    let has_topic = !cues.topic.is_empty();
+    let time = cues.time_phrase.as_deref();
+    let is_recent = cues.is_relative || cues.runs.is_some();
+    if let Some(summary) = &cues.summary {
+        return match time {
+            Some(time) => (PlanKind::Recent, found("for a summary of what was changed in a time", time)),
+            None => (PlanKind::Overview, found("for the whole", summary)),
+        };
+    }
+    // `What happened on 2 November` is in what was written later.
+    let is_of_then = |change: &str| cues.window.is_some() && !is_recent && change.ends_with("happened");
+    if let Some(change) = &cues.change
+        && (!has_topic || is_recent)
+        && !is_of_then(change)
+    {
+        return (PlanKind::Recent, found("what has changed", change));
+    }
+    match time {
+        Some(time) if cues.runs.is_some() => (PlanKind::Recent, found("about runs by their order", time)),
+        // `The latest version of the protocol` is looked for like anything else.
+        Some(time) if is_recent && (!has_topic || !cues.is_vague) => {
+            (PlanKind::Recent, found("about a time that ends now", time))
+        }
+        _ => (PlanKind::Retrieval, "the question asks for something in particular".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+//! Questions and the plans that they call for.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Thursday, 19 November 2026, 15:30 in Oslo (14:30 UTC).
+fn asked() -> Asked {
+    Asked::at(Some("2026-11-19T14:30:00Z".parse().unwrap()), Some("Europe/Oslo")).unwrap()
+}
+
+fn planned(question: &str) -> Plan {
+    plan(question, PlanChoice::Auto, &asked())
+}
+
+/// Since, until: in the zone of the question.
+fn window(question: &str) -> (String, String) {
+    let plan = planned(question);
+    let civil = |at: Option<Timestamp>| {
+        let zoned = at.map(|at| at.to_zoned_datetime(TimeZone::get("Europe/Oslo").unwrap()));
+        zoned.map_or_else(|| "-".to_owned(), |zoned| zoned.strftime("%a %F %H:%M").to_string())
+    };
+    (civil(plan.since), civil(plan.until))
+}
+
+#[test]
+fn questions_about_time_go_through_the_log() {
+    for question in [
+        "summarize recent outputs",
+        "What changed since Monday?",
+        "what's new?",
+        "What has been added this week",
+        "show me the latest results",
+        "What happened today?",
+        "what did the last run say about latency?",
+        "summarise what was done in the past three days",
+        "Which files have changed in November?",
+        "anything new since yesterday?",
+        "catch me up on the last 24 hours",
+        "recap of last week",
+        "What was written on 2026-11-18?",
+        "most recent files",
+        "list the changes",
+    ] {
+        assert_eq!(planned(question).kind, PlanKind::Recent, "{question}");
+    }
+}
+
+#[test]
+fn questions_about_the_whole_go_through_all_files() {
+    for question in [
+        "What is in here?",
+        "summarize the workspace",
+        "Summarise the incident reports",
+        "give me an overview of plans",
+        "what is this project about?",
+        "what files do we have?",
+        "sum up docs/protocol.rst",
+    ] {
+        assert_eq!(planned(question).kind, PlanKind::Overview, "{question}");
+    }
+}
+
+#[test]
+fn questions_for_something_in_particular_are_looked_for() {
+    for question in [
+        "How long was the gateway down on 2 November?",
+        "What is the latest version of the protocol?",
+        "What is the current p99 acknowledgement latency?",
+        "What caused the outage of 2 November?",
+        "What happened on 2 November?",
+        "Does Foot Locker's new CEO have previous CEO experience?",
+        "Has AMCOR's quick ratio improved or declined between FY2023 and FY2022?",
+        "What changed in the wire format after decision 4?",
+        "Which May regulations apply?",
+        "Why may the march of time be new to us in the run-up?",
+        "SLU-4417",
+        "what is a run?",
+        "",
+        "???",
+    ] {
+        assert_eq!(planned(question).kind, PlanKind::Retrieval, "{question}");
+    }
+}
+
+#[test]
+fn times_are_told_from_now_in_the_zone_of_the_question() {
+    for (question, since, until) in [
+        ("what changed today", "Thu 2026-11-19 00:00", "Fri 2026-11-20 00:00"),
+        ("what changed yesterday", "Wed 2026-11-18 00:00", "Thu 2026-11-19 00:00"),
+        ("what changed since Monday", "Mon 2026-11-16 00:00", "-"),
+        ("what changed since Thursday", "Thu 2026-11-19 00:00", "-"),
+        ("what changed last Thursday", "Thu 2026-11-12 00:00", "Fri 2026-11-13 00:00"),
+        ("what changed on Friday", "Fri 2026-11-13 00:00", "Sat 2026-11-14 00:00"),
+        ("what changed this week", "Mon 2026-11-16 00:00", "Mon 2026-11-23 00:00"),
+        ("what changed last week", "Mon 2026-11-09 00:00", "Mon 2026-11-16 00:00"),
+        ("what changed in the past week", "Thu 2026-11-12 15:30", "-"),
+        ("what changed in the last 3 hours", "Thu 2026-11-19 12:30", "-"),
+        ("what changed two days ago", "Tue 2026-11-17 00:00", "Wed 2026-11-18 00:00"),
+        ("what changed in October", "Thu 2026-10-01 00:00", "Sun 2026-11-01 00:00"),
+        ("what changed in December", "Mon 2025-12-01 00:00", "Thu 2026-01-01 00:00"),
+        ("what changed since November 3rd, 2026", "Tue 2026-11-03 00:00", "-"),
+        ("what changed between 1 October and 15 October", "Thu 2026-10-01 00:00", "Fri 2026-10-16 00:00"),
+        ("what changed before 2026-10-20", "-", "Tue 2026-10-20 00:00"),
+        ("what changed after 2026-10-20", "Wed 2026-10-21 00:00", "-"),
+        ("what changed this quarter", "Thu 2026-10-01 00:00", "Fri 2027-01-01 00:00"),
+        ("what changed last month", "Thu 2026-10-01 00:00", "Sun 2026-11-01 00:00"),
+        ("what is new", "-", "-"),
+    ] {
+        assert_eq!(window(question), (since.to_owned(), until.to_owned()), "{question}");
+    }
+}
+
+#[test]
+fn a_day_has_the_hours_that_it_has_in_its_zone() {
+    // The clocks of Oslo went back in the night to 25 October 2026.
+    let now = Asked::at(Some("2026-10-26T10:00:00Z".parse().unwrap()), Some("Europe/Oslo")).unwrap();
+    let plan = plan("what changed yesterday?", PlanChoice::Auto, &now);
+    let hours = plan.since.unwrap().until(plan.until.unwrap()).unwrap().total(jiff::Unit::Hour).unwrap();
+    assert!((hours - 25.0).abs() < 1e-9);
+}
+
+#[test]
+fn what_is_asked_about_the_files_in_scope_is_the_topic() {
+    let topic = |question: &str| planned(question).topic;
+    assert_eq!(topic("what did the last run say about latency?"), "latency");
+    assert_eq!(topic("What has changed since Monday in the retention policy?"), "retention policy");
+    assert_eq!(topic("summarize recent outputs"), "");
+    assert_eq!(topic("Give me a summary of the incident reports, please"), "incident reports");
+    assert_eq!(planned("what did the last run say about latency?").runs, Some(Runs::Last(1)));
+    assert_eq!(planned("summarize the last three runs").runs, Some(Runs::Last(3)));
+    assert_eq!(planned("summarize the previous run").runs, Some(Runs::Previous));
+}
+
+#[test]
+fn a_request_can_force_a_plan_and_keeps_the_times_of_the_question() {
+    let forced = |question: &str, choice| plan(question, choice, &asked());
+    assert_eq!(forced("what changed since Monday?", PlanChoice::Retrieval).since, None);
+    let recent = forced("latency since Monday", PlanChoice::Recent);
+    assert_eq!((recent.kind, recent.topic.as_str(), recent.since.is_some()), (PlanKind::Recent, "latency", true));
+    assert_eq!(forced("Was gibt es Neues?", PlanChoice::Recent).kind, PlanKind::Recent);
+}
+
+#[test]
+fn an_unknown_time_zone_is_refused_with_a_hint() {
+    use crate::error::Advice as _;
+    let error = Asked::at(None, Some("Mars/Olympus")).unwrap_err();
+    assert!(error.to_string().contains("Mars/Olympus") && error.hint().unwrap().contains("Europe/Berlin"));
+}
+
+proptest! {
+    #[test]
+    fn any_question_has_a_plan_whose_time_does_not_end_before_it_begins(
+        words in prop::collection::vec(prop::sample::select(vec![
+            "what", "changed", "since", "last", "monday", "3", "days", "ago", "between", "and", "may", "31", "february", "2026",
+            "the", "week", "run", "runs", "summarize", "recent", "today", "9999", "yesterday", "from", "to", "'s", "2026-02-30",
+        ]), 0..9),
+        any in ".{0,40}",
+    ) {
+        for question in [words.join(" "), any] {
+            for choice in [PlanChoice::Auto, PlanChoice::Recent, PlanChoice::Overview] {
+                let plan = plan(&question, choice, &asked());
+                let again = super::plan(&question, choice, &asked());
+                prop_assert_eq!(&plan, &again);
+                // `Between today and yesterday` is what was said.
+                if !question.contains("between") && !question.contains("from") && let (Some(since), Some(until)) = (plan.since, plan.until) {
+                    prop_assert!(since < until, "{}", question);
+                }
+            }
+        }
+    }
+}

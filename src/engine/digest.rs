@@ -1,0 +1,208 @@
+//! The answer by files: what is in scope, from the log and the file table, and what is quoted of it, from the index.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use jiff::Timestamp;
+
+use super::query::QueryState;
+use super::{Engine, EngineError};
+use crate::answer::digest::{self, Grouped, Touched};
+use crate::answer::{AskReply, AskRequest, Plan, PlanKind, Sentence, cite};
+use crate::extract::Format;
+use crate::index::Filter;
+use crate::search;
+use crate::workspace::{Change, ChangeKind, FileEntry, Priority, RelPath, WorkspaceId};
+
+/// Chunks of a file that its key sentences are chosen from.
+const MAX_CHUNKS: usize = 48;
+/// Sentences of each file, where a digest quotes more than one file and more than a few.
+const SENTENCES_OF_MANY: usize = 2;
+/// The same where it quotes a few.
+const SENTENCES_OF_FEW: usize = 3;
+/// Files that are a few.
+const FEW: usize = 5;
+
+impl Engine {
+    /// Answers by going through the files that `plan` is about.
+    pub(super) fn answer_by_files(
+        &self,
+        id: &WorkspaceId,
+        request: &AskRequest,
+        mut state: QueryState,
+        mut plan: Plan,
+    ) -> Result<AskReply, EngineError> {
+        let touched = self.touched(id, &state)?;
+        let newest = touched.iter().max_by_key(|file| (file.at, std::cmp::Reverse(&file.path)));
+        let newest = newest.map(|file| (file.path.clone(), file.at));
+        let mut scope = digest::in_scope(touched, &mut plan);
+        if scope.is_empty() {
+            let newest = newest.as_ref().map(|(path, at)| (path, *at));
+            let reason = digest::nothing_in_scope(&plan, newest);
+            return self.no_digest(&state, plan, reason);
+        }
+        if plan.topic.is_empty() {
+            return self.digest_of(id, request, &state, plan, Grouped::of(scope));
+        }
+        let files: BTreeSet<RelPath> = scope.iter().map(|file| file.path.clone()).collect();
+        let is_of_topic = plan.kind == PlanKind::Overview && plan.names.is_empty();
+        let mut reply = self.answer_on_topic(id, request, &mut state, plan, files)?;
+        let mut quoted: BTreeMap<RelPath, Vec<usize>> = BTreeMap::new();
+        for (position, sentence) in reply.sentences.iter().enumerate() {
+            for &citation in &sentence.citations {
+                quoted.entry(reply.citations[citation].path.clone()).or_default().push(position);
+            }
+        }
+        if is_of_topic {
+            // Without a time or a name, the topic alone says which files the question is about.
+            scope.retain(|file| quoted.contains_key(&file.path));
+            let num_files = scope.len();
+            reply
+                .plan
+                .notes
+                .push(format!("the files in scope are the {num_files} that say most on `{}`", reply.plan.topic));
+        }
+        reply.digest = Some(Grouped::of(scope).into_digest(&quoted, &reply.plan));
+        Ok(reply)
+    }
+
+    /// The key sentences of the files of a digest.
+    fn digest_of(
+        &self,
+        id: &WorkspaceId,
+        request: &AskRequest,
+        state: &QueryState,
+        plan: Plan,
+        files: Grouped,
+    ) -> Result<AskReply, EngineError> {
+        let mut reply = self.empty_reply(state, plan)?;
+        let to_be_quoted = files.to_be_quoted(request.max_files);
+        let num_sentences = match to_be_quoted.len() {
+            0 | 1 => request.max_sentences,
+            num if num <= FEW => request.max_sentences.min(SENTENCES_OF_FEW),
+            _ => request.max_sentences.min(SENTENCES_OF_MANY),
+        };
+        let mut quoted: BTreeMap<RelPath, Vec<usize>> = BTreeMap::new();
+        let mut seen = BTreeSet::new();
+        for file in to_be_quoted {
+            let chunks = match &state.snapshot {
+                Some(snapshot) if state.filter.admits_path(file.path.as_str()) => {
+                    snapshot.extract_of(&file.path, MAX_CHUNKS)?
+                }
+                _ => Vec::new(),
+            };
+            for key in digest::key_sentences(&chunks, num_sentences, &mut seen) {
+                let citation = cite(&search::hit_of(id, &chunks[key.chunk]), key.span);
+                quoted.entry(file.path.clone()).or_default().push(reply.sentences.len());
+                reply.sentences.push(Sentence { text: citation.quote.clone(), citations: vec![reply.citations.len()] });
+                reply.citations.push(citation);
+            }
+        }
+        let digest = files.into_digest(&quoted, &reply.plan);
+        reply.abstained = false;
+        reply.digest = Some(digest);
+        Ok(reply)
+    }
+
+    fn no_digest(&self, state: &QueryState, plan: Plan, reason: String) -> Result<AskReply, EngineError> {
+        Ok(AskReply { reason: Some(reason), ..self.empty_reply(state, plan)? })
+    }
+
+    fn empty_reply(&self, state: &QueryState, plan: Plan) -> Result<AskReply, EngineError> {
+        Ok(AskReply {
+            revision: state.view.settled,
+            coverage: self.coverage_of(state, false)?,
+            plan,
+            abstained: true,
+            reason: None,
+            sentences: Vec::new(),
+            citations: Vec::new(),
+            digest: None,
+        })
+    }
+
+    /// All files that the state's filter admits, each with what happened to it last; those that were deleted, too, as long as the log
+    /// knows of it.
+    fn touched(&self, id: &WorkspaceId, state: &QueryState) -> Result<Vec<Touched>, EngineError> {
+        let mut histories: HashMap<RelPath, History> = HashMap::new();
+        for (change, priority) in self.store.changes(id)? {
+            histories.entry(change.path.clone()).or_default().add(&change, priority);
+        }
+        // What is replaced in the log is hidden in the index, and in scope all the same: it is listed as pending.
+        let filter = Filter { hidden: BTreeSet::new(), ..state.filter.clone() };
+        let mut touched = Vec::new();
+        let mut there = HashSet::new();
+        for file in self.files(id, None)? {
+            there.insert(file.on_disk().clone());
+            let history = histories.get(file.on_disk()).cloned().unwrap_or_default();
+            if admits(&filter, &file.path, file.format.as_deref(), file.modified) {
+                touched.push(history.of_file(file));
+            }
+        }
+        for (path, history) in histories {
+            let at = history.deleted.filter(|&at| !there.contains(&path) && admits(&filter, &path, None, at));
+            touched.extend(at.map(|at| gone(path, at)));
+        }
+        Ok(touched)
+    }
+}
+
+/// What the log says of a file.
+#[derive(Debug, Clone, Default)]
+struct History {
+    newest: Option<ChangeKind>,
+    /// When somebody wrote or reported it, or it was seen to change, last.
+    seen: Option<Timestamp>,
+    /// Whether that is the newest change; otherwise a scan found that it had changed meanwhile.
+    is_seen: bool,
+    created: Option<Timestamp>,
+    /// When it was deleted, if that was the last that happened to it.
+    deleted: Option<Timestamp>,
+}
+
+impl History {
+    /// Adds a change that is newer than those before.
+    fn add(&mut self, change: &Change, priority: Priority) {
+        self.newest = Some(change.kind);
+        self.is_seen = priority == Priority::Interactive;
+        if self.is_seen {
+            self.seen = Some(change.at);
+        }
+        match change.kind {
+            ChangeKind::Created => self.created = Some(change.at).filter(|_| self.is_seen),
+            ChangeKind::Modified => {}
+            ChangeKind::Deleted => self.created = None,
+        }
+        self.deleted = (change.kind == ChangeKind::Deleted).then_some(change.at);
+    }
+
+    fn of_file(self, file: FileEntry) -> Touched {
+        // What a scan found has the file's own time: the log's is only when the scan came by.
+        let at = match self.seen {
+            Some(seen) if self.is_seen => seen,
+            seen => seen.map_or(file.modified, |seen| seen.max(file.modified)),
+        };
+        Touched {
+            change: self.newest.unwrap_or(ChangeKind::Created),
+            at,
+            created: self.created,
+            state: Some(file.state),
+            reason: file.reason,
+            title: file.title,
+            content_hash: file.content_hash,
+            path: file.path,
+        }
+    }
+}
+
+fn gone(path: RelPath, at: Timestamp) -> Touched {
+    let (created, state, reason, title, content_hash) = (None, None, None, None, None);
+    Touched { path, change: ChangeKind::Deleted, at, created, state, reason, title, content_hash }
+}
+
+/// Whether a file passes; of one whose type is not known, a condition on types is not met.
+fn admits(filter: &Filter, path: &RelPath, format: Option<&str>, modified: Timestamp) -> bool {
+    let is_of_type = || format.and_then(Format::from_name).is_some_and(|format| filter.admits_format(format));
+    filter.admits_path(path.as_str())
+        && filter.admits_modified(modified.as_millisecond())
+        && (filter.formats.is_none() || is_of_type())
+}
