@@ -9,7 +9,7 @@ use super::words::Words;
 /// They ask what has happened.
 const CHANGES: [&str; 12] = [
     "what has|have been changed|added|updated|written|created|modified|deleted|removed|done",
-    "what has|have|is|was|were changed|new|happened|added|updated|modified|deleted|removed",
+    "what has|have|is|was|were changed|new|happened|added|updated|modified|deleted|removed|written|created",
     "what changed|happened",
     "which|what files|documents|things changed|are|have|were",
     "what new",
