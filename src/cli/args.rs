@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
+use crate::answer::Answerer;
 use crate::search::{Filters, FusionMethod, Mode};
 use crate::workspace::{Revision, WorkspaceId};
 
@@ -172,6 +173,9 @@ pub(super) struct AskArgs {
     /// The most sentences of the answer
     #[arg(long, default_value_t = 5)]
     pub max_sentences: usize,
+    /// Who answers: the language model of `config.toml` where there is one (auto), or sentences of the files
+    #[arg(long, value_enum, default_value_t)]
+    pub answerer: Answerer,
     #[command(flatten)]
     pub scope: Scope,
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::answer::{AskReply, Verdict, Verification};
+use crate::answer::{AnswerKind, AnsweredBy, AskReply, Sentence, Verdict, Verification};
 use crate::embed::ModelEntry;
 use crate::engine::{IndexReport, ReasonGroup, ReindexReport, StatusReport};
 use crate::eval::Report;
@@ -77,20 +77,50 @@ fn excerpt(out: &mut dyn Write, hit: &Hit) -> io::Result<()> {
     Ok(())
 }
 
-pub(super) fn ask(out: &mut dyn Write, reply: &AskReply) -> io::Result<()> {
+/// An answer, without the first `num_shown` sentences, which the reader has seen.
+pub(super) fn ask(out: &mut dyn Write, reply: &AskReply, num_shown: usize) -> io::Result<()> {
     if let Some(reason) = &reply.reason {
         writeln!(out, "no answer: {reason}")?;
     }
-    for sentence in &reply.sentences {
-        let marks: Vec<String> = sentence.citations.iter().map(|index| format!("[{}]", index + 1)).collect();
-        let text = sentence.text.split_whitespace().collect::<Vec<_>>().join(" ");
-        writeln!(out, "{text} {}", marks.join(""))?;
+    for sentence in reply.sentences.iter().skip(num_shown) {
+        self::sentence(out, sentence)?;
     }
     if !reply.citations.is_empty() {
         writeln!(out)?;
     }
     for (number, citation) in (1..).zip(&reply.citations) {
         writeln!(out, "[{number}] {}", place(citation))?;
+    }
+    Ok(())
+}
+
+pub(super) fn sentence(out: &mut dyn Write, sentence: &Sentence) -> io::Result<()> {
+    let marks: Vec<String> = sentence.citations.iter().map(|index| format!("[{}]", index + 1)).collect();
+    let text = sentence.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let problem = sentence.problem.as_ref().map(|problem| format!(" (not supported: {problem})")).unwrap_or_default();
+    writeln!(out, "{text} {}{problem}", marks.join(""))
+}
+
+/// Who answered, where that was a language model or should have been one.
+pub(super) fn answered_by(out: &mut dyn Write, answered_by: &AnsweredBy) -> io::Result<()> {
+    let AnsweredBy { kind, model, fallback, num_dropped, cut } = answered_by;
+    let model = model.as_deref().unwrap_or("a language model");
+    if let Some(reason) = fallback {
+        writeln!(out, "note: sentences of the files, because {model} gave no answer: {reason}")?;
+    }
+    if *kind == AnswerKind::Model {
+        writeln!(out, "note: written by {model}; each sentence was checked against the words that it cites")?;
+    }
+    match num_dropped {
+        0 => {}
+        1 => writeln!(out, "note: 1 sentence was left out, because the words that it cites do not support it")?,
+        _ => writeln!(
+            out,
+            "note: {num_dropped} sentences were left out, because the words that they cite do not support them"
+        )?,
+    }
+    if *cut {
+        writeln!(out, "note: the model wanted to write more than it may (`max_tokens` in `config.toml`)")?;
     }
     Ok(())
 }
@@ -149,6 +179,10 @@ pub(super) fn status(out: &mut dyn Write, report: &StatusReport) -> io::Result<(
     match &report.model.reason {
         None => writeln!(out, "model {}: runs", report.model.name)?,
         Some(reason) => writeln!(out, "model {}: does not run: {reason}", report.model.name)?,
+    }
+    match (&report.answerer.model, &report.answerer.base_url) {
+        (Some(model), Some(base_url)) => writeln!(out, "answers: written by {model} at {base_url}")?,
+        _ => writeln!(out, "answers: sentences of the files")?,
     }
     if let Some(weakness) = &report.weakness {
         writeln!(out, "note: {weakness}")?;

@@ -1,20 +1,35 @@
 //! A question to a workspace: the passages that it is answered from, and who answers.
 
 use super::{Engine, EngineError};
-use crate::answer::{self, AskReply, AskRequest, Evidence};
+use crate::answer::{self, AnswerKind, Answerer, AskEvent, AskReply, AskRequest, Evidence, LanguageError};
 use crate::search::{self, SearchRequest};
-use crate::workspace::WorkspaceId;
+use crate::workspace::{Citation, WorkspaceId};
 
 /// Passages that an answer is chosen from.
 const NUM_EVIDENCE: usize = 12;
 
 impl Engine {
-    /// Answers a question from a workspace, by sentences that are verbatim in its files.
+    /// Answers a question from a workspace, by sentences that cite its files.
     ///
     /// # Errors
-    /// As [`Engine::search`].
+    /// As [`Engine::search`]; and where a language model is to answer and none is configured.
     pub fn ask(&self, id: &WorkspaceId, request: &AskRequest) -> Result<AskReply, EngineError> {
+        self.ask_streamed(id, request, &mut |_| true)
+    }
+
+    /// Answers a question, and tells on the way what happens. `tell` says whether anybody still waits for the answer; where
+    /// nobody does, the language model is not waited for either.
+    ///
+    /// # Errors
+    /// As [`Engine::ask`]; and where nobody waits any more.
+    pub fn ask_streamed(
+        &self,
+        id: &WorkspaceId,
+        request: &AskRequest,
+        tell: &mut dyn FnMut(AskEvent<'_>) -> bool,
+    ) -> Result<AskReply, EngineError> {
         answer::check_request(request)?;
+        answer::check_answerer(request, &self.config.answer)?;
         let mut search = SearchRequest::new(request.question.clone());
         search.filters = request.filters.clone();
         search.k = NUM_EVIDENCE;
@@ -24,8 +39,49 @@ impl Engine {
         search::check_request(&search)?;
         let state = self.state(id, search.filters.compile()?, search.min_revision, search.wait_ms)?;
         let (found, model) = self.search_in(id, &search, &state)?;
+        // The snapshot is not held while a language model writes.
+        drop(state);
         let embedder = model.as_ref().and_then(|model| model.embedder.as_deref().ok());
         let evidence = Evidence { hits: &found.hits, embedder };
-        Ok(answer::answer(request, &evidence, found.revision, found.coverage)?)
+        let reply = answer::respond(request, &evidence, found.revision, found.coverage, &self.config.answer, tell)?;
+        if reply.answered_by.kind == AnswerKind::Model && !self.still_stand(id, &reply.citations)? {
+            return self.ask_again(id, request, reply, tell);
+        }
+        Ok(reply)
+    }
+
+    /// Whether cited files are as they were when they were found. A model writes for seconds, and what was deleted or
+    /// overwritten meanwhile is not to be shown.
+    fn still_stand(&self, id: &WorkspaceId, citations: &[Citation]) -> Result<bool, EngineError> {
+        let view = self.view(id)?;
+        for citation in citations {
+            let file = self.store.file(id, &citation.path)?;
+            let stands = file.is_some_and(|file| {
+                !view.superseded.contains(file.on_disk())
+                    && file.content_hash.is_none_or(|content_hash| content_hash == citation.content_hash)
+            });
+            if !stands {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The extractive answer from the files as they are now, in place of one of the model that they have left behind.
+    fn ask_again(
+        &self,
+        id: &WorkspaceId,
+        request: &AskRequest,
+        outdated: AskReply,
+        tell: &mut dyn FnMut(AskEvent<'_>) -> bool,
+    ) -> Result<AskReply, EngineError> {
+        let reason = "a file that its answer cites was changed meanwhile".to_owned();
+        if !tell(AskEvent::Fallback(&reason)) {
+            return Err(LanguageError::Stopped.into());
+        }
+        let extractive = AskRequest { answerer: Answerer::Extractive, ..request.clone() };
+        let mut reply = self.ask_streamed(id, &extractive, tell)?;
+        (reply.answered_by.model, reply.answered_by.fallback) = (outdated.answered_by.model, Some(reason));
+        Ok(reply)
     }
 }

@@ -44,9 +44,9 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
             tool: tool::<AskRequest, passages::Quoting<AskReply>>(
                 "ask_workspace",
                 "Ask the workspace",
-                "Answers a question with sentences taken verbatim from the workspace's files, each with the citation that \
-                 it stands at. Use it for a direct question of fact. When the evidence is too weak it abstains and says \
-                 why: then search with other words, and say that nothing was found only if `coverage` shows nothing \
+                "Answers a question with sentences taken verbatim from the workspace's files, or written by the configured \
+                 language model and checked (`answered_by`), each with the citations that support it. Use it for a direct question \
+                 of fact. When the evidence is too weak it abstains and says why: then search with other words, and say that nothing was found only if `coverage` shows nothing \
                  unread.",
             ),
             run: |engine, workspace, arguments| {
