@@ -1,6 +1,6 @@
 //! Whether a sentence of the model is supported by what it cites.
 //!
-//! It is, where each passage that it cites was given, each quote stands in its passage, its numbers, dates and identifiers are
+//! It is, where each passage that it cites was given, each quote stands in its passage, its numbers, dates, identifiers and names are
 //! in the sentences that are quoted (or the headings, the path or the question), it denies what they deny, and enough of its words are
 //! theirs or its meaning is close to theirs. This is a check of words, not of logic: it finds what a model invents, and not
 //! every wrong conclusion from right words.
@@ -51,7 +51,7 @@ struct Passage<'a> {
     folded: Folded<'a>,
     /// Sentences, rows and items.
     units: Vec<Span>,
-    /// Headings, path and columns.
+    /// Title, headings and columns.
     above: String,
 }
 
@@ -67,7 +67,7 @@ impl<'a> Checker<'a> {
         let passage = |given: &Given<'a>| {
             let hit = given.hit;
             let (title, header) = (hit.title.as_deref().unwrap_or_default(), hit.header.as_deref().unwrap_or_default());
-            let above = format!("{title}\n{header}\n{}\n{}", hit.citation.trail.join("\n"), hit.citation.path);
+            let above = format!("{title}\n{header}\n{}", hit.citation.trail.join("\n"));
             Passage { given: *given, folded: Folded::of(given.text), units: units(given.text), above }
         };
         let passages = given.iter().map(passage).collect();
@@ -150,20 +150,23 @@ impl<'a> Checker<'a> {
             }
         }
         let above: Vec<&str> = cited().map(|passage| passage.above.as_str()).collect();
-        let known = Known::of(around.iter().chain(&above).copied());
-        if let Some(unknown) = facts::unknown(text, &known, &self.question_facts) {
+        let mut known = Known::of(around.iter().chain(&above).copied());
+        cited().for_each(|passage| known.add_path(passage.given.hit.citation.path.as_str()));
+        let language = evidence.first().and_then(|evidence| self.passages[evidence.passage].given.hit.language);
+        let has_names = language.is_none_or(|language| language.code() != "de");
+        if let Some(unknown) = facts::unknown(text, &known, &self.question_facts, has_names) {
             return Ok(Some(format!("`{unknown}` is not in the words that it cites")));
         }
         let quoted: Vec<&str> = evidence.iter().map(|evidence| self.with_words_before(*evidence)).collect();
-        if facts::is_turned_around(text, &said, &quoted) {
+        if facts::is_turned_around(text, &quoted) {
             return Ok(Some("it denies what the words that it cites do not deny, or the other way round".to_owned()));
         }
-        let language = evidence.first().and_then(|evidence| self.passages[evidence.passage].given.hit.language);
         let stemming = Stemming::of(language);
         let wanted = terms(text, stemming);
         let own = terms(&said, stemming);
         let mut all = own.clone();
-        all.extend(above.iter().chain([&self.question]).flat_map(|text| terms(text, stemming)));
+        let paths = cited().map(|passage| passage.given.hit.citation.path.as_str());
+        all.extend(above.iter().copied().chain([self.question]).chain(paths).flat_map(|text| terms(text, stemming)));
         let share = |of: &BTreeSet<String>| wanted.intersection(of).count() as f32 / wanted.len().max(1) as f32;
         if share(&all) >= MIN_COVERAGE && share(&own) >= MIN_OWN_COVERAGE {
             return Ok(None);

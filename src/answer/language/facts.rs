@@ -1,4 +1,4 @@
-//! What in a sentence is right or wrong as it stands: numbers, dates and identifiers; and whether it denies something.
+//! What in a sentence is right or wrong as it stands: numbers, dates, identifiers and names; and whether it denies something.
 //!
 //! Numbers are compared by value: `1,250` is `1250`, `07` is `7`, `thirty-seven` is `37`, and a month's name is its number. Parts of
 //! dates and times are no other numbers: `11 minutes` is not in `2026-11-02`, nor `12` in `03:12`.
@@ -23,6 +23,8 @@ enum Key {
     Date(String),
     Month(usize),
     Identifier(String),
+    /// A word with a capital letter inside of a sentence.
+    Name(String),
 }
 
 const MONTHS: [&str; 12] = [
@@ -132,16 +134,18 @@ fn is_date_so_far(text: &str) -> bool {
     is_year && parts.next().is_none_or(is_month) && parts.next().is_none()
 }
 
-/// Year, month and day of a date in digits: `2026-11-02`, `2.11.2026`.
-fn date(number: &str) -> Option<[Key; 3]> {
+/// Year, month and day of a date in digits: `2026-11-02`, `2026-11`, `2.11.2026`.
+fn date(number: &str) -> Option<Vec<Key>> {
     let parts: Vec<&str> = number.split(['-', '.']).collect();
-    let [year, month, day] = match parts[..] {
-        [year, month, day] if number.contains('-') => [year, month, day],
-        [day, month, year] if year.len() == 4 => [year, month, day],
+    let (year, month, day) = match parts[..] {
+        [year, month, day] if number.contains('-') => (year, month, Some(day)),
+        [year, month] if number.contains('-') => (year, month, None),
+        [day, month, year] if year.len() == 4 => (year, month, Some(day)),
         _ => return None,
     };
     let month: usize = month.parse().ok().filter(|month| (1..=12).contains(month))?;
-    Some([Key::Date(value(year)), Key::Month(month), Key::Date(value(day))])
+    let day = day.map(|day| Key::Date(value(day)));
+    Some([Key::Date(value(year)), Key::Month(month)].into_iter().chain(day).collect())
 }
 
 /// A number by its value: without marks between thousands, leading zeros, and zeros that end a fraction.
@@ -196,7 +200,7 @@ fn facts(text: &str) -> Vec<Fact> {
         let is_beside = |what: fn(&Token<'_>) -> bool| beside.iter().flatten().any(|token| what(token));
         let (keys, num_tokens) = if token.is_number {
             match date(token.text) {
-                Some(keys) => (keys.to_vec(), 1),
+                Some(keys) => (keys, 1),
                 None if is_beside(|token| month(token).is_some()) => (vec![Key::Date(value(token.text))], 1),
                 None => (vec![Key::Number(value(token.text))], 1),
             }
@@ -204,6 +208,8 @@ fn facts(text: &str) -> Vec<Fact> {
             (vec![Key::Number(number.to_string())], num_tokens)
         } else if let Some(month) = month(token).filter(|_| is_beside(|token| token.is_number)) {
             (vec![Key::Month(month)], 1)
+        } else if at > 0 && is_name(token.text) {
+            (vec![Key::Name(token.text.to_lowercase())], 1)
         } else {
             (Vec::new(), 1)
         };
@@ -216,6 +222,11 @@ fn facts(text: &str) -> Vec<Fact> {
         facts.push(Fact { key: Key::Identifier(identifier.clone()), written: identifier, unit: None });
     }
     facts
+}
+
+/// Whether a word that does not begin its text is a name.
+fn is_name(word: &str) -> bool {
+    word.starts_with(char::is_uppercase) && word.chars().nth(1).is_some_and(char::is_alphabetic)
 }
 
 /// Whether a word is a number with its unit or ending: `41ms`, `3rd`, `90th`.
@@ -237,11 +248,19 @@ impl Known {
         let mut known = Self::default();
         for text in texts {
             known.facts.extend(facts(text));
-            known.text.push_str(&text.to_ascii_lowercase());
+            known.text.push_str(&text.to_lowercase());
             known.text.push('\n');
         }
         known.keys = known.facts.iter().map(|fact| fact.key.clone()).collect();
         known
+    }
+
+    /// Adds dates, identifiers and names of a path: its other numbers count nothing that anybody tells of.
+    pub(super) fn add_path(&mut self, path: &str) {
+        let is_plain = |fact: &Fact| matches!(fact.key, Key::Number(_));
+        self.keys.extend(facts(path).into_iter().filter(|fact| !is_plain(fact)).map(|fact| fact.key));
+        self.text.push_str(&path.to_lowercase());
+        self.text.push('\n');
     }
 
     fn holds(&self, fact: &Fact) -> bool {
@@ -250,6 +269,10 @@ impl Known {
             || match &fact.key {
                 Key::Month(month) => has(Key::Number(month.to_string())) || self.text.contains(MONTHS[month - 1]),
                 Key::Identifier(identifier) => self.text.contains(identifier.as_str()),
+                Key::Name(name) => {
+                    let name = name.trim_end_matches("'s").trim_end_matches("’s");
+                    self.text.contains(name) || self.text.contains(name.trim_end_matches('s'))
+                }
                 // Days and years of a table or a form stand by themselves.
                 Key::Date(part) => has(Key::Number(part.clone())),
                 // A year is one without its date, too; a time may be told without its seconds.
@@ -272,11 +295,13 @@ impl Known {
 }
 
 /// A fact of `sentence` that neither its evidence nor the question holds, as it is written. What only the question holds
-/// counts as well, unless the evidence has another number of the same unit: then the question guessed.
-pub(super) fn unknown(sentence: &str, evidence: &Known, question: &Known) -> Option<String> {
+/// counts as well, unless the evidence has another number of the same unit: then the question guessed. Capital letters make
+/// names where `has_names`: in German they make nouns.
+pub(super) fn unknown(sentence: &str, evidence: &Known, question: &Known, has_names: bool) -> Option<String> {
     let is_pronoun = |fact: &Fact| fact.written.eq_ignore_ascii_case("one");
     let is_known = |fact: &Fact| evidence.holds(fact) || question.holds(fact) && !evidence.has_other(fact);
-    facts(sentence).into_iter().find(|fact| !is_pronoun(fact) && !is_known(fact)).map(|fact| fact.written)
+    let counts = |fact: &Fact| !is_pronoun(fact) && (has_names || !matches!(fact.key, Key::Name(_)));
+    facts(sentence).into_iter().find(|fact| counts(fact) && !is_known(fact)).map(|fact| fact.written)
 }
 
 const DENIALS: [&str; 12] =
@@ -302,18 +327,18 @@ const LIKE_DENIALS: [&str; 18] = [
     "stop",
     "kein",
 ];
-/// Those that turn around the words behind them.
-const TURNS: [&str; 4] = ["not", "never", "cannot", "nicht"];
+/// Those that turn around the words beside them.
+const TURNS: [&str; 5] = ["not", "no", "never", "cannot", "nicht"];
 
 fn is_denial(word: &str, among: &[&str]) -> bool {
     among.iter().any(|denial| word.eq_ignore_ascii_case(denial))
         || word.to_lowercase().replace('’', "'").ends_with("n't")
 }
 
-/// Whether a sentence denies what its evidence does not, or leaves out a denial that its quote has.
+/// Whether a sentence denies what its quotes do not, or leaves out a denial that one of them has.
 ///
 /// `quoted` is each quote with the few words before it.
-pub(super) fn is_turned_around(sentence: &str, evidence: &str, quoted: &[&str]) -> bool {
+pub(super) fn is_turned_around(sentence: &str, quoted: &[&str]) -> bool {
     let denies = |text: &str| tokens(text).iter().any(|token| is_denial(token.text, &DENIALS));
     let is_like = |text: &str| {
         tokens(text).iter().any(|token| {
@@ -322,7 +347,7 @@ pub(super) fn is_turned_around(sentence: &str, evidence: &str, quoted: &[&str]) 
         })
     };
     let turns = |text: &str| tokens(text).iter().any(|token| is_denial(token.text, &TURNS));
-    let invents = denies(sentence) && !denies(evidence) && !is_like(evidence);
+    let invents = denies(sentence) && !quoted.iter().any(|quote| denies(quote) || is_like(quote));
     let hides = quoted.iter().any(|quote| turns(quote)) && !denies(sentence) && !is_like(sentence);
     invents || hides
 }
@@ -332,7 +357,7 @@ mod tests {
     use super::*;
 
     fn wrong(sentence: &str, evidence: &str, question: &str) -> Option<String> {
-        unknown(sentence, &Known::of([evidence]), &Known::of([question]))
+        unknown(sentence, &Known::of([evidence]), &Known::of([question]), true)
     }
 
     #[test]
@@ -350,6 +375,7 @@ mod tests {
             ("It may be one of them.", "some of them"),
             ("Ticket SLU-4417 is closed.", "closed: slu-4417"),
             ("The 3rd run.", "run 3"),
+            ("Today Aldal's Pumps failed.", "the pump of Signe Aldal failed"),
             ("On November 2nd, 2026 it failed.", "2.11.2026: failed"),
             ("It failed in 2026.", "2026-11-02: failed"),
             ("It failed at 3:12.", "03:12:01 failed"),
@@ -371,6 +397,8 @@ mod tests {
             ("Ticket SLU-4418 is closed.", "closed: SLU-4417", "4418"),
             ("Set max_tokens first.", "set max_bytes first", "max_tokens"),
             ("It cost 1,250 euro.", "cost: 1.25", "1,250"),
+            ("The pump of Signe Aldal failed.", "the pump of Tomas Okoro failed", "Signe"),
+            ("It failed on Monday.", "it failed on Friday", "Monday"),
             ("Down for 12 minutes.", "down from 03:12 to 03:49", "12"),
             ("Down for 11 minutes.", "down since 2026-11-02", "11"),
             ("It failed at 03:13.", "failed at 03:12:01", "03:13"),
@@ -389,13 +417,14 @@ mod tests {
     #[test]
     fn a_denial_is_neither_invented_nor_left_out() {
         let (was, was_not) = ("The fix was deployed on Friday.", "The fix was not deployed on Friday.");
-        assert!(is_turned_around(was_not, was, &["was deployed"]));
-        assert!(is_turned_around("It wasn’t deployed.", was, &["was deployed"]));
-        assert!(is_turned_around(was, was_not, &["was not deployed on Friday"]));
-        assert!(!is_turned_around(was, was, &["was deployed"]));
-        assert!(!is_turned_around(was_not, was_not, &["not deployed"]));
-        assert!(!is_turned_around("It was not available.", "It was unavailable.", &["unavailable"]));
-        assert!(!is_turned_around("It was down.", "It accepted nothing.", &["accepted nothing"]));
+        assert!(is_turned_around(was_not, &["was deployed"]));
+        assert!(is_turned_around("It wasn’t deployed.", &["was deployed"]));
+        assert!(is_turned_around(was, &[was_not]));
+        assert!(is_turned_around("Readings were lost.", &["No reading was lost"]));
+        assert!(!is_turned_around(was, &[was]));
+        assert!(!is_turned_around(was_not, &["not deployed"]));
+        assert!(!is_turned_around("It was not available.", &["unavailable"]));
+        assert!(!is_turned_around("It was down.", &["accepted nothing"]));
     }
 
     proptest::proptest! {
