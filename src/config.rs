@@ -1,5 +1,7 @@
 //! What can be configured, in `config.toml` of the data folder; everything has a default.
 
+mod answer;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
+pub use self::answer::{Answer, ApiKey, Unsupported};
 use crate::error::Advice;
 
 /// The configuration of one data folder.
@@ -28,6 +31,8 @@ pub struct Config {
     pub events: Events,
     /// How candidates are weighed.
     pub ranking: Ranking,
+    /// Who writes answers.
+    pub answer: Answer,
 }
 
 /// What reading one file may take. A file that needs more is `failed`, with that reason.
@@ -118,6 +123,7 @@ impl Default for Config {
             extraction: Extraction::default(),
             events: Events::default(),
             ranking: Ranking::default(),
+            answer: Answer::default(),
         }
     }
 }
@@ -152,8 +158,8 @@ impl Config {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(error) => return Err(ConfigError::Io(error)),
         };
-        let config: Self = toml::from_str(&text)
-            .map_err(|error| ConfigError::Invalid { path: path.clone(), reason: error.to_string() })?;
+        let mut config: Self = toml::from_str(&text)
+            .map_err(|error| ConfigError::Invalid { path: path.clone(), reason: explained(&text, &error) })?;
         let Ranking { dense_weight, dense_weight_with_identifier, fields } = config.ranking;
         for weight in [dense_weight, dense_weight_with_identifier] {
             if !(0.0..=1.0).contains(&weight) {
@@ -174,6 +180,8 @@ impl Config {
             let reason = "`events.secret` is not `whsec_` and the base64 of a key".to_owned();
             return Err(ConfigError::Invalid { path, reason });
         }
+        config.answer.take_key_from_environment();
+        config.answer.check().map_err(|reason| ConfigError::Invalid { path, reason })?;
         Ok(config)
     }
 
@@ -182,6 +190,13 @@ impl Config {
     pub const fn scan_interval(&self) -> Duration {
         Duration::from_secs(self.scan_interval_s)
     }
+}
+
+/// What is wrong with a line; the line itself may hold a key.
+fn explained(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map_or(1, |before| before.matches('\n').count() + 1);
+    format!("line {line}: {}", error.message())
 }
 
 /// Why there is no configuration.

@@ -50,7 +50,7 @@ pub use self::reading::ReadingStatus;
 pub use self::rebuild::{RebuildStatus, ReindexReport};
 use self::runner::Bell;
 pub use self::runner::Runner;
-pub use self::status::{ModelStatus, ReasonGroup, StatusReport};
+pub use self::status::{AnswererStatus, ModelStatus, ReasonGroup, StatusReport};
 pub use self::workspaces::{WorkspaceList, WorkspaceSummary};
 pub use self::write::{Precondition, Upload, WriteReply};
 use crate::config::{Config, Extraction};

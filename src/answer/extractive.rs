@@ -7,12 +7,13 @@
 
 use std::collections::BTreeSet;
 
+use super::cite::cite;
 use super::sentences::units;
-use super::{AskReply, AskRequest, Plan, Sentence};
+use super::{AskReply, AskRequest, Sentence};
 use crate::embed::Embedder;
 use crate::index::analyzer::{Analysis, QueryWord, Stemming, analyse_query, identifiers, positioned_terms};
 use crate::search::{Coverage, Hit, SearchError, check_query};
-use crate::workspace::{Citation, LineRange, Revision, Span};
+use crate::workspace::Span;
 
 /// Sentences that are looked at closely.
 const MAX_CANDIDATES: usize = 64;
@@ -63,37 +64,19 @@ pub fn check_request(request: &AskRequest) -> Result<(), SearchError> {
     Ok(())
 }
 
-/// Answers from `evidence`, or abstains.
+/// Answers from `evidence` in `reply`, which has no answer yet, or abstains.
 ///
 /// # Errors
 /// As [`check_request`], and what the model reports.
 pub fn answer(
     request: &AskRequest,
     evidence: &Evidence<'_>,
-    plan: Plan,
-    revision: Revision,
-    coverage: Coverage,
+    mut reply: AskReply,
 ) -> Result<AskReply, SearchError> {
     check_request(request)?;
-    let mut reply = AskReply {
-        revision,
-        coverage,
-        plan,
-        abstained: true,
-        reason: None,
-        sentences: Vec::new(),
-        citations: Vec::new(),
-        digest: None,
-    };
     let mut candidates = candidates(&request.question, evidence)?;
     if let Some(weakness) = weakness(&request.question, evidence, &candidates) {
-        let files = &reply.coverage.files;
-        let unread = match files.pending + files.failed + files.partial + files.unsupported {
-            0 => String::new(),
-            unread => format!(", and {unread} could not be, or not all of them: the answer may be in them"),
-        };
-        reply.reason =
-            Some(format!("{weakness}; {} of {} files were searched{unread}", files.ready + files.partial, files.files));
+        reply.reason = Some(format!("{weakness}; {}", searched(&reply.coverage)));
         return Ok(reply);
     }
     let chosen = choose(&mut candidates, request.max_sentences);
@@ -101,10 +84,20 @@ pub fn answer(
     for candidate in in_reading_order(chosen, evidence.hits) {
         let hit = &evidence.hits[candidate.hit];
         let citation = cite(hit, candidate.span);
-        reply.sentences.push(Sentence { text: citation.quote.clone(), citations: vec![reply.citations.len()] });
+        reply.sentences.push(Sentence::supported(citation.quote.clone(), vec![reply.citations.len()]));
         reply.citations.push(citation);
     }
     Ok(reply)
+}
+
+/// How much was searched, for the reason why there is no answer.
+pub(super) fn searched(coverage: &Coverage) -> String {
+    let files = &coverage.files;
+    let unread = match files.pending + files.failed + files.partial + files.unsupported {
+        0 => String::new(),
+        unread => format!(", and {unread} could not be, or not all of them: the answer may be in them"),
+    };
+    format!("{} of {} files were searched{unread}", files.ready + files.partial, files.files)
 }
 
 fn candidates(question: &str, evidence: &Evidence<'_>) -> Result<Vec<Candidate>, SearchError> {
@@ -236,7 +229,7 @@ const MIN_TOGETHER: f32 = 0.6;
 
 /// An identifier of the question that no passage holds, nor its path or headings: what is said of other identifiers is
 /// no answer.
-fn missing_identifier(question: &str, hits: &[Hit]) -> Option<String> {
+pub(super) fn missing_identifier(question: &str, hits: &[Hit]) -> Option<String> {
     let wanted = identifiers(question);
     let holds = |text: &str, term: &str| text.to_ascii_lowercase().contains(term);
     let is_there = |term: &str| {
@@ -291,25 +284,6 @@ fn in_reading_order(mut chosen: Vec<Candidate>, hits: &[Hit]) -> Vec<Candidate> 
 
 fn chosen_rank(hits: &[Hit], path: &str) -> usize {
     hits.iter().position(|hit| hit.citation.path.as_str() == path).unwrap_or(usize::MAX)
-}
-
-/// The citation of a part of a passage.
-#[must_use]
-pub fn cite(hit: &Hit, span: Span) -> Citation {
-    let passage = &hit.citation;
-    let quote = &hit.text[span.range()];
-    let lines = passage.lines.map(|lines| {
-        let breaks = |text: &str| u32::try_from(text.bytes().filter(|&byte| byte == b'\n').count()).unwrap_or(u32::MAX);
-        let start = lines.start.saturating_add(breaks(&hit.text[..span.start]));
-        LineRange { start, end: start.saturating_add(breaks(quote)) }
-    });
-    Citation {
-        lines,
-        cell: hit.cells.name(span),
-        span: Span::new(passage.span.start + span.start, passage.span.start + span.end),
-        quote: quote.to_owned(),
-        ..passage.clone()
-    }
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {

@@ -2,16 +2,21 @@
 //! file as it is now.
 //!
 //! # Invariants
-//! - A sentence of an answer is verbatim the quote of the citations beside it.
+//! - A sentence of an extractive answer is verbatim the quote of the citation beside it; one of a language model was checked against
+//!   the quotes of its citations, or says what is wrong with it. Every quote is verbatim in its file.
+//! - Without a configured endpoint nothing is contacted; with one that fails, the answer is extractive and says so.
 //! - Where the evidence is weak there is no answer, and the reply says what was searched.
-//! - The same passages and question give the same answer.
+//! - The same passages and question give the same extractive answer.
 //!
 //! # Not here
 //! Finding the passages (`search`) and reading files (`engine` hands the document over).
 
+mod cite;
 pub mod digest;
 mod extractive;
+mod language;
 pub mod plan;
+mod respond;
 mod sentences;
 mod verify;
 
@@ -20,9 +25,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use self::cite::cite;
 pub use self::digest::Digest;
-pub use self::extractive::{Evidence, answer, check_request, cite};
+pub use self::extractive::{Evidence, check_request};
+pub use self::language::{EndpointError, LanguageError};
 pub use self::plan::{Plan, PlanChoice, PlanKind};
+pub use self::respond::{AnswerError, AskEvent, Tell, check_answerer, is_model_asked, respond, summarize};
 pub use self::verify::{Check, Stretch, Verdict, Verification, verify};
 use crate::search::{Coverage, Filters};
 use crate::workspace::{Citation, Revision};
@@ -61,6 +69,22 @@ pub struct AskRequest {
     /// How long to wait for `min_revision`, in milliseconds, at most 60000.
     #[serde(default)]
     pub wait_ms: u64,
+    /// Who answers.
+    #[serde(default)]
+    pub answerer: Answerer,
+}
+
+/// Who answers a question.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Answerer {
+    /// The language model where one is configured; without one, sentences of the files.
+    #[default]
+    Auto,
+    /// Sentences of the files, verbatim.
+    Extractive,
+    /// The language model; an error where none is configured.
+    Model,
 }
 
 const fn default_max_sentences() -> usize {
@@ -85,6 +109,7 @@ impl AskRequest {
             time_zone: None,
             min_revision: None,
             wait_ms: 0,
+            answerer: Answerer::Auto,
         }
     }
 }
@@ -110,13 +135,98 @@ pub struct AskReply {
     /// Every file in scope, where the answer goes through files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
+    /// Who answered.
+    pub answered_by: AnsweredBy,
 }
 
-/// A sentence of an answer, verbatim from the file that it cites.
+impl AskReply {
+    /// No answer yet.
+    pub(crate) const fn abstaining(revision: Revision, coverage: Coverage, plan: Plan) -> Self {
+        Self {
+            revision,
+            coverage,
+            plan,
+            abstained: true,
+            reason: None,
+            sentences: Vec::new(),
+            citations: Vec::new(),
+            digest: None,
+            answered_by: AnsweredBy::EXTRACTIVE,
+        }
+    }
+}
+
+/// Who answered, and what came in between.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct AnsweredBy {
+    /// How the sentences came about.
+    pub kind: AnswerKind,
+    /// The language model that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Why the answer is extractive although the model was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<String>,
+    /// Sentences of the model that its passages did not support, and that were left out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub num_dropped: usize,
+    /// Whether the model wanted to write more than it may.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub cut: bool,
+}
+
+impl AnsweredBy {
+    const EXTRACTIVE: Self =
+        Self { kind: AnswerKind::Extractive, model: None, fallback: None, num_dropped: 0, cut: false };
+}
+
+/// How sentences of an answer came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AnswerKind {
+    /// They are verbatim in the files.
+    Extractive,
+    /// A language model wrote them, and each was checked against what it cites.
+    Model,
+}
+
+/// A sentence of an answer: verbatim from the file that it cites, or written by a language model and checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct Sentence {
     /// The words.
     pub text: String,
     /// Positions in [`AskReply::citations`].
     pub citations: Vec<usize>,
+    /// Whether what it cites supports it; left out where it does.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub supported: bool,
+    /// Why it is not supported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+impl Sentence {
+    /// A sentence that is supported by what it cites.
+    pub(crate) const fn supported(text: String, citations: Vec<usize>) -> Self {
+        Self { text, citations, supported: true, problem: None }
+    }
+}
+
+const fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+const fn is_true(value: &bool) -> bool {
+    *value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+const fn is_zero(value: &usize) -> bool {
+    *value == 0
 }

@@ -121,7 +121,8 @@ fn push_sentences(text: &str, span: Span, units: &mut Vec<Span>) {
     }
 }
 
-fn ends_in_abbreviation(sentence: &str) -> bool {
+/// Whether a piece ends in what only looks like the end of a sentence: `e.g.`, `Fig.`
+pub(super) fn ends_in_abbreviation(sentence: &str) -> bool {
     let sentence = sentence.trim_end();
     let last_word = sentence.rsplit(char::is_whitespace).next().unwrap_or_default();
     let known = ["e.g.", "i.e.", "cf.", "vs.", "etc.", "Fig.", "No.", "Dr.", "Mr.", "Mrs.", "approx.", "ca."];

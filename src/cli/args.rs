@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
-use crate::answer::PlanChoice;
+use crate::answer::{Answerer, PlanChoice};
 use crate::search::{Filters, FusionMethod, Mode};
 use crate::workspace::{Revision, WorkspaceId};
 
@@ -185,6 +185,9 @@ pub(super) struct AskArgs {
     /// The time zone in which days begin (`Europe/Berlin`) [default: the system's]
     #[arg(long, value_name = "ZONE")]
     pub time_zone: Option<String>,
+    /// Who answers: the language model of `config.toml` where there is one (auto), or sentences of the files
+    #[arg(long, value_enum, default_value_t)]
+    pub answerer: Answerer,
     #[command(flatten)]
     pub scope: Scope,
 }

@@ -1,13 +1,14 @@
 //! What each command does.
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write};
+use std::io::{IsTerminal as _, Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use serde::Serialize;
 
+use super::answering::Answering;
 use super::args::{AskArgs, Cli, Command, EvalArgs, ModelsCommand, SearchArgs};
 use super::progress::Terminal;
 use super::text;
@@ -237,11 +238,15 @@ fn ask(session: &Session, args: &AskArgs) -> anyhow::Result<Done> {
         time_zone: args.time_zone.clone(),
         min_revision: args.scope.min_revision(),
         wait_ms: args.scope.wait_ms,
+        answerer: args.answerer,
     };
-    let reply = engine.ask(&session.workspace, &request)?;
-    session.print(&reply, |out| text::ask(out, &reply))?;
+    let mut progress = Answering::new(!session.json && std::io::stdout().is_terminal());
+    let reply = engine.ask_streamed(&session.workspace, &request, &mut |event| progress.tell(&event).is_ok())?;
+    let shown = progress.num_shown();
+    session.print(&reply, |out| text::ask(out, &reply, shown))?;
     if !session.json {
         text::plan(&mut std::io::stderr(), &reply.plan)?;
+        text::answered_by(&mut std::io::stderr(), &reply.answered_by)?;
         text::coverage(&mut std::io::stderr(), reply.revision, &reply.coverage)?;
     }
     Ok(Done::when(!reply.abstained))

@@ -9,6 +9,7 @@
 //! # Not here
 //! Anything that another surface would need too: that is `engine`.
 
+mod answering;
 mod args;
 mod commands;
 mod progress;

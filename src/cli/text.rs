@@ -1,12 +1,13 @@
 //! Results as a person reads them.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::answer::digest::DigestFile;
-use crate::answer::{AskReply, Digest, Plan, PlanKind, Sentence, Verdict, Verification};
+use crate::answer::{AnswerKind, AnsweredBy, AskReply, Digest, Plan, PlanKind, Sentence, Verdict, Verification};
 use crate::embed::ModelEntry;
 use crate::engine::{IndexReport, ReasonGroup, ReindexReport, StatusReport};
 use crate::eval::Report;
@@ -81,15 +82,16 @@ fn excerpt(out: &mut dyn Write, hit: &Hit) -> io::Result<()> {
     Ok(())
 }
 
-pub(super) fn ask(out: &mut dyn Write, reply: &AskReply) -> io::Result<()> {
+/// An answer, without the first `num_shown` sentences, which the reader has seen.
+pub(super) fn ask(out: &mut dyn Write, reply: &AskReply, num_shown: usize) -> io::Result<()> {
     if let Some(reason) = &reply.reason {
         writeln!(out, "no answer: {reason}")?;
     }
     match &reply.digest {
-        Some(digest) => self::digest(out, reply, digest)?,
+        Some(digest) => self::digest(out, reply, digest, num_shown)?,
         None => {
-            for sentence in &reply.sentences {
-                writeln!(out, "{}", marked(sentence))?;
+            for sentence in reply.sentences.iter().skip(num_shown) {
+                self::sentence(out, "", sentence)?;
             }
         }
     }
@@ -102,16 +104,16 @@ pub(super) fn ask(out: &mut dyn Write, reply: &AskReply) -> io::Result<()> {
     Ok(())
 }
 
-/// A sentence with the numbers of its citations.
-fn marked(sentence: &Sentence) -> String {
-    let marks: Vec<String> = sentence.citations.iter().map(|index| format!("[{}]", index + 1)).collect();
-    let text = sentence.text.split_whitespace().collect::<Vec<_>>().join(" ");
-    format!("{text} {}", marks.join(""))
-}
-
 /// Every file in scope by groups, those without sentences in short.
-fn digest(out: &mut dyn Write, reply: &AskReply, digest: &Digest) -> io::Result<()> {
-    let Digest { num_files, num_quoted, groups, .. } = digest;
+fn digest(out: &mut dyn Write, reply: &AskReply, digest: &Digest, num_shown: usize) -> io::Result<()> {
+    let Digest { num_files, num_quoted, num_of_summary, groups, .. } = digest;
+    let summary = &reply.sentences[..*num_of_summary];
+    for sentence in summary.iter().skip(num_shown) {
+        self::sentence(out, "", sentence)?;
+    }
+    if !summary.is_empty() {
+        writeln!(out)?;
+    }
     writeln!(out, "{num_files} files in {} groups, {num_quoted} of them quoted", groups.len())?;
     let zone = TimeZone::get(&reply.plan.time_zone).unwrap_or(TimeZone::UTC);
     let time = |at: Timestamp| at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string();
@@ -124,9 +126,14 @@ fn digest(out: &mut dyn Write, reply: &AskReply, digest: &Digest) -> io::Result<
         };
         let (quoted, others): (Vec<_>, Vec<_>) = group.files.iter().partition(|file| !file.sentences.is_empty());
         for file in quoted {
-            writeln!(out, "  {}, {} {}", name_of(file), file.change.name(), time(file.at))?;
-            for &position in &file.sentences {
-                writeln!(out, "    {}", marked(&reply.sentences[position]))?;
+            let (above, below): (Vec<usize>, Vec<usize>) =
+                file.sentences.iter().partition(|&&position| position < *num_of_summary);
+            let cited: BTreeSet<usize> = above.iter().flat_map(|&position| &reply.sentences[position].citations).copied().collect();
+            let cited = cited.iter().filter(|&&index| reply.citations[index].path == file.path);
+            let marks: Vec<String> = cited.map(|index| format!(" [{}]", index + 1)).collect();
+            writeln!(out, "  {}, {} {}{}", name_of(file), file.change.name(), time(file.at), marks.join(""))?;
+            for position in below {
+                sentence(out, "    ", &reply.sentences[position])?;
             }
         }
         for file in others.iter().take(MAX_LISTED) {
@@ -149,6 +156,38 @@ pub(super) fn plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
     }
     for note in &plan.notes {
         writeln!(out, "note: {note}")?;
+    }
+    Ok(())
+}
+
+/// A sentence with the numbers of its citations, behind `indent`.
+pub(super) fn sentence(out: &mut dyn Write, indent: &str, sentence: &Sentence) -> io::Result<()> {
+    let marks: Vec<String> = sentence.citations.iter().map(|index| format!("[{}]", index + 1)).collect();
+    let text = sentence.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let problem = sentence.problem.as_ref().map(|problem| format!(" (not supported: {problem})")).unwrap_or_default();
+    writeln!(out, "{indent}{text} {}{problem}", marks.join(""))
+}
+
+/// Who answered, where that was a language model or should have been one.
+pub(super) fn answered_by(out: &mut dyn Write, answered_by: &AnsweredBy) -> io::Result<()> {
+    let AnsweredBy { kind, model, fallback, num_dropped, cut } = answered_by;
+    let model = model.as_deref().unwrap_or("a language model");
+    if let Some(reason) = fallback {
+        writeln!(out, "note: sentences of the files, because {model} gave no answer: {reason}")?;
+    }
+    if *kind == AnswerKind::Model {
+        writeln!(out, "note: written by {model}; each sentence was checked against the words that it cites")?;
+    }
+    match num_dropped {
+        0 => {}
+        1 => writeln!(out, "note: 1 sentence was left out, because the words that it cites do not support it")?,
+        _ => writeln!(
+            out,
+            "note: {num_dropped} sentences were left out, because the words that they cite do not support them"
+        )?,
+    }
+    if *cut {
+        writeln!(out, "note: the model wanted to write more than it may (`max_tokens` in `config.toml`)")?;
     }
     Ok(())
 }
@@ -207,6 +246,10 @@ pub(super) fn status(out: &mut dyn Write, report: &StatusReport) -> io::Result<(
     match &report.model.reason {
         None => writeln!(out, "model {}: runs", report.model.name)?,
         Some(reason) => writeln!(out, "model {}: does not run: {reason}", report.model.name)?,
+    }
+    match (&report.answerer.model, &report.answerer.base_url) {
+        (Some(model), Some(base_url)) => writeln!(out, "answers: written by {model} at {base_url}")?,
+        _ => writeln!(out, "answers: sentences of the files")?,
     }
     if let Some(weakness) = &report.weakness {
         writeln!(out, "note: {weakness}")?;

@@ -1,14 +1,14 @@
-//! A question to a workspace: the plan, and the answer from the nearest passages. Answers by files are in `digest`.
+//! A question to a workspace: the plan, the answer from the nearest passages, and who answers. Answers by files are in `digest`.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::query::QueryState;
 use super::{Engine, EngineError};
-use crate::answer::plan::{self, Asked};
-use crate::answer::{self, AskReply, AskRequest, Evidence, Plan, PlanKind};
+use crate::answer::plan::{self, Moment};
+use crate::answer::{self, AnswerKind, Answerer, AskEvent, AskReply, AskRequest, Evidence, LanguageError, Plan, PlanKind, Tell};
 use crate::search::{self, SearchRequest};
-use crate::workspace::{RelPath, WorkspaceId};
+use crate::workspace::{Citation, RelPath, WorkspaceId};
 
 /// Passages that an answer is chosen from.
 const NUM_EVIDENCE: usize = 12;
@@ -16,20 +16,39 @@ const NUM_EVIDENCE: usize = 12;
 const NUM_EVIDENCE_OF_FILES: usize = 48;
 
 impl Engine {
-    /// Answers a question from a workspace, by sentences that are verbatim in its files.
+    /// Answers a question from a workspace, by sentences that cite its files.
     ///
     /// # Errors
-    /// As [`Engine::search`], and when the time zone is not known.
+    /// As [`Engine::search`]; when the time zone is not known; and where a language model is to answer and none is configured.
     pub fn ask(&self, id: &WorkspaceId, request: &AskRequest) -> Result<AskReply, EngineError> {
+        self.ask_streamed(id, request, &mut |_| true)
+    }
+
+    /// Answers a question, and tells on the way what happens. `tell` says whether anybody still waits for the answer; where
+    /// nobody does, the language model is not waited for either.
+    ///
+    /// # Errors
+    /// As [`Engine::ask`]; and where nobody waits any more.
+    pub fn ask_streamed(
+        &self,
+        id: &WorkspaceId,
+        request: &AskRequest,
+        tell: &mut dyn FnMut(AskEvent<'_>) -> bool,
+    ) -> Result<AskReply, EngineError> {
         answer::check_request(request)?;
-        let asked = Asked::at(request.now, request.time_zone.as_deref())?;
-        let plan = plan::plan(&request.question, request.plan, &asked);
+        answer::check_answerer(request, &self.config.answer)?;
+        let moment = Moment::at(request.now, request.time_zone.as_deref())?;
+        let plan = plan::plan(&request.question, request.plan, &moment);
         let filter = request.filters.compile()?;
         let state = self.state(id, filter, request.min_revision, request.wait_ms)?;
-        match plan.kind {
-            PlanKind::Retrieval => self.answer_from(id, request, &state, plan, NUM_EVIDENCE),
-            PlanKind::Recent | PlanKind::Overview => self.answer_by_files(id, request, state, plan),
+        let reply = match plan.kind {
+            PlanKind::Retrieval => self.answer_from(id, request, state, plan, NUM_EVIDENCE, tell)?,
+            PlanKind::Recent | PlanKind::Overview => self.answer_by_files(id, request, state, plan, tell)?,
+        };
+        if reply.answered_by.kind == AnswerKind::Model && !self.still_stand(id, &reply.citations)? {
+            return self.ask_again(id, request, reply, tell);
         }
+        Ok(reply)
     }
 
     /// The answer from the passages that fit the question best, of all that the state's filter admits.
@@ -37,17 +56,21 @@ impl Engine {
         &self,
         id: &WorkspaceId,
         request: &AskRequest,
-        state: &QueryState,
+        state: QueryState,
         plan: Plan,
         num_evidence: usize,
+        tell: Tell<'_>,
     ) -> Result<AskReply, EngineError> {
         let mut search = SearchRequest::new(request.question.clone());
         (search.k, search.explain) = (num_evidence, true);
         search::check_request(&search)?;
-        let (found, model) = self.search_in(id, &search, state)?;
+        let (found, model) = self.search_in(id, &search, &state)?;
+        // The snapshot is not held while a language model writes.
+        drop(state);
         let embedder = model.as_ref().and_then(|model| model.embedder.as_deref().ok());
         let evidence = Evidence { hits: &found.hits, embedder };
-        Ok(answer::answer(request, &evidence, plan, found.revision, found.coverage)?)
+        let reply = AskReply::abstaining(found.revision, found.coverage, plan);
+        Ok(answer::respond(request, &evidence, reply, &self.config.answer, tell)?)
     }
 
     /// As [`Engine::answer_from`], about the plan's topic and from these files alone.
@@ -55,12 +78,48 @@ impl Engine {
         &self,
         id: &WorkspaceId,
         request: &AskRequest,
-        state: &mut QueryState,
+        mut state: QueryState,
         plan: Plan,
-        files: BTreeSet<RelPath>,
+        files: HashSet<RelPath>,
+        tell: Tell<'_>,
     ) -> Result<AskReply, EngineError> {
         let request = AskRequest { question: plan.topic.clone(), ..request.clone() };
         state.filter.only = Some(Arc::new(files));
-        self.answer_from(id, &request, state, plan, NUM_EVIDENCE_OF_FILES)
+        self.answer_from(id, &request, state, plan, NUM_EVIDENCE_OF_FILES, tell)
+    }
+
+    /// Whether cited files are as they were when they were found. A model writes for seconds, and what was deleted or
+    /// overwritten meanwhile is not to be shown.
+    fn still_stand(&self, id: &WorkspaceId, citations: &[Citation]) -> Result<bool, EngineError> {
+        let view = self.view(id)?;
+        for citation in citations {
+            let file = self.store.file(id, &citation.path)?;
+            let stands = file.is_some_and(|file| {
+                !view.superseded.contains(file.on_disk())
+                    && file.content_hash.is_none_or(|content_hash| content_hash == citation.content_hash)
+            });
+            if !stands {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The extractive answer from the files as they are now, in place of one of the model that they have left behind.
+    fn ask_again(
+        &self,
+        id: &WorkspaceId,
+        request: &AskRequest,
+        outdated: AskReply,
+        tell: &mut dyn FnMut(AskEvent<'_>) -> bool,
+    ) -> Result<AskReply, EngineError> {
+        let reason = "a file that its answer cites was changed meanwhile".to_owned();
+        if !tell(AskEvent::Fallback(&reason)) {
+            return Err(LanguageError::Stopped.into());
+        }
+        let extractive = AskRequest { answerer: Answerer::Extractive, ..request.clone() };
+        let mut reply = self.ask_streamed(id, &extractive, tell)?;
+        (reply.answered_by.model, reply.answered_by.fallback) = (outdated.answered_by.model, Some(reason));
+        Ok(reply)
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::query::QueryState;
 use super::{Engine, EngineError};
 use crate::answer::digest::{self, Grouped, Touched};
-use crate::answer::{AskReply, AskRequest, Plan, PlanKind, Sentence, cite};
+use crate::answer::{self, AskReply, AskRequest, Digest, Evidence, Plan, PlanKind, Sentence, Tell, cite};
 use crate::extract::Format;
 use crate::index::Filter;
 use crate::search;
@@ -28,8 +28,9 @@ impl Engine {
         &self,
         id: &WorkspaceId,
         request: &AskRequest,
-        mut state: QueryState,
+        state: QueryState,
         mut plan: Plan,
+        tell: Tell<'_>,
     ) -> Result<AskReply, EngineError> {
         let touched = self.touched(id, &state)?;
         let newest = touched.iter().max_by_key(|file| (file.at, std::cmp::Reverse(&file.path)));
@@ -41,11 +42,11 @@ impl Engine {
             return self.no_digest(&state, plan, reason);
         }
         if plan.topic.is_empty() {
-            return self.digest_of(id, request, &state, plan, Grouped::of(scope));
+            return self.digest_of(id, request, state, plan, Grouped::of(scope), tell);
         }
-        let files: BTreeSet<RelPath> = scope.iter().map(|file| file.path.clone()).collect();
+        let files: HashSet<RelPath> = scope.iter().map(|file| file.path.clone()).collect();
         let is_of_topic = plan.kind == PlanKind::Overview && plan.names.is_empty();
-        let mut reply = self.answer_on_topic(id, request, &mut state, plan, files)?;
+        let mut reply = self.answer_on_topic(id, request, state, plan, files, tell)?;
         let mut quoted: BTreeMap<RelPath, Vec<usize>> = BTreeMap::new();
         for (position, sentence) in reply.sentences.iter().enumerate() {
             for &citation in &sentence.citations {
@@ -61,27 +62,29 @@ impl Engine {
                 .notes
                 .push(format!("the files in scope are the {num_files} that say most on `{}`", reply.plan.topic));
         }
-        reply.digest = Some(Grouped::of(scope).into_digest(&quoted, &reply.plan));
+        let num_of_summary = reply.sentences.len();
+        reply.digest = Some(Digest { num_of_summary, ..Grouped::of(scope).into_digest(&quoted, &reply.plan) });
         Ok(reply)
     }
 
-    /// The key sentences of the files of a digest.
+    /// The key sentences of the files of a digest, behind a summary where a language model is to write one.
     fn digest_of(
         &self,
         id: &WorkspaceId,
         request: &AskRequest,
-        state: &QueryState,
+        state: QueryState,
         plan: Plan,
         files: Grouped,
+        tell: Tell<'_>,
     ) -> Result<AskReply, EngineError> {
-        let mut reply = self.empty_reply(state, plan)?;
+        let mut reply = self.empty_reply(&state, plan)?;
         let to_be_quoted = files.to_be_quoted(request.max_files);
         let num_sentences = match to_be_quoted.len() {
             0 | 1 => request.max_sentences,
             num if num <= FEW => request.max_sentences.min(SENTENCES_OF_FEW),
             _ => request.max_sentences.min(SENTENCES_OF_MANY),
         };
-        let mut quoted: BTreeMap<RelPath, Vec<usize>> = BTreeMap::new();
+        let (mut quotes, mut passages) = (Vec::new(), Vec::new());
         let mut seen = BTreeSet::new();
         for file in to_be_quoted {
             let chunks = match &state.snapshot {
@@ -90,16 +93,32 @@ impl Engine {
                 }
                 _ => Vec::new(),
             };
+            let mut last = None;
             for key in digest::key_sentences(&chunks, num_sentences, &mut seen) {
-                let citation = cite(&search::hit_of(id, &chunks[key.chunk]), key.span);
-                quoted.entry(file.path.clone()).or_default().push(reply.sentences.len());
-                reply.sentences.push(Sentence { text: citation.quote.clone(), citations: vec![reply.citations.len()] });
-                reply.citations.push(citation);
+                let hit = search::hit_of(id, &chunks[key.chunk]);
+                quotes.push((file.path.clone(), cite(&hit, key.span)));
+                if last.replace(key.chunk) != Some(key.chunk) {
+                    passages.push(hit);
+                }
             }
         }
-        let digest = files.into_digest(&quoted, &reply.plan);
+        if answer::is_model_asked(request, &self.config.answer) && !passages.is_empty() {
+            let model = self.model_for(&state)?;
+            // The snapshot is not held while a language model writes.
+            drop(state);
+            let embedder = model.as_ref().and_then(|model| model.embedder.as_deref().ok());
+            let evidence = Evidence { hits: &passages, embedder };
+            answer::summarize(request, &evidence, &mut reply, &self.config.answer, tell)?;
+        }
+        let num_of_summary = reply.sentences.len();
+        let mut quoted: BTreeMap<RelPath, Vec<usize>> = BTreeMap::new();
+        for (path, citation) in quotes {
+            quoted.entry(path).or_default().push(reply.sentences.len());
+            reply.sentences.push(Sentence::supported(citation.quote.clone(), vec![reply.citations.len()]));
+            reply.citations.push(citation);
+        }
         reply.abstained = false;
-        reply.digest = Some(digest);
+        reply.digest = Some(Digest { num_of_summary, ..files.into_digest(&quoted, &reply.plan) });
         Ok(reply)
     }
 
@@ -108,16 +127,7 @@ impl Engine {
     }
 
     fn empty_reply(&self, state: &QueryState, plan: Plan) -> Result<AskReply, EngineError> {
-        Ok(AskReply {
-            revision: state.view.settled,
-            coverage: self.coverage_of(state, false)?,
-            plan,
-            abstained: true,
-            reason: None,
-            sentences: Vec::new(),
-            citations: Vec::new(),
-            digest: None,
-        })
+        Ok(AskReply::abstaining(state.view.settled, self.coverage_of(state, false)?, plan))
     }
 
     /// All files that the state's filter admits, each with what happened to it last; those that were deleted, too, as long as the log

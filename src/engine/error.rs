@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::answer::{AnswerError, LanguageError};
 use crate::config::ConfigError;
 use crate::embed::EmbedError;
 use crate::error::Advice;
@@ -129,6 +130,9 @@ pub enum EngineError {
     /// The search cannot be made.
     #[error(transparent)]
     Search(SearchError),
+    /// No language model answers.
+    #[error(transparent)]
+    Language(#[from] LanguageError),
     /// The judged collection cannot be used.
     #[error(transparent)]
     Eval(#[from] EvalError),
@@ -161,6 +165,7 @@ impl EngineError {
         match self {
             Self::Name(_)
             | Self::Search(SearchError::Invalid { .. } | SearchError::NoModel)
+            | Self::Language(LanguageError::NotConfigured)
             | Self::Eval(_)
             | Self::Read(
                 ReadError::NotAFile { .. }
@@ -193,6 +198,7 @@ impl EngineError {
             Self::Read(ReadError::Unstable)
             | Self::Embed(_)
             | Self::Extract(_)
+            | Self::Language(_)
             | Self::Replaying
             | Self::Backlog { .. }
             | Self::Store(StoreError::BeingDeleted { .. })
@@ -211,6 +217,7 @@ impl EngineError {
             Self::Embed(error) => Some(error),
             Self::Extract(error) => Some(error),
             Self::Search(error) => Some(error),
+            Self::Language(error) => Some(error),
             Self::Eval(error) => Some(error),
             Self::Write(error) => Some(error),
             Self::Busy { .. }
@@ -240,6 +247,15 @@ impl From<IngestError> for EngineError {
             IngestError::Index(error) => Self::Index(error),
             IngestError::Extract(error) => Self::Extract(error),
             IngestError::Embed(error) => Self::Embed(error),
+        }
+    }
+}
+
+impl From<AnswerError> for EngineError {
+    fn from(error: AnswerError) -> Self {
+        match error {
+            AnswerError::Language(error) => Self::Language(error),
+            AnswerError::Search(error) => Self::from(error),
         }
     }
 }

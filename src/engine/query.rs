@@ -163,7 +163,7 @@ impl Engine {
 
     /// The model to ask an index with: its own, or the configured one where there is no index. `None` where its own cannot be
     /// opened any more.
-    fn model_for(&self, state: &QueryState) -> Result<Option<Arc<OpenModel>>, EngineError> {
+    pub(super) fn model_for(&self, state: &QueryState) -> Result<Option<Arc<OpenModel>>, EngineError> {
         match &state.model_id {
             Some(model_id) => self.model_of(model_id),
             None => Ok(Some(Arc::clone(self.model()?))),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Engine, EngineError, ReadingStatus, RebuildStatus};
+use crate::answer::AnswerKind;
 use crate::index::Filter;
 use crate::search::Coverage;
 use crate::workspace::{FileEntry, FileState, Revision, WorkspaceId};
@@ -29,6 +30,8 @@ pub struct StatusReport {
     pub num_embedded: usize,
     /// The model.
     pub model: ModelStatus,
+    /// Who writes answers. Nothing is contacted to say so.
+    pub answerer: AnswererStatus,
     /// Whether another process indexes this data folder, or none does, and this one only reads it.
     pub read_only: bool,
     /// What keeps hostile files from doing harm and does not hold on this system.
@@ -66,6 +69,19 @@ pub struct ModelStatus {
     pub reason: Option<String>,
 }
 
+/// Who writes answers, as it is configured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct AnswererStatus {
+    /// How sentences of an answer come about, unless a question asks for another way.
+    pub kind: AnswerKind,
+    /// The language model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The endpoint that it is behind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+}
+
 impl Engine {
     /// What is indexed in a workspace and what is not, with reasons.
     ///
@@ -87,12 +103,24 @@ impl Engine {
             num_chunks: counts.num_chunks,
             num_embedded: counts.num_embedded,
             model: self.model_status()?,
+            answerer: self.answerer_status(),
             read_only: !self.is_writer(),
             weakness: self.extractor.weakness(),
             reading: self.reading.now(id),
             rebuild: self.rebuild_status(id)?,
             not_ready: by_state_and_reason(self.files(id, None)?),
         })
+    }
+
+    fn answerer_status(&self) -> AnswererStatus {
+        match self.config.answer.endpoint() {
+            None => AnswererStatus { kind: AnswerKind::Extractive, model: None, base_url: None },
+            Some((base_url, model)) => AnswererStatus {
+                kind: AnswerKind::Model,
+                model: Some(model.to_owned()),
+                base_url: Some(base_url.to_owned()),
+            },
+        }
     }
 
     /// The embedding model as it stands.

@@ -1,6 +1,6 @@
 //! Which files a query may see, decided per file and asked by both legs before anything is ranked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use globset::GlobSet;
@@ -19,10 +19,10 @@ pub struct Filter {
     pub modified_from_ms: Option<i64>,
     /// Modified before this time, in milliseconds since 1970.
     pub modified_until_ms: Option<i64>,
-    /// The file is one of these, or inside one of them.
-    pub only: Option<Arc<BTreeSet<RelPath>>>,
     /// Files that are deleted or replaced in the log but not yet in the index, and with each the files inside it.
     pub hidden: BTreeSet<RelPath>,
+    /// The file is one of these, or inside one of them.
+    pub only: Option<Arc<HashSet<RelPath>>>,
 }
 
 impl Filter {
@@ -33,8 +33,8 @@ impl Filter {
             && self.formats.is_none()
             && self.modified_from_ms.is_none()
             && self.modified_until_ms.is_none()
-            && self.only.is_none()
             && self.hidden.is_empty()
+            && self.only.is_none()
     }
 
     /// Whether `other` lets the same files pass, as far as that can be told at once: globs are the same when they were
@@ -50,16 +50,20 @@ impl Filter {
             && self.formats == other.formats
             && self.modified_from_ms == other.modified_from_ms
             && self.modified_until_ms == other.modified_until_ms
-            && self.only == other.only
             && self.hidden == other.hidden
+            && self.only == other.only
     }
 
     /// Whether a path passes the conditions on paths.
     #[must_use]
     pub fn admits_path(&self, path: &str) -> bool {
         self.paths.as_ref().is_none_or(|globs| globs.is_match(path))
-            && self.only.as_ref().is_none_or(|only| is_in(only, path))
-            && (self.hidden.is_empty() || !is_in(&self.hidden, path))
+            && !self.hides(path)
+            && self.only.as_ref().is_none_or(|only| itself_and_above(path).any(|path| only.contains(path)))
+    }
+
+    fn hides(&self, path: &str) -> bool {
+        !self.hidden.is_empty() && itself_and_above(path).any(|path| self.hidden.contains(path))
     }
 
     /// Whether a format passes.
@@ -82,8 +86,7 @@ impl Filter {
     }
 }
 
-/// Whether a path is one of `files` or inside one of them.
-fn is_in(files: &BTreeSet<RelPath>, path: &str) -> bool {
-    let above = path.match_indices('/').map(|(end, _)| &path[..end]);
-    above.chain([path]).any(|path| files.contains(path))
+/// A path, and then everything that it lies in.
+fn itself_and_above(path: &str) -> impl Iterator<Item = &str> {
+    [path].into_iter().chain(path.rmatch_indices('/').map(|(end, _)| &path[..end]))
 }

@@ -44,8 +44,9 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
             tool: tool::<AskRequest, passages::Quoting<AskReply>>(
                 "ask_workspace",
                 "Ask the workspace",
-                "Answers a question with sentences taken verbatim from the workspace's files, each with the citation that \
-                 it stands at. Use it for a direct question of fact, and for questions about time or the whole (`summarize \
+                "Answers a question with sentences taken verbatim from the workspace's files, or written by the configured \
+                 language model and checked (`answered_by`), each with the citations that support it. Use it for a direct \
+                 question of fact, and for questions about time or the whole (`summarize \
                  recent outputs`, `what changed since Monday?`, `what did the last run say about latency?`, `what is in \
                  here?`): these go through every file in scope, newest first (`digest`); `plan` says which way was taken and \
                  can force it, `now` and `time_zone` say what `today` is. When the evidence is too weak it abstains and says \

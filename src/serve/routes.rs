@@ -18,8 +18,8 @@ use super::error::ApiError;
 use super::extract::{AtPath, InWorkspace, JsonBody, Parameters};
 use super::guard::{self, AllowedHosts};
 use super::incoming::Incoming;
-use super::{openapi, workspaces, writing};
-use crate::answer::{AskReply, AskRequest, Verification};
+use super::{asking, openapi, workspaces, writing};
+use crate::answer::Verification;
 use crate::config;
 use crate::engine::{Engine, EngineError, FileText, StatusReport};
 use crate::error::ErrorReport;
@@ -56,6 +56,11 @@ impl App {
         Ok(Json(done.map_err(|error| ApiError::internal(&error))??))
     }
 
+    /// The engine, for whoever calls it in another way.
+    pub(super) fn engine(&self) -> Arc<Engine> {
+        Arc::clone(&self.engine)
+    }
+
     /// Reads a body of any length, at least as fast as the longest that is read at once.
     pub(super) fn incoming(&self, body: body::Body) -> Incoming {
         Incoming::new(body, self.body_timeout, self.max_body_bytes)
@@ -85,7 +90,7 @@ pub(super) fn router(engine: Arc<Engine>, workspace: WorkspaceId, options: &Opti
         .route("/v1/workspaces", get(workspaces::list).post(workspaces::create))
         .route("/v1/workspaces/{ws}", patch(workspaces::update).delete(workspaces::delete))
         .route("/v1/workspaces/{ws}/search", post(search))
-        .route("/v1/workspaces/{ws}/ask", post(ask))
+        .route("/v1/workspaces/{ws}/ask", post(asking::ask))
         .route("/v1/workspaces/{ws}/citations/verify", post(verify))
         .route("/v1/workspaces/{ws}/status", get(status))
         .route("/v1/workspaces/{ws}/files", get(files))
@@ -189,21 +194,6 @@ pub(super) async fn search(
     JsonBody(request): JsonBody<SearchRequest>,
 ) -> Reply<SearchReply> {
     app.call(move |engine| engine.search(&workspace, &request)).await
-}
-
-/// Answers a question with sentences that are verbatim in the files, each cited, or says why it cannot.
-#[utoipa::path(
-    post, path = "/v1/workspaces/{ws}/ask", tag = "search",
-    params(openapi::WorkspaceParam),
-    request_body(content = AskRequest, example = json!({ "question": "What did the last run say about latency?" })),
-    responses((status = 200, body = AskReply, description = "An answer."), openapi::BodyErrors, openapi::Errors),
-)]
-pub(super) async fn ask(
-    State(app): Shared,
-    InWorkspace(workspace): InWorkspace,
-    JsonBody(request): JsonBody<AskRequest>,
-) -> Reply<AskReply> {
-    app.call(move |engine| engine.ask(&workspace, &request)).await
 }
 
 /// A citation to check.

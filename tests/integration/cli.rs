@@ -42,7 +42,10 @@ impl Pincite {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pincite"));
         command.args(arguments).stdin(Stdio::null());
-        command.env_remove("PINCITE_LOG").env("PINCITE_DATA_DIR", self.data.path());
+        command
+            .env_remove("PINCITE_LOG")
+            .env_remove("PINCITE_ANSWER_API_KEY")
+            .env("PINCITE_DATA_DIR", self.data.path());
         if self.can_embed {
             command.env("PINCITE_RUNTIME_DIR", runtime_folder());
         } else {
@@ -70,7 +73,7 @@ impl Pincite {
 
     /// Checks a citation with `pincite verify`.
     #[track_caller]
-    fn verify(&self, citation: &Value) -> (i32, Value) {
+    pub fn verify(&self, citation: &Value) -> (i32, Value) {
         let file = self.data.path().join("citation.json");
         fs_err::write(&file, citation.to_string()).unwrap();
         let ran = self.run(&["verify", file.to_str().unwrap(), "--json"]);

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod answerers;
 mod cli;
 mod crash;
 mod damage;
@@ -23,5 +24,6 @@ mod reindex;
 mod serve;
 mod sockets;
 mod spaces;
+mod stand_in;
 mod watched;
 mod writes;

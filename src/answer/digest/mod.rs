@@ -45,6 +45,9 @@ pub struct Digest {
     pub num_files: usize,
     /// Those of them of which sentences are quoted.
     pub num_quoted: usize,
+    /// The first so many of the reply's sentences are an answer from all files together, the others key sentences of one each.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub num_of_summary: usize,
     /// By what they are grouped.
     pub group_by: GroupBy,
     /// The group with the newest change first.
@@ -181,7 +184,7 @@ impl Grouped {
             let num_not_listed = num_files - listed.len();
             groups.push(DigestGroup { name, newest, num_files, num_not_listed, files: listed });
         }
-        Digest { num_files, num_quoted: quoted.len(), group_by: self.group_by, groups }
+        Digest { num_files, num_quoted: quoted.len(), num_of_summary: 0, group_by: self.group_by, groups }
     }
 }
 

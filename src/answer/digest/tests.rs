@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::answer::plan::{Asked, PlanChoice, plan};
+use crate::answer::plan::{Moment, PlanChoice, plan};
 
 fn touched(path: &str, at: &str) -> Touched {
     Touched {
@@ -19,7 +19,7 @@ fn touched(path: &str, at: &str) -> Touched {
 }
 
 fn planned(question: &str) -> Plan {
-    let asked = Asked::at(Some("2026-11-19T12:00:00Z".parse().unwrap()), Some("UTC")).unwrap();
+    let asked = Moment::at(Some("2026-11-19T12:00:00Z".parse().unwrap()), Some("UTC")).unwrap();
     plan(question, PlanChoice::Auto, &asked)
 }
 

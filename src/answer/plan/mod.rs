@@ -102,11 +102,11 @@ pub struct Plan {
 
 /// When and where a question is asked.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct Moment {
     now: ZonedDateTime,
 }
 
-impl Asked {
+impl Moment {
     /// At `now`, else at this moment, in the zone of this IANA name, else in the system's.
     ///
     /// # Errors
@@ -130,9 +130,9 @@ impl Asked {
 
 /// The plan of a question: by `choice`, else by its words.
 #[must_use]
-pub fn plan(question: &str, choice: PlanChoice, asked: &Asked) -> Plan {
+pub fn plan(question: &str, choice: PlanChoice, moment: &Moment) -> Plan {
     let words = Words::of(question);
-    let cues = Cues::of(&words, &asked.now);
+    let cues = Cues::of(&words, &moment.now);
     let (kind, why) = match choice {
         PlanChoice::Auto => by_words(&cues),
         PlanChoice::Retrieval => (PlanKind::Retrieval, "the request asks for it".to_owned()),
@@ -142,8 +142,8 @@ pub fn plan(question: &str, choice: PlanChoice, asked: &Asked) -> Plan {
     let mut plan = Plan {
         kind,
         why,
-        now: asked.now.timestamp(),
-        time_zone: asked.zone_name(),
+        now: moment.now.timestamp(),
+        time_zone: moment.zone_name(),
         since: None,
         until: None,
         runs: None,

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use super::*;
 
 /// Thursday, 19 November 2026, 15:30 in Oslo (14:30 UTC).
-fn asked() -> Asked {
-    Asked::at(Some("2026-11-19T14:30:00Z".parse().unwrap()), Some("Europe/Oslo")).unwrap()
+fn asked() -> Moment {
+    Moment::at(Some("2026-11-19T14:30:00Z".parse().unwrap()), Some("Europe/Oslo")).unwrap()
 }
 
 fn planned(question: &str) -> Plan {
@@ -114,7 +114,7 @@ fn times_are_told_from_now_in_the_zone_of_the_question() {
 #[test]
 fn a_day_has_the_hours_that_it_has_in_its_zone() {
     // The clocks of Oslo went back in the night to 25 October 2026.
-    let now = Asked::at(Some("2026-10-26T10:00:00Z".parse().unwrap()), Some("Europe/Oslo")).unwrap();
+    let now = Moment::at(Some("2026-10-26T10:00:00Z".parse().unwrap()), Some("Europe/Oslo")).unwrap();
     let plan = plan("what changed yesterday?", PlanChoice::Auto, &now);
     let hours = plan.since.unwrap().until(plan.until.unwrap()).unwrap().total(jiff::Unit::Hour).unwrap();
     assert!((hours - 25.0).abs() < 1e-9);
@@ -144,7 +144,7 @@ fn a_request_can_force_a_plan_and_keeps_the_times_of_the_question() {
 #[test]
 fn an_unknown_time_zone_is_refused_with_a_hint() {
     use crate::error::Advice as _;
-    let error = Asked::at(None, Some("Mars/Olympus")).unwrap_err();
+    let error = Moment::at(None, Some("Mars/Olympus")).unwrap_err();
     assert!(error.to_string().contains("Mars/Olympus") && error.hint().unwrap().contains("Europe/Berlin"));
 }
 

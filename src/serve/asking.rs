@@ -1,0 +1,137 @@
+//! Questions: answered as one JSON document, or event by event to clients that accept `text/event-stream`.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::extract::State;
+use axum::http::header::ACCEPT;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse as _, Response};
+use futures_core::Stream;
+use serde::Serialize;
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::error::ApiError;
+use super::extract::{InWorkspace, JsonBody};
+use super::openapi;
+use super::routes::Shared;
+use crate::answer::{AskEvent, AskReply, AskRequest, Sentence};
+use crate::error::{ErrorBody, ErrorReport};
+use crate::workspace::Citation;
+
+/// Answers a question, each sentence cited, or says why it cannot.
+///
+/// Sentences are verbatim in the files, or where a language model is configured, written by it and checked against the words that
+/// they cite. With `Accept: text/event-stream` the reply comes as server-sent events: `passages` (the citations of what the answer is
+/// made from), `delta` (words of the model as they come, unchecked), `sentence` (one that was checked, with its citations),
+/// `fallback` (the model gave no answer: sentences until here do not count), and last `done` (the whole reply) or `error`.
+#[utoipa::path(
+    post, path = "/v1/workspaces/{ws}/ask", tag = "search",
+    params(openapi::WorkspaceParam),
+    request_body(content = AskRequest, example = json!({ "question": "What did the last run say about latency?" })),
+    responses(
+        (status = 200, description = "An answer.", content((AskReply = "application/json"), (String = "text/event-stream"))),
+        openapi::BodyErrors, openapi::Errors,
+    ),
+)]
+pub(super) async fn ask(
+    State(app): Shared,
+    InWorkspace(workspace): InWorkspace,
+    headers: HeaderMap,
+    JsonBody(request): JsonBody<AskRequest>,
+) -> Result<Response, ApiError> {
+    if !wants_events(&headers) {
+        return Ok(app.call(move |engine| engine.ask(&workspace, &request)).await?.into_response());
+    }
+    // A slow client does not hold up the answer: an answer's events are no more than its bytes, which have a limit.
+    let (events, mut waiting) = mpsc::unbounded_channel();
+    let engine = app.engine();
+    let answering = tokio::task::spawn_blocking(move || {
+        let mut tell = |event: AskEvent<'_>| match told(&event) {
+            // A client that has hung up is noticed without another event.
+            None => !events.is_closed(),
+            Some(event) => events.send(event).is_ok(),
+        };
+        let reply = engine.ask_streamed(&workspace, &request, &mut tell);
+        let last = match &reply {
+            Ok(reply) => event("done", reply),
+            Err(error) => event("error", &ErrorBody { error: ErrorReport::of(error) }),
+        };
+        // A client that is gone does not hear how it ended.
+        let _ = events.send(last);
+        reply.map(drop)
+    });
+    // A request that cannot be has its status: nothing was told of it but its error.
+    let Some(first) = waiting.recv().await else {
+        return Err(match answering.await {
+            Ok(Err(error)) => error.into(),
+            Ok(Ok(())) => ApiError::internal(&"an answer without an event"),
+            Err(error) => ApiError::internal(&error),
+        });
+    };
+    if first.0 == "error"
+        && let Ok(Err(error)) = answering.await
+    {
+        return Err(error.into());
+    }
+    let events = Events { first: Some(first.1), waiting };
+    Ok((StatusCode::OK, Sse::new(events).keep_alive(KeepAlive::default())).into_response())
+}
+
+/// Whether the client prefers events: it names them, and nothing else is taken for a preference.
+fn wants_events(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|value| value.split(',')).any(|range| {
+        let media_type = range.split(';').next().unwrap_or_default().trim();
+        media_type.eq_ignore_ascii_case("text/event-stream")
+    })
+}
+
+/// An event's name, and the event.
+type Named = (&'static str, Event);
+
+#[derive(Serialize)]
+struct Checked<'a> {
+    sentence: &'a Sentence,
+    /// What the sentence cites, in its order.
+    citations: Vec<&'a Citation>,
+}
+
+/// What a client is told of an event, where it is told of it.
+fn told(told: &AskEvent<'_>) -> Option<Named> {
+    Some(match told {
+        AskEvent::Waiting => return None,
+        AskEvent::Passages(passages) => event("passages", &json!({ "citations": passages })),
+        AskEvent::Delta(text) => event("delta", &json!({ "text": text, "checked": false })),
+        AskEvent::Sentence { sentence, citations } => {
+            let cited = sentence.citations.iter().filter_map(|at| citations.get(*at)).collect();
+            event("sentence", &Checked { sentence, citations: cited })
+        }
+        AskEvent::Fallback(reason) => event("fallback", &json!({ "reason": reason })),
+    })
+}
+
+fn event<T: Serialize>(name: &'static str, data: &T) -> Named {
+    let json = serde_json::to_string(data).expect("replies hold nothing that JSON cannot");
+    (name, Event::default().event(name).data(json))
+}
+
+/// The events of one answer as they come.
+struct Events {
+    first: Option<Event>,
+    waiting: mpsc::UnboundedReceiver<Named>,
+}
+
+impl Stream for Events {
+    type Item = Result<Event, Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(first)));
+        }
+        self.waiting.poll_recv(context).map(|event| event.map(|(_, event)| Ok(event)))
+    }
+}
