@@ -11,12 +11,14 @@
 
 mod access;
 mod ask;
+mod changes;
 mod error;
 mod evaluate;
 mod event;
 mod indexes;
 mod lane;
 mod line;
+mod provenance;
 mod query;
 mod read;
 mod reading;
@@ -38,6 +40,7 @@ use std::time::{Duration, Instant};
 
 pub use self::access::Access;
 use self::access::WriterLock;
+pub use self::changes::{ChangeFilters, ChangesReply, ChangesRequest};
 pub use self::error::{EngineError, ErrorKind};
 pub use self::evaluate::{EvalOptions, evaluate};
 pub use self::event::{Event, EventKind, EventsReply, TakenEvent};
@@ -59,7 +62,7 @@ use crate::extract::kept::Shelf;
 use crate::extract::{Extractor, InProcess};
 use crate::index::embedded::EmbeddedIndex;
 use crate::search;
-use crate::workspace::{Change, FileEntry, Revision, Store, WorkspaceId};
+use crate::workspace::{FileEntry, Revision, Store, WorkspaceId};
 
 /// How a data folder is opened.
 pub struct OpenOptions {
@@ -194,15 +197,6 @@ impl Engine {
             (file.title, file.content_hash, file.num_chunks) = (None, None, 0);
         }
         Ok(files)
-    }
-
-    /// The newest changes of a workspace, newest first.
-    ///
-    /// # Errors
-    /// When the workspace is unknown.
-    pub fn recent_changes(&self, id: &WorkspaceId, limit: usize) -> Result<Vec<Change>, EngineError> {
-        self.store.workspace(id)?;
-        Ok(self.store.recent_changes(id, limit)?)
     }
 }
 

@@ -4,10 +4,10 @@ use std::io::{self, Write};
 
 use crate::answer::{AskReply, Verdict, Verification};
 use crate::embed::ModelEntry;
-use crate::engine::{IndexReport, ReasonGroup, ReindexReport, StatusReport};
+use crate::engine::{ChangesReply, IndexReport, ReasonGroup, ReindexReport, StatusReport};
 use crate::eval::Report;
 use crate::search::{Coverage, Hit, SearchReply};
-use crate::workspace::{Citation, Revision};
+use crate::workspace::{ChangeKind, Citation, Facet, Facets, Provenance, Revision};
 
 /// Lines of a passage that are shown; the whole is in `--json`.
 const MAX_LINES: usize = 8;
@@ -15,6 +15,8 @@ const MAX_LINES: usize = 8;
 const MAX_LINE_CHARS: usize = 200;
 /// Files of a state that are listed.
 const MAX_LISTED: usize = 20;
+/// Values of a facet that are shown.
+const MAX_VALUES: usize = 5;
 
 /// `path:lines`, or `path, page n`, or what else the format counts.
 fn place(citation: &Citation) -> String {
@@ -33,9 +35,51 @@ fn place(citation: &Citation) -> String {
     }
 }
 
+/// ` by AGENT, run RUN` behind what they wrote; nothing where neither is known.
+fn by(provenance: &Provenance) -> String {
+    let by = provenance.to_string();
+    if by.is_empty() { by } else { format!("  {by}") }
+}
+
+/// A line for each kind of value that files have: `agent: coder-03 12, writer 3`.
+fn facets(out: &mut dyn Write, facets: &Facets) -> io::Result<()> {
+    let Facets { agent, run, sandbox, tags, left_off: _ } = facets;
+    for (name, values) in [("agent", agent), ("run", run), ("sandbox", sandbox), ("tags", tags)] {
+        let shown = values.iter().take(MAX_VALUES).map(|Facet { value, files }| format!("{value} {files}"));
+        let mut shown: Vec<String> = shown.collect();
+        if values.len() > MAX_VALUES {
+            shown.push(format!("… {} more in `--json`", values.len() - MAX_VALUES));
+        }
+        if !shown.is_empty() {
+            writeln!(out, "{name}: {}", shown.join(", "))?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn changes(out: &mut dyn Write, reply: &ChangesReply) -> io::Result<()> {
+    for change in &reply.changes {
+        let kind = match change.kind {
+            ChangeKind::Created => "created",
+            ChangeKind::Modified => "modified",
+            ChangeKind::Deleted => "deleted",
+        };
+        let revision = change.revision;
+        writeln!(out, "{revision:>6}  {:.0}  {kind:8}  {}{}", change.at, change.path, by(&change.provenance))?;
+    }
+    if reply.changes.is_empty() {
+        writeln!(out, "no such change")?;
+    }
+    match &reply.facets {
+        Some(counts) => facets(out, counts),
+        None => Ok(()),
+    }
+}
+
 pub(super) fn search(out: &mut dyn Write, reply: &SearchReply) -> io::Result<()> {
     for hit in &reply.hits {
-        writeln!(out, "{}. {}  ({:.3})", hit.rank, place(&hit.citation), hit.score)?;
+        let by = by(&hit.citation.provenance);
+        writeln!(out, "{}. {}  ({:.3}){by}", hit.rank, place(&hit.citation), hit.score)?;
         if !hit.citation.trail.is_empty() {
             writeln!(out, "   {}", hit.citation.trail.join(" > "))?;
         }
@@ -60,7 +104,10 @@ pub(super) fn search(out: &mut dyn Write, reply: &SearchReply) -> io::Result<()>
     if reply.hits.is_empty() {
         writeln!(out, "nothing found")?;
     }
-    Ok(())
+    match &reply.facets {
+        Some(counts) => facets(out, counts),
+        None => Ok(()),
+    }
 }
 
 fn excerpt(out: &mut dyn Write, hit: &Hit) -> io::Result<()> {
@@ -90,7 +137,7 @@ pub(super) fn ask(out: &mut dyn Write, reply: &AskReply) -> io::Result<()> {
         writeln!(out)?;
     }
     for (number, citation) in (1..).zip(&reply.citations) {
-        writeln!(out, "[{number}] {}", place(citation))?;
+        writeln!(out, "[{number}] {}{}", place(citation), by(&citation.provenance))?;
     }
     Ok(())
 }
@@ -153,6 +200,7 @@ pub(super) fn status(out: &mut dyn Write, report: &StatusReport) -> io::Result<(
     if let Some(weakness) = &report.weakness {
         writeln!(out, "note: {weakness}")?;
     }
+    facets(out, &report.facets)?;
     for (state, groups) in &report.not_ready {
         writeln!(out, "{state}: {}", groups.iter().map(|group| group.files.len()).sum::<usize>())?;
         for ReasonGroup { reason, files } in groups {
@@ -182,7 +230,7 @@ pub(super) fn verification(out: &mut dyn Write, result: &Verification) -> io::Re
     };
     writeln!(out, "{verdict}: {}", result.explanation)?;
     match &result.citation {
-        Some(citation) => writeln!(out, "{}", place(citation)),
+        Some(citation) => writeln!(out, "{}{}", place(citation), by(&citation.provenance)),
         None => Ok(()),
     }
 }

@@ -22,7 +22,7 @@ impl Engine {
         search.min_revision = request.min_revision;
         search.wait_ms = request.wait_ms;
         search::check_request(&search)?;
-        let state = self.state(id, search.filters.compile()?, search.min_revision, search.wait_ms)?;
+        let state = self.state(id, &search.filters, search.min_revision, search.wait_ms)?;
         let (found, model) = self.search_in(id, &search, &state)?;
         let embedder = model.as_ref().and_then(|model| model.embedder.as_deref().ok());
         let evidence = Evidence { hits: &found.hits, embedder };

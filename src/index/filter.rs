@@ -1,6 +1,6 @@
 //! Which files a query may see, decided per file and asked by both legs before anything is ranked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use globset::GlobSet;
@@ -21,6 +21,8 @@ pub struct Filter {
     pub modified_until_ms: Option<i64>,
     /// Files that are deleted or replaced in the log but not yet in the index, and with each the files inside it.
     pub hidden: BTreeSet<RelPath>,
+    /// The file is one of these, or inside one of them.
+    pub only: Option<Arc<HashSet<RelPath>>>,
 }
 
 impl Filter {
@@ -32,6 +34,7 @@ impl Filter {
             && self.modified_from_ms.is_none()
             && self.modified_until_ms.is_none()
             && self.hidden.is_empty()
+            && self.only.is_none()
     }
 
     /// Whether `other` lets the same files pass, as far as that can be told at once: globs are the same when they were
@@ -48,17 +51,19 @@ impl Filter {
             && self.modified_from_ms == other.modified_from_ms
             && self.modified_until_ms == other.modified_until_ms
             && self.hidden == other.hidden
+            && self.only == other.only
     }
 
     /// Whether a path passes the conditions on paths.
     #[must_use]
     pub fn admits_path(&self, path: &str) -> bool {
-        self.paths.as_ref().is_none_or(|globs| globs.is_match(path)) && !self.hides(path)
+        self.paths.as_ref().is_none_or(|globs| globs.is_match(path))
+            && !self.hides(path)
+            && self.only.as_ref().is_none_or(|only| itself_and_above(path).any(|path| only.contains(path)))
     }
 
     fn hides(&self, path: &str) -> bool {
-        let above = path.match_indices('/').map(|(end, _)| &path[..end]);
-        !self.hidden.is_empty() && above.chain([path]).any(|path| self.hidden.contains(path))
+        !self.hidden.is_empty() && itself_and_above(path).any(|path| self.hidden.contains(path))
     }
 
     /// Whether a format passes.
@@ -79,4 +84,9 @@ impl Filter {
     pub fn admits(&self, path: &str, format: Format, modified_ms: i64) -> bool {
         self.admits_path(path) && self.admits_format(format) && self.admits_modified(modified_ms)
     }
+}
+
+/// A path, and then everything that it lies in.
+fn itself_and_above(path: &str) -> impl Iterator<Item = &str> {
+    [path].into_iter().chain(path.rmatch_indices('/').map(|(end, _)| &path[..end]))
 }

@@ -11,6 +11,7 @@
 //! # Not here
 //! Who may see what: there is no authentication yet, so the default address is this machine's alone.
 
+mod changes;
 mod connections;
 mod error;
 mod extract;

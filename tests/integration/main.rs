@@ -17,6 +17,7 @@ mod large;
 mod line;
 mod mcp;
 mod processes;
+mod provenance;
 mod python;
 mod refused;
 mod reindex;
