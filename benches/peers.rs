@@ -264,7 +264,8 @@ fn last(vectors: &[Vec<f32>]) -> &[f32] {
 fn passages(index: &EmbeddedIndex, ready: &Ready<'_>, query: &str) -> Vec<Hit> {
     let snapshot = index.snapshot().expect("a snapshot");
     let (request, filter) = (SearchRequest::new(query), Filter::default());
-    search(&WorkspaceId::default(), &*snapshot, Some(ready), &Ranking::default(), &request, &filter).expect("a search")
+    let found = search(&WorkspaceId::default(), &*snapshot, Some(ready), &Ranking::default(), &request, &filter);
+    found.expect("a search").hits
 }
 
 /// The keys of the chunks that the dense leg finds, best first.

@@ -11,6 +11,7 @@
 
 mod access;
 mod ask;
+mod changes;
 mod digest;
 mod error;
 mod evaluate;
@@ -18,6 +19,7 @@ mod event;
 mod indexes;
 mod lane;
 mod line;
+mod provenance;
 mod query;
 mod read;
 mod reading;
@@ -39,6 +41,7 @@ use std::time::{Duration, Instant};
 
 pub use self::access::Access;
 use self::access::WriterLock;
+pub use self::changes::{ChangeFilters, ChangesReply, ChangesRequest};
 pub use self::error::{EngineError, ErrorKind};
 pub use self::evaluate::{EvalOptions, evaluate};
 pub use self::event::{Event, EventKind, EventsReply, TakenEvent};
@@ -60,7 +63,7 @@ use crate::extract::kept::Shelf;
 use crate::extract::{Extractor, InProcess};
 use crate::index::embedded::EmbeddedIndex;
 use crate::search;
-use crate::workspace::{Change, FileEntry, Revision, Store, WorkspaceId};
+use crate::workspace::{FileEntry, Revision, Store, WorkspaceId};
 
 /// How a data folder is opened.
 pub struct OpenOptions {
@@ -195,15 +198,6 @@ impl Engine {
             (file.title, file.content_hash, file.num_chunks) = (None, None, 0);
         }
         Ok(files)
-    }
-
-    /// The newest changes of a workspace, newest first.
-    ///
-    /// # Errors
-    /// When the workspace is unknown.
-    pub fn recent_changes(&self, id: &WorkspaceId, limit: usize) -> Result<Vec<Change>, EngineError> {
-        self.store.workspace(id)?;
-        Ok(self.store.recent_changes(id, limit)?)
     }
 }
 

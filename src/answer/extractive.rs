@@ -68,11 +68,7 @@ pub fn check_request(request: &AskRequest) -> Result<(), SearchError> {
 ///
 /// # Errors
 /// As [`check_request`], and what the model reports.
-pub fn answer(
-    request: &AskRequest,
-    evidence: &Evidence<'_>,
-    mut reply: AskReply,
-) -> Result<AskReply, SearchError> {
+pub fn answer(request: &AskRequest, evidence: &Evidence<'_>, mut reply: AskReply) -> Result<AskReply, SearchError> {
     check_request(request)?;
     let mut candidates = candidates(&request.question, evidence)?;
     if let Some(weakness) = weakness(&request.question, evidence, &candidates) {

@@ -167,7 +167,7 @@ fn nearest(text: &str, quote: &str, start: usize) -> Option<Span> {
 mod tests {
     use super::*;
     use crate::extract::Format;
-    use crate::workspace::{LineRange, Revision, WorkspaceId};
+    use crate::workspace::{LineRange, Provenance, Revision, WorkspaceId};
 
     fn document(text: &str) -> Document {
         Document { has_file_lines: true, ..Document::of(Format::Text, text.to_owned()) }
@@ -188,6 +188,7 @@ mod tests {
             cell: None,
             span,
             quote: quote.to_owned(),
+            provenance: Provenance::default(),
         }
     }
 

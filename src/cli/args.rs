@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
 use crate::answer::{Answerer, PlanChoice};
+use crate::engine::{ChangeFilters, ChangesRequest};
 use crate::search::{Filters, FusionMethod, Mode};
 use crate::workspace::{Revision, WorkspaceId};
 
@@ -63,6 +64,8 @@ pub(super) enum Command {
     },
     /// Show what is indexed and what is not
     Status,
+    /// Show what has happened to files lately, newest first, and who did it
+    Changes(ChangesArgs),
     /// Build the index of a workspace again from its files, while the old one serves
     Reindex,
     /// Show what is read of a file: its text, or with `--json` its structure, too
@@ -159,6 +162,9 @@ pub(super) struct SearchArgs {
     /// Show both legs' ranks and scores
     #[arg(long)]
     pub explain: bool,
+    /// Count who wrote the files among which the passages were chosen
+    #[arg(long)]
+    pub facets: bool,
     #[command(flatten)]
     pub scope: Scope,
 }
@@ -192,6 +198,64 @@ pub(super) struct AskArgs {
     pub scope: Scope,
 }
 
+/// Who, as far as that was said.
+#[derive(Debug, Args)]
+pub(super) struct By {
+    /// Only what this agent wrote (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub agent: Vec<String>,
+    /// Only what was written in this run (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub run: Vec<String>,
+    /// Only what was written in this sandbox (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub sandbox: Vec<String>,
+    /// Only what was written under this tag (repeatable: one of them)
+    #[arg(long = "tag", value_name = "TAG")]
+    pub tags: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ChangesArgs {
+    /// How many changes
+    #[arg(long, short = 'n', default_value_t = 20)]
+    pub limit: usize,
+    /// Only changes of files whose path matches (repeatable; `*.md`, `runs/**`)
+    #[arg(long, value_name = "GLOB")]
+    pub glob: Vec<String>,
+    /// Only changes at this time or later (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Timestamp>,
+    /// Only changes before this time (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Timestamp>,
+    /// Only changes that are newer than this revision
+    #[arg(long, value_name = "REVISION")]
+    pub after_revision: Option<u64>,
+    /// Count who made all these changes, also those beyond the limit
+    #[arg(long)]
+    pub facets: bool,
+    #[command(flatten)]
+    pub by: By,
+}
+
+impl ChangesArgs {
+    pub(super) fn request(&self) -> ChangesRequest {
+        let By { agent, run, sandbox, tags } = &self.by;
+        let filters = ChangeFilters {
+            path: self.glob.clone(),
+            agent: agent.clone(),
+            run: run.clone(),
+            sandbox: sandbox.clone(),
+            tags: tags.clone(),
+            since: self.since,
+            until: self.until,
+            after_revision: self.after_revision.map(Revision),
+        };
+        ChangesRequest { limit: self.limit, filters, facets: self.facets }
+    }
+}
+
 /// Which files, and how new.
 #[derive(Debug, Args)]
 pub(super) struct Scope {
@@ -207,6 +271,8 @@ pub(super) struct Scope {
     /// Only files modified before this time (RFC 3339)
     #[arg(long, value_name = "TIME")]
     pub modified_before: Option<Timestamp>,
+    #[command(flatten)]
+    pub by: By,
     /// Answer from a state at least this new
     #[arg(long, value_name = "REVISION")]
     pub min_revision: Option<u64>,
@@ -222,6 +288,10 @@ impl Scope {
             formats: self.formats.clone(),
             modified_after: self.modified_after,
             modified_before: self.modified_before,
+            agent: self.by.agent.clone(),
+            run: self.by.run.clone(),
+            sandbox: self.by.sandbox.clone(),
+            tags: self.by.tags.clone(),
         }
     }
 

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use super::answering::Answering;
-use super::args::{AskArgs, Cli, Command, EvalArgs, ModelsCommand, SearchArgs};
+use super::args::{AskArgs, ChangesArgs, Cli, Command, EvalArgs, ModelsCommand, SearchArgs};
 use super::progress::Terminal;
 use super::text;
 use crate::answer::{AskRequest, Verdict};
@@ -67,6 +67,7 @@ pub(super) fn run(cli: Cli) -> anyhow::Result<Done> {
         Command::Serve { path, listen } => super::serving::serve(&session, path.as_deref(), listen),
         Command::Mcp { path } => super::serving::mcp(&session, path.as_deref()),
         Command::Status => status(&session),
+        Command::Changes(args) => changes(&session, &args),
         Command::Reindex => reindex(&session),
         Command::Extract { file } => extract(&session, &file),
         Command::ReadFiles { memory_bytes } => {
@@ -217,6 +218,7 @@ fn search(session: &Session, args: &SearchArgs) -> anyhow::Result<Done> {
         min_revision: args.scope.min_revision(),
         wait_ms: args.scope.wait_ms,
         explain: args.explain,
+        facets: args.facets,
     };
     let reply = engine.search(&session.workspace, &request)?;
     session.print(&reply, |out| text::search(out, &reply))?;
@@ -257,6 +259,13 @@ fn status(session: &Session) -> anyhow::Result<Done> {
     let report = engine.status(&session.workspace)?;
     session.print(&report, |out| text::status(out, &report))?;
     Ok(Done::Yes)
+}
+
+fn changes(session: &Session, args: &ChangesArgs) -> anyhow::Result<Done> {
+    let engine = session.open(Access::Read, "pincite changes")?;
+    let reply = engine.recent_changes(&session.workspace, &args.request())?;
+    session.print(&reply, |out| text::changes(out, &reply))?;
+    Ok(Done::when(!reply.changes.is_empty()))
 }
 
 fn verify(session: &Session, citation: &Path) -> anyhow::Result<Done> {

@@ -9,10 +9,10 @@ use jiff::tz::TimeZone;
 use crate::answer::digest::DigestFile;
 use crate::answer::{AnswerKind, AnsweredBy, AskReply, Digest, Plan, PlanKind, Sentence, Verdict, Verification};
 use crate::embed::ModelEntry;
-use crate::engine::{IndexReport, ReasonGroup, ReindexReport, StatusReport};
+use crate::engine::{ChangesReply, IndexReport, ReasonGroup, ReindexReport, StatusReport};
 use crate::eval::Report;
 use crate::search::{Coverage, Hit, SearchReply};
-use crate::workspace::{Citation, Revision};
+use crate::workspace::{Citation, Facet, Facets, Provenance, Revision};
 
 /// Lines of a passage that are shown; the whole is in `--json`.
 const MAX_LINES: usize = 8;
@@ -20,6 +20,8 @@ const MAX_LINES: usize = 8;
 const MAX_LINE_CHARS: usize = 200;
 /// Files of a state that are listed.
 const MAX_LISTED: usize = 20;
+/// Values of a facet that are shown.
+const MAX_VALUES: usize = 5;
 
 /// `path:lines`, or `path, page n`, or what else the format counts.
 fn place(citation: &Citation) -> String {
@@ -38,9 +40,47 @@ fn place(citation: &Citation) -> String {
     }
 }
 
+/// ` by AGENT, run RUN` behind what they wrote; nothing where neither is known.
+fn by(provenance: &Provenance) -> String {
+    let by = provenance.to_string();
+    if by.is_empty() { by } else { format!("  {by}") }
+}
+
+/// A line for each kind of value that files have: `agent: coder-03 12, writer 3`.
+fn facets(out: &mut dyn Write, facets: &Facets) -> io::Result<()> {
+    let Facets { agent, run, sandbox, tags, left_off: _ } = facets;
+    for (name, values) in [("agent", agent), ("run", run), ("sandbox", sandbox), ("tags", tags)] {
+        let shown = values.iter().take(MAX_VALUES).map(|Facet { value, files }| format!("{value} {files}"));
+        let mut shown: Vec<String> = shown.collect();
+        if values.len() > MAX_VALUES {
+            shown.push(format!("… {} more in `--json`", values.len() - MAX_VALUES));
+        }
+        if !shown.is_empty() {
+            writeln!(out, "{name}: {}", shown.join(", "))?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn changes(out: &mut dyn Write, reply: &ChangesReply) -> io::Result<()> {
+    for change in &reply.changes {
+        let kind = change.kind.name();
+        let revision = change.revision;
+        writeln!(out, "{revision:>6}  {:.0}  {kind:8}  {}{}", change.at, change.path, by(&change.provenance))?;
+    }
+    if reply.changes.is_empty() {
+        writeln!(out, "no such change")?;
+    }
+    match &reply.facets {
+        Some(counts) => facets(out, counts),
+        None => Ok(()),
+    }
+}
+
 pub(super) fn search(out: &mut dyn Write, reply: &SearchReply) -> io::Result<()> {
     for hit in &reply.hits {
-        writeln!(out, "{}. {}  ({:.3})", hit.rank, place(&hit.citation), hit.score)?;
+        let by = by(&hit.citation.provenance);
+        writeln!(out, "{}. {}  ({:.3}){by}", hit.rank, place(&hit.citation), hit.score)?;
         if !hit.citation.trail.is_empty() {
             writeln!(out, "   {}", hit.citation.trail.join(" > "))?;
         }
@@ -65,7 +105,10 @@ pub(super) fn search(out: &mut dyn Write, reply: &SearchReply) -> io::Result<()>
     if reply.hits.is_empty() {
         writeln!(out, "nothing found")?;
     }
-    Ok(())
+    match &reply.facets {
+        Some(counts) => facets(out, counts),
+        None => Ok(()),
+    }
 }
 
 fn excerpt(out: &mut dyn Write, hit: &Hit) -> io::Result<()> {
@@ -99,7 +142,7 @@ pub(super) fn ask(out: &mut dyn Write, reply: &AskReply, num_shown: usize) -> io
         writeln!(out)?;
     }
     for (number, citation) in (1..).zip(&reply.citations) {
-        writeln!(out, "[{number}] {}", place(citation))?;
+        writeln!(out, "[{number}] {}{}", place(citation), by(&citation.provenance))?;
     }
     Ok(())
 }
@@ -128,17 +171,33 @@ fn digest(out: &mut dyn Write, reply: &AskReply, digest: &Digest, num_shown: usi
         for file in quoted {
             let (above, below): (Vec<usize>, Vec<usize>) =
                 file.sentences.iter().partition(|&&position| position < *num_of_summary);
-            let cited: BTreeSet<usize> = above.iter().flat_map(|&position| &reply.sentences[position].citations).copied().collect();
+            let cited: BTreeSet<usize> =
+                above.iter().flat_map(|&position| &reply.sentences[position].citations).copied().collect();
             let cited = cited.iter().filter(|&&index| reply.citations[index].path == file.path);
             let marks: Vec<String> = cited.map(|index| format!(" [{}]", index + 1)).collect();
-            writeln!(out, "  {}, {} {}{}", name_of(file), file.change.name(), time(file.at), marks.join(""))?;
+            writeln!(
+                out,
+                "  {}, {} {}{}{}",
+                name_of(file),
+                file.change.name(),
+                time(file.at),
+                by(&file.provenance),
+                marks.join("")
+            )?;
             for position in below {
                 sentence(out, "    ", &reply.sentences[position])?;
             }
         }
         for file in others.iter().take(MAX_LISTED) {
             let note = file.note.as_deref().map(|note| format!(": {note}")).unwrap_or_default();
-            writeln!(out, "  {}, {} {}{note}", name_of(file), file.change.name(), time(file.at))?;
+            writeln!(
+                out,
+                "  {}, {} {}{}{note}",
+                name_of(file),
+                file.change.name(),
+                time(file.at),
+                by(&file.provenance)
+            )?;
         }
         let more = others.len().saturating_sub(MAX_LISTED) + group.num_not_listed;
         if more > 0 {
@@ -254,6 +313,7 @@ pub(super) fn status(out: &mut dyn Write, report: &StatusReport) -> io::Result<(
     if let Some(weakness) = &report.weakness {
         writeln!(out, "note: {weakness}")?;
     }
+    facets(out, &report.facets)?;
     for (state, groups) in &report.not_ready {
         writeln!(out, "{state}: {}", groups.iter().map(|group| group.files.len()).sum::<usize>())?;
         for ReasonGroup { reason, files } in groups {
@@ -283,7 +343,7 @@ pub(super) fn verification(out: &mut dyn Write, result: &Verification) -> io::Re
     };
     writeln!(out, "{verdict}: {}", result.explanation)?;
     match &result.citation {
-        Some(citation) => writeln!(out, "{}", place(citation)),
+        Some(citation) => writeln!(out, "{}{}", place(citation), by(&citation.provenance)),
         None => Ok(()),
     }
 }

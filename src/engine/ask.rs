@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::query::QueryState;
 use super::{Engine, EngineError};
 use crate::answer::plan::{self, Moment};
-use crate::answer::{self, AnswerKind, Answerer, AskEvent, AskReply, AskRequest, Evidence, LanguageError, Plan, PlanKind, Tell};
+use crate::answer::{
+    self, AnswerKind, Answerer, AskEvent, AskReply, AskRequest, Evidence, LanguageError, Plan, PlanKind, Tell,
+};
 use crate::search::{self, SearchRequest};
 use crate::workspace::{Citation, RelPath, WorkspaceId};
 
@@ -39,8 +41,7 @@ impl Engine {
         answer::check_answerer(request, &self.config.answer)?;
         let moment = Moment::at(request.now, request.time_zone.as_deref())?;
         let plan = plan::plan(&request.question, request.plan, &moment);
-        let filter = request.filters.compile()?;
-        let state = self.state(id, filter, request.min_revision, request.wait_ms)?;
+        let state = self.state(id, &request.filters, request.min_revision, request.wait_ms)?;
         let reply = match plan.kind {
             PlanKind::Retrieval => self.answer_from(id, request, state, plan, NUM_EVIDENCE, tell)?,
             PlanKind::Recent | PlanKind::Overview => self.answer_by_files(id, request, state, plan, tell)?,
@@ -84,6 +85,7 @@ impl Engine {
         tell: Tell<'_>,
     ) -> Result<AskReply, EngineError> {
         let request = AskRequest { question: plan.topic.clone(), ..request.clone() };
+        // What is in scope has passed the filter on writers.
         state.filter.only = Some(Arc::new(files));
         self.answer_from(id, &request, state, plan, NUM_EVIDENCE_OF_FILES, tell)
     }

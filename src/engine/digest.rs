@@ -11,7 +11,7 @@ use crate::answer::{self, AskReply, AskRequest, Digest, Evidence, Plan, PlanKind
 use crate::extract::Format;
 use crate::index::Filter;
 use crate::search;
-use crate::workspace::{Change, ChangeKind, FileEntry, Priority, RelPath, WorkspaceId};
+use crate::workspace::{Change, ChangeKind, FileEntry, Priority, Provenance, RelPath, WorkspaceId};
 
 /// Chunks of a file that its key sentences are chosen from.
 const MAX_CHUNKS: usize = 48;
@@ -95,7 +95,10 @@ impl Engine {
             };
             let mut last = None;
             for key in digest::key_sentences(&chunks, num_sentences, &mut seen) {
-                let hit = search::hit_of(id, &chunks[key.chunk]);
+                let mut hit = search::hit_of(id, &chunks[key.chunk]);
+                if file.content_hash == Some(hit.citation.content_hash) {
+                    hit.citation.provenance = file.provenance.clone();
+                }
                 quotes.push((file.path.clone(), cite(&hit, key.span)));
                 if last.replace(key.chunk) != Some(key.chunk) {
                     passages.push(hit);
@@ -148,9 +151,12 @@ impl Engine {
                 touched.push(history.of_file(file));
             }
         }
+        // What is deleted is written by nobody: who deleted it counts.
+        let filter = Filter { only: None, ..filter };
         for (path, history) in histories {
-            let at = history.deleted.filter(|&at| !there.contains(&path) && admits(&filter, &path, None, at));
-            touched.extend(at.map(|at| gone(path, at)));
+            let is_admitted = |at| admits(&filter, &path, None, at) && state.provenance.admits(&history.provenance);
+            let at = history.deleted.filter(|&at| !there.contains(&path) && is_admitted(at));
+            touched.extend(at.map(|at| gone(path, at, history.provenance)));
         }
         Ok(touched)
     }
@@ -167,12 +173,15 @@ struct History {
     created: Option<Timestamp>,
     /// When it was deleted, if that was the last that happened to it.
     deleted: Option<Timestamp>,
+    /// Who made the newest change, as far as that was told.
+    provenance: Provenance,
 }
 
 impl History {
     /// Adds a change that is newer than those before.
     fn add(&mut self, change: &Change, priority: Priority) {
         self.newest = Some(change.kind);
+        self.provenance.clone_from(&change.provenance);
         self.is_seen = priority == Priority::Interactive;
         if self.is_seen {
             self.seen = Some(change.at);
@@ -199,14 +208,15 @@ impl History {
             reason: file.reason,
             title: file.title,
             content_hash: file.content_hash,
+            provenance: file.provenance,
             path: file.path,
         }
     }
 }
 
-fn gone(path: RelPath, at: Timestamp) -> Touched {
+fn gone(path: RelPath, at: Timestamp, provenance: Provenance) -> Touched {
     let (created, state, reason, title, content_hash) = (None, None, None, None, None);
-    Touched { path, change: ChangeKind::Deleted, at, created, state, reason, title, content_hash }
+    Touched { path, change: ChangeKind::Deleted, at, created, state, reason, title, content_hash, provenance }
 }
 
 /// Whether a file passes; of one whose type is not known, a condition on types is not met.

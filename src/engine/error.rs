@@ -11,7 +11,7 @@ use crate::extract::ExtractError;
 use crate::index::IndexError;
 use crate::ingest::{IngestError, ReadError, WriteError};
 use crate::search::SearchError;
-use crate::workspace::{InvalidName, RelPath, Revision, StoreError, WorkspaceId};
+use crate::workspace::{InvalidName, InvalidProvenance, RelPath, Revision, StoreError, WorkspaceId};
 
 /// Why the engine did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -109,6 +109,9 @@ pub enum EngineError {
     /// A name that cannot be.
     #[error(transparent)]
     Name(#[from] InvalidName),
+    /// A writer says of itself what cannot be.
+    #[error(transparent)]
+    Provenance(#[from] InvalidProvenance),
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -164,6 +167,7 @@ impl EngineError {
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Name(_)
+            | Self::Provenance(_)
             | Self::Search(SearchError::Invalid { .. } | SearchError::NoModel)
             | Self::Language(LanguageError::NotConfigured)
             | Self::Eval(_)
@@ -210,6 +214,7 @@ impl EngineError {
     fn advice(&self) -> Option<&dyn Advice> {
         match self {
             Self::Name(error) => Some(error),
+            Self::Provenance(error) => Some(error),
             Self::Config(error) => Some(error),
             Self::Store(error) => Some(error),
             Self::Index(error) => Some(error),

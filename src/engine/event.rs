@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::EngineError;
-use crate::workspace::{RelPath, Revision};
+use crate::workspace::{Provenance, RelPath, Revision};
 
 /// Longer ids are refused, in bytes.
 const MAX_ID_BYTES: usize = 256;
@@ -52,14 +52,36 @@ pub struct Event {
     /// The file's content, as base64; it is written into the workspace's folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_base64: Option<String>,
+    /// The agent or person that did it. 1 to 200 bytes, as all that follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// The run or session that it was done in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// The sandbox or machine that it was done in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<String>,
+    /// Words to find the file by, at most 32.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
 }
 
 impl Event {
+    /// Who did it, as the event says.
+    pub(super) fn provenance(&self) -> Provenance {
+        let Self { agent, run, sandbox, tags, .. } = self;
+        let tags = tags.iter().cloned().collect();
+        Provenance { agent: agent.clone(), run: run.clone(), sandbox: sandbox.clone(), tags }
+    }
+
     /// The content that the event brings, when all that it says can be.
     pub(super) fn check(&self) -> Result<Option<Vec<u8>>, EngineError> {
         let invalid = |reason: &str| Err(EngineError::InvalidEvent { id: self.id.clone(), reason: reason.to_owned() });
         if self.id.trim().is_empty() || self.id.len() > MAX_ID_BYTES {
             return invalid("its id has 1 to 256 bytes");
+        }
+        if let Err(error) = self.provenance().check() {
+            return invalid(&error.to_string());
         }
         match (self.kind, &self.from) {
             (EventKind::Renamed, None) => return invalid("a renamed file has a path `from` which it came"),

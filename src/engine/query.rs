@@ -1,15 +1,15 @@
 //! What a query is answered from: one state of the log, then one of the index.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::{Engine, EngineError, lock};
 use crate::embed::OpenModel;
 use crate::index::{Counts, Filter, Index as _, IndexError, Languages, Snapshot};
 use crate::priority::Share;
-use crate::search::{self, Coverage, MAX_WAIT_MS, Mode, SearchReply, SearchRequest};
-use crate::workspace::{FileCounts, RelPath, Revision, WorkspaceId};
+use crate::search::{self, Coverage, Filters, Found, MAX_WAIT_MS, Mode, SearchReply, SearchRequest};
+use crate::workspace::{FileCounts, ProvenanceFilter, RelPath, Revision, WorkspaceId};
 
 /// Who has asked within this time may ask again.
 const STILL_THERE: Duration = Duration::from_secs(2);
@@ -29,12 +29,16 @@ pub(super) struct View {
     pub superseded: BTreeSet<RelPath>,
     /// Those of them that are deleted.
     pub deleting: BTreeSet<RelPath>,
+    /// The files of the last filter on their writers: questions of one agent come in rows.
+    pub written_by: Mutex<Option<(ProvenanceFilter, Arc<HashSet<RelPath>>)>>,
 }
 
 pub(super) struct QueryState {
     pub view: Arc<View>,
     pub snapshot: Option<Box<dyn Snapshot>>,
     pub filter: Filter,
+    /// What `filter` has decided of the writers of files.
+    pub provenance: ProvenanceFilter,
     /// The model that the index is of, where there is one.
     model_id: Option<String>,
 }
@@ -47,8 +51,7 @@ impl Engine {
     /// cannot be read.
     pub fn search(&self, id: &WorkspaceId, request: &SearchRequest) -> Result<SearchReply, EngineError> {
         search::check_request(request)?;
-        let filter = request.filters.compile()?;
-        let state = self.state(id, filter, request.min_revision, request.wait_ms)?;
+        let state = self.state(id, &request.filters, request.min_revision, request.wait_ms)?;
         Ok(self.search_in(id, request, &state)?.0)
     }
 
@@ -67,15 +70,17 @@ impl Engine {
     ) -> Result<(SearchReply, Option<Arc<OpenModel>>), EngineError> {
         let model = if request.mode == Mode::Lexical { None } else { self.model_for(state)? };
         let embedder = model.as_ref().and_then(|model| model.embedder.as_deref().ok());
-        let hits = match &state.snapshot {
-            None => Vec::new(),
+        let found = match &state.snapshot {
+            None => Found { hits: Vec::new(), candidates: BTreeSet::new() },
             Some(snapshot) => {
                 let ranking = &self.config.ranking;
                 search::search(id, &**snapshot, embedder, ranking, request, &state.filter)?
             }
         };
         let coverage = self.coverage_of(state, request.mode != Mode::Lexical)?;
-        Ok((SearchReply { revision: state.view.settled, coverage, hits }, model))
+        let (hits, facets) = self.attribute(id, found, state)?;
+        let facets = request.facets.then_some(facets);
+        Ok((SearchReply { revision: state.view.settled, coverage, hits, facets }, model))
     }
 
     /// What a query of the workspace would see now.
@@ -83,7 +88,7 @@ impl Engine {
     /// # Errors
     /// When the workspace is unknown or its index cannot be read.
     pub fn coverage(&self, id: &WorkspaceId) -> Result<Coverage, EngineError> {
-        let state = self.state(id, Filter::default(), None, 0)?;
+        let state = self.state(id, &Filters::default(), None, 0)?;
         self.coverage_of(&state, true)
     }
 
@@ -113,6 +118,7 @@ impl Engine {
             settled,
             superseded,
             deleting,
+            written_by: Mutex::default(),
         });
         lock(&self.views).insert(id.clone(), Arc::clone(&view));
         Ok(view)
@@ -123,10 +129,11 @@ impl Engine {
     pub(super) fn state(
         &self,
         id: &WorkspaceId,
-        mut filter: Filter,
+        filters: &Filters,
         min_revision: Option<Revision>,
         wait_ms: u64,
     ) -> Result<QueryState, EngineError> {
+        let (mut filter, provenance) = (filters.compile()?, filters.provenance()?);
         let now = Instant::now();
         *lock(&self.asked_at) = Some(now);
         let deadline = now + Duration::from_millis(wait_ms.min(MAX_WAIT_MS));
@@ -143,6 +150,7 @@ impl Engine {
             // The store first: what it calls done is in every snapshot that is taken after.
             let view = self.view(id)?;
             filter.hidden.clone_from(&view.superseded);
+            filter.only = self.written_by(id, &view, &provenance)?;
             let opened = if view.intelligence { self.index(id, view.epoch) } else { Err(IndexError::Missing.into()) };
             let opened = opened.and_then(|index| Ok((index.snapshot()?, index.model_id().to_owned())));
             let (snapshot, model_id) = match opened {
@@ -157,7 +165,7 @@ impl Engine {
                 }
                 Err(error) => return Err(error),
             };
-            return Ok(QueryState { view, snapshot, filter, model_id });
+            return Ok(QueryState { view, snapshot, filter, provenance, model_id });
         }
     }
 

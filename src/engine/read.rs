@@ -172,10 +172,15 @@ impl Engine {
     /// # Errors
     /// When there is no such workspace, or the file is there and cannot be read.
     pub fn verify(&self, citation: &Citation) -> Result<Verification, EngineError> {
-        match self.verify_file(citation) {
-            Err(EngineError::Read(ReadError::Gone)) => Ok(verify(citation, None)),
-            verified => verified,
+        let mut verified = match self.verify_file(citation) {
+            Err(EngineError::Read(ReadError::Gone)) => return Ok(verify(citation, None)),
+            verified => verified?,
+        };
+        // What the citation says of its writer proves nothing, and is not given back.
+        if let Some(now) = &mut verified.citation {
+            now.provenance = self.writer_of(now)?;
         }
+        Ok(verified)
     }
 
     fn verify_file(&self, citation: &Citation) -> Result<Verification, EngineError> {

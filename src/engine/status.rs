@@ -8,9 +8,8 @@ use utoipa::ToSchema;
 
 use super::{Engine, EngineError, ReadingStatus, RebuildStatus};
 use crate::answer::AnswerKind;
-use crate::index::Filter;
-use crate::search::Coverage;
-use crate::workspace::{FileEntry, FileState, Revision, WorkspaceId};
+use crate::search::{Coverage, Filters};
+use crate::workspace::{Facets, FileEntry, FileState, Revision, WorkspaceId};
 
 /// A workspace as it stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -43,6 +42,9 @@ pub struct StatusReport {
     /// How far the index is that is being built beside the one that serves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebuild: Option<RebuildStatus>,
+    /// Who wrote the files, as far as somebody said.
+    #[serde(default, skip_serializing_if = "Facets::is_empty")]
+    pub facets: Facets,
     /// Files that cannot be found, or not all of them, by state and reason.
     pub not_ready: BTreeMap<String, Vec<ReasonGroup>>,
 }
@@ -89,7 +91,7 @@ impl Engine {
     /// When the workspace is unknown or its index cannot be read.
     pub fn status(&self, id: &WorkspaceId) -> Result<StatusReport, EngineError> {
         let row = self.store.workspace(id)?;
-        let state = self.state(id, Filter::default(), None, 0)?;
+        let state = self.state(id, &Filters::default(), None, 0)?;
         let coverage = self.coverage_of(&state, true)?;
         let counts = match &state.snapshot {
             Some(snapshot) => snapshot.counts()?,
@@ -108,6 +110,7 @@ impl Engine {
             weakness: self.extractor.weakness(),
             reading: self.reading.now(id),
             rebuild: self.rebuild_status(id)?,
+            facets: self.store.facets(id)?,
             not_ready: by_state_and_reason(self.files(id, None)?),
         })
     }

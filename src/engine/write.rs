@@ -18,8 +18,8 @@ use super::event::{Event, EventKind, EventsReply, TakenEvent};
 use super::{Engine, EngineError};
 use crate::ingest::{self, LargeFile, NewFile, ReadError, WriteError};
 use crate::workspace::{
-    ChangeKind, ContentHash, Fingerprint, LoggedEvent, Observation, Priority, RelPath, Revision, StoreError,
-    WorkspaceId,
+    ChangeKind, ContentHash, Fingerprint, LoggedEvent, Observation, Priority, Provenance, RelPath, Revision,
+    StoreError, WorkspaceId,
 };
 
 /// No size and no time: what a deleted file looks like.
@@ -61,9 +61,19 @@ pub struct Upload {
     root: PathBuf,
     file: NewFile,
     max_bytes: u64,
+    provenance: Provenance,
 }
 
 impl Upload {
+    /// Says who writes the file.
+    ///
+    /// # Errors
+    /// When that cannot be.
+    pub fn by(self, provenance: Provenance) -> Result<Self, EngineError> {
+        provenance.check()?;
+        Ok(Self { provenance, ..self })
+    }
+
     /// Takes what comes next in the file.
     ///
     /// # Errors
@@ -108,7 +118,8 @@ impl Engine {
     pub fn begin_upload(&self, id: &WorkspaceId, path: &RelPath) -> Result<Upload, EngineError> {
         let root = self.root_to_write(id, [path])?;
         let file = NewFile::begin(&root, path)?;
-        Ok(Upload { id: id.clone(), path: path.clone(), root, file, max_bytes: self.config.max_file_bytes })
+        let (max_bytes, provenance) = (self.config.max_file_bytes, Provenance::default());
+        Ok(Upload { id: id.clone(), path: path.clone(), root, file, max_bytes, provenance })
     }
 
     /// Puts a file into its place whose content is complete.
@@ -116,7 +127,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::write_file`].
     pub fn finish_upload(&self, upload: Upload, precondition: &Precondition) -> Result<WriteReply, EngineError> {
-        let Upload { id, path, root, mut file, .. } = upload;
+        let Upload { id, path, root, mut file, provenance, .. } = upload;
         // Before the lock: others who write do not wait for the disk.
         file.sync()?;
         let _alone = self.lock_files(&id)?;
@@ -127,21 +138,27 @@ impl Engine {
         let existed = self.check_precondition(&root, &path, precondition)?;
         let (fingerprint, content_hash) = file.put(&root, *precondition == Precondition::Absent)?;
         let kind = if existed { ChangeKind::Modified } else { ChangeKind::Created };
-        let revision =
-            self.log_one(&id, Observation { path: path.clone(), kind, fingerprint, is_new_content: true })?;
+        let written = Observation {
+            provenance,
+            content_hash: Some(content_hash),
+            ..Observation::new(path.clone(), kind, fingerprint, true)
+        };
+        let revision = self.log_one(&id, written)?;
         Ok(WriteReply { revision, path, kind, content_hash: Some(content_hash) })
     }
 
-    /// Deletes a file. When the call returns, no query shows anything of it.
+    /// Deletes a file. When the call returns, no query shows anything of it. The log says who did it.
     ///
     /// # Errors
-    /// As [`Engine::write_file`], and when there is no such file.
+    /// As [`Engine::write_file`], when there is no such file, and when `provenance` cannot be.
     pub fn delete_file(
         &self,
         id: &WorkspaceId,
         path: &RelPath,
         precondition: &Precondition,
+        provenance: Provenance,
     ) -> Result<WriteReply, EngineError> {
+        provenance.check()?;
         let root = self.root_to_write(id, [path])?;
         let _alone = self.lock_files(id)?;
         self.check_room(id)?;
@@ -151,8 +168,8 @@ impl Engine {
             return Err(ReadError::Gone.into());
         }
         let kind = ChangeKind::Deleted;
-        let revision =
-            self.log_one(id, Observation { path: path.clone(), kind, fingerprint: GONE, is_new_content: true })?;
+        let deleted = Observation { provenance, ..Observation::new(path.clone(), kind, GONE, true) };
+        let revision = self.log_one(id, deleted)?;
         Ok(WriteReply { revision, path: path.clone(), kind, content_hash: None })
     }
 
@@ -186,10 +203,16 @@ impl Engine {
                 }
                 let mut observations = Vec::new();
                 for path in event.from.iter().chain([&event.path]) {
-                    observations.extend(self.observe(id, &root, path, is_managed || content.is_some())?);
+                    let seen = self.observe(id, &root, path, is_managed || content.is_some())?;
+                    // What is there is not of an event that came too late.
+                    let content = content.as_deref().filter(|_| !superseded);
+                    observations
+                        .extend(seen.map(|seen| if superseded { seen } else { attributed(seen, event, content) }));
                 }
+                let is_told = !event.provenance().is_empty();
+                let moved_from = event.from.clone().filter(|_| !is_told && content.is_none());
                 let (id, path) = (event.id.clone(), event.path.clone());
-                logged.push(LoggedEvent { id, path, occurred_at: event.occurred_at, observations });
+                logged.push(LoggedEvent { id, path, occurred_at: event.occurred_at, observations, moved_from });
             }
             taken.push(TakenEvent { id: event.id.clone(), revision: before.unwrap_or_default(), repeated, superseded });
         }
@@ -218,7 +241,7 @@ impl Engine {
             (None, Some(_)) => (ChangeKind::Deleted, GONE),
             (None, None) => return Ok(None),
         };
-        Ok(Some(Observation { path: path.clone(), kind, fingerprint, is_new_content }))
+        Ok(Some(Observation::new(path.clone(), kind, fingerprint, is_new_content)))
     }
 
     fn log_one(&self, id: &WorkspaceId, observation: Observation) -> Result<Revision, EngineError> {
@@ -330,6 +353,20 @@ fn apply(root: &Path, event: &Event, content: Option<&[u8]>, is_managed: bool) -
         ingest::write_file(root, &event.path, bytes, false)?;
     }
     Ok(())
+}
+
+/// What was seen of a file, as done by whom the event says, where it is what the event tells of.
+fn attributed(seen: Observation, event: &Event, content: Option<&[u8]>) -> Observation {
+    let is_of_event = if seen.path == event.path {
+        (seen.kind == ChangeKind::Deleted) == (event.kind == EventKind::Deleted)
+    } else {
+        seen.kind == ChangeKind::Deleted
+    };
+    if !is_of_event {
+        return seen;
+    }
+    let content_hash = content.filter(|_| seen.path == event.path).map(ContentHash::of);
+    Observation { provenance: event.provenance(), content_hash, ..seen }
 }
 
 fn to_ms(at: Timestamp) -> i64 {

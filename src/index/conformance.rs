@@ -4,9 +4,13 @@
 //! beside the one that writes.
 
 pub(crate) mod desk;
+mod files;
 mod languages;
 mod random;
 
+use files::{
+    a_filter_to_given_files_applies_inside_both_legs, chunks_tell_their_files, what_is_inside_a_given_file_passes,
+};
 use languages::{
     a_language_goes_with_its_last_chunk, a_phrase_is_found_in_each_language,
     what_has_no_language_and_what_is_english_score_the_same, what_the_model_does_not_know_waits_for_no_vector,
@@ -53,6 +57,9 @@ suite![
     a_selective_filter_still_finds_the_last_match,
     a_hidden_path_is_in_neither_leg,
     what_is_inside_a_hidden_file_is_hidden_and_can_be_listed,
+    a_filter_to_given_files_applies_inside_both_legs,
+    what_is_inside_a_given_file_passes,
+    chunks_tell_their_files,
     a_chunk_without_a_vector_is_found_by_its_words,
     a_vector_that_came_first_becomes_live_with_its_chunk,
     a_vector_in_two_chunks_finds_both,

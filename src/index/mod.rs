@@ -271,6 +271,12 @@ pub trait Snapshot: Send + Sync {
     /// When the files on disk are damaged or an address is of another snapshot.
     fn by_words(&self, addresses: &[u64]) -> Result<Vec<bool>, IndexError>;
 
+    /// The files that the chunks at these addresses are of.
+    ///
+    /// # Errors
+    /// When the files on disk are damaged or an address is of another snapshot.
+    fn paths(&self, addresses: &[u64]) -> Result<BTreeSet<RelPath>, IndexError>;
+
     /// The best `limit` chunks by BM25 among those that pass `filter`, best first, ties by id.
     ///
     /// # Errors

@@ -190,6 +190,10 @@ impl Snapshot for RamSnapshot {
         Ok(self.load(addresses)?.iter().map(|chunk| chunk.key == VectorKey::NONE).collect())
     }
 
+    fn paths(&self, addresses: &[u64]) -> Result<BTreeSet<RelPath>, IndexError> {
+        Ok(self.load(addresses)?.into_iter().map(|chunk| chunk.file.path.clone()).collect())
+    }
+
     fn lexical(&self, query: &LexicalQuery, filter: &Filter, limit: usize) -> Result<Vec<Scored>, IndexError> {
         let weights = query.weights;
         let all_words = [std::slice::from_ref(&query.words), query.phrases.as_slice()].concat().join(" ");

@@ -18,6 +18,7 @@ use crate::index::{Batch, ChunkRecord};
 use crate::workspace::{Change, ChangeKind, FileEntry, FileState, Known, Members, Outcome};
 
 /// What became of a file that may be a large text.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub(super) enum Brought {
     /// It is in the index, as far as it could be read.
     In(Outcome),

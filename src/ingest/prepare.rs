@@ -12,7 +12,8 @@ use crate::chunk::{chunk, plain};
 use crate::extract::{Document, ExtractError, language_of};
 use crate::index::{Batch, ChunkPlace, ChunkRecord, FileFacts, Snapshot, VectorKey};
 use crate::workspace::{
-    Change, ChangeKind, ContentHash, FileEntry, FileState, Fingerprint, Known, Language, Members, Outcome, RelPath,
+    Change, ChangeKind, ContentHash, FileEntry, FileState, Fingerprint, Known, Language, Members, Outcome, Provenance,
+    RelPath,
 };
 
 /// White space of more bytes than this is not kept between two chunks.
@@ -300,6 +301,7 @@ pub(super) fn entry(change: &Change, fingerprint: &Fingerprint, state: FileState
         revision: change.revision,
         num_chunks: 0,
         container: None,
+        provenance: Provenance::default(),
     }
 }
 

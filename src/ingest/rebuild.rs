@@ -14,7 +14,9 @@ use super::read::{ReadError, read_file};
 use super::worker::{BatchLimits, Line, LineReport, files_within};
 use crate::failpoint;
 use crate::index::Batch;
-use crate::workspace::{Change, ChangeKind, FileEntry, Fingerprint, Observation, Outcome, Priority, RelPath, Revision};
+use crate::workspace::{
+    Change, ChangeKind, FileEntry, Fingerprint, Observation, Outcome, Priority, Provenance, RelPath, Revision,
+};
 
 /// A walk over the files of a workspace that brings them into its new index.
 #[derive(Debug, Default)]
@@ -119,13 +121,17 @@ fn build_large(line: &Line<'_>, file: &FileEntry) -> Result<bool, IngestError> {
 
 /// The change that brought what the file table knows.
 fn change_of(file: &FileEntry) -> Change {
-    Change { revision: file.revision, path: file.path.clone(), kind: ChangeKind::Modified, at: file.modified }
+    Change {
+        revision: file.revision,
+        path: file.path.clone(),
+        kind: ChangeKind::Modified,
+        at: file.modified,
+        provenance: Provenance::default(),
+    }
 }
 
 fn build_file(line: &Line<'_>, file: &FileEntry) -> Result<Built, IngestError> {
-    let observed = |kind, fingerprint| {
-        Built::Changed(Observation { path: file.path.clone(), kind, fingerprint, is_new_content: false })
-    };
+    let observed = |kind, fingerprint| Built::Changed(Observation::new(file.path.clone(), kind, fingerprint, false));
     let change = change_of(file);
     Ok(match read_file(line.root, &file.path, line.max_file_bytes) {
         Ok(content) if file.content_hash == Some(content.content_hash) => {

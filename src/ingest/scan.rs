@@ -99,7 +99,7 @@ fn compare(
             },
             Some(_) => (ChangeKind::Modified, false),
         };
-        observations.push(Observation { path, kind, fingerprint, is_new_content });
+        observations.push(Observation::new(path, kind, fingerprint, is_new_content));
     }
     for some in looked_at.chunks(MAX_LOGGED_AT_ONCE) {
         store.note_looked_at(workspace, some)?;
@@ -112,12 +112,8 @@ fn compare(
         let is_back = || fingerprint_of(root, path).is_some() && rules::admits(root, path);
         !is_hidden && !is_back()
     });
-    observations.extend(gone.map(|path| Observation {
-        path,
-        kind: ChangeKind::Deleted,
-        fingerprint: Fingerprint { size: 0, modified_ns: 0 },
-        is_new_content: false,
-    }));
+    let no_file = Fingerprint { size: 0, modified_ns: 0 };
+    observations.extend(gone.map(|path| Observation::new(path, ChangeKind::Deleted, no_file, false)));
     let count = |kind| observations.iter().filter(|observation| observation.kind == kind).count();
     report.num_created = count(ChangeKind::Created);
     report.num_modified = count(ChangeKind::Modified);

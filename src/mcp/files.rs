@@ -8,10 +8,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::passages::Quoting;
-use crate::engine::{Engine, EngineError, FileText};
+use crate::engine::{ChangeFilters, ChangesReply, ChangesRequest, Engine, FileText};
 use crate::error::ErrorReport;
 use crate::extract::PageUnit;
-use crate::workspace::{Change, ContentHash, FileEntry, FileState, LineRange, RelPath, Revision, Span, WorkspaceId};
+use crate::workspace::{
+    ContentHash, FileEntry, FileState, LineRange, Provenance, RelPath, Revision, Span, WorkspaceId,
+};
 
 /// The most text that one reply holds, in bytes: it goes over the wire twice, and clients cap a message at 1 MiB.
 pub(super) const MAX_TEXT_BYTES: usize = 128 * 1024;
@@ -74,12 +76,15 @@ struct ListedFile {
     /// When it was last modified (RFC 3339).
     #[schemars(with = "String")]
     modified: Timestamp,
+    /// Who wrote it, as far as its writer said.
+    #[serde(skip_serializing_if = "Provenance::is_empty")]
+    provenance: Provenance,
 }
 
 impl From<FileEntry> for ListedFile {
     fn from(file: FileEntry) -> Self {
-        let FileEntry { path, state, reason, format, title, size, modified, .. } = file;
-        Self { path, state, reason, format, title, size, modified }
+        let FileEntry { path, state, reason, format, title, size, modified, provenance, .. } = file;
+        Self { path, state, reason, format, title, size, modified, provenance }
     }
 }
 
@@ -210,40 +215,33 @@ pub(super) fn pages_of(file: &FileText, span: Span) -> Option<[usize; 2]> {
     Some([first + 1, last + 1])
 }
 
-/// How many changes to tell.
+/// Which changes to tell.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct ChangesRequest {
+pub(super) struct RecentChangesRequest {
     /// How many changes to return at most, 1 to 500.
     limit: usize,
+    /// Which changes.
+    filters: ChangeFilters,
+    /// Whether the reply counts who made all the changes in scope, also those beyond `limit`.
+    facets: bool,
 }
 
-impl Default for ChangesRequest {
+impl Default for RecentChangesRequest {
     fn default() -> Self {
-        Self { limit: 20 }
+        Self { limit: 20, filters: ChangeFilters::default(), facets: false }
     }
-}
-
-/// Changes, newest first.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct ChangeList {
-    /// The newest revision up to which nothing is pending.
-    revision: Revision,
-    /// Files with a change that is not searchable yet.
-    pending: u64,
-    /// The changes.
-    changes: Vec<Change>,
 }
 
 pub(super) fn changes(
     engine: &Engine,
     workspace: &WorkspaceId,
-    request: &ChangesRequest,
-) -> Result<ChangeList, ErrorReport> {
-    check_range("limit", request.limit, MAX_CHANGES)?;
-    let read = |error: EngineError| ErrorReport::of(&error);
-    let (revision, pending) = engine.freshness(workspace).map_err(read)?;
-    Ok(ChangeList { revision, pending, changes: engine.recent_changes(workspace, request.limit).map_err(read)? })
+    request: RecentChangesRequest,
+) -> Result<ChangesReply, ErrorReport> {
+    let RecentChangesRequest { limit, filters, facets } = request;
+    check_range("limit", limit, MAX_CHANGES)?;
+    let request = ChangesRequest { limit, filters, facets };
+    engine.recent_changes(workspace, &request).map_err(|error| ErrorReport::of(&error))
 }
 
 fn check_range(name: &str, value: usize, most: usize) -> Result<(), ErrorReport> {

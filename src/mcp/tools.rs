@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{connector, files, passages, schema};
 use crate::answer::{AskReply, AskRequest, Verification};
-use crate::engine::Engine;
+use crate::engine::{ChangesReply, Engine};
 use crate::error::{Advice, ErrorReport};
 use crate::search::{SearchReply, SearchRequest};
 use crate::workspace::WorkspaceId;
@@ -33,7 +33,7 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
                 "Search the workspace",
                 "Finds passages in the workspace's files by words and by meaning, best first, each verbatim with a \
                  citation (path, lines or page, byte span, content hash). Use it to find evidence, to narrow by path \
-                 glob, type or time of change (`filters`), or to see how much of the workspace was searched (`coverage`, \
+                 glob, type, time of change or writer (`filters`), or to see how much of the workspace was searched (`coverage`, \
                  which also names what could not be read). Prefer `ask_workspace` for one direct question.",
             ),
             run: |engine, workspace, arguments| {
@@ -101,13 +101,14 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
             run: |engine, workspace, arguments| given(&files::list(engine, workspace, &parse(arguments)?)?),
         },
         WorkspaceTool {
-            tool: tool::<files::ChangesRequest, files::ChangeList>(
+            tool: tool::<files::RecentChangesRequest, ChangesReply>(
                 "recent_changes",
                 "Recent changes",
                 "Lists the newest changes of files in the order of the change log, newest first: created, modified or \
-                 deleted. Use it first when asked what is new or what was done lately, then read those files.",
+                 deleted, and by whom, as far as that was said. Use it first when asked what is new or what was done \
+                 lately (`filters`: path glob, time, agent, run, sandbox, tags), then read those files.",
             ),
-            run: |engine, workspace, arguments| given(&files::changes(engine, workspace, &parse(arguments)?)?),
+            run: |engine, workspace, arguments| given(&files::changes(engine, workspace, parse(arguments)?)?),
         },
         WorkspaceTool {
             tool: tool::<passages::VerifyRequest, Verification>(

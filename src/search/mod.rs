@@ -19,7 +19,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 pub use self::passages::{citation, hit_of};
 pub use self::request::{
-    Coverage, Filters, FusionMethod, Hit, MAX_K, MAX_QUERY_BYTES, MAX_WAIT_MS, Mode, SearchReply, SearchRequest,
+    Coverage, Filters, Found, FusionMethod, Hit, MAX_K, MAX_QUERY_BYTES, MAX_WAIT_MS, Mode, SearchReply, SearchRequest,
     Signals, parse_query,
 };
 use crate::config::Ranking;
@@ -73,7 +73,7 @@ pub fn check_query(query: &str) -> Result<(), SearchError> {
     Ok(())
 }
 
-/// Runs a search in one snapshot and returns its passages, best first.
+/// Runs a search in one snapshot.
 ///
 /// `embedder` is what makes the query's vector; without one, a hybrid search is made by words alone.
 ///
@@ -86,7 +86,7 @@ pub fn search(
     ranking: &Ranking,
     request: &SearchRequest,
     filter: &Filter,
-) -> Result<Vec<Hit>, SearchError> {
+) -> Result<Found, SearchError> {
     QUERY_THREADS.install(|| search_here(workspace, snapshot, embedder, ranking, request, filter))
 }
 
@@ -97,8 +97,13 @@ fn search_here(
     ranking: &Ranking,
     request: &SearchRequest,
     filter: &Filter,
-) -> Result<Vec<Hit>, SearchError> {
+) -> Result<Found, SearchError> {
     let ranked = rank(snapshot, embedder, ranking, request, filter)?;
+    let candidates = if request.facets {
+        snapshot.paths(&ranked.iter().map(|chunk| chunk.address).collect::<Vec<_>>())?
+    } else {
+        BTreeSet::new()
+    };
     // Merging takes neighbours from beyond the cut, and so do chunks with the same words as others.
     let mut num_considered = request.k.saturating_add(EXTRA_CHUNKS);
     loop {
@@ -107,7 +112,7 @@ fn search_here(
         let chunks = snapshot.load(&addresses)?;
         let hits = passages::assemble(workspace, considered, chunks, request.k, request.explain);
         if hits.len() == request.k || considered.len() == ranked.len() {
-            return Ok(hits);
+            return Ok(Found { hits, candidates });
         }
         num_considered = num_considered.saturating_mul(2);
     }

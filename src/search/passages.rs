@@ -14,7 +14,7 @@ use super::fusion::Fused;
 use super::request::{Hit, Signals};
 use crate::extract::PageUnit;
 use crate::index::{ChunkRecord, VectorKey};
-use crate::workspace::{Cells, Citation, LineRange, RelPath, Span, WorkspaceId};
+use crate::workspace::{Cells, Citation, LineRange, Provenance, RelPath, Span, WorkspaceId};
 
 /// A passage grows by neighbours up to this length, in bytes.
 const MAX_PASSAGE_BYTES: usize = 4_000;
@@ -167,6 +167,7 @@ pub fn citation(workspace: &WorkspaceId, chunks: &[ChunkRecord]) -> Citation {
         trail: common_trail(chunks),
         span: Span::new(first.place.span.start, last.place.span.end),
         quote,
+        provenance: Provenance::default(),
     }
 }
 

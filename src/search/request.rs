@@ -10,9 +10,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::SearchError;
+use crate::error::Advice as _;
 use crate::extract::Format;
 use crate::index::{Filter, LexicalQuery};
-use crate::workspace::{Cells, Citation, FileCounts, Language, Revision};
+use crate::workspace::{
+    Cells, Citation, Facets, FileCounts, InvalidProvenance, Language, ProvenanceFilter, RelPath, Revision,
+};
 
 /// Longer queries are refused, in bytes.
 pub const MAX_QUERY_BYTES: usize = 32 * 1024;
@@ -62,6 +65,14 @@ pub struct Filters {
     #[schemars(with = "Option<String>")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub modified_before: Option<Timestamp>,
+    /// Written by one of these agents, as their writers said.
+    pub agent: Vec<String>,
+    /// Written in one of these runs.
+    pub run: Vec<String>,
+    /// Written in one of these sandboxes.
+    pub sandbox: Vec<String>,
+    /// Written under one of these tags.
+    pub tags: Vec<String>,
 }
 
 /// A search.
@@ -91,6 +102,9 @@ pub struct SearchRequest {
     /// Whether each hit tells the ranks and scores of both legs.
     #[serde(default)]
     pub explain: bool,
+    /// Whether the reply counts who wrote the files among which the passages were chosen.
+    #[serde(default)]
+    pub facets: bool,
 }
 
 const fn default_k() -> usize {
@@ -110,6 +124,7 @@ impl SearchRequest {
             min_revision: None,
             wait_ms: 0,
             explain: false,
+            facets: false,
         }
     }
 }
@@ -136,6 +151,18 @@ pub struct SearchReply {
     pub coverage: Coverage,
     /// Passages, best first.
     pub hits: Vec<Hit>,
+    /// Who wrote the files of all candidates of both legs, when asked for: more files than those of the passages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facets: Option<Facets>,
+}
+
+/// What a search found in one snapshot.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// Passages, best first.
+    pub hits: Vec<Hit>,
+    /// The files of all candidates of both legs, where facets are asked for.
+    pub candidates: BTreeSet<RelPath>,
 }
 
 /// A passage: one chunk, or adjacent ones merged.
@@ -186,7 +213,19 @@ pub struct Signals {
 }
 
 impl Filters {
-    /// The filter as the index applies it.
+    /// What is asked of the writers of files. Which files that are says the store, so it is not in the compiled filter.
+    ///
+    /// # Errors
+    /// [`SearchError::Invalid`] for a value that no file can have.
+    pub fn provenance(&self) -> Result<ProvenanceFilter, SearchError> {
+        let Self { agent, run, sandbox, tags, .. } = self.clone();
+        let filter = ProvenanceFilter { agent, run, sandbox, tags };
+        let invalid =
+            |error: InvalidProvenance| SearchError::invalid(error.to_string(), error.hint().unwrap_or_default());
+        filter.check().map_err(invalid).map(|()| filter)
+    }
+
+    /// The filter as the index applies it, but for what is asked of the writers of files.
     ///
     /// # Errors
     /// [`SearchError::Invalid`] for a glob that cannot be read or a type that does not exist.

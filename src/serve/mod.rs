@@ -12,6 +12,7 @@
 //! Who may see what: there is no authentication yet, so the default address is this machine's alone.
 
 mod asking;
+mod changes;
 mod connections;
 mod error;
 mod extract;

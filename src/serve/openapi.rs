@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use utoipa::openapi::{ContentBuilder, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoParams, IntoResponses, OpenApi};
 
-use super::{asking, routes, workspaces, writing};
+use super::{asking, changes, routes, workspaces, writing};
 use crate::error::ErrorBody;
 
 /// Search and answers with citations that can be checked.
@@ -23,7 +23,7 @@ use crate::error::ErrorBody;
     ),
     paths(
         routes::livez, routes::readyz, workspaces::list, workspaces::create, workspaces::update, workspaces::delete, routes::search, asking::ask, routes::verify, routes::status,
-        routes::files, routes::file, routes::changes, writing::put, writing::delete, writing::events,
+        routes::files, routes::file, changes::changes, writing::put, writing::delete, writing::events,
     ),
     components(schemas(ErrorBody)),
     servers((url = "/")),

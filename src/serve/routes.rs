@@ -18,20 +18,19 @@ use super::error::ApiError;
 use super::extract::{AtPath, InWorkspace, JsonBody, Parameters};
 use super::guard::{self, AllowedHosts};
 use super::incoming::Incoming;
-use super::{asking, openapi, workspaces, writing};
+use super::{asking, changes, openapi, workspaces, writing};
 use crate::answer::Verification;
 use crate::config;
 use crate::engine::{Engine, EngineError, FileText, StatusReport};
 use crate::error::ErrorReport;
 use crate::mcp;
 use crate::search::{SearchReply, SearchRequest};
-use crate::workspace::{Change, Citation, FileEntry, Revision, WorkspaceId};
+use crate::workspace::{Citation, FileEntry, Revision, WorkspaceId};
 
 /// Where a file is; what is written there has limits of its own.
 pub(super) const FILE_ROUTE: &str = "/v1/workspaces/{ws}/files/{*path}";
 
 const MAX_FILES: usize = 10_000;
-const MAX_CHANGES: usize = 1_000;
 
 /// What every handler shares.
 pub(super) struct App {
@@ -96,7 +95,7 @@ pub(super) fn router(engine: Arc<Engine>, workspace: WorkspaceId, options: &Opti
         .route("/v1/workspaces/{ws}/files", get(files))
         .route(FILE_ROUTE, get(file).put(writing::put).delete(writing::delete))
         .route("/v1/workspaces/{ws}/events", post(writing::events))
-        .route("/v1/workspaces/{ws}/changes", get(changes))
+        .route("/v1/workspaces/{ws}/changes", get(changes::changes))
         .route("/mcp", any(mcp_default))
         .route("/mcp/{ws}", any(mcp_named))
         .fallback(not_found)
@@ -305,53 +304,7 @@ pub(super) async fn file(
     Ok(([(header::ETAG, format!("\"{}\"", text.content_hash))], text))
 }
 
-/// How many changes to tell.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(default, deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct ChangesQuery {
-    /// How many changes to return at most.
-    #[param(minimum = 1, maximum = 1_000, default = 100)]
-    limit: usize,
-}
-
-impl Default for ChangesQuery {
-    fn default() -> Self {
-        Self { limit: 100 }
-    }
-}
-
-/// Changes, newest first.
-#[derive(Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
-pub(super) struct ChangeList {
-    /// The newest revision up to which nothing is pending.
-    revision: Revision,
-    /// Files with a change that is not searchable yet.
-    pending: u64,
-    /// The changes.
-    changes: Vec<Change>,
-}
-
-/// Tells the newest changes of files, newest first.
-#[utoipa::path(
-    get, path = "/v1/workspaces/{ws}/changes", tag = "files",
-    params(openapi::WorkspaceParam, ChangesQuery),
-    responses((status = 200, body = ChangeList, description = "Newest first."), openapi::Errors),
-)]
-pub(super) async fn changes(
-    State(app): Shared,
-    InWorkspace(workspace): InWorkspace,
-    Parameters(query): Parameters<ChangesQuery>,
-) -> Reply<ChangeList> {
-    check_limit(query.limit, MAX_CHANGES)?;
-    app.call(move |engine| {
-        let (revision, pending) = engine.freshness(&workspace)?;
-        Ok(ChangeList { revision, pending, changes: engine.recent_changes(&workspace, query.limit)? })
-    })
-    .await
-}
-
-fn check_limit(limit: usize, most: usize) -> Result<(), ApiError> {
+pub(super) fn check_limit(limit: usize, most: usize) -> Result<(), ApiError> {
     if (1..=most).contains(&limit) {
         return Ok(());
     }

@@ -14,8 +14,8 @@ use super::error::ApiError;
 use super::extract::{AtPath, InWorkspace, check_marked_as_json, parse_json};
 use super::routes::{Reply, Shared};
 use super::{openapi, signature};
-use crate::engine::{Engine, Event, EventsReply, Precondition, WriteReply};
-use crate::workspace::{ChangeKind, ContentHash};
+use crate::engine::{Engine, EngineError, Event, EventsReply, Precondition, WriteReply};
+use crate::workspace::{ChangeKind, ContentHash, Provenance};
 
 const MAX_EVENTS: usize = 1_000;
 
@@ -32,11 +32,35 @@ pub(super) struct PreconditionHeaders {
     if_none_match: String,
 }
 
+const AGENT: HeaderName = HeaderName::from_static("pincite-agent");
+const RUN: HeaderName = HeaderName::from_static("pincite-run");
+const SANDBOX: HeaderName = HeaderName::from_static("pincite-sandbox");
+const TAGS: HeaderName = HeaderName::from_static("pincite-tags");
+
+/// Who does it, in UTF-8. Each value has 1 to 200 bytes, no control characters and no white space at its ends.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "read by the derive alone")]
+pub(super) struct ProvenanceHeaders {
+    /// The agent or person. It is shown with every citation of the file's content, and can be searched for.
+    #[param(rename = "Pincite-Agent", required = false, example = "coder-03")]
+    agent: String,
+    /// The run or session.
+    #[param(rename = "Pincite-Run", required = false, example = "2026-11-03")]
+    run: String,
+    /// The sandbox or machine.
+    #[param(rename = "Pincite-Sandbox", required = false)]
+    sandbox: String,
+    /// Words to find the file by, at most 32, separated by commas.
+    #[param(rename = "Pincite-Tags", required = false, example = "nightly, latency")]
+    tags: String,
+}
+
 /// Writes a file, whole or not at all; the body is its content, of up to `max_file_bytes` of the configuration. A workspace
 /// without a folder gets one in the data folder.
 #[utoipa::path(
     put, path = "/v1/workspaces/{ws}/files/{path}", tag = "files",
-    params(openapi::WorkspaceParam, openapi::PathParam, PreconditionHeaders),
+    params(openapi::WorkspaceParam, openapi::PathParam, PreconditionHeaders, ProvenanceHeaders),
     request_body(content = String, content_type = "application/octet-stream", description = "The file's content."),
     responses(
         (status = 200, body = WriteReply, description = "It is written, and its change is in the log."),
@@ -51,11 +75,11 @@ pub(super) async fn put(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let precondition = precondition(&headers)?;
+    let (precondition, provenance) = (precondition(&headers)?, provenance(&headers)?);
     let mut incoming = app.incoming(body);
     let min_size = incoming.min_size();
     let begin = move |engine: &Engine| {
-        let upload = engine.begin_upload(&workspace, &path)?;
+        let upload = engine.begin_upload(&workspace, &path)?.by(provenance)?;
         upload.check_size(min_size).map(|()| upload)
     };
     // No thread waits for what is still to come.
@@ -73,7 +97,7 @@ pub(super) async fn put(
 /// Deletes a file. When this is answered, no query shows anything of it.
 #[utoipa::path(
     delete, path = "/v1/workspaces/{ws}/files/{path}", tag = "files",
-    params(openapi::WorkspaceParam, openapi::PathParam, PreconditionHeaders),
+    params(openapi::WorkspaceParam, openapi::PathParam, PreconditionHeaders, ProvenanceHeaders),
     responses(
         (status = 200, body = WriteReply, description = "It is gone, and its change is in the log."),
         openapi::WriteErrors, openapi::Errors,
@@ -85,8 +109,8 @@ pub(super) async fn delete(
     AtPath(path): AtPath,
     headers: HeaderMap,
 ) -> Reply<WriteReply> {
-    let precondition = precondition(&headers)?;
-    app.call(move |engine| engine.delete_file(&workspace, &path, &precondition)).await
+    let (precondition, provenance) = (precondition(&headers)?, provenance(&headers)?);
+    app.call(move |engine| engine.delete_file(&workspace, &path, &precondition, provenance)).await
 }
 
 /// Things that happened to files.
@@ -104,7 +128,7 @@ pub(super) struct EventsRequest {
     params(openapi::WorkspaceParam),
     request_body(content = EventsRequest, example = json!({ "events": [
         { "id": "evt-1", "type": "modified", "path": "reports/summary.md" },
-        { "id": "evt-2", "type": "created", "path": "notes/today.md", "content": "# Today" },
+        { "id": "evt-2", "type": "created", "path": "notes/today.md", "content": "# Today", "agent": "coder-03", "tags": ["notes"] },
     ] })),
     responses(
         (status = 200, body = EventsReply, description = "They are in the log."),
@@ -154,6 +178,32 @@ fn precondition(headers: &HeaderMap) -> Result<Precondition, ApiError> {
         }
         (Some(_), Some(_)) => invalid("`If-Match` and `If-None-Match` exclude each other", "leave one of them out"),
     }
+}
+
+/// Who does it, as the headers say.
+fn provenance(headers: &HeaderMap) -> Result<Provenance, ApiError> {
+    let one = |name| utf8(headers, &name).map(|value| value.map(str::to_owned));
+    let tags = utf8(headers, &TAGS)?.into_iter().flat_map(|tags| tags.split(','));
+    let tags = tags.map(|tag| tag.trim().to_owned()).collect();
+    let provenance = Provenance { agent: one(AGENT)?, run: one(RUN)?, sandbox: one(SANDBOX)?, tags };
+    // Before the content comes.
+    provenance.check().map_err(EngineError::from)?;
+    Ok(provenance)
+}
+
+fn utf8<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ApiError> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let text = std::str::from_utf8(value.as_bytes()).ok().filter(|_| values.next().is_none());
+    text.map(|text| Some(text.trim())).ok_or_else(|| {
+        let message = format!("the header `{name}` is not text in UTF-8, or comes twice");
+        ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_header",
+            message,
+            "send it in UTF-8, once; tags with commas between",
+        )
+    })
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ApiError> {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ContentHash, LineRange, RelPath, Revision, Span, WorkspaceId};
+use super::{ContentHash, LineRange, Provenance, RelPath, Revision, Span, WorkspaceId};
 
 /// Where exact words stand: enough to find them again and to check them against the file as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -36,4 +36,8 @@ pub struct Citation {
     pub span: Span,
     /// The words at the span, verbatim.
     pub quote: String,
+    /// Who wrote the file's content, as far as somebody said. A check of the citation does not look at it, and gives what is
+    /// known now.
+    #[serde(default, skip_serializing_if = "Provenance::is_empty")]
+    pub provenance: Provenance,
 }

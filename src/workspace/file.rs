@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ContentHash, Language, RelPath, Revision};
+use super::{ContentHash, Language, Provenance, RelPath, Revision};
 
 /// How far a file has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -86,6 +86,9 @@ pub struct FileEntry {
     /// The file on disk that holds it, where it is inside one: an attachment of a message, a file of an archive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<RelPath>,
+    /// Who wrote its content, as far as somebody said; of a file inside another, who wrote that.
+    #[serde(default, skip_serializing_if = "Provenance::is_empty")]
+    pub provenance: Provenance,
 }
 
 impl FileEntry {
@@ -155,6 +158,9 @@ pub struct Change {
     #[schemars(with = "String")]
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
+    /// Who made the change, as far as somebody said.
+    #[serde(default, skip_serializing_if = "Provenance::is_empty")]
+    pub provenance: Provenance,
 }
 
 /// How many files are in each state.

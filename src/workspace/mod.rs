@@ -13,6 +13,7 @@ mod file;
 mod id;
 mod language;
 mod path;
+mod provenance;
 mod span;
 mod store;
 #[cfg(test)]
@@ -24,9 +25,11 @@ pub use file::{Change, ChangeKind, FileCounts, FileEntry, FileState, Priority};
 pub use id::{ContentHash, Revision, WorkspaceId};
 pub use language::Language;
 pub use path::RelPath;
+pub use provenance::{Facet, Facets, InvalidProvenance, Provenance, ProvenanceFilter};
 pub use span::{LineRange, LineStarts, Span};
 pub use store::{
-    Fingerprint, Known, LoggedEvent, Members, Observation, Outcome, Racy, Store, StoreError, WorkspaceRow,
+    ChangeScope, Fingerprint, Known, LoggedEvent, Members, Observation, Outcome, Racy, Store, StoreError, Told,
+    WorkspaceRow,
 };
 
 use crate::error::Advice;

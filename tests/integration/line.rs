@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pincite::engine::{Access, Engine, EngineError, OpenOptions, Precondition, Runner};
+use pincite::engine::{Access, ChangesRequest, Engine, EngineError, OpenOptions, Precondition, Runner};
 use pincite::ingest;
 use pincite::search::{Mode, SearchReply, SearchRequest};
-use pincite::workspace::Revision;
+use pincite::workspace::{Provenance, Revision};
 
 use crate::indexed::{named, options};
 
@@ -60,7 +60,7 @@ impl Desk {
     /// Scans, and returns the newest revision: the watch may have been faster.
     pub fn scan(&self) -> Revision {
         self.engine.scan_folder(&named("default"), self.folder.path(), &ingest::Silent).unwrap();
-        self.engine.recent_changes(&named("default"), 1).unwrap()[0].revision
+        self.engine.recent_changes(&named("default"), &ChangesRequest::newest(1)).unwrap().changes[0].revision
     }
 
     pub fn search(&self, words: &str, mode: Mode, min_revision: Option<Revision>) -> Result<SearchReply, EngineError> {
@@ -137,7 +137,7 @@ fn a_file_that_is_deleted_while_a_backfill_brings_it_in_is_not_found_from_the_an
     desk.scan();
     let delete = |number: usize| {
         let path = format!("{number}.txt").parse().unwrap();
-        desk.engine.delete_file(&named("default"), &path, &Precondition::None).unwrap();
+        desk.engine.delete_file(&named("default"), &path, &Precondition::None, Provenance::default()).unwrap();
         assert_eq!(desk.found(&word(number)), Vec::<String>::new());
     };
     // From both ends: some are brought in by then, some are in work, some wait.

@@ -18,6 +18,7 @@ mod large;
 mod line;
 mod mcp;
 mod processes;
+mod provenance;
 mod python;
 mod refused;
 mod reindex;

@@ -2,6 +2,7 @@
 
 use std::process::{Child, Stdio};
 
+use pincite::engine::ChangesRequest;
 use serde_json::Value;
 
 use crate::cli::Pincite;
@@ -79,8 +80,8 @@ fn a_shell_beside_a_process_that_indexes_waits_for_it_and_does_the_work_itself_w
     let waiting = pincite.command(&["search", "writers", "--path", path, "--json"]);
     let waiting = { waiting }.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     until("the change is logged", || {
-        let changes = idle.recent_changes(&crate::indexed::named("default"), 9);
-        changes.is_ok_and(|changes| !changes.is_empty())
+        let changes = idle.recent_changes(&crate::indexed::named("default"), &ChangesRequest::newest(9));
+        changes.is_ok_and(|reply| !reply.changes.is_empty())
     });
     assert_eq!(pincite.run(&["status"]).code, 0, "reading needs no writer");
     drop(idle);

@@ -8,9 +8,11 @@ use axum::http::{Method, Request, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{KeyInit as _, Mac as _};
-use pincite::engine::{EngineError, Event, EventKind, Precondition};
+use pincite::engine::{ChangesRequest, EngineError, Event, EventKind, Precondition};
 use pincite::serve::{self, Options};
-use pincite::workspace::{ChangeKind, ContentHash, Fingerprint, Observation, Outcome, Priority, RelPath, Store};
+use pincite::workspace::{
+    ChangeKind, ContentHash, Fingerprint, Observation, Outcome, Priority, Provenance, RelPath, Store,
+};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -18,22 +20,22 @@ use crate::indexed::named;
 use crate::line::{Desk, share, until};
 
 /// A server over a desk's engine.
-struct Server {
-    desk: Desk,
+pub struct Server {
+    pub desk: Desk,
     router: Router,
 }
 
 impl Server {
-    fn over(desk: Desk) -> Self {
+    pub fn over(desk: Desk) -> Self {
         let router = serve::router(Arc::clone(&desk.engine), named("default"), &Options::default());
         Self { desk, router }
     }
 
-    fn running() -> Self {
+    pub fn running() -> Self {
         Self::over(Desk::running())
     }
 
-    async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> (u16, Value) {
+    pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> (u16, Value) {
         let mut request = Request::builder().method(method).uri(format!("/v1/workspaces/default/{path}"));
         request = request.header(header::HOST, "localhost");
         for (name, value) in headers {
@@ -50,11 +52,11 @@ impl Server {
         (status.as_u16(), reply)
     }
 
-    async fn put(&self, path: &str, text: &str, headers: &[(&str, &str)]) -> (u16, Value) {
+    pub async fn put(&self, path: &str, text: &str, headers: &[(&str, &str)]) -> (u16, Value) {
         self.send(Method::PUT, &format!("files/{path}"), headers, text.into()).await
     }
 
-    async fn delete(&self, path: &str, headers: &[(&str, &str)]) -> (u16, Value) {
+    pub async fn delete(&self, path: &str, headers: &[(&str, &str)]) -> (u16, Value) {
         self.send(Method::DELETE, &format!("files/{path}"), headers, Vec::new()).await
     }
 
@@ -62,7 +64,7 @@ impl Server {
         self.send(Method::GET, &format!("files/{path}"), &[], Vec::new()).await
     }
 
-    async fn post(&self, path: &str, body: Value) -> (u16, Value) {
+    pub async fn post(&self, path: &str, body: Value) -> (u16, Value) {
         let headers = [("content-type", "application/json")];
         self.send(Method::POST, path, &headers, body.to_string().into()).await
     }
@@ -84,7 +86,7 @@ impl Server {
     }
 }
 
-fn code(reply: &(u16, Value)) -> (u16, &str) {
+pub fn code(reply: &(u16, Value)) -> (u16, &str) {
     (reply.0, reply.1["error"]["code"].as_str().unwrap_or_default())
 }
 
@@ -365,10 +367,14 @@ fn a_write_that_finds_the_log_full_when_its_turn_comes_changes_nothing() {
         occurred_at: None,
         content: Some("third".to_owned()),
         content_base64: None,
+        agent: None,
+        run: None,
+        sandbox: None,
+        tags: Vec::new(),
     };
     let writes: [&(dyn Fn() -> Result<(), EngineError> + Sync); 3] = [
         &|| engine.write_file(&id, &at("a.txt"), b"second", &Precondition::None).map(drop),
-        &|| engine.delete_file(&id, &at("a.txt"), &Precondition::None).map(drop),
+        &|| engine.delete_file(&id, &at("a.txt"), &Precondition::None, Provenance::default()).map(drop),
         &|| engine.take_events(&id, std::slice::from_ref(&event)).map(drop),
     ];
     let lock = data.path().join("workspaces/default/files.lock");
@@ -377,20 +383,23 @@ fn a_write_that_finds_the_log_full_when_its_turn_comes_changes_nothing() {
         let held = fs_err::File::open(&lock).unwrap();
         held.file().lock().unwrap();
         let store = Store::open(data.path(), true).unwrap();
-        let before = engine.recent_changes(&id, 99).unwrap().len();
+        let before = engine.recent_changes(&id, &ChangesRequest::newest(99)).unwrap().changes.len();
         let refused = std::thread::scope(|scope| {
             let write = scope.spawn(write);
             until("it waits for its turn", || fs_err::metadata(&lock).unwrap().len() == 0);
             let (kind, fingerprint) = (ChangeKind::Created, Fingerprint { size: 0, modified_ns: 0 });
-            let others =
-                ["x", "y", "z"].map(|name| Observation { path: at(name), kind, fingerprint, is_new_content: true });
+            let others = ["x", "y", "z"].map(|name| Observation::new(at(name), kind, fingerprint, true));
             store.log(&id, &others, Priority::Interactive).unwrap();
             drop(held);
             write.join().unwrap()
         });
         assert!(matches!(refused, Err(EngineError::Backlog { max: 3 })), "{refused:?}");
         assert_eq!(fs_err::read_to_string(folder.path().join("a.txt")).unwrap(), "first");
-        assert_eq!(engine.recent_changes(&id, 99).unwrap().len(), before + 3, "only theirs");
+        assert_eq!(
+            engine.recent_changes(&id, &ChangesRequest::newest(99)).unwrap().changes.len(),
+            before + 3,
+            "only theirs"
+        );
         let last = store.last_revision(&id).unwrap();
         let epoch = store.workspace(&id).unwrap().epoch;
         store.acknowledge(&id, epoch, last, &["x", "y", "z"].map(|name| Outcome::Gone(at(name)))).unwrap();
@@ -414,7 +423,10 @@ async fn a_file_may_be_longer_than_other_bodies_and_one_that_is_too_long_leaves_
     assert_eq!(code(&server.put("other/long.txt", &too_long, &[]).await), (400, "file_too_large"));
     assert_eq!(server.on_disk("new/long.txt").as_deref(), Some(long.as_str()));
     let left = fs_err::read_dir(server.desk.folder.path()).unwrap().count();
-    assert_eq!((left, server.desk.engine.recent_changes(&named("default"), 9).unwrap().len()), (1, 1));
+    assert_eq!(
+        (left, server.desk.engine.recent_changes(&named("default"), &ChangesRequest::newest(9)).unwrap().changes.len()),
+        (1, 1)
+    );
     let event = json!({ "id": "1", "type": "created", "path": "a.txt", "content": long });
     assert_eq!(code(&server.post("events", json!({ "events": [event] })).await), (413, "body_too_large"));
 }

@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 pub use self::key_sentences::{KeySentence, key_sentences};
 pub use self::scope::{Touched, in_scope};
 use super::plan::{Plan, PlanKind};
-use crate::workspace::{ChangeKind, FileState, RelPath};
+use crate::workspace::{ChangeKind, FileState, Provenance, RelPath};
 
 /// Files that one reply lists; the others are counted.
 pub const MAX_LISTED: usize = 1_000;
@@ -30,7 +30,7 @@ pub const MAX_LISTED: usize = 1_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum GroupBy {
-    /// The run that wrote them.
+    /// The run that wrote them; those of no run by a run's folder that they are in, else by their folder.
     Run,
     /// The agent that wrote them.
     Agent,
@@ -94,6 +94,9 @@ pub struct DigestFile {
     /// The document's title.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
+    /// Who wrote or deleted it, as far as that was told.
+    #[serde(default, skip_serializing_if = "Provenance::is_empty")]
+    pub provenance: Provenance,
     /// Why nothing, or not all, is quoted of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -124,7 +127,7 @@ impl Grouped {
         let mut places: HashMap<String, usize> = HashMap::new();
         for file in files {
             let name = match group_by {
-                GroupBy::Run => file.run().unwrap_or_default().to_owned(),
+                GroupBy::Run => file.any_run().unwrap_or_else(|| scope::folder(&file.path)).to_owned(),
                 GroupBy::Agent => file.agent().unwrap_or_default().to_owned(),
                 GroupBy::Folder => scope::folder(&file.path).to_owned(),
             };
@@ -207,6 +210,7 @@ impl Touched {
             at: self.at,
             state: self.state,
             title: self.title,
+            provenance: self.provenance,
             note,
             sentences,
         }

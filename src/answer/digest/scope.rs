@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::answer::plan::{Plan, PlanKind, RECENT_DAYS, Runs};
-use crate::workspace::{ChangeKind, ContentHash, FileState, RelPath};
+use crate::workspace::{ChangeKind, ContentHash, FileState, Provenance, RelPath};
 
 /// Files that count as recent where nothing was changed for long.
 const NUM_NEWEST: usize = 20;
@@ -29,19 +29,21 @@ pub struct Touched {
     pub title: Option<String>,
     /// The hash of its bytes, as far as it was read.
     pub content_hash: Option<ContentHash>,
+    /// Who wrote it, or deleted it, as far as that was told.
+    pub provenance: Provenance,
 }
 
 impl Touched {
     /// The run that wrote it, where that is known.
     #[must_use]
-    pub const fn run(&self) -> Option<&str> {
-        None
+    pub fn run(&self) -> Option<&str> {
+        self.provenance.run.as_deref()
     }
 
     /// The agent that wrote it, where that is known.
     #[must_use]
-    pub const fn agent(&self) -> Option<&str> {
-        None
+    pub fn agent(&self) -> Option<&str> {
+        self.provenance.agent.as_deref()
     }
 
     /// Whether there is anything of it that can be quoted.
@@ -51,13 +53,14 @@ impl Touched {
     }
 
     /// The run that it belongs to: as its writer said, else the folder of a run that it is in.
-    fn any_run(&self) -> Option<&str> {
+    pub(super) fn any_run(&self) -> Option<&str> {
         self.run().or_else(|| run_folder(&self.path))
     }
 
     fn is_named(&self, name: &str) -> bool {
         let is_it = |value: Option<&str>| value.is_some_and(|value| value.eq_ignore_ascii_case(name));
-        is_it(self.run()) || is_it(self.agent()) || path_holds(&self.path, name)
+        let is_tagged = || self.provenance.tags.iter().any(|tag| tag.eq_ignore_ascii_case(name));
+        is_it(self.run()) || is_it(self.agent()) || is_tagged() || path_holds(&self.path, name)
     }
 }
 

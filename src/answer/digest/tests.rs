@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::answer::plan::{Moment, PlanChoice, plan};
+use crate::workspace::Provenance;
 
 fn touched(path: &str, at: &str) -> Touched {
     Touched {
@@ -15,6 +16,7 @@ fn touched(path: &str, at: &str) -> Touched {
         reason: None,
         title: None,
         content_hash: None,
+        provenance: Provenance::default(),
     }
 }
 
@@ -75,6 +77,31 @@ fn deleted_files_are_news_and_no_part_of_the_whole() {
     assert_eq!(deleted.unwrap().path.as_str(), "plans/roadmap.md");
     let mut plan = planned("what is in here?");
     assert_eq!(in_scope(files, &mut plan).len(), 4);
+}
+
+#[test]
+fn files_are_grouped_by_the_runs_that_wrote_them_and_runs_and_agents_are_names() {
+    let mut files = some();
+    let by = |agent: &str, run: &str| Provenance {
+        agent: Some(agent.to_owned()),
+        run: Some(run.to_owned()),
+        ..Provenance::default()
+    };
+    files[0].provenance = by("coder-1", "r1");
+    files[3].provenance = by("coder-2", "r1");
+    files[2].provenance = by("coder-1", "r2");
+    let digest = Grouped::of(files.clone()).into_digest(&BTreeMap::new(), &planned("what is in here?"));
+    let groups: Vec<(&str, usize)> = digest.groups.iter().map(|group| (group.name.as_str(), group.num_files)).collect();
+    assert_eq!(digest.group_by, GroupBy::Run);
+    assert_eq!(groups, [("runs/2026-11-18-bench-08", 1), ("r1", 2), ("r2", 1), ("", 1)]);
+    let mut plan = planned("what has coder-1 written since Monday?");
+    assert_eq!(paths(&in_scope(files.clone(), &mut plan)), ["runs/2026-11-18-bench-08/report.md"]);
+    let mut plan = planned("summarize the last two runs");
+    let last = in_scope(files, &mut plan);
+    assert_eq!(
+        paths(&last),
+        ["runs/2026-11-18-bench-08/report.md", "runs/2026-11-18-bench-08/events.jsonl", "plans/roadmap.md"]
+    );
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::draft::{Cite, Draft};
 use super::prompt::{Given, fitting};
 use crate::answer::sentences::units;
 use crate::search::Hit;
-use crate::workspace::{Cells, Citation, ContentHash, LineStarts, Revision, Span, WorkspaceId};
+use crate::workspace::{Cells, Citation, ContentHash, LineStarts, Provenance, Revision, Span, WorkspaceId};
 
 /// A passage that is a whole file.
 pub(super) fn hit(path: &str, text: &str) -> Hit {
@@ -24,6 +24,7 @@ pub(super) fn hit(path: &str, text: &str) -> Hit {
         cell: None,
         span,
         quote: text.to_owned(),
+        provenance: Provenance::default(),
     };
     Hit {
         rank: 1,

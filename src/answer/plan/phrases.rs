@@ -7,7 +7,7 @@ use super::time::{self, Window};
 use super::words::Words;
 
 /// They ask what has happened.
-const CHANGES: [&str; 12] = [
+const CHANGES: [&str; 13] = [
     "what has|have been changed|added|updated|written|created|modified|deleted|removed|done",
     "what has|have|is|was|were changed|new|happened|added|updated|modified|deleted|removed|written|created",
     "what changed|happened",
@@ -15,6 +15,7 @@ const CHANGES: [&str; 12] = [
     "what new",
     "anything|something new",
     "list|show|give me all|the changes",
+    "list|show|give all|the changes",
     "list|show changes",
     "changes|change since|today|yesterday",
     "catch|bring me|us up",

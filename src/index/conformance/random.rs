@@ -5,6 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::desk::{Desk, Embedded, file, glob, key_of, places, query, vector_of};
+use super::files::only;
 use crate::index::ram::RamIndex;
 use crate::index::{Batch, ChunkId, Filter, Index, Scored, Snapshot, VectorKey};
 use crate::workspace::{Language, Revision};
@@ -150,10 +151,15 @@ proptest! {
         }
 
         let (found, oracle) = (desk.snapshot(), ram.snapshot().unwrap());
-        for filter in [Filter::default(), glob("**/*.md"), glob("runs/*/*")] {
+        for filter in [Filter::default(), glob("**/*.md"), glob("runs/*/*"), only(&["a.md", "runs/1", "none"])] {
             for asked in [query(&asked, &[]), query("", &[&phrase]), query(&asked, &[&phrase])] {
                 let all = |snapshot: &dyn Snapshot| snapshot.lexical(&asked, &filter, 1_000).unwrap();
                 compare_words(&(&*found, all(&*found)), &(&*oracle, all(&*oracle)), only_added)?;
+                let files = |snapshot: &dyn Snapshot| {
+                    let addresses: Vec<u64> = all(snapshot).iter().map(|found| found.address).collect();
+                    snapshot.paths(&addresses).unwrap()
+                };
+                prop_assert_eq!(files(&*found), files(&*oracle));
                 let best = found.lexical(&asked, &filter, limit).unwrap();
                 let whole = all(&*found);
                 prop_assert_eq!(best.len(), whole.len().min(limit));

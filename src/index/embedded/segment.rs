@@ -120,14 +120,23 @@ impl Columns {
         usize::try_from(format_of.get_val(doc)).ok().and_then(|ordinal| formats.get(ordinal)).copied().flatten()
     }
 
+    /// The path of a chunk's file.
+    pub(super) fn path(&self, reader: &SegmentReader, doc: DocId) -> Result<&str, IndexError> {
+        let files = self.files(reader)?;
+        Ok(&files.facts[files.of_doc[doc as usize] as usize].path)
+    }
+
+    fn files(&self, reader: &SegmentReader) -> Result<&Files, IndexError> {
+        if let Some(files) = self.files.get() {
+            return Ok(files);
+        }
+        let read = Files::read(reader, self)?;
+        Ok(self.files.get_or_init(|| read))
+    }
+
     /// The live chunks whose file passes the filter, in order.
     pub(super) fn passing(&self, reader: &SegmentReader, filter: &Filter) -> Result<Vec<DocId>, IndexError> {
-        let files = if let Some(files) = self.files.get() {
-            files
-        } else {
-            let read = Files::read(reader, self)?;
-            self.files.get_or_init(|| read)
-        };
+        let files = self.files(reader)?;
         let admits =
             |facts: &Facts| facts.format.is_some_and(|format| filter.admits(&facts.path, format, facts.modified_ms));
         let admitted: Vec<bool> = files.facts.iter().map(admits).collect();

@@ -169,6 +169,14 @@ impl State {
         self.places().iter().filter(|place| sets[place.segment as usize].contains(place.doc)).copied().collect()
     }
 
+    /// The segment of an address, and the chunk in it.
+    fn at(&self, address: u64) -> Result<(&SegmentReader, &Segment, DocId), IndexError> {
+        let DocAddress { segment_ord, doc_id } = unpack(address);
+        let found = self.segments().nth(segment_ord as usize).filter(|(reader, _)| doc_id < reader.max_doc());
+        let foreign = || IndexError::Unusable { reason: "an address is of another snapshot".to_owned() };
+        found.map(|(reader, segment)| (reader, segment, doc_id)).ok_or_else(foreign)
+    }
+
     pub(super) fn segments(&self) -> impl Iterator<Item = (&SegmentReader, &Segment)> {
         let readers = self.searcher.as_ref().map_or(&[][..], |searcher| searcher.segment_readers());
         readers.iter().zip(&self.segments)
@@ -232,16 +240,25 @@ impl Snapshot for EmbeddedSnapshot {
     }
 
     fn by_words(&self, addresses: &[u64]) -> Result<Vec<bool>, IndexError> {
-        let foreign = || IndexError::Unusable { reason: "an address is of another snapshot".to_owned() };
         let is_by_words = |&address: &u64| {
-            let DocAddress { segment_ord, doc_id } = unpack(address);
-            let (reader, segment) = self.state.segments().nth(segment_ord as usize).ok_or_else(foreign)?;
-            if doc_id >= reader.max_doc() {
-                return Err(foreign());
-            }
-            Ok(segment.columns.key(doc_id) == VectorKey::NONE)
+            let (_, segment, doc) = self.state.at(address)?;
+            Ok(segment.columns.key(doc) == VectorKey::NONE)
         };
         addresses.iter().map(is_by_words).collect()
+    }
+
+    fn paths(&self, addresses: &[u64]) -> Result<BTreeSet<RelPath>, IndexError> {
+        let mut paths = BTreeSet::new();
+        for &address in addresses {
+            let (reader, segment, doc) = self.state.at(address)?;
+            let path = segment.columns.path(reader, doc)?;
+            if !paths.contains(path) {
+                let nameless =
+                    |_| IndexError::Unusable { reason: "it holds a file that can have no such path".to_owned() };
+                paths.insert(path.parse().map_err(nameless)?);
+            }
+        }
+        Ok(paths)
     }
 
     fn lexical(&self, query: &LexicalQuery, filter: &Filter, limit: usize) -> Result<Vec<Scored>, IndexError> {

@@ -24,7 +24,7 @@ fn word(way: &str, round: usize) -> String {
 
 /// Logs what was written or deleted through us, and tells it as an answer to the writer would.
 fn acknowledge(place: &Place, told: &mut fs_err::File, kind: ChangeKind, path: &str, fingerprint: Fingerprint) {
-    let observation = Observation { path: path.parse().unwrap(), kind, fingerprint, is_new_content: true };
+    let observation = Observation::new(path.parse().unwrap(), kind, fingerprint, true);
     let revision = place.store.log(&place.workspace, &[observation], Priority::Interactive).unwrap();
     writeln!(told, "{revision} {kind:?} {path}").unwrap();
 }
@@ -39,8 +39,9 @@ fn put(place: &Place, told: &mut fs_err::File, path: &str, text: &str) {
 fn push(place: &Place, told: &mut fs_err::File, round: usize, path: &str, text: &str) {
     let (kind, path) = (ChangeKind::Modified, path.parse::<RelPath>().unwrap());
     let fingerprint = write_file(&place.root(), &path, text.as_bytes(), false).unwrap();
-    let observations = vec![Observation { path: path.clone(), kind, fingerprint, is_new_content: true }];
-    let event = LoggedEvent { id: round.to_string(), path: path.clone(), occurred_at: None, observations };
+    let observations = vec![Observation::new(path.clone(), kind, fingerprint, true)];
+    let event =
+        LoggedEvent { id: round.to_string(), path: path.clone(), occurred_at: None, observations, moved_from: None };
     let revision = place.store.log_events(&place.workspace, &[event]).unwrap()[0];
     writeln!(told, "{revision} {kind:?} {path} {round}").unwrap();
 }
@@ -163,7 +164,7 @@ impl Whole {
         log.reverse();
         let observed = log.into_iter().map(|change| {
             let Change { path, kind, .. } = change;
-            Observation { path, kind, fingerprint: NO_FILE, is_new_content: true }
+            Observation::new(path, kind, NO_FILE, true)
         });
         store.log(&place.workspace, &observed.collect::<Vec<_>>(), Priority::Backfill).unwrap();
         let index = RamIndex::new(2);

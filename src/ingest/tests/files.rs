@@ -238,7 +238,7 @@ impl Progress for WritesMeanwhile<'_> {
         let Self(place) = self;
         place.write("a.txt", "alpha beta");
         let (path, fingerprint) = ("a.txt".parse().unwrap(), Fingerprint { size: 10, modified_ns: 1 });
-        let written = Observation { path, kind: ChangeKind::Created, fingerprint, is_new_content: true };
+        let written = Observation::new(path, ChangeKind::Created, fingerprint, true);
         place.store.log(&place.workspace, &[written], Priority::Interactive).unwrap();
     }
 }

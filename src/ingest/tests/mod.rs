@@ -309,8 +309,7 @@ fn what_somebody_wrote_overtakes_what_a_scan_found() {
     place.scan();
     place.write("new.txt", paragraph("beta"));
     let fingerprint = Fingerprint { size: 0, modified_ns: 0 };
-    let written =
-        Observation { path: "new.txt".parse().unwrap(), kind: ChangeKind::Created, fingerprint, is_new_content: true };
+    let written = Observation::new("new.txt".parse().unwrap(), ChangeKind::Created, fingerprint, true);
     let revision = place.store.log(&place.workspace, &[written], Priority::Interactive).unwrap();
     let root = place.root();
     let line = place.line(&root, &place.index);

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, params};
 
 use super::log::insert;
-use super::{Observation, Store, StoreError, as_i64, begin};
+use super::{Observation, Store, StoreError, as_i64, begin, provenance};
 use crate::failpoint;
 use crate::workspace::{Priority, RelPath, Revision, WorkspaceId};
 
@@ -22,6 +22,8 @@ pub struct LoggedEvent {
     pub occurred_at: Option<Timestamp>,
     /// The changes to log; none where the file table says the same.
     pub observations: Vec<Observation>,
+    /// Where the file was before, if it holds what it held there: what is known of its writer goes with it.
+    pub moved_from: Option<RelPath>,
 }
 
 impl Store {
@@ -66,8 +68,12 @@ impl Store {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?;
             transaction.execute("DELETE FROM events WHERE at_ms < ?1", [now - REMEMBERED_MS])?;
-            for LoggedEvent { id, path, occurred_at, observations } in events {
+            for LoggedEvent { id, path, occurred_at, observations, moved_from } in events {
                 insert(&transaction, workspace, observations, Priority::Interactive)?;
+                let moved = observations.iter().find(|seen| seen.path == *path);
+                if let (Some(from), Some(seen)) = (moved_from, moved) {
+                    provenance::carry(&transaction, workspace, from, seen)?;
+                }
                 let revision: Option<i64> = newest.query_row([workspace.as_str()], |row| row.get(0))?;
                 let revision = Revision(revision.unwrap_or(0).cast_unsigned());
                 let occurred_ms = occurred_at.map(Timestamp::as_millisecond);

@@ -5,12 +5,13 @@ use std::collections::{BTreeSet, HashSet};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, params};
 
-use super::{Fingerprint, Known, Racy, Store, StoreError, as_i64, begin, parsed};
+use super::{Fingerprint, Known, Racy, Store, StoreError, as_i64, begin, parsed, provenance};
 use crate::workspace::{ContentHash, FileCounts, FileEntry, FileState, Language, RelPath, Revision, WorkspaceId};
 
 pub(super) const SELECT_FILE: &str =
     "SELECT path, state, reason, format, title, size, modified_ns, content_hash, revision, num_chunks,
-         language
+         language, (SELECT told FROM provenance AS said WHERE said.workspace = files.workspace AND said.path = files.path
+             AND said.standing = 0)
      FROM files";
 const SELECT_KNOWN: &str = "SELECT path, known_size, known_modified_ns, racy_until_ns, content_hash FROM files";
 
@@ -202,5 +203,6 @@ pub(super) fn file_row(row: &Row<'_>) -> rusqlite::Result<FileEntry> {
         num_chunks: row.get(9)?,
         language: row.get::<_, Option<String>>(10)?.and_then(|code| Language::of_code(&code)),
         container: None,
+        provenance: provenance::told(row, 11)?,
     })
 }

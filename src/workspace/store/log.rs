@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{OptionalExtension as _, Transaction, params};
 
+use super::changes::change_row;
 use super::files::code_of;
+use super::provenance::{Notes, as_json};
 use super::workspaces::must_exist;
 use super::{Fingerprint, Known, Members, Observation, Outcome, Store, StoreError, as_i64, begin, members, parsed};
 use crate::failpoint;
@@ -52,7 +54,7 @@ impl Store {
              newest AS (
                  SELECT DISTINCT (SELECT max(revision) FROM changes WHERE workspace = ?1 AND path = first.path AND pending = 1)
                      AS revision FROM first)
-             SELECT revision, path, kind, at_ms FROM changes JOIN newest USING (revision) ORDER BY revision",
+             SELECT revision, path, kind, at_ms, provenance FROM changes JOIN newest USING (revision) ORDER BY revision",
         )?;
         let rows =
             statement.query_map(params![workspace.as_str(), priority.number(), as_i64(limit as u64)], change_row)?;
@@ -253,36 +255,6 @@ impl Store {
         Ok(newest.map(|newest| Revision(newest.cast_unsigned())))
     }
 
-    /// The newest changes, newest first.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn recent_changes(&self, workspace: &WorkspaceId, limit: usize) -> Result<Vec<Change>, StoreError> {
-        let connection = self.reader();
-        let mut statement = connection.prepare_cached(
-            "SELECT revision, path, kind, at_ms FROM changes WHERE workspace = ?1 ORDER BY revision DESC LIMIT ?2",
-        )?;
-        let rows = statement.query_map(params![workspace.as_str(), as_i64(limit as u64)], change_row)?;
-        rows.map(|row| row.map_err(StoreError::from)).collect()
-    }
-
-    /// All changes that the log holds of a workspace, oldest first, each with its urgency.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn changes(&self, workspace: &WorkspaceId) -> Result<Vec<(Change, Priority)>, StoreError> {
-        let connection = self.reader();
-        let mut statement = connection.prepare_cached(
-            "SELECT revision, path, kind, at_ms, priority FROM changes WHERE workspace = ?1 ORDER BY revision",
-        )?;
-        let interactive = Priority::Interactive.number();
-        let rows = statement.query_map([workspace.as_str()], |row| {
-            let is_interactive = row.get::<_, i64>(4)? == interactive;
-            Ok((change_row(row)?, if is_interactive { Priority::Interactive } else { Priority::Backfill }))
-        })?;
-        rows.map(|row| row.map_err(StoreError::from)).collect()
-    }
-
     /// Marks all changes of these paths up to `through` as done, and writes what became of the files.
     ///
     /// Called after the index has committed them: never before. What was done in an epoch counts in that epoch alone: since
@@ -323,6 +295,7 @@ impl Store {
                      known_size, known_modified_ns, content_hash, revision, num_chunks, racy_until_ns, language)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
             )?;
+            let mut notes = Notes::of(&transaction, workspace)?;
             for outcome in outcomes {
                 let path = match outcome {
                     Outcome::File(entry, ..) => &entry.path,
@@ -334,6 +307,10 @@ impl Store {
                     Outcome::File(entry, Known { fingerprint, racy }, members) => {
                         if let Members::Are(members) = members {
                             members::replace(&transaction, workspace, path, members)?;
+                        }
+                        // What was told of a later change is decided by that.
+                        if !waits {
+                            notes.settle(entry)?;
                         }
                         let state = if waits { FileState::Pending } else { entry.state };
                         upsert.execute(params![
@@ -361,6 +338,7 @@ impl Store {
                     Outcome::Gone(_) => {
                         members::replace(&transaction, workspace, path, &[])?;
                         gone.execute(params![workspace.as_str(), path.as_str()])?;
+                        notes.gone(path, through)?;
                     }
                 }
             }
@@ -393,12 +371,7 @@ impl Store {
         let mut connection = self.writer()?;
         let transaction = begin(&mut connection)?;
         let fingerprint = Fingerprint { size: 0, modified_ns: 0 };
-        let modified = |path: &RelPath| Observation {
-            path: path.clone(),
-            kind: ChangeKind::Modified,
-            fingerprint,
-            is_new_content: true,
-        };
+        let modified = |path: &RelPath| Observation::new(path.clone(), ChangeKind::Modified, fingerprint, true);
         insert(&transaction, workspace, &paths.iter().map(modified).collect::<Vec<_>>(), Priority::Backfill)?;
         {
             let mut forget =
@@ -442,8 +415,8 @@ pub(super) fn insert(
     let now = Timestamp::now().as_millisecond();
     let mut known = transaction.prepare_cached("SELECT 1 FROM files WHERE workspace = ?1 AND path = ?2")?;
     let mut insert = transaction.prepare_cached(
-        "INSERT INTO changes (workspace, path, kind, at_ms, pending, priority, seen_size, seen_modified_ns)
-         VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7)",
+        "INSERT INTO changes (workspace, path, kind, at_ms, pending, priority, seen_size, seen_modified_ns, provenance)
+         VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8)",
     )?;
     // Until it has been read, a new file is listed as pending under what was seen of it.
     let mut file = transaction.prepare_cached(
@@ -455,6 +428,7 @@ pub(super) fn insert(
     let mut unknown = transaction.prepare_cached(
         "UPDATE files SET known_size = -1, known_modified_ns = -1 WHERE workspace = ?1 AND path = ?2",
     )?;
+    let mut notes = Notes::of(transaction, workspace)?;
     for observation in observations {
         let path = observation.path.as_str();
         let kind = match observation.kind {
@@ -465,7 +439,9 @@ pub(super) fn insert(
         let seen = (!observation.is_new_content).then_some((as_i64(size), modified_ns));
         let (seen_size, seen_modified_ns) = seen.unzip();
         let name = workspace.as_str();
-        insert.execute(params![name, path, kind.name(), now, priority.number(), seen_size, seen_modified_ns])?;
+        let told = as_json(&observation.provenance)?;
+        insert.execute(params![name, path, kind.name(), now, priority.number(), seen_size, seen_modified_ns, told])?;
+        notes.note(observation, Revision(transaction.last_insert_rowid().cast_unsigned()))?;
         file.execute(params![workspace.as_str(), path, as_i64(size), modified_ns])?;
         if kind == ChangeKind::Deleted {
             unknown.execute(params![workspace.as_str(), path])?;
@@ -473,14 +449,4 @@ pub(super) fn insert(
     }
     let last = transaction.last_insert_rowid();
     Ok(Revision(if observations.is_empty() { 0 } else { last.cast_unsigned() }))
-}
-
-fn change_row(row: &Row<'_>) -> rusqlite::Result<Change> {
-    let kind: String = row.get(2)?;
-    Ok(Change {
-        revision: Revision(row.get::<_, i64>(0)?.cast_unsigned()),
-        path: parsed(row, 1)?,
-        kind: ChangeKind::from_name(&kind).ok_or(rusqlite::Error::InvalidQuery)?,
-        at: Timestamp::from_millisecond(row.get(3)?).map_err(|_| rusqlite::Error::InvalidQuery)?,
-    })
 }

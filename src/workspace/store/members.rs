@@ -8,10 +8,13 @@ use super::files::{code_of, file_row};
 use super::{Store, StoreError, as_i64, parsed};
 use crate::workspace::{FileEntry, RelPath, WorkspaceId};
 
-/// As `SELECT_FILE`, of members; they are as old as the file that holds them.
+/// As `SELECT_FILE`, of members; they are as old as the file that holds them, and of its writer.
 const SELECT_MEMBER: &str =
     "SELECT members.path, members.state, members.reason, members.format, members.title, members.size, files.modified_ns,
-         members.content_hash, files.revision, members.num_chunks, members.language, members.container
+         members.content_hash, files.revision, members.num_chunks, members.language,
+         (SELECT told FROM provenance AS said WHERE said.workspace = files.workspace AND said.path = files.path
+             AND said.standing = 0),
+         members.container
      FROM members JOIN files ON files.workspace = members.workspace AND files.path = members.container";
 
 impl Store {
@@ -80,5 +83,5 @@ pub(super) fn replace(
 }
 
 fn member_row(row: &Row<'_>) -> rusqlite::Result<FileEntry> {
-    Ok(FileEntry { container: Some(parsed(row, 11)?), ..file_row(row)? })
+    Ok(FileEntry { container: Some(parsed(row, 12)?), ..file_row(row)? })
 }

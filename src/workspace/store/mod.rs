@@ -9,11 +9,13 @@
 //! - Reading waits for no write: reads have a connection of their own.
 //! - Nothing is kept of a workspace that does not exist, and what is deleted is overwritten on disk.
 
+mod changes;
 mod error;
 mod events;
 mod files;
 mod log;
 mod members;
+mod provenance;
 mod prune;
 mod rebuild;
 mod schema;
@@ -27,9 +29,11 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior};
 
+pub use self::changes::ChangeScope;
 pub use self::error::StoreError;
 pub use self::events::LoggedEvent;
-use super::{ChangeKind, ContentHash, FileEntry, RelPath, WorkspaceId};
+pub use self::provenance::Told;
+use super::{ChangeKind, ContentHash, FileEntry, Provenance, RelPath, WorkspaceId};
 
 /// How long a statement waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -63,6 +67,18 @@ pub struct Observation {
     pub fingerprint: Fingerprint,
     /// Whether its content is known to be new. Otherwise the change hides nothing that was read under this fingerprint.
     pub is_new_content: bool,
+    /// Who made the change, as far as somebody said; of a file that is there, also who wrote its content.
+    pub provenance: Provenance,
+    /// The hash of that content, where it is known already.
+    pub content_hash: Option<ContentHash>,
+}
+
+impl Observation {
+    /// What was found of a file by nobody's word but our own.
+    #[must_use]
+    pub fn new(path: RelPath, kind: ChangeKind, fingerprint: Fingerprint, is_new_content: bool) -> Self {
+        Self { path, kind, fingerprint, is_new_content, provenance: Provenance::default(), content_hash: None }
+    }
 }
 
 /// Size and time under which a file's content is known, for a scan to compare.

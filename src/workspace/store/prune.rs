@@ -34,6 +34,11 @@ impl Store {
                  ORDER BY revision LIMIT ?3)",
             params![workspace.as_str(), oldest_kept, MAX_REMOVED_AT_ONCE],
         )?;
+        // A renaming that is told so late finds nothing to carry over.
+        transaction.execute(
+            "DELETE FROM provenance WHERE workspace = ?1 AND standing = 2 AND revision < ?2",
+            params![workspace.as_str(), oldest_kept],
+        )?;
         transaction.commit()?;
         Ok(num_removed)
     }
@@ -46,8 +51,7 @@ mod tests {
 
     fn log(store: &Store, workspace: &WorkspaceId, names: &[&str]) -> Revision {
         let (kind, fingerprint) = (ChangeKind::Created, Fingerprint { size: 0, modified_ns: 0 });
-        let observe =
-            |name: &&str| Observation { path: name.parse().unwrap(), kind, fingerprint, is_new_content: true };
+        let observe = |name: &&str| Observation::new(name.parse().unwrap(), kind, fingerprint, true);
         store.log(workspace, &names.iter().map(observe).collect::<Vec<_>>(), Priority::Backfill).unwrap()
     }
 

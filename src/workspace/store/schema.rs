@@ -7,11 +7,11 @@ use rusqlite::Connection;
 use super::{BUSY_TIMEOUT, StoreError, begin};
 
 /// The layout of the tables. Another number was written by another program version.
-pub(super) const VERSION: i64 = 8;
+pub(super) const VERSION: i64 = 9;
 
 /// What makes each layout of the one before.
-const LAYOUTS: [&str; 8] =
-    [LAYOUT_1, FROM_1_TO_2, FROM_2_TO_3, FROM_3_TO_4, FROM_4_TO_5, FROM_5_TO_6, FROM_6_TO_7, FROM_7_TO_8];
+pub(super) const LAYOUTS: [&str; 9] =
+    [LAYOUT_1, FROM_1_TO_2, FROM_2_TO_3, FROM_3_TO_4, FROM_4_TO_5, FROM_5_TO_6, FROM_6_TO_7, FROM_7_TO_8, FROM_8_TO_9];
 
 /// How long to wait before the next try where SQLite itself does not wait.
 const RETRY_STEP: Duration = Duration::from_millis(5);
@@ -121,3 +121,17 @@ const FROM_7_TO_8: &str = "
     ALTER TABLE members ADD COLUMN language TEXT;
     ALTER TABLE rebuilt ADD COLUMN language TEXT;
     PRAGMA user_version = 8;";
+
+/// Who made each change and wrote each file's content, and the values of those that are told, to find files by.
+const FROM_8_TO_9: &str = "
+    ALTER TABLE changes ADD COLUMN provenance TEXT;
+    CREATE INDEX told_changes ON changes (workspace, revision) WHERE provenance IS NOT NULL;
+    CREATE TABLE provenance (
+        workspace TEXT NOT NULL, path TEXT NOT NULL, told TEXT NOT NULL, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL,
+        content_hash BLOB, standing INTEGER NOT NULL, revision INTEGER NOT NULL, PRIMARY KEY (workspace, path)) WITHOUT ROWID;
+    CREATE INDEX provenance_of_gone ON provenance (workspace, revision) WHERE standing = 2;
+    CREATE TABLE labels (
+        workspace TEXT NOT NULL, label TEXT NOT NULL, value TEXT NOT NULL, path TEXT NOT NULL,
+        PRIMARY KEY (workspace, label, value, path)) WITHOUT ROWID;
+    CREATE INDEX labels_of ON labels (workspace, path);
+    PRAGMA user_version = 9;";

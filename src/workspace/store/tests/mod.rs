@@ -1,5 +1,8 @@
 //! The store keeps what it was told, across reopening, and refuses what it cannot use.
 
+mod layouts;
+mod provenance;
+
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -48,7 +51,7 @@ impl Desk {
     }
 
     fn log_as(&self, priority: Priority, kind: ChangeKind, names: &[&str]) -> Revision {
-        let observe = |name: &&str| Observation { path: path(name), kind, fingerprint: READ_AS, is_new_content: true };
+        let observe = |name: &&str| Observation::new(path(name), kind, READ_AS, true);
         self.store.log(&self.workspace, &names.iter().map(observe).collect::<Vec<_>>(), priority).unwrap()
     }
 
@@ -79,6 +82,7 @@ impl Desk {
             content_hash: Some(ContentHash::of(bytes)),
             revision: through,
             container: None,
+            provenance: Provenance::default(),
             num_chunks: 1,
         };
         self.store
@@ -117,8 +121,7 @@ fn revisions_grow_across_workspaces_and_reopening_and_are_never_used_again() {
     let desk = Desk::new();
     assert_eq!(desk.log(ChangeKind::Created, &["a", "b"]), Revision(2));
     desk.store.ensure_workspace(&id("other"), None).unwrap();
-    let observation =
-        Observation { path: path("a"), kind: ChangeKind::Created, fingerprint: READ_AS, is_new_content: true };
+    let observation = Observation::new(path("a"), ChangeKind::Created, READ_AS, true);
     assert_eq!(desk.store.log(&id("other"), &[observation], Priority::Backfill).unwrap(), Revision(3));
     desk.done(Revision(2), "a", b"a");
     let desk = desk.reopened();
@@ -277,7 +280,7 @@ fn a_change_that_was_only_seen_hides_nothing_that_was_read_under_the_same_size_a
     let desk = Desk::new();
     desk.done(desk.log(ChangeKind::Created, &["a"]), "a", b"a");
     let see = |kind, fingerprint| {
-        let seen = Observation { path: path("a"), kind, fingerprint, is_new_content: false };
+        let seen = Observation::new(path("a"), kind, fingerprint, false);
         desk.store.log(&desk.workspace, &[seen], Priority::Interactive).unwrap()
     };
     see(ChangeKind::Modified, READ_AS);
@@ -358,34 +361,6 @@ fn the_version_changes_with_every_write_of_this_process_and_of_others() {
 }
 
 #[test]
-fn another_layout_is_refused_and_left_alone() {
-    let desk = Desk::new();
-    let file = desk.folder.path().join("pincite.db");
-    Connection::open(&file).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
-    for writable in [true, false] {
-        let refused = Store::open(desk.folder.path(), writable);
-        assert!(matches!(refused, Err(StoreError::Version { found: 99, expected: schema::VERSION })));
-    }
-}
-
-#[test]
-fn a_store_of_the_first_layout_gets_the_present_one_and_keeps_what_it_holds() {
-    let folder = tempfile::tempdir().unwrap();
-    let old = Connection::open(folder.path().join("pincite.db")).unwrap();
-    old.execute_batch(schema::LAYOUT_1).unwrap();
-    old.execute_batch(
-        "INSERT INTO workspaces VALUES ('w', NULL);
-         INSERT INTO changes (workspace, path, kind, at_ms, pending) VALUES ('w', 'a', 'created', 1, 1);
-         PRAGMA user_version = 1;",
-    )
-    .unwrap();
-    assert!(matches!(Store::open(folder.path(), false), Err(StoreError::Version { found: 1, .. })));
-    let store = Store::open(folder.path(), true).unwrap();
-    assert_eq!(store.pending(&id("w"), Priority::Backfill, 9).unwrap().len(), 1);
-    assert!(Store::open(folder.path(), false).is_ok());
-}
-
-#[test]
 fn many_processes_may_make_the_store_at_once() {
     let folder = tempfile::tempdir().unwrap();
     std::thread::scope(|scope| {
@@ -460,10 +435,16 @@ fn nothing_is_kept_of_a_workspace_that_does_not_exist_and_its_revisions_are_neve
     let last = desk.log(ChangeKind::Created, &["a", "b"]);
     desk.store.delete_workspace(&desk.workspace).unwrap();
     let unknown = |result: Result<(), StoreError>| matches!(result, Err(StoreError::UnknownWorkspace { .. }));
-    let seen = Observation { path: path("c"), kind: ChangeKind::Created, fingerprint: READ_AS, is_new_content: true };
+    let seen = Observation::new(path("c"), ChangeKind::Created, READ_AS, true);
     assert!(unknown(desk.store.log(&desk.workspace, &[seen], Priority::Backfill).map(drop)));
     assert!(unknown(desk.store.acknowledge(&desk.workspace, 0, last, &[Outcome::Gone(path("a"))])));
-    let event = LoggedEvent { id: "1".to_owned(), path: path("a"), occurred_at: None, observations: Vec::new() };
+    let event = LoggedEvent {
+        id: "1".to_owned(),
+        path: path("a"),
+        occurred_at: None,
+        observations: Vec::new(),
+        moved_from: None,
+    };
     assert!(unknown(desk.store.log_events(&desk.workspace, &[event]).map(drop)));
     assert!(unknown(desk.store.give_root(&desk.workspace, Path::new("/data"))));
     assert!(unknown(desk.store.set_intelligence(&desk.workspace, false).map(drop)));

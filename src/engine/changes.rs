@@ -1,0 +1,104 @@
+//! What has happened lately: the change log, newest first, within what is asked for.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Engine, EngineError};
+use crate::search::Filters;
+use crate::workspace::{Change, ChangeScope, Facets, Revision, WorkspaceId};
+
+/// Conditions on changes, all of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChangeFilters {
+    /// The path matches one of these globs (`reports/**`, `*.md`). A glob without `/` matches the file name.
+    pub path: Vec<String>,
+    /// Made by one of these agents, as was said with the change.
+    pub agent: Vec<String>,
+    /// Made in one of these runs.
+    pub run: Vec<String>,
+    /// Made in one of these sandboxes.
+    pub sandbox: Vec<String>,
+    /// Made under one of these tags.
+    pub tags: Vec<String>,
+    /// Taken into the log at this time or later (RFC 3339, for example `2026-10-01T00:00:00Z`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub since: Option<Timestamp>,
+    /// Taken into the log before this time (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub until: Option<Timestamp>,
+    /// Newer than this revision, as one of an earlier reply.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after_revision: Option<Revision>,
+}
+
+/// Which changes to tell.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChangesRequest {
+    /// How many at most; the newest.
+    pub limit: usize,
+    /// Which of them.
+    pub filters: ChangeFilters,
+    /// Whether the reply counts who made all the changes in scope, also those beyond `limit`.
+    pub facets: bool,
+}
+
+impl ChangesRequest {
+    /// The newest changes of all files.
+    #[must_use]
+    pub fn newest(limit: usize) -> Self {
+        Self { limit, ..Self::default() }
+    }
+}
+
+/// Changes, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct ChangesReply {
+    /// The newest revision up to which nothing is pending.
+    pub revision: Revision,
+    /// Files with a change that is not searchable yet.
+    pub pending: u64,
+    /// The changes.
+    pub changes: Vec<Change>,
+    /// Who made the changes in scope, by the number of files that they changed, when asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facets: Option<Facets>,
+}
+
+impl Engine {
+    /// The newest changes of a workspace that are asked for, newest first.
+    ///
+    /// # Errors
+    /// When the workspace is unknown, or a filter cannot be.
+    pub fn recent_changes(&self, id: &WorkspaceId, request: &ChangesRequest) -> Result<ChangesReply, EngineError> {
+        let ChangesRequest { limit, filters, facets: wants_facets } = request;
+        let ChangeFilters { path, agent, run, sandbox, tags, since, until, after_revision } = filters.clone();
+        let files = Filters { path, agent, run, sandbox, tags, ..Filters::default() };
+        let admits = files.compile()?;
+        let scope = ChangeScope { since, until, after_revision, provenance: files.provenance()? };
+        let (revision, pending) = self.freshness(id)?;
+        let mut changes = Vec::new();
+        let mut told = BTreeSet::new();
+        self.store.see_changes(id, &scope, &mut |change| {
+            if admits.admits_path(change.path.as_str()) {
+                if *wants_facets && !change.provenance.is_empty() {
+                    told.insert((change.path.clone(), change.provenance.clone()));
+                }
+                if changes.len() < *limit {
+                    changes.push(change);
+                }
+            }
+            *wants_facets || changes.len() < *limit
+        })?;
+        let facets = wants_facets.then(|| Facets::of(told.iter().map(|(path, provenance)| (path, provenance))));
+        Ok(ChangesReply { revision, pending, changes, facets })
+    }
+}

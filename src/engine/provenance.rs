@@ -1,0 +1,75 @@
+//! Who wrote what a query finds: asked of the store, since the index knows nothing of it.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use super::query::{QueryState, View};
+use super::{Engine, EngineError, lock};
+use crate::search::{Found, Hit};
+use crate::workspace::{Citation, Facets, Provenance, ProvenanceFilter, RelPath, Told, WorkspaceId};
+
+impl Engine {
+    /// The files whose writers pass a filter; `None` where all do. Asked before the snapshot is taken, as `view` is.
+    pub(super) fn written_by(
+        &self,
+        id: &WorkspaceId,
+        view: &View,
+        filter: &ProvenanceFilter,
+    ) -> Result<Option<Arc<HashSet<RelPath>>>, EngineError> {
+        if filter.is_open() {
+            return Ok(None);
+        }
+        let mut last = lock(&view.written_by);
+        if let Some((_, files)) = last.as_ref().filter(|(of, _)| of == filter) {
+            return Ok(Some(Arc::clone(files)));
+        }
+        let files = Arc::new(self.store.written_by(id, filter)?);
+        *last = Some((filter.clone(), Arc::clone(&files)));
+        Ok(Some(files))
+    }
+
+    /// The passages that were found, each with who wrote its file, and who wrote the files of the candidates.
+    ///
+    /// A file that got another writer since the state was taken is left out, where writers are asked for.
+    pub(super) fn attribute(
+        &self,
+        id: &WorkspaceId,
+        found: Found,
+        state: &QueryState,
+    ) -> Result<(Vec<Hit>, Facets), EngineError> {
+        let Found { mut hits, candidates } = found;
+        let cited = hits.iter().flat_map(|hit| [&hit.citation].into_iter().chain(&hit.also_at));
+        let paths: BTreeSet<RelPath> = cited.map(|citation| citation.path.clone()).chain(candidates.clone()).collect();
+        let writers = self.store.writers(id, &paths)?;
+        let passes = |path: &RelPath| {
+            let passes = |told: &Told| state.provenance.admits(&told.provenance);
+            state.provenance.is_open() || writers.get(path).is_some_and(passes)
+        };
+        hits.retain(|hit| passes(&hit.citation.path));
+        for (rank, hit) in (1..).zip(&mut hits) {
+            hit.rank = rank;
+            hit.also_at.retain(|citation| passes(&citation.path));
+            for citation in [&mut hit.citation].into_iter().chain(&mut hit.also_at) {
+                citation.provenance =
+                    writers.get(&citation.path).map(|told| of_cited(citation, told)).unwrap_or_default();
+            }
+        }
+        let candidates = candidates.iter().filter(|path| passes(path));
+        let facets = Facets::of(candidates.filter_map(|path| Some((path, &writers.get(path)?.provenance))));
+        Ok((hits, facets))
+    }
+
+    /// Who wrote the content that a citation is of, as far as is known now.
+    pub(super) fn writer_of(&self, citation: &Citation) -> Result<Provenance, EngineError> {
+        let writers = self.store.writers(&citation.workspace, &BTreeSet::from([citation.path.clone()]))?;
+        Ok(writers.get(&citation.path).map(|told| of_cited(citation, told)).unwrap_or_default())
+    }
+}
+
+/// What was told, where it was told of the content that is cited.
+fn of_cited(citation: &Citation, told: &Told) -> Provenance {
+    match told.content_hash {
+        Some(hash) if hash != citation.content_hash => Provenance::default(),
+        _ => told.provenance.clone(),
+    }
+}

@@ -1,0 +1,342 @@
+//! Who wrote the content of a file, as far as somebody said: an agent, in a run, in a sandbox, under tags.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::RelPath;
+use crate::error::Advice;
+
+/// Longer values are refused, in bytes.
+const MAX_BYTES: usize = 200;
+/// More tags are refused.
+const MAX_TAGS: usize = 32;
+/// Of more values, those of the most files are told.
+const MAX_FACET_VALUES: usize = 100;
+
+/// Who wrote the content of a file, as its writer said. Nothing of it is proven.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(default)]
+pub struct Provenance {
+    /// The agent or person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// The run or session that it was written in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// The sandbox or machine that it was written in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<String>,
+    /// Words to find it by.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub tags: BTreeSet<String>,
+}
+
+impl Provenance {
+    /// Whether nothing is said.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.agent.is_none() && self.run.is_none() && self.sandbox.is_none() && self.tags.is_empty()
+    }
+
+    /// Refuses what cannot be: values have 1 to 200 bytes, no control characters and no white space at their ends; there are
+    /// at most 32 tags.
+    ///
+    /// # Errors
+    /// The first value that cannot be.
+    pub fn check(&self) -> Result<(), InvalidProvenance> {
+        if self.tags.len() > MAX_TAGS {
+            return Err(InvalidProvenance::TooManyTags { num_tags: self.tags.len() });
+        }
+        self.labels().try_for_each(|(label, value)| check(label, value))
+    }
+
+    /// Everything that is said, value by value.
+    pub(super) fn labels(&self) -> impl Iterator<Item = (Label, &str)> {
+        let single = [(Label::Agent, &self.agent), (Label::Run, &self.run), (Label::Sandbox, &self.sandbox)];
+        let single = single.into_iter().filter_map(|(label, value)| Some((label, value.as_deref()?)));
+        single.chain(self.tags.iter().map(|tag| (Label::Tag, tag.as_str())))
+    }
+}
+
+/// `by AGENT, run RUN`, as far as that is known; nothing where it is not.
+impl fmt::Display for Provenance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.agent, &self.run) {
+            (Some(agent), Some(run)) => write!(f, "by {agent}, run {run}"),
+            (Some(agent), None) => write!(f, "by {agent}"),
+            (None, Some(run)) => write!(f, "run {run}"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// What a value says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Label {
+    Agent,
+    Run,
+    Sandbox,
+    Tag,
+}
+
+impl Label {
+    pub(super) const ALL: [Self; 4] = [Self::Agent, Self::Run, Self::Sandbox, Self::Tag];
+
+    /// The name as it is kept, and as messages have it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Run => "run",
+            Self::Sandbox => "sandbox",
+            Self::Tag => "tag",
+        }
+    }
+
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|label| label.name() == name)
+    }
+}
+
+fn check(label: Label, value: &str) -> Result<(), InvalidProvenance> {
+    let label = label.name();
+    if value.is_empty() || value.len() > MAX_BYTES {
+        return Err(InvalidProvenance::Length { label, num_bytes: value.len() });
+    }
+    if value.contains(char::is_control) || value.trim() != value {
+        return Err(InvalidProvenance::Characters { label });
+    }
+    Ok(())
+}
+
+/// Conditions on provenance, all of them; each is met by any of its values, and one without values by everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProvenanceFilter {
+    /// The agent is one of these.
+    pub agent: Vec<String>,
+    /// The run is one of these.
+    pub run: Vec<String>,
+    /// The sandbox is one of these.
+    pub sandbox: Vec<String>,
+    /// One of these is among the tags.
+    pub tags: Vec<String>,
+}
+
+impl ProvenanceFilter {
+    /// Whether every file passes, also one of which nothing is known.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.conditions().next().is_none()
+    }
+
+    /// Refuses values that no file can have.
+    ///
+    /// # Errors
+    /// The first of them.
+    pub fn check(&self) -> Result<(), InvalidProvenance> {
+        self.conditions()
+            .flat_map(|(label, values)| values.iter().map(move |value| (label, value)))
+            .try_for_each(|(label, value)| check(label, value))
+    }
+
+    /// Whether a file of this provenance passes.
+    #[must_use]
+    pub fn admits(&self, provenance: &Provenance) -> bool {
+        self.conditions().all(|(label, values)| {
+            provenance.labels().any(|(has, value)| has == label && values.iter().any(|wanted| wanted == value))
+        })
+    }
+
+    /// Those conditions that have values.
+    pub(super) fn conditions(&self) -> impl Iterator<Item = (Label, &[String])> {
+        let Self { agent, run, sandbox, tags } = self;
+        let all = [(Label::Agent, agent), (Label::Run, run), (Label::Sandbox, sandbox), (Label::Tag, tags)];
+        all.into_iter().filter(|(_, values)| !values.is_empty()).map(|(label, values)| (label, values.as_slice()))
+    }
+}
+
+/// A value, and how many files have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct Facet {
+    /// The value.
+    pub value: String,
+    /// Files that have it.
+    pub files: u64,
+}
+
+/// Who wrote a set of files: each value with the number of its files, most files first, at most 100 values of each kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(default)]
+pub struct Facets {
+    /// Agents.
+    pub agent: Vec<Facet>,
+    /// Runs.
+    pub run: Vec<Facet>,
+    /// Sandboxes.
+    pub sandbox: Vec<Facet>,
+    /// Tags.
+    pub tags: Vec<Facet>,
+    /// Values of all kinds that are not told because there are more than 100 of theirs.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub left_off: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+impl Facets {
+    /// Counts files by what is said of each; one that is there twice counts once for each value.
+    #[must_use]
+    pub fn of<'a>(files: impl IntoIterator<Item = (&'a RelPath, &'a Provenance)>) -> Self {
+        let mut by_value: BTreeMap<(Label, &str), HashSet<&RelPath>> = BTreeMap::new();
+        for (path, provenance) in files {
+            for label in provenance.labels() {
+                by_value.entry(label).or_default().insert(path);
+            }
+        }
+        let counts = by_value.into_iter().map(|((label, value), files)| (label, value.to_owned(), files.len() as u64));
+        Self::from_counts(counts)
+    }
+
+    pub(super) fn from_counts(counts: impl IntoIterator<Item = (Label, String, u64)>) -> Self {
+        let mut facets = Self::default();
+        for (label, value, files) in counts {
+            facets.values_of(label).push(Facet { value, files });
+        }
+        let mut left_off = 0;
+        for label in Label::ALL {
+            let values = facets.values_of(label);
+            values.sort_by(|one, other| other.files.cmp(&one.files).then_with(|| one.value.cmp(&other.value)));
+            left_off += values.len().saturating_sub(MAX_FACET_VALUES);
+            values.truncate(MAX_FACET_VALUES);
+        }
+        facets.left_off = left_off;
+        facets
+    }
+
+    fn values_of(&mut self, label: Label) -> &mut Vec<Facet> {
+        match label {
+            Label::Agent => &mut self.agent,
+            Label::Run => &mut self.run,
+            Label::Sandbox => &mut self.sandbox,
+            Label::Tag => &mut self.tags,
+        }
+    }
+
+    /// Whether nothing is said of any of the files.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.agent.is_empty() && self.run.is_empty() && self.sandbox.is_empty() && self.tags.is_empty()
+    }
+}
+
+/// Provenance that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidProvenance {
+    /// A value is empty or too long.
+    #[error("the {label} has {num_bytes} bytes, and 1 to {MAX_BYTES} are taken")]
+    Length {
+        /// Which value.
+        label: &'static str,
+        /// Its length.
+        num_bytes: usize,
+    },
+    /// A value holds what nobody sees.
+    #[error("the {label} holds control characters, or white space at its ends")]
+    Characters {
+        /// Which value.
+        label: &'static str,
+    },
+    /// So many tags are not kept.
+    #[error("there are {num_tags} tags, and at most {MAX_TAGS} are taken")]
+    TooManyTags {
+        /// How many.
+        num_tags: usize,
+    },
+}
+
+impl Advice for InvalidProvenance {
+    fn code(&self) -> &'static str {
+        "invalid_provenance"
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(
+            match self {
+                Self::Length { .. } => "name it in few words, or leave it out",
+                Self::Characters { .. } => "send it as one line, without white space around it",
+                Self::TooManyTags { .. } => "send fewer tags",
+            }
+            .to_owned(),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn by(agent: &str, tags: &[&str]) -> Provenance {
+        let tags = tags.iter().map(|&tag| tag.to_owned()).collect();
+        Provenance { agent: Some(agent.to_owned()), tags, ..Provenance::default() }
+    }
+
+    #[test]
+    fn values_that_nobody_could_read_or_type_are_refused() {
+        assert_eq!(by("coder-03", &["nightly", "über"]).check(), Ok(()));
+        let long = "x".repeat(201);
+        for (value, is_too_long) in
+            [("", true), (long.as_str(), true), ("a\u{7}", false), (" a", false), ("a\n", false)]
+        {
+            for wrong in [by(value, &[]), by("a", &[value])] {
+                let refused = wrong.check().unwrap_err();
+                assert_eq!(matches!(refused, InvalidProvenance::Length { .. }), is_too_long, "{value:?}: {refused}");
+                assert!(refused.hint().is_some());
+            }
+        }
+        let many: Vec<String> = (0..33).map(|number| number.to_string()).collect();
+        let many = Provenance { tags: many.into_iter().collect(), ..Provenance::default() };
+        assert_eq!(many.check(), Err(InvalidProvenance::TooManyTags { num_tags: 33 }));
+    }
+
+    #[test]
+    fn a_filter_wants_one_value_of_each_of_its_conditions() {
+        let filter = |agent: &[&str], tags: &[&str]| ProvenanceFilter {
+            agent: agent.iter().map(|&agent| agent.to_owned()).collect(),
+            tags: tags.iter().map(|&tag| tag.to_owned()).collect(),
+            ..ProvenanceFilter::default()
+        };
+        let file = by("coder", &["nightly", "draft"]);
+        for (agent, tags, passes) in [
+            (&["coder", "writer"][..], &[][..], true),
+            (&["coder"], &["final", "draft"], true),
+            (&["writer"], &["draft"], false),
+            (&["coder"], &["final"], false),
+            (&[], &[], true),
+        ] {
+            assert_eq!(filter(agent, tags).admits(&file), passes, "{agent:?} {tags:?}");
+        }
+        assert!(filter(&[], &[]).is_open() && filter(&[], &[]).admits(&Provenance::default()));
+        assert!(!filter(&["coder"], &[]).admits(&Provenance::default()));
+    }
+
+    #[test]
+    fn facets_have_the_values_of_most_files_first_and_say_how_many_they_leave_off() {
+        let file = |name: &str| name.parse::<RelPath>().unwrap();
+        let mut files: Vec<(RelPath, Provenance)> =
+            (0..103).map(|number| (file(&number.to_string()), by(&format!("a{number:03}"), &["all"]))).collect();
+        files.push((file("more"), by("a102", &["all"])));
+        files.push((file("more"), by("a102", &["again"])));
+        let facets = Facets::of(files.iter().map(|(path, provenance)| (path, provenance)));
+        assert_eq!((facets.agent.len(), facets.left_off), (100, 3));
+        assert_eq!(facets.agent[0], Facet { value: "a102".to_owned(), files: 2 });
+        assert_eq!(facets.agent[1].value, "a000");
+        let tag = |value: &str, files| Facet { value: value.to_owned(), files };
+        assert_eq!(facets.tags, [tag("all", 104), tag("again", 1)]);
+    }
+}
