@@ -39,7 +39,7 @@ use std::time::{Duration, Instant};
 pub use self::access::Access;
 use self::access::WriterLock;
 pub use self::error::{EngineError, ErrorKind};
-pub use self::evaluate::{EvalOptions, evaluate};
+pub use self::evaluate::{EvalOptions, evaluate, evaluate_pages};
 pub use self::event::{Event, EventKind, EventsReply, TakenEvent};
 pub use self::line::IndexReport;
 use self::query::View;

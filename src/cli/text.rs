@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use crate::answer::{AskReply, Verdict, Verification};
 use crate::embed::ModelEntry;
 use crate::engine::{IndexReport, ReasonGroup, ReindexReport, StatusReport};
-use crate::eval::Report;
+use crate::eval::{PageReport, Report};
 use crate::search::{Coverage, Hit, SearchReply};
 use crate::workspace::{Citation, Revision};
 
@@ -199,6 +199,27 @@ pub(super) fn evaluation(out: &mut dyn Write, report: &Report) -> io::Result<()>
     writeln!(
         out,
         "{:.0} queries/s, p50 {:.2} ms, p99 {:.2} ms (top 10)",
+        report.queries_per_second, report.p50_ms, report.p99_ms
+    )
+}
+
+pub(super) fn pages(out: &mut dyn Write, report: &PageReport) -> io::Result<()> {
+    let quality = &report.quality;
+    let scope = if report.within_document { "each in its own file" } else { "over all files" };
+    writeln!(
+        out,
+        "{} files, {} questions ({} with evidence pages) {scope}, {}",
+        report.num_files, report.num_queries, quality.num_judged, report.mode
+    )?;
+    let hits = [quality.hit_at_1, quality.hit_at_5, quality.hit_at_10, quality.hit_at_20];
+    for (k, share) in [1, 5, 10, 20].into_iter().zip(hits) {
+        writeln!(out, "{:10}  {share:.3}", format!("hit@{k}"))?;
+    }
+    writeln!(out, "{:10}  {:.3}", "MRR@10", quality.mrr_at_10)?;
+    writeln!(out, "{:10}  {:.3}", "nDCG@10", quality.ndcg_at_10)?;
+    writeln!(
+        out,
+        "{:.0} questions/s, p50 {:.2} ms, p99 {:.2} ms (top 10)",
         report.queries_per_second, report.p50_ms, report.p99_ms
     )
 }
