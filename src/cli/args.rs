@@ -89,7 +89,7 @@ pub(super) enum Command {
         /// A file with the citation's JSON, or `-` for standard input
         citation: PathBuf,
     },
-    /// Measure ranking quality on a judged collection in BEIR layout
+    /// Measure the ranking on a judged collection in BEIR layout, by document or by page
     Eval(EvalArgs),
     /// List or fetch embedding models
     Models {
@@ -302,11 +302,20 @@ impl Scope {
 
 #[derive(Debug, Args)]
 pub(super) struct EvalArgs {
-    /// The folder with corpus.jsonl, queries.jsonl and qrels.tsv
+    /// The folder with queries.jsonl, and with corpus.jsonl and qrels.tsv where the documents are ranked
     pub folder: PathBuf,
     /// Take the files of this folder as documents, their paths as ids, instead of corpus.jsonl
     #[arg(long, value_name = "FOLDER")]
     pub files: Option<PathBuf>,
+    /// Rank pages of the files, by known evidence pages
+    #[arg(long, requires = "files")]
+    pub pages: bool,
+    /// Ask each question of its own file alone
+    #[arg(long, requires = "pages")]
+    pub within_document: bool,
+    /// Take the evidence pages from this file (query id, file#pN, score)
+    #[arg(long, value_name = "FILE", requires = "pages")]
+    pub qrels: Option<PathBuf>,
     /// Which legs to use
     #[arg(long, value_enum, default_value_t)]
     pub mode: Mode,

@@ -15,7 +15,8 @@ use super::text;
 use crate::answer::{AskRequest, Verdict};
 use crate::config::Config;
 use crate::embed;
-use crate::engine::{self, Access, Engine, EngineError, EvalOptions, IndexReport, OpenOptions, evaluate};
+use crate::engine::{self, Access, Engine, EngineError, EvalOptions, IndexReport, OpenOptions, evaluate, evaluate_pages};
+use crate::eval::{PageOptions, Run};
 use crate::extract::child::{self, Program};
 use crate::extract::{Document, ExtractError, Member, language_of};
 use crate::search::{Coverage, SearchRequest};
@@ -334,13 +335,24 @@ fn eval(session: &Session, args: &EvalArgs) -> anyhow::Result<Done> {
         fetch_progress: session.progress.clone(),
         reader_program: Some(reader_program()?),
     };
-    let (report, run) = evaluate(&options, &*session.progress)?;
-    if let Some(path) = &args.run {
-        let mut file = std::io::BufWriter::new(fs_err::File::create(path)?);
-        run.write(&mut file, "pincite")?;
-        file.flush()?;
+    let write = |run: &Run| -> anyhow::Result<()> {
+        if let Some(path) = &args.run {
+            let mut file = std::io::BufWriter::new(fs_err::File::create(path)?);
+            run.write(&mut file, "pincite")?;
+            file.flush()?;
+        }
+        Ok(())
+    };
+    if args.pages {
+        let pages = PageOptions { qrels: args.qrels.clone(), within_document: args.within_document };
+        let (report, run) = evaluate_pages(&options, &pages, &*session.progress)?;
+        write(&run)?;
+        session.print(&report, |out| text::pages(out, &report))?;
+    } else {
+        let (report, run) = evaluate(&options, &*session.progress)?;
+        write(&run)?;
+        session.print(&report, |out| text::evaluation(out, &report))?;
     }
-    session.print(&report, |out| text::evaluation(out, &report))?;
     Ok(Done::Yes)
 }
 

@@ -10,7 +10,7 @@ use crate::answer::digest::DigestFile;
 use crate::answer::{AnswerKind, AnsweredBy, AskReply, Digest, Plan, PlanKind, Sentence, Verdict, Verification};
 use crate::embed::ModelEntry;
 use crate::engine::{ChangesReply, IndexReport, ReasonGroup, ReindexReport, StatusReport};
-use crate::eval::Report;
+use crate::eval::{PageReport, Report};
 use crate::search::{Coverage, Hit, SearchReply};
 use crate::workspace::{Citation, Facet, Facets, Provenance, Revision};
 
@@ -157,8 +157,9 @@ fn digest(out: &mut dyn Write, reply: &AskReply, digest: &Digest, num_shown: usi
     if !summary.is_empty() {
         writeln!(out)?;
     }
-    writeln!(out, "{num_files} files in {} groups, {num_quoted} of them quoted", groups.len())?;
-    let zone = TimeZone::get(&reply.plan.time_zone).unwrap_or(TimeZone::UTC);
+    let zone = reply.plan.time_zone.as_deref().and_then(|name| TimeZone::get(name).ok()).unwrap_or(TimeZone::UTC);
+    let zone_name = zone.iana_name().unwrap_or("UTC");
+    writeln!(out, "{num_files} files in {} groups, {num_quoted} of them quoted; times in {zone_name}", groups.len())?;
     let time = |at: Timestamp| at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string();
     for group in groups {
         let name = if group.name.is_empty() { "(at the root)" } else { &group.name };
@@ -360,6 +361,27 @@ pub(super) fn evaluation(out: &mut dyn Write, report: &Report) -> io::Result<()>
     writeln!(
         out,
         "{:.0} queries/s, p50 {:.2} ms, p99 {:.2} ms (top 10)",
+        report.queries_per_second, report.p50_ms, report.p99_ms
+    )
+}
+
+pub(super) fn pages(out: &mut dyn Write, report: &PageReport) -> io::Result<()> {
+    let quality = &report.quality;
+    let scope = if report.within_document { "each in its own file" } else { "over all files" };
+    writeln!(
+        out,
+        "{} files, {} questions ({} with evidence pages) {scope}, {}",
+        report.num_files, report.num_queries, quality.num_judged, report.mode
+    )?;
+    let hits = [quality.hit_at_1, quality.hit_at_5, quality.hit_at_10, quality.hit_at_20];
+    for (k, share) in [1, 5, 10, 20].into_iter().zip(hits) {
+        writeln!(out, "{:10}  {share:.3}", format!("hit@{k}"))?;
+    }
+    writeln!(out, "{:10}  {:.3}", "MRR@10", quality.mrr_at_10)?;
+    writeln!(out, "{:10}  {:.3}", "nDCG@10", quality.ndcg_at_10)?;
+    writeln!(
+        out,
+        "{:.0} questions/s, p50 {:.2} ms, p99 {:.2} ms (top 10)",
         report.queries_per_second, report.p50_ms, report.p99_ms
     )
 }

@@ -1,5 +1,7 @@
 //! A judged collection through the real line: its documents become files, which are indexed and searched as any others.
 
+mod pages;
+
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,9 +9,10 @@ use std::time::Instant;
 
 use sha2::{Digest as _, Sha256};
 
+pub use self::pages::evaluate_pages;
 use super::{Access, Engine, EngineError, OpenOptions};
 use crate::embed;
-use crate::eval::{Collection, Latencies, Report, Run, ScoredDocument, score};
+use crate::eval::{Collection, EvalError, Latencies, Report, Run, ScoredDocument, score};
 use crate::extract::child;
 use crate::ingest::Progress;
 use crate::search::{FusionMethod, Mode, SearchRequest};
@@ -51,22 +54,15 @@ pub fn evaluate(options: &EvalOptions, progress: &dyn Progress) -> Result<(Repor
     let collection = Collection::open(&options.collection)?;
     let queries = collection.queries()?;
     let qrels = collection.qrels()?;
-    let folder = data_folder_of(&options.data_folder, options.files.as_deref().unwrap_or(&options.collection));
+    let documents = options.files.as_deref().unwrap_or(&options.collection);
     let (files, ids) = if let Some(files) = &options.files {
         (files.clone(), None)
     } else {
-        let files = folder.join("corpus");
+        let files = data_folder_of(&options.data_folder, documents).join("corpus");
         let ids = lay_out(&collection, &files)?;
         (files, Some(ids))
     };
-    let engine = Engine::open(OpenOptions {
-        runtime_folder: Some(options.runtime_folder.clone()),
-        fetch_progress: Arc::clone(&options.fetch_progress),
-        reader_program: options.reader_program.clone(),
-        ..OpenOptions::new(&folder, Access::Write, "pincite eval")
-    })?;
-    let workspace = WorkspaceId::default();
-    engine.index_folder(&workspace, &files, progress)?;
+    let (engine, workspace) = open(options, documents, &files, progress)?;
     let num_documents = ids.as_ref().map_or(engine.files(&workspace, None)?.len(), Vec::len);
 
     let request = |text: &str, k: usize| {
@@ -97,11 +93,6 @@ pub fn evaluate(options: &EvalOptions, progress: &dyn Progress) -> Result<(Repor
         latencies.record(start.elapsed());
     }
     let quality = score(&run, &qrels);
-    let mode = match options.mode {
-        Mode::Lexical => "lexical",
-        Mode::Dense => "dense",
-        Mode::Hybrid => "hybrid",
-    };
     let report = Report {
         num_documents,
         num_queries: queries.len(),
@@ -112,9 +103,40 @@ pub fn evaluate(options: &EvalOptions, progress: &dyn Progress) -> Result<(Repor
         queries_per_second: latencies.queries_per_second(),
         p50_ms: latencies.percentile_ms(50),
         p99_ms: latencies.percentile_ms(99),
-        mode: mode.to_owned(),
+        mode: name_of(options.mode).to_owned(),
     };
     Ok((report, run))
+}
+
+/// Opens the data folder that belongs to `documents` and brings its index up to date with `files`.
+fn open(
+    options: &EvalOptions,
+    documents: &Path,
+    files: &Path,
+    progress: &dyn Progress,
+) -> Result<(Engine, WorkspaceId), EngineError> {
+    let engine = Engine::open(OpenOptions {
+        runtime_folder: Some(options.runtime_folder.clone()),
+        fetch_progress: Arc::clone(&options.fetch_progress),
+        reader_program: options.reader_program.clone(),
+        ..OpenOptions::new(data_folder_of(&options.data_folder, documents), Access::Write, "pincite eval")
+    })?;
+    let workspace = WorkspaceId::default();
+    engine.index_folder(&workspace, files, progress)?;
+    Ok((engine, workspace))
+}
+
+/// The folder of files, which questions over files cannot do without.
+fn files_of(options: &EvalOptions) -> Result<&Path, EvalError> {
+    options.files.as_deref().ok_or(EvalError::NoFiles)
+}
+
+const fn name_of(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Lexical => "lexical",
+        Mode::Dense => "dense",
+        Mode::Hybrid => "hybrid",
+    }
 }
 
 /// A data folder of its own for each collection: evaluating one changes nothing that a user searches.

@@ -6,6 +6,8 @@
 //! - `qrels.tsv`, else `qrels/test.tsv`: `query-id`, `corpus-id` and `score` separated by tabs, with or without a header.
 //!   A score of 1 or more is a grade of relevance, 0 or less means judged and not relevant.
 //!
+//! Questions over files may say where their answer stands, or that there is none: `questions` tells the fields.
+//!
 //! Further fields, blank lines, a byte order mark and `\r\n` are accepted.
 //!
 //! # Invariants
@@ -204,7 +206,7 @@ impl FromIterator<(String, String, i32)> for Qrels {
 
 /// The lines of a file that are not blank, with their numbers.
 #[derive(Debug)]
-struct Lines {
+pub(super) struct Lines {
     path: PathBuf,
     reader: BufReader<fs_err::File>,
     /// The line last returned, counted from 1.
@@ -213,12 +215,17 @@ struct Lines {
 }
 
 impl Lines {
-    fn open(path: PathBuf) -> Result<Self, EvalError> {
+    pub fn open(path: PathBuf) -> Result<Self, EvalError> {
         let reader = BufReader::new(fs_err::File::open(&path)?);
         Ok(Self { path, reader, number: 0, has_failed: false })
     }
 
-    fn next(&mut self, expected: &'static str) -> Result<Option<String>, EvalError> {
+    /// Whether the line last returned is the first of the file.
+    pub const fn is_first(&self) -> bool {
+        self.number == 1
+    }
+
+    pub fn next(&mut self, expected: &'static str) -> Result<Option<String>, EvalError> {
         let mut bytes = Vec::new();
         loop {
             bytes.clear();
@@ -234,11 +241,11 @@ impl Lines {
         }
     }
 
-    fn json<T: DeserializeOwned>(&self, line: &str, expected: &'static str) -> Result<T, EvalError> {
+    pub fn json<T: DeserializeOwned>(&self, line: &str, expected: &'static str) -> Result<T, EvalError> {
         serde_json::from_str(line).map_err(|error| self.bad(without_place(&error), expected))
     }
 
-    fn bad(&self, problem: impl Into<String>, expected: &'static str) -> EvalError {
+    pub fn bad(&self, problem: impl Into<String>, expected: &'static str) -> EvalError {
         EvalError::bad_line(Path::new(&self.path), self.number, problem, expected)
     }
 }
@@ -255,7 +262,7 @@ fn without_place(error: &serde_json::Error) -> String {
 }
 
 /// An id is text, or a whole number as some collections have it.
-fn id<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+pub(super) fn id<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "`_id` is neither text nor a whole number")]
     enum Id {

@@ -12,6 +12,8 @@
 mod beir;
 mod latency;
 pub mod metrics;
+mod pages;
+mod questions;
 mod run;
 
 use std::path::{Path, PathBuf};
@@ -20,6 +22,11 @@ use serde::Serialize;
 
 pub use beir::{Collection, CollectionDocument, Documents, Grades, Qrels, Query};
 pub use latency::Latencies;
+pub use pages::{
+    FileNames, PageJudgement, PageOptions, PageQuality, PageReport, documents_of, page_id, page_judgements, page_qrels,
+    score_pages,
+};
+pub use questions::{Question, read_questions};
 pub use run::{Run, ScoredDocument, trec_id};
 
 use crate::error::Advice;
@@ -96,6 +103,35 @@ pub enum EvalError {
         /// The file that is missing, relative to the folder.
         file: &'static str,
     },
+    /// The file of judgements that was named is not there.
+    #[error("there is no file `{path}`")]
+    NoQrels {
+        /// What was named.
+        path: PathBuf,
+    },
+    /// Pages are to be scored, and none is known.
+    #[error("`{folder}` knows no evidence page")]
+    NoPages {
+        /// The collection.
+        folder: PathBuf,
+    },
+    /// A collection names a file that is not there, or that several files could be.
+    #[error("`{document}` is {} of the files{}", if found.is_empty() { "none" } else { "the name of several" }, among(found))]
+    UnknownFile {
+        /// The file as the collection names it.
+        document: String,
+        /// The files that have the name.
+        found: Vec<String>,
+    },
+    /// A question is to be asked of its own file, and the collection does not say which that is.
+    #[error("the file of question `{query_id}` is not known")]
+    NoDocument {
+        /// The question.
+        query_id: String,
+    },
+    /// Questions over files need a folder of files.
+    #[error("no folder of files was named")]
+    NoFiles,
     /// A file cannot be opened or read. The message names it.
     #[error(transparent)]
     Unreadable(#[from] std::io::Error),
@@ -113,6 +149,10 @@ pub enum EvalError {
     },
 }
 
+fn among(found: &[String]) -> String {
+    if found.is_empty() { String::new() } else { format!(": {}", found.join(", ")) }
+}
+
 impl EvalError {
     fn bad_line(path: &Path, line: usize, problem: impl Into<String>, expected: &'static str) -> Self {
         Self::BadLine { path: path.to_owned(), line, problem: problem.into(), expected }
@@ -123,6 +163,11 @@ impl Advice for EvalError {
     fn code(&self) -> &'static str {
         match self {
             Self::NotACollection { .. } => "not_a_collection",
+            Self::NoQrels { .. } => "no_qrels",
+            Self::NoPages { .. } => "no_pages",
+            Self::UnknownFile { .. } => "unknown_file",
+            Self::NoDocument { .. } => "no_document",
+            Self::NoFiles => "no_files",
             Self::Unreadable(_) => "unreadable_collection",
             Self::BadLine { .. } => "invalid_collection",
         }
@@ -134,6 +179,22 @@ impl Advice for EvalError {
                 "the BEIR layout is a folder with `corpus.jsonl`, `queries.jsonl`, and `qrels.tsv` or `qrels/test.tsv`"
                     .to_owned(),
             ),
+            Self::NoQrels { .. } => Some("name a file that exists with `--qrels FILE`, or leave it away".to_owned()),
+            Self::NoPages { .. } => Some(
+                "give `evidence_pages` (or `page`) beside each question, or judgements `query-id`, `file#pN`, `score` in \
+                 `qrels_pages.tsv` or the file that `--qrels` names"
+                    .to_owned(),
+            ),
+            Self::UnknownFile { found, .. } if found.is_empty() => Some(
+                "`--files FOLDER` takes the folder that holds the files of the collection; a file is named by its path in it or \
+                 by its name, with or without the ending"
+                    .to_owned(),
+            ),
+            Self::UnknownFile { .. } => Some("name the file by its whole path".to_owned()),
+            Self::NoDocument { .. } => {
+                Some("give `doc` (or `path`) beside the question, or leave `--within-document` away".to_owned())
+            }
+            Self::NoFiles => Some("name the folder with `--files FOLDER`".to_owned()),
             Self::Unreadable(_) => None,
             Self::BadLine { expected, .. } => Some((*expected).to_owned()),
         }

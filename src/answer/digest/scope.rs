@@ -94,7 +94,8 @@ fn is_within(at: Timestamp, plan: &Plan) -> bool {
 }
 
 fn narrow_to_recent(files: &mut Vec<Touched>, plan: &mut Plan) {
-    let Ok(since) = plan.now.checked_sub(SignedDuration::from_hours(24 * RECENT_DAYS)) else { return };
+    let Some(now) = plan.now else { return };
+    let Ok(since) = now.checked_sub(SignedDuration::from_hours(24 * RECENT_DAYS)) else { return };
     if files.iter().any(|file| file.at >= since) {
         plan.since = Some(since);
         files.retain(|file| file.at >= since);
@@ -102,8 +103,7 @@ fn narrow_to_recent(files: &mut Vec<Touched>, plan: &mut Plan) {
         files.sort_by(|one, other| other.at.cmp(&one.at).then_with(|| one.path.cmp(&other.path)));
         files.truncate(NUM_NEWEST);
         plan.notes.push(format!(
-            "nothing was changed in the {RECENT_DAYS} days before {}: these are the newest files",
-            plan.now
+            "nothing was changed in the {RECENT_DAYS} days before {now}: these are the newest files"
         ));
     }
 }

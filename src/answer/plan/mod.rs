@@ -70,12 +70,14 @@ pub struct Plan {
     pub kind: PlanKind,
     /// Why so, for a person.
     pub why: String,
-    /// The time that the answer takes for now.
-    #[schemars(with = "String")]
-    #[schema(value_type = String, format = DateTime)]
-    pub now: Timestamp,
+    /// The time that the answer takes for now, where it goes through files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub now: Option<Timestamp>,
     /// The time zone in which days begin: an IANA name, or an offset where the system says no more.
-    pub time_zone: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
     /// Changes at this time or later are in scope.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
@@ -142,8 +144,8 @@ pub fn plan(question: &str, choice: PlanChoice, moment: &Moment) -> Plan {
     let mut plan = Plan {
         kind,
         why,
-        now: moment.now.timestamp(),
-        time_zone: moment.zone_name(),
+        now: None,
+        time_zone: None,
         since: None,
         until: None,
         runs: None,
@@ -154,6 +156,7 @@ pub fn plan(question: &str, choice: PlanChoice, moment: &Moment) -> Plan {
     if kind == PlanKind::Retrieval {
         return plan;
     }
+    (plan.now, plan.time_zone) = (Some(moment.now.timestamp()), Some(moment.zone_name()));
     plan.topic = cues.topic.join(" ");
     if let Some(window) = &cues.window {
         (plan.since, plan.until) = (window.since, window.until);
