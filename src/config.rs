@@ -93,6 +93,11 @@ pub struct Ranking {
     pub dense_weight: f32,
     /// The same for queries with an identifier (`SLU-4417`, `max_tokens`): a model knows such words by their pieces only.
     pub dense_weight_with_identifier: f32,
+    /// How far the question's vector is moved to the best candidates before all candidates are compared with it again, 0 to 1; 0
+    /// leaves it.
+    pub feedback_weight: f32,
+    /// How much the scores of the most similar candidates count in a candidate's own, 0 to 1; 0 leaves it.
+    pub neighbour_weight: f32,
     /// The weights of the fields in BM25.
     pub fields: FieldWeights,
 }
@@ -136,7 +141,21 @@ impl Default for Events {
 
 impl Default for Ranking {
     fn default() -> Self {
-        Self { dense_weight: 0.7, dense_weight_with_identifier: 0.3, fields: FieldWeights::default() }
+        Self {
+            dense_weight: 0.7,
+            dense_weight_with_identifier: 0.3,
+            feedback_weight: 0.4,
+            neighbour_weight: 0.4,
+            fields: FieldWeights::default(),
+        }
+    }
+}
+
+impl Ranking {
+    /// Whether candidates are scored once more by what stands among them.
+    #[must_use]
+    pub fn rescores(&self) -> bool {
+        self.feedback_weight > 0.0 || self.neighbour_weight > 0.0
     }
 }
 
@@ -160,10 +179,11 @@ impl Config {
         };
         let mut config: Self = toml::from_str(&text)
             .map_err(|error| ConfigError::Invalid { path: path.clone(), reason: explained(&text, &error) })?;
-        let Ranking { dense_weight, dense_weight_with_identifier, fields } = config.ranking;
-        for weight in [dense_weight, dense_weight_with_identifier] {
+        let Ranking { dense_weight, dense_weight_with_identifier, feedback_weight, neighbour_weight, fields } =
+            config.ranking;
+        for weight in [dense_weight, dense_weight_with_identifier, feedback_weight, neighbour_weight] {
             if !(0.0..=1.0).contains(&weight) {
-                let reason = format!("a dense weight in `ranking` is {weight}, it lies in 0 to 1");
+                let reason = format!("a weight in `ranking` is {weight}, it lies in 0 to 1");
                 return Err(ConfigError::Invalid { path, reason });
             }
         }

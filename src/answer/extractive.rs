@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use super::cite::cite;
 use super::sentences::units;
 use super::{AskReply, AskRequest, Sentence};
-use crate::embed::Embedder;
+use crate::embed::{Embedder, dot};
 use crate::index::analyzer::{Analysis, QueryWord, Stemming, analyse_query, identifiers, positioned_terms};
 use crate::search::{Coverage, Hit, SearchError, check_query};
 use crate::workspace::Span;
@@ -280,8 +280,4 @@ fn in_reading_order(mut chosen: Vec<Candidate>, hits: &[Hit]) -> Vec<Candidate> 
 
 fn chosen_rank(hits: &[Hit], path: &str) -> usize {
     hits.iter().position(|hit| hit.citation.path.as_str() == path).unwrap_or(usize::MAX)
-}
-
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(x, y)| x * y).sum()
 }

@@ -15,7 +15,9 @@ use super::text;
 use crate::answer::{AskRequest, Verdict};
 use crate::config::Config;
 use crate::embed;
-use crate::engine::{self, Access, Engine, EngineError, EvalOptions, IndexReport, OpenOptions, evaluate, evaluate_pages};
+use crate::engine::{
+    self, Access, Engine, EngineError, EvalOptions, IndexReport, OpenOptions, evaluate, evaluate_pages,
+};
 use crate::eval::{PageOptions, Run};
 use crate::extract::child::{self, Program};
 use crate::extract::{Document, ExtractError, Member, language_of};

@@ -358,6 +358,9 @@ pub(super) fn evaluation(out: &mut dyn Write, report: &Report) -> io::Result<()>
     writeln!(out, "nDCG@10     {:.4}", report.ndcg_at_10)?;
     writeln!(out, "recall@100  {:.4}", report.recall_at_100)?;
     writeln!(out, "MRR@10      {:.4}", report.mrr_at_10)?;
+    for (language, ndcg) in &report.by_language {
+        writeln!(out, "nDCG@10 of {language}  {ndcg:.4}")?;
+    }
     writeln!(
         out,
         "{:.0} queries/s, p50 {:.2} ms, p99 {:.2} ms (top 10)",

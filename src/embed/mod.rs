@@ -36,6 +36,25 @@ pub use progress::{Progress, Silent};
 pub use runtime::{FoundRuntime, RuntimeOptions, RuntimeOrigin, ensure_runtime, find_runtime};
 pub use tokens::ModelTokens;
 
+/// Partial sums of [`dot`].
+const LANES: usize = 16;
+
+/// The dot product of two vectors of equal length: their cosine, where both have unit length.
+///
+/// Every sixteenth product goes into the same partial sum, so that additions do not wait for each other.
+#[must_use]
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    let mut sums = [0.0_f32; LANES];
+    for (a, b) in a.iter().zip(b) {
+        for ((sum, x), y) in sums.iter_mut().zip(a).zip(b) {
+            *sum += x * y;
+        }
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(x, y)| x * y).sum();
+    sums.iter().sum::<f32>() + rest
+}
+
 /// Turns text into vectors of unit length.
 pub trait Embedder: Send + Sync {
     /// Names the weights and the way they are used; part of every vector's key, so vectors of two models never mix.

@@ -257,11 +257,7 @@ fn failed(reason: &str) -> EmbedError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::embed::testing;
-
-    fn dot(a: &[f32], b: &[f32]) -> f32 {
-        a.iter().zip(b).map(|(a, b)| a * b).sum()
-    }
+    use crate::embed::{dot, testing};
 
     #[test]
     fn vectors_have_unit_length_and_the_dimensions_of_the_manifest() {

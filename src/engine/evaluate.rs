@@ -2,7 +2,7 @@
 
 mod pages;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 pub use self::pages::evaluate_pages;
 use super::{Access, Engine, EngineError, OpenOptions};
 use crate::embed;
-use crate::eval::{Collection, EvalError, Latencies, Report, Run, ScoredDocument, score};
+use crate::eval::{Collection, EvalError, Latencies, Qrels, Query, Report, Run, ScoredDocument, score, score_of};
 use crate::extract::child;
 use crate::ingest::Progress;
 use crate::search::{FusionMethod, Mode, SearchRequest};
@@ -104,8 +104,21 @@ pub fn evaluate(options: &EvalOptions, progress: &dyn Progress) -> Result<(Repor
         p50_ms: latencies.percentile_ms(50),
         p99_ms: latencies.percentile_ms(99),
         mode: name_of(options.mode).to_owned(),
+        by_language: by_language(&queries, &run, &qrels),
     };
     Ok((report, run))
+}
+
+/// nDCG at 10 of the queries of each language, where the collection says in which they are.
+fn by_language(queries: &[Query], run: &Run, qrels: &Qrels) -> BTreeMap<String, f64> {
+    let mut ids: BTreeMap<&str, HashSet<&str>> = BTreeMap::new();
+    for query in queries {
+        if let Some(language) = &query.language {
+            ids.entry(language).or_default().insert(&query.id);
+        }
+    }
+    let score = |ids: &HashSet<&str>| score_of(run, qrels, |id| ids.contains(id)).ndcg_at_10;
+    ids.iter().map(|(&language, ids)| (language.to_owned(), score(ids))).collect()
 }
 
 /// Opens the data folder that belongs to `documents` and brings its index up to date with `files`.

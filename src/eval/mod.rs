@@ -16,6 +16,7 @@ mod pages;
 mod questions;
 mod run;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -54,6 +55,9 @@ pub struct Report {
     pub p99_ms: f64,
     /// How the ranking was made: `lexical`, `dense` or `hybrid`.
     pub mode: String,
+    /// Mean nDCG at 10 of the queries in each language, where the collection says in which they are.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_language: BTreeMap<String, f64>,
 }
 
 /// How good a run is by its judgements, every figure in `0..=1`.
@@ -75,8 +79,14 @@ pub struct Quality {
 /// does not hold count 0. Without any judged query all figures are 0.
 #[must_use]
 pub fn score(run: &Run, qrels: &Qrels) -> Quality {
+    score_of(run, qrels, |_| true)
+}
+
+/// As [`score`], of the queries whose ids `is_meant` picks.
+#[must_use]
+pub fn score_of(run: &Run, qrels: &Qrels, is_meant: impl Fn(&str) -> bool) -> Quality {
     let mut sum = Quality::default();
-    for (query_id, grades) in qrels.judged() {
+    for (query_id, grades) in qrels.judged().filter(|(query_id, _)| is_meant(query_id)) {
         let ranking = || run.ranking(query_id).iter().map(|document| document.id.as_str());
         sum.num_judged += 1;
         sum.ndcg_at_10 += metrics::ndcg_at(10, ranking(), grades);

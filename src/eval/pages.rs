@@ -125,12 +125,7 @@ fn read_judgements(path: &Path) -> Result<Vec<PageJudgement>, EvalError> {
         if query_id.is_empty() || document.is_empty() {
             return Err(lines.bad("an empty id", PAGE_SHAPE));
         }
-        judgements.push(PageJudgement {
-            query_id: query_id.to_owned(),
-            document: document.to_owned(),
-            page,
-            grade,
-        });
+        judgements.push(PageJudgement { query_id: query_id.to_owned(), document: document.to_owned(), page, grade });
     }
     Ok(judgements)
 }

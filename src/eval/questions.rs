@@ -149,7 +149,10 @@ mod tests {
     fn contradictions_are_named_with_their_line_and_a_remedy() {
         for (text, problem) in [
             (r#"{"_id": "1", "text": "a", "page": 0}"#, "line 1: page 0"),
-            ("{\"_id\": \"1\", \"text\": \"a\"}\n{\"_id\": \"1\", \"text\": \"b\"}", "line 2: question `1` comes twice"),
+            (
+                "{\"_id\": \"1\", \"text\": \"a\"}\n{\"_id\": \"1\", \"text\": \"b\"}",
+                "line 2: question `1` comes twice",
+            ),
             (r#"{"_id": "1", "text": "a", "page": 2, "unanswerable": true}"#, "is unanswerable and has evidence pages"),
             (r#"{"_id": "1"}"#, "line 1: missing field `text`"),
         ] {

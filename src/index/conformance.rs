@@ -9,7 +9,8 @@ mod languages;
 mod random;
 
 use files::{
-    a_filter_to_given_files_applies_inside_both_legs, chunks_tell_their_files, what_is_inside_a_given_file_passes,
+    a_filter_to_given_files_applies_inside_both_legs, an_extract_of_a_file_is_its_beginning_and_its_end,
+    chunks_tell_their_files, chunks_tell_their_vectors, what_is_inside_a_given_file_passes,
 };
 use languages::{
     a_language_goes_with_its_last_chunk, a_phrase_is_found_in_each_language,
@@ -60,6 +61,8 @@ suite![
     a_filter_to_given_files_applies_inside_both_legs,
     what_is_inside_a_given_file_passes,
     chunks_tell_their_files,
+    chunks_tell_their_vectors,
+    an_extract_of_a_file_is_its_beginning_and_its_end,
     a_chunk_without_a_vector_is_found_by_its_words,
     a_vector_that_came_first_becomes_live_with_its_chunk,
     a_vector_in_two_chunks_finds_both,

@@ -290,6 +290,12 @@ pub trait Snapshot: Send + Sync {
     /// When `query` has not the model's dimensions, or the files on disk are damaged.
     fn dense(&self, query: &[f32], filter: &Filter, limit: usize) -> Result<Vec<Scored>, IndexError>;
 
+    /// The vectors of the chunks at these addresses, of unit length but for rounding; `None` where a chunk has none.
+    ///
+    /// # Errors
+    /// When the files on disk are damaged or an address is of another snapshot.
+    fn vectors(&self, addresses: &[u64]) -> Result<Vec<Option<Vec<f32>>>, IndexError>;
+
     /// The chunks at these addresses, in their order.
     ///
     /// # Errors

@@ -258,6 +258,11 @@ impl Snapshot for RamSnapshot {
         Ok(best(scored.collect(), limit))
     }
 
+    fn vectors(&self, addresses: &[u64]) -> Result<Vec<Option<Vec<f32>>>, IndexError> {
+        let of_chunk = |chunk: &ChunkRecord| self.state.vectors.get(&chunk.key).map(|vector| vector.to_vec());
+        Ok(self.load(addresses)?.iter().map(of_chunk).collect())
+    }
+
     fn load(&self, addresses: &[u64]) -> Result<Vec<ChunkRecord>, IndexError> {
         let chunk_at = |&address: &u64| {
             let chunk = usize::try_from(address).ok().and_then(|address| self.chunks.get(address));

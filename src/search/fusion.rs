@@ -1,5 +1,6 @@
 //! Two ranked lists to one.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
 
 use crate::index::{ChunkId, Scored};
@@ -35,17 +36,37 @@ pub struct Fused {
 /// Source: Bruch, Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval", TOIS 2023, section 4.
 #[must_use]
 pub fn convex(lexical: &[Scored], dense: &[Scored], by_words: &BTreeSet<u64>, dense_weight: f32) -> Vec<Fused> {
-    let lexical_scale = MinMax::of(lexical);
-    let dense_scale = MinMax::of(dense);
-    let dense_weight = dense_weight * known_part(lexical, by_words);
-    fuse(lexical, dense, |address, in_lexical, in_dense| {
-        let lexical = in_lexical.map_or(0.0, |(_, score)| lexical_scale.apply(score));
-        if by_words.contains(&address) {
+    Convex::of(lexical, dense, by_words, dense_weight).fuse(lexical, dense)
+}
+
+/// The combination of [`convex`], for chunks that are scored more than once.
+#[derive(Debug)]
+pub(super) struct Convex<'a> {
+    lexical: MinMax,
+    dense: MinMax,
+    by_words: &'a BTreeSet<u64>,
+    dense_weight: f32,
+}
+
+impl<'a> Convex<'a> {
+    pub(super) fn of(lexical: &[Scored], dense: &[Scored], by_words: &'a BTreeSet<u64>, dense_weight: f32) -> Self {
+        let dense_weight = dense_weight * known_part(lexical, by_words);
+        Self { lexical: MinMax::of(lexical), dense: MinMax::of(dense), by_words, dense_weight }
+    }
+
+    /// The two lists as one.
+    pub(super) fn fuse(&self, lexical: &[Scored], dense: &[Scored]) -> Vec<Fused> {
+        fuse(lexical, dense, |chunk| self.score(chunk, chunk.dense.map_or(0.0, |(_, score)| self.dense.apply(score))))
+    }
+
+    /// The score of a chunk whose part in the dense leg is `dense`, 0 to 1.
+    pub(super) fn score(&self, chunk: &Fused, dense: f32) -> f32 {
+        let lexical = chunk.lexical.map_or(0.0, |(_, score)| self.lexical.apply(score));
+        if self.by_words.contains(&chunk.address) {
             return lexical;
         }
-        let dense = in_dense.map_or(0.0, |(_, score)| dense_scale.apply(score));
-        dense_weight * dense + (1.0 - dense_weight) * lexical
-    })
+        self.dense_weight * dense + (1.0 - self.dense_weight) * lexical
+    }
 }
 
 /// Mixes two ranked lists by the sum of `1 / (k + rank)`, ranks from 1; returns as [`convex`] does, and takes `by_words` as that does.
@@ -56,11 +77,11 @@ pub fn convex(lexical: &[Scored], dense: &[Scored], by_words: &BTreeSet<u64>, de
 pub fn reciprocal_rank(lexical: &[Scored], dense: &[Scored], by_words: &BTreeSet<u64>, k: f32) -> Vec<Fused> {
     let part = |place: Place| place.map_or(0.0, |(rank, _)| 1.0 / (k + rank as f32));
     let known = known_part(lexical, by_words);
-    fuse(lexical, dense, |address, in_lexical, in_dense| {
-        if by_words.contains(&address) {
-            return 2.0 * part(in_lexical);
+    fuse(lexical, dense, |chunk| {
+        if by_words.contains(&chunk.address) {
+            return 2.0 * part(chunk.lexical);
         }
-        part(in_lexical) + known * part(in_dense)
+        part(chunk.lexical) + known * part(chunk.dense)
     })
 }
 
@@ -73,7 +94,7 @@ fn known_part(lexical: &[Scored], by_words: &BTreeSet<u64>) -> f32 {
 
 type Place = Option<(usize, f32)>;
 
-fn fuse(lexical: &[Scored], dense: &[Scored], score: impl Fn(u64, Place, Place) -> f32) -> Vec<Fused> {
+fn fuse(lexical: &[Scored], dense: &[Scored], score: impl Fn(&Fused) -> f32) -> Vec<Fused> {
     let mut by_address: HashMap<u64, Fused> = HashMap::with_capacity(lexical.len() + dense.len());
     for (rank, found) in (1..).zip(lexical) {
         entry(&mut by_address, found).lexical = Some((rank, found.score));
@@ -83,10 +104,15 @@ fn fuse(lexical: &[Scored], dense: &[Scored], score: impl Fn(u64, Place, Place) 
     }
     let mut fused: Vec<Fused> = by_address.into_values().collect();
     for chunk in &mut fused {
-        chunk.score = score(chunk.address, chunk.lexical, chunk.dense);
+        chunk.score = score(chunk);
     }
-    fused.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)).then(a.address.cmp(&b.address)));
+    fused.sort_unstable_by(by_score);
     fused
+}
+
+/// Best first, ties by id.
+pub(super) fn by_score(a: &Fused, b: &Fused) -> Ordering {
+    b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)).then(a.address.cmp(&b.address))
 }
 
 fn entry<'a>(by_address: &'a mut HashMap<u64, Fused>, found: &Scored) -> &'a mut Fused {
@@ -94,6 +120,7 @@ fn entry<'a>(by_address: &'a mut HashMap<u64, Fused>, found: &Scored) -> &'a mut
     by_address.entry(found.address).or_insert(new)
 }
 
+#[derive(Debug)]
 struct MinMax {
     min: f32,
     range: f32,

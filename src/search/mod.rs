@@ -11,6 +11,7 @@
 pub mod fusion;
 mod passages;
 mod request;
+mod rescore;
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -28,12 +29,12 @@ use crate::error::Advice;
 use crate::index::analyzer::identifiers;
 use crate::index::{Filter, IndexError, Scored, Snapshot};
 use crate::workspace::WorkspaceId;
-use fusion::Fused;
+use fusion::{Convex, Fused};
 
 /// Reciprocal rank fusion's constant.
 const RRF_K: f32 = 60.0;
 /// Candidates that each leg gives, at the least and for each passage that is asked for.
-const MIN_CANDIDATES: usize = 100;
+const MIN_CANDIDATES: usize = 200;
 const CANDIDATES_PER_HIT: usize = 4;
 
 /// Chunks that are looked at beyond as many as passages are wanted, before it is known how many merge.
@@ -151,8 +152,9 @@ pub fn rank(
         (query_vector(), lexical())
     };
     let lexical = lexical?;
-    let dense = match vector? {
-        Some(vector) => snapshot.dense(&vector, filter, num_candidates)?,
+    let vector = vector?;
+    let dense = match &vector {
+        Some(vector) => snapshot.dense(vector, filter, num_candidates)?,
         None => Vec::new(),
     };
     // One leg alone keeps its own scores.
@@ -170,7 +172,15 @@ pub fn rank(
         (Mode::Hybrid, FusionMethod::Convex) => {
             let has_identifier = !identifiers(&request.query).is_empty();
             let weight = if has_identifier { ranking.dense_weight_with_identifier } else { ranking.dense_weight };
-            fusion::convex(&lexical, &dense, &by_words, weight)
+            let convex = Convex::of(&lexical, &dense, &by_words, weight);
+            let mut fused = convex.fuse(&lexical, &dense);
+            if let Some(vector) = vector.filter(|_| ranking.rescores()) {
+                let addresses: Vec<u64> = fused.iter().map(|chunk| chunk.address).collect();
+                let vectors = addresses.iter().copied().zip(snapshot.vectors(&addresses)?);
+                let vectors = vectors.filter_map(|(address, vector)| Some((address, vector?))).collect();
+                rescore::rescore(&mut fused, &convex, &vector, &vectors, ranking);
+            }
+            fused
         }
         (Mode::Hybrid, FusionMethod::Rrf) => fusion::reciprocal_rank(&lexical, &dense, &by_words, RRF_K),
     })

@@ -102,9 +102,8 @@ fn narrow_to_recent(files: &mut Vec<Touched>, plan: &mut Plan) {
     } else if !files.is_empty() {
         files.sort_by(|one, other| other.at.cmp(&one.at).then_with(|| one.path.cmp(&other.path)));
         files.truncate(NUM_NEWEST);
-        plan.notes.push(format!(
-            "nothing was changed in the {RECENT_DAYS} days before {now}: these are the newest files"
-        ));
+        plan.notes
+            .push(format!("nothing was changed in the {RECENT_DAYS} days before {now}: these are the newest files"));
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::desk::{Desk, NUM_DIMENSIONS, Subject, glob, key_of, near_in, places, unit, words_in};
+use super::desk::{Desk, NUM_DIMENSIONS, Subject, glob, key_of, near_in, places, unit, vector_of, words_in};
+use crate::embed::dot;
 use crate::index::Filter;
 
 /// Lets these files pass, and what is inside them.
@@ -46,6 +47,43 @@ pub(super) fn what_is_inside_a_given_file_passes(mut desk: Desk<impl Subject>) {
         found.sort();
         assert_eq!(found, ["a.zip/b#0", "a.zip/c/d#0"]);
     }
+}
+
+pub(super) fn chunks_tell_their_vectors(mut desk: Desk<impl Subject>) {
+    let texts = ["harbour wall", "harbour light"];
+    desk.put(1, &[("a.md", &texts), ("b.md", &["harbour crane"])]);
+    desk.embed(&texts);
+    let snapshot = desk.snapshot();
+    let found = snapshot.lexical(&super::desk::query("harbour", &[]), &Filter::default(), 9).unwrap();
+    let addresses: Vec<u64> = found.iter().map(|found| found.address).collect();
+    let vectors = snapshot.vectors(&addresses).unwrap();
+    assert_eq!(vectors.len(), 3);
+    for (chunk, vector) in snapshot.load(&addresses).unwrap().iter().zip(vectors) {
+        let Some(vector) = vector else {
+            assert_eq!(chunk.words, "harbour crane", "what is not embedded has none");
+            continue;
+        };
+        assert!(dot(&vector, &vector_of(&chunk.words)) > 0.999, "{}", chunk.words);
+        assert!((dot(&vector, &vector) - 1.0).abs() < 0.01, "it has unit length");
+    }
+    assert!(snapshot.vectors(&[u64::MAX]).is_err());
+}
+
+pub(super) fn an_extract_of_a_file_is_its_beginning_and_its_end(mut desk: Desk<impl Subject>) {
+    let texts: Vec<String> = (0..40).map(|number| format!("paragraph {number}")).collect();
+    let paragraphs: Vec<&str> = texts.iter().map(String::as_str).collect();
+    desk.put(1, &[("long.txt", &paragraphs), ("short.txt", &["paragraph"]), ("long.txt2", &["another"])]);
+    let snapshot = desk.snapshot();
+    let ordinals = |path: &str, limit: usize| -> Vec<usize> {
+        let chunks = snapshot.extract_of(&path.parse().unwrap(), limit).unwrap();
+        assert!(chunks.iter().all(|chunk| chunk.file.path.as_str() == path));
+        chunks.iter().map(|chunk| chunk.place.ordinal as usize).collect()
+    };
+    let extract = ordinals("long.txt", 8);
+    assert_eq!((extract.len(), extract.first(), extract.last()), (8, Some(&0), Some(&39)), "{extract:?}");
+    assert!(extract.is_sorted());
+    assert_eq!(ordinals("long.txt", 100), (0..40).collect::<Vec<_>>());
+    assert_eq!((ordinals("short.txt", 8), ordinals("gone.txt", 8)), (vec![0], vec![]));
 }
 
 pub(super) fn chunks_tell_their_files(mut desk: Desk<impl Subject>) {

@@ -298,6 +298,16 @@ impl Snapshot for EmbeddedSnapshot {
             .collect())
     }
 
+    fn vectors(&self, addresses: &[u64]) -> Result<Vec<Option<Vec<f32>>>, IndexError> {
+        let codes = &self.state.codes;
+        let of_slot = |slot| codes.code(slot).iter().map(|&byte| f32::from(byte) * codes.scale(slot)).collect();
+        let vector = |&address: &u64| {
+            let (_, segment, doc) = self.state.at(address)?;
+            Ok(segment.vectors.slot(doc).map(of_slot))
+        };
+        addresses.iter().map(vector).collect()
+    }
+
     fn load(&self, addresses: &[u64]) -> Result<Vec<ChunkRecord>, IndexError> {
         let foreign = || IndexError::Unusable { reason: "an address is of another snapshot".to_owned() };
         let searcher = self.state.searcher.as_ref().ok_or_else(foreign)?;
