@@ -159,11 +159,13 @@ fn digest(out: &mut dyn Write, reply: &AskReply, digest: &Digest, num_shown: usi
     }
     let zone = reply.plan.time_zone.as_deref().and_then(|name| TimeZone::get(name).ok()).unwrap_or(TimeZone::UTC);
     let zone_name = zone.iana_name().unwrap_or("UTC");
-    writeln!(out, "{num_files} files in {} groups, {num_quoted} of them quoted; times in {zone_name}", groups.len())?;
+    let counted = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
+    let (files, groups_in_all) = (counted(*num_files, "file"), counted(groups.len(), "group"));
+    writeln!(out, "{files} in {groups_in_all}, {num_quoted} quoted; times in {zone_name}")?;
     let time = |at: Timestamp| at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string();
     for group in groups {
         let name = if group.name.is_empty() { "(at the root)" } else { &group.name };
-        writeln!(out, "\n{name}: {} files, newest {}", group.num_files, time(group.newest))?;
+        writeln!(out, "\n{name}: {}, newest {}", counted(group.num_files, "file"), time(group.newest))?;
         let name_of = |file: &DigestFile| {
             let path = file.path.as_str();
             path.strip_prefix(&group.name).and_then(|rest| rest.strip_prefix('/')).unwrap_or(path).to_owned()

@@ -336,7 +336,10 @@ mod tests {
         let documents: Vec<_> = collection.documents().unwrap().map(Result::unwrap).collect();
         let ids: Vec<_> = documents.iter().map(|document| (document.id.as_str(), document.title.as_str())).collect();
         assert_eq!(ids, [("d1", "T"), ("7", "")]);
-        assert_eq!(collection.queries().unwrap(), [Query { id: "q1".to_owned(), text: "what?".to_owned(), language: None }]);
+        assert_eq!(
+            collection.queries().unwrap(),
+            [Query { id: "q1".to_owned(), text: "what?".to_owned(), language: None }]
+        );
         let qrels = collection.qrels().unwrap();
         assert_eq!(qrels.grades("q1").unwrap(), &Grades::from([("d1".to_owned(), 2), ("7".to_owned(), 0)]));
         assert_eq!((qrels.judged().count(), qrels.num_judgements()), (1, 2));

@@ -8,7 +8,7 @@
 //! - `unanswerable: true`, or `kind: "unanswerable"`: nothing in the files answers.
 //!
 //! # Invariants
-//! - Ids are unique; pages are counted from 1; a question that nothing answers has no pages.
+//! - Ids are unique; pages are counted from 1; a question that nothing answers has no evidence.
 //!
 //! # Not here
 //! Whether the files exist, and how what was found is compared with what is known (`pages`, `answers`).
@@ -69,7 +69,9 @@ impl Question {
     fn of(line: Line) -> Self {
         let is_unanswerable = line.unanswerable.unwrap_or(line.kind.as_deref() == Some("unanswerable"));
         let is_quote = line.span.is_some() || line.page.is_some();
-        let mut pages: Vec<u32> = line.page.into_iter().chain(line.evidence_pages.into_iter().flatten()).collect();
+        let pages = line.page.into_iter().chain(line.evidence_pages.into_iter().flatten());
+        // Of a question that nothing answers they only say where one would look.
+        let mut pages: Vec<u32> = pages.filter(|_| !is_unanswerable).collect();
         pages.sort_unstable();
         pages.dedup();
         Self {
@@ -104,10 +106,6 @@ pub fn read_questions(folder: &Path) -> Result<Vec<Question>, EvalError> {
         if question.pages.first() == Some(&0) {
             return Err(lines.bad("page 0", "pages are counted from 1"));
         }
-        if question.is_unanswerable && !question.pages.is_empty() {
-            let problem = format!("question `{}` is unanswerable and has evidence pages", question.id);
-            return Err(lines.bad(problem, "leave the pages away, or `unanswerable`"));
-        }
         questions.push(question);
     }
     Ok(questions)
@@ -126,10 +124,11 @@ mod tests {
 
     #[test]
     fn a_question_is_unanswerable_by_field_or_by_kind_and_by_nothing_else() {
-        let text = r#"{"_id": 1, "text": "a", "unanswerable": true, "answer": "Not answerable", "evidence_pages": []}
+        let text = r#"{"_id": 1, "text": "a", "unanswerable": true, "answer": "Not answerable", "evidence_pages": [3]}
 {"_id": "2", "text": "b", "kind": "unanswerable", "answer": null}
 {"_id": "3", "text": "c", "answer": null}
 {"_id": "4", "text": "d", "kind": "unanswerable", "unanswerable": false}"#;
+        assert!(read(text).unwrap()[0].pages.is_empty(), "what nothing answers has no evidence");
         let unanswerable: Vec<bool> = read(text).unwrap().iter().map(|question| question.is_unanswerable).collect();
         assert_eq!(unanswerable, [true, true, false, false]);
     }
@@ -153,7 +152,6 @@ mod tests {
                 "{\"_id\": \"1\", \"text\": \"a\"}\n{\"_id\": \"1\", \"text\": \"b\"}",
                 "line 2: question `1` comes twice",
             ),
-            (r#"{"_id": "1", "text": "a", "page": 2, "unanswerable": true}"#, "is unanswerable and has evidence pages"),
             (r#"{"_id": "1"}"#, "line 1: missing field `text`"),
         ] {
             let error = read(text).unwrap_err();

@@ -17,6 +17,9 @@ pub use stems::Stemming;
 /// Longer words are not indexed, in bytes: nobody types them.
 const MAX_TERM_BYTES: usize = 100;
 
+/// A longer word that holds four digits holds no year, in bytes.
+const MAX_WITH_YEAR: usize = 8;
+
 /// What a text is analysed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Analysis {
@@ -130,8 +133,30 @@ pub fn identifiers(text: &str) -> Vec<String> {
         .map(|word| word.trim_matches(|c: char| is_joiner(c) && c != '_'))
         .filter(is_ascii_word)
         .filter(names_one_thing)
+        .filter(|word| !is_time(word))
         .map(str::to_ascii_lowercase)
         .collect()
+}
+
+/// Where a word that is longer holds a year: `FY2022`, `2023Q2`.
+fn year_in(word: &str) -> Option<(usize, usize)> {
+    if word.len() <= 4 || word.len() > MAX_WITH_YEAR || !word.is_ascii() {
+        return None;
+    }
+    let start = word.find(|c: char| c.is_ascii_digit())?;
+    let end = word[start..].find(|c: char| !c.is_ascii_digit()).map_or(word.len(), |len| start + len);
+    let is_year = end - start == 4 && (word[start..].starts_with("19") || word[start..].starts_with("20"));
+    is_year.then_some((start, end))
+}
+
+/// Whether a word is a day (`1st`) or a year (`FY2022`) as people write them, and so names no thing.
+fn is_time(word: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_day = ["st", "nd", "rd", "th"].iter().any(|end| {
+        let number = word.len().checked_sub(2).filter(|&at| word.is_char_boundary(at)).map(|at| word.split_at(at));
+        number.is_some_and(|(number, ending)| ending.eq_ignore_ascii_case(end) && is_number(number))
+    });
+    is_day || year_in(word).is_some()
 }
 
 /// Cuts text into words, identifiers and character pairs, and makes terms of them.
@@ -271,7 +296,7 @@ impl Tokens<'_> {
         }
     }
 
-    /// A word, and where it is written `likeThis`, its parts at the same position.
+    /// A word, and where it is written `likeThis` or holds a year (`FY2022`), its parts at the same position.
     fn push_word_and_parts(&mut self, start: usize, end: usize) {
         let position = self.position;
         self.push(start, end);
@@ -288,9 +313,12 @@ impl Tokens<'_> {
         }
         if part_start > 0 {
             parts.push((part_start, word.len()));
-            for (from, to) in parts {
-                self.push_at(position, start + from, start + to);
-            }
+        } else if let Some((year, year_end)) = year_in(word) {
+            let around = [(0, year), (year, year_end), (year_end, word.len())];
+            parts.extend(around.into_iter().filter(|(from, to)| from < to));
+        }
+        for (from, to) in parts {
+            self.push_at(position, start + from, start + to);
         }
     }
 

@@ -158,17 +158,13 @@ mod tests {
 
     #[test]
     fn a_chunk_beside_good_ones_passes_one_that_stands_alone() {
-        let chunks = [
-            (1, 9.0, Some(10.0)),
-            (2, 4.1, Some(-58.0)),
-            (3, 4.0, Some(58.0)),
-            (4, 9.0, Some(30.0)),
-            (5, 9.0, Some(35.0)),
-        ];
+        let mut chunks = vec![(1, 9.0, Some(10.0)), (2, 4.1, Some(-58.0)), (3, 4.0, Some(58.0))];
+        chunks.extend((10_u8..20).map(|number| (number.into(), 9.0, Some(40.0 + f32::from(number)))));
+        chunks.extend((20_u8..30).map(|number| (number.into(), 0.0, Some(-40.0 - f32::from(number)))));
         let place = |order: &[(u64, f32)], address| order.iter().position(|chunk| chunk.0 == address).unwrap();
         let before = order(&chunks, &weights(0.0, 0.0));
         let after = order(&chunks, &weights(0.0, 0.5));
-        assert!(place(&before, 2) < place(&before, 3) && place(&after, 3) <= place(&after, 2), "{before:?} {after:?}");
+        assert!(place(&before, 2) < place(&before, 3) && place(&after, 3) < place(&after, 2), "{before:?} {after:?}");
     }
 
     #[test]

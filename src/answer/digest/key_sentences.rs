@@ -98,7 +98,7 @@ fn weigh(chunks: &[ChunkRecord]) -> Vec<Unit> {
             if words.len() < MIN_WORDS.min(2) {
                 continue;
             }
-            let is_prose = is_prose(text) && chunk.file.format != Format::Code;
+            let is_prose = is_prose(text) && (chunk.file.format != Format::Code || is_comment(text));
             has_prose |= is_prose;
             // A heading inside the chunk is nearer than those above it.
             let heading = heading_before(&chunk.words[..span.start]);
@@ -124,11 +124,17 @@ fn weigh(chunks: &[ChunkRecord]) -> Vec<Unit> {
 /// Whether words are a sentence rather than a row, a record or code.
 fn is_prose(text: &str) -> bool {
     let letters = text.chars().filter(|c| c.is_alphabetic()).count();
+    let text = text.trim_start_matches(['/', '*', '#', '!', '-', ' ', '"']);
     let others = text
         .chars()
         .filter(|c| !c.is_alphanumeric() && !c.is_whitespace() && !matches!(c, '.' | ',' | '\'' | '-' | '*' | '`'))
         .count();
     letters >= 12 && others * 8 <= letters && !text.starts_with(['|', '{', '[', '<'])
+}
+
+/// Whether a line of code is one for people.
+fn is_comment(line: &str) -> bool {
+    ["//", "/*", "*", "#", "--", "\"\"\""].iter().any(|mark| line.trim_start().starts_with(mark))
 }
 
 /// What a log says when something went wrong, and what writers say when they come to their point.

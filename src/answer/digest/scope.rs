@@ -57,10 +57,11 @@ impl Touched {
         self.run().or_else(|| run_folder(&self.path))
     }
 
-    fn is_named(&self, name: &str) -> bool {
+    /// Whether its writer, as was told, has this name, or its run or one of its tags.
+    fn has_label(&self, name: &str) -> bool {
         let is_it = |value: Option<&str>| value.is_some_and(|value| value.eq_ignore_ascii_case(name));
         let is_tagged = || self.provenance.tags.iter().any(|tag| tag.eq_ignore_ascii_case(name));
-        is_it(self.run()) || is_it(self.agent()) || is_tagged() || path_holds(&self.path, name)
+        is_it(self.run()) || is_it(self.agent()) || is_tagged()
     }
 }
 
@@ -72,11 +73,12 @@ pub fn in_scope(mut files: Vec<Touched>, plan: &mut Plan) -> Vec<Touched> {
         files.retain(|file| file.change != ChangeKind::Deleted);
     }
     narrow_by_names(&mut files, plan);
+    files.retain(|file| is_within(file.at, plan));
+    // A time that ends now and begins nowhere is none that the question names.
+    let has_time = plan.since.is_some() || plan.until.is_some_and(|until| Some(until) != plan.now);
     if let Some(runs) = plan.runs {
         narrow_by_runs(&mut files, runs, plan);
-    } else if plan.since.is_some() || plan.until.is_some() {
-        files.retain(|file| is_within(file.at, plan));
-    } else if plan.kind == PlanKind::Recent {
+    } else if !has_time && plan.kind == PlanKind::Recent {
         narrow_to_recent(&mut files, plan);
     }
     for file in &mut files {
@@ -138,18 +140,46 @@ fn narrow_by_runs(files: &mut Vec<Touched>, runs: Runs, plan: &mut Plan) {
     });
 }
 
-/// Words of the topic that name agents, runs or parts of paths narrow the scope, one after the other, as long as files are left.
+/// Words of the topic that name agents, runs, tags or places narrow the scope, one after the other, as long as files are left.
+///
+/// A word that is as others are (`reports`) names a folder only where nothing else is asked: `incident reports` may be anywhere.
 fn narrow_by_names(files: &mut Vec<Touched>, plan: &mut Plan) {
+    let words: Vec<String> = plan.topic.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect();
+    let is_sure = |files: &[Touched], word: &str| {
+        files.iter().any(|file| file.has_label(word) || is_like_no_other(word) && path_holds(&file.path, word))
+    };
+    let are_folders =
+        words.iter().all(|word| is_sure(files, word) || files.iter().any(|file| has_folder(&file.path, word)));
     let mut topic = Vec::new();
-    for word in plan.topic.split(' ').filter(|word| !word.is_empty()) {
-        if files.iter().any(|file| file.is_named(word)) {
-            files.retain(|file| file.is_named(word));
-            plan.names.push(word.to_owned());
+    for word in words {
+        let is_named = |file: &Touched| {
+            file.has_label(&word)
+                || is_like_no_other(&word) && path_holds(&file.path, &word)
+                || are_folders && has_folder(&file.path, &word)
+        };
+        if files.iter().any(is_named) {
+            files.retain(is_named);
+            plan.names.push(word);
         } else {
             topic.push(word);
         }
     }
     plan.topic = topic.join(" ");
+}
+
+/// Whether a word is a name rather than one of the language: `bench-08`, `runs/alpha`, `protocol.rst`, `r17`.
+fn is_like_no_other(word: &str) -> bool {
+    word.contains(|c: char| c.is_ascii_digit() || matches!(c, '-' | '_' | '.' | '/'))
+}
+
+/// Whether a folder that the file is in has this name, or it without a plural's `s`.
+fn has_folder(path: &RelPath, name: &str) -> bool {
+    let path = path.as_str();
+    let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
+    let singular = name.strip_suffix('s').filter(|singular| singular.len() >= 3);
+    folders.split('/').any(|folder| {
+        folder.eq_ignore_ascii_case(name) || singular.is_some_and(|singular| folder.eq_ignore_ascii_case(singular))
+    })
 }
 
 /// Whether `name`, or it without a plural's `s`, stands in the path as whole words: `bench-03` and `report` in
@@ -233,6 +263,19 @@ mod tests {
 
     fn path(path: &str) -> RelPath {
         path.parse().unwrap()
+    }
+
+    #[test]
+    fn plain_words_name_whole_folders() {
+        for (file, name, expected) in [
+            ("plans/a.md", "plans", true),
+            ("plan/a.md", "Plans", true),
+            ("runs/latency.tsv", "latency", false),
+            ("runs/old-plans/a.md", "plans", false),
+            ("plans", "plans", false),
+        ] {
+            assert_eq!(has_folder(&path(file), name), expected, "{file} {name}");
+        }
     }
 
     #[test]

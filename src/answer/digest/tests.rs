@@ -62,9 +62,26 @@ fn recent_goes_back_a_week_and_says_so_where_nothing_was_changed_for_longer() {
 
 #[test]
 fn words_that_name_folders_or_files_narrow_the_scope_and_leave_the_topic() {
-    let mut plan = planned("summarize the reports on bench-07 about mutual TLS");
+    let mut plan = planned("summarize bench-07 about mutual TLS");
     assert_eq!(paths(&in_scope(some(), &mut plan)), ["runs/2026-11-11-bench-07/report.md"]);
-    assert_eq!((plan.names.join(" "), plan.topic), ("reports bench-07".to_owned(), "mutual tls".to_owned()));
+    assert_eq!((plan.names.join(" "), plan.topic), ("bench-07".to_owned(), "mutual tls".to_owned()));
+    let mut plan = planned("summarize the plans");
+    assert_eq!(paths(&in_scope(some(), &mut plan)), ["plans/roadmap.md"]);
+    let mut plan = planned("what is new on the roadmap and the plans of the pilot this week?");
+    assert_eq!(in_scope(some(), &mut plan).len(), 3, "words of a topic may stand anywhere");
+    assert_eq!(plan.topic, "roadmap plans pilot");
+}
+
+#[test]
+fn what_comes_after_a_given_now_is_not_there_yet() {
+    let asked = |now: &str, question: &str| {
+        let moment = Moment::at(Some(now.parse().unwrap()), Some("UTC")).unwrap();
+        paths(&in_scope(some(), &mut plan(question, PlanChoice::Auto, &moment))).len()
+    };
+    assert_eq!(asked("2026-11-18T11:00:00Z", "summarize recent outputs"), 2);
+    assert_eq!(asked("2026-11-18T11:00:00Z", "what changed this week?"), 2);
+    assert_eq!(asked("2026-11-17T09:00:00Z", "what changed since 2026-11-11?"), 1);
+    assert_eq!(asked("2026-11-17T09:00:00Z", "what is in here?"), 5, "the whole has no time");
 }
 
 #[test]

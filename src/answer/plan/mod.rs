@@ -106,6 +106,8 @@ pub struct Plan {
 #[derive(Debug, Clone)]
 pub struct Moment {
     now: ZonedDateTime,
+    /// Whether the request says so: what was changed later is not there yet.
+    is_given: bool,
 }
 
 impl Moment {
@@ -121,7 +123,7 @@ impl Moment {
                 SearchError::invalid(format!("there is no time zone `{name}`"), hint)
             })?,
         };
-        Ok(Self { now: now.unwrap_or_else(Timestamp::now).to_zoned_datetime(zone) })
+        Ok(Self { now: now.unwrap_or_else(Timestamp::now).to_zoned_datetime(zone), is_given: now.is_some() })
     }
 
     fn zone_name(&self) -> String {
@@ -163,6 +165,10 @@ pub fn plan(question: &str, choice: PlanChoice, moment: &Moment) -> Plan {
     }
     if kind == PlanKind::Recent {
         plan.runs = cues.runs;
+        if moment.is_given {
+            let now = moment.now.timestamp();
+            plan.until = Some(plan.until.map_or(now, |until| until.min(now)));
+        }
     }
     plan
 }

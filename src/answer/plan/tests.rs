@@ -13,9 +13,14 @@ fn planned(question: &str) -> Plan {
     plan(question, PlanChoice::Auto, &asked())
 }
 
+/// As asked at this very moment, which no request names.
+fn planned_now(question: &str) -> Plan {
+    plan(question, PlanChoice::Auto, &Moment { is_given: false, ..asked() })
+}
+
 /// Since, until: in the zone of the question.
 fn window(question: &str) -> (String, String) {
-    let plan = planned(question);
+    let plan = planned_now(question);
     let civil = |at: Option<Timestamp>| {
         let zoned = at.map(|at| at.to_zoned_datetime(TimeZone::get("Europe/Oslo").unwrap()));
         zoned.map_or_else(|| "-".to_owned(), |zoned| zoned.strftime("%a %F %H:%M").to_string())

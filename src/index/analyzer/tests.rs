@@ -103,6 +103,19 @@ fn identifiers_are_told_from_words_and_numbers() {
     let text =
         "What does SLU-4417 in bench-07 mean for maxOpenSegments, max_tokens (commit 7c1e0fa) on 2 November 2026?";
     assert_eq!(identifiers(text), ["slu-4417", "bench-07", "maxopensegments", "max_tokens", "7c1e0fa"]);
+    assert!(
+        identifiers("the 1st of July in FY2022, the 22nd, 2023Q2 and Q42022").len() == 1,
+        "days and years are none"
+    );
+}
+
+#[test]
+fn a_year_within_a_word_is_found_by_itself() {
+    assert_eq!(
+        terms("FY2022 R_2023Q2.pdf", Analysis::Stemmed),
+        ["fy2022", "fy", "2022", "r", "2023q2", "2023", "q2", "pdf"]
+    );
+    assert_eq!(terms("RVH2031 A12022", Analysis::Stemmed), ["rvh2031", "rvh", "2031", "a12022"]);
 }
 
 #[test]
