@@ -43,7 +43,7 @@ pub use self::access::Access;
 use self::access::WriterLock;
 pub use self::changes::{ChangeFilters, ChangesReply, ChangesRequest};
 pub use self::error::{EngineError, ErrorKind};
-pub use self::evaluate::{EvalOptions, evaluate, evaluate_pages};
+pub use self::evaluate::{EvalOptions, evaluate, evaluate_answers, evaluate_pages};
 pub use self::event::{Event, EventKind, EventsReply, TakenEvent};
 pub use self::line::IndexReport;
 use self::query::View;

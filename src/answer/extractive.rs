@@ -6,13 +6,15 @@
 //! their files and places.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use super::cite::cite;
+use super::confidence::{self, Signals};
 use super::sentences::units;
-use super::{AskReply, AskRequest, Sentence};
+use super::{Abstention, AskReply, AskRequest, Sentence};
 use crate::embed::{Embedder, dot};
 use crate::index::analyzer::{Analysis, QueryWord, Stemming, analyse_query, identifiers, positioned_terms};
-use crate::search::{Coverage, Hit, SearchError, check_query};
+use crate::search::{Hit, SearchError, check_query};
 use crate::workspace::Span;
 
 /// Sentences that are looked at closely.
@@ -37,14 +39,30 @@ pub struct Evidence<'a> {
     pub embedder: Option<&'a dyn Embedder>,
 }
 
-struct Candidate {
-    hit: usize,
-    span: Span,
+/// A sentence of the evidence.
+pub(super) struct Candidate {
+    /// Position of its passage.
+    pub hit: usize,
+    /// Where it stands there.
+    pub span: Span,
     terms: BTreeSet<String>,
-    coverage: f32,
-    cosine: Option<f32>,
+    /// The share of the question's words that it or its headings hold.
+    pub coverage: f32,
+    /// How near it is to the question; `None` where the model does not know its language.
+    pub cosine: Option<f32>,
     vector: Vec<f32>,
-    relevance: f32,
+    /// How well it answers.
+    pub relevance: f32,
+}
+
+/// The evidence as it was looked at.
+pub(super) struct Looked {
+    /// Its most promising sentences.
+    pub candidates: Vec<Candidate>,
+    /// The question's words.
+    pub words: Vec<QueryWord>,
+    /// How much each of them counts.
+    pub weights: Vec<f32>,
 }
 
 /// Checks what can be checked of a question before anything is opened.
@@ -70,12 +88,13 @@ pub fn check_request(request: &AskRequest) -> Result<(), SearchError> {
 /// As [`check_request`], and what the model reports.
 pub fn answer(request: &AskRequest, evidence: &Evidence<'_>, mut reply: AskReply) -> Result<AskReply, SearchError> {
     check_request(request)?;
-    let mut candidates = candidates(&request.question, evidence)?;
-    if let Some(weakness) = weakness(&request.question, evidence, &candidates) {
-        reply.reason = Some(format!("{weakness}; {}", searched(&reply.coverage)));
+    let mut looked = look(&request.question, evidence)?;
+    reply.signals = Some(Signals::of(&request.question, evidence, &looked));
+    if let Some(why) = weakness(&request.question, evidence, &looked.candidates) {
+        (reply.abstention, reply.reason) = (Some(why.kind()), Some(why.to_string()));
         return Ok(reply);
     }
-    let chosen = choose(&mut candidates, request.max_sentences);
+    let chosen = choose(&mut looked.candidates, request.max_sentences);
     reply.abstained = false;
     for candidate in in_reading_order(chosen, evidence.hits) {
         let hit = &evidence.hits[candidate.hit];
@@ -86,17 +105,7 @@ pub fn answer(request: &AskRequest, evidence: &Evidence<'_>, mut reply: AskReply
     Ok(reply)
 }
 
-/// How much was searched, for the reason why there is no answer.
-pub(super) fn searched(coverage: &Coverage) -> String {
-    let files = &coverage.files;
-    let unread = match files.pending + files.failed + files.partial + files.unsupported {
-        0 => String::new(),
-        unread => format!(", and {unread} could not be, or not all of them: the answer may be in them"),
-    };
-    format!("{} of {} files were searched{unread}", files.ready + files.partial, files.files)
-}
-
-fn candidates(question: &str, evidence: &Evidence<'_>) -> Result<Vec<Candidate>, SearchError> {
+fn look(question: &str, evidence: &Evidence<'_>) -> Result<Looked, SearchError> {
     let question_words = words_of(question, evidence.hits);
     let mut candidates = Vec::new();
     let mut seen = BTreeSet::new();
@@ -126,9 +135,7 @@ fn candidates(question: &str, evidence: &Evidence<'_>) -> Result<Vec<Candidate>,
     let total: f32 = weights.iter().sum();
     for candidate in &mut candidates {
         let hit = &evidence.hits[candidate.hit];
-        let (title, header) = (hit.title.as_deref().unwrap_or_default(), hit.header.as_deref().unwrap_or_default());
-        let above = format!("{title} {} {header} {}", hit.citation.trail.join(" "), hit.citation.path);
-        let above = terms_of(&above, Stemming::of(hit.language));
+        let above = terms_of(&confidence::above(hit), Stemming::of(hit.language));
         let share = |word: &QueryWord| match (is_in(word, &candidate.terms), is_in(word, &above)) {
             (true, _) => 1.0,
             (false, true) => 0.6,
@@ -163,10 +170,10 @@ fn candidates(question: &str, evidence: &Evidence<'_>) -> Result<Vec<Candidate>,
                 None => 0.8 * candidate.coverage + 0.2 * place,
             };
     }
-    Ok(candidates)
+    Ok(Looked { candidates, words: question_words, weights })
 }
 
-fn terms_of(text: &str, stemming: Stemming) -> BTreeSet<String> {
+pub(super) fn terms_of(text: &str, stemming: Stemming) -> BTreeSet<String> {
     positioned_terms(text, Analysis::Stemmed, stemming).into_iter().map(|(_, term)| term).collect()
 }
 
@@ -176,7 +183,7 @@ fn words_of(question: &str, hits: &[Hit]) -> Vec<QueryWord> {
     analyse_query(question, &stemmings.into_iter().collect::<Vec<_>>(), usize::MAX).words
 }
 
-fn is_in(word: &QueryWord, terms: &BTreeSet<String>) -> bool {
+pub(super) fn is_in(word: &QueryWord, terms: &BTreeSet<String>) -> bool {
     word.variants.iter().any(|variant| terms.contains(&variant.text))
 }
 
@@ -193,12 +200,12 @@ fn word_weights(words: &[QueryWord], candidates: &[Candidate]) -> Vec<f32> {
 }
 
 /// Why there is no answer in the evidence, or `None` where there may be.
-fn weakness(question: &str, evidence: &Evidence<'_>, candidates: &[Candidate]) -> Option<String> {
+fn weakness(question: &str, evidence: &Evidence<'_>, candidates: &[Candidate]) -> Option<Weakness> {
     if evidence.hits.is_empty() || candidates.is_empty() {
-        return Some("nothing was found".to_owned());
+        return Some(Weakness::Nothing);
     }
     if let Some(identifier) = missing_identifier(question, evidence.hits) {
-        return Some(format!("`{identifier}` is in none of the passages that were found"));
+        return Some(Weakness::Missing(identifier));
     }
     let best = |of: fn(&Candidate) -> f32| candidates.iter().map(of).fold(0.0_f32, f32::max);
     let by_words = candidates.iter().filter(|candidate| candidate.cosine.is_none());
@@ -215,7 +222,35 @@ fn weakness(question: &str, evidence: &Evidence<'_>, candidates: &[Candidate]) -
     } else {
         true
     };
-    is_weak.then(|| "what was found is too weak to answer from".to_owned())
+    is_weak.then_some(Weakness::TooWeak)
+}
+
+/// Why the evidence holds no answer.
+enum Weakness {
+    Nothing,
+    /// An identifier that the question names.
+    Missing(String),
+    TooWeak,
+}
+
+impl Weakness {
+    const fn kind(&self) -> Abstention {
+        match self {
+            Self::Nothing => Abstention::NothingFound,
+            Self::Missing(_) => Abstention::UnknownIdentifier,
+            Self::TooWeak => Abstention::TooWeak,
+        }
+    }
+}
+
+impl fmt::Display for Weakness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("nothing was found"),
+            Self::Missing(identifier) => write!(f, "`{identifier}` is in none of the passages that were found"),
+            Self::TooWeak => f.write_str("what was found is too weak to answer from"),
+        }
+    }
 }
 
 /// Without a model that knows the language, an answer needs so much of the question's words in one sentence and its headings.

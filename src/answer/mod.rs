@@ -12,6 +12,7 @@
 //! Finding the passages (`search`) and reading files (`engine` hands the document over).
 
 mod cite;
+mod confidence;
 pub mod digest;
 mod extractive;
 mod language;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use self::cite::cite;
+pub use self::confidence::Signals;
 pub use self::digest::Digest;
 pub use self::extractive::{Evidence, check_request};
 pub use self::language::{EndpointError, LanguageError};
@@ -125,9 +127,18 @@ pub struct AskReply {
     pub plan: Plan,
     /// Whether there is no answer.
     pub abstained: bool,
-    /// Why there is none, in a sentence.
+    /// Why there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abstention: Option<Abstention>,
+    /// The same in a sentence, with what was searched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Where there is none: files in scope that could not be searched, or not all of them. The answer may be in them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub num_unread: usize,
+    /// What the evidence is, where sentences of the files are to answer.
+    #[serde(skip)]
+    pub signals: Option<Signals>,
     /// The answer's sentences in the order to read them.
     pub sentences: Vec<Sentence>,
     /// What the sentences cite, by position from 0.
@@ -147,13 +158,32 @@ impl AskReply {
             coverage,
             plan,
             abstained: true,
+            abstention: None,
             reason: None,
+            num_unread: 0,
+            signals: None,
             sentences: Vec::new(),
             citations: Vec::new(),
             digest: None,
             answered_by: AnsweredBy::EXTRACTIVE,
         }
     }
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Abstention {
+    /// No passage was found.
+    NothingFound,
+    /// The question names an identifier, and no passage that was found does.
+    UnknownIdentifier,
+    /// What was found is not likely to hold the answer.
+    TooWeak,
+    /// The language model says that the passages hold no answer.
+    Declined,
+    /// The question is about a time or files, and no file is in scope.
+    NothingInScope,
 }
 
 /// Who answered, and what came in between.

@@ -2,7 +2,7 @@
 
 use super::extractive::{self, Evidence};
 use super::language::{self, Asked, LanguageError, Written};
-use super::{AnswerKind, AnsweredBy, Answerer, AskReply, AskRequest, Sentence};
+use super::{Abstention, AnswerKind, AnsweredBy, Answerer, AskReply, AskRequest, Sentence};
 use crate::config;
 use crate::error::Advice;
 use crate::search::{Hit, SearchError};
@@ -75,9 +75,8 @@ pub fn respond(
         };
         if let Some(written) = ask_model(request, &asked, &mut reply, settings, tell)? {
             if written.declined {
-                let searched = extractive::searched(&reply.coverage);
-                reply.reason =
-                    Some(format!("the passages that were found do not answer it, says the language model; {searched}"));
+                let reason = "the passages that were found do not answer it, says the language model".to_owned();
+                (reply.abstention, reply.reason) = (Some(Abstention::Declined), Some(reason));
             }
             reply.abstained = written.declined;
             (reply.sentences, reply.citations) = (written.sentences, written.citations);

@@ -310,8 +310,11 @@ pub(super) struct EvalArgs {
     /// Rank pages of the files, by known evidence pages
     #[arg(long, requires = "files")]
     pub pages: bool,
+    /// Answer the questions, and count wrong answers and wrong abstentions
+    #[arg(long, requires = "files", conflicts_with = "pages")]
+    pub answers: bool,
     /// Ask each question of its own file alone
-    #[arg(long, requires = "pages")]
+    #[arg(long, requires = "files")]
     pub within_document: bool,
     /// Take the evidence pages from this file (query id, file#pN, score)
     #[arg(long, value_name = "FILE", requires = "pages")]
@@ -322,7 +325,7 @@ pub(super) struct EvalArgs {
     /// How the legs are fused
     #[arg(long, value_enum, default_value_t)]
     pub fusion: FusionMethod,
-    /// Write the ranking as a TREC run
+    /// Write the ranking as a TREC run; with `--answers` what became of each question, as lines of JSON
     #[arg(long, value_name = "FILE")]
     pub run: Option<PathBuf>,
 }

@@ -16,7 +16,8 @@ use crate::answer::{AskRequest, Verdict};
 use crate::config::Config;
 use crate::embed;
 use crate::engine::{
-    self, Access, Engine, EngineError, EvalOptions, IndexReport, OpenOptions, evaluate, evaluate_pages,
+    self, Access, Engine, EngineError, EvalOptions, IndexReport, OpenOptions, evaluate, evaluate_answers,
+    evaluate_pages,
 };
 use crate::eval::{PageOptions, Run};
 use crate::extract::child::{self, Program};

@@ -10,7 +10,7 @@ use crate::answer::digest::DigestFile;
 use crate::answer::{AnswerKind, AnsweredBy, AskReply, Digest, Plan, PlanKind, Sentence, Verdict, Verification};
 use crate::embed::ModelEntry;
 use crate::engine::{ChangesReply, IndexReport, ReasonGroup, ReindexReport, StatusReport};
-use crate::eval::{PageReport, Report};
+use crate::eval::{AnswerReport, PageReport, Report};
 use crate::search::{Coverage, Hit, SearchReply};
 use crate::workspace::{Citation, Facet, Facets, Provenance, Revision};
 
@@ -388,6 +388,23 @@ pub(super) fn pages(out: &mut dyn Write, report: &PageReport) -> io::Result<()> 
         out,
         "{:.0} questions/s, p50 {:.2} ms, p99 {:.2} ms (top 10)",
         report.queries_per_second, report.p50_ms, report.p99_ms
+    )
+}
+
+pub(super) fn answers(out: &mut dyn Write, report: &AnswerReport) -> io::Result<()> {
+    let quality = &report.quality;
+    let scope = if report.within_document { "each in its own file" } else { "over all files" };
+    writeln!(out, "{} files, {} questions {scope}", report.num_files, report.num_questions)?;
+    writeln!(out, "of {} that are answered in the files", quality.num_answerable)?;
+    writeln!(out, "  answered from there  {:.3}", quality.answered)?;
+    writeln!(out, "  wrong answers        {:.3}", quality.wrong_answers)?;
+    writeln!(out, "  wrong abstentions    {:.3}", quality.wrong_abstentions)?;
+    writeln!(out, "of {} that nothing answers", quality.num_unanswerable)?;
+    writeln!(out, "  wrong answers        {:.3}", quality.wrong_answers_to_nothing)?;
+    writeln!(
+        out,
+        "{:.1} answers/s, p50 {:.2} ms, p99 {:.2} ms",
+        report.answers_per_second, report.p50_ms, report.p99_ms
     )
 }
 

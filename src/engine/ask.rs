@@ -1,16 +1,17 @@
 //! A question to a workspace: the plan, the answer from the nearest passages, and who answers. Answers by files are in `digest`.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::query::QueryState;
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, digest};
 use crate::answer::plan::{self, Moment};
 use crate::answer::{
     self, AnswerKind, Answerer, AskEvent, AskReply, AskRequest, Evidence, LanguageError, Plan, PlanKind, Tell,
 };
+use crate::index::Filter;
 use crate::search::{self, SearchRequest};
-use crate::workspace::{Citation, RelPath, WorkspaceId};
+use crate::workspace::{Citation, FileState, RelPath, WorkspaceId};
 
 /// Passages that an answer is chosen from.
 const NUM_EVIDENCE: usize = 12;
@@ -41,15 +42,51 @@ impl Engine {
         answer::check_answerer(request, &self.config.answer)?;
         let moment = Moment::at(request.now, request.time_zone.as_deref())?;
         let plan = plan::plan(&request.question, request.plan, &moment);
+        let kind = plan.kind;
         let state = self.state(id, &request.filters, request.min_revision, request.wait_ms)?;
-        let reply = match plan.kind {
+        let filter = state.filter.clone();
+        let mut reply = match kind {
             PlanKind::Retrieval => self.answer_from(id, request, state, plan, NUM_EVIDENCE, tell)?,
             PlanKind::Recent | PlanKind::Overview => self.answer_by_files(id, request, state, plan, tell)?,
         };
+        if reply.abstained {
+            self.tell_what_was_searched(id, &filter, &mut reply)?;
+        }
         if reply.answered_by.kind == AnswerKind::Model && !self.still_stand(id, &reply.citations)? {
             return self.ask_again(id, request, reply, tell);
         }
         Ok(reply)
+    }
+
+    /// Adds to the reason why there is no answer how many of the files in scope were searched: it may be in the others.
+    fn tell_what_was_searched(
+        &self,
+        id: &WorkspaceId,
+        filter: &Filter,
+        reply: &mut AskReply,
+    ) -> Result<(), EngineError> {
+        // What waits to be read again is hidden, and in scope all the same.
+        let filter = Filter { hidden: BTreeSet::new(), ..filter.clone() };
+        let (mut num_files, mut num_searched) = (0_usize, 0_usize);
+        for file in self.files(id, None)? {
+            if !digest::admits(&filter, &file.path, file.format.as_deref(), file.modified) {
+                continue;
+            }
+            num_files += 1;
+            num_searched += usize::from(matches!(file.state, FileState::Ready | FileState::Partial));
+            let is_unread = matches!(
+                file.state,
+                FileState::Pending | FileState::Failed | FileState::Partial | FileState::Unsupported
+            );
+            reply.num_unread += usize::from(is_unread);
+        }
+        let unread = match reply.num_unread {
+            0 => String::new(),
+            unread => format!(", and {unread} could not be, or not all of them: the answer may be in them"),
+        };
+        let reason = reply.reason.take().unwrap_or_default();
+        reply.reason = Some(format!("{reason}; {num_searched} of {num_files} files in scope were searched{unread}"));
+        Ok(())
     }
 
     /// The answer from the passages that fit the question best, of all that the state's filter admits.

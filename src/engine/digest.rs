@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::query::QueryState;
 use super::{Engine, EngineError};
 use crate::answer::digest::{self, Grouped, Touched};
-use crate::answer::{self, AskReply, AskRequest, Digest, Evidence, Plan, PlanKind, Sentence, Tell, cite};
+use crate::answer::{self, Abstention, AskReply, AskRequest, Digest, Evidence, Plan, PlanKind, Sentence, Tell, cite};
 use crate::extract::Format;
 use crate::index::Filter;
 use crate::search;
@@ -126,7 +126,8 @@ impl Engine {
     }
 
     fn no_digest(&self, state: &QueryState, plan: Plan, reason: String) -> Result<AskReply, EngineError> {
-        Ok(AskReply { reason: Some(reason), ..self.empty_reply(state, plan)? })
+        let abstention = Some(Abstention::NothingInScope);
+        Ok(AskReply { abstention, reason: Some(reason), ..self.empty_reply(state, plan)? })
     }
 
     fn empty_reply(&self, state: &QueryState, plan: Plan) -> Result<AskReply, EngineError> {
@@ -220,7 +221,7 @@ fn gone(path: RelPath, at: Timestamp, provenance: Provenance) -> Touched {
 }
 
 /// Whether a file passes; of one whose type is not known, a condition on types is not met.
-fn admits(filter: &Filter, path: &RelPath, format: Option<&str>, modified: Timestamp) -> bool {
+pub(super) fn admits(filter: &Filter, path: &RelPath, format: Option<&str>, modified: Timestamp) -> bool {
     let is_of_type = || format.and_then(Format::from_name).is_some_and(|format| filter.admits_format(format));
     filter.admits_path(path.as_str())
         && filter.admits_modified(modified.as_millisecond())

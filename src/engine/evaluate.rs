@@ -1,5 +1,6 @@
 //! A judged collection through the real line: its documents become files, which are indexed and searched as any others.
 
+mod answers;
 mod pages;
 
 use std::collections::{BTreeMap, HashSet};
@@ -9,6 +10,7 @@ use std::time::Instant;
 
 use sha2::{Digest as _, Sha256};
 
+pub use self::answers::evaluate_answers;
 pub use self::pages::evaluate_pages;
 use super::{Access, Engine, EngineError, OpenOptions};
 use crate::embed;

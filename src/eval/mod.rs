@@ -9,6 +9,7 @@
 //! # Not here
 //! Searching itself (`search`, through the engine). What a judgement means is the collection's business.
 
+mod answers;
 mod beir;
 mod latency;
 pub mod metrics;
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+pub use answers::{AnswerQuality, AnswerReport, AnswerRow, Outcome};
 pub use beir::{Collection, CollectionDocument, Documents, Grades, Qrels, Query};
 pub use latency::Latencies;
 pub use pages::{

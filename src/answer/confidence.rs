@@ -1,0 +1,129 @@
+//! How probable it is that sentences of the files answer a question, and below what there is no answer.
+//!
+//! A logistic regression over what can be seen of the evidence. Its weights were fitted on questions whose answers are known, some of
+//! which nothing answers; `docs/answers.md` says on which, and how often it is wrong.
+
+use serde::Serialize;
+
+use super::extractive::{Candidate, Evidence, Looked, is_in, terms_of};
+use crate::index::analyzer::Stemming;
+use crate::search::Hit;
+
+/// Passages whose words are looked at together.
+const NUM_TOGETHER: usize = 3;
+
+/// What can be seen of the evidence for an answer, every figure in `0..=1`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Signals {
+    /// The cosine of the question and the sentence that is nearest to it.
+    pub sentence: f32,
+    /// The cosine of the question and the passage that is nearest to it.
+    pub passage: f32,
+    /// The largest share of the question's words, rare ones counting more, that one sentence and its headings hold.
+    pub words: f32,
+    /// The share of them that the best passages hold together.
+    pub together: f32,
+    /// The share of the question's names and numbers that the passage of the best sentence holds, or its path or headings; 1
+    /// without any.
+    pub names: f32,
+    /// Whether the best sentence has a number that the question has not, where it asks for one; 1 where it does not ask, else 0.
+    pub number: f32,
+}
+
+impl Signals {
+    pub(super) fn of(question: &str, evidence: &Evidence<'_>, looked: &Looked) -> Self {
+        let known = || looked.candidates.iter().filter(|candidate| candidate.cosine.is_some());
+        let best = |of: fn(&Candidate) -> f32| known().map(of).fold(0.0_f32, f32::max);
+        let passages = evidence.hits.iter().filter_map(|hit| hit.signals?.dense_score);
+        let first = looked.candidates.iter().max_by(|a, b| a.relevance.total_cmp(&b.relevance));
+        let (names, number) = first.map_or((0.0, 0.0), |first| {
+            let hit = &evidence.hits[first.hit];
+            (names_held(question, hit), number_held(question, &hit.text[first.span.range()]))
+        });
+        Self {
+            sentence: best(|candidate| candidate.cosine.unwrap_or_default()),
+            passage: passages.fold(0.0_f32, f32::max).min(1.0),
+            words: best(|candidate| candidate.coverage),
+            together: together(evidence.hits, looked),
+            names,
+            number,
+        }
+    }
+}
+
+/// The share of the question's words that the best passages hold, or their titles, headings and paths.
+fn together(hits: &[Hit], looked: &Looked) -> f32 {
+    let mut terms = std::collections::BTreeSet::new();
+    for hit in hits.iter().take(NUM_TOGETHER) {
+        let stemming = Stemming::of(hit.language);
+        terms.extend(terms_of(&hit.text, stemming));
+        terms.extend(terms_of(&above(hit), stemming));
+    }
+    let total: f32 = looked.weights.iter().sum();
+    let held = looked.words.iter().zip(&looked.weights).filter(|(word, _)| is_in(word, &terms));
+    let held: f32 = held.map(|(_, weight)| weight).sum();
+    if total > 0.0 { held / total } else { 0.0 }
+}
+
+/// What stands above a passage.
+pub(super) fn above(hit: &Hit) -> String {
+    let (title, header) = (hit.title.as_deref().unwrap_or_default(), hit.header.as_deref().unwrap_or_default());
+    format!("{title} {} {header} {}", hit.citation.trail.join(" "), hit.citation.path)
+}
+
+/// The share of the names and numbers of a question that a passage holds.
+fn names_held(question: &str, hit: &Hit) -> f32 {
+    let names = names(question);
+    if names.is_empty() {
+        return 1.0;
+    }
+    let held = format!("{} {}", hit.text, above(hit)).to_lowercase();
+    names.iter().filter(|name| held.contains(name.as_str())).count() as f32 / names.len() as f32
+}
+
+/// Words that are written as names within a sentence, and such with digits, in small letters.
+fn names(question: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut begins = true;
+    for word in question.split_whitespace() {
+        let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+        let bare = bare.strip_suffix("'s").or_else(|| bare.strip_suffix("’s")).unwrap_or(bare);
+        let is_name = !begins && bare.chars().next().is_some_and(char::is_uppercase) && bare.chars().count() > 1;
+        if is_name || bare.chars().any(|c| c.is_ascii_digit()) {
+            names.push(bare.to_lowercase());
+        }
+        begins = word.ends_with(['.', '?', '!', ':']);
+    }
+    names
+}
+
+/// Whether a sentence has a number that the question has not, where that asks for one.
+fn number_held(question: &str, sentence: &str) -> f32 {
+    const ASKS: [&str; 18] = [
+        "how many",
+        "how much",
+        "how long",
+        "how often",
+        "how far",
+        "how high",
+        "how old",
+        "how large",
+        "how big",
+        "how fast",
+        "percent",
+        "number of",
+        "what year",
+        "which year",
+        "when ",
+        "what date",
+        "what time",
+        "how deep",
+    ];
+    let question = question.to_lowercase();
+    if !ASKS.iter().any(|asks| question.contains(asks)) {
+        return 1.0;
+    }
+    let numbers =
+        sentence.split(|c: char| !c.is_alphanumeric()).filter(|word| word.bytes().any(|b| b.is_ascii_digit()));
+    f32::from(u8::from(numbers.into_iter().any(|number| !question.contains(&number.to_lowercase()))))
+}
