@@ -21,13 +21,18 @@ pub struct Signals {
     pub passage: f32,
     /// The largest share of the question's words, rare ones counting more, that one sentence and its headings hold.
     pub words: f32,
-    /// The share of them that the best passages hold together.
+    /// The mean of this share and the cosine, of the sentence where it is largest.
+    pub joint: f32,
+    /// The share of the words that the best passages hold together.
     pub together: f32,
+    /// The same of all passages.
+    pub anywhere: f32,
     /// The share of the question's names and numbers that the passage of the best sentence holds, or its path or headings; 1
     /// without any.
     pub names: f32,
-    /// Whether the best sentence has a number that the question has not, where it asks for one; 1 where it does not ask, else 0.
-    pub number: f32,
+    /// Whether the best sentence has what the question asks for, a number or somebody's name, that the question has not: 1 or 0; 1 where
+    /// it asks for neither.
+    pub kind: f32,
 }
 
 impl Signals {
@@ -36,25 +41,27 @@ impl Signals {
         let best = |of: fn(&Candidate) -> f32| known().map(of).fold(0.0_f32, f32::max);
         let passages = evidence.hits.iter().filter_map(|hit| hit.signals?.dense_score);
         let first = looked.candidates.iter().max_by(|a, b| a.relevance.total_cmp(&b.relevance));
-        let (names, number) = first.map_or((0.0, 0.0), |first| {
+        let (names, kind) = first.map_or((0.0, 0.0), |first| {
             let hit = &evidence.hits[first.hit];
-            (names_held(question, hit), number_held(question, &hit.text[first.span.range()]))
+            (names_held(question, hit), kind_held(question, &hit.text[first.span.range()]))
         });
         Self {
             sentence: best(|candidate| candidate.cosine.unwrap_or_default()),
             passage: passages.fold(0.0_f32, f32::max).min(1.0),
             words: best(|candidate| candidate.coverage),
-            together: together(evidence.hits, looked),
+            joint: best(|candidate| 0.5 * (candidate.coverage + candidate.cosine.unwrap_or_default().max(0.0))),
+            together: words_held(&evidence.hits[..evidence.hits.len().min(NUM_TOGETHER)], looked),
+            anywhere: words_held(evidence.hits, looked),
             names,
-            number,
+            kind,
         }
     }
 }
 
-/// The share of the question's words that the best passages hold, or their titles, headings and paths.
-fn together(hits: &[Hit], looked: &Looked) -> f32 {
+/// The share of the question's words that passages hold, or their titles, headings and paths.
+fn words_held(hits: &[Hit], looked: &Looked) -> f32 {
     let mut terms = std::collections::BTreeSet::new();
-    for hit in hits.iter().take(NUM_TOGETHER) {
+    for hit in hits {
         let stemming = Stemming::of(hit.language);
         terms.extend(terms_of(&hit.text, stemming));
         terms.extend(terms_of(&above(hit), stemming));
@@ -97,8 +104,8 @@ fn names(question: &str) -> Vec<String> {
     names
 }
 
-/// Whether a sentence has a number that the question has not, where that asks for one.
-fn number_held(question: &str, sentence: &str) -> f32 {
+/// Whether a sentence has a number or a name that the question has not, where that asks for one.
+fn kind_held(question: &str, sentence: &str) -> f32 {
     const ASKS: [&str; 18] = [
         "how many",
         "how much",
@@ -119,7 +126,13 @@ fn number_held(question: &str, sentence: &str) -> f32 {
         "what time",
         "how deep",
     ];
+    let named = names(sentence);
     let question = question.to_lowercase();
+    let is_new = |word: &String| !question.contains(word.as_str());
+    if question.starts_with("who ") || question.starts_with("whose ") {
+        let first = sentence.split_whitespace().next().unwrap_or_default().to_lowercase();
+        return f32::from(u8::from(named.iter().any(is_new) || is_new(&first)));
+    }
     if !ASKS.iter().any(|asks| question.contains(asks)) {
         return 1.0;
     }

@@ -346,7 +346,17 @@ fn eval(session: &Session, args: &EvalArgs) -> anyhow::Result<Done> {
         }
         Ok(())
     };
-    if args.pages {
+    if args.answers {
+        let (report, rows) = evaluate_answers(&options, args.within_document, &*session.progress)?;
+        if let Some(path) = &args.run {
+            let mut file = std::io::BufWriter::new(fs_err::File::create(path)?);
+            for row in &rows {
+                writeln!(file, "{}", serde_json::to_string(row)?)?;
+            }
+            file.flush()?;
+        }
+        session.print(&report, |out| text::answers(out, &report))?;
+    } else if args.pages {
         let pages = PageOptions { qrels: args.qrels.clone(), within_document: args.within_document };
         let (report, run) = evaluate_pages(&options, &pages, &*session.progress)?;
         write(&run)?;

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use super::query::QueryState;
 use super::{Engine, EngineError};
 use crate::answer::digest::{self, Grouped, Touched};
-use crate::answer::{self, Abstention, AskReply, AskRequest, Digest, Evidence, Plan, PlanKind, Sentence, Tell, cite};
+use crate::answer::{
+    self, Abstention, Answerer, AskReply, AskRequest, Digest, Evidence, Plan, PlanKind, Sentence, Tell, cite,
+};
 use crate::extract::Format;
 use crate::index::Filter;
 use crate::search;
@@ -46,7 +48,17 @@ impl Engine {
         }
         let files: HashSet<RelPath> = scope.iter().map(|file| file.path.clone()).collect();
         let is_of_topic = plan.kind == PlanKind::Overview && plan.names.is_empty();
-        let mut reply = self.answer_on_topic(id, request, state, plan, files, tell)?;
+        let mut reply = self.answer_on_topic(id, request, state, plan.clone(), files, tell)?;
+        if reply.abstained {
+            // Where a time or a name says which files are meant, they are shown, whatever they say on the topic.
+            if !is_of_topic {
+                let state = self.state(id, &request.filters, request.min_revision, request.wait_ms)?;
+                let shown = AskRequest { answerer: Answerer::Extractive, ..request.clone() };
+                let files = self.digest_of(id, &shown, state, plan, Grouped::of(scope), tell)?;
+                (reply.sentences, reply.citations, reply.digest) = (files.sentences, files.citations, files.digest);
+            }
+            return Ok(reply);
+        }
         let mut quoted: BTreeMap<RelPath, Vec<usize>> = BTreeMap::new();
         for (position, sentence) in reply.sentences.iter().enumerate() {
             for &citation in &sentence.citations {
@@ -115,6 +127,9 @@ impl Engine {
         }
         let num_of_summary = reply.sentences.len();
         let mut quoted: BTreeMap<RelPath, Vec<usize>> = BTreeMap::new();
+        // They were chosen in turn from all groups, and are read group by group.
+        let places = files.places();
+        quotes.sort_by_key(|(path, _)| places.get(path).copied());
         for (path, citation) in quotes {
             quoted.entry(path).or_default().push(reply.sentences.len());
             reply.sentences.push(Sentence::supported(citation.quote.clone(), vec![reply.citations.len()]));

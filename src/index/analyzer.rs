@@ -11,7 +11,7 @@ mod stems;
 
 use tantivy::tokenizer::{PreTokenizedString, TextAnalyzer, Token, TokenStream, Tokenizer};
 
-pub use query::{ExactTerm, QueryTerms, QueryWord, Variant, analyse_query};
+pub use query::{ExactTerm, QueryTerms, QueryWord, Variant, analyse_query, stopping};
 pub use stems::Stemming;
 
 /// Longer words are not indexed, in bytes: nobody types them.

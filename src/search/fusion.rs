@@ -23,19 +23,43 @@ pub struct Fused {
     pub dense: Option<(usize, f32)>,
 }
 
+/// Chunks that can be in the lexical list alone, because the model does not know their language.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ByWords {
+    /// Those that are in the lexical list.
+    pub addresses: BTreeSet<u64>,
+    /// How far the model knows the language of the query, 0 to 1.
+    pub known: f32,
+}
+
+impl ByWords {
+    /// The model knows all languages.
+    pub const NONE: Self = Self { addresses: BTreeSet::new(), known: 1.0 };
+
+    /// How far the model knows the language of a query, by what its words find best: not at all where half of that or more is of
+    /// `addresses`.
+    #[must_use]
+    pub fn in_list(lexical: &[Scored], addresses: BTreeSet<u64>) -> Self {
+        let best = &lexical[..lexical.len().min(NUM_BEST)];
+        let num_by_words = best.iter().filter(|found| addresses.contains(&found.address)).count();
+        let part = if num_by_words == 0 { 0.0 } else { num_by_words as f32 / best.len() as f32 };
+        Self { addresses, known: (1.0 - 2.0 * part).max(0.0) }
+    }
+}
+
 /// Mixes two ranked lists by a convex combination of min-max normalised scores.
 ///
 /// Each list maps to `0..=1` by its own minimum and maximum (a constant list maps to 1). The fused score is
 /// `dense_weight * dense + (1 - dense_weight) * lexical`, a chunk missing from a list counting 0 there, so it lies in
 /// `0..=1`. Returns every chunk once, best first; ties order by [`ChunkId`], so results repeat.
 ///
-/// Chunks of `by_words` can be in the lexical list alone: they count as if the dense one had them where the lexical one has
-/// them. The more of them are among the best of the lexical list, the less `dense_weight` is: a query in a language that
-/// the model does not know is near to nothing in particular.
+/// Chunks of `by_words` count as if the dense one had them where the lexical one has
+/// them. The less the model knows the query's language, the less `dense_weight` is: such a query is near to nothing in
+/// particular.
 ///
 /// Source: Bruch, Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval", TOIS 2023, section 4.
 #[must_use]
-pub fn convex(lexical: &[Scored], dense: &[Scored], by_words: &BTreeSet<u64>, dense_weight: f32) -> Vec<Fused> {
+pub fn convex(lexical: &[Scored], dense: &[Scored], by_words: &ByWords, dense_weight: f32) -> Vec<Fused> {
     Convex::of(lexical, dense, by_words, dense_weight).fuse(lexical, dense)
 }
 
@@ -44,13 +68,13 @@ pub fn convex(lexical: &[Scored], dense: &[Scored], by_words: &BTreeSet<u64>, de
 pub(super) struct Convex<'a> {
     lexical: MinMax,
     dense: MinMax,
-    by_words: &'a BTreeSet<u64>,
+    by_words: &'a ByWords,
     dense_weight: f32,
 }
 
 impl<'a> Convex<'a> {
-    pub(super) fn of(lexical: &[Scored], dense: &[Scored], by_words: &'a BTreeSet<u64>, dense_weight: f32) -> Self {
-        let dense_weight = dense_weight * known_part(lexical, by_words);
+    pub(super) fn of(lexical: &[Scored], dense: &[Scored], by_words: &'a ByWords, dense_weight: f32) -> Self {
+        let dense_weight = dense_weight * by_words.known;
         Self { lexical: MinMax::of(lexical), dense: MinMax::of(dense), by_words, dense_weight }
     }
 
@@ -59,10 +83,15 @@ impl<'a> Convex<'a> {
         fuse(lexical, dense, |chunk| self.score(chunk, chunk.dense.map_or(0.0, |(_, score)| self.dense.apply(score))))
     }
 
+    /// Whether the dense leg counts at all.
+    pub(super) fn is_mixed(&self) -> bool {
+        self.dense_weight > 0.0
+    }
+
     /// The score of a chunk whose part in the dense leg is `dense`, 0 to 1.
     pub(super) fn score(&self, chunk: &Fused, dense: f32) -> f32 {
         let lexical = chunk.lexical.map_or(0.0, |(_, score)| self.lexical.apply(score));
-        if self.by_words.contains(&chunk.address) {
+        if self.by_words.addresses.contains(&chunk.address) {
             return lexical;
         }
         self.dense_weight * dense + (1.0 - self.dense_weight) * lexical
@@ -74,22 +103,14 @@ impl<'a> Convex<'a> {
 /// Source: Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion outperforms Condorcet and individual Rank Learning
 /// Methods", SIGIR 2009; their k is 60.
 #[must_use]
-pub fn reciprocal_rank(lexical: &[Scored], dense: &[Scored], by_words: &BTreeSet<u64>, k: f32) -> Vec<Fused> {
+pub fn reciprocal_rank(lexical: &[Scored], dense: &[Scored], by_words: &ByWords, k: f32) -> Vec<Fused> {
     let part = |place: Place| place.map_or(0.0, |(rank, _)| 1.0 / (k + rank as f32));
-    let known = known_part(lexical, by_words);
     fuse(lexical, dense, |chunk| {
-        if by_words.contains(&chunk.address) {
+        if by_words.addresses.contains(&chunk.address) {
             return 2.0 * part(chunk.lexical);
         }
-        part(chunk.lexical) + known * part(chunk.dense)
+        part(chunk.lexical) + by_words.known * part(chunk.dense)
     })
-}
-
-/// The part of the best of a list that is not of `by_words`.
-fn known_part(lexical: &[Scored], by_words: &BTreeSet<u64>) -> f32 {
-    let best = &lexical[..lexical.len().min(NUM_BEST)];
-    let num_by_words = best.iter().filter(|found| by_words.contains(&found.address)).count();
-    if num_by_words == 0 { 1.0 } else { 1.0 - num_by_words as f32 / best.len() as f32 }
 }
 
 type Place = Option<(usize, f32)>;
@@ -144,10 +165,6 @@ mod tests {
 
     use super::*;
 
-    fn none() -> BTreeSet<u64> {
-        BTreeSet::new()
-    }
-
     fn list() -> impl Strategy<Value = Vec<Scored>> {
         proptest::collection::btree_map(0_u64..40, -1.0_f32..30.0, 0..20).prop_map(|scores| {
             let mut list: Vec<Scored> = scores
@@ -162,7 +179,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_chunk_comes_once_in_order_within_bounds(lexical in list(), dense in list(), weight in 0.0_f32..=1.0) {
-            let fused = convex(&lexical, &dense, &none(), weight);
+            let fused = convex(&lexical, &dense, &ByWords::NONE, weight);
             let mut addresses: Vec<u64> = fused.iter().map(|chunk| chunk.address).collect();
             addresses.sort_unstable();
             let mut expected: Vec<u64> = lexical.iter().chain(&dense).map(|found| found.address).collect();
@@ -178,7 +195,7 @@ mod tests {
 
         #[test]
         fn the_whole_weight_on_one_leg_keeps_its_order(lexical in list(), dense in list()) {
-            let fused = convex(&lexical, &dense, &none(), 0.0);
+            let fused = convex(&lexical, &dense, &ByWords::NONE, 0.0);
             let kept: Vec<u64> = fused.iter().filter(|c| c.score > 0.0).map(|c| c.address).collect();
             let prefix: Vec<u64> = lexical.iter().take(kept.len()).map(|found| found.address).collect();
             prop_assert_eq!(kept, prefix);
@@ -189,9 +206,9 @@ mod tests {
             let squared = |list: &[Scored]| -> Vec<Scored> {
                 list.iter().map(|found| Scored { score: found.score * 3.0 + 7.0, ..*found }).collect()
             };
-            let plain: Vec<u64> = reciprocal_rank(&lexical, &dense, &none(), 60.0).iter().map(|c| c.address).collect();
+            let plain: Vec<u64> = reciprocal_rank(&lexical, &dense, &ByWords::NONE, 60.0).iter().map(|c| c.address).collect();
             let scaled: Vec<u64> =
-                reciprocal_rank(&squared(&lexical), &squared(&dense), &none(), 60.0).iter().map(|c| c.address).collect();
+                reciprocal_rank(&squared(&lexical), &squared(&dense), &ByWords::NONE, 60.0).iter().map(|c| c.address).collect();
             prop_assert_eq!(plain, scaled);
         }
     }
@@ -199,8 +216,8 @@ mod tests {
     #[test]
     fn a_constant_list_counts_fully() {
         let only = [Scored { address: 1, id: ChunkId(1), score: 0.2 }];
-        assert!((convex(&only, &[], &none(), 0.7)[0].score - 0.3).abs() < 1e-6);
-        assert!((convex(&[], &only, &none(), 0.7)[0].score - 0.7).abs() < 1e-6);
+        assert!((convex(&only, &[], &ByWords::NONE, 0.7)[0].score - 0.3).abs() < 1e-6);
+        assert!((convex(&[], &only, &ByWords::NONE, 0.7)[0].score - 0.7).abs() < 1e-6);
     }
 
     #[test]
@@ -208,14 +225,14 @@ mod tests {
         let scored = |address: u64, score| Scored { address, id: ChunkId(address), score };
         let lexical: Vec<Scored> = (1..=10).map(|address| scored(address, 20.0 - address as f32)).collect();
         let dense: Vec<Scored> = (20..=40).map(|address| scored(address, 1.0 / address as f32)).collect();
-        let german: BTreeSet<u64> = (1..=10).collect();
+        let german = ByWords::in_list(&lexical, (1..=10).collect());
         for fused in [convex(&lexical, &dense, &german, 0.7), reciprocal_rank(&lexical, &dense, &german, 60.0)] {
             let first: Vec<u64> = fused[..9].iter().map(|chunk| chunk.address).collect();
             assert_eq!(first, (1..=9).collect::<Vec<_>>());
         }
-        // One among ten that are known takes a tenth of the weight.
-        let one: BTreeSet<u64> = [10].into();
+        // One among ten takes a fifth of the weight.
+        let one = ByWords::in_list(&lexical, [10].into());
         let fused = convex(&lexical, &dense, &one, 0.5);
-        assert!((fused.iter().find(|chunk| chunk.address == 20).unwrap().score - 0.45).abs() < 1e-6);
+        assert!((fused.iter().find(|chunk| chunk.address == 20).unwrap().score - 0.4).abs() < 1e-6);
     }
 }

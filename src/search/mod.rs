@@ -26,10 +26,10 @@ pub use self::request::{
 use crate::config::Ranking;
 use crate::embed::{EmbedError, Embedder};
 use crate::error::Advice;
-use crate::index::analyzer::identifiers;
+use crate::index::analyzer::{Stemming, identifiers, stopping};
 use crate::index::{Filter, IndexError, Scored, Snapshot};
 use crate::workspace::WorkspaceId;
-use fusion::{Convex, Fused};
+use fusion::{ByWords, Convex, Fused};
 
 /// Reciprocal rank fusion's constant.
 const RRF_K: f32 = 60.0;
@@ -159,13 +159,14 @@ pub fn rank(
     };
     // One leg alone keeps its own scores.
     let one_leg = |lexical: &[Scored], dense: &[Scored]| {
-        let mut fused = fusion::reciprocal_rank(lexical, dense, &BTreeSet::new(), RRF_K);
+        let mut fused = fusion::reciprocal_rank(lexical, dense, &ByWords::NONE, RRF_K);
         for chunk in &mut fused {
             chunk.score = chunk.lexical.or(chunk.dense).map_or(0.0, |(_, score)| score);
         }
         fused
     };
-    let by_words = if request.mode == Mode::Hybrid { by_words(snapshot, &lexical)? } else { BTreeSet::new() };
+    let by_words =
+        if request.mode == Mode::Hybrid { by_words(snapshot, &request.query, &lexical)? } else { ByWords::NONE };
     Ok(match (request.mode, request.fusion) {
         (Mode::Lexical, _) => one_leg(&lexical, &[]),
         (Mode::Dense, _) => one_leg(&[], &dense),
@@ -186,14 +187,29 @@ pub fn rank(
     })
 }
 
-/// Those of the chunks that never get a vector.
-fn by_words(snapshot: &dyn Snapshot, lexical: &[Scored]) -> Result<BTreeSet<u64>, SearchError> {
+/// Those of the chunks that never get a vector, and how far the model knows the language of the query: by its stop words, else by
+/// the languages of what its words find.
+fn by_words(snapshot: &dyn Snapshot, query: &str, lexical: &[Scored]) -> Result<ByWords, SearchError> {
     if snapshot.counts()?.num_by_words == 0 {
-        return Ok(BTreeSet::new());
+        return Ok(ByWords::NONE);
     }
     let addresses: Vec<u64> = lexical.iter().map(|found| found.address).collect();
     let are = snapshot.by_words(&addresses)?;
-    Ok(addresses.into_iter().zip(are).filter_map(|(address, is)| is.then_some(address)).collect())
+    let addresses: BTreeSet<u64> =
+        addresses.into_iter().zip(are).filter_map(|(address, is)| is.then_some(address)).collect();
+    let languages = snapshot.languages()?;
+    let mut stemmings: Vec<Stemming> = languages.keys().map(|&language| Stemming::of(language)).collect();
+    stemmings.sort_unstable();
+    stemmings.dedup();
+    let of_query = stopping(query, &stemmings).and_then(|stemming| {
+        languages.iter().find(|(language, _)| language.is_some_and(|language| language.code() == stemming.code()))
+    });
+    Ok(match of_query {
+        Some((_, counts)) if counts.num_chunks > 0 => {
+            ByWords { addresses, known: 1.0 - counts.num_by_words as f32 / counts.num_chunks as f32 }
+        }
+        _ => ByWords::in_list(lexical, addresses),
+    })
 }
 
 /// Why a search has no reply.

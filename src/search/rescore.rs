@@ -27,8 +27,11 @@ pub(super) type Vectors = HashMap<u64, Vec<f32>>;
 
 /// Scores a fused list again and puts it in order, best first, ties by id. Scores stay in `0..=1`.
 ///
-/// `query` is the question's vector. A candidate without a vector keeps its score, refines nothing and is nobody's neighbour.
+/// `query` is the question's vector; where the model knows nothing of its language, nothing is done. A candidate without a vector keeps its score, refines nothing and is nobody's neighbour.
 pub(super) fn rescore(fused: &mut [Fused], convex: &Convex<'_>, query: &[f32], vectors: &Vectors, ranking: &Ranking) {
+    if !convex.is_mixed() {
+        return;
+    }
     if ranking.feedback_weight > 0.0 {
         let refined = refined(query, fused, vectors, ranking.feedback_weight);
         compare_again(fused, convex, &refined, vectors);
@@ -88,6 +91,7 @@ fn mix_in_neighbours(fused: &mut [Fused], vectors: &Vectors, weight: f32) {
             similar[other][one] = (similarity, one);
         }
     }
+    let mut mixed: Vec<f32> = compared.iter().map(|(_, score, _)| *score).collect();
     for (one, neighbours) in similar.iter_mut().enumerate() {
         neighbours.swap_remove(one);
         neighbours.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
@@ -95,21 +99,26 @@ fn mix_in_neighbours(fused: &mut [Fused], vectors: &Vectors, weight: f32) {
         let total: f32 = neighbours.iter().map(|(similarity, _)| similarity).sum();
         if total > 0.0 {
             let sum: f32 = neighbours.iter().map(|&(similarity, other)| similarity * compared[other].1).sum();
-            let (at, score, _) = compared[one];
-            fused[at].score = (1.0 - weight) * score + weight * sum / total;
+            mixed[one] = (1.0 - weight) * compared[one].1 + weight * sum / total;
         }
+    }
+    // A mean is lower than the best. What has no neighbours must not pass the others for that.
+    let best = |scores: &mut dyn Iterator<Item = f32>| scores.fold(0.0_f32, f32::max);
+    let (before, after) = (best(&mut compared.iter().map(|(_, score, _)| *score)), best(&mut mixed.iter().copied()));
+    let scale = if after > 0.0 { before / after } else { 1.0 };
+    for ((at, ..), score) in compared.iter().zip(mixed) {
+        fused[*at].score = score * scale;
     }
     fused.sort_unstable_by(by_score);
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use proptest::prelude::*;
 
     use super::*;
     use crate::index::{ChunkId, Scored};
+    use crate::search::fusion::ByWords;
 
     fn listed(scores: &[(u64, f32)]) -> Vec<Scored> {
         let scored = |&(address, score)| Scored { address, id: ChunkId(address), score };
@@ -129,7 +138,7 @@ mod tests {
         let near = angles.clone().filter(|(_, angle)| angle.abs() < 60.0);
         let dense = listed(&near.map(|(address, angle)| (address, angle.to_radians().cos())).collect::<Vec<_>>());
         let vectors: Vectors = angles.map(|(address, angle)| (address, at_angle(angle))).collect();
-        let by_words = BTreeSet::new();
+        let by_words = ByWords::NONE;
         let convex = Convex::of(&lexical, &dense, &by_words, ranking.dense_weight);
         let mut fused = convex.fuse(&lexical, &dense);
         rescore(&mut fused, &convex, &at_angle(0.0), &vectors, ranking);

@@ -141,19 +141,26 @@ impl Grouped {
     }
 
     /// The files to be quoted, `limit` at the most: one of each group in turn, of a group first those whose names promise a
-    /// summary, then the newest. Of files with the same bytes one is enough.
+    /// summary, then the newest, and files of data last. Of files with the same bytes one is enough.
     #[must_use]
     pub fn to_be_quoted(&self, limit: usize) -> Vec<&Touched> {
         let mut rows: Vec<Vec<&Touched>> = Vec::new();
         let mut seen = HashSet::new();
         for (_, files) in &self.groups {
             let mut files: Vec<&Touched> = files.iter().filter(|file| file.is_readable()).collect();
-            files.sort_by_key(|file| !scope::promises_a_summary(&file.path));
+            files.sort_by_key(|file| (scope::holds_data(&file.path), !scope::promises_a_summary(&file.path)));
             files.retain(|file| file.content_hash.is_none_or(|hash| seen.insert(hash)));
             rows.push(files);
         }
         let longest = rows.iter().map(Vec::len).max().unwrap_or(0);
         (0..longest).flat_map(|turn| rows.iter().filter_map(move |row| row.get(turn).copied())).take(limit).collect()
+    }
+
+    /// The place of each file in the digest.
+    #[must_use]
+    pub fn places(&self) -> HashMap<RelPath, usize> {
+        let paths = self.groups.iter().flat_map(|(_, files)| files).map(|file| file.path.clone());
+        paths.zip(0..).collect()
     }
 
     /// The digest, when it is known which sentences are quoted of which file.
@@ -221,14 +228,14 @@ impl Touched {
 #[must_use]
 pub fn nothing_in_scope(plan: &Plan, newest: Option<(&RelPath, Timestamp)>) -> String {
     let time = match (plan.since, plan.until) {
-        (Some(since), Some(until)) => format!(" from {since} until {until}"),
-        (Some(since), None) => format!(" since {since}"),
-        (None, Some(until)) => format!(" before {until}"),
+        (Some(since), Some(until)) => format!(" from {since:.0} until {until:.0}"),
+        (Some(since), None) => format!(" since {since:.0}"),
+        (None, Some(until)) => format!(" before {until:.0}"),
         (None, None) => String::new(),
     };
     let what = if plan.kind == PlanKind::Overview { "no file is in scope" } else { "no file was changed" };
     match newest {
-        Some((path, at)) => format!("{what}{time}; the newest change is of `{path}` at {at}"),
+        Some((path, at)) => format!("{what}{time}; the newest change is of `{path}` at {at:.0}"),
         None => format!("{what}{time}; the workspace has no file that the request admits"),
     }
 }

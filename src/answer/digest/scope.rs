@@ -105,7 +105,7 @@ fn narrow_to_recent(files: &mut Vec<Touched>, plan: &mut Plan) {
         files.sort_by(|one, other| other.at.cmp(&one.at).then_with(|| one.path.cmp(&other.path)));
         files.truncate(NUM_NEWEST);
         plan.notes
-            .push(format!("nothing was changed in the {RECENT_DAYS} days before {now}: these are the newest files"));
+            .push(format!("nothing was changed in the {RECENT_DAYS} days before {now:.0}: these are the newest files"));
     }
 }
 
@@ -234,6 +234,14 @@ fn has_date(name: &str) -> bool {
     };
     let is_year = |w: &[u8]| w.starts_with(b"19") || w.starts_with(b"20");
     bytes.windows(10).any(|w| is_year(w) && dashed(w)) || bytes.windows(8).any(|w| is_year(w) && are_digits(w))
+}
+
+/// Whether a file's name says that it holds data or a log rather than text for people.
+pub(super) fn holds_data(path: &RelPath) -> bool {
+    const ENDINGS: [&str; 12] =
+        ["json", "jsonl", "ndjson", "csv", "tsv", "xml", "yaml", "yml", "toml", "log", "parquet", "lock"];
+    let ending = path.file_name().rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+    ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
 }
 
 /// Whether a file's name says that it tells of others.

@@ -129,6 +129,21 @@ fn each_group_has_a_file_quoted_before_one_has_two_and_reports_go_first() {
         chosen,
         ["runs/2026-11-18-bench-08/report.md", "plans/roadmap.md", "runs/2026-11-11-bench-07/report.md", "README.md"]
     );
+    let places = grouped.places();
+    let place = |path: &str| places[&path.parse::<RelPath>().unwrap()];
+    assert_eq!((place("runs/2026-11-18-bench-08/events.jsonl"), place("runs/2026-11-18-bench-08/report.md")), (0, 1));
+    assert_eq!(place("README.md"), 4);
+}
+
+#[test]
+fn files_of_data_are_quoted_after_those_for_people() {
+    let files = vec![
+        touched("run/results.json", "2026-11-18T12:00:00Z"),
+        touched("run/plan.md", "2026-11-18T10:00:00Z"),
+        touched("run/report.md", "2026-11-18T09:00:00Z"),
+    ];
+    let chosen: Vec<String> = Grouped::of(files).to_be_quoted(9).iter().map(|file| file.path.to_string()).collect();
+    assert_eq!(chosen, ["run/report.md", "run/plan.md", "run/results.json"]);
 }
 
 proptest! {

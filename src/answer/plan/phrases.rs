@@ -98,10 +98,18 @@ impl Cues {
         let mut phrase = |patterns: &[&str]| words.find(patterns).map(|(at, len)| words.take(at, len));
         let change = phrase(&CHANGES);
         let summary = phrase(&SUMMARIES);
+        let summary = summary.or_else(|| contents_of_a_place(&mut words));
         let is_empty = |word: &str| EMPTY.contains(&format!(" {word} "));
         let topic = words.rest().filter(|word| !is_empty(word)).map(str::to_owned).collect();
         Self { change, summary, time_phrase, window, is_relative, is_vague, runs, topic }
     }
+}
+
+/// `What is in plans/decisions?`: the place stays in the topic.
+fn contents_of_a_place(words: &mut Words) -> Option<String> {
+    let (at, len) = words.find(&["what is|are in|inside|under"])?;
+    let is_place = at + len + 1 == words.len() && words.get(at + len).is_some_and(|word| word.contains('/'));
+    is_place.then(|| words.take(at, len))
 }
 
 /// `The last three runs`.

@@ -61,6 +61,7 @@ fn questions_about_the_whole_go_through_all_files() {
         "what is this project about?",
         "what files do we have?",
         "sum up docs/protocol.rst",
+        "what is in plans/decisions?",
     ] {
         assert_eq!(planned(question).kind, PlanKind::Overview, "{question}");
     }

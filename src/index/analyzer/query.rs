@@ -126,7 +126,10 @@ fn words(text: &str, stemmings: &[Stemming], stopping: Option<Stemming>, max_ter
 
 /// The language whose stop words are left out of a query whatever they mean in others: the one that most of its stop words are
 /// of. Otherwise `the` would be a rare word of German documents, and `die` one of English ones.
-fn stopping(text: &str, stemmings: &[Stemming]) -> Option<Stemming> {
+///
+/// Its language is most likely that of the query.
+#[must_use]
+pub fn stopping(text: &str, stemmings: &[Stemming]) -> Option<Stemming> {
     let pieces = pieces(text, Analysis::Stemmed, true);
     let mut best = None;
     let mut most = 0;

@@ -51,6 +51,12 @@ impl Stemming {
         place.and_then(|place| u8::try_from(place).ok()).map_or(Self::ENGLISH, Self)
     }
 
+    /// The two letters of its language (ISO 639-1).
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        STEMMERS[usize::from(self.0)].0
+    }
+
     fn analyzer(self) -> TextAnalyzer {
         let language = STEMMERS[usize::from(self.0)].1;
         let words = TextAnalyzer::builder(RawTokenizer::default()).filter(LowerCaser);
