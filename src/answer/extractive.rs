@@ -177,10 +177,20 @@ pub(super) fn terms_of(text: &str, stemming: Stemming) -> BTreeSet<String> {
     positioned_terms(text, Analysis::Stemmed, stemming).into_iter().map(|(_, term)| term).collect()
 }
 
-/// The words of a question, as the languages of the passages have them.
+/// Words that make a question of what it is about. The analyser's stop words are left out anyway.
+const ASKING: &str = "what which who whom whose when where why how many much do does did have has had can could should would \
+                      may might shall we our us i my me you your its were been than from about please tell there any";
+
+/// The words of a question, as the languages of the passages have them; without those that only ask, where there are others.
 fn words_of(question: &str, hits: &[Hit]) -> Vec<QueryWord> {
     let stemmings: BTreeSet<Stemming> = hits.iter().map(|hit| Stemming::of(hit.language)).collect();
-    analyse_query(question, &stemmings.into_iter().collect::<Vec<_>>(), usize::MAX).words
+    let stemmings: Vec<Stemming> = stemmings.into_iter().collect();
+    let words = analyse_query(question, &stemmings, usize::MAX).words;
+    let asking = analyse_query(ASKING, &[Stemming::ENGLISH], usize::MAX).words;
+    let asking: BTreeSet<&str> = asking.iter().flat_map(|word| &word.variants).map(|stem| stem.text.as_str()).collect();
+    let only_asks = |word: &&QueryWord| word.variants.iter().any(|variant| asking.contains(variant.text.as_str()));
+    let about: Vec<QueryWord> = words.iter().filter(|word| !only_asks(word)).cloned().collect();
+    if about.is_empty() { words } else { about }
 }
 
 pub(super) fn is_in(word: &QueryWord, terms: &BTreeSet<String>) -> bool {

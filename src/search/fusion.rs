@@ -36,14 +36,20 @@ impl ByWords {
     /// The model knows all languages.
     pub const NONE: Self = Self { addresses: BTreeSet::new(), known: 1.0 };
 
-    /// How far the model knows the language of a query, by what its words find best: not at all where half of that or more is of
-    /// `addresses`.
+    /// How far the model knows the language of a query: not at all where its words find one of `addresses` best, else as far as is
+    /// `told`, else by the part of `addresses` in what they find best, and not at all from half of it on.
     #[must_use]
-    pub fn in_list(lexical: &[Scored], addresses: BTreeSet<u64>) -> Self {
+    pub fn of(lexical: &[Scored], addresses: BTreeSet<u64>, told: Option<f32>) -> Self {
         let best = &lexical[..lexical.len().min(NUM_BEST)];
-        let num_by_words = best.iter().filter(|found| addresses.contains(&found.address)).count();
-        let part = if num_by_words == 0 { 0.0 } else { num_by_words as f32 / best.len() as f32 };
-        Self { addresses, known: (1.0 - 2.0 * part).max(0.0) }
+        let is_by_words = |found: &&Scored| addresses.contains(&found.address);
+        let num_by_words = best.iter().filter(is_by_words).count();
+        let known = match (best.first().is_some_and(|first| is_by_words(&first)), told) {
+            (true, _) => 0.0,
+            (false, Some(told)) => told,
+            (false, None) if num_by_words == 0 => 1.0,
+            (false, None) => (1.0 - 2.0 * num_by_words as f32 / best.len() as f32).max(0.0),
+        };
+        Self { addresses, known }
     }
 }
 
@@ -225,13 +231,13 @@ mod tests {
         let scored = |address: u64, score| Scored { address, id: ChunkId(address), score };
         let lexical: Vec<Scored> = (1..=10).map(|address| scored(address, 20.0 - address as f32)).collect();
         let dense: Vec<Scored> = (20..=40).map(|address| scored(address, 1.0 / address as f32)).collect();
-        let german = ByWords::in_list(&lexical, (1..=10).collect());
+        let german = ByWords::of(&lexical, (1..=10).collect(), Some(1.0));
         for fused in [convex(&lexical, &dense, &german, 0.7), reciprocal_rank(&lexical, &dense, &german, 60.0)] {
             let first: Vec<u64> = fused[..9].iter().map(|chunk| chunk.address).collect();
             assert_eq!(first, (1..=9).collect::<Vec<_>>());
         }
         // One among ten takes a fifth of the weight.
-        let one = ByWords::in_list(&lexical, [10].into());
+        let one = ByWords::of(&lexical, [10].into(), None);
         let fused = convex(&lexical, &dense, &one, 0.5);
         assert!((fused.iter().find(|chunk| chunk.address == 20).unwrap().score - 0.4).abs() < 1e-6);
     }

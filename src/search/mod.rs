@@ -204,12 +204,8 @@ fn by_words(snapshot: &dyn Snapshot, query: &str, lexical: &[Scored]) -> Result<
     let of_query = stopping(query, &stemmings).and_then(|stemming| {
         languages.iter().find(|(language, _)| language.is_some_and(|language| language.code() == stemming.code()))
     });
-    Ok(match of_query {
-        Some((_, counts)) if counts.num_chunks > 0 => {
-            ByWords { addresses, known: 1.0 - counts.num_by_words as f32 / counts.num_chunks as f32 }
-        }
-        _ => ByWords::in_list(lexical, addresses),
-    })
+    let told = of_query.map(|(_, counts)| 1.0 - counts.num_by_words as f32 / counts.num_chunks.max(1) as f32);
+    Ok(ByWords::of(lexical, addresses, told))
 }
 
 /// Why a search has no reply.
