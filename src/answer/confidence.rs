@@ -15,18 +15,12 @@ const NUM_TOGETHER: usize = 3;
 /// What can be seen of the evidence for an answer, every figure in `0..=1`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Signals {
-    /// The cosine of the question and the sentence that is nearest to it.
-    pub sentence: f32,
-    /// The cosine of the question and the passage that is nearest to it.
-    pub passage: f32,
     /// The largest share of the question's words, rare ones counting more, that one sentence and its headings hold.
     pub words: f32,
-    /// The mean of this share and the cosine, of the sentence where it is largest.
+    /// The mean of this share and the cosine of the question and the sentence, for the sentence where it is largest.
     pub joint: f32,
     /// The share of the words that the best passages hold together.
     pub together: f32,
-    /// The same of all passages.
-    pub anywhere: f32,
     /// The share of the question's names and numbers that the passage of the best sentence holds, or its path or headings; 1
     /// without any.
     pub names: f32,
@@ -39,22 +33,31 @@ impl Signals {
     pub(super) fn of(question: &str, evidence: &Evidence<'_>, looked: &Looked) -> Self {
         let known = || looked.candidates.iter().filter(|candidate| candidate.cosine.is_some());
         let best = |of: fn(&Candidate) -> f32| known().map(of).fold(0.0_f32, f32::max);
-        let passages = evidence.hits.iter().filter_map(|hit| hit.signals?.dense_score);
         let first = looked.candidates.iter().max_by(|a, b| a.relevance.total_cmp(&b.relevance));
         let (names, kind) = first.map_or((0.0, 0.0), |first| {
             let hit = &evidence.hits[first.hit];
             (names_held(question, hit), kind_held(question, &hit.text[first.span.range()]))
         });
         Self {
-            sentence: best(|candidate| candidate.cosine.unwrap_or_default()),
-            passage: passages.fold(0.0_f32, f32::max).min(1.0),
             words: best(|candidate| candidate.coverage),
             joint: best(|candidate| 0.5 * (candidate.coverage + candidate.cosine.unwrap_or_default().max(0.0))),
             together: words_held(&evidence.hits[..evidence.hits.len().min(NUM_TOGETHER)], looked),
-            anywhere: words_held(evidence.hits, looked),
             names,
             kind,
         }
+    }
+}
+
+/// With less confidence there is no answer.
+pub(super) const LEAST: f32 = 0.42;
+
+impl Signals {
+    /// How probable it is that the evidence answers, in `0..=1`.
+    #[must_use]
+    pub fn confidence(&self) -> f32 {
+        let Self { words, joint, together, names, kind } = *self;
+        let log_odds = 1.165 * joint + 1.233 * words + 1.159 * together + 1.005 * names + 0.429 * kind - 2.911;
+        1.0 / (1.0 + (-log_odds).exp())
     }
 }
 
@@ -139,4 +142,47 @@ fn kind_held(question: &str, sentence: &str) -> f32 {
     let numbers =
         sentence.split(|c: char| !c.is_alphanumeric()).filter(|word| word.bytes().any(|b| b.is_ascii_digit()));
     f32::from(u8::from(numbers.into_iter().any(|number| !question.contains(&number.to_lowercase()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_evidence_is_more_confidence() {
+        let none = Signals::default();
+        let all = Signals { words: 1.0, joint: 1.0, together: 1.0, names: 1.0, kind: 1.0 };
+        assert!(none.confidence() < 0.1 && all.confidence() > 0.85);
+        for more in [
+            Signals { words: 1.0, ..none },
+            Signals { joint: 1.0, ..none },
+            Signals { together: 1.0, ..none },
+            Signals { names: 1.0, ..none },
+            Signals { kind: 1.0, ..none },
+        ] {
+            assert!(more.confidence() > none.confidence(), "{more:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_told_by_their_capitals_within_a_sentence_and_numbers_by_their_digits() {
+        assert_eq!(
+            names("Who is Harald Bech's brother? Does RVH-022 count in 2025?"),
+            ["harald", "bech", "rvh-022", "2025"]
+        );
+        assert!(names("What holds up a loaded ship?").is_empty());
+    }
+
+    #[test]
+    fn a_question_for_a_number_wants_one_that_it_does_not_name_itself() {
+        for (question, sentence, expected) in [
+            ("How many stations are there?", "There are 72 stations.", 1.0),
+            ("How many of the 72 stations are old?", "The 72 stations are old.", 0.0),
+            ("How many stations are there?", "There are many.", 0.0),
+            ("Who leads it?", "it is led by Ines.", 1.0),
+            ("What is it?", "A harbour.", 1.0),
+        ] {
+            assert!((kind_held(question, sentence) - expected).abs() < f32::EPSILON, "{question} {sentence}");
+        }
+    }
 }

@@ -18,7 +18,7 @@ use crate::search::{Hit, SearchError, check_query};
 use crate::workspace::Span;
 
 /// Sentences that are looked at closely.
-const MAX_CANDIDATES: usize = 64;
+const MAX_CANDIDATES: usize = 32;
 /// The most sentences of an answer.
 const MAX_SENTENCES: usize = 20;
 /// The most files that an answer quotes.
@@ -89,8 +89,9 @@ pub fn check_request(request: &AskRequest) -> Result<(), SearchError> {
 pub fn answer(request: &AskRequest, evidence: &Evidence<'_>, mut reply: AskReply) -> Result<AskReply, SearchError> {
     check_request(request)?;
     let mut looked = look(&request.question, evidence)?;
-    reply.signals = Some(Signals::of(&request.question, evidence, &looked));
-    if let Some(why) = weakness(&request.question, evidence, &looked.candidates) {
+    let signals = Signals::of(&request.question, evidence, &looked);
+    (reply.signals, reply.confidence) = (Some(signals), Some(signals.confidence()));
+    if let Some(why) = weakness(&request.question, evidence, &looked.candidates, signals.confidence()) {
         (reply.abstention, reply.reason) = (Some(why.kind()), Some(why.to_string()));
         return Ok(reply);
     }
@@ -210,29 +211,19 @@ fn word_weights(words: &[QueryWord], candidates: &[Candidate]) -> Vec<f32> {
 }
 
 /// Why there is no answer in the evidence, or `None` where there may be.
-fn weakness(question: &str, evidence: &Evidence<'_>, candidates: &[Candidate]) -> Option<Weakness> {
+fn weakness(question: &str, evidence: &Evidence<'_>, candidates: &[Candidate], confidence: f32) -> Option<Weakness> {
     if evidence.hits.is_empty() || candidates.is_empty() {
         return Some(Weakness::Nothing);
     }
     if let Some(identifier) = missing_identifier(question, evidence.hits) {
         return Some(Weakness::Missing(identifier));
     }
-    let best = |of: fn(&Candidate) -> f32| candidates.iter().map(of).fold(0.0_f32, f32::max);
     let by_words = candidates.iter().filter(|candidate| candidate.cosine.is_none());
     let coverage_by_words = by_words.map(|candidate| candidate.coverage).fold(0.0_f32, f32::max);
-    let coverage = best(|candidate| if candidate.cosine.is_some() { candidate.coverage } else { 0.0 });
-    let is_weak = if coverage_by_words >= MIN_COVERAGE_WORDS_ALONE {
-        false
-    } else if evidence.embedder.is_some() {
-        let cosine = best(|candidate| candidate.cosine.unwrap_or_default());
-        let passage = evidence.hits.iter().filter_map(|hit| hit.signals?.dense_score).fold(0.0_f32, f32::max);
-        let meaning = cosine.max(passage);
-        tracing::debug!(cosine, passage, coverage, "evidence");
-        meaning + 0.5 * coverage < MIN_TOGETHER
-    } else {
-        true
-    };
-    is_weak.then_some(Weakness::TooWeak)
+    tracing::debug!(confidence, coverage_by_words, "evidence");
+    let is_enough =
+        coverage_by_words >= MIN_COVERAGE_WORDS_ALONE || evidence.embedder.is_some() && confidence >= confidence::LEAST;
+    (!is_enough).then_some(Weakness::TooWeak)
 }
 
 /// Why the evidence holds no answer.
@@ -265,9 +256,6 @@ impl fmt::Display for Weakness {
 
 /// Without a model that knows the language, an answer needs so much of the question's words in one sentence and its headings.
 const MIN_COVERAGE_WORDS_ALONE: f32 = 0.5;
-/// With one, nearness of meaning and half the share of the question's words have to reach this together.
-const MIN_TOGETHER: f32 = 0.6;
-
 /// An identifier of the question that no passage holds, nor its path or headings: what is said of other identifiers is
 /// no answer.
 pub(super) fn missing_identifier(question: &str, hits: &[Hit]) -> Option<String> {

@@ -136,6 +136,10 @@ pub struct AskReply {
     /// Where there is none: files in scope that could not be searched, or not all of them. The answer may be in them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub num_unread: usize,
+    /// How probable it is that the sentences answer the question, in `0..=1`, where they are sentences of the files; `docs/answers.md` says
+    /// how that was fitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f32>,
     /// What the evidence is, where sentences of the files are to answer.
     #[serde(skip)]
     pub signals: Option<Signals>,
@@ -161,6 +165,7 @@ impl AskReply {
             abstention: None,
             reason: None,
             num_unread: 0,
+            confidence: None,
             signals: None,
             sentences: Vec::new(),
             citations: Vec::new(),

@@ -55,7 +55,8 @@ impl ByWords {
 
 /// Mixes two ranked lists by a convex combination of min-max normalised scores.
 ///
-/// Each list maps to `0..=1` by its own minimum and maximum (a constant list maps to 1). The fused score is
+/// Each list maps to `0..=1` by its own minimum and maximum (a constant list maps to 1); a lexical list of fewer than `limit` chunks
+/// leaves out only such that hold none of the words, so its minimum is 0. The fused score is
 /// `dense_weight * dense + (1 - dense_weight) * lexical`, a chunk missing from a list counting 0 there, so it lies in
 /// `0..=1`. Returns every chunk once, best first; ties order by [`ChunkId`], so results repeat.
 ///
@@ -65,8 +66,8 @@ impl ByWords {
 ///
 /// Source: Bruch, Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval", TOIS 2023, section 4.
 #[must_use]
-pub fn convex(lexical: &[Scored], dense: &[Scored], by_words: &ByWords, dense_weight: f32) -> Vec<Fused> {
-    Convex::of(lexical, dense, by_words, dense_weight).fuse(lexical, dense)
+pub fn convex(lexical: &[Scored], dense: &[Scored], by_words: &ByWords, dense_weight: f32, limit: usize) -> Vec<Fused> {
+    Convex::of(lexical, dense, by_words, dense_weight, limit).fuse(lexical, dense)
 }
 
 /// The combination of [`convex`], for chunks that are scored more than once.
@@ -79,9 +80,16 @@ pub(super) struct Convex<'a> {
 }
 
 impl<'a> Convex<'a> {
-    pub(super) fn of(lexical: &[Scored], dense: &[Scored], by_words: &'a ByWords, dense_weight: f32) -> Self {
+    pub(super) fn of(
+        lexical: &[Scored],
+        dense: &[Scored],
+        by_words: &'a ByWords,
+        dense_weight: f32,
+        limit: usize,
+    ) -> Self {
         let dense_weight = dense_weight * by_words.known;
-        Self { lexical: MinMax::of(lexical), dense: MinMax::of(dense), by_words, dense_weight }
+        let lexical = if lexical.len() < limit { MinMax::from_zero(lexical) } else { MinMax::of(lexical) };
+        Self { lexical, dense: MinMax::of(dense), by_words, dense_weight }
     }
 
     /// The two lists as one.
@@ -160,6 +168,10 @@ impl MinMax {
         Self { min, range: max - min }
     }
 
+    fn from_zero(list: &[Scored]) -> Self {
+        Self { min: 0.0, range: list.iter().map(|found| found.score).fold(0.0, f32::max) }
+    }
+
     fn apply(&self, score: f32) -> f32 {
         if self.range > 0.0 { ((score - self.min) / self.range).clamp(0.0, 1.0) } else { 1.0 }
     }
@@ -185,7 +197,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_chunk_comes_once_in_order_within_bounds(lexical in list(), dense in list(), weight in 0.0_f32..=1.0) {
-            let fused = convex(&lexical, &dense, &ByWords::NONE, weight);
+            let fused = convex(&lexical, &dense, &ByWords::NONE, weight, 10);
             let mut addresses: Vec<u64> = fused.iter().map(|chunk| chunk.address).collect();
             addresses.sort_unstable();
             let mut expected: Vec<u64> = lexical.iter().chain(&dense).map(|found| found.address).collect();
@@ -201,7 +213,7 @@ mod tests {
 
         #[test]
         fn the_whole_weight_on_one_leg_keeps_its_order(lexical in list(), dense in list()) {
-            let fused = convex(&lexical, &dense, &ByWords::NONE, 0.0);
+            let fused = convex(&lexical, &dense, &ByWords::NONE, 0.0, 10);
             let kept: Vec<u64> = fused.iter().filter(|c| c.score > 0.0).map(|c| c.address).collect();
             let prefix: Vec<u64> = lexical.iter().take(kept.len()).map(|found| found.address).collect();
             prop_assert_eq!(kept, prefix);
@@ -222,8 +234,16 @@ mod tests {
     #[test]
     fn a_constant_list_counts_fully() {
         let only = [Scored { address: 1, id: ChunkId(1), score: 0.2 }];
-        assert!((convex(&only, &[], &ByWords::NONE, 0.7)[0].score - 0.3).abs() < 1e-6);
-        assert!((convex(&[], &only, &ByWords::NONE, 0.7)[0].score - 0.7).abs() < 1e-6);
+        assert!((convex(&only, &[], &ByWords::NONE, 0.7, 10)[0].score - 0.3).abs() < 1e-6);
+        assert!((convex(&[], &only, &ByWords::NONE, 0.7, 10)[0].score - 0.7).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_last_of_a_short_list_is_worth_more_than_what_holds_no_word() {
+        let scored = |address, score| Scored { address, id: ChunkId(address), score };
+        let lexical = [scored(1, 8.0), scored(2, 7.0)];
+        let score = |limit| convex(&lexical, &[], &ByWords::NONE, 0.5, limit)[1].score;
+        assert!((score(3) - 0.4375).abs() < 1e-6 && score(2).abs() < 1e-6);
     }
 
     #[test]
@@ -232,13 +252,13 @@ mod tests {
         let lexical: Vec<Scored> = (1..=10).map(|address| scored(address, 20.0 - address as f32)).collect();
         let dense: Vec<Scored> = (20..=40).map(|address| scored(address, 1.0 / address as f32)).collect();
         let german = ByWords::of(&lexical, (1..=10).collect(), Some(1.0));
-        for fused in [convex(&lexical, &dense, &german, 0.7), reciprocal_rank(&lexical, &dense, &german, 60.0)] {
+        for fused in [convex(&lexical, &dense, &german, 0.7, 10), reciprocal_rank(&lexical, &dense, &german, 60.0)] {
             let first: Vec<u64> = fused[..9].iter().map(|chunk| chunk.address).collect();
             assert_eq!(first, (1..=9).collect::<Vec<_>>());
         }
         // One among ten takes a fifth of the weight.
         let one = ByWords::of(&lexical, [10].into(), None);
-        let fused = convex(&lexical, &dense, &one, 0.5);
+        let fused = convex(&lexical, &dense, &one, 0.5, 10);
         assert!((fused.iter().find(|chunk| chunk.address == 20).unwrap().score - 0.4).abs() < 1e-6);
     }
 }

@@ -173,7 +173,7 @@ pub fn rank(
         (Mode::Hybrid, FusionMethod::Convex) => {
             let has_identifier = !identifiers(&request.query).is_empty();
             let weight = if has_identifier { ranking.dense_weight_with_identifier } else { ranking.dense_weight };
-            let convex = Convex::of(&lexical, &dense, &by_words, weight);
+            let convex = Convex::of(&lexical, &dense, &by_words, weight, num_candidates);
             let mut fused = convex.fuse(&lexical, &dense);
             if let Some(vector) = vector.filter(|_| ranking.rescores()) {
                 let addresses: Vec<u64> = fused.iter().map(|chunk| chunk.address).collect();

@@ -139,7 +139,7 @@ mod tests {
         let dense = listed(&near.map(|(address, angle)| (address, angle.to_radians().cos())).collect::<Vec<_>>());
         let vectors: Vectors = angles.map(|(address, angle)| (address, at_angle(angle))).collect();
         let by_words = ByWords::NONE;
-        let convex = Convex::of(&lexical, &dense, &by_words, ranking.dense_weight);
+        let convex = Convex::of(&lexical, &dense, &by_words, ranking.dense_weight, 10);
         let mut fused = convex.fuse(&lexical, &dense);
         rescore(&mut fused, &convex, &at_angle(0.0), &vectors, ranking);
         fused.iter().map(|chunk| (chunk.address, chunk.score)).collect()
