@@ -445,3 +445,31 @@ fn the_official_client_understands_the_stand_in() {
         assert_eq!(seen[model]["error"], error, "{seen:#}");
     }
 }
+
+#[test]
+fn a_model_summarizes_a_digest_and_costs_nothing_of_it_where_it_fails() {
+    let desk = Desk::new();
+    let question = ["ask", "summarize runs/2026-11-03-coder-03/postmortem.md", "--json"];
+    let plain = desk.run(&question).json();
+    let server = StandIn::new(|asked| Behaviour::Answer(good(asked)));
+    desk.configure(&server.base_url(), "");
+    let reply = desk.run(&question).json();
+    assert_eq!(
+        (&reply["digest"]["num_of_summary"], &reply["answered_by"]["kind"]),
+        (&json!(1), &json!("model")),
+        "{reply:#}"
+    );
+    assert_eq!(reply["sentences"][0]["text"], "The gateway was down for 37 minutes.");
+    let of_files = |reply: &Value, from: usize| -> Vec<Value> {
+        reply["sentences"].as_array().unwrap()[from..].iter().map(|sentence| sentence["text"].clone()).collect()
+    };
+    assert_eq!(of_files(&reply, 1), of_files(&plain, 0), "the key sentences stand beside the summary");
+    let first = reply["digest"]["groups"][0]["files"][0]["sentences"][0].as_u64();
+    assert_eq!(first, Some(1));
+
+    let failing = StandIn::always(Behaviour::Status(500, "out of memory"));
+    desk.configure(&failing.base_url(), "");
+    let fallen = desk.run(&question).json();
+    assert!(fallen["answered_by"]["fallback"].is_string(), "{fallen:#}");
+    assert_eq!((&fallen["sentences"], &fallen["digest"]), (&plain["sentences"], &plain["digest"]));
+}

@@ -17,6 +17,7 @@ mod languages;
 mod large;
 mod line;
 mod mcp;
+mod plans;
 mod processes;
 mod provenance;
 mod python;

@@ -1,0 +1,201 @@
+//! Questions about time and the whole: the files in scope are those of the log, each is accounted for, and results repeat.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::http::Method;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::cli::Pincite;
+use crate::fixtures;
+use crate::writes::{Server, code};
+
+/// Thursday evening. Some files of the fixtures are newer.
+const NOW: &str = "2026-11-19T20:00:00Z";
+
+/// The fixtures with their times, indexed, with the program.
+struct Desk {
+    pincite: Pincite,
+    folder: tempfile::TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let (pincite, folder) = (Pincite::words_alone(), fixtures::workspace_copy());
+        pincite.index(folder.path());
+        Self { pincite, folder }
+    }
+
+    #[track_caller]
+    fn ask(&self, question: &str, more: &[&str]) -> Value {
+        let arguments = [&["ask", question, "--json", "--now", NOW, "--time-zone", "UTC"], more].concat();
+        let ran = self.pincite.run(&arguments);
+        assert!(ran.code == 0 || ran.code == 1, "{}", ran.err);
+        ran.json()
+    }
+
+    /// Checks every citation against the files as they are.
+    #[track_caller]
+    fn verify(&self, reply: &Value) {
+        for citation in reply["citations"].as_array().unwrap().iter().take(6) {
+            assert_eq!(self.pincite.verify(citation).1["verdict"], "valid", "{citation}");
+        }
+    }
+}
+
+/// Every file that a digest lists, in its order, with its JSON.
+#[track_caller]
+fn listed(reply: &Value) -> Vec<(String, &Value)> {
+    let groups = reply["digest"]["groups"].as_array().unwrap_or_else(|| panic!("no digest: {reply:#}"));
+    let files = groups.iter().flat_map(|group| group["files"].as_array().unwrap());
+    let listed: Vec<(String, &Value)> = files.map(|file| (file["path"].as_str().unwrap().to_owned(), file)).collect();
+    assert_eq!(reply["digest"]["num_files"], listed.len(), "each file is listed once");
+    let sizes: u64 = groups.iter().map(|group| group["num_files"].as_u64().unwrap()).sum();
+    assert_eq!(reply["digest"]["num_files"], sizes);
+    let newest: Vec<&str> = groups.iter().map(|group| group["newest"].as_str().unwrap()).collect();
+    assert!(newest.is_sorted_by(|one, next| one >= next), "{newest:?}");
+    listed
+}
+
+/// The files of the fixtures that were changed from one time on and before another.
+fn changed(since: &str, until: &str) -> BTreeSet<String> {
+    let at = |time: &str| time.parse::<Timestamp>().unwrap();
+    let times: BTreeMap<_, _> = fixtures::times();
+    let is_within = |time: &std::time::SystemTime| {
+        let time = Timestamp::try_from(*time).unwrap();
+        at(since) <= time && time < at(until)
+    };
+    times.iter().filter(|(_, time)| is_within(time)).map(|(path, _)| path.to_string()).collect()
+}
+
+#[test]
+fn recent_outputs_are_all_files_of_the_last_week_each_with_cited_sentences() {
+    let desk = Desk::new();
+    let reply = desk.ask("summarize recent outputs", &[]);
+    assert_eq!(reply["plan"]["kind"], "recent");
+    let files = listed(&reply);
+    let paths: BTreeSet<String> = files.iter().map(|(path, _)| path.clone()).collect();
+    assert_eq!(paths, changed("2026-11-12T20:00:00Z", NOW));
+    let (sentences, citations) = (reply["sentences"].as_array().unwrap(), reply["citations"].as_array().unwrap());
+    let mut quoted = Vec::new();
+    for (path, file) in &files {
+        for position in file["sentences"].as_array().into_iter().flatten() {
+            let sentence = &sentences[usize::try_from(position.as_u64().unwrap()).unwrap()];
+            let citation = &citations[usize::try_from(sentence["citations"][0].as_u64().unwrap()).unwrap()];
+            assert_eq!((&citation["path"], &citation["quote"]), (&json!(path), &sentence["text"]));
+            quoted.push(position.as_u64().unwrap());
+        }
+    }
+    let all: Vec<u64> = (0..sentences.len() as u64).collect();
+    assert_eq!(quoted, all, "every sentence is of a file, and they stand in the order of the files");
+    assert!(sentences.len() >= 10);
+    desk.verify(&reply);
+    assert_eq!(
+        desk.ask("summarize recent outputs", &[]),
+        reply,
+        "the same question at the same time has the same answer"
+    );
+
+    let since_monday = desk.ask("What changed since Monday?", &[]);
+    let paths: BTreeSet<String> = listed(&since_monday).into_iter().map(|(path, _)| path).collect();
+    assert_eq!(paths, changed("2026-11-16T00:00:00Z", NOW));
+    let few = desk.ask("What changed since Monday?", &["--max-files", "2"]);
+    assert_eq!(
+        (&few["digest"]["num_quoted"], &few["digest"]["num_files"]),
+        (&json!(2), &since_monday["digest"]["num_files"])
+    );
+}
+
+#[test]
+fn the_last_run_is_asked_on_a_topic_and_shown_where_it_says_nothing_on_it() {
+    let desk = Desk::new();
+    let reply = desk.ask("What did the last run say about the backlog of a station?", &[]);
+    let files = listed(&reply);
+    assert!(files.iter().all(|(path, _)| path.starts_with("runs/2026-11-18-bench-08/")), "{files:?}");
+    assert!(reply["plan"]["notes"][0].as_str().unwrap().contains("bench-08"));
+    assert!(
+        reply["sentences"].as_array().unwrap().iter().any(|one| one["text"].as_str().unwrap().contains("1,340")),
+        "{reply:#}"
+    );
+    desk.verify(&reply);
+
+    let nothing = desk.ask("What did the last run say about zebras?", &[]);
+    assert_eq!((&nothing["abstained"], &nothing["plan"]["topic"]), (&json!(true), &json!("zebras")));
+    assert_eq!(listed(&nothing).len(), files.len(), "what there is, is shown");
+    assert!(nothing["reason"].as_str().unwrap().contains("files in scope were searched"));
+}
+
+#[test]
+fn the_whole_is_every_file_with_the_reason_where_nothing_is_quoted() {
+    let desk = Desk::new();
+    let reply = desk.ask("What is in here?", &[]);
+    assert_eq!(reply["plan"]["kind"], "overview");
+    let files: BTreeMap<String, &Value> = listed(&reply).into_iter().collect();
+    let all: BTreeSet<String> = fixtures::times().keys().map(ToString::to_string).collect();
+    let missing: Vec<_> = all.iter().filter(|path| !files.contains_key(*path) && !path.starts_with('.')).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    for (path, note) in [("notes/empty.txt", "it holds no text"), ("reports/pilot-week-2-scan.pdf", "damaged")] {
+        assert!(files[path]["note"].as_str().unwrap().contains(note), "{}", files[path]);
+    }
+    let plans = desk.ask("summarize the plans", &[]);
+    assert!(listed(&plans).iter().all(|(path, _)| path.starts_with("plans/")), "{plans:#}");
+
+    let forced = desk.ask("What is in here?", &["--plan", "retrieval"]);
+    assert_eq!((&forced["plan"]["kind"], &forced["digest"]), (&json!("retrieval"), &Value::Null));
+    let german = desk.ask("Was gibt es Neues?", &["--plan", "recent"]);
+    assert_eq!(german["plan"]["why"], "the request asks for it");
+    let text = desk.pincite.run(&["ask", "summarize the plans", "--now", NOW, "--time-zone", "UTC"]);
+    assert!(
+        text.out.contains("quoted; times in UTC") && text.err.contains("plan: overview"),
+        "{}{}",
+        text.out,
+        text.err
+    );
+    fs_err::remove_file(desk.folder.path().join("notes/ideas.txt")).unwrap();
+    desk.pincite.index(desk.folder.path());
+    assert_eq!(
+        listed(&desk.ask("What is in here?", &[])).len(),
+        files.len() - 1,
+        "what is deleted is no part of the whole"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_written_today_is_grouped_by_run_and_tells_of_what_was_deleted() {
+    let server = Server::running();
+    let by = |agent, run| [("pincite-agent", agent), ("pincite-run", run)];
+    server.put("a.md", "# Keel\n\nThe lighthouse of Skarv is forty metres high.", &by("ann", "r1")).await;
+    server.put("b.md", "# Mast\n\nThe windmill of Skarv was painted red in May.", &by("bob", "r2")).await;
+    server.put("c.md", "# Hull\n\nThe ferry to Skarv leaves at nine every day.", &by("ann", "r1")).await;
+    let (_, last) = server.delete("b.md", &by("ann", "r3")).await;
+    let ask = |more: Value| {
+        let mut request = json!({ "min_revision": last["revision"], "wait_ms": 60_000, "time_zone": "UTC" });
+        request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        request
+    };
+    let (_, reply) = server.post("ask", ask(json!({ "question": "what changed today?" }))).await;
+    assert_eq!((&reply["plan"]["kind"], &reply["digest"]["group_by"]), (&json!("recent"), &json!("run")));
+    let files: BTreeMap<String, &Value> = listed(&reply).into_iter().collect();
+    assert_eq!(files.len(), 3);
+    assert_eq!((&files["b.md"]["change"], &files["b.md"]["provenance"]["run"]), (&json!("deleted"), &json!("r3")));
+    assert_eq!(files["a.md"]["provenance"]["agent"], "ann");
+    let provenance = &reply["citations"][0]["provenance"];
+    assert_eq!(provenance["agent"], "ann", "a citation names the writer: {reply:#}");
+    assert!(!reply["sentences"].to_string().contains("windmill"), "what is deleted is not quoted");
+
+    let filtered = ask(json!({ "question": "what changed today?", "filters": { "run": ["r1"] } }));
+    let (_, reply) = server.post("ask", filtered).await;
+    assert_eq!(listed(&reply).iter().map(|(path, _)| path.as_str()).collect::<BTreeSet<_>>(), ["a.md", "c.md"].into());
+    let (_, reply) = server.post("ask", ask(json!({ "question": "summarize what r1 has written" }))).await;
+    assert_eq!((listed(&reply).len(), &reply["plan"]["names"]), (2, &json!(["r1"])));
+    let yesterday = ask(json!({ "question": "what changed yesterday?", "now": "2020-01-01T00:00:00Z" }));
+    let (_, reply) = server.post("ask", yesterday).await;
+    assert_eq!((&reply["abstained"], &reply["abstention"]), (&json!(true), &json!("nothing_in_scope")));
+
+    for wrong in [json!({ "time_zone": "Mars/Olympus" }), json!({ "max_files": 0 }), json!({ "plan": "everything" })] {
+        let mut request = json!({ "question": "what changed today?" });
+        request.as_object_mut().unwrap().extend(wrong.as_object().unwrap().clone());
+        assert_eq!(code(&server.post("ask", request).await).0, 400, "{wrong}");
+    }
+    assert_eq!(server.send(Method::GET, "ask", &[], Vec::new()).await.0, 405);
+}
