@@ -67,7 +67,8 @@ fn main() {
         for _ in 0..NUM_ASKED {
             times.push(ask(&question).0);
         }
-        let topic = if reply.plan.topic.is_empty() { question } else { "what was written this week about …?".to_owned() };
+        let topic =
+            if reply.plan.topic.is_empty() { question } else { "what was written this week about …?".to_owned() };
         row(&format!("`{topic}`, p50"), times.p50(), "ms", &Target::None);
         row(&format!("`{topic}`, slowest"), times.percentile(100), "ms", &Target::None);
     }

@@ -96,7 +96,7 @@ impl Engine {
             num if num <= FEW => request.max_sentences.min(SENTENCES_OF_FEW),
             _ => request.max_sentences.min(SENTENCES_OF_MANY),
         };
-        let (mut quotes, mut passages) = (Vec::new(), Vec::new());
+        let (mut key_quotes, mut passages) = (Vec::new(), Vec::new());
         let mut seen = BTreeSet::new();
         for file in to_be_quoted {
             let chunks = match &state.snapshot {
@@ -111,7 +111,7 @@ impl Engine {
                 if file.content_hash == Some(hit.citation.content_hash) {
                     hit.citation.provenance = file.provenance.clone();
                 }
-                quotes.push((file.path.clone(), cite(&hit, key.span)));
+                key_quotes.push((file.path.clone(), cite(&hit, key.span)));
                 if last.replace(key.chunk) != Some(key.chunk) {
                     passages.push(hit);
                 }
@@ -129,8 +129,8 @@ impl Engine {
         let mut quoted: BTreeMap<RelPath, Vec<usize>> = BTreeMap::new();
         // They were chosen in turn from all groups, and are read group by group.
         let places = files.places();
-        quotes.sort_by_key(|(path, _)| places.get(path).copied());
-        for (path, citation) in quotes {
+        key_quotes.sort_by_key(|(path, _)| places.get(path).copied());
+        for (path, citation) in key_quotes {
             quoted.entry(path).or_default().push(reply.sentences.len());
             reply.sentences.push(Sentence::supported(citation.quote.clone(), vec![reply.citations.len()]));
             reply.citations.push(citation);
@@ -197,7 +197,11 @@ impl History {
     /// Adds a change that is newer than those before.
     fn add(&mut self, change: &Change, priority: Priority) {
         self.newest = Some(change.kind);
-        self.provenance.clone_from(&change.provenance);
+        // A deletion that the watch sees once more is of who made it.
+        let is_echo = self.deleted.is_some() && change.kind == ChangeKind::Deleted && change.provenance.is_empty();
+        if !is_echo {
+            self.provenance.clone_from(&change.provenance);
+        }
         self.is_seen = priority == Priority::Interactive;
         if self.is_seen {
             self.seen = Some(change.at);

@@ -55,7 +55,9 @@ fn refined(query: &[f32], fused: &[Fused], vectors: &Vectors, weight: f32) -> Ve
     }
     let length = dot(&refined, &refined).sqrt();
     if length > 0.0 {
-        refined.iter_mut().for_each(|x| *x /= length);
+        for x in &mut refined {
+            *x /= length;
+        }
     }
     refined
 }
@@ -121,8 +123,8 @@ mod tests {
     use crate::search::fusion::ByWords;
 
     fn listed(scores: &[(u64, f32)]) -> Vec<Scored> {
-        let scored = |&(address, score)| Scored { address, id: ChunkId(address), score };
-        let mut list: Vec<Scored> = scores.iter().map(scored).collect();
+        let found = |&(address, score)| Scored { address, id: ChunkId(address), score };
+        let mut list: Vec<Scored> = scores.iter().map(found).collect();
         list.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
         list
     }

@@ -143,6 +143,10 @@ impl Reply {
     /// Waits a moment for more.
     pub(super) fn look(&self) -> Result<Look, EndpointError> {
         let left = self.deadline.saturating_duration_since(Instant::now());
+        // One that never stops is not waited for either.
+        if left.is_zero() {
+            return Err(EndpointError::TimedOut(self.timeout));
+        }
         match self.pieces.recv_timeout(left.min(PATIENCE)) {
             Ok(piece) => Ok(Look::Bytes(piece?)),
             Err(RecvTimeoutError::Disconnected) => Ok(Look::End),

@@ -225,12 +225,12 @@ fn date(words: &Words, at: usize, today: Date) -> Option<(Date, Date, usize)> {
         digits.parse::<i8>().ok().filter(|day| (1..=31).contains(day))
     };
     let year_of = |word: Option<&str>| word?.parse::<i16>().ok().filter(|year| (1900..=2200).contains(year));
-    let year = |at: usize, first_of: &dyn Fn(i16) -> Option<Date>| match year_of(words.get(at)) {
-        Some(year) => Some((first_of(year)?, 1)),
-        None => {
-            let this = first_of(today.year()).filter(|date| *date <= today);
-            Some((this.or_else(|| first_of(today.year() - 1))?, 0))
+    let year = |at: usize, first_of: &dyn Fn(i16) -> Option<Date>| {
+        if let Some(year) = year_of(words.get(at)) {
+            return Some((first_of(year)?, 1));
         }
+        let this = first_of(today.year()).filter(|date| *date <= today);
+        Some((this.or_else(|| first_of(today.year() - 1))?, 0))
     };
     let (month, day, len) = match (month(word), day_of(word)) {
         (Some(month), _) => match words.get(at + 1).and_then(day_of) {

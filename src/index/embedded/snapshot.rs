@@ -204,8 +204,8 @@ impl EmbeddedSnapshot {
     }
 
     /// Chunks of one file, in the order of its text.
-    fn chunks_at(&self, addresses: Vec<u64>) -> Result<Vec<ChunkRecord>, IndexError> {
-        let mut chunks = self.load(&addresses)?;
+    fn chunks_at(&self, addresses: &[u64]) -> Result<Vec<ChunkRecord>, IndexError> {
+        let mut chunks = self.load(addresses)?;
         chunks.sort_unstable_by_key(|chunk| chunk.place.ordinal);
         Ok(chunks)
     }
@@ -326,11 +326,11 @@ impl Snapshot for EmbeddedSnapshot {
     }
 
     fn file(&self, path: &RelPath) -> Result<Vec<ChunkRecord>, IndexError> {
-        self.chunks_at(self.addresses_of(path)?)
+        self.chunks_at(&self.addresses_of(path)?)
     }
 
     fn extract_of(&self, path: &RelPath, limit: usize) -> Result<Vec<ChunkRecord>, IndexError> {
-        self.chunks_at(ends_of(self.addresses_of(path)?, limit))
+        self.chunks_at(&ends_of(self.addresses_of(path)?, limit))
     }
 
     fn below(&self, path: &RelPath) -> Result<BTreeSet<RelPath>, IndexError> {
