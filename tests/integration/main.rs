@@ -22,6 +22,7 @@ mod provenance;
 mod python;
 mod refused;
 mod reindex;
+mod reranking;
 mod serve;
 mod sockets;
 mod spaces;
