@@ -24,7 +24,7 @@ use pincite::config::Ranking;
 use pincite::embed::{EmbedError, Embedder, OpenModel};
 use pincite::index::embedded::EmbeddedIndex;
 use pincite::index::{Batch, ChunkRecord, Filter, Index as _, VectorKey};
-use pincite::search::{Hit, SearchRequest, search};
+use pincite::search::{Hit, Models, SearchRequest, search};
 use pincite::workspace::{RelPath, WorkspaceId};
 use serde::Serialize;
 use serde_json::json;
@@ -264,7 +264,8 @@ fn last(vectors: &[Vec<f32>]) -> &[f32] {
 fn passages(index: &EmbeddedIndex, ready: &Ready<'_>, query: &str) -> Vec<Hit> {
     let snapshot = index.snapshot().expect("a snapshot");
     let (request, filter) = (SearchRequest::new(query), Filter::default());
-    let found = search(&WorkspaceId::default(), &*snapshot, Some(ready), &Ranking::default(), &request, &filter);
+    let models = Models { embedder: Some(ready), reranker: None };
+    let found = search(&WorkspaceId::default(), &*snapshot, models, &Ranking::default(), &request, &filter);
     found.expect("a search").hits
 }
 

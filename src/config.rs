@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 pub use self::answer::{Answer, ApiKey, Unsupported};
 use crate::error::Advice;
 
+/// More passages are not reranked for one search.
+const MAX_RERANK_PASSAGES: usize = 100;
+
 /// The configuration of one data folder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -86,7 +89,7 @@ impl Events {
 }
 
 /// How candidates are weighed.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ranking {
     /// The weight of the dense leg in the convex combination, 0 to 1.
@@ -98,6 +101,11 @@ pub struct Ranking {
     pub feedback_weight: f32,
     /// How much the scores of the most similar candidates count in a candidate's own, 0 to 1; 0 leaves it.
     pub neighbour_weight: f32,
+    /// The folder of a cross-encoder that puts the first passages of a hybrid search into its own order; a relative path starts in
+    /// the data folder. Without one they keep the order of their fused scores.
+    pub reranker: Option<PathBuf>,
+    /// How many passages that are, 1 to 100. Each takes the time of reading it once.
+    pub rerank_passages: usize,
     /// The weights of the fields in BM25.
     pub fields: FieldWeights,
 }
@@ -146,12 +154,34 @@ impl Default for Ranking {
             dense_weight_with_identifier: 0.3,
             feedback_weight: 0.4,
             neighbour_weight: 0.4,
+            reranker: None,
+            rerank_passages: 30,
             fields: FieldWeights::default(),
         }
     }
 }
 
 impl Ranking {
+    fn check(&self) -> Result<(), String> {
+        let weights =
+            [self.dense_weight, self.dense_weight_with_identifier, self.feedback_weight, self.neighbour_weight];
+        if let Some(weight) = weights.into_iter().find(|weight| !(0.0..=1.0).contains(weight)) {
+            return Err(format!("a weight in `ranking` is {weight}, it lies in 0 to 1"));
+        }
+        let FieldWeights { body, exact, title, trail, path } = self.fields;
+        if [body, exact, title, trail, path].iter().any(|weight| !(weight.is_finite() && *weight >= 0.0)) {
+            return Err("a weight in `ranking.fields` is negative or not a number".to_owned());
+        }
+        if self.reranker.as_ref().is_some_and(|folder| folder.as_os_str().is_empty()) {
+            return Err("`ranking.reranker` names no folder; without one the line is left out".to_owned());
+        }
+        if !(1..=MAX_RERANK_PASSAGES).contains(&self.rerank_passages) {
+            let passages = self.rerank_passages;
+            return Err(format!("`ranking.rerank_passages` is {passages}, it lies in 1 to {MAX_RERANK_PASSAGES}"));
+        }
+        Ok(())
+    }
+
     /// Whether candidates are scored once more by what stands among them.
     #[must_use]
     pub fn rescores(&self) -> bool {
@@ -179,19 +209,7 @@ impl Config {
         };
         let mut config: Self = toml::from_str(&text)
             .map_err(|error| ConfigError::Invalid { path: path.clone(), reason: explained(&text, &error) })?;
-        let Ranking { dense_weight, dense_weight_with_identifier, feedback_weight, neighbour_weight, fields } =
-            config.ranking;
-        for weight in [dense_weight, dense_weight_with_identifier, feedback_weight, neighbour_weight] {
-            if !(0.0..=1.0).contains(&weight) {
-                let reason = format!("a weight in `ranking` is {weight}, it lies in 0 to 1");
-                return Err(ConfigError::Invalid { path, reason });
-            }
-        }
-        let weights = [fields.body, fields.exact, fields.title, fields.trail, fields.path];
-        if weights.iter().any(|weight| !(weight.is_finite() && *weight >= 0.0)) {
-            let reason = "a weight in `ranking.fields` is negative or not a number".to_owned();
-            return Err(ConfigError::Invalid { path, reason });
-        }
+        config.ranking.check().map_err(|reason| ConfigError::Invalid { path: path.clone(), reason })?;
         if config.scan_interval_s == 0 || config.max_pending == 0 {
             let reason = "`scan_interval_s` and `max_pending` are at least 1".to_owned();
             return Err(ConfigError::Invalid { path, reason });

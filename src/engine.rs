@@ -53,11 +53,11 @@ pub use self::reading::ReadingStatus;
 pub use self::rebuild::{RebuildStatus, ReindexReport};
 use self::runner::Bell;
 pub use self::runner::Runner;
-pub use self::status::{AnswererStatus, ModelStatus, ReasonGroup, StatusReport};
+pub use self::status::{AnswererStatus, ModelStatus, ReasonGroup, RerankerStatus, StatusReport};
 pub use self::workspaces::{WorkspaceList, WorkspaceSummary};
 pub use self::write::{Precondition, Upload, WriteReply};
 use crate::config::{Config, Extraction};
-use crate::embed::{self, OpenModel};
+use crate::embed::{self, EmbedError, OpenModel, Reranker};
 use crate::extract::child::{self, Children, Limits};
 use crate::extract::kept::Shelf;
 use crate::extract::{Extractor, InProcess};
@@ -114,6 +114,10 @@ pub struct Engine {
     model: OnceLock<Arc<OpenModel>>,
     /// Models that indexes are of which serve until others are built; `None` where one cannot be opened.
     former_models: Mutex<HashMap<String, Option<Arc<OpenModel>>>>,
+    /// The configured reranker, or why it cannot be opened.
+    reranker: OnceLock<Result<Box<dyn Reranker>, EmbedError>>,
+    /// Whether a log says already that the reranker fails.
+    warned_of_reranker: AtomicBool,
     /// Each with the epoch of its workspace. They are opened for writing where this process indexes.
     indexes: Mutex<HashMap<WorkspaceId, (i64, Arc<EmbeddedIndex>)>>,
     views: Mutex<HashMap<WorkspaceId, Arc<View>>>,
@@ -160,6 +164,8 @@ impl Engine {
             fetch_progress,
             model: OnceLock::new(),
             former_models: Mutex::default(),
+            reranker: OnceLock::new(),
+            warned_of_reranker: AtomicBool::new(false),
             indexes: Mutex::default(),
             shelves: Mutex::default(),
             views: Mutex::default(),

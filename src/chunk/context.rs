@@ -128,7 +128,7 @@ impl<'a> ContextWriter<'a> {
 }
 
 /// Whether `words` begin with the words of `label`, whatever markup and white space stands between.
-fn begins_with(words: &str, label: &str) -> bool {
+pub(crate) fn begins_with(words: &str, label: &str) -> bool {
     let mut letters = words.chars();
     let mut is_compared = false;
     for wanted in label.chars().filter(|c| c.is_alphanumeric()) {

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use crate::extract::Document;
 use crate::workspace::{Cells, LineRange, LineStarts, Span};
 use context::ContextWriter;
+pub(crate) use context::begins_with;
 
 /// The most bytes of its document that one chunk holds: a long "word" is one unknown token to a model, however long.
 pub const MAX_CHUNK_BYTES: usize = 2000;

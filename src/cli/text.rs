@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use crate::answer::digest::DigestFile;
 use crate::answer::{AnswerKind, AnsweredBy, AskReply, Digest, Plan, PlanKind, Sentence, Verdict, Verification};
 use crate::embed::ModelEntry;
-use crate::engine::{ChangesReply, IndexReport, ReasonGroup, ReindexReport, StatusReport};
+use crate::engine::{ChangesReply, IndexReport, ReasonGroup, ReindexReport, RerankerStatus, StatusReport};
 use crate::eval::{AnswerReport, PageReport, Report};
 use crate::search::{Coverage, Hit, SearchReply};
 use crate::workspace::{Citation, Facet, Facets, Provenance, Revision};
@@ -91,6 +91,9 @@ pub(super) fn search(out: &mut dyn Write, reply: &SearchReply) -> io::Result<()>
             };
             writeln!(out, "   words:   {}", leg(signals.lexical_rank, signals.lexical_score))?;
             writeln!(out, "   meaning: {}", leg(signals.dense_rank, signals.dense_score))?;
+            if let Some(score) = signals.reranked {
+                writeln!(out, "   reranked: score {score:.3}")?;
+            }
         }
         if let Some(header) = &hit.header {
             writeln!(out, "   │ {header}")?;
@@ -308,6 +311,12 @@ pub(super) fn status(out: &mut dyn Write, report: &StatusReport) -> io::Result<(
     match &report.model.reason {
         None => writeln!(out, "model {}: runs", report.model.name)?,
         Some(reason) => writeln!(out, "model {}: does not run: {reason}", report.model.name)?,
+    }
+    if let Some(RerankerStatus { name, reason }) = &report.reranker {
+        match reason {
+            None => writeln!(out, "reranker {name}: runs")?,
+            Some(reason) => writeln!(out, "reranker {name}: does not run: {reason}")?,
+        }
     }
     match (&report.answerer.model, &report.answerer.base_url) {
         (Some(model), Some(base_url)) => writeln!(out, "answers: written by {model} at {base_url}")?,

@@ -1,10 +1,10 @@
-//! Why there are no vectors, split by what the caller does next.
+//! Why there are no vectors or scores, split by what the caller does next.
 
 use std::path::PathBuf;
 
 use crate::error::Advice;
 
-/// Why there are no vectors.
+/// Why there are no vectors or scores.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbedError {
     /// The runtime refused a text or the model's output was not as the manifest says.
@@ -104,6 +104,31 @@ pub enum EmbedError {
         reason: String,
     },
 
+    /// The folder that is named as the reranker's lacks a file.
+    #[error("the reranker's folder `{folder}` has no `{file}`")]
+    RerankerIncomplete {
+        /// The folder.
+        folder: PathBuf,
+        /// Name of the file.
+        file: String,
+    },
+
+    /// What is in the reranker's folder cannot be used: damaged, or no model that gives one score for a pair of texts.
+    #[error("the reranker in `{folder}` cannot be used: {reason}")]
+    RerankerRefused {
+        /// The folder.
+        folder: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// The reranker gave no scores for a query.
+    #[error("the reranker failed: {reason}")]
+    RerankerFailed {
+        /// What the runtime said.
+        reason: String,
+    },
+
     /// A file could not be read or written; the source names it.
     #[error("a file of the model or the runtime is not accessible")]
     Io {
@@ -129,6 +154,9 @@ impl Advice for EmbedError {
             Self::ModelAbsent { .. } => "model_absent",
             Self::PullFailed { .. } => "model_pull_failed",
             Self::Unreadable { .. } => "model_unreadable",
+            Self::RerankerIncomplete { .. } => "reranker_incomplete",
+            Self::RerankerRefused { .. } => "reranker_refused",
+            Self::RerankerFailed { .. } => "reranking_failed",
             Self::Io { .. } => "model_io",
         }
     }
@@ -136,7 +164,7 @@ impl Advice for EmbedError {
     fn hint(&self) -> Option<String> {
         const OWN_LIBRARY: &str = "set ORT_DYLIB_PATH to an ONNX Runtime library of version 1.24 or newer";
         Some(match self {
-            Self::Failed { .. } => return None,
+            Self::Failed { .. } | Self::RerankerFailed { .. } => return None,
             Self::FetchForbidden => {
                 format!("unset PINCITE_OFFLINE and run `pincite models pull` once with a network, or {OWN_LIBRARY}")
             }
@@ -155,6 +183,15 @@ impl Advice for EmbedError {
             Self::ModelAbsent { name } => format!("run `pincite models pull {name}`"),
             Self::PullFailed { .. } => "check the network; the default model needs no pull".to_owned(),
             Self::Unreadable { file, .. } => format!("delete the folder of `{file}` and pull the model again"),
+            Self::RerankerIncomplete { .. } => {
+                "a reranker's folder holds `model.onnx`, `tokenizer.json`, `config.json`, `special_tokens_map.json` and \
+                 `tokenizer_config.json`"
+                    .to_owned()
+            }
+            Self::RerankerRefused { .. } => {
+                "name the folder of a cross-encoder as ONNX as `reranker` in `[ranking]` of `config.toml`, or remove that line"
+                    .to_owned()
+            }
             Self::Io { .. } => {
                 "check that the data folder can be read and written and that the disk has room".to_owned()
             }

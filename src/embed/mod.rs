@@ -1,11 +1,12 @@
-//! Text to unit vectors: the embedding model, its manifest, and how its files and ONNX Runtime are found.
+//! Text to unit vectors, and pairs of texts to scores: the models, their manifest, and how their files and ONNX Runtime are found.
 //!
 //! [`open`] gives a model by name: its token counter, which needs no runtime, and its embedder, or the reason why there
-//! is none. [`list`] and [`pull`] are what `pincite models` shows and does.
+//! is none. [`list`] and [`pull`] are what `pincite models` shows and does. [`OnnxReranker`] is a model that the user brings.
 //!
 //! # Invariants
 //! - A vector depends on its text and the model alone: one text a run, so never on what else is embedded beside it.
-//! - Every model file is checked against a pinned SHA-256 before it is used.
+//! - Every file of an embedding model is checked against a pinned SHA-256 before it is used. A reranker is the user's own, as what
+//!   it does ends with the reply.
 //! - No library is loaded that was fetched and does not have its pinned SHA-256.
 //! - Nothing here panics because of a file, a library or a text; a missing runtime is an error value.
 //!
@@ -20,6 +21,7 @@ mod manifest;
 mod onnx;
 mod pins;
 mod progress;
+mod reranker;
 mod runtime;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -33,6 +35,7 @@ pub use error::EmbedError;
 pub use manifest::{Manifest, ModelLanguages, ModelSpec, Pooling};
 pub use onnx::OnnxEmbedder;
 pub use progress::{Progress, Silent};
+pub use reranker::{OnnxReranker, Reranker};
 pub use runtime::{FoundRuntime, RuntimeOptions, RuntimeOrigin, ensure_runtime, find_runtime};
 pub use tokens::ModelTokens;
 

@@ -22,6 +22,18 @@ pub(crate) fn options() -> OpenOptions {
     OpenOptions { runtime, num_sessions: Some(2), progress: Arc::new(Silent) }
 }
 
+/// A folder with a model of `fixtures/reranker` and the default model's tokenizer, as a user would have it.
+pub(crate) fn reranker_folder(model: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/reranker").join(model);
+    fs_err::copy(weights, folder.path().join("model.onnx")).expect("the fixture");
+    for name in super::hub::TOKENIZER_FILES {
+        let bytes = super::manifest::default_file(name).expect("a file of the default model");
+        fs_err::write(folder.path().join(name), bytes).expect("a file");
+    }
+    folder
+}
+
 /// The default model's embedder, one for all tests of a process.
 pub(crate) fn embedder() -> Arc<dyn Embedder> {
     static EMBEDDER: LazyLock<Arc<dyn Embedder>> = LazyLock::new(|| {

@@ -7,9 +7,10 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::{Engine, EngineError, lock};
-use crate::embed::{self, OpenModel};
+use crate::embed::{self, EmbedError, OnnxReranker, OpenModel, Reranker};
 use crate::index::embedded::{Access, EmbeddedIndex};
 use crate::index::{Index as _, IndexError};
 use crate::workspace::{Store, WorkspaceId, WorkspaceRow};
@@ -51,6 +52,23 @@ impl Engine {
         let opened = opened.map(Arc::new);
         former.insert(model_id.to_owned(), opened.clone());
         Ok(opened)
+    }
+
+    /// The configured reranker, opened at first need, or why it cannot be; `None` where none is configured.
+    pub(super) fn reranker(&self) -> Option<Result<&dyn Reranker, &EmbedError>> {
+        let folder = self.config.ranking.reranker.as_ref()?;
+        let opened = self.reranker.get_or_init(|| {
+            let opened = OnnxReranker::open(&self.data_folder.join(folder), &self.model_options());
+            opened.map(|reranker| Box::new(reranker) as Box<dyn Reranker>)
+        });
+        Some(opened.as_deref())
+    }
+
+    /// Says once in the log that passages are not reranked; every reply says it of itself.
+    pub(super) fn warn_of_reranker(&self, reason: &str) {
+        if !self.warned_of_reranker.swap(true, Ordering::Relaxed) {
+            tracing::warn!(reason, "passages are not reranked");
+        }
     }
 
     fn model_options(&self) -> embed::OpenOptions {

@@ -37,7 +37,7 @@ impl Engine {
         found: Found,
         state: &QueryState,
     ) -> Result<(Vec<Hit>, Facets), EngineError> {
-        let Found { mut hits, candidates } = found;
+        let Found { mut hits, candidates, .. } = found;
         let cited = hits.iter().flat_map(|hit| [&hit.citation].into_iter().chain(&hit.also_at));
         let paths: BTreeSet<RelPath> = cited.map(|citation| citation.path.clone()).chain(candidates.clone()).collect();
         let writers = self.store.writers(id, &paths)?;

@@ -8,7 +8,7 @@ use super::{Engine, EngineError, lock};
 use crate::embed::OpenModel;
 use crate::index::{Counts, Filter, Index as _, IndexError, Languages, Snapshot};
 use crate::priority::Share;
-use crate::search::{self, Coverage, Filters, Found, MAX_WAIT_MS, Mode, SearchReply, SearchRequest};
+use crate::search::{self, Coverage, Filters, Found, MAX_WAIT_MS, Mode, Models, SearchReply, SearchRequest};
 use crate::workspace::{FileCounts, ProvenanceFilter, RelPath, Revision, WorkspaceId};
 
 /// Who has asked within this time may ask again.
@@ -70,14 +70,25 @@ impl Engine {
     ) -> Result<(SearchReply, Option<Arc<OpenModel>>), EngineError> {
         let model = if request.mode == Mode::Lexical { None } else { self.model_for(state)? };
         let embedder = model.as_ref().and_then(|model| model.embedder.as_deref().ok());
-        let found = match &state.snapshot {
-            None => Found { hits: Vec::new(), candidates: BTreeSet::new() },
+        let mut found = match &state.snapshot {
+            None => Found { hits: Vec::new(), candidates: BTreeSet::new(), not_reranked: None },
             Some(snapshot) => {
-                let ranking = &self.config.ranking;
-                search::search(id, &**snapshot, embedder, ranking, request, &state.filter)?
+                let reranker = if request.mode == Mode::Hybrid { self.reranker() } else { None };
+                let (reranker, unusable) = match reranker {
+                    None => (None, None),
+                    Some(Ok(reranker)) => (Some(reranker), None),
+                    Some(Err(error)) => (None, Some(error.to_string())),
+                };
+                let (models, ranking) = (Models { embedder, reranker }, &self.config.ranking);
+                let found = search::search(id, &**snapshot, models, ranking, request, &state.filter)?;
+                Found { not_reranked: unusable.or(found.not_reranked), ..found }
             }
         };
-        let coverage = self.coverage_of(state, request.mode != Mode::Lexical)?;
+        let mut coverage = self.coverage_of(state, request.mode != Mode::Lexical)?;
+        if let Some(reason) = found.not_reranked.take() {
+            self.warn_of_reranker(&reason);
+            coverage.notes.push(format!("not reranked: {reason}"));
+        }
         let (hits, facets) = self.attribute(id, found, state)?;
         let facets = request.facets.then_some(facets);
         Ok((SearchReply { revision: state.view.settled, coverage, hits, facets }, model))

@@ -8,6 +8,8 @@ use utoipa::ToSchema;
 
 use super::{Engine, EngineError, ReadingStatus, RebuildStatus};
 use crate::answer::AnswerKind;
+use crate::embed::EmbedError;
+use crate::error::Advice as _;
 use crate::search::{Coverage, Filters};
 use crate::workspace::{Facets, FileEntry, FileState, Revision, WorkspaceId};
 
@@ -29,6 +31,9 @@ pub struct StatusReport {
     pub num_embedded: usize,
     /// The model.
     pub model: ModelStatus,
+    /// What reranks the first passages of a search, where that is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reranker: Option<RerankerStatus>,
     /// Who writes answers. Nothing is contacted to say so.
     pub answerer: AnswererStatus,
     /// Whether another process indexes this data folder, or none does, and this one only reads it.
@@ -71,6 +76,16 @@ pub struct ModelStatus {
     pub reason: Option<String>,
 }
 
+/// The reranker as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct RerankerStatus {
+    /// The name of its folder.
+    pub name: String,
+    /// Why it does not run, and what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
 /// Who writes answers, as it is configured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct AnswererStatus {
@@ -105,6 +120,7 @@ impl Engine {
             num_chunks: counts.num_chunks,
             num_embedded: counts.num_embedded,
             model: self.model_status()?,
+            reranker: self.reranker_status(),
             answerer: self.answerer_status(),
             read_only: !self.is_writer(),
             weakness: self.extractor.weakness(),
@@ -126,18 +142,28 @@ impl Engine {
         }
     }
 
+    fn reranker_status(&self) -> Option<RerankerStatus> {
+        let folder = self.config.ranking.reranker.as_ref()?;
+        let name = folder.file_name().unwrap_or(folder.as_os_str()).display().to_string();
+        let reason = self.reranker()?.err().map(with_hint);
+        Some(RerankerStatus { name, reason })
+    }
+
     /// The embedding model as it stands.
     ///
     /// # Errors
     /// When the configured model is unknown or its files are not as pinned.
     pub fn model_status(&self) -> Result<ModelStatus, EngineError> {
         let model = self.model()?;
-        let reason = model.embedder.as_ref().err().map(|error| {
-            let hint = crate::error::Advice::hint(error).map(|hint| format!("; {hint}")).unwrap_or_default();
-            format!("{error}{hint}")
-        });
+        let reason = model.embedder.as_ref().err().map(with_hint);
         Ok(ModelStatus { name: model.entry.name.clone(), runs: reason.is_none(), reason })
     }
+}
+
+/// Why a model does not run, and what to do.
+fn with_hint(error: &EmbedError) -> String {
+    let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+    format!("{error}{hint}")
 }
 
 /// Files that are not ready, by state; in a state the reasons of most files first.

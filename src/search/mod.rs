@@ -1,9 +1,9 @@
-//! The query line: request, filters, both legs in one snapshot, fusion, passages.
+//! The query line: request, filters, both legs in one snapshot, fusion, passages, reranking.
 //!
 //! # Invariants
 //! - Both legs read one snapshot and apply the same filter before anything is ranked.
 //! - The same snapshot, model and request give the same hits in the same order.
-//! - What a search could not do (no model, text not embedded yet) is said in its coverage.
+//! - What a search could not do (no model, text not embedded yet, not reranked) is said in its coverage.
 //!
 //! # Not here
 //! Which files exist and what of them is pending: the engine adds that to the coverage.
@@ -11,6 +11,7 @@
 pub mod fusion;
 mod passages;
 mod request;
+mod rerank;
 mod rescore;
 
 use std::collections::BTreeSet;
@@ -24,7 +25,7 @@ pub use self::request::{
     Signals, parse_query,
 };
 use crate::config::Ranking;
-use crate::embed::{EmbedError, Embedder};
+use crate::embed::{EmbedError, Embedder, Reranker};
 use crate::error::Advice;
 use crate::index::analyzer::{Stemming, identifiers, stopping};
 use crate::index::{Filter, IndexError, Scored, Snapshot};
@@ -74,46 +75,58 @@ pub fn check_query(query: &str) -> Result<(), SearchError> {
     Ok(())
 }
 
-/// Runs a search in one snapshot.
-///
-/// `embedder` is what makes the query's vector; without one, a hybrid search is made by words alone.
+/// The models that a search is made with, as far as there are any.
+#[derive(Clone, Copy, Default)]
+pub struct Models<'a> {
+    /// Makes the query's vector; without one, a hybrid search is made by words alone.
+    pub embedder: Option<&'a dyn Embedder>,
+    /// Puts the first passages of a hybrid search into its order; without one, the fused score is the order.
+    pub reranker: Option<&'a dyn Reranker>,
+}
+
+/// Runs a search in one snapshot. Where the reranker fails, the reply is the same as without one, and says so.
 ///
 /// # Errors
 /// [`SearchError::NoModel`] for a dense search without a model, and what the index and the model report.
 pub fn search(
     workspace: &WorkspaceId,
     snapshot: &dyn Snapshot,
-    embedder: Option<&dyn Embedder>,
+    models: Models<'_>,
     ranking: &Ranking,
     request: &SearchRequest,
     filter: &Filter,
 ) -> Result<Found, SearchError> {
-    QUERY_THREADS.install(|| search_here(workspace, snapshot, embedder, ranking, request, filter))
+    QUERY_THREADS.install(|| search_here(workspace, snapshot, models, ranking, request, filter))
 }
 
 fn search_here(
     workspace: &WorkspaceId,
     snapshot: &dyn Snapshot,
-    embedder: Option<&dyn Embedder>,
+    models: Models<'_>,
     ranking: &Ranking,
     request: &SearchRequest,
     filter: &Filter,
 ) -> Result<Found, SearchError> {
-    let ranked = rank(snapshot, embedder, ranking, request, filter)?;
+    let ranked = rank(snapshot, models.embedder, ranking, request, filter)?;
     let candidates = if request.facets {
         snapshot.paths(&ranked.iter().map(|chunk| chunk.address).collect::<Vec<_>>())?
     } else {
         BTreeSet::new()
     };
+    let reranker = models.reranker.filter(|_| request.mode == Mode::Hybrid);
+    let num_passages = if reranker.is_some() { request.k.max(ranking.rerank_passages) } else { request.k };
     // Merging takes neighbours from beyond the cut, and so do chunks with the same words as others.
-    let mut num_considered = request.k.saturating_add(EXTRA_CHUNKS);
+    let mut num_considered = num_passages.saturating_add(EXTRA_CHUNKS);
     loop {
         let considered = &ranked[..ranked.len().min(num_considered)];
         let addresses: Vec<u64> = considered.iter().map(|chunk| chunk.address).collect();
         let chunks = snapshot.load(&addresses)?;
-        let hits = passages::assemble(workspace, considered, chunks, request.k, request.explain);
-        if hits.len() == request.k || considered.len() == ranked.len() {
-            return Ok(Found { hits, candidates });
+        let mut hits = passages::assemble(workspace, considered, chunks, num_passages, request.explain);
+        if hits.len() == num_passages || considered.len() == ranked.len() {
+            let rerank = |reranker| rerank::rerank(reranker, &request.query, &mut hits, ranking.rerank_passages);
+            let not_reranked = reranker.map(rerank).and_then(Result::err);
+            hits.truncate(request.k);
+            return Ok(Found { hits, candidates, not_reranked: not_reranked.map(|error| error.to_string()) });
         }
         num_considered = num_considered.saturating_mul(2);
     }

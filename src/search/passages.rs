@@ -100,6 +100,7 @@ impl Draft {
             lexical_score: self.best.lexical.map(|(_, score)| score),
             dense_rank: self.best.dense.map(|(rank, _)| rank),
             dense_score: self.best.dense.map(|(_, score)| score),
+            reranked: None,
         });
         Hit {
             rank,

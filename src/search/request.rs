@@ -137,7 +137,7 @@ pub struct Coverage {
     pub files: FileCounts,
     /// The part that has a vector of the chunks that are to have one, 0 to 1; 1 when there are none.
     pub embedded_fraction: f64,
-    /// What a reader should know: words alone because no model runs, files that could not be read, a stale state.
+    /// What a reader should know: words alone because no model runs, not reranked, files that could not be read, a stale state.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
@@ -163,6 +163,8 @@ pub struct Found {
     pub hits: Vec<Hit>,
     /// The files of all candidates of both legs, where facets are asked for.
     pub candidates: BTreeSet<RelPath>,
+    /// Why the passages are in the order of their fused scores although there is a reranker.
+    pub not_reranked: Option<String>,
 }
 
 /// A passage: one chunk, or adjacent ones merged.
@@ -170,7 +172,8 @@ pub struct Found {
 pub struct Hit {
     /// Position, from 1.
     pub rank: usize,
-    /// The fused score (with one leg, that leg's): comparable within one reply, not between replies.
+    /// The fused score (with one leg, that leg's): comparable within one reply, not between replies. Where a reranker is configured,
+    /// the order of the first passages is its own and not that of these scores.
     pub score: f32,
     /// The passage's words, verbatim; the same as the citation's quote.
     pub text: String,
@@ -210,6 +213,9 @@ pub struct Signals {
     pub dense_rank: Option<usize>,
     /// Cosine, -1 to 1.
     pub dense_score: Option<f32>,
+    /// The reranker's score of the passage, where it is among those that were reranked; higher is better.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reranked: Option<f32>,
 }
 
 impl Filters {

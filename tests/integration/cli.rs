@@ -29,7 +29,7 @@ pub struct Pincite {
 }
 
 impl Pincite {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { data: tempfile::tempdir().unwrap(), can_embed: true }
     }
 

@@ -23,6 +23,7 @@ mod provenance;
 mod python;
 mod refused;
 mod reindex;
+mod reranking;
 mod serve;
 mod sockets;
 mod spaces;
