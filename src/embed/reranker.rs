@@ -94,12 +94,12 @@ impl Reranker for OnnxReranker {
     fn score(&self, query: &str, passages: &[&str]) -> Result<Vec<f32>, EmbedError> {
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         // `fastembed` takes it for granted that the output has two dimensions.
-        let scored = catch_unwind(AssertUnwindSafe(|| session.rerank(query, passages, false, Some(1))))
+        let results = catch_unwind(AssertUnwindSafe(|| session.rerank(query, passages, false, Some(1))))
             .map_err(|_| failed("its output is not one score for a pair"))?
             .map_err(|error| failed(&error.to_string()))?;
         drop(session);
         let mut scores = vec![f32::NAN; passages.len()];
-        for result in scored {
+        for result in results {
             scores[result.index] = result.score;
         }
         if scores.iter().all(|score| score.is_finite()) {

@@ -31,8 +31,8 @@ pub(super) fn rerank(
         let reason = format!("it gave {} scores for {} passages", scores.len(), texts.len());
         return Err(EmbedError::RerankerFailed { reason });
     }
-    let scored = scores.into_iter().zip(hits.drain(..texts.len())).collect();
-    let reordered: Vec<Hit> = by_score(scored)
+    let pairs = scores.into_iter().zip(hits.drain(..texts.len())).collect();
+    let reordered: Vec<Hit> = by_score(pairs)
         .into_iter()
         .map(|(score, mut hit)| {
             if let Some(signals) = &mut hit.signals {
