@@ -37,6 +37,22 @@ pub use self::verify::{Check, Stretch, Verdict, Verification, verify};
 use crate::search::{Coverage, Filters};
 use crate::workspace::{Citation, Revision};
 
+/// The months in English, in small letters.
+const MONTHS: [&str; 12] = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
+
 /// A question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(deny_unknown_fields)]

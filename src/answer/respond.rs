@@ -34,7 +34,7 @@ pub enum AskEvent<'a> {
 /// Checks whether there is who is to answer, before anything is opened.
 ///
 /// # Errors
-/// [`AnswerError::NotConfigured`].
+/// [`LanguageError::NotConfigured`], as an [`AnswerError`].
 pub fn check_answerer(request: &AskRequest, settings: &config::Answer) -> Result<(), AnswerError> {
     let is_there = request.answerer != Answerer::Model || settings.endpoint().is_some();
     if is_there { Ok(()) } else { Err(LanguageError::NotConfigured.into()) }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::answer::MONTHS;
 use crate::index::analyzer::identifiers;
 
 /// A fact as it is compared, and as it is written.
@@ -27,20 +28,6 @@ enum Key {
     Name(String),
 }
 
-const MONTHS: [&str; 12] = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-];
 const SMALL: [&str; 20] = [
     "zero",
     "one",

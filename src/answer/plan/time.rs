@@ -4,6 +4,7 @@ use jiff::civil::{Date, Weekday};
 use jiff::{Span, Timestamp, ToSpan as _, ZonedDateTime};
 
 use super::words::Words;
+use crate::answer::MONTHS;
 
 /// A time: from `since` on, and before `until`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -194,20 +195,6 @@ fn weekday(word: &str) -> Option<Weekday> {
 }
 
 fn month(word: &str) -> Option<i8> {
-    const MONTHS: [&str; 12] = [
-        "january",
-        "february",
-        "march",
-        "april",
-        "may",
-        "june",
-        "july",
-        "august",
-        "september",
-        "october",
-        "november",
-        "december",
-    ];
     let place = MONTHS.iter().position(|month| *month == word || word.len() == 3 && month.starts_with(word))?;
     i8::try_from(place + 1).ok()
 }
