@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use crate::cli::Pincite;
 use crate::fixtures;
+use crate::indexed::named;
+use crate::line::until;
 use crate::writes::{Server, code};
 
 /// Thursday evening. Some files of the fixtures are newer.
@@ -172,6 +174,8 @@ async fn what_was_written_today_is_grouped_by_run_and_tells_of_what_was_deleted(
     server.put("b.md", "# Mast\n\nThe windmill of Skarv was painted red in May.", &by("bob", "r2")).await;
     server.put("c.md", "# Hull\n\nThe ferry to Skarv leaves at nine every day.", &by("ann", "r1")).await;
     let (_, last) = server.delete("b.md", &by("ann", "r3")).await;
+    let workspace = named("default");
+    until("all is read", || server.desk.engine.freshness(&workspace).unwrap().1 == 0);
     let ask = |more: Value| {
         let mut request = json!({ "min_revision": last["revision"], "wait_ms": 60_000, "time_zone": "UTC" });
         request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

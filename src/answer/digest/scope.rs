@@ -46,10 +46,11 @@ impl Touched {
         self.provenance.agent.as_deref()
     }
 
-    /// Whether there is anything of it that can be quoted.
+    /// Whether there may be anything of it that can be quoted: of what waits to be read again, what was read before, as long as that
+    /// stands.
     #[must_use]
     pub const fn is_readable(&self) -> bool {
-        matches!(self.state, Some(FileState::Ready | FileState::Partial))
+        matches!(self.state, Some(FileState::Ready | FileState::Partial | FileState::Pending))
     }
 
     /// The run that it belongs to: as its writer said, else the folder of a run that it is in.
