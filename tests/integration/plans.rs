@@ -200,10 +200,14 @@ async fn what_was_written_today_is_grouped_by_run_and_tells_of_what_was_deleted(
     let (_, reply) = server.post("ask", yesterday).await;
     assert_eq!((&reply["abstained"], &reply["abstention"]), (&json!(true), &json!("nothing_in_scope")));
 
-    for wrong in [json!({ "time_zone": "Mars/Olympus" }), json!({ "max_files": 0 }), json!({ "plan": "everything" })] {
+    for (wrong, status) in [
+        (json!({ "time_zone": "Mars/Olympus" }), 400),
+        (json!({ "max_files": 0 }), 400),
+        (json!({ "plan": "everything" }), 422),
+    ] {
         let mut request = json!({ "question": "what changed today?" });
         request.as_object_mut().unwrap().extend(wrong.as_object().unwrap().clone());
-        assert_eq!(code(&server.post("ask", request).await).0, 400, "{wrong}");
+        assert_eq!(code(&server.post("ask", request).await).0, status, "{wrong}");
     }
     assert_eq!(server.send(Method::GET, "ask", &[], Vec::new()).await.0, 405);
 }
