@@ -23,6 +23,7 @@ pub const BATCH_VECTORS: usize = 512;
 
 /// Opens the index of the default workspace of a data folder, where the engine has it.
 pub fn open_index(data_folder: &Path, model: &OpenModel) -> EmbeddedIndex {
+    fs_err::create_dir_all(data_folder).expect("a folder that can be written");
     let folder = data_folder.join("workspaces").join(WorkspaceId::default().as_str());
     let log_id = Store::open(data_folder, true).and_then(|store| store.log_id()).expect("a log");
     EmbeddedIndex::open(&folder, &log_id, &model.model_id, model.entry.num_dimensions, Access::Write).expect("an index")
