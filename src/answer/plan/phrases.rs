@@ -39,6 +39,11 @@ const SUMMARIES: [&str; 12] = [
     "table of contents",
 ];
 
+/// What somebody may have done to files.
+const DEEDS: &str = "do|write|produce|make|create|add|change|update|modify|delete|remove";
+/// Words that name who did, at the most.
+const MAX_NAME_WORDS: usize = 3;
+
 /// They name runs of agents by their order.
 const RUNS: [(&str, Runs); 3] = [
     ("last|latest|newest|recent run", Runs::Last(1)),
@@ -98,11 +103,21 @@ impl Cues {
         let mut phrase = |patterns: &[&str]| words.find(patterns).map(|(at, len)| words.take(at, len));
         let change = phrase(&CHANGES);
         let summary = phrase(&SUMMARIES);
+        let change = change.or_else(|| deeds_of_somebody(&mut words));
         let summary = summary.or_else(|| contents_of_a_place(&mut words));
         let is_empty = |word: &str| EMPTY.contains(&format!(" {word} "));
         let topic = words.rest().filter(|word| !is_empty(word)).map(str::to_owned).collect();
         Self { change, summary, time_phrase, window, is_relative, is_vague, runs, topic }
     }
+}
+
+/// `What did the coder write?`: who it is stays in the topic.
+fn deeds_of_somebody(words: &mut Words) -> Option<String> {
+    let (at, _) = words.find(&["what did"])?;
+    let who = at + 2;
+    let verb = (who + 1..=who + MAX_NAME_WORDS).find(|&at| words.are(at, DEEDS))?;
+    let (did, verb) = (words.take(at, 2), words.take(verb, 1));
+    Some(format!("{did} … {verb}"))
 }
 
 /// `What is in plans/decisions?`: the place stays in the topic.

@@ -45,6 +45,8 @@ fn questions_about_time_go_through_the_log() {
         "recap of last week",
         "What was written on 2026-11-18?",
         "most recent files",
+        "What did coder-03 do lately?",
+        "what did the builder agent write recently",
         "list the changes",
     ] {
         assert_eq!(planned(question).kind, PlanKind::Recent, "{question}");
@@ -75,6 +77,8 @@ fn questions_for_something_in_particular_are_looked_for() {
         "What is the current p99 acknowledgement latency?",
         "What caused the outage of 2 November?",
         "What happened on 2 November?",
+        "What did the committee do?",
+        "What did coder-03 say about the latest protocol?",
         "Does Foot Locker's new CEO have previous CEO experience?",
         "Has AMCOR's quick ratio improved or declined between FY2023 and FY2022?",
         "What changed in the wire format after decision 4?",
