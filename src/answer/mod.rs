@@ -35,7 +35,7 @@ pub use self::plan::{Plan, PlanChoice, PlanKind};
 pub use self::respond::{AnswerError, AskEvent, Tell, check_answerer, is_model_asked, respond, summarize};
 pub use self::verify::{Check, Stretch, Verdict, Verification, verify};
 use crate::search::{Coverage, Filters};
-use crate::workspace::{Citation, Revision};
+use crate::workspace::{Citation, Facets, Revision};
 
 /// The months in English, in small letters.
 const MONTHS: [&str; 12] = [
@@ -90,6 +90,9 @@ pub struct AskRequest {
     /// Who answers.
     #[serde(default)]
     pub answerer: Answerer,
+    /// Whether the reply counts who wrote the files that the answer was chosen from.
+    #[serde(default)]
+    pub facets: bool,
 }
 
 /// Who answers a question.
@@ -128,6 +131,7 @@ impl AskRequest {
             min_revision: None,
             wait_ms: 0,
             answerer: Answerer::Auto,
+            facets: false,
         }
     }
 }
@@ -166,6 +170,10 @@ pub struct AskReply {
     /// Every file in scope, where the answer goes through files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
+    /// Who wrote the files that the answer was chosen from, when asked for: those of `digest`, and without one those of all candidates, as in
+    /// a search.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facets: Option<Facets>,
     /// Who answered.
     pub answered_by: AnsweredBy,
 }
@@ -186,6 +194,7 @@ impl AskReply {
             sentences: Vec::new(),
             citations: Vec::new(),
             digest: None,
+            facets: None,
             answered_by: AnsweredBy::EXTRACTIVE,
         }
     }

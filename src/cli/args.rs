@@ -194,6 +194,9 @@ pub(super) struct AskArgs {
     /// Who answers: the language model of `config.toml` where there is one (auto), or sentences of the files
     #[arg(long, value_enum, default_value_t)]
     pub answerer: Answerer,
+    /// Count who wrote the files that the answer was chosen from
+    #[arg(long)]
+    pub facets: bool,
     #[command(flatten)]
     pub scope: Scope,
 }

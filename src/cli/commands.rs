@@ -245,6 +245,7 @@ fn ask(session: &Session, args: &AskArgs) -> anyhow::Result<Done> {
         min_revision: args.scope.min_revision(),
         wait_ms: args.scope.wait_ms,
         answerer: args.answerer,
+        facets: args.facets,
     };
     let mut progress = Answering::new(!session.json && std::io::stdout().is_terminal());
     let reply = engine.ask_streamed(&session.workspace, &request, &mut |event| progress.tell(&event).is_ok())?;

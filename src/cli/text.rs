@@ -147,7 +147,10 @@ pub(super) fn ask(out: &mut dyn Write, reply: &AskReply, num_shown: usize) -> io
     for (number, citation) in (1..).zip(&reply.citations) {
         writeln!(out, "[{number}] {}{}", place(citation), by(&citation.provenance))?;
     }
-    Ok(())
+    match &reply.facets {
+        Some(counts) => facets(out, counts),
+        None => Ok(()),
+    }
 }
 
 /// Every file in scope by groups, those without sentences in short.

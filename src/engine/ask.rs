@@ -100,14 +100,14 @@ impl Engine {
         tell: Tell<'_>,
     ) -> Result<AskReply, EngineError> {
         let mut search = SearchRequest::new(request.question.clone());
-        (search.k, search.explain) = (num_evidence, true);
+        (search.k, search.explain, search.facets) = (num_evidence, true, request.facets);
         search::check_request(&search)?;
         let (found, model) = self.search_in(id, &search, &state)?;
         // The snapshot is not held while a language model writes.
         drop(state);
         let embedder = model.as_ref().and_then(|model| model.embedder.as_deref().ok());
         let evidence = Evidence { hits: &found.hits, embedder };
-        let reply = AskReply::abstaining(found.revision, found.coverage, plan);
+        let reply = AskReply { facets: found.facets, ..AskReply::abstaining(found.revision, found.coverage, plan) };
         Ok(answer::respond(request, &evidence, reply, &self.config.answer, tell)?)
     }
 

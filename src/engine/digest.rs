@@ -13,7 +13,7 @@ use crate::answer::{
 use crate::extract::Format;
 use crate::index::Filter;
 use crate::search;
-use crate::workspace::{Change, ChangeKind, FileEntry, Priority, Provenance, RelPath, WorkspaceId};
+use crate::workspace::{Change, ChangeKind, Facets, FileEntry, Priority, Provenance, RelPath, WorkspaceId};
 
 /// Chunks of a file that its key sentences are chosen from.
 const MAX_CHUNKS: usize = 48;
@@ -41,7 +41,12 @@ impl Engine {
         if scope.is_empty() {
             let newest = newest.as_ref().map(|(path, at)| (path, *at));
             let reason = digest::nothing_in_scope(&plan, newest);
-            return self.no_digest(&state, plan, reason);
+            let reply = AskReply {
+                abstention: Some(Abstention::NothingInScope),
+                reason: Some(reason),
+                ..self.empty_reply(&state, plan)?
+            };
+            return Ok(AskReply { facets: request.facets.then(Facets::default), ..reply });
         }
         if plan.topic.is_empty() {
             return self.digest_of(id, request, state, plan, Grouped::of(scope), tell);
@@ -55,7 +60,8 @@ impl Engine {
                 let state = self.state(id, &request.filters, request.min_revision, request.wait_ms)?;
                 let shown = AskRequest { answerer: Answerer::Extractive, ..request.clone() };
                 let files = self.digest_of(id, &shown, state, plan, Grouped::of(scope), tell)?;
-                (reply.sentences, reply.citations, reply.digest) = (files.sentences, files.citations, files.digest);
+                (reply.sentences, reply.citations) = (files.sentences, files.citations);
+                (reply.digest, reply.facets) = (files.digest, files.facets);
             }
             return Ok(reply);
         }
@@ -74,8 +80,9 @@ impl Engine {
                 .notes
                 .push(format!("the files in scope are the {num_files} that say most on `{}`", reply.plan.topic));
         }
-        let num_of_summary = reply.sentences.len();
-        reply.digest = Some(Digest { num_of_summary, ..Grouped::of(scope).into_digest(&quoted, &reply.plan) });
+        let (num_of_summary, files) = (reply.sentences.len(), Grouped::of(scope));
+        reply.facets = request.facets.then(|| files.facets());
+        reply.digest = Some(Digest { num_of_summary, ..files.into_digest(&quoted, &reply.plan) });
         Ok(reply)
     }
 
@@ -136,13 +143,9 @@ impl Engine {
             reply.citations.push(citation);
         }
         reply.abstained = false;
+        reply.facets = request.facets.then(|| files.facets());
         reply.digest = Some(Digest { num_of_summary, ..files.into_digest(&quoted, &reply.plan) });
         Ok(reply)
-    }
-
-    fn no_digest(&self, state: &QueryState, plan: Plan, reason: String) -> Result<AskReply, EngineError> {
-        let abstention = Some(Abstention::NothingInScope);
-        Ok(AskReply { abstention, reason: Some(reason), ..self.empty_reply(state, plan)? })
     }
 
     fn empty_reply(&self, state: &QueryState, plan: Plan) -> Result<AskReply, EngineError> {

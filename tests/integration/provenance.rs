@@ -72,7 +72,20 @@ async fn what_a_write_says_of_its_writer_is_shown_and_found_everywhere() {
     let (_, answer) = server.post("ask", ask("ann")).await;
     assert_eq!(answer["citations"][0]["provenance"], told, "{answer}");
     let (_, answer) = server.post("ask", ask("nobody")).await;
-    assert_eq!(answer["abstained"], true);
+    assert_eq!((&answer["abstained"], answer.get("facets")), (&json!(true), None));
+    // What an answer was chosen from is more than what it cites.
+    for (question, counts) in [
+        (question, &agents),
+        ("What is in here?", &agents),
+        ("What was changed lately?", &agents),
+        ("What did ann write lately?", &json!([{ "value": "ann", "files": 1 }])),
+        ("What was changed on 1999-01-01?", &json!([])),
+    ] {
+        let (_, answer) = server.post("ask", json!({ "question": question, "max_files": 1, "facets": true })).await;
+        assert_eq!(&answer["facets"]["agent"], counts, "{answer}");
+        let digest = &answer["digest"];
+        assert!(digest.is_null() || digest["num_quoted"] == 1, "{answer}");
+    }
 
     // The check of a citation gives what is known, not what was claimed.
     let mut forged = server.hits("lighthouse", json!({ "agent": ["ann"] }), revision).await[0]["citation"].clone();

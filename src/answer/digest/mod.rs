@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 pub use self::key_sentences::{KeySentence, key_sentences};
 pub use self::scope::{Touched, in_scope};
 use super::plan::{Plan, PlanKind};
-use crate::workspace::{ChangeKind, FileState, Provenance, RelPath};
+use crate::workspace::{ChangeKind, Facets, FileState, Provenance, RelPath};
 
 /// Files that one reply lists; the others are counted.
 pub const MAX_LISTED: usize = 1_000;
@@ -161,6 +161,12 @@ impl Grouped {
     pub fn places(&self) -> HashMap<RelPath, usize> {
         let paths = self.groups.iter().flat_map(|(_, files)| files).map(|file| file.path.clone());
         paths.zip(0..).collect()
+    }
+
+    /// Who wrote the files, or deleted them.
+    #[must_use]
+    pub fn facets(&self) -> Facets {
+        Facets::of(self.groups.iter().flat_map(|(_, files)| files).map(|file| (&file.path, &file.provenance)))
     }
 
     /// The digest, when it is known which sentences are quoted of which file.
