@@ -27,6 +27,8 @@ mod runtime;
 pub(crate) mod testing;
 mod tokens;
 
+use multiversion::multiversion;
+
 pub use catalog::{
     ModelEntry, ModelIdentity, OpenModel, OpenOptions, default_model, identify, list, name_of, open, pull,
     remove_leftovers,
@@ -40,12 +42,14 @@ pub use runtime::{FoundRuntime, RuntimeOptions, RuntimeOrigin, ensure_runtime, f
 pub use tokens::ModelTokens;
 
 /// Partial sums of [`dot`].
-const LANES: usize = 16;
+const LANES: usize = 32;
 
 /// The dot product of two vectors of equal length: their cosine, where both have unit length.
 ///
-/// Every sixteenth product goes into the same partial sum, so that additions do not wait for each other.
+/// Every 32nd product goes into the same partial sum, so that additions do not wait for each other. It is compiled for several
+/// instruction sets, which all give the same bits: the order of the additions is the same.
 #[must_use]
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2", "aarch64+neon"))]
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     let mut sums = [0.0_f32; LANES];

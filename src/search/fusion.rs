@@ -1,7 +1,7 @@
 //! Two ranked lists to one.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use crate::index::{ChunkId, Scored};
 
@@ -130,14 +130,19 @@ pub fn reciprocal_rank(lexical: &[Scored], dense: &[Scored], by_words: &ByWords,
 type Place = Option<(usize, f32)>;
 
 fn fuse(lexical: &[Scored], dense: &[Scored], score: impl Fn(&Fused) -> f32) -> Vec<Fused> {
-    let mut by_address: HashMap<u64, Fused> = HashMap::with_capacity(lexical.len() + dense.len());
-    for (rank, found) in (1..).zip(lexical) {
-        entry(&mut by_address, found).lexical = Some((rank, found.score));
-    }
-    for (rank, found) in (1..).zip(dense) {
-        entry(&mut by_address, found).dense = Some((rank, found.score));
-    }
-    let mut fused: Vec<Fused> = by_address.into_values().collect();
+    let found = |found: &Scored| Fused { address: found.address, id: found.id, score: 0.0, lexical: None, dense: None };
+    let by_words = (1..).zip(lexical).map(|(rank, chunk)| Fused { lexical: Some((rank, chunk.score)), ..found(chunk) });
+    let by_meaning = (1..).zip(dense).map(|(rank, chunk)| Fused { dense: Some((rank, chunk.score)), ..found(chunk) });
+    let mut fused: Vec<Fused> = by_words.chain(by_meaning).collect();
+    // Stable: of two, the lexical list's comes first.
+    fused.sort_by_key(|chunk| chunk.address);
+    fused.dedup_by(|of_dense, of_lexical| {
+        let is_same = of_dense.address == of_lexical.address;
+        if is_same {
+            of_lexical.dense = of_dense.dense;
+        }
+        is_same
+    });
     for chunk in &mut fused {
         chunk.score = score(chunk);
     }
@@ -148,11 +153,6 @@ fn fuse(lexical: &[Scored], dense: &[Scored], score: impl Fn(&Fused) -> f32) -> 
 /// Best first, ties by id.
 pub(super) fn by_score(a: &Fused, b: &Fused) -> Ordering {
     b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)).then(a.address.cmp(&b.address))
-}
-
-fn entry<'a>(by_address: &'a mut HashMap<u64, Fused>, found: &Scored) -> &'a mut Fused {
-    let new = Fused { address: found.address, id: found.id, score: 0.0, lexical: None, dense: None };
-    by_address.entry(found.address).or_insert(new)
 }
 
 #[derive(Debug)]

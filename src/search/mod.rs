@@ -187,14 +187,15 @@ pub fn rank(
             let has_identifier = !identifiers(&request.query).is_empty();
             let weight = if has_identifier { ranking.dense_weight_with_identifier } else { ranking.dense_weight };
             let convex = Convex::of(&lexical, &dense, &by_words, weight, num_candidates);
-            let mut fused = convex.fuse(&lexical, &dense);
-            if let Some(vector) = vector.filter(|_| ranking.rescores()) {
-                let addresses: Vec<u64> = fused.iter().map(|chunk| chunk.address).collect();
-                let vectors = addresses.iter().copied().zip(snapshot.vectors(&addresses)?);
-                let vectors = vectors.filter_map(|(address, vector)| Some((address, vector?))).collect();
-                rescore::rescore(&mut fused, &convex, &vector, &vectors, ranking);
+            let fused = convex.fuse(&lexical, &dense);
+            match vector.filter(|_| ranking.rescores() && convex.is_mixed()) {
+                None => fused,
+                Some(vector) => {
+                    let addresses: Vec<u64> = fused.iter().map(|chunk| chunk.address).collect();
+                    let vectors = snapshot.vectors(&addresses)?;
+                    rescore::rescore(fused.into_iter().zip(vectors).collect(), &convex, &vector, ranking)
+                }
             }
-            fused
         }
         (Mode::Hybrid, FusionMethod::Rrf) => fusion::reciprocal_rank(&lexical, &dense, &by_words, RRF_K),
     })

@@ -7,7 +7,7 @@
 //! Sources: Rocchio, "Relevance Feedback in Information Retrieval", in Salton, "The SMART Retrieval System", 1971, for the question's
 //! vector; Diaz, "Regularizing query-based retrieval scores", Information Retrieval 10(6), 2007, for the neighbours.
 
-use std::collections::HashMap;
+use rayon::prelude::*;
 
 use super::fusion::{Convex, Fused, by_score};
 use crate::config::Ranking;
@@ -22,28 +22,31 @@ const NUM_NEIGHBOURS: usize = 10;
 /// Neighbours that are no nearer than this count alike, and next to nothing.
 const LEAST_SIMILARITY: f32 = 1e-9;
 
-/// The vectors of candidates, of unit length, by their addresses.
-pub(super) type Vectors = HashMap<u64, Vec<f32>>;
+/// A candidate, and its vector of unit length where it has one.
+pub(super) type Candidate = (Fused, Option<Vec<f32>>);
 
-/// Scores a fused list again and puts it in order, best first, ties by id. Scores stay in `0..=1`.
+/// Scores a fused list, best first, again and puts it in order, best first, ties by id. Scores stay in `0..=1`.
 ///
-/// `query` is the question's vector; where the model knows nothing of its language, nothing is done. A candidate without a vector keeps its score, refines nothing and is nobody's neighbour.
-pub(super) fn rescore(fused: &mut [Fused], convex: &Convex<'_>, query: &[f32], vectors: &Vectors, ranking: &Ranking) {
-    if !convex.is_mixed() {
-        return;
-    }
+/// `query` is the question's vector. A candidate without a vector keeps its score, refines nothing and is nobody's neighbour.
+pub(super) fn rescore(
+    mut candidates: Vec<Candidate>,
+    convex: &Convex<'_>,
+    query: &[f32],
+    ranking: &Ranking,
+) -> Vec<Fused> {
     if ranking.feedback_weight > 0.0 {
-        let refined = refined(query, fused, vectors, ranking.feedback_weight);
-        compare_again(fused, convex, &refined, vectors);
+        let refined = refined(query, &candidates, ranking.feedback_weight);
+        compare_again(&mut candidates, convex, &refined);
     }
     if ranking.neighbour_weight > 0.0 {
-        mix_in_neighbours(fused, vectors, ranking.neighbour_weight);
+        mix_in_neighbours(&mut candidates, ranking.neighbour_weight);
     }
+    candidates.into_iter().map(|(chunk, _)| chunk).collect()
 }
 
 /// The question's vector, moved by `weight` to the mean of the best candidates, which count by their scores.
-fn refined(query: &[f32], fused: &[Fused], vectors: &Vectors, weight: f32) -> Vec<f32> {
-    let best = fused.iter().filter_map(|chunk| Some((chunk.score, vectors.get(&chunk.address)?))).take(NUM_FEEDBACK);
+fn refined(query: &[f32], candidates: &[Candidate], weight: f32) -> Vec<f32> {
+    let best = candidates.iter().filter_map(|(chunk, vector)| Some((chunk.score, vector.as_ref()?))).take(NUM_FEEDBACK);
     let total: f32 = best.clone().map(|(score, _)| score).sum();
     let mut refined: Vec<f32> = query.iter().map(|x| (1.0 - weight) * x).collect();
     if total > 0.0 {
@@ -64,58 +67,70 @@ fn refined(query: &[f32], fused: &[Fused], vectors: &Vectors, weight: f32) -> Ve
 
 /// Gives each candidate with a vector the score that it has by `query`. The dense leg's worst is 0 as it was before, and so is all that
 /// is farther.
-fn compare_again(fused: &mut [Fused], convex: &Convex<'_>, query: &[f32], vectors: &Vectors) {
-    let cosines: Vec<Option<f32>> = fused.iter().map(|chunk| Some(dot(query, vectors.get(&chunk.address)?))).collect();
-    let known = || fused.iter().zip(&cosines).filter_map(|(chunk, cosine)| Some((chunk, (*cosine)?)));
+fn compare_again(candidates: &mut [Candidate], convex: &Convex<'_>, query: &[f32]) {
+    let cosine = |(_, vector): &Candidate| Some(dot(query, vector.as_ref()?));
+    let cosines: Vec<Option<f32>> = candidates.iter().map(cosine).collect();
+    let known = || candidates.iter().zip(&cosines).filter_map(|((chunk, _), cosine)| Some((chunk, (*cosine)?)));
     let of_leg = known().filter(|(chunk, _)| chunk.dense.is_some());
     let worst = of_leg.map(|(_, cosine)| cosine).fold(f32::INFINITY, f32::min);
     let best = known().map(|(_, cosine)| cosine).fold(f32::NEG_INFINITY, f32::max);
-    for (chunk, cosine) in fused.iter_mut().zip(&cosines) {
+    for ((chunk, _), cosine) in candidates.iter_mut().zip(&cosines) {
         if let Some(cosine) = cosine {
             let part = if best > worst { ((cosine - worst) / (best - worst)).clamp(0.0, 1.0) } else { 1.0 };
             chunk.score = convex.score(chunk, part);
         }
     }
-    fused.sort_unstable_by(by_score);
+    candidates.sort_unstable_by(|one, other| by_score(&one.0, &other.0));
 }
 
 /// Mixes into the scores of the best candidates, by `weight`, the mean score of their neighbours, which count by their cosine.
-fn mix_in_neighbours(fused: &mut [Fused], vectors: &Vectors, weight: f32) {
-    let compared: Vec<(usize, f32, &Vec<f32>)> = (0..)
-        .zip(fused.iter().take(NUM_COMPARED))
-        .filter_map(|(at, chunk)| Some((at, chunk.score, vectors.get(&chunk.address)?)))
-        .collect();
-    let mut similar = vec![vec![(0.0_f32, 0_usize); compared.len()]; compared.len()];
-    for (one, (_, _, vector)) in compared.iter().enumerate() {
-        for (other, (_, _, of_other)) in compared.iter().enumerate().skip(one + 1) {
-            let similarity = dot(vector, of_other).max(LEAST_SIMILARITY);
-            similar[one][other] = (similarity, other);
-            similar[other][one] = (similarity, one);
+fn mix_in_neighbours(candidates: &mut [Candidate], weight: f32) {
+    let compared = candidates.iter_mut().take(NUM_COMPARED);
+    let (mut chunks, vectors): (Vec<&mut Fused>, Vec<&[f32]>) =
+        compared.filter_map(|(chunk, vector)| Some((chunk, vector.as_deref()?))).unzip();
+    let scores: Vec<f32> = chunks.iter().map(|chunk| chunk.score).collect();
+    let similarities = similarities(&vectors);
+    let mut neighbours: Vec<(f32, usize)> = Vec::with_capacity(scores.len());
+    let mut mixed = scores.clone();
+    for (one, mixed) in mixed.iter_mut().enumerate() {
+        neighbours.clear();
+        let others = (0..scores.len()).filter(|&other| other != one);
+        neighbours.extend(others.map(|other| (similarities[one.max(other)][one.min(other)], other)));
+        let nearer = |a: &(f32, usize), b: &(f32, usize)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
+        if neighbours.len() > NUM_NEIGHBOURS {
+            neighbours.select_nth_unstable_by(NUM_NEIGHBOURS, nearer);
+            neighbours.truncate(NUM_NEIGHBOURS);
         }
-    }
-    let mut mixed: Vec<f32> = compared.iter().map(|(_, score, _)| *score).collect();
-    for (one, neighbours) in similar.iter_mut().enumerate() {
-        neighbours.swap_remove(one);
-        neighbours.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        neighbours.truncate(NUM_NEIGHBOURS);
+        // Sums depend on their order.
+        neighbours.sort_unstable_by(nearer);
         let total: f32 = neighbours.iter().map(|(similarity, _)| similarity).sum();
         if total > 0.0 {
-            let sum: f32 = neighbours.iter().map(|&(similarity, other)| similarity * compared[other].1).sum();
-            mixed[one] = (1.0 - weight) * compared[one].1 + weight * sum / total;
+            let sum: f32 = neighbours.iter().map(|&(similarity, other)| similarity * scores[other]).sum();
+            *mixed = (1.0 - weight) * *mixed + weight * sum / total;
         }
     }
     // A mean is lower than the best. What has no neighbours must not pass the others for that.
-    let best = |scores: &mut dyn Iterator<Item = f32>| scores.fold(0.0_f32, f32::max);
-    let (before, after) = (best(&mut compared.iter().map(|(_, score, _)| *score)), best(&mut mixed.iter().copied()));
+    let best = |scores: &[f32]| scores.iter().copied().fold(0.0_f32, f32::max);
+    let (before, after) = (best(&scores), best(&mixed));
     let scale = if after > 0.0 { before / after } else { 1.0 };
-    for ((at, ..), score) in compared.iter().zip(mixed) {
-        fused[*at].score = score * scale;
+    for (chunk, score) in chunks.iter_mut().zip(mixed) {
+        chunk.score = score * scale;
     }
-    fused.sort_unstable_by(by_score);
+    candidates.sort_unstable_by(|one, other| by_score(&one.0, &other.0));
+}
+
+/// The cosines of each vector with those before it.
+fn similarities(vectors: &[&[f32]]) -> Vec<Vec<f32>> {
+    let with_those_before = |(at, vector): (usize, &&[f32])| {
+        vectors[..at].iter().map(|other| dot(vector, other).max(LEAST_SIMILARITY)).collect()
+    };
+    vectors.par_iter().enumerate().map(with_those_before).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -139,12 +154,13 @@ mod tests {
         let angles = chunks.iter().filter_map(|&(address, _, angle)| Some((address, angle?)));
         let near = angles.clone().filter(|(_, angle)| angle.abs() < 60.0);
         let dense = listed(&near.map(|(address, angle)| (address, angle.to_radians().cos())).collect::<Vec<_>>());
-        let vectors: Vectors = angles.map(|(address, angle)| (address, at_angle(angle))).collect();
+        let angles: HashMap<u64, f32> = angles.collect();
         let by_words = ByWords::NONE;
         let convex = Convex::of(&lexical, &dense, &by_words, ranking.dense_weight, 10);
-        let mut fused = convex.fuse(&lexical, &dense);
-        rescore(&mut fused, &convex, &at_angle(0.0), &vectors, ranking);
-        fused.iter().map(|chunk| (chunk.address, chunk.score)).collect()
+        let with_vector = |chunk: Fused| (chunk, angles.get(&chunk.address).map(|&angle| at_angle(angle)));
+        let candidates = convex.fuse(&lexical, &dense).into_iter().map(with_vector).collect();
+        let rescored = rescore(candidates, &convex, &at_angle(0.0), ranking);
+        rescored.iter().map(|chunk| (chunk.address, chunk.score)).collect()
     }
 
     fn weights(feedback_weight: f32, neighbour_weight: f32) -> Ranking {

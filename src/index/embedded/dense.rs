@@ -4,7 +4,6 @@
 //! vector was missing are looked up again when the table has grown.
 
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -178,10 +177,12 @@ impl Ord for Candidate {
     }
 }
 
-/// The best `keep` of some places, and all that equal the last of them.
+/// The best `keep` of some places, and all that equal the last of them, in no order.
 fn scan_task(codes: &Codes, query: &WideQuery, places: &[Place], keep: usize) -> Vec<Candidate> {
-    let mut heap: BinaryHeap<std::cmp::Reverse<Candidate>> = BinaryHeap::with_capacity(keep + 1);
-    let mut equals: Vec<Candidate> = Vec::new();
+    let mut best = Vec::with_capacity(places.len().min(2 * keep + BLOCK));
+    // Every score below it is behind `keep` others.
+    let mut least = f32::NEG_INFINITY;
+    let mut room = 2 * keep;
     let mut products = [0_i32; BLOCK];
     let mut rest = places;
     while let Some(first) = rest.first() {
@@ -191,26 +192,29 @@ fn scan_task(codes: &Codes, query: &WideQuery, places: &[Place], keep: usize) ->
         let run = (first.slot..).zip(&rest[..most]).take_while(|(slot, place)| place.slot == *slot).count();
         dot_products(&rows[..run * query.numbers.len()], &query.numbers, &mut products);
         for ((&place, &product), scale) in rest[..run].iter().zip(&products).zip(scales) {
-            let candidate = Candidate { score: product as f32 * scale * query.scale, place };
-            if heap.len() < keep {
-                heap.push(std::cmp::Reverse(candidate));
-            } else if let Some(worst) = heap.peek().map(|worst| worst.0)
-                && candidate.score >= worst.score
-            {
-                if candidate.score > worst.score {
-                    heap.pop();
-                    heap.push(std::cmp::Reverse(candidate));
-                    if heap.peek().is_some_and(|new_worst| new_worst.0.score > worst.score) {
-                        equals.clear();
-                    } else {
-                        equals.push(worst);
-                    }
-                } else {
-                    equals.push(candidate);
-                }
+            let score = product as f32 * scale * query.scale;
+            if score >= least {
+                best.push(Candidate { score, place });
             }
+        }
+        if best.len() >= room {
+            least = prune(&mut best, keep);
+            // Where very many are equal, they are not looked through each time.
+            room = 2 * best.len().max(keep);
         }
         rest = &rest[run..];
     }
-    heap.into_iter().map(|candidate| candidate.0).chain(equals).collect()
+    prune(&mut best, keep);
+    best
+}
+
+/// Leaves the best `keep` and all that equal the last of them; returns its score.
+fn prune(candidates: &mut Vec<Candidate>, keep: usize) -> f32 {
+    if candidates.len() <= keep || keep == 0 {
+        return f32::NEG_INFINITY;
+    }
+    let (_, worst, _) = candidates.select_nth_unstable_by(keep - 1, |a, b| b.score.total_cmp(&a.score));
+    let least = worst.score;
+    candidates.retain(|candidate| candidate.score >= least);
+    least
 }

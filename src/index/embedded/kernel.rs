@@ -1,4 +1,4 @@
-//! The inner loops of the flat scan, compiled for several instruction sets.
+//! The inner loops over codes, compiled for several instruction sets.
 //!
 //! The `multiversion` macro calls the variant that it finds the CPU to support; there is no `unsafe` in our own code. All
 //! variants give the same bits: integers have no rounding, and sums of floats have an order of their own.
@@ -36,6 +36,14 @@ pub(super) fn exact_score(code: &[i8], query: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + rest
 }
 
+/// Writes the numbers that a code stands for into `vector`, which is as long as it.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2", "aarch64+neon"))]
+pub(super) fn decode(code: &[i8], scale: f32, vector: &mut [f32]) {
+    for (x, &byte) in vector.iter_mut().zip(code) {
+        *x = f32::from(byte) * scale;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,6 +61,9 @@ mod tests {
             assert_eq!(score, expected);
             // These sums are whole numbers that single precision holds.
             assert!((f64::from(exact_score(code, &floats)) - f64::from(expected)).abs() < 0.5);
+            let mut vector = [0.0; 390];
+            decode(code, 0.5, &mut vector);
+            assert!(vector.iter().zip(code).all(|(x, &byte)| (x * 2.0 - f32::from(byte)).abs() < f32::EPSILON));
         }
     }
 }

@@ -13,6 +13,7 @@ use tantivy::schema::IndexRecordOption;
 use tantivy::{BitSet, DocAddress, DocId, Searcher, SegmentReader, TantivyDocument, Term};
 
 use super::dense::{Place, SegmentVectors, scan};
+use super::kernel::decode;
 use super::schema::Fields;
 use super::segment::Columns;
 use super::vectors::{Codes, VectorTable};
@@ -300,7 +301,11 @@ impl Snapshot for EmbeddedSnapshot {
 
     fn vectors(&self, addresses: &[u64]) -> Result<Vec<Option<Vec<f32>>>, IndexError> {
         let codes = &self.state.codes;
-        let of_slot = |slot| codes.code(slot).iter().map(|&byte| f32::from(byte) * codes.scale(slot)).collect();
+        let of_slot = |slot| {
+            let mut vector = vec![0.0; codes.num_dimensions()];
+            decode(codes.code(slot), codes.scale(slot), &mut vector);
+            vector
+        };
         let vector = |&address: &u64| {
             let (_, segment, doc) = self.state.at(address)?;
             Ok(segment.vectors.slot(doc).map(of_slot))
