@@ -35,14 +35,15 @@ impl Store {
         Ok(changes)
     }
 
-    /// All changes that the log holds of a workspace, oldest first, each with its urgency.
+    /// All changes that the log holds of a workspace, oldest first, each with its urgency; none twice that was only seen once more.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn changes(&self, workspace: &WorkspaceId) -> Result<Vec<(Change, Priority)>, StoreError> {
         let connection = self.reader();
         let mut statement = connection.prepare_cached(
-            "SELECT revision, path, kind, at_ms, provenance, priority FROM changes WHERE workspace = ?1 ORDER BY revision",
+            "SELECT revision, path, kind, at_ms, provenance, priority FROM changes
+             WHERE workspace = ?1 AND is_echo = 0 ORDER BY revision",
         )?;
         let interactive = Priority::Interactive.number();
         let rows = statement.query_map([workspace.as_str()], |row| {
@@ -52,7 +53,8 @@ impl Store {
         rows.map(|row| row.map_err(StoreError::from)).collect()
     }
 
-    /// Shows changes of a workspace that are in `scope`, newest first, as long as `see` says to go on.
+    /// Shows changes of a workspace that are in `scope`, newest first, as long as `see` says to go on; none twice that was only seen
+    /// once more.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -67,7 +69,7 @@ impl Store {
         let connection = self.reader();
         let mut statement = connection.prepare_cached(&format!(
             "SELECT revision, path, kind, at_ms, provenance FROM changes
-             WHERE workspace = ?1 AND revision > ?2 AND at_ms >= ?3 AND at_ms < ?4 {told} ORDER BY revision DESC"
+             WHERE workspace = ?1 AND revision > ?2 AND at_ms >= ?3 AND at_ms < ?4 AND is_echo = 0 {told} ORDER BY revision DESC"
         ))?;
         let after = scope.after_revision.map_or(0, |after| as_i64(after.0));
         // What came at or after a time came at or after its millisecond.

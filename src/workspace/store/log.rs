@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::changes::change_row;
+use super::echoes::Echoes;
 use super::files::code_of;
 use super::provenance::{Notes, as_json};
 use super::workspaces::must_exist;
@@ -415,9 +416,11 @@ pub(super) fn insert(
     let now = Timestamp::now().as_millisecond();
     let mut known = transaction.prepare_cached("SELECT 1 FROM files WHERE workspace = ?1 AND path = ?2")?;
     let mut insert = transaction.prepare_cached(
-        "INSERT INTO changes (workspace, path, kind, at_ms, pending, priority, seen_size, seen_modified_ns, provenance)
-         VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8)",
+        "INSERT INTO changes (workspace, path, kind, at_ms, pending, priority, seen_size, seen_modified_ns, provenance, size,
+             modified_ns, is_echo)
+         VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?;
+    let mut echoes = Echoes::of(transaction, workspace)?;
     // Until it has been read, a new file is listed as pending under what was seen of it.
     let mut file = transaction.prepare_cached(
         "INSERT INTO files (workspace, path, state, size, modified_ns, known_size, known_modified_ns, revision, num_chunks)
@@ -440,7 +443,20 @@ pub(super) fn insert(
         let (seen_size, seen_modified_ns) = seen.unzip();
         let name = workspace.as_str();
         let told = as_json(&observation.provenance)?;
-        insert.execute(params![name, path, kind.name(), now, priority.number(), seen_size, seen_modified_ns, told])?;
+        let (kind, is_echo) = echoes.tell(observation, kind)?;
+        insert.execute(params![
+            name,
+            path,
+            kind.name(),
+            now,
+            priority.number(),
+            seen_size,
+            seen_modified_ns,
+            told,
+            as_i64(size),
+            modified_ns,
+            is_echo
+        ])?;
         notes.note(observation, Revision(transaction.last_insert_rowid().cast_unsigned()))?;
         file.execute(params![workspace.as_str(), path, as_i64(size), modified_ns])?;
         if kind == ChangeKind::Deleted {

@@ -10,6 +10,7 @@
 //! - Nothing is kept of a workspace that does not exist, and what is deleted is overwritten on disk.
 
 mod changes;
+mod echoes;
 mod error;
 mod events;
 mod files;

@@ -7,11 +7,21 @@ use rusqlite::Connection;
 use super::{BUSY_TIMEOUT, StoreError, begin};
 
 /// The layout of the tables. Another number was written by another program version.
-pub(super) const VERSION: i64 = 9;
+pub(super) const VERSION: i64 = 10;
 
 /// What makes each layout of the one before.
-pub(super) const LAYOUTS: [&str; 9] =
-    [LAYOUT_1, FROM_1_TO_2, FROM_2_TO_3, FROM_3_TO_4, FROM_4_TO_5, FROM_5_TO_6, FROM_6_TO_7, FROM_7_TO_8, FROM_8_TO_9];
+pub(super) const LAYOUTS: [&str; 10] = [
+    LAYOUT_1,
+    FROM_1_TO_2,
+    FROM_2_TO_3,
+    FROM_3_TO_4,
+    FROM_4_TO_5,
+    FROM_5_TO_6,
+    FROM_6_TO_7,
+    FROM_7_TO_8,
+    FROM_8_TO_9,
+    FROM_9_TO_10,
+];
 
 /// How long to wait before the next try where SQLite itself does not wait.
 const RETRY_STEP: Duration = Duration::from_millis(5);
@@ -135,3 +145,11 @@ const FROM_8_TO_9: &str = "
         PRIMARY KEY (workspace, label, value, path)) WITHOUT ROWID;
     CREATE INDEX labels_of ON labels (workspace, path);
     PRAGMA user_version = 9;";
+
+/// The size and time under which each change was logged, those of written content, too, and whether it is only what another
+/// change says, seen by itself.
+const FROM_9_TO_10: &str = "
+    ALTER TABLE changes ADD COLUMN size INTEGER;
+    ALTER TABLE changes ADD COLUMN modified_ns INTEGER;
+    ALTER TABLE changes ADD COLUMN is_echo INTEGER NOT NULL DEFAULT 0;
+    PRAGMA user_version = 10;";

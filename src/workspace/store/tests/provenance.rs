@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::workspace::{Facet, Provenance, ProvenanceFilter};
+use crate::workspace::{Change, Facet, Provenance, ProvenanceFilter};
 
 fn by(agent: &str) -> Provenance {
     let tags = ["nightly".to_owned()].into();
@@ -94,6 +94,62 @@ fn what_is_told_with_a_write_is_known_at_once_and_stays_when_the_file_is_looked_
         (desk.writer("a"), desk.agents()),
         (Some("ann".to_owned()), vec![Facet { value: "ann".to_owned(), files: 1 }])
     );
+}
+
+#[test]
+fn what_is_seen_once_more_before_it_was_read_is_one_change() {
+    let desk = Desk::new();
+    let nobody = Provenance::default;
+    let listed = |desk: &Desk| -> Vec<Revision> {
+        let changes: Vec<Revision> =
+            desk.store.recent_changes(&desk.workspace, 99).unwrap().iter().map(|change| change.revision).collect();
+        let all = desk.store.changes(&desk.workspace).unwrap();
+        assert_eq!(
+            changes.iter().rev().copied().collect::<Vec<_>>(),
+            all.iter().map(|(change, _)| change.revision).collect::<Vec<_>>()
+        );
+        changes
+    };
+    let written = desk.write("a", b"a1", 10, by("ann"));
+    desk.see("a", ChangeKind::Created, 10, nobody());
+    let echo = desk.see("a", ChangeKind::Modified, 10, nobody());
+    assert_eq!(listed(&desk), [written]);
+    let pending = desk.store.pending(&desk.workspace, Priority::Interactive, 9).unwrap();
+    assert_eq!(
+        pending.iter().map(|change| change.revision).collect::<Vec<_>>(),
+        [echo],
+        "it is read again all the same"
+    );
+    let told = desk.see("a", ChangeKind::Modified, 10, by("bob"));
+    let touched = desk.see("a", ChangeKind::Modified, 11, nobody());
+    let over = desk.write("a", b"a2", 12, nobody());
+    assert_eq!(listed(&desk), [over, touched, told, written], "these say something new");
+    let deleted = desk.see("a", ChangeKind::Deleted, 0, by("ann"));
+    desk.see("a", ChangeKind::Deleted, 0, nobody());
+    let back = desk.see("a", ChangeKind::Created, 12, nobody());
+    assert_eq!(listed(&desk), [back, deleted, over, touched, told, written]);
+    desk.read(back, "a", Some(b"a2"), 12);
+    let later = desk.see("a", ChangeKind::Modified, 12, nobody());
+    assert_eq!(listed(&desk)[0], later, "what was read and is to be read again may be another content");
+}
+
+#[test]
+fn what_is_seen_before_the_log_knows_who_wrote_it_is_one_change_with_that() {
+    let desk = Desk::new();
+    desk.see("a", ChangeKind::Created, 10, Provenance::default());
+    let written = desk.write("a", b"a1", 10, by("ann"));
+    desk.see("b", ChangeKind::Created, 10, Provenance::default());
+    let reported = desk.see("b", ChangeKind::Modified, 10, by("bob"));
+    let of = |change: &Change| (change.revision, change.kind, change.provenance.agent.clone());
+    let listed =
+        |desk: &Desk| -> Vec<_> { desk.store.recent_changes(&desk.workspace, 9).unwrap().iter().map(of).collect() };
+    let (ann, bob) = (Some("ann".to_owned()), Some("bob".to_owned()));
+    let both = [(reported, ChangeKind::Created, bob.clone()), (written, ChangeKind::Created, ann)];
+    assert_eq!(listed(&desk), both);
+    desk.see("b", ChangeKind::Deleted, 0, Provenance::default());
+    let deleted = desk.see("b", ChangeKind::Deleted, 0, by("bob"));
+    assert_eq!(listed(&desk)[0], (deleted, ChangeKind::Deleted, bob));
+    assert_eq!(listed(&desk)[1..], both);
 }
 
 #[test]
