@@ -200,7 +200,11 @@ impl History {
     /// Adds a change that is newer than those before.
     fn add(&mut self, change: &Change, priority: Priority) {
         self.newest = Some(change.kind);
-        self.provenance.clone_from(&change.provenance);
+        // A deletion that a scan finds once more, after it was done, is of who made it.
+        let is_echo = self.deleted.is_some() && change.kind == ChangeKind::Deleted && change.provenance.is_empty();
+        if !is_echo {
+            self.provenance.clone_from(&change.provenance);
+        }
         self.is_seen = priority == Priority::Interactive;
         if self.is_seen {
             self.seen = Some(change.at);
