@@ -78,16 +78,16 @@ fn real_text_is_known_for_what_it_is() {
     };
     let path = std::path::Path::new(&folder).join("ir/xquad-multi/corpus.jsonl");
     let corpus = fs_err::read_to_string(path).unwrap();
-    let (mut num, mut num_unknown) = (0, 0);
+    let (mut num, mut unknown) = (0, Vec::new());
     for line in corpus.lines() {
         let passage: serde_json::Value = serde_json::from_str(line).unwrap();
         let (id, text) = (passage["_id"].as_str().unwrap(), passage["text"].as_str().unwrap());
         match found(text) {
             Some(language) => assert_eq!(language, id[..2], "{id}"),
-            None => num_unknown += 1,
+            None => unknown.push(id.to_owned()),
         }
         num += 1;
     }
-    // Two short sentences may be of several languages. That they are not told is right, that they are told as another is not.
-    assert!(num == 480 && num_unknown <= 4, "{num_unknown} of {num} are of no known language");
+    // Of two short sentences in Cyrillic it is not sure which language they are.
+    assert_eq!((num, unknown), (480, vec!["ru:06-04".to_owned()]));
 }
