@@ -208,13 +208,42 @@ fn scan_task(codes: &Codes, query: &WideQuery, places: &[Place], keep: usize) ->
     best
 }
 
-/// Leaves the best `keep` and all that equal the last of them; returns its score.
+/// Leaves the best `keep`, one at the least, and all that equal the last of them; returns its score.
 fn prune(candidates: &mut Vec<Candidate>, keep: usize) -> f32 {
-    if candidates.len() <= keep || keep == 0 {
+    if candidates.len() <= keep {
         return f32::NEG_INFINITY;
     }
     let (_, worst, _) = candidates.select_nth_unstable_by(keep - 1, |a, b| b.score.total_cmp(&a.score));
     let least = worst.score;
     candidates.retain(|candidate| candidate.score >= least);
     least
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn pruning_leaves_the_best_and_all_that_equal_the_last_of_them(
+            scores in prop::collection::vec(-4_i8..4, 0..200),
+            keep in 1_usize..40,
+        ) {
+            let candidate = |(doc, &score): (u32, &i8)| {
+                Candidate { score: f32::from(score), place: Place { slot: doc, segment: 0, doc } }
+            };
+            let mut left: Vec<Candidate> = (0..).zip(&scores).map(candidate).collect();
+            let least = prune(&mut left, keep);
+            let mut sorted = scores.clone();
+            sorted.sort_unstable_by(|a, b| b.cmp(a));
+            let last = if scores.len() > keep { f32::from(sorted[keep - 1]) } else { f32::NEG_INFINITY };
+            prop_assert!(least.total_cmp(&last).is_eq());
+            let mut docs: Vec<u32> = left.iter().map(|candidate| candidate.place.doc).collect();
+            docs.sort_unstable();
+            let expected = (0..).zip(&scores).filter(|&(_, &score)| f32::from(score) >= last).map(|(doc, _)| doc);
+            prop_assert_eq!(docs, expected.collect::<Vec<u32>>());
+        }
+    }
 }
