@@ -62,6 +62,15 @@ fn facets(out: &mut dyn Write, facets: &Facets) -> io::Result<()> {
     Ok(())
 }
 
+/// As [`facets`], where they were asked for; they are then not silent where nothing is known.
+fn facets_asked_for(out: &mut dyn Write, counts: Option<&Facets>) -> io::Result<()> {
+    match counts {
+        None => Ok(()),
+        Some(counts) if counts.is_empty() => writeln!(out, "nobody said who wrote these files"),
+        Some(counts) => facets(out, counts),
+    }
+}
+
 pub(super) fn changes(out: &mut dyn Write, reply: &ChangesReply) -> io::Result<()> {
     for change in &reply.changes {
         let kind = change.kind.name();
@@ -71,10 +80,7 @@ pub(super) fn changes(out: &mut dyn Write, reply: &ChangesReply) -> io::Result<(
     if reply.changes.is_empty() {
         writeln!(out, "no such change")?;
     }
-    match &reply.facets {
-        Some(counts) => facets(out, counts),
-        None => Ok(()),
-    }
+    facets_asked_for(out, reply.facets.as_ref())
 }
 
 pub(super) fn search(out: &mut dyn Write, reply: &SearchReply) -> io::Result<()> {
@@ -108,10 +114,7 @@ pub(super) fn search(out: &mut dyn Write, reply: &SearchReply) -> io::Result<()>
     if reply.hits.is_empty() {
         writeln!(out, "nothing found")?;
     }
-    match &reply.facets {
-        Some(counts) => facets(out, counts),
-        None => Ok(()),
-    }
+    facets_asked_for(out, reply.facets.as_ref())
 }
 
 fn excerpt(out: &mut dyn Write, hit: &Hit) -> io::Result<()> {
@@ -147,10 +150,7 @@ pub(super) fn ask(out: &mut dyn Write, reply: &AskReply, num_shown: usize) -> io
     for (number, citation) in (1..).zip(&reply.citations) {
         writeln!(out, "[{number}] {}{}", place(citation), by(&citation.provenance))?;
     }
-    match &reply.facets {
-        Some(counts) => facets(out, counts),
-        None => Ok(()),
-    }
+    facets_asked_for(out, reply.facets.as_ref())
 }
 
 /// Every file in scope by groups, those without sentences in short.

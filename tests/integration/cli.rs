@@ -240,6 +240,19 @@ fn query_syntax_is_words_and_never_an_error() {
 }
 
 #[test]
+fn facets_that_are_asked_for_are_told_also_where_nobody_said_anything() {
+    let folder = fixtures::workspace_copy();
+    let pincite = Pincite::words_alone();
+    pincite.index(folder.path());
+    for asked in [&["search", "gateway"][..], &["ask", "gateway"], &["ask", "what is in here?"], &["changes"]] {
+        let told = "nobody said who wrote these files";
+        assert!(!pincite.run(asked).out.contains(told), "{asked:?}");
+        let ran = pincite.run(&[asked, &["--facets"]].concat());
+        assert!(ran.out.ends_with(&format!("{told}\n")), "{asked:?}: {}{}", ran.out, ran.err);
+    }
+}
+
+#[test]
 fn damaged_postings_are_refused_by_readers_and_built_again_by_the_next_index() {
     let (pincite, folder) = (Pincite::words_alone(), tempfile::tempdir().unwrap());
     fs_err::write(folder.path().join("a.txt"), "The anchor held through the night.").unwrap();
