@@ -88,6 +88,7 @@ fn real_text_is_known_for_what_it_is() {
         }
         num += 1;
     }
-    // Of two short sentences in Cyrillic it is not sure which language they are.
-    assert_eq!((num, unknown), (480, vec!["ru:06-04".to_owned()]));
+    // Of two short sentences in Cyrillic it is not sure which language they are. The other has a number in each stretch of signs
+    // without a space, and such stretches say nothing.
+    assert_eq!((num, unknown), (480, ["ru:06-04", "zh:18-02"].map(str::to_owned).to_vec()));
 }

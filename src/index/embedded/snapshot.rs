@@ -26,8 +26,6 @@ use crate::workspace::{RelPath, Revision};
 
 /// A filter that passes less than this part of the chunks has them looked up; a wider one is asked about each.
 const NARROW_PART: usize = 4;
-/// Vectors that one core decodes at the least.
-const MIN_DECODED: usize = 64;
 /// Chunks that one core loads at the least.
 const MIN_LOADED: usize = 8;
 
@@ -312,7 +310,7 @@ impl Snapshot for EmbeddedSnapshot {
             let (_, segment, doc) = self.state.at(address)?;
             Ok(segment.vectors.slot(doc).map(of_slot))
         };
-        addresses.par_iter().with_min_len(MIN_DECODED).map(vector).collect()
+        addresses.iter().map(vector).collect()
     }
 
     fn load(&self, addresses: &[u64]) -> Result<Vec<ChunkRecord>, IndexError> {
