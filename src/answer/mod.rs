@@ -13,13 +13,18 @@
 
 mod cite;
 mod confidence;
+mod dates;
 pub mod digest;
+mod expected;
 mod extractive;
+mod facts;
 mod language;
+mod listing;
 pub mod plan;
 mod respond;
 mod sentences;
 mod verify;
+mod wanted;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -31,6 +36,7 @@ pub use self::confidence::Signals;
 pub use self::digest::Digest;
 pub use self::extractive::{Evidence, check_request};
 pub use self::language::{EndpointError, LanguageError};
+pub use self::listing::{Listed, Listing, Member};
 pub use self::plan::{Plan, PlanChoice, PlanKind};
 pub use self::respond::{AnswerError, AskEvent, Tell, check_answerer, is_model_asked, respond, summarize};
 pub use self::verify::{Check, Stretch, Verdict, Verification, verify};
@@ -65,8 +71,7 @@ pub struct AskRequest {
     /// The most sentences that the answer may have, 1 to 20; of an answer by files, that each file may have.
     #[serde(default = "default_max_sentences")]
     pub max_sentences: usize,
-    /// How to answer: `auto` by the question's words, `retrieval` from the nearest passages, `recent` from what was changed in the
-    /// question's time, `overview` from all files in scope.
+    /// How to answer: `auto` by the question's words, or one of the plans.
     #[serde(default)]
     pub plan: PlanChoice,
     /// The most files that an answer by files quotes, 1 to 200; all others in scope are listed.
@@ -167,6 +172,9 @@ pub struct AskReply {
     pub sentences: Vec<Sentence>,
     /// What the sentences cite, by position from 0.
     pub citations: Vec<Citation>,
+    /// The members of a list or count, where the question asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listing: Option<Listing>,
     /// Every file in scope, where the answer goes through files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
@@ -193,6 +201,7 @@ impl AskReply {
             signals: None,
             sentences: Vec::new(),
             citations: Vec::new(),
+            listing: None,
             digest: None,
             facets: None,
             answered_by: AnsweredBy::EXTRACTIVE,
@@ -263,12 +272,28 @@ pub struct Sentence {
     /// Why it is not supported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+    /// The place that the sentence stands in, in words: the headings above it, the path of its key, or its definition, with ` › `
+    /// between them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// The cells of a table's row beside the names of their columns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<Field>,
+}
+
+/// A cell of a row, or a value of a record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct Field {
+    /// The name of its column or key.
+    pub name: String,
+    /// Its text.
+    pub value: String,
 }
 
 impl Sentence {
     /// A sentence that is supported by what it cites.
     pub(crate) const fn supported(text: String, citations: Vec<usize>) -> Self {
-        Self { text, citations, supported: true, problem: None }
+        Self { text, citations, supported: true, problem: None, place: None, fields: Vec::new() }
     }
 }
 

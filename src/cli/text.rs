@@ -219,8 +219,7 @@ fn digest(out: &mut dyn Write, reply: &AskReply, digest: &Digest, num_shown: usi
 /// How the question was answered.
 pub(super) fn plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
     if plan.kind != PlanKind::Retrieval {
-        let kind = if plan.kind == PlanKind::Recent { "recent" } else { "overview" };
-        writeln!(out, "plan: {kind}, because {}", plan.why)?;
+        writeln!(out, "plan: {}, because {}", plan.kind.name(), plan.why)?;
     }
     for note in &plan.notes {
         writeln!(out, "note: {note}")?;

@@ -46,8 +46,8 @@ impl Engine {
         let state = self.state(id, &request.filters, request.min_revision, request.wait_ms)?;
         let filter = state.filter.clone();
         let mut reply = match kind {
-            PlanKind::Retrieval => self.answer_from(id, request, state, plan, NUM_EVIDENCE, tell)?,
             PlanKind::Recent | PlanKind::Overview => self.answer_by_files(id, request, state, plan, tell)?,
+            _ => self.answer_from(id, request, state, plan, NUM_EVIDENCE, tell)?,
         };
         if reply.abstained {
             self.tell_what_was_searched(id, &filter, &mut reply)?;

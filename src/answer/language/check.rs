@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use super::super::cite::cite;
 use super::super::sentences::units;
 use super::draft::{Cite, Draft};
-use super::facts::{self, Known};
+use super::super::facts::{self, Known};
 use super::prompt::Given;
 use super::verbatim::Folded;
 use crate::embed::{EmbedError, Embedder};

@@ -13,7 +13,6 @@
 mod check;
 mod client;
 mod draft;
-mod facts;
 mod marker;
 mod prompt;
 mod protocol;
@@ -240,7 +239,8 @@ impl Taken<'_> {
                 continue;
             }
             let citations = citations.into_iter().map(|citation| self.place(citation)).collect();
-            let sentence = Sentence { text, citations, supported: problem.is_none(), problem };
+            let supported = problem.is_none();
+            let sentence = Sentence { supported, problem, ..Sentence::supported(text, citations) };
             if !tell(AskEvent::Sentence { sentence: &sentence, citations: &self.written.citations }) {
                 return Err(LanguageError::Stopped);
             }

@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 
 use self::phrases::Cues;
 pub use self::time::Window;
-use self::words::Words;
+pub(super) use self::words::Words;
 use crate::search::SearchError;
 
 /// How far back "recent" goes where a question says no more, in days.
@@ -39,6 +39,20 @@ pub enum PlanChoice {
     Recent,
     /// The whole of the scope.
     Overview,
+    /// The members of a list, from all files in scope.
+    List,
+    /// How many there are, with the members.
+    Count,
+    /// Cells of tables and records.
+    Table,
+    /// The same facts of two things side by side.
+    Compare,
+    /// The version that holds now.
+    Current,
+    /// The people and agents behind something.
+    Who,
+    /// What a word means.
+    Define,
 }
 
 /// How a question is answered.
@@ -51,6 +65,45 @@ pub enum PlanKind {
     Recent,
     /// From all files in scope, each with its key sentences.
     Overview,
+    /// By naming the files, rows, sections or items that it asks for.
+    List,
+    /// By counting the files, rows, sections or items that it asks for.
+    Count,
+    /// By the cells of tables or records that its words name.
+    Table,
+    /// By the same facts of the things that it names, side by side.
+    Compare,
+    /// From the passages that fit it best, of the newest of several versions.
+    Current,
+    /// By who is named as author, owner, or responsible.
+    Who,
+    /// By the sentence that defines the word.
+    Define,
+}
+
+impl PlanKind {
+    /// The plan's name in requests and replies.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Retrieval => "retrieval",
+            Self::Recent => "recent",
+            Self::Overview => "overview",
+            Self::List => "list",
+            Self::Count => "count",
+            Self::Table => "table",
+            Self::Compare => "compare",
+            Self::Current => "current",
+            Self::Who => "who",
+            Self::Define => "define",
+        }
+    }
+
+    /// Whether the answer is a digest of the files in scope.
+    #[must_use]
+    pub const fn goes_through_files(self) -> bool {
+        matches!(self, Self::Recent | Self::Overview)
+    }
 }
 
 /// Which runs of agents a question is about.
@@ -137,11 +190,19 @@ impl Moment {
 pub fn plan(question: &str, choice: PlanChoice, moment: &Moment) -> Plan {
     let words = Words::of(question);
     let cues = Cues::of(&words, &moment.now);
+    let asked_for = |kind| (kind, "the request asks for it".to_owned());
     let (kind, why) = match choice {
         PlanChoice::Auto => by_words(&cues),
-        PlanChoice::Retrieval => (PlanKind::Retrieval, "the request asks for it".to_owned()),
-        PlanChoice::Recent => (PlanKind::Recent, "the request asks for it".to_owned()),
-        PlanChoice::Overview => (PlanKind::Overview, "the request asks for it".to_owned()),
+        PlanChoice::Retrieval => asked_for(PlanKind::Retrieval),
+        PlanChoice::Recent => asked_for(PlanKind::Recent),
+        PlanChoice::Overview => asked_for(PlanKind::Overview),
+        PlanChoice::List => asked_for(PlanKind::List),
+        PlanChoice::Count => asked_for(PlanKind::Count),
+        PlanChoice::Table => asked_for(PlanKind::Table),
+        PlanChoice::Compare => asked_for(PlanKind::Compare),
+        PlanChoice::Current => asked_for(PlanKind::Current),
+        PlanChoice::Who => asked_for(PlanKind::Who),
+        PlanChoice::Define => asked_for(PlanKind::Define),
     };
     let mut plan = Plan {
         kind,
@@ -155,7 +216,7 @@ pub fn plan(question: &str, choice: PlanChoice, moment: &Moment) -> Plan {
         names: Vec::new(),
         notes: Vec::new(),
     };
-    if kind == PlanKind::Retrieval {
+    if !kind.goes_through_files() {
         return plan;
     }
     (plan.now, plan.time_zone) = (Some(moment.now.timestamp()), Some(moment.zone_name()));

@@ -2,14 +2,14 @@
 
 /// The words of a question in small letters, without the punctuation around them.
 #[derive(Debug)]
-pub(super) struct Words {
+pub(in crate::answer) struct Words {
     words: Vec<String>,
     /// Those that a phrase has taken.
     taken: Vec<bool>,
 }
 
 impl Words {
-    pub(super) fn of(question: &str) -> Self {
+    pub(in crate::answer) fn of(question: &str) -> Self {
         let is_edge = |c: char| !(c.is_alphanumeric() || matches!(c, '/' | '_'));
         let words: Vec<String> = question
             .split_whitespace()
@@ -21,16 +21,16 @@ impl Words {
         Self { taken: vec![false; words.len()], words }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::answer) fn len(&self) -> usize {
         self.words.len()
     }
 
-    pub(super) fn get(&self, at: usize) -> Option<&str> {
+    pub(in crate::answer) fn get(&self, at: usize) -> Option<&str> {
         self.words.get(at).map(String::as_str)
     }
 
     /// Whether the words from `at` on are those of `pattern`, each of which may be several with `|` between them.
-    pub(super) fn are(&self, at: usize, pattern: &str) -> bool {
+    pub(in crate::answer) fn are(&self, at: usize, pattern: &str) -> bool {
         let mut at = at;
         for alternatives in pattern.split(' ') {
             match self.get(at) {
@@ -42,7 +42,7 @@ impl Words {
     }
 
     /// The first place of the first of these patterns that is in the question, and how many words it has.
-    pub(super) fn find(&self, patterns: &[&str]) -> Option<(usize, usize)> {
+    pub(in crate::answer) fn find(&self, patterns: &[&str]) -> Option<(usize, usize)> {
         patterns.iter().find_map(|pattern| {
             let at = (0..self.len()).find(|&at| self.are(at, pattern))?;
             Some((at, pattern.split(' ').count()))
@@ -50,14 +50,14 @@ impl Words {
     }
 
     /// Takes words for a phrase, and returns them as they stand.
-    pub(super) fn take(&mut self, at: usize, num_words: usize) -> String {
+    pub(in crate::answer) fn take(&mut self, at: usize, num_words: usize) -> String {
         let end = (at + num_words).min(self.len());
         self.taken[at..end].fill(true);
         self.words[at..end].join(" ")
     }
 
     /// The words that no phrase has taken.
-    pub(super) fn rest(&self) -> impl Iterator<Item = &str> {
+    pub(in crate::answer) fn rest(&self) -> impl Iterator<Item = &str> {
         self.words.iter().zip(&self.taken).filter(|(_, taken)| !**taken).map(|(word, _)| word.as_str())
     }
 }

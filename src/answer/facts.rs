@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::answer::MONTHS;
+use super::MONTHS;
 use crate::index::analyzer::identifiers;
 
 /// A fact as it is compared, and as it is written.
@@ -54,13 +54,13 @@ const TENS: [&str; 8] = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy
 
 /// A word or a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Token<'a> {
-    text: &'a str,
-    is_number: bool,
+pub(super) struct Token<'a> {
+    pub text: &'a str,
+    pub is_number: bool,
 }
 
 /// Numbers with their points, commas and colons, dates like `2026-11-02`, and runs of letters.
-fn tokens(text: &str) -> Vec<Token<'_>> {
+pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
     let mut tokens = Vec::new();
     for line in text.lines() {
         push_tokens(line, is_row(line), &mut tokens);
@@ -136,7 +136,7 @@ fn date(number: &str) -> Option<Vec<Key>> {
 }
 
 /// A number by its value: without marks between thousands, leading zeros, and zeros that end a fraction.
-fn value(number: &str) -> String {
+pub(super) fn value(number: &str) -> String {
     if number.contains([':', '-']) {
         return number.split(':').map(|part| part.trim_start_matches('0')).collect::<Vec<_>>().join(":");
     }
@@ -217,7 +217,7 @@ fn is_name(word: &str) -> bool {
 }
 
 /// Whether a word is a number with its unit or ending: `41ms`, `3rd`, `90th`.
-fn is_quantity(word: &str) -> bool {
+pub(super) fn is_quantity(word: &str) -> bool {
     let unit = word.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ','));
     unit.len() < word.len() && (1..=3).contains(&unit.len()) && unit.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
@@ -279,6 +279,13 @@ impl Known {
     fn has_other(&self, fact: &Fact) -> bool {
         fact.unit.is_some() && self.facts.iter().any(|other| other.unit == fact.unit && other.key != fact.key)
     }
+}
+
+/// Whether a sentence has a number, in figures or words, that the question has not.
+pub(super) fn has_other_number(sentence: &str, question: &str) -> bool {
+    let asked = facts(question);
+    let is_number = |fact: &&Fact| matches!(fact.key, Key::Number(_)) && !fact.written.eq_ignore_ascii_case("one");
+    facts(sentence).iter().filter(is_number).any(|fact| asked.iter().all(|other| other.key != fact.key))
 }
 
 /// A fact of `sentence` that neither its evidence nor the question holds, as it is written. What only the question holds
