@@ -18,6 +18,7 @@ mod evaluate;
 mod event;
 mod indexes;
 mod lane;
+mod listing;
 mod line;
 mod provenance;
 mod query;

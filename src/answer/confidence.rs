@@ -5,7 +5,9 @@
 
 use serde::Serialize;
 
-use super::extractive::{Candidate, Evidence, Looked, is_in, terms_of};
+use super::candidates::{Candidate, Looked, is_in, terms_of};
+use super::extractive::Evidence;
+use super::place::above;
 use crate::index::analyzer::Stemming;
 use crate::search::Hit;
 
@@ -73,12 +75,6 @@ fn words_held(hits: &[Hit], looked: &Looked) -> f32 {
     let held = looked.words.iter().zip(&looked.weights).filter(|(word, _)| is_in(word, &terms));
     let held: f32 = held.map(|(_, weight)| weight).sum();
     if total > 0.0 { held / total } else { 0.0 }
-}
-
-/// What stands above a passage.
-pub(super) fn above(hit: &Hit) -> String {
-    let (title, header) = (hit.title.as_deref().unwrap_or_default(), hit.header.as_deref().unwrap_or_default());
-    format!("{title} {} {header} {}", hit.citation.trail.join(" "), hit.citation.path)
 }
 
 /// The share of the names and numbers of a question that a passage holds.

@@ -90,7 +90,7 @@ impl Expected {
                 has_new_number(sentence, question) && (has_unit(sentence, &DURATIONS) || !sentence.contains(' '))
                     || has_unit(sentence, &ENDLESS)
             }
-            Self::Money => has_new_number(sentence, question),
+            Self::Money => has_new_number(sentence, question) && has_currency(sentence),
             Self::Time => {
                 dates(sentence).iter().any(|date| date.span.of(sentence).is_some_and(|written| !question.contains(written)))
                     || numbers().any(|token| is_new(token.text) && is_time_or_year(token.text))
@@ -99,11 +99,25 @@ impl Expected {
             }
             Self::Person => has_person(sentence, question),
             Self::Email => sentence.split_whitespace().any(|word| word.trim_matches(|c: char| !c.is_alphanumeric()).contains('@')),
-            Self::Phone => numbers().map(|token| token.text.len()).sum::<usize>() >= 6 || has_unit(sentence, &["extension", "ext"]),
+            Self::Phone => numbers().any(|token| is_new(token.text)) && has_unit(sentence, &PHONES),
             Self::IpAddress => sentence.split(|c: char| !(c.is_ascii_hexdigit() || matches!(c, '.' | ':'))).any(|word| word.parse::<std::net::IpAddr>().is_ok()),
             Self::Port => numbers().any(|token| is_new(token.text) && token.text.parse::<u16>().is_ok_and(|port| port > 0)),
         }
     }
+}
+
+const PHONES: [&str; 10] = ["phone", "telephone", "tel", "mobile", "cell", "call", "extension", "ext", "number", "fax"];
+const CURRENCIES: [&str; 18] = [
+    "eur", "euro", "euros", "usd", "dollar", "dollars", "gbp", "pound", "pounds", "chf", "franc", "francs", "jpy", "yen", "nok", "sek",
+    "cent", "cents",
+];
+
+/// Whether a sentence or row may tell an amount of money. A row's currency stands in its header, or nowhere.
+fn has_currency(sentence: &str) -> bool {
+    facts::is_row(sentence)
+        || sentence.contains(['€', '$', '£', '¥', ';'])
+        || has_unit(sentence, &CURRENCIES)
+        || COSTS.split('|').any(|word| has_unit(sentence, &[word]))
 }
 
 const DURATIONS: [&str; 24] = [

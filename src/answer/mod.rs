@@ -11,6 +11,7 @@
 //! # Not here
 //! Finding the passages (`search`) and reading files (`engine` hands the document over).
 
+mod candidates;
 mod cite;
 mod confidence;
 mod dates;
@@ -20,6 +21,7 @@ mod extractive;
 mod facts;
 mod language;
 mod listing;
+mod place;
 pub mod plan;
 mod respond;
 mod sentences;
@@ -36,9 +38,13 @@ pub use self::confidence::Signals;
 pub use self::digest::Digest;
 pub use self::extractive::{Evidence, check_request};
 pub use self::language::{EndpointError, LanguageError};
-pub use self::listing::{Listed, Listing, Member};
+pub use self::listing::{
+    Listed, Listing, Member, Named, Subject, find_words, first_line, heading_of, is_in_scope, is_todo, line_with_all,
+    lines_that_say, named, todos_in,
+};
 pub use self::plan::{Plan, PlanChoice, PlanKind};
 pub use self::respond::{AnswerError, AskEvent, Tell, check_answerer, is_model_asked, respond, summarize};
+pub use self::wanted::NamedThings;
 pub use self::verify::{Check, Stretch, Verdict, Verification, verify};
 use crate::search::{Coverage, Filters};
 use crate::workspace::{Citation, Facets, Revision};

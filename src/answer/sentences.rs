@@ -32,7 +32,8 @@ pub(super) fn units(text: &str) -> Vec<Span> {
     while let Some(line) = lines.next() {
         let span = Span::new(at, at + line.len());
         at = span.end;
-        let is_underlined = lines.peek().is_some_and(|next| is_rule(next)) && !is_rule(line);
+        let is_above = |next: &&str| is_rule(next) || is_table_rule(next);
+        let is_underlined = lines.peek().is_some_and(is_above) && !is_rule(line) && !is_table_rule(line);
         let kind = if is_underlined { Line::Heading } else { kind_of(line) };
         let goes_on = kind == Line::Prose && !line.trim().is_empty();
         if goes_on && let Some(open) = &mut open {
@@ -66,6 +67,12 @@ fn is_rule(line: &str) -> bool {
     let line = line.trim();
     let first = line.chars().next();
     line.len() >= 3 && first.is_some_and(|first| "=-~^*+_#\"".contains(first) && line.chars().all(|c| c == first))
+}
+
+/// Whether a line divides the header of a Markdown table from its rows.
+fn is_table_rule(line: &str) -> bool {
+    let line = line.trim();
+    line.contains('|') && line.contains("--") && line.chars().all(|c| matches!(c, '|' | '-' | ':' | ' ' | '\t'))
 }
 
 /// How lines of code begin.
@@ -189,6 +196,11 @@ mod tests {
     fn headings_and_questions_are_no_answers() {
         let text = "Error codes\n===========\n\n## Why is it slow?\nWhy is it slow? The disk is full.\n";
         assert_eq!(texts(text), ["The disk is full."]);
+    }
+
+    #[test]
+    fn the_header_of_a_table_is_no_answer_and_its_rows_are() {
+        assert_eq!(texts("| Figure | old | new |\n|---|---:|---:|\n| latency | 12 | 9 |\n"), ["| latency | 12 | 9 |"]);
     }
 
     proptest::proptest! {

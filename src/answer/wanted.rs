@@ -1,9 +1,12 @@
 //! Numbers, dates, versions and identifiers that a question names. An answer to it has to be about these and no others: what is said of
 //! `HTTP 404` does not answer a question about `HTTP 500`.
 
+use std::collections::HashSet;
+
 use super::dates::{Date, dates};
 use super::facts::{self, is_row};
 use crate::index::analyzer::identifiers;
+use crate::workspace::RelPath;
 
 /// Something exact that a question names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,6 +150,46 @@ impl Wanted {
     /// Whether it is a date.
     pub(super) const fn is_date(&self) -> bool {
         matches!(self.kind, Kind::Date(_))
+    }
+}
+
+/// Dates, numbers and identifiers of a question, as far as they may name a file.
+pub struct NamedThings(Vec<Wanted>);
+
+impl NamedThings {
+    /// Those of a question. A month alone names too many files.
+    #[must_use]
+    pub fn of(question: &str) -> Self {
+        let mut all = wanted(question);
+        all.retain(|wanted| match &wanted.kind {
+            Kind::Date(date) => date.day.is_some(),
+            Kind::Labelled { .. } | Kind::Identifier(_) => true,
+            Kind::Number(_) => false,
+        });
+        Self(all)
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The files whose paths and titles have most of them; none where no file has any.
+    #[must_use]
+    pub fn best<'f>(&self, files: impl Iterator<Item = (&'f RelPath, Option<&'f str>)>) -> HashSet<RelPath> {
+        let mut best = (0, HashSet::new());
+        for (path, title) in files {
+            let place = Place { above: title.unwrap_or_default(), path: path.as_str() };
+            let held = self.0.iter().filter(|wanted| wanted.is_above(place)).count();
+            if held > best.0 {
+                best = (held, HashSet::new());
+            }
+            if held > 0 && held == best.0 {
+                best.1.insert(path.clone());
+            }
+        }
+        best.1
     }
 }
 

@@ -10,11 +10,13 @@ use crate::answer::{
     self, AnswerKind, Answerer, AskEvent, AskReply, AskRequest, Evidence, LanguageError, Plan, PlanKind, Tell,
 };
 use crate::index::Filter;
-use crate::search::{self, SearchRequest};
+use crate::search::{self, Hit, SearchRequest};
 use crate::workspace::{Citation, FileState, RelPath, WorkspaceId};
 
 /// Passages that an answer is chosen from.
 const NUM_EVIDENCE: usize = 12;
+/// Files that a question may name by a date or number in their paths.
+const MAX_NAMED: usize = 60;
 /// The same of an answer about the files in scope, some of which are to be quoted each.
 const NUM_EVIDENCE_OF_FILES: usize = 48;
 
@@ -47,6 +49,12 @@ impl Engine {
         let filter = state.filter.clone();
         let mut reply = match kind {
             PlanKind::Recent | PlanKind::Overview => self.answer_by_files(id, request, state, plan, tell)?,
+            PlanKind::List | PlanKind::Count => {
+                match self.answer_by_listing(id, request, &state, &plan)? {
+                    Some(reply) => reply,
+                    None => self.answer_from(id, request, state, plan, NUM_EVIDENCE, tell)?,
+                }
+            }
             _ => self.answer_from(id, request, state, plan, NUM_EVIDENCE, tell)?,
         };
         if reply.abstained {
@@ -94,7 +102,7 @@ impl Engine {
         &self,
         id: &WorkspaceId,
         request: &AskRequest,
-        state: QueryState,
+        mut state: QueryState,
         plan: Plan,
         num_evidence: usize,
         tell: Tell<'_>,
@@ -102,13 +110,39 @@ impl Engine {
         let mut search = SearchRequest::new(request.question.clone());
         (search.k, search.explain, search.facets) = (num_evidence, true, request.facets);
         search::check_request(&search)?;
-        let (found, model) = self.search_in(id, &search, &state)?;
+        let (mut found, model) = self.search_in(id, &search, &state)?;
+        let named = self.files_named_in(id, request, &state)?;
+        if !named.is_empty() {
+            let filter = Filter { only: Some(Arc::new(named)), ..state.filter.clone() };
+            let whole = std::mem::replace(&mut state.filter, filter);
+            let of_named = self.search_in(id, &search, &state)?.0;
+            state.filter = whole;
+            found.hits = with_named(of_named.hits, found.hits, num_evidence);
+        }
         // The snapshot is not held while a language model writes.
         drop(state);
         let embedder = model.as_ref().and_then(|model| model.embedder.as_deref().ok());
         let evidence = Evidence { hits: &found.hits, embedder };
         let reply = AskReply { facets: found.facets, ..AskReply::abstaining(found.revision, found.coverage, plan) };
         Ok(answer::respond(request, &evidence, reply, &self.config.answer, tell)?)
+    }
+
+    /// Files whose path or title has a date, number or identifier of the question: `What failed on 9 October?` asks of
+    /// `2026-10-09-incident.md`.
+    fn files_named_in(
+        &self,
+        id: &WorkspaceId,
+        request: &AskRequest,
+        state: &QueryState,
+    ) -> Result<HashSet<RelPath>, EngineError> {
+        let named = answer::NamedThings::of(&request.question);
+        if named.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let files = self.files(id, None)?;
+        let files = files.iter().filter(|file| file.num_chunks > 0 && state.filter.admits_path(file.path.as_str()));
+        let best = named.best(files.map(|file| (&file.path, file.title.as_deref())));
+        Ok(if best.len() > MAX_NAMED { HashSet::new() } else { best })
     }
 
     /// As [`Engine::answer_from`], about the plan's topic and from these files alone.
@@ -161,4 +195,19 @@ impl Engine {
         (reply.answered_by.model, reply.answered_by.fallback) = (outdated.answered_by.model, Some(reason));
         Ok(reply)
     }
+}
+
+/// Passages of files that the question names and the best ones of all files: half of them the former, which come first.
+fn with_named(named: Vec<Hit>, all: Vec<Hit>, limit: usize) -> Vec<Hit> {
+    let is_same = |one: &Hit, other: &Hit| {
+        one.citation.path == other.citation.path && one.citation.span.start == other.citation.span.start
+    };
+    let mut named = named.into_iter();
+    let mut hits: Vec<Hit> = named.by_ref().take(limit / 2).collect();
+    for hit in all.into_iter().chain(named) {
+        if hits.len() < limit && !hits.iter().any(|other| is_same(other, &hit)) {
+            hits.push(hit);
+        }
+    }
+    hits
 }

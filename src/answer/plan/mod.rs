@@ -8,6 +8,7 @@
 //! Which files are in scope (`digest::scope`), and anything that reads files. The phrases are English; in other languages
 //! the plan is forced by the request.
 
+mod kinds;
 mod phrases;
 mod time;
 mod words;
@@ -20,6 +21,7 @@ use utoipa::ToSchema;
 
 use self::phrases::Cues;
 pub use self::time::Window;
+pub(super) use self::kinds::{MENTIONS, defined, is_yes_or_no};
 pub(super) use self::words::Words;
 use crate::search::SearchError;
 
@@ -192,7 +194,10 @@ pub fn plan(question: &str, choice: PlanChoice, moment: &Moment) -> Plan {
     let cues = Cues::of(&words, &moment.now);
     let asked_for = |kind| (kind, "the request asks for it".to_owned());
     let (kind, why) = match choice {
-        PlanChoice::Auto => by_words(&cues),
+        PlanChoice::Auto => match by_words(&cues) {
+            (PlanKind::Retrieval, why) => kinds::of(&words).unwrap_or((PlanKind::Retrieval, why)),
+            planned => planned,
+        },
         PlanChoice::Retrieval => asked_for(PlanKind::Retrieval),
         PlanChoice::Recent => asked_for(PlanKind::Recent),
         PlanChoice::Overview => asked_for(PlanKind::Overview),

@@ -6,19 +6,24 @@ pub(in crate::answer) struct Words {
     words: Vec<String>,
     /// Those that a phrase has taken.
     taken: Vec<bool>,
+    /// Those that a comma or colon stands behind.
+    commas: Vec<bool>,
 }
 
 impl Words {
     pub(in crate::answer) fn of(question: &str) -> Self {
         let is_edge = |c: char| !(c.is_alphanumeric() || matches!(c, '/' | '_'));
-        let words: Vec<String> = question
-            .split_whitespace()
-            .flat_map(|word| word.split(['—', '–', '…']))
-            .map(|word| word.trim_matches(is_edge).to_lowercase().replace('’', "'"))
-            .map(|word| word.strip_suffix("'s").map(str::to_owned).unwrap_or(word))
-            .filter(|word| !word.is_empty())
-            .collect();
-        Self { taken: vec![false; words.len()], words }
+        let mut words: Vec<String> = Vec::new();
+        let mut commas = Vec::new();
+        for written in question.split_whitespace().flat_map(|word| word.split(['—', '–', '…'])) {
+            let word = written.trim_matches(is_edge).to_lowercase().replace('’', "'");
+            let word = word.strip_suffix("'s").map(str::to_owned).unwrap_or(word);
+            if !word.is_empty() {
+                words.push(word);
+                commas.push(written.ends_with([',', ':']));
+            }
+        }
+        Self { taken: vec![false; words.len()], words, commas }
     }
 
     pub(in crate::answer) fn len(&self) -> usize {
@@ -47,6 +52,21 @@ impl Words {
             let at = (0..self.len()).find(|&at| self.are(at, pattern))?;
             Some((at, pattern.split(' ').count()))
         })
+    }
+
+    /// The first so many words.
+    pub(in crate::answer) fn first(&self, num_words: usize) -> String {
+        self.slice(0, num_words)
+    }
+
+    /// So many words from `at` on, or fewer at the end.
+    pub(in crate::answer) fn slice(&self, at: usize, num_words: usize) -> String {
+        self.words[at.min(self.len())..(at + num_words).min(self.len())].join(" ")
+    }
+
+    /// Whether a comma stands right before the part that the word at `at` is in, with a few words between.
+    pub(in crate::answer) fn has_comma_before(&self, at: usize) -> bool {
+        (at.saturating_sub(8)..at).any(|at| self.commas.get(at).copied().unwrap_or(false))
     }
 
     /// Takes words for a phrase, and returns them as they stand.

@@ -1,0 +1,311 @@
+//! The sentences of the evidence, and how well each may answer the question.
+//!
+//! A sentence's relevance mixes its cosine to the question, the share of the question's words that it or its headings hold (rare words
+//! counting more), the place of its passage, and whether it has the kind of thing that the question asks for. A sentence is compared
+//! together with the heading right above it, without which it may say the opposite.
+
+use std::collections::BTreeSet;
+
+use super::expected::Expected;
+use super::extractive::Evidence;
+use super::place::{above, place_of};
+use super::sentences::units;
+use super::wanted::{Place, Wanted, wanted};
+use crate::embed::dot;
+use crate::index::analyzer::{Analysis, QueryWord, Stemming, analyse_query, identifiers, positioned_terms};
+use crate::search::{Hit, SearchError};
+use crate::workspace::Span;
+
+/// Sentences that are looked at closely.
+const MAX_CANDIDATES: usize = 32;
+/// What a sentence gains by naming the very thing that the question names.
+const IDENTIFIER_BONUS: f32 = 0.3;
+/// What it gains by having what the question asks for.
+const EXPECTED_BONUS: f32 = 0.12;
+/// What it gains where it defines what the question asks to be defined.
+const DEFINITION_BONUS: f32 = 0.2;
+/// What it loses where another one holds more of the exact words of the question.
+const LESS_EXACT: f32 = 0.25;
+/// Of a question's word, so much is held by headings that hold it.
+const SHARE_ABOVE: f32 = 0.6;
+
+/// A sentence of the evidence.
+pub(super) struct Candidate {
+    /// Position of its passage.
+    pub hit: usize,
+    /// Where it stands there.
+    pub span: Span,
+    pub terms: BTreeSet<String>,
+    /// The share of the question's words that it or its headings hold.
+    pub coverage: f32,
+    /// How near it is to the question; `None` where the model does not know its language.
+    pub cosine: Option<f32>,
+    pub vector: Vec<f32>,
+    /// Whether it has what the question asks for.
+    pub has_expected: bool,
+    /// How well it answers.
+    pub relevance: f32,
+}
+
+/// The evidence as it was looked at.
+pub(super) struct Looked {
+    /// Its most promising sentences.
+    pub candidates: Vec<Candidate>,
+    /// The question's words.
+    pub words: Vec<QueryWord>,
+    /// How much each of them counts.
+    pub weights: Vec<f32>,
+    /// An exact word of the question that no sentence names, as it is written.
+    pub missing: Option<String>,
+    /// What the question asks for.
+    pub expected: Expected,
+}
+
+/// How a question is to be looked at.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub question: &'a str,
+    /// Whether it is answered by yes or no: then a sentence about another day may decide it.
+    pub is_yes_or_no: bool,
+    /// The word that it asks to be defined.
+    pub defined: Option<&'a str>,
+}
+
+/// Looks for sentences that may answer.
+///
+/// # Errors
+/// What the embedding model reports.
+pub(super) fn look(asked: Asked<'_>, evidence: &Evidence<'_>) -> Result<Looked, SearchError> {
+    let question = asked.question;
+    let words = words_of(question, evidence.hits);
+    let wanted = wanted(question);
+    let expected = if asked.is_yes_or_no { Expected::Anything } else { Expected::of(question) };
+    let mut candidates = sentences(evidence.hits);
+    let missing = keep_exact(asked, &wanted, evidence.hits, &mut candidates);
+    let weights = word_weights(&words, &candidates);
+    let total: f32 = weights.iter().sum();
+    for candidate in &mut candidates {
+        let hit = &evidence.hits[candidate.hit];
+        let above = terms_of(&above(hit), Stemming::of(hit.language));
+        let share = |word: &QueryWord| match (is_in(word, &candidate.terms), is_in(word, &above)) {
+            (true, _) => 1.0,
+            (false, true) => SHARE_ABOVE,
+            (false, false) => 0.0,
+        };
+        let found: f32 = weights.iter().zip(&words).map(|(weight, word)| weight * share(word)).sum();
+        candidate.coverage = if total > 0.0 { found / total } else { 0.0 };
+        let sentence = &hit.text[candidate.span.range()];
+        candidate.has_expected = expected.is_in(sentence, question);
+    }
+    // Meaning is looked at where words, place and kind leave something to hope for.
+    let promise = |candidate: &Candidate| {
+        let has_expected = expected != Expected::Anything && candidate.has_expected;
+        0.7 * candidate.coverage + 0.3 / (1.0 + candidate.hit as f32) + if has_expected { EXPECTED_BONUS } else { 0.0 }
+    };
+    candidates.sort_by(|a, b| promise(b).total_cmp(&promise(a)));
+    candidates.truncate(MAX_CANDIDATES);
+    compare(question, evidence, &mut candidates)?;
+    let names = identifiers(question);
+    let best_exact = candidates.iter().map(|candidate| num_exact(&wanted, candidate, evidence.hits)).max().unwrap_or(0);
+    for candidate in &mut candidates {
+        let hit = &evidence.hits[candidate.hit];
+        let sentence = &hit.text[candidate.span.range()];
+        let lower = sentence.to_ascii_lowercase();
+        let place = 1.0 / (1.0 + candidate.hit as f32);
+        let mut bonus = 0.0;
+        if names.iter().any(|name| lower.contains(name.as_str())) {
+            bonus += IDENTIFIER_BONUS;
+        }
+        if expected != Expected::Anything && candidate.has_expected {
+            bonus += EXPECTED_BONUS;
+        }
+        if asked.defined.is_some_and(|word| defines(sentence, word)) {
+            bonus += DEFINITION_BONUS;
+        }
+        if num_exact(&wanted, candidate, evidence.hits) < best_exact {
+            bonus -= LESS_EXACT;
+        }
+        candidate.relevance = bonus
+            + match candidate.cosine {
+                Some(cosine) => 0.5 * cosine.max(0.0) + 0.35 * candidate.coverage + 0.15 * place,
+                None => 0.8 * candidate.coverage + 0.2 * place,
+            };
+    }
+    Ok(Looked { candidates, words, weights, missing, expected })
+}
+
+/// The sentences of all passages, each once, without those that only repeat their title.
+fn sentences(hits: &[Hit]) -> Vec<Candidate> {
+    let mut candidates = Vec::new();
+    let mut seen = BTreeSet::new();
+    for (index, hit) in hits.iter().enumerate() {
+        let stemming = Stemming::of(hit.language);
+        let title = hit.title.as_deref().map(|title| terms_of(title, stemming));
+        for span in units(&hit.text) {
+            let words = &hit.text[span.range()];
+            let terms = terms_of(words, stemming);
+            let is_of_title = |title: &BTreeSet<String>| terms.iter().all(|term| term == "titl" || title.contains(term));
+            // The same words below another heading say something else.
+            if !title.as_ref().is_some_and(is_of_title) && seen.insert((words, hit.citation.trail.as_slice())) {
+                candidates.push(Candidate {
+                    hit: index,
+                    span,
+                    terms,
+                    coverage: 0.0,
+                    cosine: None,
+                    vector: Vec::new(),
+                    has_expected: false,
+                    relevance: 0.0,
+                });
+            }
+        }
+    }
+    candidates
+}
+
+/// Drops sentences that speak of other days or numbers than the question. Returns an exact word of it that nothing names.
+fn keep_exact(asked: Asked<'_>, wanted: &[Wanted], hits: &[Hit], candidates: &mut Vec<Candidate>) -> Option<String> {
+    for wanted in wanted {
+        let is_held = |hit: &Hit| {
+            let (above, path) = (above_of(hit), hit.citation.path.as_str());
+            let place = Place { above: &above, path };
+            wanted.is_in(&hit.text) || wanted.is_above(place) || hit.text.lines().any(|line| wanted.is_at(line, place))
+        };
+        if !hits.iter().any(is_held) {
+            return Some(wanted.written.clone());
+        }
+        if wanted.is_date() && asked.is_yes_or_no {
+            continue;
+        }
+        candidates.retain(|candidate| !wanted.is_contradicted_by(&hits[candidate.hit].text[candidate.span.range()]));
+    }
+    // Where sentences are about everything exact that the question names, the others are about something else.
+    let is_whole = |candidate: &Candidate| num_exact(wanted, candidate, hits) == wanted.len();
+    if !asked.is_yes_or_no && candidates.iter().any(is_whole) {
+        candidates.retain(is_whole);
+    }
+    None
+}
+
+fn above_of(hit: &Hit) -> String {
+    let title = hit.title.as_deref().unwrap_or_default();
+    format!("{title}\n{}\n{}", hit.header.as_deref().unwrap_or_default(), hit.citation.trail.join("\n"))
+}
+
+/// How many exact words of the question a sentence, its headings and its path name.
+fn num_exact(wanted: &[Wanted], candidate: &Candidate, hits: &[Hit]) -> usize {
+    if wanted.is_empty() {
+        return 0;
+    }
+    let hit = &hits[candidate.hit];
+    let (above, path) = (above_of(hit), hit.citation.path.as_str());
+    let place = Place { above: &above, path };
+    wanted.iter().filter(|wanted| wanted.is_at(&hit.text[candidate.span.range()], place)).count()
+}
+
+/// Compares candidates with the question by meaning.
+fn compare(question: &str, evidence: &Evidence<'_>, candidates: &mut [Candidate]) -> Result<(), SearchError> {
+    let Some(embedder) = evidence.embedder else { return Ok(()) };
+    let question = embedder.embed_query(question)?;
+    // The model's view of a language that it does not know is noise.
+    let known = |c: &&mut Candidate| !evidence.hits[c.hit].by_words;
+    let mut known: Vec<&mut Candidate> = candidates.iter_mut().filter(known).collect();
+    let texts: Vec<String> = known.iter().map(|c| with_heading(&evidence.hits[c.hit], c.span)).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    for (candidate, vector) in known.iter_mut().zip(embedder.embed_passages(&texts)?) {
+        candidate.cosine = Some(dot(&question, &vector));
+        candidate.vector = vector;
+    }
+    Ok(())
+}
+
+/// A sentence behind the heading right above it.
+fn with_heading(hit: &Hit, span: Span) -> String {
+    let sentence = &hit.text[span.range()];
+    match place_of(hit, span) {
+        None => sentence.to_owned(),
+        Some(place) => {
+            let last = place.rsplit(" › ").next().unwrap_or_default();
+            format!("{last}: {sentence}")
+        }
+    }
+}
+
+/// Whether a sentence says what a word means: `A seiche is …`, `**seiche**: …`, `seiche — …`.
+fn defines(sentence: &str, word: &str) -> bool {
+    const SAYS: [&str; 16] = [
+        " is ", " are ", " means", " stands for", " refers to", " denotes", " describes", ": ", " - ", " – ", " — ", " | ", "\t", ":\n",
+        "=", " (",
+    ];
+    let plain = sentence.replace(['*', '`', '_', '"'], "").to_lowercase();
+    let plain = plain.trim_start_matches(|c: char| !c.is_alphanumeric());
+    let plain = ["the ", "a ", "an "].iter().find_map(|article| plain.strip_prefix(article)).unwrap_or(plain);
+    let rest = plain.strip_prefix(word).map(|rest| rest.strip_prefix('s').unwrap_or(rest));
+    rest.is_some_and(|rest| SAYS.iter().any(|says| rest.starts_with(says)))
+}
+
+/// The sentences of the section that the best candidate stands in, where its heading has words of the question: they answer together.
+pub(super) fn section_of(best: &Candidate, looked: &Looked, hits: &[Hit]) -> Vec<(usize, Span)> {
+    let hit = &hits[best.hit];
+    let Some(place) = place_of(hit, best.span) else { return Vec::new() };
+    let heading = place.rsplit(" › ").next().unwrap_or_default();
+    let own = terms_of(heading, Stemming::of(hit.language));
+    let held = looked.words.iter().filter(|word| is_in(word, &own)).count();
+    let is_title = hit.title.as_deref() == Some(heading) && hit.citation.trail.len() <= 1;
+    if held == 0 || is_title || held * 2 < own.len() {
+        return Vec::new();
+    }
+    let is_here = |span: &Span| place_of(hit, *span).as_deref() == Some(place.as_str());
+    units(&hit.text).into_iter().filter(is_here).map(|span| (best.hit, span)).collect()
+}
+
+pub(super) fn terms_of(text: &str, stemming: Stemming) -> BTreeSet<String> {
+    positioned_terms(text, Analysis::Stemmed, stemming).into_iter().map(|(_, term)| term).collect()
+}
+
+/// Words that make a question of its subject. The analyser's stop words are left out anyway.
+const ASKING: &str = "what which who whom whose when where why how many much do does did have has had can could should would \
+                      may might shall we our us i my me you your its were been than from about please tell there any";
+
+/// The words of a question, as the languages of the passages have them; without those that only ask, where there are others.
+fn words_of(question: &str, hits: &[Hit]) -> Vec<QueryWord> {
+    let stemmings: BTreeSet<Stemming> = hits.iter().map(|hit| Stemming::of(hit.language)).collect();
+    let stemmings: Vec<Stemming> = stemmings.into_iter().collect();
+    let words = analyse_query(question, &stemmings, usize::MAX).words;
+    let asking = analyse_query(ASKING, &[Stemming::ENGLISH], usize::MAX).words;
+    let asking: BTreeSet<&str> = asking.iter().flat_map(|word| &word.variants).map(|stem| stem.text.as_str()).collect();
+    let only_asks = |word: &&QueryWord| word.variants.iter().any(|variant| asking.contains(variant.text.as_str()));
+    let about: Vec<QueryWord> = words.iter().filter(|word| !only_asks(word)).cloned().collect();
+    if about.is_empty() { words } else { about }
+}
+
+pub(super) fn is_in(word: &QueryWord, terms: &BTreeSet<String>) -> bool {
+    word.variants.iter().any(|variant| terms.contains(&variant.text))
+}
+
+/// How much each word of the question counts: words that few candidates hold count more.
+fn word_weights(words: &[QueryWord], candidates: &[Candidate]) -> Vec<f32> {
+    let num = candidates.len() as f32;
+    words
+        .iter()
+        .map(|word| {
+            let holding = candidates.iter().filter(|candidate| is_in(word, &candidate.terms)).count() as f32;
+            (1.0 + (num - holding + 0.5) / (holding + 0.5)).ln().max(0.1)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_definition_begins_with_its_word() {
+        for sentence in ["A seiche is a standing wave.", "**seiche**: a standing wave", "Seiches are waves.", "| seiche | a wave |"] {
+            assert!(defines(sentence, "seiche"), "{sentence}");
+        }
+        for sentence in ["The harbour saw a seiche.", "Seiche warnings are sent.", "It is a seiche."] {
+            assert!(!defines(sentence, "seiche"), "{sentence}");
+        }
+    }
+}

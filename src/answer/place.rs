@@ -1,0 +1,37 @@
+//! The place of a sentence in words: the headings above it.
+
+use crate::search::Hit;
+use crate::workspace::Span;
+
+/// Stands between the parts of a place.
+const BETWEEN: &str = " › ";
+
+/// The place of words of a passage: its headings, outermost first, else the title of its document, with ` › ` between them. A heading
+/// inside of the passage that stands above the words belongs to it.
+pub(super) fn place_of(hit: &Hit, span: Span) -> Option<String> {
+    let trail = &hit.citation.trail;
+    let mut parts: Vec<&str> = trail.iter().map(|heading| heading.trim()).collect();
+    if let Some(heading) = heading_inside(&hit.text[..span.start]) {
+        if parts.last().is_none_or(|last| !last.eq_ignore_ascii_case(heading)) {
+            parts.push(heading);
+        }
+    }
+    if parts.is_empty() {
+        parts.extend(hit.title.as_deref());
+    }
+    parts.retain(|part| !part.is_empty());
+    (!parts.is_empty()).then(|| parts.join(BETWEEN))
+}
+
+/// The last heading of Markdown in a text.
+fn heading_inside(text: &str) -> Option<&str> {
+    let is_heading = |line: &&str| line.starts_with('#') && line.trim_start_matches('#').starts_with(' ');
+    let line = text.lines().rev().find(is_heading)?;
+    Some(line.trim_start_matches('#').trim())
+}
+
+/// Everything that stands above a passage: title, headings, columns and path.
+pub(super) fn above(hit: &Hit) -> String {
+    let (title, header) = (hit.title.as_deref().unwrap_or_default(), hit.header.as_deref().unwrap_or_default());
+    format!("{title} {} {header} {}", hit.citation.trail.join(" "), hit.citation.path)
+}
