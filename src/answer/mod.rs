@@ -23,6 +23,7 @@ mod listing;
 pub mod plan;
 mod respond;
 mod sentences;
+pub mod tables;
 mod verify;
 mod wanted;
 
