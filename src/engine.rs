@@ -28,6 +28,7 @@ mod reconcile;
 mod runner;
 mod sources;
 mod status;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod workspaces;

@@ -103,6 +103,9 @@ impl Engine {
         (search.k, search.explain, search.facets) = (num_evidence, true, request.facets);
         search::check_request(&search)?;
         let (found, model) = self.search_in(id, &search, &state)?;
+        if let Some(reply) = self.answer_from_tables(id, request, &state, &plan, &found.hits)? {
+            return Ok(AskReply { facets: found.facets, ..reply });
+        }
         // The snapshot is not held while a language model writes.
         drop(state);
         let embedder = model.as_ref().and_then(|model| model.embedder.as_deref().ok());

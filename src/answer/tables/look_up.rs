@@ -2,11 +2,13 @@
 
 use super::choose::{Miss, Outcome, Reading, choose};
 use super::numbers;
-use super::question::{Intent, Kind, Question};
-use super::read::Sheet;
+use super::question::{Intent, Question, Term};
+use super::read::{Sheet, is_structured_name};
 use super::records::STEP;
 use super::table::{Row, Shape, Table};
 use super::view::View;
+use super::when::whens;
+use super::words::{Words, held};
 use crate::answer::{Field, PlanKind};
 use crate::workspace::Span;
 
@@ -115,13 +117,17 @@ pub fn look_up(question: &str, sheets: &[Sheet]) -> Answer {
     }
     match distinct.as_slice() {
         [] => match missing {
-            Some((term, sheet, table)) => {
-                Answer::Missing { word: asked.terms.get(term).map(|term| term.written.clone()).unwrap_or_default(), sheet, table }
-            }
+            Some((term, sheet, table)) => Answer::Missing {
+                word: asked.terms.get(term).map(|term| term.written.clone()).unwrap_or_default(),
+                sheet,
+                table,
+            },
             None => Answer::Nothing,
         },
         all if all.len() > MAX_READINGS => Answer::Nothing,
-        [_, _, ..] if matches!(asked.intent, Intent::Count | Intent::Computed(_) | Intent::Extreme { .. }) => Answer::Nothing,
+        [_, _, ..] if matches!(asked.intent, Intent::Count | Intent::Computed(_) | Intent::Extreme { .. }) => {
+            Answer::Nothing
+        }
         all => Answer::Found(told(&asked, sheets, all)),
     }
 }
@@ -132,19 +138,45 @@ pub fn is_for_tables(question: &str) -> bool {
     Question::of(question).is_some_and(|question| !question.terms.is_empty())
 }
 
-/// Words of a question that name one thing, for files that hold them to be found.
+/// Whether a question names a day.
 #[must_use]
-pub fn exact_words(question: &str) -> Vec<String> {
-    let terms = Question::of(question).map(|question| question.terms).unwrap_or_default();
-    let exact = terms.into_iter().filter(|term| term.is_exact() && !matches!(term.kind, Kind::Date(_)));
-    exact.map(|term| term.written).collect()
+pub fn names_a_day(question: &str) -> bool {
+    whens(question).iter().any(|(_, when)| when.date.is_some_and(|date| date.day.is_some()))
+}
+
+/// Whether a file of records or rows has a day in its path that a question names.
+#[must_use]
+pub fn is_of_day(question: &str, path: &str) -> bool {
+    if !is_structured_name(path) {
+        return false;
+    }
+    let written = whens(path);
+    let asked = whens(question).into_iter().filter(|(_, when)| when.date.is_some_and(|date| date.day.is_some()));
+    asked.into_iter().any(|(_, asked)| written.iter().any(|(_, written)| asked.names(written, &[])))
+}
+
+/// Whether a text speaks of `word`, an exact word of the question, and of half of what else it names.
+#[must_use]
+pub fn speaks_of(question: &str, word: &str, text: &str) -> bool {
+    let Some(asked) = Question::of(question) else { return false };
+    let words = Words::of(text);
+    let holds = |term: &&Term| words.hold(term) || held(term, text, &[]).is_some();
+    let is_word = |term: &&Term| term.written == word;
+    if !asked.terms.iter().filter(is_word).all(|term| holds(&term)) {
+        return false;
+    }
+    let others: Vec<&Term> = asked.terms.iter().filter(|term| !is_word(term) && !term.is_light).collect();
+    others.iter().filter(|term| holds(term)).count() * 2 >= others.len()
 }
 
 /// What a reading answers with, so that spellings of one number are the same.
 fn values(table: &Table, reading: &Reading) -> Vec<String> {
     let mut values = Vec::new();
     for &row in reading.rows.iter().take(MAX_MEMBERS) {
-        let cells = table.rows[row].cells.iter().filter(|cell| reading.columns.is_empty() || reading.columns.contains(&cell.column));
+        let cells = table.rows[row]
+            .cells
+            .iter()
+            .filter(|cell| reading.columns.is_empty() || reading.columns.contains(&cell.column));
         values.extend(cells.map(|cell| match numbers::quantity(&cell.text, false) {
             Some(quantity) => quantity.value.to_string(),
             None => cell.text.to_lowercase(),
@@ -180,7 +212,7 @@ fn told(asked: &Question, sheets: &[Sheet], candidates: &[Candidate<'_>]) -> Fou
     let mut num_rows = 0;
     for candidate in candidates {
         num_rows += candidate.reading.rows.len();
-        let rows = candidate.reading.rows.iter().map(|&row| line(candidate, &candidate.table.rows[row]));
+        let rows = candidate.reading.rows.iter().map(|&row| line(sheets, candidate, &candidate.table.rows[row]));
         lines.extend(rows.take(MAX_MEMBERS));
     }
     lines.truncate(MAX_MEMBERS);
@@ -193,7 +225,8 @@ fn told(asked: &Question, sheets: &[Sheet], candidates: &[Candidate<'_>]) -> Fou
     let condition = condition(asked, table, reading);
     let mut notes = Vec::new();
     if candidates.len() > 1 {
-        let places: Vec<String> = candidates.iter().map(|candidate| name_of(&sheets[candidate.sheet], candidate.table)).collect();
+        let places: Vec<String> =
+            candidates.iter().map(|candidate| name_of(&sheets[candidate.sheet], candidate.table)).collect();
         notes.push(format!("the question may mean each of these, which differ: {}", places.join("; ")));
     }
     if reading.outcome == Outcome::Cells && reading.columns.len() > 1 && asked.ask.is_none() {
@@ -208,7 +241,9 @@ fn told(asked: &Question, sheets: &[Sheet], candidates: &[Candidate<'_>]) -> Fou
         why.push_str(&format!(", and of the columns {}", names(&reading.columns)));
     }
     let summary = match &reading.outcome {
-        Outcome::Cells if num_rows > 1 && candidates.len() == 1 => Some(format!("{} of {num_all} rows of {place} have {condition}", num_rows)),
+        Outcome::Cells if num_rows > 1 && candidates.len() == 1 && !condition.is_empty() => {
+            Some(format!("{} of {num_all} rows of {place} have {condition}", num_rows))
+        }
         Outcome::Cells => None,
         Outcome::Members => {
             kind = if asked.intent == Intent::Count { PlanKind::Count } else { PlanKind::List };
@@ -222,22 +257,36 @@ fn told(asked: &Question, sheets: &[Sheet], candidates: &[Candidate<'_>]) -> Fou
             }
         }
         Outcome::Extreme { column } => {
-            let Intent::Extreme { is_greatest, .. } = &asked.intent else { unreachable!("only they have such an outcome") };
+            let Intent::Extreme { is_greatest, .. } = &asked.intent else {
+                unreachable!("only they have such an outcome")
+            };
             let value = table.rows[reading.rows[0]].cell(*column).map(|cell| cell.text.clone()).unwrap_or_default();
             let which = if *is_greatest { "greatest" } else { "least" };
             why = format!("the question asks for the {which} value of the column {} of {place}", names(&[*column]));
             let ties = if num_rows > 1 { format!(", in {num_rows} rows") } else { String::new() };
-            let among = if condition.is_empty() { String::new() } else { format!(" of the rows that have {condition}") };
+            let among =
+                if condition.is_empty() { String::new() } else { format!(" of the rows that have {condition}") };
             Some(format!("the {which} value of {} in {place} is {value}{ties}{among}", names(&[*column])))
         }
         Outcome::NotCompared { column } => {
-            notes.push(format!("the values of {} are not of one unit, so none is told to be the greatest or least", names(&[*column])));
-            Some(format!("not compared: the {} of {place} have different units in {}", rows_are(num_rows), names(&[*column])))
+            notes.push(format!(
+                "the values of {} are not of one unit, so none is told to be the greatest or least",
+                names(&[*column])
+            ));
+            Some(format!(
+                "not compared: the {} of {place} have different units in {}",
+                rows_are(num_rows),
+                names(&[*column])
+            ))
         }
         Outcome::NotComputed { column, word } => {
             why = format!("the question asks for a value computed of the column {} of {place}", names(&[*column]));
             notes.push(format!("`{word}` is not computed: the rows are shown that it would be made of"));
-            Some(format!("not added up: these {} of {place} would be, by the column {}", rows_are(num_rows), names(&[*column])))
+            Some(format!(
+                "not added up: these {} of {place} would be, by the column {}",
+                rows_are(num_rows),
+                names(&[*column])
+            ))
         }
         Outcome::Compared => {
             kind = PlanKind::Compare;
@@ -250,9 +299,11 @@ fn told(asked: &Question, sheets: &[Sheet], candidates: &[Candidate<'_>]) -> Fou
 
 /// What the rows have in common that the question names: column and value.
 fn condition(asked: &Question, table: &Table, reading: &Reading) -> String {
-    let mut conditions: Vec<String> = Vec::new();
+    let bound = |(column, written): &(usize, String)| format!("{} {written}", column_name(table, *column));
+    let mut conditions: Vec<String> = reading.bounds.iter().map(bound).collect();
     for &column in &reading.conditions {
-        let mut values: Vec<&str> = reading.rows.iter().filter_map(|&row| Some(table.rows[row].cell(column)?.text.as_str())).collect();
+        let mut values: Vec<&str> =
+            reading.rows.iter().filter_map(|&row| Some(table.rows[row].cell(column)?.text.as_str())).collect();
         values.sort_unstable();
         values.dedup();
         let name = column_name(table, column);
@@ -260,13 +311,9 @@ fn condition(asked: &Question, table: &Table, reading: &Reading) -> String {
             [one] => conditions.push(format!("{name} `{one}`")),
             [one, two] => conditions.push(format!("{name} `{one}` or `{two}`")),
             _ => {
-                let compared: Vec<&str> = asked.comparisons.iter().map(|comparison| comparison.written.as_str()).collect();
-                if compared.is_empty() {
-                    let terms: Vec<&str> = asked.terms.iter().filter(|term| term.is_exact()).map(|term| term.written.as_str()).collect();
-                    conditions.push(format!("{name} with {}", terms.join(", ")));
-                } else {
-                    conditions.push(format!("{name} {}", compared.join(" and ")));
-                }
+                let terms: Vec<&str> =
+                    asked.terms.iter().filter(|term| term.is_exact()).map(|term| term.written.as_str()).collect();
+                conditions.push(format!("{name} with {}", terms.join(", ")));
             }
         }
     }
@@ -274,19 +321,24 @@ fn condition(asked: &Question, table: &Table, reading: &Reading) -> String {
 }
 
 /// A row, with what to quote of it.
-fn line(candidate: &Candidate<'_>, row: &Row) -> Line {
+fn line(sheets: &[Sheet], candidate: &Candidate<'_>, row: &Row) -> Line {
     let Candidate { sheet, table, reading, .. } = candidate;
     let key = table.key_column();
     let key_cell = row.cell(key).or_else(|| row.cells.first());
     let is_row = table.shape == Shape::Rows;
     let most = if is_row { MAX_ROW_BYTES } else { MAX_RECORD_BYTES };
-    let asked: Vec<Span> = reading.columns.iter().filter_map(|column| row.cell(*column)).map(|cell| cell.span).collect();
-    let is_cell = (!is_row && (table.shape == Shape::Single || row.span.len() > most)) || row.span.len() > most;
+    let asked: Vec<Span> =
+        reading.columns.iter().filter_map(|column| row.cell(*column)).map(|cell| cell.span).collect();
+    // The keys of a record may stand on lines of their own.
+    let is_tall = !is_row && sheets[*sheet].text[row.span.range()].contains('\n');
+    let is_cell = row.span.len() > most || is_tall || table.shape == Shape::Single;
     let mut beside: Vec<Span> = Vec::new();
     let quote = match asked.as_slice() {
         [first, rest @ ..] if is_cell => {
             beside.extend(rest);
-            beside.extend(key_cell.filter(|cell| table.shape != Shape::Single && cell.span != *first).map(|cell| cell.span));
+            beside.extend(
+                key_cell.filter(|cell| table.shape != Shape::Single && cell.span != *first).map(|cell| cell.span),
+            );
             *first
         }
         _ if row.span.len() > MAX_ROW_BYTES => key_cell.map_or(row.span, |cell| cell.span),
@@ -312,6 +364,9 @@ fn line(candidate: &Candidate<'_>, row: &Row) -> Line {
     if reading.outcome == Outcome::Compared && reading.columns.len() > 1 {
         cells.retain(|cell| cell.column == key || reading.columns.contains(&cell.column));
     }
-    let fields = cells.into_iter().take(2 * MAX_FIELDS).map(|cell| Field { name: column_name(table, cell.column), value: cell.text.clone() });
+    let fields = cells
+        .into_iter()
+        .take(2 * MAX_FIELDS)
+        .map(|cell| Field { name: column_name(table, cell.column), value: cell.text.clone() });
     Line { sheet: *sheet, quote, beside, place, fields: fields.collect(), label }
 }

@@ -205,7 +205,9 @@ impl<'t> Flow<'t> {
     fn bare(&mut self) -> Node {
         let start = self.at;
         let rest = &self.text[start..self.end];
-        let ends = |c: char| matches!(c, ',' | ']' | '}' | '\n') || (!self.has_spaces && (c.is_whitespace() || c == '{' || c == '['));
+        let ends = |c: char| {
+            matches!(c, ',' | ']' | '}' | '\n') || (!self.has_spaces && (c.is_whitespace() || c == '{' || c == '['))
+        };
         let len = rest.find(ends).unwrap_or(rest.len());
         self.at = start + len.max(rest.chars().next().map_or(0, char::len_utf8));
         let span = Span::new(start, self.at).trimmed(self.text);

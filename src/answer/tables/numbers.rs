@@ -39,7 +39,8 @@ pub(super) fn readings(written: &str) -> Vec<f64> {
         return readings;
     }
     let is_grouped = |groups: &[&str]| {
-        groups.first().is_some_and(|first| (1..=3).contains(&first.len())) && groups[1..].iter().all(|group| group.len() == 3)
+        groups.first().is_some_and(|first| (1..=3).contains(&first.len()))
+            && groups[1..].iter().all(|group| group.len() == 3)
     };
     let is_one_kind = |separators: &[char]| separators.windows(2).all(|pair| pair[0] == pair[1]);
     if is_grouped(&groups) && is_one_kind(&separators) {
@@ -47,7 +48,11 @@ pub(super) fn readings(written: &str) -> Vec<f64> {
     }
     let (last, before) = (separators[separators.len() - 1], &separators[..separators.len() - 1]);
     let (fraction, whole) = (groups[groups.len() - 1], &groups[..groups.len() - 1]);
-    if matches!(last, '.' | ',') && is_one_kind(before) && !before.contains(&last) && (whole.len() == 1 || is_grouped(whole)) {
+    if matches!(last, '.' | ',')
+        && is_one_kind(before)
+        && !before.contains(&last)
+        && (whole.len() == 1 || is_grouped(whole))
+    {
         add(format!("{}.{fraction}", whole.concat()));
     }
     readings
@@ -108,7 +113,9 @@ pub(super) fn numbers(text: &str) -> Vec<(usize, usize)> {
 pub(super) fn holds(text: &str, wanted: &[f64]) -> bool {
     numbers(text).into_iter().any(|(start, end)| {
         let scale = scale(&text[end..]);
-        readings(&text[start..end]).iter().any(|value| wanted.iter().any(|wanted| is_same(value * scale, *wanted) || is_same(*value, *wanted)))
+        readings(&text[start..end])
+            .iter()
+            .any(|value| wanted.iter().any(|wanted| is_same(value * scale, *wanted) || is_same(*value, *wanted)))
     })
 }
 
@@ -118,7 +125,8 @@ fn is_same(one: f64, other: f64) -> bool {
 
 /// By how much the word behind a number multiplies it.
 pub(super) fn scale(after: &str) -> f64 {
-    let word: String = after.trim_start().chars().take_while(|c| c.is_alphabetic()).flat_map(char::to_lowercase).collect();
+    let word: String =
+        after.trim_start().chars().take_while(|c| c.is_alphabetic()).flat_map(char::to_lowercase).collect();
     match word.as_str() {
         "thousand" => 1e3,
         "million" | "millions" => 1e6,
@@ -144,7 +152,8 @@ pub(super) fn quantity(cell: &str, has_decimal_comma: bool) -> Option<Quantity> 
     let before = &cell[..start];
     // Only a sign, a currency or a mark of vagueness may stand before it.
     let words = before.trim().trim_end_matches(['-', '+', '−', '~', '<', '>', '≈', '≤', '≥', '=']).trim();
-    let is_currency = words.chars().count() <= 3 && words.chars().all(|c| c.is_alphabetic() && c.is_uppercase() || "$€£¥".contains(c));
+    let is_currency = words.chars().count() <= 3
+        && words.chars().all(|c| c.is_alphabetic() && c.is_uppercase() || "$€£¥".contains(c));
     if !(words.is_empty() || is_currency || matches!(words, "about" | "ca." | "approx.")) {
         return None;
     }
@@ -168,7 +177,9 @@ pub(super) fn quantity(cell: &str, has_decimal_comma: bool) -> Option<Quantity> 
     };
     let value = all.iter().find(|value| by_column(value)).or(all.first())?;
     let value = if is_negative { -value } else { *value };
-    let exponent = after.strip_prefix(['e', 'E']).filter(|rest| rest.starts_with(['-', '+']) || rest.starts_with(|c: char| c.is_ascii_digit()));
+    let exponent = after
+        .strip_prefix(['e', 'E'])
+        .filter(|rest| rest.starts_with(['-', '+']) || rest.starts_with(|c: char| c.is_ascii_digit()));
     if exponent.is_some() {
         return cell.parse::<f64>().ok().map(|value| Quantity { value, unit: String::new() });
     }
@@ -195,7 +206,10 @@ mod tests {
     #[test]
     fn parts_of_other_words_are_no_numbers() {
         for text in ["RVH-031", "3.0.9", "1-200", "v2", "2023/24", "p99", "10:31", "a_31"] {
-            assert!(!holds(text, &[31.0]) && !holds(text, &[200.0]) && !holds(text, &[99.0]) && !holds(text, &[2.0]), "{text}");
+            assert!(
+                !holds(text, &[31.0]) && !holds(text, &[200.0]) && !holds(text, &[99.0]) && !holds(text, &[2.0]),
+                "{text}"
+            );
         }
         assert!(holds("costs 31, and more", &[31.0]) && holds("(31)", &[31.0]) && holds("-31", &[-31.0]));
     }

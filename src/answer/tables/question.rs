@@ -9,16 +9,17 @@ const FILLERS: &str = " a about according actually all also am an and any anybod
     did do does doing done each either every everything exactly exist exists few file files for from gave get gets getting give given gives go got had has have having he \
     hence her here him his how i if in into is it its just know known list listed let like long look looks made make makes many may me might much must my name named \
     names need of off on once one only or other our out over own please recorded say says see shall she should show shows so some such \
-    tell than that the their them then there these they thing this those through to told too up us use used uses using value values was we \
+    tell than that the their them then there these they thing this those through to told too up us use used uses using was we \
     were what when where which while who whom whose why will with within would yet you your entry entries row rows record records table \
     column columns cell figure figures overall respectively currently please kind ";
 
 /// Verbs that say no more than that something is so; a table need not hold them.
 const LIGHT: &str = " run runs running reach reached reaches carry carries contain contains work works hold holds belong belongs take took taken takes happen happened \
-    come came keep keeps stand stands bring brought set have has number amount kind type same total full exact per there equipped ";
+    come came keep keeps stand stands bring brought set have has number amount value values kind type same total full exact per there equipped ";
 
 /// Words that turn a condition round.
-const NEGATIONS: &str = " not no never without except neither nor none isn't aren't wasn't doesn't don't didn't cannot can't ";
+const NEGATIONS: &str =
+    " not no never without except neither nor none isn't aren't wasn't doesn't don't didn't cannot can't ";
 
 /// A word, number, date or name of the question that something in the table has to hold.
 #[derive(Debug, Clone, PartialEq)]
@@ -143,10 +144,11 @@ impl Question {
         let noun = noun(&lower, &raw, &terms);
         let intent = intent(&lower, &mut terms, noun.is_some_and(|(_, is_plural)| is_plural));
         let noun = noun.and_then(|(start, _)| terms.iter().position(|term| term.span.start == start));
-        if ask.is_none() {
-            ask = terms.iter().find_map(|term| term.concept);
+        if ask.is_none_or(|ask| ask == Ask::Money) {
+            ask = terms.iter().find_map(|term| term.concept).or(ask);
         }
-        let joins = lower.iter().any(|word| matches!(*word, "and" | "or" | "vs" | "versus" | "between")) || text.contains(',');
+        let joins =
+            lower.iter().any(|word| matches!(*word, "and" | "or" | "vs" | "versus" | "between")) || text.contains(',');
         Some(Self { terms, intent, ask, comparisons, noun, joins })
     }
 }
@@ -163,16 +165,14 @@ fn opening(lower: &[&str]) -> (Option<Ask>, bool) {
         "why" => (Some(Ask::Reason), true),
         "how" => match second {
             "long" => (Some(Ask::Duration), true),
-            "much" => (None, true),
-            "many" | "old" | "far" | "big" | "large" | "high" | "often" | "tall" | "deep" | "wide" | "heavy" | "fast" | "low" => {
-                (None, true)
-            }
+            "much" => (Some(Ask::Money), true),
+            "many" | "old" | "far" | "big" | "large" | "high" | "often" | "tall" | "deep" | "wide" | "heavy"
+            | "fast" | "low" => (None, true),
             _ => (None, false),
         },
         "which" | "what" if matches!(second, "day" | "date") => (Some(Ask::When), true),
-        "is" | "are" | "was" | "were" | "do" | "does" | "did" | "can" | "could" | "should" | "will" | "has" | "have" | "may" | "must" => {
-            (None, false)
-        }
+        "is" | "are" | "was" | "were" | "do" | "does" | "did" | "can" | "could" | "should" | "will" | "has"
+        | "have" | "may" | "must" => (None, false),
         _ => {
             let is_meaning = lower.windows(2).any(|pair| pair == ["stand", "for"] || pair == ["stands", "for"])
                 || matches!(lower.last(), Some(&"mean" | &"means"));
@@ -184,8 +184,10 @@ fn opening(lower: &[&str]) -> (Option<Ask>, bool) {
 /// The concept that a word of the question names.
 fn concept(word: &str) -> Option<Ask> {
     Some(match word {
-        "cost" | "costs" | "price" | "prices" | "priced" | "spent" | "spend" | "spending" | "pay" | "paid" | "expensive" | "cheapest" | "cheap"
-        | "expense" | "expenses" | "charge" | "charged" | "bill" | "money" => Ask::Money,
+        "cost" | "costs" | "price" | "prices" | "priced" | "spent" | "spend" | "spending" | "pay" | "paid"
+        | "expensive" | "cheapest" | "cheap" | "expense" | "expenses" | "charge" | "charged" | "bill" | "money" => {
+            Ask::Money
+        }
         "wrote" | "write" | "written" | "author" | "authored" | "authors" => Ask::Author,
         "owns" | "owner" | "owned" => Ask::Owner,
         "responsible" | "charge-of" | "contact" | "call" => Ask::Who,
@@ -209,7 +211,8 @@ fn terms(text: &str, raw: &[(Span, String)]) -> Vec<Term> {
         taken.push(span);
         add(span, Kind::Quoted);
     }
-    let is_free = |span: Span, taken: &[Span]| taken.iter().all(|other| span.end <= other.start || other.end <= span.start);
+    let is_free =
+        |span: Span, taken: &[Span]| taken.iter().all(|other| span.end <= other.start || other.end <= span.start);
     let mut dates = whens(text);
     while let Some((span, when)) = dates.pop() {
         let mut readings = vec![when];
@@ -227,6 +230,10 @@ fn terms(text: &str, raw: &[(Span, String)]) -> Vec<Term> {
             taken.push(span);
             let scale = numbers::scale(&text[end..]);
             let readings = numbers::readings(&text[start..end]);
+            if scale > 1.0 {
+                // `million` belongs to the number.
+                taken.extend(raw.iter().map(|(word, _)| *word).find(|word| word.start >= end));
+            }
             add(span, Kind::Number(readings.into_iter().map(|value| value * scale).collect()));
         }
     }
@@ -236,7 +243,8 @@ fn terms(text: &str, raw: &[(Span, String)]) -> Vec<Term> {
             continue;
         }
         let has_digit = word.chars().any(|c| c.is_ascii_digit());
-        let has_hump = word.as_bytes().windows(2).any(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase());
+        let has_hump =
+            word.as_bytes().windows(2).any(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase());
         let is_joined = word.contains(['_', '/', '@', '#', ':', '.']);
         let is_name = index > 0 && word.chars().next().is_some_and(char::is_uppercase);
         if has_digit || has_hump || is_joined || (is_name && word.contains('-')) {
@@ -311,7 +319,9 @@ fn compare(raw: &[(Span, String)], terms: &mut Vec<Term>, comparisons: &mut Vec<
     let lower: Vec<&str> = raw.iter().map(|(_, word)| word.as_str()).collect();
     let mut gone: Vec<Span> = Vec::new();
     for at in 0..lower.len() {
-        let Some((phrase, order)) = PHRASES.iter().find(|(phrase, _)| lower[at..].starts_with(phrase)) else { continue };
+        let Some((phrase, order)) = PHRASES.iter().find(|(phrase, _)| lower[at..].starts_with(phrase)) else {
+            continue;
+        };
         let next = raw.get(at + phrase.len())?.0.start;
         let Some(place) = terms.iter().position(|term| term.span.start <= next && next < term.span.end) else {
             // `above chart datum` is no condition; `more than usual` is one that no table knows.
@@ -339,8 +349,13 @@ fn compare(raw: &[(Span, String)], terms: &mut Vec<Term>, comparisons: &mut Vec<
 /// Where the word begins that says of what the rows are, and whether it is a plural.
 fn noun(lower: &[&str], raw: &[(Span, String)], terms: &[Term]) -> Option<(usize, bool)> {
     let after = lower.iter().position(|word| matches!(*word, "which" | "many" | "list" | "all" | "what"))?;
-    let (span, word) = raw.get(after + 1..)?.iter().find(|(_, word)| !matches!(word.as_str(), "of" | "the" | "all" | "our"))?;
-    let is_plural = word.ends_with('s') && !word.ends_with("ss") && !word.ends_with("us") && word.len() > 3
+    let (span, word) =
+        raw.get(after + 1..)?.iter().find(|(_, word)| !matches!(word.as_str(), "of" | "the" | "all" | "our"))?;
+    let is_plural = lower[after] != "what"
+        && word.ends_with('s')
+        && !word.ends_with("ss")
+        && !word.ends_with("us")
+        && word.len() > 3
         || matches!(word.as_str(), "people" | "children" | "men" | "women");
     let is_term = terms.iter().any(|term| term.span.start == span.start);
     is_term.then_some((span.start, is_plural))
@@ -353,21 +368,47 @@ fn intent(lower: &[&str], terms: &mut Vec<Term>, is_plural: bool) -> Intent {
         return Intent::Count;
     }
     let is_side_by_side = has(&["compare", "vs", "versus", "comparison"]).is_some()
-        || lower.windows(2).any(|pair| matches!(pair, ["difference" | "differences" | "changed" | "differs" | "differ", "between"]));
+        || lower
+            .windows(2)
+            .any(|pair| matches!(pair, ["difference" | "differences" | "changed" | "differs" | "differ", "between"]));
     if is_side_by_side {
-        drop(&["compare", "vs", "versus", "difference", "differences", "changed", "differ", "differs", "comparison", "between"]);
+        drop(&[
+            "compare",
+            "vs",
+            "versus",
+            "difference",
+            "differences",
+            "changed",
+            "differ",
+            "differs",
+            "comparison",
+            "between",
+        ]);
         return Intent::Compare;
     }
     let is_mean = lower.windows(2).any(|pair| pair == ["the", "mean"]) && !matches!(lower.last(), Some(&"mean"));
-    if let Some(word) = has(&["total", "sum", "average", "median", "altogether", "combined"]).or_else(|| is_mean.then_some("mean")) {
+    if let Some(word) =
+        has(&["total", "sum", "average", "median", "altogether", "combined"]).or_else(|| is_mean.then_some("mean"))
+    {
         return Intent::Computed(word.to_owned());
     }
     const GREATEST: [&str; 16] = [
-        "highest", "largest", "biggest", "greatest", "most", "maximum", "max", "longest", "heaviest", "tallest", "deepest", "widest",
-        "latest", "newest", "fastest", "top",
+        "highest", "largest", "biggest", "greatest", "most", "maximum", "max", "longest", "heaviest", "tallest",
+        "deepest", "widest", "latest", "newest", "fastest", "top",
     ];
     const LEAST: [&str; 13] = [
-        "lowest", "smallest", "least", "fewest", "minimum", "min", "shortest", "lightest", "cheapest", "oldest", "earliest", "slowest",
+        "lowest",
+        "smallest",
+        "least",
+        "fewest",
+        "minimum",
+        "min",
+        "shortest",
+        "lightest",
+        "cheapest",
+        "oldest",
+        "earliest",
+        "slowest",
         "narrowest",
     ];
     if let Some(word) = has(&GREATEST).or_else(|| has(&LEAST)) {

@@ -33,6 +33,21 @@ pub const fn is_structured(format: Format) -> bool {
     )
 }
 
+/// The formats whose files are records or rows as a whole.
+pub fn structured_formats() -> impl Iterator<Item = Format> {
+    Format::ALL.into_iter().filter(|format| is_structured(*format))
+}
+
+/// Whether a file is called like one of records or rows.
+#[must_use]
+pub fn is_structured_name(path: &str) -> bool {
+    const ENDINGS: [&str; 17] = [
+        "csv", "tsv", "tab", "psv", "json", "jsonl", "ndjson", "geojson", "yaml", "yml", "toml", "xlsx", "xlsm",
+        "xlsb", "xls", "ods", "json5",
+    ];
+    path.rsplit_once('.').is_some_and(|(_, ending)| ENDINGS.contains(&ending.to_ascii_lowercase().as_str()))
+}
+
 /// Whether documents of a format may have tables among their paragraphs.
 #[must_use]
 pub const fn may_have_tables(format: Format) -> bool {

@@ -61,8 +61,9 @@ impl Reader {
             let Value::Map(entries) = &item.value else { continue };
             let label = label(entries).unwrap_or_else(|| format!("[{index}]"));
             let found = add_row(&mut table, item.span, entries, None);
-            inner.extend(found.into_iter().map(|Inner { path, node }| {
-                Inner { path: std::iter::once(label.clone()).chain(path).collect(), node }
+            inner.extend(found.into_iter().map(|Inner { path, node }| Inner {
+                path: std::iter::once(label.clone()).chain(path).collect(),
+                node,
             }));
         }
         if table.rows.len() == 1 {
@@ -138,7 +139,8 @@ fn is_keyed(entries: &[Entry]) -> bool {
     if maps.len() < 2 || maps.len() * 2 < entries.len() {
         return false;
     }
-    let is_shared = |key: &str| maps.iter().filter(|map| map.iter().any(|entry| entry.key == key)).count() * 2 >= maps.len().max(4);
+    let is_shared =
+        |key: &str| maps.iter().filter(|map| map.iter().any(|entry| entry.key == key)).count() * 2 >= maps.len().max(4);
     maps.iter().take(4).flat_map(|map| map.iter()).any(|entry| is_shared(&entry.key))
 }
 

@@ -111,10 +111,11 @@ fn table_of(text: &str, records: &[Vec<Span>], trail: Vec<String>, words: fn(&st
     let mut table = Table::new(Shape::Rows, trail);
     let width = records.iter().map(Vec::len).max().unwrap_or(0).min(super::table::MAX_COLUMNS);
     let of = |span: &Span| words(&text[span.range()]);
-    let has_header = records.len() > 1 && records.first().is_some_and(|fields| {
-        let names: Vec<String> = fields.iter().map(of).collect();
-        are_names(&names.iter().map(String::as_str).collect::<Vec<_>>())
-    });
+    let has_header = records.len() > 1
+        && records.first().is_some_and(|fields| {
+            let names: Vec<String> = fields.iter().map(of).collect();
+            are_names(&names.iter().map(String::as_str).collect::<Vec<_>>())
+        });
     for column in 0..width {
         let header = records.first().filter(|_| has_header).and_then(|fields| fields.get(column));
         let name = header.map(of).unwrap_or_default();
@@ -247,6 +248,10 @@ pub(super) fn document(text: &str, marks: Marks, trail_at: &dyn Fn(usize) -> Vec
                 };
                 let mut table = table_of(text, &records, trail, plain);
                 table.caption = caption(text, &lines[..at]);
+                if marks != Marks::Extracted && text[lines[at].range()].trim_start().starts_with(['|', '+']) {
+                    // The bars around a row are part of it.
+                    table.rows.iter_mut().for_each(|row| row.span = line_around(text, row.span));
+                }
                 if table.columns.len() > 1 && !table.rows.is_empty() {
                     tables.push(table);
                 }
@@ -257,6 +262,12 @@ pub(super) fn document(text: &str, marks: Marks, trail_at: &dyn Fn(usize) -> Vec
         at += 1;
     }
     tables
+}
+
+fn line_around(text: &str, span: Span) -> Span {
+    let start = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
+    let end = text[span.end..].find('\n').map_or(text.len(), |at| span.end + at);
+    Span::new(start, end).trimmed(text)
 }
 
 /// The paragraph that ends above, if it is short.
@@ -280,7 +291,8 @@ fn heading(text: &str, lines: &[Span], at: usize, marks: Marks) -> Option<(usize
         Marks::Rst => {
             let rule = text[lines.get(at + 1)?.range()].trim_end();
             let mark = rule.chars().next().filter(|c| c.is_ascii_punctuation())?;
-            let is_rule = rule.chars().all(|c| c == mark) && rule.len() >= 3 && rule.chars().count() >= words.chars().count();
+            let is_rule =
+                rule.chars().all(|c| c == mark) && rule.len() >= 3 && rule.chars().count() >= words.chars().count();
             let is_words = words.chars().any(char::is_alphanumeric) && !words.starts_with(char::is_whitespace);
             // The title has a rule above too.
             let is_title = at > 0 && text[lines[at - 1].range()].trim_end() == rule;
@@ -329,7 +341,8 @@ fn bars(text: &str, line: Span) -> Vec<Span> {
 fn piped(text: &str, lines: &[Span], at: usize) -> Option<(Vec<Vec<Span>>, usize)> {
     let words = |line: &Span| text[line.range()].trim();
     let rule = words(lines.get(at + 1)?);
-    let is_rule = rule.contains('-') && rule.contains('|') && rule.chars().all(|c| matches!(c, '|' | '-' | ':' | ' ' | '\t'));
+    let is_rule =
+        rule.contains('-') && rule.contains('|') && rule.chars().all(|c| matches!(c, '|' | '-' | ':' | ' ' | '\t'));
     if !is_rule || !words(&lines[at]).contains('|') {
         return None;
     }

@@ -72,7 +72,10 @@ pub(super) fn grid(text: &str, lines: &[Span], at: usize) -> Option<(Vec<Vec<Spa
     let words = |line: &Span| text[line.range()].trim();
     let is_border = |line: &Span| {
         let words = words(line);
-        words.len() > 4 && words.starts_with('+') && words.ends_with('+') && words.chars().all(|c| matches!(c, '+' | '-' | '='))
+        words.len() > 4
+            && words.starts_with('+')
+            && words.ends_with('+')
+            && words.chars().all(|c| matches!(c, '+' | '-' | '='))
     };
     if !is_border(&lines[at]) {
         return None;

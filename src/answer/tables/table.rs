@@ -154,7 +154,8 @@ pub(super) fn are_names(cells: &[&str]) -> bool {
     let is_name = |cell: &&&str| {
         cell.chars().count() <= 80
             && cell.chars().any(char::is_alphabetic)
-            && super::numbers::quantity(cell, false).is_none_or(|quantity| quantity.unit.chars().any(char::is_alphabetic))
+            && super::numbers::quantity(cell, false)
+                .is_none_or(|quantity| quantity.unit.chars().any(char::is_alphabetic))
             && super::when::whens(cell).iter().all(|(span, _)| span.len() < cell.len())
     };
     let num = filled().count();

@@ -1,11 +1,11 @@
 //! A question put to one table: which of its words columns, rows and headings hold.
 
+use super::numbers;
 use super::question::{Ask, Kind, Question, Term};
 use super::read::Sheet;
 use super::table::{Shape, Table};
 use super::when::whens;
 use super::words::{self, Held, Words};
-use super::numbers;
 
 /// Where a term is held.
 #[derive(Debug, Clone, Default)]
@@ -24,7 +24,11 @@ pub(super) struct Found {
 
 impl Found {
     pub(super) fn is_held(&self) -> bool {
-        !self.columns.is_empty() || !self.meant.is_empty() || !self.cells.is_empty() || self.in_context || self.in_caption
+        !self.columns.is_empty()
+            || !self.meant.is_empty()
+            || !self.cells.is_empty()
+            || self.in_context
+            || self.in_caption
     }
 
     /// Whether rows alone hold it.
@@ -59,7 +63,8 @@ impl<'t> View<'t> {
         let numbers = numbers.iter().filter_map(|part| part.parse::<i16>().ok());
         years.extend(numbers.filter(|year| (1900..=2100).contains(year)));
         let is_dated = |column: usize| {
-            let cells: Vec<&str> = table.rows.iter().take(50).filter_map(|row| Some(row.cell(column)?.text.as_str())).collect();
+            let cells: Vec<&str> =
+                table.rows.iter().take(50).filter_map(|row| Some(row.cell(column)?.text.as_str())).collect();
             let num_dates = cells.iter().filter(|cell| whens(cell).iter().any(|(_, when)| when.date.is_some())).count();
             num_dates > 0 && num_dates * 2 >= cells.len()
         };
@@ -77,6 +82,11 @@ impl<'t> View<'t> {
     /// Whether most cells of a column are dates.
     pub(super) fn is_dated(&self, column: usize) -> bool {
         self.dated.get(column).copied().unwrap_or(false)
+    }
+
+    /// Whether a cell holds a date or a time of day.
+    pub(super) fn has_date(&self, row: usize, column: usize) -> bool {
+        self.table.rows[row].cell(column).is_some_and(|cell| !whens(&cell.text).is_empty())
     }
 
     /// Columns that are called by another word for what is asked.
@@ -101,7 +111,11 @@ impl<'t> View<'t> {
         }
         let mut in_context = self.context.hold(term);
         // Rows that have dates are of these, whatever date the file has.
-        if matches!(term.kind, Kind::Date(_)) && cells.is_empty() && self.table.rows.len() > 1 && self.dated.contains(&true) {
+        if matches!(term.kind, Kind::Date(_))
+            && cells.is_empty()
+            && self.table.rows.len() > 1
+            && self.dated.contains(&true)
+        {
             in_context = false;
         }
         let in_caption = !term.is_exact() && self.caption.hold(term);
@@ -126,7 +140,8 @@ impl<'t> View<'t> {
 
     /// Whether nearly all cells of a column in these rows are numbers, two at least.
     pub(super) fn is_numeric(&self, column: usize, rows: &[usize]) -> bool {
-        let filled: Vec<usize> = rows.iter().copied().filter(|&row| self.table.rows[row].cell(column).is_some()).collect();
+        let filled: Vec<usize> =
+            rows.iter().copied().filter(|&row| self.table.rows[row].cell(column).is_some()).collect();
         let num = self.values(column, &filled).iter().filter(|(_, value)| value.is_some()).count();
         !self.is_dated(column) && num > 0 && num * 5 >= filled.len() * 4
     }
@@ -144,8 +159,23 @@ impl<'t> View<'t> {
         }
         by_column.into_iter().any(|(column, stems)| {
             let cell = self.table.rows[row].cell(column).map_or("", |cell| cell.text.as_str());
-            words::cell_stems(cell).iter().all(|stem| stems.contains(&stem))
+            // What stands behind a comma or in brackets says more of it, such as its unit.
+            let name = cell.split([',', '(', ';']).next().unwrap_or(cell);
+            let wanted = words::cell_stems(name);
+            !wanted.is_empty() && wanted.iter().all(|stem| stems.contains(&stem))
         })
+    }
+
+    /// Whether a column, or the key of a row, is called like a term, but for its number: `bench-07` like `bench-06`.
+    pub(super) fn has_like(&self, term: &Term) -> bool {
+        let is_word = |part: &&String| part.chars().all(char::is_alphabetic);
+        let Some(first) = term.parts.first().filter(is_word) else { return false };
+        let is_like = |parts: &[String]| parts.len() == term.parts.len() && parts.first() == Some(first);
+        let key = self.table.key_column();
+        let keys = self.table.rows.iter().filter_map(|row| row.cell(key)).take(50);
+        term.parts.len() > 1
+            && (self.columns.iter().any(|column| is_like(&column.parts))
+                || keys.into_iter().any(|cell| is_like(&words::parts(&cell.text))))
     }
 
     /// Whether the table is one record.

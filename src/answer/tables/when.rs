@@ -71,7 +71,9 @@ pub(super) fn whens(text: &str) -> Vec<(Span, When)> {
 fn time_behind(text: &str, at: usize) -> Option<((u8, u8), usize)> {
     let rest = &text[at..];
     let marks = ["T", "t", "_", " at ", ", ", " ", "-"];
-    let mark = marks.iter().find(|mark| rest.starts_with(**mark) && rest[mark.len()..].starts_with(|c: char| c.is_ascii_digit()))?;
+    let mark = marks
+        .iter()
+        .find(|mark| rest.starts_with(**mark) && rest[mark.len()..].starts_with(|c: char| c.is_ascii_digit()))?;
     time_at(text, at + mark.len())
 }
 

@@ -27,7 +27,10 @@ pub(super) fn runs(text: &str) -> Vec<Span> {
         let end = at + c.len_utf8();
         if c.is_alphanumeric() {
             open = match open {
-                Some(run) if run.end == at || text[run.end..at].chars().nth(1).is_none() && text[run.end..at].chars().all(is_joiner) => {
+                Some(run)
+                    if run.end == at
+                        || text[run.end..at].chars().nth(1).is_none() && text[run.end..at].chars().all(is_joiner) =>
+                {
                     Some(Span::new(run.start, end))
                 }
                 Some(run) => {
@@ -124,7 +127,10 @@ impl Words {
 
 /// Numbers of paths may begin with zeros: `decisions/0002-retention.md`.
 fn is_number_of_path(part: &str, wanted: &[f64]) -> bool {
-    part.len() <= 9 && part.parse::<u32>().is_ok_and(|number| wanted.iter().any(|wanted| (f64::from(number) - wanted).abs() < f64::EPSILON))
+    part.len() <= 9
+        && part
+            .parse::<u32>()
+            .is_ok_and(|number| wanted.iter().any(|wanted| (f64::from(number) - wanted).abs() < f64::EPSILON))
 }
 
 /// Whether a unit of the question is written so in a header: `euros` as `eur`.
@@ -209,19 +215,38 @@ pub(super) fn cell_stems(cell: &str) -> Vec<String> {
 /// Whether a column is called by one of the other words for what a question asks.
 pub(super) fn is_called(column: &Words, ask: Ask) -> bool {
     let names: &[&str] = match ask {
-        Ask::Who => &["who", "owner", "responsible", "contact", "lead", "manager", "assignee", "person", "accountable", "whom"],
+        Ask::Who => {
+            &["who", "owner", "responsible", "contact", "lead", "manager", "assignee", "person", "accountable", "whom"]
+        }
         Ask::Author => &["author", "authors", "writer", "agent", "by"],
         Ask::Owner => &["owner", "owners", "who", "responsible", "accountable"],
         Ask::Where => &[
-            "latitude", "longitude", "lat", "lon", "lng", "location", "place", "site", "city", "address", "room", "region", "country",
-            "position", "where", "building", "town",
+            "latitude",
+            "longitude",
+            "lat",
+            "lon",
+            "lng",
+            "location",
+            "place",
+            "site",
+            "city",
+            "address",
+            "room",
+            "region",
+            "country",
+            "position",
+            "where",
+            "building",
+            "town",
         ],
         Ask::When => &["date", "day", "when", "due", "deadline", "start", "month", "year", "time"],
         Ask::Money => &[
-            "amount", "cost", "costs", "price", "eur", "usd", "gbp", "chf", "nok", "sek", "dkk", "jpy", "fee", "expense", "spend", "spent",
-            "paid", "total",
+            "amount", "cost", "costs", "price", "eur", "usd", "gbp", "chf", "nok", "sek", "dkk", "jpy", "fee",
+            "expense", "spend", "spent", "paid", "total",
         ],
-        Ask::Duration => &["duration", "time", "seconds", "elapsed", "runtime", "minutes", "hours", "days", "took", "length"],
+        Ask::Duration => {
+            &["duration", "time", "seconds", "elapsed", "runtime", "minutes", "hours", "days", "took", "length"]
+        }
         Ask::Meaning => &["meaning", "description", "definition", "explanation", "means", "desc", "usage"],
         Ask::Reason => &["reason", "cause", "why", "because"],
     };

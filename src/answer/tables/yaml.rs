@@ -18,7 +18,8 @@ pub(super) fn read(text: &str) -> Vec<Node> {
         }
         let body = words.trim_start_matches([' ', '\t']);
         if !body.is_empty() {
-            let start = span.start + text[span.range()].len() - text[span.range()].trim_start_matches(['\u{feff}', ' ', '\t']).len();
+            let start = span.start + text[span.range()].len()
+                - text[span.range()].trim_start_matches(['\u{feff}', ' ', '\t']).len();
             let end = start + body.len();
             let is_comment = body.starts_with('#');
             let line = Line { start, end, indent: words.len() - body.len(), body, is_comment };
@@ -87,7 +88,9 @@ impl<'t> Reader<'t, '_> {
 
     /// Words that go on in lines that are indented more.
     fn words_of(&mut self, start: usize, mut end: usize, least: usize) -> Span {
-        while let Some(line) = self.lines.get(self.at).filter(|line| line.indent >= least && least > 0 && !line.is_comment) {
+        while let Some(line) =
+            self.lines.get(self.at).filter(|line| line.indent >= least && least > 0 && !line.is_comment)
+        {
             end = line.end;
             self.at += 1;
         }
@@ -142,7 +145,8 @@ impl<'t> Reader<'t, '_> {
         let span = Span::new(span.start, span.start + words.len());
         if words.is_empty() {
             self.skip_comments();
-            let is_list_below = self.lines.get(self.at).is_some_and(|line| line.indent == indent && item(line.body).is_some());
+            let is_list_below =
+                self.lines.get(self.at).is_some_and(|line| line.indent == indent && item(line.body).is_some());
             let least = if is_list_below { indent } else { indent + 1 };
             return self.value(least, depth + 1).unwrap_or(Node::empty(span.start));
         }
