@@ -18,8 +18,8 @@ mod evaluate;
 mod event;
 mod indexes;
 mod lane;
-mod listing;
 mod line;
+mod listing;
 mod provenance;
 mod query;
 mod read;
@@ -29,6 +29,7 @@ mod reconcile;
 mod runner;
 mod sources;
 mod status;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod workspaces;

@@ -144,7 +144,8 @@ fn sentences(hits: &[Hit]) -> Vec<Candidate> {
         for span in units(&hit.text) {
             let words = &hit.text[span.range()];
             let terms = terms_of(words, stemming);
-            let is_of_title = |title: &BTreeSet<String>| terms.iter().all(|term| term == "titl" || title.contains(term));
+            let is_of_title =
+                |title: &BTreeSet<String>| terms.iter().all(|term| term == "titl" || title.contains(term));
             // The same words below another heading say something else.
             if !title.as_ref().is_some_and(is_of_title) && seen.insert((words, hit.citation.trail.as_slice())) {
                 candidates.push(Candidate {
@@ -234,8 +235,22 @@ fn with_heading(hit: &Hit, span: Span) -> String {
 /// Whether a sentence says what a word means: `A seiche is …`, `**seiche**: …`, `seiche — …`.
 fn defines(sentence: &str, word: &str) -> bool {
     const SAYS: [&str; 16] = [
-        " is ", " are ", " means", " stands for", " refers to", " denotes", " describes", ": ", " - ", " – ", " — ", " | ", "\t", ":\n",
-        "=", " (",
+        " is ",
+        " are ",
+        " means",
+        " stands for",
+        " refers to",
+        " denotes",
+        " describes",
+        ": ",
+        " - ",
+        " – ",
+        " — ",
+        " | ",
+        "\t",
+        ":\n",
+        "=",
+        " (",
     ];
     let plain = sentence.replace(['*', '`', '_', '"'], "").to_lowercase();
     let plain = plain.trim_start_matches(|c: char| !c.is_alphanumeric());
@@ -301,7 +316,9 @@ mod tests {
 
     #[test]
     fn a_definition_begins_with_its_word() {
-        for sentence in ["A seiche is a standing wave.", "**seiche**: a standing wave", "Seiches are waves.", "| seiche | a wave |"] {
+        for sentence in
+            ["A seiche is a standing wave.", "**seiche**: a standing wave", "Seiches are waves.", "| seiche | a wave |"]
+        {
             assert!(defines(sentence, "seiche"), "{sentence}");
         }
         for sentence in ["The harbour saw a seiche.", "Seiche warnings are sent.", "It is a seiche."] {

@@ -197,7 +197,9 @@ mod tests {
 
     #[test]
     fn versions_times_and_figures_are_no_dates() {
-        for text in ["1.21.0", "12:30", "99999999", "3.5 of 7", "2026", "10-20 files", "192.168.0.1", "room 13", "2026.5"] {
+        for text in
+            ["1.21.0", "12:30", "99999999", "3.5 of 7", "2026", "10-20 files", "192.168.0.1", "room 13", "2026.5"]
+        {
             assert!(found(text).is_empty(), "{text}: {:?}", found(text));
         }
     }

@@ -69,9 +69,13 @@ impl Expected {
             _ => words.find(&[pattern]).is_some(),
         });
         match found {
-            Some((_, Self::Number)) if words.find(&["how much"]).is_some() && words.find(&[COSTS]).is_some() => Self::Money,
+            Some((_, Self::Number)) if words.find(&["how much"]).is_some() && words.find(&[COSTS]).is_some() => {
+                Self::Money
+            }
             // `How long is the cable` asks for a length.
-            Some((_, Self::Duration)) if words.are(0, "how long is|are the|a") && !words.find(&["kept|stored|valid|open"]).is_some() => {
+            Some((_, Self::Duration))
+                if words.are(0, "how long is|are the|a") && !words.find(&["kept|stored|valid|open"]).is_some() =>
+            {
                 Self::Number
             }
             Some((_, expected)) => expected,
@@ -92,24 +96,32 @@ impl Expected {
             }
             Self::Money => has_new_number(sentence, question) && has_currency(sentence),
             Self::Time => {
-                dates(sentence).iter().any(|date| date.span.of(sentence).is_some_and(|written| !question.contains(written)))
+                dates(sentence)
+                    .iter()
+                    .any(|date| date.span.of(sentence).is_some_and(|written| !question.contains(written)))
                     || numbers().any(|token| is_new(token.text) && is_time_or_year(token.text))
                     || WEEKDAYS.iter().any(|day| sentence.to_lowercase().contains(day))
                     || has_unit(sentence, &TIMES)
             }
             Self::Person => has_person(sentence, question),
-            Self::Email => sentence.split_whitespace().any(|word| word.trim_matches(|c: char| !c.is_alphanumeric()).contains('@')),
+            Self::Email => {
+                sentence.split_whitespace().any(|word| word.trim_matches(|c: char| !c.is_alphanumeric()).contains('@'))
+            }
             Self::Phone => numbers().any(|token| is_new(token.text)) && has_unit(sentence, &PHONES),
-            Self::IpAddress => sentence.split(|c: char| !(c.is_ascii_hexdigit() || matches!(c, '.' | ':'))).any(|word| word.parse::<std::net::IpAddr>().is_ok()),
-            Self::Port => numbers().any(|token| is_new(token.text) && token.text.parse::<u16>().is_ok_and(|port| port > 0)),
+            Self::IpAddress => sentence
+                .split(|c: char| !(c.is_ascii_hexdigit() || matches!(c, '.' | ':')))
+                .any(|word| word.parse::<std::net::IpAddr>().is_ok()),
+            Self::Port => {
+                numbers().any(|token| is_new(token.text) && token.text.parse::<u16>().is_ok_and(|port| port > 0))
+            }
         }
     }
 }
 
 const PHONES: [&str; 10] = ["phone", "telephone", "tel", "mobile", "cell", "call", "extension", "ext", "number", "fax"];
 const CURRENCIES: [&str; 18] = [
-    "eur", "euro", "euros", "usd", "dollar", "dollars", "gbp", "pound", "pounds", "chf", "franc", "francs", "jpy", "yen", "nok", "sek",
-    "cent", "cents",
+    "eur", "euro", "euros", "usd", "dollar", "dollars", "gbp", "pound", "pounds", "chf", "franc", "francs", "jpy",
+    "yen", "nok", "sek", "cent", "cents",
 ];
 
 /// Whether a sentence or row may tell an amount of money. A row's currency stands in its header, or nowhere.
@@ -121,12 +133,45 @@ fn has_currency(sentence: &str) -> bool {
 }
 
 const DURATIONS: [&str; 24] = [
-    "ms", "s", "sec", "min", "h", "d", "millisecond", "milliseconds", "second", "seconds", "minute", "minutes", "hour", "hours", "day",
-    "days", "week", "weeks", "month", "months", "year", "years", "night", "nights",
+    "ms",
+    "s",
+    "sec",
+    "min",
+    "h",
+    "d",
+    "millisecond",
+    "milliseconds",
+    "second",
+    "seconds",
+    "minute",
+    "minutes",
+    "hour",
+    "hours",
+    "day",
+    "days",
+    "week",
+    "weeks",
+    "month",
+    "months",
+    "year",
+    "years",
+    "night",
+    "nights",
 ];
 const ENDLESS: [&str; 5] = ["forever", "ever", "always", "indefinitely", "permanently"];
 const TIMES: [&str; 12] = [
-    "today", "tomorrow", "yesterday", "daily", "weekly", "monthly", "yearly", "annually", "hourly", "immediately", "noon", "midnight",
+    "today",
+    "tomorrow",
+    "yesterday",
+    "daily",
+    "weekly",
+    "monthly",
+    "yearly",
+    "annually",
+    "hourly",
+    "immediately",
+    "noon",
+    "midnight",
 ];
 const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
@@ -151,17 +196,22 @@ fn has_person(sentence: &str, question: &str) -> bool {
     let mut is_first = true;
     sentence.split_whitespace().any(|word| {
         let bare = word.trim_matches(|c: char| !c.is_alphanumeric() && c != '@');
-        let is_name = bare.chars().next().is_some_and(char::is_uppercase) && bare.chars().nth(1).is_some_and(char::is_lowercase);
+        let is_name =
+            bare.chars().next().is_some_and(char::is_uppercase) && bare.chars().nth(1).is_some_and(char::is_lowercase);
         let is_account = bare.starts_with('@') && bare.len() > 2
             || bare.contains('@')
-            || bare.contains('.') && bare.split('.').count() == 2 && bare.split('.').all(|part| part.len() > 2 && part.chars().all(char::is_lowercase));
+            || bare.contains('.')
+                && bare.split('.').count() == 2
+                && bare.split('.').all(|part| part.len() > 2 && part.chars().all(char::is_lowercase));
         let is_role = ROLES.contains(&format!(" {} ", bare.to_lowercase()));
         let found = !bare.is_empty() && is_new(bare) && (is_name && !is_first || is_account || is_role);
         // A name begins a sentence as well where another one follows it.
         is_first = false;
         found
     }) || names_in_a_row(sentence, &is_new)
-        || ["agent:", "author:", "owner:", "by:"].iter().any(|key| sentence.trim_start().to_lowercase().starts_with(key))
+        || ["agent:", "author:", "owner:", "by:"]
+            .iter()
+            .any(|key| sentence.trim_start().to_lowercase().starts_with(key))
 }
 
 /// `Harald Bech leads it`: two words in a row that are written as names, also at the beginning.

@@ -61,11 +61,8 @@ pub fn answer(request: &AskRequest, evidence: &Evidence<'_>, mut reply: AskReply
     check_request(request)?;
     let words = Words::of(&request.question);
     let defined = plan::defined(&words);
-    let asked = Asked {
-        question: &request.question,
-        is_yes_or_no: plan::is_yes_or_no(&words),
-        defined: defined.as_deref(),
-    };
+    let asked =
+        Asked { question: &request.question, is_yes_or_no: plan::is_yes_or_no(&words), defined: defined.as_deref() };
     let mut looked = look(asked, evidence)?;
     let signals = Signals::of(&request.question, evidence, &looked);
     (reply.signals, reply.confidence) = (Some(signals), Some(signals.confidence()));
@@ -157,7 +154,8 @@ fn chosen(looked: &mut Looked, max_sentences: usize, hits: &[Hit]) -> Vec<(usize
         Some(best) if looked.expected == Expected::Anything => section_of(best, looked, hits),
         _ => Vec::new(),
     };
-    let mut chosen: Vec<(usize, Span)> = if (2..=max_sentences).contains(&section.len()) { section } else { Vec::new() };
+    let mut chosen: Vec<(usize, Span)> =
+        if (2..=max_sentences).contains(&section.len()) { section } else { Vec::new() };
     let is_there = |chosen: &[(usize, Span)], candidate: &Candidate| chosen.contains(&(candidate.hit, candidate.span));
     if chosen.len() < max_sentences {
         let room = max_sentences - chosen.len();

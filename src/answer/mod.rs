@@ -25,6 +25,7 @@ mod place;
 pub mod plan;
 mod respond;
 mod sentences;
+pub mod tables;
 mod verify;
 mod wanted;
 
@@ -44,8 +45,8 @@ pub use self::listing::{
 };
 pub use self::plan::{Plan, PlanChoice, PlanKind};
 pub use self::respond::{AnswerError, AskEvent, Tell, check_answerer, is_model_asked, respond, summarize};
-pub use self::wanted::NamedThings;
 pub use self::verify::{Check, Stretch, Verdict, Verification, verify};
+pub use self::wanted::NamedThings;
 use crate::search::{Coverage, Filters};
 use crate::workspace::{Citation, Facets, Revision};
 

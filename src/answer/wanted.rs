@@ -72,7 +72,9 @@ pub(super) fn wanted(question: &str) -> Vec<Wanted> {
         let label = label.filter(|label| label.len() > 1 && !NO_LABELS.contains(&format!(" {label} ")));
         let number = token.text.to_owned();
         let (written, kind) = match label {
-            Some(label) => (format!("{} {number}", before.map_or("", |before| before.text)), Kind::Labelled { label, number }),
+            Some(label) => {
+                (format!("{} {number}", before.map_or("", |before| before.text)), Kind::Labelled { label, number })
+            }
             None => (number.clone(), Kind::Number(number)),
         };
         all.push(Wanted { written, kind });
@@ -123,7 +125,8 @@ impl Wanted {
         }
         let Kind::Labelled { label, number } = &self.kind else { return false };
         let is_label = |text: &str| facts::tokens(text).iter().any(|token| is_form_of(token.text, label));
-        (is_label(place.path) || is_label(place.above)) && (has_number(place.path, number) || has_number(place.above, number))
+        (is_label(place.path) || is_label(place.above))
+            && (has_number(place.path, number) || has_number(place.above, number))
     }
 
     /// Whether a row has the number in a cell, and the header or a heading its label.
@@ -220,8 +223,7 @@ fn is_form_of(word: &str, label: &str) -> bool {
 fn is_same(one: &str, other: &str) -> bool {
     let plain = |number: &str| number.trim_start_matches('0').to_owned();
     let has_fraction = |number: &str| number.contains('.');
-    plain(one) == plain(other)
-        || !has_fraction(one) && !has_fraction(other) && facts::value(one) == facts::value(other)
+    plain(one) == plain(other) || !has_fraction(one) && !has_fraction(other) && facts::value(one) == facts::value(other)
 }
 
 fn has_number(text: &str, number: &str) -> bool {
@@ -278,10 +280,25 @@ mod tests {
 
     #[test]
     fn the_number_may_stand_in_the_heading_the_path_or_a_cell() {
-        assert!(is_at("What was decided in decision 6?", "Readings stay for 14 days.", "", "plans/decisions/0006-retention.md"));
+        assert!(is_at(
+            "What was decided in decision 6?",
+            "Readings stay for 14 days.",
+            "",
+            "plans/decisions/0006-retention.md"
+        ));
         assert!(is_at("What does exit code 209 mean?", "| 209 | Resource not found |", "Exit code | Meaning", "a.md"));
-        assert!(is_at("What failed on 9 October?", "The payment service was down.", "", "incidents/2026-10-09-incident.md"));
-        assert!(is_at("How long was it down on 9 October 2026?", "Down for an hour.", "Incident of 2026-10-09", "a.md"));
+        assert!(is_at(
+            "What failed on 9 October?",
+            "The payment service was down.",
+            "",
+            "incidents/2026-10-09-incident.md"
+        ));
+        assert!(is_at(
+            "How long was it down on 9 October 2026?",
+            "Down for an hour.",
+            "Incident of 2026-10-09",
+            "a.md"
+        ));
         assert!(is_at("Who approves KEP 4368?", "soltysh", "", "keps/4368-support/kep.yaml"));
         assert!(is_at("What is RVH-022?", "RVH-022;radar", "", "a.csv"));
         assert!(is_at("Who works for 1,250 euro?", "He works for 1250 euro.", "", "a.md"));

@@ -49,12 +49,10 @@ impl Engine {
         let filter = state.filter.clone();
         let mut reply = match kind {
             PlanKind::Recent | PlanKind::Overview => self.answer_by_files(id, request, state, plan, tell)?,
-            PlanKind::List | PlanKind::Count => {
-                match self.answer_by_listing(id, request, &state, &plan)? {
-                    Some(reply) => reply,
-                    None => self.answer_from(id, request, state, plan, NUM_EVIDENCE, tell)?,
-                }
-            }
+            PlanKind::List | PlanKind::Count => match self.answer_by_listing(id, request, &state, &plan)? {
+                Some(reply) => reply,
+                None => self.answer_from(id, request, state, plan, NUM_EVIDENCE, tell)?,
+            },
             _ => self.answer_from(id, request, state, plan, NUM_EVIDENCE, tell)?,
         };
         if reply.abstained {
@@ -118,6 +116,9 @@ impl Engine {
             let of_named = self.search_in(id, &search, &state)?.0;
             state.filter = whole;
             found.hits = with_named(of_named.hits, found.hits, num_evidence);
+        }
+        if let Some(reply) = self.answer_from_tables(id, request, &state, &plan, &found.hits)? {
+            return Ok(AskReply { facets: found.facets, ..reply });
         }
         // The snapshot is not held while a language model writes.
         drop(state);

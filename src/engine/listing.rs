@@ -101,7 +101,10 @@ impl Draft {
             .collect();
         if places.is_empty() {
             let loosely = |chunk: &ChunkRecord| answer::line_with_all(chunk, mentioned);
-            places = found.iter().filter_map(|chunk| loosely(chunk).map(|span| Found { chunk: chunk.clone(), span })).collect();
+            places = found
+                .iter()
+                .filter_map(|chunk| loosely(chunk).map(|span| Found { chunk: chunk.clone(), span }))
+                .collect();
         }
         let noun = self.owned(places, named);
         let count = self.members.len();
@@ -192,7 +195,8 @@ impl Draft {
             }
         }
         self.of = Some(if named.are_folders { Listed::Folders } else { Listed::Files });
-        let narrowed = if subject.scope.is_empty() { String::new() } else { format!(" of {}", subject.scope.join(" ")) };
+        let narrowed =
+            if subject.scope.is_empty() { String::new() } else { format!(" of {}", subject.scope.join(" ")) };
         self.summary = format!("{}{narrowed}", counted(self.members.len(), &subject.noun()));
         self.basis = Some(format!("counted are {}", named.basis));
         let is_all = named.members.len() == self.num_files;
@@ -273,7 +277,9 @@ impl Draft {
         let filter = Filter { only: only.or_else(|| state.filter.only.clone()), ..state.filter.clone() };
         let found = snapshot.lexical(&query, &filter, MAX_CHUNKS)?;
         if found.len() == MAX_CHUNKS {
-            self.notes.push(format!("only the best {MAX_CHUNKS} passages with these words were looked at: there may be more"));
+            self.notes.push(format!(
+                "only the best {MAX_CHUNKS} passages with these words were looked at: there may be more"
+            ));
         }
         Ok(snapshot.load(&found.iter().map(|chunk| chunk.address).collect::<Vec<_>>())?)
     }

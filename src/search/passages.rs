@@ -175,7 +175,14 @@ pub fn citation(workspace: &WorkspaceId, chunks: &[ChunkRecord]) -> Citation {
 /// A chunk by itself as a passage, for its parts to be cited.
 #[must_use]
 pub fn hit_of(workspace: &WorkspaceId, chunk: &ChunkRecord) -> Hit {
-    let citation = citation(workspace, std::slice::from_ref(chunk));
+    hit_of_adjacent(workspace, std::slice::from_ref(chunk))
+}
+
+/// Adjacent chunks, which are never none, as a passage for its parts to be cited.
+#[must_use]
+pub fn hit_of_adjacent(workspace: &WorkspaceId, chunks: &[ChunkRecord]) -> Hit {
+    let citation = citation(workspace, chunks);
+    let chunk = &chunks[0];
     Hit {
         rank: 1,
         score: 0.0,
@@ -183,7 +190,7 @@ pub fn hit_of(workspace: &WorkspaceId, chunk: &ChunkRecord) -> Hit {
         title: chunk.file.title.clone(),
         header: chunk.place.header.clone(),
         citation,
-        cells: chunk.place.cells.clone(),
+        cells: cells(chunks),
         language: chunk.file.language,
         by_words: chunk.key == VectorKey::NONE,
         also_at: Vec::new(),

@@ -82,6 +82,16 @@ impl Cells {
         self
     }
 
+    /// The first column, counted from 0, of the row of a sheet that the beginning of `part` of the piece lies in.
+    #[must_use]
+    pub fn first_column(&self, part: Span) -> Option<u32> {
+        let after = self.0.partition_point(|(start, _)| *start as usize <= part.start);
+        match &self.0.get(after.checked_sub(1)?)?.1 {
+            Cell::Row { columns, .. } => Some(columns.0),
+            Cell::Notebook { .. } => None,
+        }
+    }
+
     /// What the cells are called that `part` of the piece touches: `Latency!B3:E9`, `cell 3`, `cells 3-5`; `None` where it
     /// has none. Where they are of several sheets, those of the first.
     #[must_use]

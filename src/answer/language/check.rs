@@ -8,9 +8,9 @@
 use std::collections::BTreeSet;
 
 use super::super::cite::cite;
+use super::super::facts::{self, Known};
 use super::super::sentences::units;
 use super::draft::{Cite, Draft};
-use super::super::facts::{self, Known};
 use super::prompt::Given;
 use super::verbatim::Folded;
 use crate::embed::{EmbedError, Embedder};

@@ -42,7 +42,9 @@ pub fn line_with_all(chunk: &ChunkRecord, words: &str) -> Option<Span> {
 pub fn lines_that_say(chunk: &ChunkRecord, condition: &[String]) -> Vec<(Span, bool)> {
     let stemming = Stemming::of(chunk.file.language);
     // `No tests` is the opposite of `tests`, and `no` is a stop word.
-    let denies = |text: &str| text.split(|c: char| !c.is_alphanumeric()).any(|word| matches!(&*word.to_lowercase(), "no" | "not" | "never"));
+    let denies = |text: &str| {
+        text.split(|c: char| !c.is_alphanumeric()).any(|word| matches!(&*word.to_lowercase(), "no" | "not" | "never"))
+    };
     let words = condition.join(" ");
     let wanted = terms_of(&words, stemming);
     if wanted.is_empty() {
@@ -68,7 +70,8 @@ pub fn todos_in(text: &str, subject: &Subject) -> Vec<(Span, String)> {
     const DONE: [&str; 6] = ["done", "closed", "finished", "completed", "ticked", "checked"];
     let all_words = || subject.noun.iter().chain(&subject.condition);
     let wants_done = all_words().any(|word| DONE.contains(&word.as_str()));
-    let wants_open = all_words().any(|word| matches!(word.as_str(), "open" | "unfinished" | "remaining" | "pending" | "left"));
+    let wants_open =
+        all_words().any(|word| matches!(word.as_str(), "open" | "unfinished" | "remaining" | "pending" | "left"));
     let mut items = Vec::new();
     for span in lines(text) {
         let line = text[span.range()].trim_start();
@@ -96,7 +99,8 @@ pub fn todos_in(text: &str, subject: &Subject) -> Vec<(Span, String)> {
 #[must_use]
 pub fn is_todo(subject: &Subject) -> bool {
     subject.noun.last().is_some_and(|noun| matches!(noun.as_str(), "todo" | "task" | "checkbox" | "item"))
-        && (subject.noun.last().is_some_and(|noun| noun != "item") || subject.noun.iter().any(|word| matches!(word.as_str(), "open" | "action")))
+        && (subject.noun.last().is_some_and(|noun| noun != "item")
+            || subject.noun.iter().any(|word| matches!(word.as_str(), "open" | "action")))
 }
 
 /// The heading that makes the section of a chunk a member: one that begins with the noun and a number, or the one right below a heading
@@ -105,7 +109,13 @@ pub fn is_todo(subject: &Subject) -> bool {
 pub fn heading_of(chunk: &ChunkRecord, subject: &Subject) -> Option<String> {
     let trail = &chunk.place.trail;
     let last = subject.noun.last()?;
-    let words = |heading: &str| heading.split(|c: char| !c.is_alphanumeric() && c != '-').filter(|word| !word.is_empty()).map(normal).collect::<Vec<_>>();
+    let words = |heading: &str| {
+        heading
+            .split(|c: char| !c.is_alphanumeric() && c != '-')
+            .filter(|word| !word.is_empty())
+            .map(normal)
+            .collect::<Vec<_>>()
+    };
     let is_numbered = |heading: &String| {
         let words = words(heading);
         let at = words.iter().position(|word| word == last)?;
@@ -152,7 +162,9 @@ mod tests {
     #[test]
     fn open_items_are_those_without_a_tick() {
         let text = "[x] ask\n- [ ] order modems\n* [X] sent\nTODO: write tests\ntext [ ] no item";
-        let labels = |question: &str| todos_in(text, &Subject::of(question)).into_iter().map(|(_, label)| label).collect::<Vec<_>>();
+        let labels = |question: &str| {
+            todos_in(text, &Subject::of(question)).into_iter().map(|(_, label)| label).collect::<Vec<_>>()
+        };
         assert_eq!(labels("List the open to-dos"), ["order modems", "write tests"]);
         assert_eq!(labels("Which tasks are done?"), ["ask", "sent"]);
         assert_eq!(labels("List all to-dos"), ["ask (done)", "order modems", "sent (done)", "write tests"]);

@@ -112,7 +112,8 @@ fn by_folder_names(noun: &str, modifiers: &[String], files: &[FileEntry]) -> Opt
 
 /// Whatever lies in a folder that is named by the noun: folders where there are any, else files.
 fn by_container(noun: &str, modifiers: &[String], files: &[FileEntry]) -> Option<Named> {
-    let (mut below, mut folders_below): (BTreeMap<String, Vec<RelPath>>, BTreeMap<String, Vec<RelPath>>) = Default::default();
+    let (mut below, mut folders_below): (BTreeMap<String, Vec<RelPath>>, BTreeMap<String, Vec<RelPath>>) =
+        Default::default();
     let mut container = None;
     for file in files.iter().filter(|file| has_words(file, modifiers)) {
         let (folders, _) = parts(&file.path);
@@ -135,9 +136,11 @@ fn by_words_of_names(noun: &str, modifiers: &[String], files: &[FileEntry]) -> O
     let mut members: BTreeMap<String, Vec<RelPath>> = BTreeMap::new();
     for file in files.iter().filter(|file| has_words(file, modifiers)) {
         let name = words_of(stem(parts(&file.path).1));
-        let begins = file.title.as_deref().and_then(|title| title.split_whitespace().next()).map(|word| {
-            normal(word.trim_matches(|c: char| !c.is_alphanumeric()))
-        });
+        let begins = file
+            .title
+            .as_deref()
+            .and_then(|title| title.split_whitespace().next())
+            .map(|word| normal(word.trim_matches(|c: char| !c.is_alphanumeric())));
         if name.contains(noun) || begins.as_deref() == Some(noun) {
             members.entry(file.path.to_string()).or_default().push(file.path.clone());
         }

@@ -30,7 +30,8 @@ const EMPTY: &str = " a an and any are at be been being can could did do does do
 const NARROWS: &str = "of|in|by|from|below|under";
 /// Verbs that end `did bench write`.
 const DEEDS: &str = "write|produce|make|create|leave|add|have|contain|run";
-const LOOSE_MENTIONS: &str = "use|uses|used|name|names|named|about|talk|talks|refer|refers|concern|concerns|describe|describes";
+const LOOSE_MENTIONS: &str =
+    "use|uses|used|name|names|named|about|talk|talks|refer|refers|concern|concerns|describe|describes";
 
 impl Subject {
     /// The subject of a question.
@@ -46,11 +47,13 @@ impl Subject {
             return Self { noun: vec!["file".to_owned()], mentioned, ..Self::default() };
         }
         let start = (0..words.len()).find(|&at| !is(at, LEADS)).unwrap_or(words.len());
-        let is_end = |at: &usize| is(*at, ENDS) || is_one_of(*at, MENTIONS) || is_one_of(*at, LOOSE_MENTIONS) && *at > start;
+        let is_end =
+            |at: &usize| is(*at, ENDS) || is_one_of(*at, MENTIONS) || is_one_of(*at, LOOSE_MENTIONS) && *at > start;
         let end = (start..words.len()).find(is_end).unwrap_or(words.len());
         let noun: Vec<String> = (start..end).filter_map(|at| words.get(at)).map(normal).collect();
         let mut subject = Self { noun, ..Self::default() };
-        let is_verb = |at: usize| is_one_of(at, MENTIONS) || is_one_of(at, LOOSE_MENTIONS) && words.get(at) != Some("named");
+        let is_verb =
+            |at: usize| is_one_of(at, MENTIONS) || is_one_of(at, LOOSE_MENTIONS) && words.get(at) != Some("named");
         if let Some(verb) = (end..words.len()).find(|&at| is_verb(at)) {
             let mut from = verb + 1;
             while is_one_of(from, "to|about|the|a|an|word|words|term|of|string") {
@@ -58,7 +61,8 @@ impl Subject {
             }
             let behind = words.slice(from, words.len());
             // `In which files is RVH-031 mentioned?`
-            let before = (end..verb).filter(|&at| !is(at, EMPTY)).filter_map(|at| words.get(at)).collect::<Vec<_>>().join(" ");
+            let before =
+                (end..verb).filter(|&at| !is(at, EMPTY)).filter_map(|at| words.get(at)).collect::<Vec<_>>().join(" ");
             subject.mentioned = Some(if behind.is_empty() { before } else { behind }).filter(|words| !words.is_empty());
             if subject.mentioned.is_some() {
                 return subject;
@@ -67,9 +71,12 @@ impl Subject {
         let mut at = end;
         while at < words.len() {
             let narrows = is_one_of(at, NARROWS);
-            let deed = is_one_of(at, "did|does|do").then(|| (at + 1..words.len()).find(|&at| is_one_of(at, DEEDS))).flatten();
+            let deed =
+                is_one_of(at, "did|does|do").then(|| (at + 1..words.len()).find(|&at| is_one_of(at, DEEDS))).flatten();
             if let Some(deed) = deed {
-                subject.scope.extend((at + 1..deed).filter(|&at| !is(at, EMPTY)).filter_map(|at| words.get(at)).map(normal));
+                subject
+                    .scope
+                    .extend((at + 1..deed).filter(|&at| !is(at, EMPTY)).filter_map(|at| words.get(at)).map(normal));
                 at = deed + 1;
                 continue;
             }
@@ -102,7 +109,11 @@ pub fn normal(word: &str) -> String {
     if let Some(stem) = word.strip_suffix("ies").filter(|stem| stem.len() > 2) {
         return format!("{stem}y");
     }
-    let is_plural = word.len() > 3 && word.ends_with('s') && !word.ends_with("ss") && !word.ends_with("us") && !word.ends_with("is");
+    let is_plural = word.len() > 3
+        && word.ends_with('s')
+        && !word.ends_with("ss")
+        && !word.ends_with("us")
+        && !word.ends_with("is");
     if is_plural { word[..word.len() - 1].to_owned() } else { word }
 }
 
@@ -117,7 +128,11 @@ mod tests {
             (noun.join(" "), mentioned.unwrap_or_default(), scope.join(" "), condition.join(" "))
         };
         let expect = |question: &str, noun: &str, mentioned: &str, scope: &str, condition: &str| {
-            assert_eq!(parts(question), (noun.to_owned(), mentioned.to_owned(), scope.to_owned(), condition.to_owned()), "{question}");
+            assert_eq!(
+                parts(question),
+                (noun.to_owned(), mentioned.to_owned(), scope.to_owned(), condition.to_owned()),
+                "{question}"
+            );
         };
         expect("Which files mention RVH-031?", "file", "rvh-031", "", "");
         expect("Which report mentions Gorilla?", "report", "gorilla", "", "");
@@ -137,7 +152,9 @@ mod tests {
 
     #[test]
     fn names_are_compared_in_the_singular_and_without_hyphens() {
-        for (word, expected) in [("Decisions", "decision"), ("to-dos", "todo"), ("stories", "story"), ("status", "status"), ("KEPs", "kep")] {
+        for (word, expected) in
+            [("Decisions", "decision"), ("to-dos", "todo"), ("stories", "story"), ("status", "status"), ("KEPs", "kep")]
+        {
             assert_eq!(normal(word), expected);
         }
     }

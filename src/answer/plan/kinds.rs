@@ -21,7 +21,8 @@ const LISTS: [&str; 14] = [
     "what",
 ];
 /// Verbs behind which stands the word that is looked for.
-pub(in crate::answer) const MENTIONS: &str = "mention|mentions|mentioned|contain|contains|reference|references|referenced|cite|cites|discuss|discusses";
+pub(in crate::answer) const MENTIONS: &str =
+    "mention|mentions|mentioned|contain|contains|reference|references|referenced|cite|cites|discuss|discusses";
 /// They ask for a number of members.
 const COUNTS: [&str; 5] = ["how many", "count the|all|of", "what is the number of", "the number of", "in how many"];
 /// They compare two things.
@@ -42,7 +43,8 @@ const YES_OR_NO: &str = "is|are|was|were|does|do|did|can|could|has|have|had|will
 
 /// The plan of a question that asks for something in particular, and the words that call for it.
 pub(super) fn of(question: &Words) -> Option<(PlanKind, String)> {
-    let begins = |patterns: &[&str]| patterns.iter().find(|pattern| question.are(0, pattern)).map(|_| question.first(3));
+    let begins =
+        |patterns: &[&str]| patterns.iter().find(|pattern| question.are(0, pattern)).map(|_| question.first(3));
     let has = |patterns: &[&str]| question.find(patterns).map(|(at, len)| question.slice(at, len));
     let found = |kind, phrase: String| Some((kind, format!("the question {}: `{phrase}`", asks(kind))));
     if let Some(phrase) = begins(&COUNTS) {
@@ -64,7 +66,9 @@ pub(super) fn of(question: &Words) -> Option<(PlanKind, String)> {
         return None;
     }
     let mentions = has(&[MENTIONS]);
-    begins(&LISTS).filter(|_| mentions.is_some() || is_of_members(question)).and_then(|phrase| found(PlanKind::List, phrase))
+    begins(&LISTS)
+        .filter(|_| mentions.is_some() || is_of_members(question))
+        .and_then(|phrase| found(PlanKind::List, phrase))
 }
 
 const fn asks(kind: PlanKind) -> &'static str {
@@ -82,7 +86,8 @@ const fn asks(kind: PlanKind) -> &'static str {
 /// `Which took longer, the one or the other?`
 fn two_sides(question: &Words) -> Option<String> {
     let (at, _) = question.find(&["or"])?;
-    let is_choice = question.are(0, "which|what|who|is|are") && at + 1 < question.len() && question.has_comma_before(at);
+    let is_choice =
+        question.are(0, "which|what|who|is|are") && at + 1 < question.len() && question.has_comma_before(at);
     let of_two = || question.find(&["which of"]).filter(|_| question.find(&["and"]).is_some());
     if is_choice { Some(question.slice(at, 2)) } else { of_two().map(|(at, len)| question.slice(at, len)) }
 }
@@ -94,7 +99,8 @@ fn is_of_members(question: &Words) -> bool {
     }
     let noun = (1..question.len().min(5)).filter_map(|at| question.get(at));
     let mut before_verb = noun.take_while(|word| !VERBS.contains(&format!(" {word} ")));
-    let is_plural = |word: &str| word.len() > 3 && word.ends_with('s') && !word.ends_with("ss") && !word.ends_with("us");
+    let is_plural =
+        |word: &str| word.len() > 3 && word.ends_with('s') && !word.ends_with("ss") && !word.ends_with("us");
     question.are(0, "which|what|in") && before_verb.any(is_plural) || question.are(0, "what are")
 }
 
@@ -104,7 +110,9 @@ const VERBS: &str = " is are was were do does did has have had can could will wo
 pub(in crate::answer) fn defined(question: &Words) -> Option<String> {
     let rest = |from: usize| (from..question.len()).filter_map(|at| question.get(at)).collect::<Vec<_>>();
     let word = |words: &[&str]| {
-        let is_plain = |word: &str| !VERBS.contains(&format!(" {word} ")) && !matches!(word, "of" | "in" | "for" | "this" | "here" | "there");
+        let is_plain = |word: &str| {
+            !VERBS.contains(&format!(" {word} ")) && !matches!(word, "of" | "in" | "for" | "this" | "here" | "there")
+        };
         ((1..=3).contains(&words.len()) && words.iter().all(|word| is_plain(word))).then(|| words.join(" "))
     };
     if question.are(0, "define|explain") {

@@ -19,9 +19,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub(super) use self::kinds::{MENTIONS, defined, is_yes_or_no};
 use self::phrases::Cues;
 pub use self::time::Window;
-pub(super) use self::kinds::{MENTIONS, defined, is_yes_or_no};
 pub(super) use self::words::Words;
 use crate::search::SearchError;
 
