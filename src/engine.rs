@@ -32,6 +32,7 @@ mod status;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod versions;
 mod workspaces;
 mod write;
 

@@ -26,6 +26,10 @@ const EXPECTED_BONUS: f32 = 0.12;
 const DEFINITION_BONUS: f32 = 0.2;
 /// What it loses where another one holds more of the exact words of the question.
 const LESS_EXACT: f32 = 0.25;
+/// What it loses where a newer file has replaced its own.
+const SUPERSEDED: f32 = 0.3;
+/// What it gains in the newest of the files, where the question asks for the newest.
+const NEWNESS: f32 = 0.25;
 /// Of a question's word, so much is held by headings that hold it.
 const SHARE_ABOVE: f32 = 0.6;
 
@@ -125,6 +129,11 @@ pub(super) fn look(asked: Asked<'_>, evidence: &Evidence<'_>) -> Result<Looked, 
         if num_exact(&wanted, candidate, evidence.hits) < best_exact {
             bonus -= LESS_EXACT;
         }
+        let path = &hit.citation.path;
+        if evidence.superseded.contains_key(path) {
+            bonus -= SUPERSEDED;
+        }
+        bonus += NEWNESS * evidence.newness.get(path).copied().unwrap_or(0.0);
         candidate.relevance = bonus
             + match candidate.cosine {
                 Some(cosine) => 0.5 * cosine.max(0.0) + 0.35 * candidate.coverage + 0.15 * place,

@@ -3,6 +3,7 @@
 //! Sentences are picked one by one, each losing what it repeats of those before (maximal marginal relevance: Carbonell and
 //! Goldstein, SIGIR 1998), and put in the order of their files and places. `candidates` says how relevant each is.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use super::candidates::{Asked, Candidate, Looked, look, section_of};
@@ -15,7 +16,7 @@ use super::wanted::{Place, wanted};
 use super::{Abstention, AskReply, AskRequest, Sentence};
 use crate::embed::{Embedder, dot};
 use crate::search::{Hit, SearchError, check_query};
-use crate::workspace::Span;
+use crate::workspace::{RelPath, Span};
 
 /// The most sentences of an answer.
 const MAX_SENTENCES: usize = 20;
@@ -34,6 +35,10 @@ pub struct Evidence<'a> {
     pub hits: &'a [Hit],
     /// Compares sentences with the question by meaning; without one, by words alone.
     pub embedder: Option<&'a dyn Embedder>,
+    /// Files that a newer one has replaced, with that one.
+    pub superseded: &'a HashMap<RelPath, RelPath>,
+    /// How new files are, 0 to 1, where the question asks for the newest.
+    pub newness: &'a HashMap<RelPath, f32>,
 }
 
 /// Checks what can be checked of a question before anything is opened.
@@ -75,7 +80,8 @@ pub fn answer(request: &AskRequest, evidence: &Evidence<'_>, mut reply: AskReply
         let hit = &evidence.hits[hit];
         let citation = cite(hit, span);
         let sentence = Sentence::supported(citation.quote.clone(), vec![reply.citations.len()]);
-        reply.sentences.push(Sentence { place: place_of(hit, span), ..sentence });
+        let superseded_by = evidence.superseded.get(&hit.citation.path).cloned();
+        reply.sentences.push(Sentence { place: place_of(hit, span), superseded_by, ..sentence });
         reply.citations.push(citation);
     }
     Ok(reply)

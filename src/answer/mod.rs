@@ -27,6 +27,7 @@ mod respond;
 mod sentences;
 pub mod tables;
 mod verify;
+pub mod versions;
 mod wanted;
 
 use jiff::Timestamp;
@@ -48,7 +49,7 @@ pub use self::respond::{AnswerError, AskEvent, Tell, check_answerer, is_model_as
 pub use self::verify::{Check, Stretch, Verdict, Verification, verify};
 pub use self::wanted::NamedThings;
 use crate::search::{Coverage, Filters};
-use crate::workspace::{Citation, Facets, Revision};
+use crate::workspace::{Citation, Facets, RelPath, Revision};
 
 /// The months in English, in small letters.
 const MONTHS: [&str; 12] = [
@@ -286,6 +287,9 @@ pub struct Sentence {
     /// The cells of a table's row beside the names of their columns.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<Field>,
+    /// The newer file that has replaced the one that the sentence stands in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<RelPath>,
 }
 
 /// A cell of a row, or a value of a record.
@@ -300,7 +304,7 @@ pub struct Field {
 impl Sentence {
     /// A sentence that is supported by what it cites.
     pub(crate) const fn supported(text: String, citations: Vec<usize>) -> Self {
-        Self { text, citations, supported: true, problem: None, place: None, fields: Vec::new() }
+        Self { text, citations, supported: true, problem: None, place: None, fields: Vec::new(), superseded_by: None }
     }
 }
 

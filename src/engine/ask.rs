@@ -120,10 +120,12 @@ impl Engine {
         if let Some(reply) = self.answer_from_tables(id, request, &state, &plan, &found.hits)? {
             return Ok(AskReply { facets: found.facets, ..reply });
         }
+        let versions = self.versions_of(id, &search, &mut state, &plan, &mut found.hits)?;
         // The snapshot is not held while a language model writes.
         drop(state);
         let embedder = model.as_ref().and_then(|model| model.embedder.as_deref().ok());
-        let evidence = Evidence { hits: &found.hits, embedder };
+        let (superseded, newness) = (&versions.superseded, &versions.newness);
+        let evidence = Evidence { hits: &found.hits, embedder, superseded, newness };
         let reply = AskReply { facets: found.facets, ..AskReply::abstaining(found.revision, found.coverage, plan) };
         Ok(answer::respond(request, &evidence, reply, &self.config.answer, tell)?)
     }

@@ -129,7 +129,8 @@ impl Engine {
             // The snapshot is not held while a language model writes.
             drop(state);
             let embedder = model.as_ref().and_then(|model| model.embedder.as_deref().ok());
-            let evidence = Evidence { hits: &passages, embedder };
+            let (superseded, newness) = (&HashMap::new(), &HashMap::new());
+            let evidence = Evidence { hits: &passages, embedder, superseded, newness };
             answer::summarize(request, &evidence, &mut reply, &self.config.answer, tell)?;
         }
         let num_of_summary = reply.sentences.len();

@@ -1,0 +1,130 @@
+//! Which of the files that were found hold now, and the newer versions of those that do not.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::query::QueryState;
+use super::{Engine, EngineError};
+use crate::answer::versions::{self, Order, Standing};
+use crate::answer::{Plan, PlanKind};
+use crate::index::Filter;
+use crate::search::{Hit, SearchRequest};
+use crate::workspace::{RelPath, WorkspaceId};
+
+/// Passages of a newer version that come to those that were found.
+const NUM_OF_NEWER: usize = 4;
+/// Other versions that are looked at.
+const MAX_OTHERS: usize = 40;
+
+/// What is known of the versions of found files.
+#[derive(Default)]
+pub(super) struct Versions {
+    /// Files that another one has replaced.
+    pub superseded: HashMap<RelPath, RelPath>,
+    /// How new each file is, 0 for the oldest and 1 for the newest of them; empty where the question does not ask for the newest.
+    pub newness: HashMap<RelPath, f32>,
+}
+
+impl Engine {
+    /// Tells which of the files that were found hold now. Passages of a newer version that was not found come before the others.
+    pub(super) fn versions_of(
+        &self,
+        id: &WorkspaceId,
+        search: &SearchRequest,
+        state: &mut QueryState,
+        plan: &Plan,
+        hits: &mut Vec<Hit>,
+    ) -> Result<Versions, EngineError> {
+        let Some(snapshot) = state.snapshot.as_deref() else { return Ok(Versions::default()) };
+        let mut standings: Vec<Standing> = Vec::new();
+        let found: HashSet<RelPath> = hits.iter().map(|hit| hit.citation.path.clone()).collect();
+        for hit in hits.iter() {
+            look_at(snapshot, &hit.citation.path, &mut standings)?;
+        }
+        let is_current = plan.kind == PlanKind::Current;
+        let may_have_newer = |path: &RelPath| {
+            let name = path.file_name().to_lowercase();
+            is_current || name.contains(|c: char| c.is_ascii_digit()) || name.contains("draft") || name.contains("old")
+        };
+        let families: HashSet<String> = found.iter().filter(|path| may_have_newer(path)).map(versions::family).collect();
+        let outdated = standings.iter().filter(|standing| standing.is_outdated);
+        let folders: HashSet<String> = outdated.map(|standing| folder_of(&standing.path).to_owned()).collect();
+        if !families.is_empty() || !folders.is_empty() {
+            let mut others: Vec<RelPath> = Vec::new();
+            for file in self.files(id, None)? {
+                let is_other = folders.contains(folder_of(&file.path)) || families.contains(&versions::family(&file.path));
+                if is_other && file.num_chunks > 0 && state.filter.admits_path(file.path.as_str()) {
+                    others.push(file.path);
+                }
+            }
+            // The newest by name are the last.
+            for path in others.iter().rev().take(MAX_OTHERS) {
+                look_at(snapshot, path, &mut standings)?;
+            }
+        }
+        let superseded = versions::superseded(&standings);
+        let mut newer: HashSet<RelPath> =
+            found.iter().filter_map(|path| superseded.get(path)).filter(|newer| !found.contains(*newer)).cloned().collect();
+        if is_current {
+            newer.extend(newest_of_families(&standings, &found));
+        }
+        if !newer.is_empty() {
+            let filter = Filter { only: Some(Arc::new(newer)), ..state.filter.clone() };
+            let whole = std::mem::replace(&mut state.filter, filter);
+            let of_newer = self.search_in(id, search, state)?.0.hits;
+            state.filter = whole;
+            hits.splice(0..0, of_newer.into_iter().take(NUM_OF_NEWER));
+            hits.truncate(search.k);
+        }
+        let newness = if is_current { self.newness(id, &standings, hits)? } else { HashMap::new() };
+        Ok(Versions { superseded, newness })
+    }
+
+    /// How new each of the files is, by their dates and versions, else by when they were modified.
+    fn newness(
+        &self,
+        id: &WorkspaceId,
+        standings: &[Standing],
+        hits: &[Hit],
+    ) -> Result<HashMap<RelPath, f32>, EngineError> {
+        let paths: HashSet<&RelPath> = hits.iter().map(|hit| &hit.citation.path).collect();
+        let mut ordered: Vec<(&Order, i64, &RelPath)> = Vec::new();
+        for standing in standings.iter().filter(|standing| paths.contains(&standing.path)) {
+            let modified = self.store.file(id, &standing.path)?.map_or(0, |file| file.modified.as_second());
+            ordered.push((&standing.order, modified, &standing.path));
+        }
+        ordered.sort();
+        let last = ordered.len().saturating_sub(1).max(1) as f32;
+        Ok(ordered.into_iter().enumerate().map(|(place, (_, _, path))| (path.clone(), place as f32 / last)).collect())
+    }
+}
+
+fn look_at(
+    snapshot: &dyn crate::index::Snapshot,
+    path: &RelPath,
+    standings: &mut Vec<Standing>,
+) -> Result<(), EngineError> {
+    if standings.iter().all(|known| known.path != *path)
+        && let Some(chunk) = snapshot.extract_of(path, 1)?.into_iter().next()
+    {
+        standings.push(Standing::of(path, chunk.file.title.as_deref(), &chunk.words));
+    }
+    Ok(())
+}
+
+fn folder_of(path: &RelPath) -> &str {
+    path.as_str().rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// The newest file of each family that a found file is of, where that one was not found.
+fn newest_of_families(standings: &[Standing], found: &HashSet<RelPath>) -> Vec<RelPath> {
+    let mut newest: HashMap<String, &Standing> = HashMap::new();
+    for standing in standings {
+        let family = versions::family(&standing.path);
+        let known = newest.entry(family).or_insert(standing);
+        if standing.order > known.order {
+            *known = standing;
+        }
+    }
+    newest.into_values().map(|standing| standing.path.clone()).filter(|path| !found.contains(path)).collect()
+}
