@@ -27,6 +27,7 @@ mod reading;
 mod rebuild;
 mod reconcile;
 mod runner;
+mod sections;
 mod sources;
 mod status;
 mod tables;

@@ -30,6 +30,8 @@ const LESS_EXACT: f32 = 0.25;
 const SUPERSEDED: f32 = 0.3;
 /// What it gains in the newest of the files, where the question asks for the newest.
 const NEWNESS: f32 = 0.25;
+/// A sentence is about as good as the best one with so much of its relevance.
+const ABOUT_AS_WELL: f32 = 0.7;
 /// Of a question's word, so much is held by headings that hold it.
 const SHARE_ABOVE: f32 = 0.6;
 
@@ -129,16 +131,20 @@ pub(super) fn look(asked: Asked<'_>, evidence: &Evidence<'_>) -> Result<Looked, 
         if num_exact(&wanted, candidate, evidence.hits) < best_exact {
             bonus -= LESS_EXACT;
         }
-        let path = &hit.citation.path;
-        if evidence.superseded.contains_key(path) {
+        if evidence.superseded.contains_key(&hit.citation.path) {
             bonus -= SUPERSEDED;
         }
-        bonus += NEWNESS * evidence.newness.get(path).copied().unwrap_or(0.0);
         candidate.relevance = bonus
             + match candidate.cosine {
                 Some(cosine) => 0.5 * cosine.max(0.0) + 0.35 * candidate.coverage + 0.15 * place,
                 None => 0.8 * candidate.coverage + 0.2 * place,
             };
+    }
+    // Of sentences that answer about as well, the newest is wanted.
+    let best = candidates.iter().map(|candidate| candidate.relevance).fold(0.0_f32, f32::max);
+    for candidate in candidates.iter_mut().filter(|candidate| candidate.relevance >= ABOUT_AS_WELL * best) {
+        let newness = evidence.newness.get(&evidence.hits[candidate.hit].citation.path);
+        candidate.relevance += NEWNESS * newness.copied().unwrap_or(0.0);
     }
     Ok(Looked { candidates, words, weights, missing, expected })
 }

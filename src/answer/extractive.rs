@@ -12,6 +12,7 @@ use super::confidence::{self, Signals};
 use super::expected::Expected;
 use super::place::place_of;
 use super::plan::{self, Words};
+use super::sentences::units;
 use super::wanted::{Place, wanted};
 use super::{Abstention, AskReply, AskRequest, Sentence};
 use crate::embed::{Embedder, dot};
@@ -26,6 +27,10 @@ const MAX_FILES: usize = 200;
 const REPETITION: f32 = 0.5;
 /// A sentence has to be this relevant in proportion to the best one.
 const RELATIVE_RELEVANCE: f32 = 0.72;
+/// Sentences of an answer where the request does not say how many.
+const SENTENCES_BY_DEFAULT: usize = 5;
+/// Sentences of a section that the question names, then.
+const SENTENCES_OF_SECTION: usize = 8;
 /// Beside a whole section, this relevant in proportion to the best of the others.
 const RELATIVE_BESIDE_SECTION: f32 = 0.9;
 
@@ -35,6 +40,8 @@ pub struct Evidence<'a> {
     pub hits: &'a [Hit],
     /// Compares sentences with the question by meaning; without one, by words alone.
     pub embedder: Option<&'a dyn Embedder>,
+    /// The file and the headings of the section that the question names.
+    pub section: Option<(&'a RelPath, &'a [String])>,
     /// Files that a newer one has replaced, with that one.
     pub superseded: &'a HashMap<RelPath, RelPath>,
     /// How new files are, 0 to 1, where the question asks for the newest.
@@ -76,7 +83,7 @@ pub fn answer(request: &AskRequest, evidence: &Evidence<'_>, mut reply: AskReply
         return Ok(reply);
     }
     reply.abstained = false;
-    for (hit, span) in chosen(&mut looked, request.max_sentences, evidence.hits) {
+    for (hit, span) in chosen(&mut looked, request.max_sentences, evidence) {
         let hit = &evidence.hits[hit];
         let citation = cite(hit, span);
         let sentence = Sentence::supported(citation.quote.clone(), vec![reply.citations.len()]);
@@ -91,6 +98,9 @@ pub fn answer(request: &AskRequest, evidence: &Evidence<'_>, mut reply: AskReply
 fn weakness(evidence: &Evidence<'_>, looked: &Looked, confidence: f32) -> Option<Weakness> {
     if let Some(missing) = &looked.missing {
         return Some(Weakness::Missing(missing.clone()));
+    }
+    if !section_named(evidence).is_empty() {
+        return None;
     }
     let candidates = &looked.candidates;
     if evidence.hits.is_empty() || candidates.is_empty() {
@@ -152,25 +162,35 @@ pub(super) fn missing_identifier(question: &str, hits: &[Hit]) -> Option<String>
     wanted(question).into_iter().find(|wanted| !is_there(wanted)).map(|wanted| wanted.written)
 }
 
-/// The sentences of the answer in the order to read them: those of the section that answers, where one does and is short, else the most
-/// relevant ones.
-fn chosen(looked: &mut Looked, max_sentences: usize, hits: &[Hit]) -> Vec<(usize, Span)> {
+/// The sentences of the answer in the order to read them: those of the section that answers, where one does, else the most relevant ones.
+fn chosen(looked: &mut Looked, max_sentences: usize, evidence: &Evidence<'_>) -> Vec<(usize, Span)> {
+    let hits = evidence.hits;
     let by_relevance = |a: &&Candidate, b: &&Candidate| a.relevance.total_cmp(&b.relevance);
-    let section = match looked.candidates.iter().max_by(by_relevance) {
-        Some(best) if looked.expected == Expected::Anything => section_of(best, looked, hits),
-        _ => Vec::new(),
-    };
-    let mut chosen: Vec<(usize, Span)> =
-        if (2..=max_sentences).contains(&section.len()) { section } else { Vec::new() };
-    let is_there = |chosen: &[(usize, Span)], candidate: &Candidate| chosen.contains(&(candidate.hit, candidate.span));
+    let mut chosen = section_named(evidence);
+    if chosen.is_empty() && looked.expected == Expected::Anything {
+        let section = looked.candidates.iter().max_by(by_relevance).map(|best| section_of(best, looked, hits));
+        chosen = section.filter(|section| (2..=max_sentences).contains(&section.len())).unwrap_or_default();
+    }
+    chosen.truncate(max_sentences.max(if max_sentences >= SENTENCES_BY_DEFAULT { SENTENCES_OF_SECTION } else { 0 }));
     if chosen.len() < max_sentences {
         let room = max_sentences - chosen.len();
-        looked.candidates.retain(|candidate| !is_there(&chosen, candidate));
+        looked.candidates.retain(|candidate| !chosen.contains(&(candidate.hit, candidate.span)));
         let least = if chosen.is_empty() { RELATIVE_RELEVANCE } else { RELATIVE_BESIDE_SECTION };
         let more = choose(&mut looked.candidates, room, least);
         chosen.extend(more.into_iter().map(|candidate| (candidate.hit, candidate.span)));
     }
-    in_reading_order(chosen, hits)
+    in_reading_order(chosen, evidence)
+}
+
+/// The sentences of the section that the question names.
+fn section_named(evidence: &Evidence<'_>) -> Vec<(usize, Span)> {
+    let Some((path, trail)) = evidence.section else { return Vec::new() };
+    let is_of_section = |hit: &&(usize, &Hit)| hit.1.citation.path == *path && hit.1.citation.trail.starts_with(trail);
+    let all: Vec<(usize, &Hit)> = evidence.hits.iter().enumerate().collect();
+    all.iter()
+        .filter(is_of_section)
+        .flat_map(|(at, hit)| units(&hit.text).into_iter().map(|span| (*at, span)))
+        .collect()
 }
 
 /// Picks sentences one by one: the most relevant first, each next one losing what it repeats.
@@ -201,10 +221,12 @@ fn similarity(a: &Candidate, b: &Candidate) -> f32 {
     if a.vector.is_empty() { words } else { dot(&a.vector, &b.vector).max(words) }
 }
 
-/// Files in the order of their best passage, and within a file the order of its text.
-fn in_reading_order(mut chosen: Vec<(usize, Span)>, hits: &[Hit]) -> Vec<(usize, Span)> {
+/// Files in the order of their best passage, those that a newer one has replaced last, and within a file the order of its text.
+fn in_reading_order(mut chosen: Vec<(usize, Span)>, evidence: &Evidence<'_>) -> Vec<(usize, Span)> {
     let place = |(hit, span): &(usize, Span)| {
-        (chosen_rank(hits, hits[*hit].citation.path.as_str()), hits[*hit].citation.span.start + span.start)
+        let citation = &evidence.hits[*hit].citation;
+        let is_replaced = evidence.superseded.contains_key(&citation.path);
+        (is_replaced, chosen_rank(evidence.hits, citation.path.as_str()), citation.span.start + span.start)
     };
     chosen.sort_by_key(place);
     chosen

@@ -24,6 +24,7 @@ mod listing;
 mod place;
 pub mod plan;
 mod respond;
+pub mod sections;
 mod sentences;
 pub mod tables;
 mod verify;
@@ -41,8 +42,8 @@ pub use self::digest::Digest;
 pub use self::extractive::{Evidence, check_request};
 pub use self::language::{EndpointError, LanguageError};
 pub use self::listing::{
-    Listed, Listing, Member, Named, Subject, find_words, first_line, heading_of, is_in_scope, is_todo, line_with_all,
-    lines_that_say, named, todos_in,
+    Listed, Listing, Member, Named, Subject, find_words, first_line, heading_of, headings_in, is_in_scope, is_todo,
+    line_with_all, lines_that_say, named, todos_in,
 };
 pub use self::plan::{Plan, PlanChoice, PlanKind};
 pub use self::respond::{AnswerError, AskEvent, Tell, check_answerer, is_model_asked, respond, summarize};

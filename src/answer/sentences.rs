@@ -144,7 +144,12 @@ fn push(text: &str, unit: Span, units: &mut Vec<Span>) {
     let words = &text[unit.range()];
     let has_words = words.chars().filter(|c| c.is_alphanumeric()).count() >= MIN_CHARS.min(6);
     // A question is no answer, least of all the one that was asked.
-    let is_question = words.ends_with(['?', '？']);
+    let is_question = words.ends_with(['?', '？']) && !words.contains(['{', '"']);
+    // What only opens a record or a list, and lines of a table of contents, say nothing.
+    let opens = words.ends_with(['{', '[']) && (words.starts_with('"') || words.split_whitespace().count() <= 2);
+    let is_link =
+        words.starts_with('[') && (words.ends_with(')') && words.contains("](#") || words.contains("]: http"));
+    let is_question = is_question || opens || is_link;
     if has_words && !is_question && words.chars().count() >= MIN_CHARS.min(8) && unit.len() <= MAX_BYTES {
         units.push(unit);
     }

@@ -40,8 +40,16 @@ pub struct Order {
 
 const OUTDATED: [&str; 9] =
     ["superseded", "deprecated", "obsolete", "outdated", "replaced", "withdrawn", "archived", "expired", "retired"];
-const REPLACES: [&str; 8] =
-    ["supersedes", "this replaces", "it replaces", "replaces", "obsoletes", "supplants", "takes the place of", "instead of"];
+const REPLACES: [&str; 8] = [
+    "supersedes",
+    "this replaces",
+    "it replaces",
+    "replaces",
+    "obsoletes",
+    "supplants",
+    "takes the place of",
+    "instead of",
+];
 
 impl Standing {
     /// What the beginning of a file says of it.
@@ -72,11 +80,14 @@ impl Standing {
                     && (says_status || is_banner || before.len() < 24)
                 {
                     standing.is_outdated = true;
-                    standing.replaced_by = Some(behind.trim_matches([':', ' ', '.']).to_owned()).filter(|by| !by.is_empty());
+                    standing.replaced_by =
+                        Some(behind.trim_matches([':', ' ', '.']).to_owned()).filter(|by| !by.is_empty());
                 }
             }
             let active = REPLACES.iter().find_map(|verb| Some((*verb, line.split_once(verb)?.1)));
-            if let Some((_, what)) = active.filter(|(verb, _)| line.starts_with(verb) || line.contains("version") || line.contains("this")) {
+            if let Some((_, what)) =
+                active.filter(|(verb, _)| line.starts_with(verb) || line.contains("version") || line.contains("this"))
+            {
                 standing.replaces.push(what.trim_matches([':', ' ', '.']).chars().take(80).collect());
             }
         }
@@ -85,7 +96,8 @@ impl Standing {
 
     /// Whether words such as `decision 6` or `version 1` name this file.
     fn is_named_by(&self, words: &str) -> bool {
-        let stem = self.path.file_name().rsplit_once('.').map_or(self.path.file_name(), |(stem, _)| stem).to_lowercase();
+        let stem =
+            self.path.file_name().rsplit_once('.').map_or(self.path.file_name(), |(stem, _)| stem).to_lowercase();
         if words.contains(&stem) || !self.title.is_empty() && words.contains(&self.title) {
             return true;
         }
@@ -102,10 +114,14 @@ fn order(path: &RelPath, title: Option<&str>, head: &str) -> Order {
     let own = format!("{path} {}", title.unwrap_or_default());
     let key = |date: Date| Some((date.year?, date.month, date.day.unwrap_or(0)));
     let newest = |text: &str| dates(text).into_iter().filter_map(|written| key(written.date)).max();
-    let front = head.lines().take(12).filter(|line| ["date:", "updated:", "valid from", "as of", "version:"].iter().any(|key| line.contains(key)));
+    let front = head
+        .lines()
+        .take(12)
+        .filter(|line| ["date:", "updated:", "valid from", "as of", "version:"].iter().any(|key| line.contains(key)));
     let date = newest(&own).or_else(|| front.filter_map(newest).max());
     let name = path.file_name().to_lowercase();
-    let version = version_in(&name).or_else(|| version_in(&title.unwrap_or_default().to_lowercase())).unwrap_or_default();
+    let version =
+        version_in(&name).or_else(|| version_in(&title.unwrap_or_default().to_lowercase())).unwrap_or_default();
     Order { date, version }
 }
 
@@ -142,7 +158,10 @@ pub fn superseded(all: &[Standing]) -> HashMap<RelPath, RelPath> {
         let others = || all.iter().filter(|other| other.path != old.path);
         let is_beside = |other: &&Standing| folder(&other.path) == folder(&old.path);
         let named = old.replaced_by.as_deref().and_then(|words| {
-            others().filter(is_beside).find(|other| other.is_named_by(words)).or_else(|| others().find(|other| other.is_named_by(words)))
+            others()
+                .filter(is_beside)
+                .find(|other| other.is_named_by(words))
+                .or_else(|| others().find(|other| other.is_named_by(words)))
         });
         let says_so = || {
             let names_old = |other: &&Standing| other.replaces.iter().any(|words| old.is_named_by(words));
@@ -189,11 +208,22 @@ mod tests {
 
     #[test]
     fn a_file_is_superseded_by_the_one_that_says_so() {
-        let old = standing("d/0002-retention.md", "Decision 2: thirty days", "---\nstatus: superseded by decision 6\n---\nThirty days.");
-        let new = standing("d/0006-cold.md", "Decision 6: fourteen days", "---\nstatus: current\nsupersedes: 2\n---\nFourteen.");
+        let old = standing(
+            "d/0002-retention.md",
+            "Decision 2: thirty days",
+            "---\nstatus: superseded by decision 6\n---\nThirty days.",
+        );
+        let new = standing(
+            "d/0006-cold.md",
+            "Decision 6: fourteen days",
+            "---\nstatus: current\nsupersedes: 2\n---\nFourteen.",
+        );
         let other = standing("d/0004-wire.md", "Decision 4: the wire", "---\nstatus: current\n---\nCBOR.");
         assert!(old.is_outdated && !new.is_outdated);
-        assert_eq!(replaced(&[other.clone(), old.clone(), new.clone()], "d/0002-retention.md").as_deref(), Some("d/0006-cold.md"));
+        assert_eq!(
+            replaced(&[other.clone(), old.clone(), new.clone()], "d/0002-retention.md").as_deref(),
+            Some("d/0006-cold.md")
+        );
         assert_eq!(replaced(&[other, old, new], "d/0004-wire.md"), None);
     }
 

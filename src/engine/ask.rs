@@ -121,11 +121,17 @@ impl Engine {
             return Ok(AskReply { facets: found.facets, ..reply });
         }
         let versions = self.versions_of(id, &search, &mut state, &plan, &mut found.hits)?;
+        let section = self.section_named_in(id, &request.question, &state)?;
+        let section = section.map(|(trail, hits)| {
+            found.hits = with_named(hits, std::mem::take(&mut found.hits), num_evidence);
+            (found.hits[0].citation.path.clone(), trail)
+        });
         // The snapshot is not held while a language model writes.
         drop(state);
         let embedder = model.as_ref().and_then(|model| model.embedder.as_deref().ok());
         let (superseded, newness) = (&versions.superseded, &versions.newness);
-        let evidence = Evidence { hits: &found.hits, embedder, superseded, newness };
+        let section = section.as_ref().map(|(path, trail)| (path, trail.as_slice()));
+        let evidence = Evidence { hits: &found.hits, embedder, section, superseded, newness };
         let reply = AskReply { facets: found.facets, ..AskReply::abstaining(found.revision, found.coverage, plan) };
         Ok(answer::respond(request, &evidence, reply, &self.config.answer, tell)?)
     }

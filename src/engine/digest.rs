@@ -130,7 +130,7 @@ impl Engine {
             drop(state);
             let embedder = model.as_ref().and_then(|model| model.embedder.as_deref().ok());
             let (superseded, newness) = (&HashMap::new(), &HashMap::new());
-            let evidence = Evidence { hits: &passages, embedder, superseded, newness };
+            let evidence = Evidence { hits: &passages, embedder, section: None, superseded, newness };
             answer::summarize(request, &evidence, &mut reply, &self.config.answer, tell)?;
         }
         let num_of_summary = reply.sentences.len();

@@ -178,6 +178,12 @@ impl Draft {
                     }
                 }
             }
+            if has_settings {
+                // A setting of the whole file counts before those of its parts.
+                let depth = |place: &Found| place.chunk.place.trail.len();
+                let least = places.iter().map(depth).min().unwrap_or(0);
+                places.retain(|place| depth(place) == least);
+            }
             if places.is_empty() {
                 return Ok(false);
             }
@@ -190,7 +196,8 @@ impl Draft {
         for (name, paths) in &named.members {
             // Exact copies are one member.
             let hash = files.iter().find(|file| Some(&file.path) == paths.first()).and_then(|file| file.content_hash);
-            if named.are_folders || hash.is_none_or(|hash| seen.insert(hash)) {
+            let is_whole = named.members.len() == self.num_files;
+            if named.are_folders || is_whole || hash.is_none_or(|hash| seen.insert(hash)) {
                 self.members.insert(name.clone(), (label_of(name, named.are_folders), Vec::new()));
             }
         }
@@ -212,25 +219,27 @@ impl Draft {
         let query = LexicalQuery { weights, ..search::parse_query(&words, weights) };
         let found = snapshot.lexical(&query, &state.filter, MAX_CHUNKS)?;
         let addresses: Vec<u64> = found.iter().map(|chunk| chunk.address).collect();
-        let mut by_file: HashMap<RelPath, BTreeMap<String, (String, Vec<Found>)>> = HashMap::new();
-        let mut order: Vec<RelPath> = Vec::new();
-        for chunk in snapshot.load(&addresses)? {
-            let Some(heading) = answer::heading_of(&chunk, subject) else { continue };
-            let path = chunk.file.path.clone();
-            if !order.contains(&path) {
-                order.push(path.clone());
-            }
-            let key = format!("{:08}", chunk.place.span.start);
-            let sections = by_file.entry(path).or_default();
-            if !sections.values().any(|(label, _)| *label == heading) {
-                let span = answer::first_line(&chunk.words);
-                sections.insert(key, (heading, vec![Found { chunk, span }]));
+        // The file whose headings, title and path name most of what the question is about comes first.
+        let chunks = snapshot.load(&addresses)?;
+        let has_heading = |chunk: &&ChunkRecord| {
+            answer::heading_of(chunk, subject).is_some() || !answer::headings_in(chunk, subject).is_empty()
+        };
+        let Some(best) = chunks.iter().find(has_heading).map(|chunk| chunk.file.path.clone()) else { return Ok(false) };
+        let mut sections: BTreeMap<String, (String, Vec<Found>)> = BTreeMap::new();
+        for chunk in snapshot.file(&best)? {
+            let inside = answer::headings_in(&chunk, subject);
+            let above = answer::heading_of(&chunk, subject).map(|heading| (answer::first_line(&chunk.words), heading));
+            for (span, heading) in above.into_iter().chain(inside) {
+                if !sections.values().any(|(label, _)| *label == heading) {
+                    let key = format!("{:08}", chunk.place.span.start + span.start);
+                    sections.insert(key, (heading, vec![Found { chunk: chunk.clone(), span }]));
+                }
             }
         }
-        // The file whose path and title name what the question is about comes first.
-        let best = order.into_iter().find(|path| by_file[path].len() > 1);
-        let Some(sections) = best.as_ref().and_then(|path| by_file.remove(path)) else { return Ok(false) };
-        let path = best.map(|path| path.to_string()).unwrap_or_default();
+        if sections.len() < 2 {
+            return Ok(false);
+        }
+        let path = best;
         self.summary = format!("{} in {path}", counted(sections.len(), &subject.noun()));
         self.basis = Some(format!("counted are the headings of `{path}`"));
         (self.of, self.members) = (Some(Listed::Sections), sections);

@@ -46,13 +46,15 @@ impl Engine {
             let name = path.file_name().to_lowercase();
             is_current || name.contains(|c: char| c.is_ascii_digit()) || name.contains("draft") || name.contains("old")
         };
-        let families: HashSet<String> = found.iter().filter(|path| may_have_newer(path)).map(versions::family).collect();
+        let families: HashSet<String> =
+            found.iter().filter(|path| may_have_newer(path)).map(versions::family).collect();
         let outdated = standings.iter().filter(|standing| standing.is_outdated);
         let folders: HashSet<String> = outdated.map(|standing| folder_of(&standing.path).to_owned()).collect();
         if !families.is_empty() || !folders.is_empty() {
             let mut others: Vec<RelPath> = Vec::new();
             for file in self.files(id, None)? {
-                let is_other = folders.contains(folder_of(&file.path)) || families.contains(&versions::family(&file.path));
+                let is_other =
+                    folders.contains(folder_of(&file.path)) || families.contains(&versions::family(&file.path));
                 if is_other && file.num_chunks > 0 && state.filter.admits_path(file.path.as_str()) {
                     others.push(file.path);
                 }
@@ -63,8 +65,12 @@ impl Engine {
             }
         }
         let superseded = versions::superseded(&standings);
-        let mut newer: HashSet<RelPath> =
-            found.iter().filter_map(|path| superseded.get(path)).filter(|newer| !found.contains(*newer)).cloned().collect();
+        let mut newer: HashSet<RelPath> = found
+            .iter()
+            .filter_map(|path| superseded.get(path))
+            .filter(|newer| !found.contains(*newer))
+            .cloned()
+            .collect();
         if is_current {
             newer.extend(newest_of_families(&standings, &found));
         }

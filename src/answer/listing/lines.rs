@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::subject::{Subject, normal};
 use crate::answer::candidates::terms_of;
 use crate::answer::sentences::units;
-use crate::index::ChunkRecord;
 use crate::index::analyzer::{Phrase, Stemming};
+use crate::index::{ChunkPlace, ChunkRecord};
 use crate::workspace::Span;
 
 /// The line in which a text has these words side by side, in small or capital letters; the whole word where it is one.
@@ -127,6 +127,21 @@ pub fn heading_of(chunk: &ChunkRecord, subject: &Subject) -> Option<String> {
     }
     let at = trail.iter().position(|heading| words(heading) == subject.noun)?;
     trail.get(at + 1).cloned()
+}
+
+/// The headings of Markdown within a chunk that begin with the noun and a number, where they stand.
+#[must_use]
+pub fn headings_in(chunk: &ChunkRecord, subject: &Subject) -> Vec<(Span, String)> {
+    let heading = |span: Span| {
+        let line = &chunk.words[span.range()];
+        let words = line.strip_prefix('#')?.trim_start_matches('#').strip_prefix(' ')?.trim();
+        let record = ChunkRecord {
+            place: ChunkPlace { trail: vec![words.to_owned()], ..ChunkPlace::default() },
+            ..chunk.clone()
+        };
+        heading_of(&record, subject).map(|heading| (span, heading))
+    };
+    lines(&chunk.words).filter_map(heading).collect()
 }
 
 /// The first line of a text.

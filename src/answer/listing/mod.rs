@@ -8,7 +8,9 @@ mod lines;
 mod members;
 mod subject;
 
-pub use self::lines::{find_words, first_line, heading_of, is_todo, line_with_all, lines_that_say, todos_in};
+pub use self::lines::{
+    find_words, first_line, heading_of, headings_in, is_todo, line_with_all, lines_that_say, todos_in,
+};
 pub use self::members::{Named, is_in_scope, named};
 pub use self::subject::Subject;
 use super::is_zero;

@@ -1,0 +1,46 @@
+//! The section of a file that a question names by its heading.
+
+use super::query::QueryState;
+use super::{Engine, EngineError};
+use crate::answer::sections::{self, Named};
+use crate::config::FieldWeights;
+use crate::index::LexicalQuery;
+use crate::search::{self, Hit};
+use crate::workspace::WorkspaceId;
+
+/// Chunks whose headings have words of the question that are looked at.
+const MAX_CHUNKS: usize = 400;
+/// Chunks of a section that an answer is chosen from.
+const MAX_OF_SECTION: usize = 4;
+
+impl Engine {
+    /// The passages of the section that a question names by its heading, in the order of the text, with its headings.
+    pub(super) fn section_named_in(
+        &self,
+        id: &WorkspaceId,
+        question: &str,
+        state: &QueryState,
+    ) -> Result<Option<(Vec<String>, Vec<Hit>)>, EngineError> {
+        let Some(snapshot) = state.snapshot.as_deref().filter(|_| sections::may_answer(question)) else {
+            return Ok(None);
+        };
+        let weights = FieldWeights { body: 0.0, exact: 0.0, title: 0.4, trail: 1.0, path: 0.4 };
+        let query = LexicalQuery { weights, ..search::parse_query(question, weights) };
+        let found = snapshot.lexical(&query, &state.filter, MAX_CHUNKS)?;
+        let chunks = snapshot.load(&found.iter().map(|chunk| chunk.address).collect::<Vec<_>>())?;
+        let mut best: Option<(Named, usize)> = None;
+        for (place, chunk) in chunks.iter().enumerate() {
+            let Some(named) = sections::named(question, chunk) else { continue };
+            let is_better = |(known, _): &(Named, usize)| (named.coverage, named.fit) > (known.coverage, known.fit);
+            if best.as_ref().is_none_or(is_better) {
+                best = Some((named, place));
+            }
+        }
+        let Some((named, place)) = best else { return Ok(None) };
+        let path = &chunks[place].file.path;
+        let is_of_section = |trail: &[String]| trail.starts_with(&named.trail);
+        let section = snapshot.file(path)?.into_iter().filter(|chunk| is_of_section(&chunk.place.trail));
+        let hits = section.take(MAX_OF_SECTION).map(|chunk| search::hit_of(id, &chunk)).collect();
+        Ok(Some((named.trail, hits)))
+    }
+}
