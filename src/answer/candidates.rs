@@ -24,6 +24,10 @@ const IDENTIFIER_BONUS: f32 = 0.3;
 const EXPECTED_BONUS: f32 = 0.12;
 /// What it gains where it defines what the question asks to be defined.
 const DEFINITION_BONUS: f32 = 0.2;
+/// What it gains for each two words of the question that stand side by side in it as well.
+const PAIR_BONUS: f32 = 0.1;
+/// Pairs that count.
+const MAX_PAIRS: usize = 2;
 /// What it loses where another one holds more of the exact words of the question.
 const LESS_EXACT: f32 = 0.25;
 /// What it loses where a newer file has replaced its own.
@@ -112,6 +116,7 @@ pub(super) fn look(asked: Asked<'_>, evidence: &Evidence<'_>) -> Result<Looked, 
     candidates.truncate(MAX_CANDIDATES);
     compare(question, evidence, &mut candidates)?;
     let names = identifiers(question);
+    let pairs = pairs_of(question);
     let best_exact = candidates.iter().map(|candidate| num_exact(&wanted, candidate, evidence.hits)).max().unwrap_or(0);
     for candidate in &mut candidates {
         let hit = &evidence.hits[candidate.hit];
@@ -128,6 +133,7 @@ pub(super) fn look(asked: Asked<'_>, evidence: &Evidence<'_>) -> Result<Looked, 
         if asked.defined.is_some_and(|word| defines(sentence, word)) {
             bonus += DEFINITION_BONUS;
         }
+        bonus += PAIR_BONUS * num_pairs(&pairs, sentence, Stemming::of(hit.language)) as f32;
         if num_exact(&wanted, candidate, evidence.hits) < best_exact {
             bonus -= LESS_EXACT;
         }
@@ -245,6 +251,22 @@ fn with_heading(hit: &Hit, span: Span) -> String {
             format!("{last}: {sentence}")
         }
     }
+}
+
+/// Words of a text in their order, stemmed, with those that stand right behind each other in pairs. Stop words are passed over.
+fn pairs_of(text: &str) -> BTreeSet<(String, String)> {
+    pairs_in(text, Stemming::ENGLISH)
+}
+
+fn pairs_in(text: &str, stemming: Stemming) -> BTreeSet<(String, String)> {
+    let terms = positioned_terms(text, Analysis::Stemmed, stemming);
+    let is_pair = |pair: &&[(usize, String)]| pair[1].0 - pair[0].0 <= 2;
+    terms.windows(2).filter(is_pair).map(|pair| (pair[0].1.clone(), pair[1].1.clone())).collect()
+}
+
+/// How many of the question's pairs of words a sentence has.
+fn num_pairs(pairs: &BTreeSet<(String, String)>, sentence: &str, stemming: Stemming) -> usize {
+    if pairs.is_empty() { 0 } else { pairs_in(sentence, stemming).intersection(pairs).count().min(MAX_PAIRS) }
 }
 
 /// Whether a sentence says what a word means: `A seiche is …`, `**seiche**: …`, `seiche — …`.

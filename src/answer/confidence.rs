@@ -29,6 +29,13 @@ pub struct Signals {
     /// Whether the best sentence has what the question asks for, a number or somebody's name, that the question has not: 1 or 0; 1 where
     /// it asks for neither.
     pub kind: f32,
+    /// The share that the weightiest word of the question has that neither the best sentence, its passage, nor what stands above it holds; 0
+    /// where they hold all.
+    pub missing: f32,
+    /// The cosine of the question and the best sentence.
+    pub cosine: f32,
+    /// How well the best sentence answers.
+    pub relevance: f32,
 }
 
 impl Signals {
@@ -40,7 +47,11 @@ impl Signals {
             let hit = &evidence.hits[first.hit];
             (names_held(question, hit), kind_held(question, &hit.text[first.span.range()]))
         });
+        let missing = first.map_or(1.0, |first| missing(&evidence.hits[first.hit], looked));
         Self {
+            missing,
+            cosine: first.and_then(|first| first.cosine).unwrap_or_default(),
+            relevance: first.map_or(0.0, |first| first.relevance),
             words: best(|candidate| candidate.coverage),
             joint: best(|candidate| 0.5 * (candidate.coverage + candidate.cosine.unwrap_or_default().max(0.0))),
             together: words_held(&evidence.hits[..evidence.hits.len().min(NUM_TOGETHER)], looked),
@@ -57,7 +68,7 @@ impl Signals {
     /// How probable it is that the evidence answers, in `0..=1`.
     #[must_use]
     pub fn confidence(&self) -> f32 {
-        let Self { words, joint, together, names, kind } = *self;
+        let Self { words, joint, together, names, kind, .. } = *self;
         let log_odds = 1.165 * joint + 1.233 * words + 1.159 * together + 1.005 * names + 0.429 * kind - 2.911;
         1.0 / (1.0 + (-log_odds).exp())
     }
@@ -75,6 +86,17 @@ fn words_held(hits: &[Hit], looked: &Looked) -> f32 {
     let held = looked.words.iter().zip(&looked.weights).filter(|(word, _)| is_in(word, &terms));
     let held: f32 = held.map(|(_, weight)| weight).sum();
     if total > 0.0 { held / total } else { 0.0 }
+}
+
+/// The largest share of a question's word that a passage does not hold, nor what stands above it.
+fn missing(hit: &Hit, looked: &Looked) -> f32 {
+    let stemming = Stemming::of(hit.language);
+    let mut terms = terms_of(&hit.text, stemming);
+    terms.extend(terms_of(&above(hit), stemming));
+    let total: f32 = looked.weights.iter().sum();
+    let missing = looked.words.iter().zip(&looked.weights).filter(|(word, _)| !is_in(word, &terms));
+    let largest = missing.map(|(_, weight)| *weight).fold(0.0_f32, f32::max);
+    if total > 0.0 { largest / total } else { 1.0 }
 }
 
 /// The share of the names and numbers of a question that a passage holds.
@@ -147,7 +169,7 @@ mod tests {
     #[test]
     fn more_evidence_is_more_confidence() {
         let none = Signals::default();
-        let all = Signals { words: 1.0, joint: 1.0, together: 1.0, names: 1.0, kind: 1.0 };
+        let all = Signals { words: 1.0, joint: 1.0, together: 1.0, names: 1.0, kind: 1.0, ..none };
         assert!(none.confidence() < 0.1 && all.confidence() > 0.85);
         for more in [
             Signals { words: 1.0, ..none },

@@ -78,6 +78,12 @@ pub fn answer(request: &AskRequest, evidence: &Evidence<'_>, mut reply: AskReply
     let mut looked = look(asked, evidence)?;
     let signals = Signals::of(&request.question, evidence, &looked);
     (reply.signals, reply.confidence) = (Some(signals), Some(signals.confidence()));
+    tracing::debug!(
+        ?signals,
+        confidence = signals.confidence(),
+        is_section = !section_named(evidence).is_empty(),
+        "evidence"
+    );
     if let Some(why) = weakness(evidence, &looked, signals.confidence()) {
         (reply.abstention, reply.reason) = (Some(why.kind()), Some(why.to_string()));
         return Ok(reply);
@@ -111,7 +117,7 @@ fn weakness(evidence: &Evidence<'_>, looked: &Looked, confidence: f32) -> Option
     }
     let by_words = candidates.iter().filter(|candidate| candidate.cosine.is_none());
     let coverage_by_words = by_words.map(|candidate| candidate.coverage).fold(0.0_f32, f32::max);
-    tracing::debug!(confidence, coverage_by_words, "evidence");
+
     let is_enough =
         coverage_by_words >= MIN_COVERAGE_WORDS_ALONE || evidence.embedder.is_some() && confidence >= confidence::LEAST;
     (!is_enough).then_some(Weakness::TooWeak)
