@@ -71,7 +71,8 @@ pub(super) fn choose(question: &Question, view: &View<'_>) -> Result<Reading, Mi
         let num_held = found.iter().filter(|found| !found.columns.is_empty() || !found.cells.is_empty()).count();
         let has_column = found.iter().any(|found| !found.columns.is_empty() || !found.meant.is_empty())
             || view.has_like(&question.terms[only]);
-        return Err(if num_held > 0 && has_column {
+        let is_of_several = question.joins && view.is_single();
+        return Err(if num_held > 0 && has_column && !is_of_several {
             Miss::Exact(question.terms[only].written.clone())
         } else {
             Miss::Other
@@ -229,6 +230,9 @@ impl Chooser<'_> {
             let in_table = !found.cells.is_empty() || !found.columns.is_empty();
             match (in_table, term.is_exact()) {
                 _ if term.is_light => 0,
+                // A word among the values of one record says less than one that the record is called by.
+                (true, false) if self.view.is_single() && found.columns.is_empty() => 1 + usize::from(found.in_context),
+                (false, false) if self.view.is_single() && found.meant.is_empty() => 2,
                 (true, true) => 4,
                 (true, false) => 3,
                 (false, true) => 2,
@@ -302,8 +306,12 @@ impl Chooser<'_> {
             return None;
         }
         let is_strong = self.is_strong(&reading.rows);
-        if !(by_word || by_meaning) {
-            reading.columns = self.asked_columns(&reading)?;
+        // The name of the column in which the row was found does not say what is asked for.
+        let is_asked = reading.columns.iter().any(|column| !reading.conditions.contains(column));
+        if !(by_word || by_meaning) || !is_asked {
+            let is_subject = |noun: usize| self.view.subject.hold(&self.question.terms[noun]);
+            let asks_for_row = self.question.ask.is_none() && self.question.noun.is_some_and(is_subject);
+            reading.columns = if asks_for_row { Vec::new() } else { self.asked_columns(&reading)? };
         }
         if !is_strong {
             let num_soft = self.terms().filter(|(_, _, found)| found.is_of_rows()).count();

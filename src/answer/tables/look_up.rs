@@ -246,8 +246,7 @@ fn told(asked: &Question, sheets: &[Sheet], candidates: &[Candidate<'_>]) -> Fou
             why = format!("the question asks for rows, and these are in {place}");
             let noun = asked.noun.and_then(|noun| asked.terms.get(noun)).map(|noun| noun.written.to_lowercase());
             if condition.is_empty() {
-                let of = noun.map_or_else(|| "rows".to_owned(), |noun| format!("{noun}: so many rows"));
-                Some(format!("{num_rows} {of} has {place}"))
+                Some(format!("{num_rows} {}, each a row of {place}", noun.unwrap_or_else(|| "rows".to_owned())))
             } else {
                 Some(format!("{num_rows} of {num_all} rows of {place} have {condition}"))
             }
