@@ -1,11 +1,11 @@
 //! The rows and columns of one table that a question names.
 
-use super::question::{Ask, Intent, Kind, Order, Question, Term};
+use super::question::{Ask, Intent, Kind, Question, Term};
 use super::view::{Found, View};
 use super::words::Held;
 
 /// Rows that one look-up may give without asking for a list.
-const MAX_ROWS_OF_LOOKUP: usize = 12;
+pub(super) const MAX_ROWS_OF_LOOKUP: usize = 12;
 
 /// What a question names in a table.
 #[derive(Debug, Clone)]
@@ -49,8 +49,8 @@ pub(super) enum Outcome {
 /// Why a table answers nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Miss {
-    /// It holds all words but this exact one, by its position.
-    Exact(usize),
+    /// It holds all words but this exact one.
+    Exact(String),
     Other,
 }
 
@@ -71,7 +71,12 @@ pub(super) fn choose(question: &Question, view: &View<'_>) -> Result<Reading, Mi
         let num_held = found.iter().filter(|found| !found.columns.is_empty() || !found.cells.is_empty()).count();
         let has_column = found.iter().any(|found| !found.columns.is_empty() || !found.meant.is_empty())
             || view.has_like(&question.terms[only]);
-        return Err(if num_held > 0 && has_column { Miss::Exact(only) } else { Miss::Other });
+        let is_of_several = question.joins && view.is_single();
+        return Err(if num_held > 0 && has_column && !is_of_several {
+            Miss::Exact(question.terms[only].written.clone())
+        } else {
+            Miss::Other
+        });
     }
     // One word of the paragraph above the table is enough of that.
     let num_in_caption = found
@@ -114,18 +119,19 @@ fn settle(question: &mut Question, view: &View<'_>) {
     question.ask = question.ask.or(money);
 }
 
-struct Chooser<'c> {
-    question: &'c Question,
-    view: &'c View<'c>,
-    found: &'c [Found],
+/// A question with one table, and where that holds its words.
+pub(super) struct Chooser<'c> {
+    pub(super) question: &'c Question,
+    pub(super) view: &'c View<'c>,
+    pub(super) found: &'c [Found],
 }
 
 impl Chooser<'_> {
-    fn terms(&self) -> impl Iterator<Item = (usize, &Term, &Found)> {
+    pub(super) fn terms(&self) -> impl Iterator<Item = (usize, &Term, &Found)> {
         self.question.terms.iter().zip(self.found).enumerate().map(|(at, (term, found))| (at, term, found))
     }
 
-    fn is_noun(&self, at: usize) -> bool {
+    pub(super) fn is_noun(&self, at: usize) -> bool {
         self.question.noun == Some(at)
     }
 
@@ -179,113 +185,6 @@ impl Chooser<'_> {
         }
     }
 
-    /// The rows that hold the terms that only rows hold, and the columns in which each term was found.
-    fn rows(&self) -> Option<(Vec<usize>, Vec<(usize, usize)>)> {
-        let num_rows = self.view.table.rows.len();
-        let mut rows: Vec<usize> = (0..num_rows).collect();
-        let mut by_terms: Vec<(usize, usize)> = Vec::new();
-        let holding = |term: &Term, found: &Found| {
-            // A cell that is nothing else comes before one that mentions it.
-            let is_whole = |held: Held| !term.is_exact() || held == Held::Whole;
-            let has_whole = found.cells.iter().any(|(_, _, held)| is_whole(*held));
-            let cells = found.cells.iter().filter(|(_, _, held)| !has_whole || is_whole(*held));
-            let mut holding: Vec<usize> = cells.map(|(row, _, _)| *row).collect();
-            holding.dedup();
-            holding
-        };
-        let both = |rows: &[usize], other: &[usize]| -> Vec<usize> {
-            rows.iter().copied().filter(|row| other.binary_search(row).is_ok()).collect()
-        };
-        let mut add = |at: usize, found: &Found, rows: &[usize]| {
-            let mut columns: Vec<usize> = found
-                .cells
-                .iter()
-                .filter(|(row, _, _)| rows.binary_search(row).is_ok())
-                .map(|(_, column, _)| *column)
-                .collect();
-            columns.sort_unstable();
-            columns.dedup();
-            by_terms.extend(columns.into_iter().map(|column| (at, column)));
-        };
-        let mut united: Vec<usize> = Vec::new();
-        let required: Vec<(usize, &Term, &Found)> =
-            self.terms().filter(|(_, term, found)| found.is_of_rows() && !term.is_light).collect();
-        for &(at, term, found) in &required {
-            let mut narrowed = both(&rows, &holding(term, found));
-            if narrowed.is_empty() && self.question.joins {
-                // `RVH-009 and RVH-031` are two rows.
-                united.extend(&rows);
-                narrowed = holding(term, found);
-            }
-            rows = narrowed;
-            add(at, found, &rows);
-        }
-        rows.extend(united);
-        rows.sort_unstable();
-        rows.dedup();
-        if rows.is_empty() {
-            return None;
-        }
-        rows = self.in_one_cell(&required, rows);
-        for (at, term, found) in self.terms() {
-            let is_optional = !found.cells.is_empty() && !found.is_of_rows() && !term.is_light && !self.is_noun(at);
-            // A word that names a column says nothing of the rows.
-            if !is_optional || (!found.columns.is_empty() && !term.is_exact()) {
-                continue;
-            }
-            let narrowed = both(&rows, &holding(term, found));
-            if !narrowed.is_empty() && narrowed.len() < rows.len() {
-                rows = narrowed;
-                add(at, found, &rows);
-            }
-        }
-        if self.question.intent == Intent::Lookup && !self.question.joins {
-            for &(_, _, found) in &required {
-                let is_whole =
-                    |row: &usize| found.cells.iter().any(|(other, _, held)| other == row && *held == Held::Whole);
-                let narrowed: Vec<usize> = rows.iter().copied().filter(is_whole).collect();
-                if !narrowed.is_empty() {
-                    rows = narrowed;
-                }
-            }
-        }
-        // A condition behind the name of its column is met there: `firmware 3.0.9`.
-        let headed: Vec<usize> = self.terms().flat_map(|(_, _, found)| found.columns.iter().copied()).collect();
-        for &(at, _, found) in &required {
-            let in_column =
-                |row: &usize| found.cells.iter().any(|(other, column, _)| other == row && headed.contains(column));
-            let narrowed: Vec<usize> = rows.iter().copied().filter(in_column).collect();
-            if !narrowed.is_empty() && narrowed.len() < rows.len() && !self.question.joins {
-                rows = narrowed;
-                by_terms.retain(|(other, column)| *other != at || headed.contains(column));
-            }
-        }
-        by_terms.retain(|(at, column)| {
-            self.found[*at].cells.iter().any(|(row, other, _)| other == column && rows.binary_search(row).is_ok())
-        });
-        Some((rows, by_terms))
-    }
-
-    /// Neighbouring words that some rows have in one cell are meant so: `Klipfisk K3`.
-    fn in_one_cell(&self, required: &[(usize, &Term, &Found)], mut rows: Vec<usize>) -> Vec<usize> {
-        for pair in required.windows(2) {
-            let [(one, _, first), (next, _, second)] = pair else { continue };
-            if one + 1 != *next {
-                continue;
-            }
-            let together = |row: &usize| {
-                first.cells.iter().any(|(other, column, _)| {
-                    other == row && second.cells.iter().any(|(also, same, _)| also == row && same == column)
-                })
-            };
-            let narrowed: Vec<usize> = rows.iter().copied().filter(together).collect();
-            if !narrowed.is_empty() {
-                rows = narrowed;
-            }
-        }
-        rows
-    }
-
     /// The columns that the question names, best first: those whose headers hold most of its words, and fewest others.
     fn named(&self, by_terms: &[(usize, usize)], rows: &[usize]) -> Vec<usize> {
         let has_value = |column: &usize| rows.iter().any(|&row| self.view.table.rows[row].cell(*column).is_some());
@@ -331,6 +230,9 @@ impl Chooser<'_> {
             let in_table = !found.cells.is_empty() || !found.columns.is_empty();
             match (in_table, term.is_exact()) {
                 _ if term.is_light => 0,
+                // A word among the values of one record says less than one that the record is called by.
+                (true, false) if self.view.is_single() && found.columns.is_empty() => 1 + usize::from(found.in_context),
+                (false, false) if self.view.is_single() && found.meant.is_empty() => 2,
                 (true, true) => 4,
                 (true, false) => 3,
                 (false, true) => 2,
@@ -342,7 +244,7 @@ impl Chooser<'_> {
     }
 
     /// Whether the terms name each of the rows, and not only something that they hold among other words.
-    fn is_strong(&self, rows: &[usize]) -> bool {
+    pub(super) fn is_strong(&self, rows: &[usize]) -> bool {
         let is_exact = |row: usize| {
             self.terms()
                 .any(|(_, term, found)| term.is_exact() && found.cells.iter().any(|(other, _, _)| *other == row))
@@ -369,137 +271,6 @@ impl Chooser<'_> {
         let is_subject = self.view.subject.hold(&self.question.terms[noun]) || self.found[noun].columns.contains(&key);
         let others = self.terms().filter(|(at, term, _)| *at != noun && !term.is_light).count();
         is_subject && others == 0 && self.view.table.rows.len() > 1 && !self.view.is_single()
-    }
-
-    /// Rows whose values meet the conditions, and the columns of these.
-    fn compared(&self, named: &[usize], rows: &mut Vec<usize>) -> Option<Vec<(usize, String)>> {
-        let mut columns = Vec::new();
-        for comparison in &self.question.comparisons {
-            let fits = |column: &usize| {
-                if comparison.is_date { self.view.is_dated(*column) } else { self.view.is_numeric(*column, rows) }
-            };
-            let mut of_kind: Vec<usize> = self
-                .terms()
-                .flat_map(|(_, _, found)| found.columns.iter().chain(&found.meant).copied())
-                .filter(fits)
-                .collect();
-            of_kind.sort_by_key(|column| (!named.contains(column), *column));
-            of_kind.dedup();
-            let column = *of_kind.first()?;
-            let meets = |value: f64| match comparison.order {
-                Order::More => value > comparison.bound,
-                Order::AtLeast => value >= comparison.bound,
-                Order::Less => value < comparison.bound,
-                Order::AtMost => value <= comparison.bound,
-            };
-            *rows = self
-                .view
-                .values(column, rows)
-                .into_iter()
-                .filter(|(_, value)| value.as_ref().is_some_and(|value| meets(value.value)))
-                .map(|(row, _)| row)
-                .collect();
-            columns.push((column, comparison.written.clone()));
-        }
-        Some(columns)
-    }
-
-    /// The column whose values are compared or added up.
-    fn measure(&self, reading: &Reading) -> Option<usize> {
-        let is_measure = |column: &usize| self.view.is_numeric(*column, &reading.rows);
-        let by_noun = |column: &usize| self.question.noun.is_some_and(|noun| self.found[noun].columns.contains(column));
-        let named = || reading.columns.iter().copied().filter(is_measure);
-        if let Some(column) = named().find(|column| !by_noun(column)).or_else(|| named().next()) {
-            return Some(column);
-        }
-        // All columns that a word names, also where another one holds more.
-        let mut held = self
-            .terms()
-            .filter(|(at, _, _)| !self.is_noun(*at))
-            .flat_map(|(_, _, found)| found.columns.iter().copied());
-        if let Some(column) = held.find(is_measure) {
-            return Some(column);
-        }
-        let asks = self.question.terms.iter().find_map(|term| term.concept).or(self.question.ask);
-        asks.and_then(|ask| self.view.called(ask).into_iter().find(is_measure))
-    }
-
-    fn extreme(&self, mut reading: Reading, is_greatest: bool, word: &str, is_of_time: bool) -> Option<Reading> {
-        if self.view.table.is_cut || self.view.is_single() || reading.rows.len() < 2 {
-            return None;
-        }
-        if matches!(word, "fastest" | "slowest" | "top") {
-            return None;
-        }
-        let is_strong = reading.conditions.is_empty() || self.is_strong(&reading.rows);
-        if !is_strong {
-            return None;
-        }
-        let column = if is_of_time {
-            reading.columns.iter().copied().find(|column| self.view.is_dated(*column))?
-        } else {
-            match self.measure(&reading) {
-                Some(column) => column,
-                None => return self.not_compared(reading),
-            }
-        };
-        let values = self.view.values(column, &reading.rows);
-        let mut units: Vec<&str> = values.iter().filter_map(|(_, value)| Some(value.as_ref()?.unit.as_str())).collect();
-        units.sort_unstable();
-        units.dedup();
-        if units.len() > 1
-            || values.iter().any(|(row, value)| value.is_none() && self.view.table.rows[*row].cell(column).is_some())
-        {
-            return self.not_compared(Reading { columns: vec![column], ..reading });
-        }
-        let all = values.iter().filter_map(|(_, value)| Some(value.as_ref()?.value));
-        let best = if is_greatest { all.fold(f64::MIN, f64::max) } else { all.fold(f64::MAX, f64::min) };
-        reading.rows = values
-            .iter()
-            .filter(|(_, value)| value.as_ref().is_some_and(|value| value.value.total_cmp(&best).is_eq()))
-            .map(|(row, _)| *row)
-            .collect();
-        reading.columns = vec![column];
-        reading.outcome = Outcome::Extreme { column };
-        (reading.rows.len() <= MAX_ROWS_OF_LOOKUP).then_some(reading)
-    }
-
-    /// The few rows whose values cannot be compared, for a person to do it.
-    fn not_compared(&self, mut reading: Reading) -> Option<Reading> {
-        let asked = self.question.terms.iter().find_map(|term| term.concept).or(self.question.ask);
-        let is_of_noun =
-            |column: &usize| self.question.noun.is_some_and(|noun| self.found[noun].columns.contains(column));
-        let called = asked.and_then(|ask| self.view.called(ask).into_iter().find(|column| !is_of_noun(column)));
-        let column = called.or_else(|| reading.columns.iter().copied().find(|column| !is_of_noun(column)))?;
-        let num_values = self.view.values(column, &reading.rows).iter().filter(|(_, value)| value.is_some()).count();
-        if reading.rows.len() > MAX_ROWS_OF_LOOKUP || num_values * 2 < reading.rows.len() {
-            return None;
-        }
-        reading.columns = vec![column];
-        reading.outcome = Outcome::NotCompared { column };
-        Some(reading)
-    }
-
-    fn side_by_side(&self, mut reading: Reading) -> Option<Reading> {
-        reading.outcome = Outcome::Compared;
-        let columns: Vec<usize> = self
-            .terms()
-            .filter(|(_, term, found)| term.is_exact() && found.columns.len() == 1)
-            .map(|(_, _, found)| found.columns[0])
-            .collect();
-        let num_things = self.terms().filter(|(_, term, _)| !term.is_light).count();
-        if columns.len() >= 2 && num_things == columns.len() {
-            reading.rows = (0..self.view.table.rows.len().min(30)).collect();
-            reading.columns = columns;
-            return Some(reading);
-        }
-        let of_rows: Vec<&Found> =
-            self.terms().filter(|(_, _, found)| found.is_of_rows()).map(|(_, _, found)| found).collect();
-        let is_key = |found: &&Found| found.cells.iter().any(|(_, column, _)| *column == self.view.table.key_column());
-        let are_rows = of_rows.len() >= 2 && of_rows.len() == num_things && of_rows.iter().all(is_key);
-        let is_few = reading.rows.len() <= MAX_ROWS_OF_LOOKUP && reading.rows.len() >= 2;
-        reading.columns.clear();
-        (are_rows && is_few && !self.view.is_single()).then_some(reading)
     }
 
     fn cells(&self, mut reading: Reading, is_narrowed: bool) -> Option<Reading> {
@@ -535,8 +306,12 @@ impl Chooser<'_> {
             return None;
         }
         let is_strong = self.is_strong(&reading.rows);
-        if !(by_word || by_meaning) {
-            reading.columns = self.asked_columns(&reading)?;
+        // The name of the column in which the row was found does not say what is asked for.
+        let is_asked = reading.columns.iter().any(|column| !reading.conditions.contains(column));
+        if !(by_word || by_meaning) || !is_asked {
+            let is_subject = |noun: usize| self.view.subject.hold(&self.question.terms[noun]);
+            let asks_for_row = self.question.ask.is_none() && self.question.noun.is_some_and(is_subject);
+            reading.columns = if asks_for_row { Vec::new() } else { self.asked_columns(&reading)? };
         }
         if !is_strong {
             let num_soft = self.terms().filter(|(_, _, found)| found.is_of_rows()).count();

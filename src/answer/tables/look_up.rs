@@ -92,7 +92,7 @@ struct Candidate<'s> {
 pub fn look_up(question: &str, sheets: &[Sheet]) -> Answer {
     let Some(asked) = Question::of(question) else { return Answer::Nothing };
     let mut candidates: Vec<Candidate<'_>> = Vec::new();
-    let mut missing: Option<(usize, usize, String)> = None;
+    let mut missing: Option<(String, usize, String)> = None;
     for (index, sheet) in sheets.iter().enumerate() {
         for table in &sheet.tables {
             let view = View::of(sheet, table);
@@ -101,7 +101,7 @@ pub fn look_up(question: &str, sheets: &[Sheet]) -> Answer {
                     let values = values(table, &reading);
                     candidates.push(Candidate { sheet: index, table, reading, values });
                 }
-                Err(Miss::Exact(term)) if missing.is_none() => missing = Some((term, index, name_of(sheet, table))),
+                Err(Miss::Exact(word)) if missing.is_none() => missing = Some((word, index, name_of(sheet, table))),
                 Err(_) => {}
             }
         }
@@ -117,11 +117,7 @@ pub fn look_up(question: &str, sheets: &[Sheet]) -> Answer {
     }
     match distinct.as_slice() {
         [] => match missing {
-            Some((term, sheet, table)) => Answer::Missing {
-                word: asked.terms.get(term).map(|term| term.written.clone()).unwrap_or_default(),
-                sheet,
-                table,
-            },
+            Some((word, sheet, table)) => Answer::Missing { word, sheet, table },
             None => Answer::Nothing,
         },
         all if all.len() > MAX_READINGS => Answer::Nothing,
@@ -250,8 +246,7 @@ fn told(asked: &Question, sheets: &[Sheet], candidates: &[Candidate<'_>]) -> Fou
             why = format!("the question asks for rows, and these are in {place}");
             let noun = asked.noun.and_then(|noun| asked.terms.get(noun)).map(|noun| noun.written.to_lowercase());
             if condition.is_empty() {
-                let of = noun.map_or_else(|| "rows".to_owned(), |noun| format!("{noun}: so many rows"));
-                Some(format!("{num_rows} {of} has {place}"))
+                Some(format!("{num_rows} {}, each a row of {place}", noun.unwrap_or_else(|| "rows".to_owned())))
             } else {
                 Some(format!("{num_rows} of {num_all} rows of {place} have {condition}"))
             }

@@ -13,7 +13,9 @@
 //! Which files are looked through (`engine::tables`), and tables in PDF files or drawn with spaces, whose columns are not known.
 
 mod choose;
+mod extreme;
 mod look_up;
+mod narrow;
 mod node;
 mod numbers;
 mod question;

@@ -100,7 +100,7 @@ pub(super) fn numbers(text: &str) -> Vec<(usize, usize)> {
         let is_negative = matches!(before, Some('-' | '−')) && !is_joined(before_that);
         // A unit may follow at once (`12ms`), a longer word may not (`2nd` is a place in an order).
         let num_letters = text[end..].chars().take_while(|c| c.is_alphabetic()).count();
-        if !hangs_on && num_letters <= 4 {
+        if !hangs_on && num_letters <= 4 && !readings(&text[at..end]).is_empty() {
             let sign = if is_negative { before.map_or(0, char::len_utf8) } else { 0 };
             found.push((at - sign, end));
         }

@@ -89,7 +89,7 @@ fn keyed_maps_are_rows_with_a_path() {
         found.lines[0].fields.iter().map(|field| (field.name.as_str(), field.value.as_str())).collect();
     assert!(fields.contains(&("daily_budget", "4500000")), "{fields:?}");
     assert!(
-        told("How many crew work here?", &records()).starts_with("2 crew: so many rows has crew.yaml (crew)"),
+        told("How many crew work here?", &records()).starts_with("2 crew, each a row of crew.yaml (crew)"),
         "{}",
         told("How many crew work here?", &records())
     );

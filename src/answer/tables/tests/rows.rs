@@ -87,7 +87,7 @@ fn rows_are_listed_and_counted_by_their_values() {
             ("How many trees need water?", "nothing"),
         ],
     );
-    assert!(told("How many trees are there?", &orchard()).starts_with("5 trees: so many rows has orchard/trees.csv"));
+    assert!(told("How many trees are there?", &orchard()).starts_with("5 trees, each a row of orchard/trees.csv"));
 }
 
 #[test]
@@ -185,6 +185,23 @@ fn numbers_are_the_same_with_and_without_separators() {
             ("Which city has 4200 people?", "Corr,4'200"),
             ("Which city has 1.25 million people?", "Amar,\"1,250,000\""),
             ("Which city has 4201 people?", "missing 4201"),
+        ],
+    );
+}
+
+#[test]
+fn places_and_versions_are_told_apart() {
+    let masts = "mast,lat,lon,release,note\nK-7,58.1,9.4,2.0.1,near the mill\nK-8,58.2,9.5,2.0.10,\nK-9,58.3,9.6,2.1.0,from 2.0.1\n";
+    let pings = "mast,ms\nK-7,12\nK-8,14\n";
+    let sheets = [sheet("pings/masts.csv", Format::Csv, None, pings), sheet("masts.csv", Format::Csv, None, masts)];
+    check(
+        &sheets,
+        &[
+            ("Where is mast K-7?", "K-7,58.1,9.4,2.0.1,near the mill"),
+            ("Which mast runs release 2.0.1?", "K-7,58.1,9.4,2.0.1,near the mill"),
+            ("Which mast runs release 2.0?", "missing 2.0"),
+            ("Which masts run release 2.0.10?", "1 of 3 rows of masts.csv have release `2.0.10`: K-8,58.2,9.5,2.0.10,"),
+            ("Where is mast K-6?", "missing K-6"),
         ],
     );
 }
