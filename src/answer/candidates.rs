@@ -317,7 +317,7 @@ pub(super) fn terms_of(text: &str, stemming: Stemming) -> BTreeSet<String> {
 
 /// Words that make a question of its subject. The analyser's stop words are left out anyway.
 const ASKING: &str = "what which who whom whose when where why how many much do does did have has had can could should would \
-                      may might shall we our us i my me you your its were been than from about please tell there any";
+                      may might shall we our us i my me you your its were been than from about please tell there any current currently latest newest now still";
 
 /// The words of a question, as the languages of the passages have them; without those that only ask, where there are others.
 fn words_of(question: &str, hits: &[Hit]) -> Vec<QueryWord> {

@@ -10,7 +10,7 @@ use super::candidates::{Asked, Candidate, Looked, look, section_of};
 use super::cite::cite;
 use super::confidence::{self, Signals};
 use super::expected::Expected;
-use super::place::place_of;
+use super::place::{is_part, place_of};
 use super::plan::{self, Words};
 use super::sentences::units;
 use super::wanted::{Place, wanted};
@@ -40,8 +40,8 @@ pub struct Evidence<'a> {
     pub hits: &'a [Hit],
     /// Compares sentences with the question by meaning; without one, by words alone.
     pub embedder: Option<&'a dyn Embedder>,
-    /// The file and the headings of the section that the question names.
-    pub section: Option<(&'a RelPath, &'a [String])>,
+    /// The file and the heading of the section that the question names.
+    pub section: Option<(&'a RelPath, &'a str)>,
     /// Files that a newer one has replaced, with that one.
     pub superseded: &'a HashMap<RelPath, RelPath>,
     /// How new files are, 0 to 1, where the question asks for the newest.
@@ -190,13 +190,13 @@ fn chosen(looked: &mut Looked, max_sentences: usize, evidence: &Evidence<'_>) ->
 
 /// The sentences of the section that the question names.
 fn section_named(evidence: &Evidence<'_>) -> Vec<(usize, Span)> {
-    let Some((path, trail)) = evidence.section else { return Vec::new() };
-    let is_of_section = |hit: &&(usize, &Hit)| hit.1.citation.path == *path && hit.1.citation.trail.starts_with(trail);
-    let all: Vec<(usize, &Hit)> = evidence.hits.iter().enumerate().collect();
-    all.iter()
-        .filter(is_of_section)
-        .flat_map(|(at, hit)| units(&hit.text).into_iter().map(|span| (*at, span)))
-        .collect()
+    let Some((path, heading)) = evidence.section else { return Vec::new() };
+    let mut sentences = Vec::new();
+    for (at, hit) in evidence.hits.iter().enumerate().filter(|(_, hit)| hit.citation.path == *path) {
+        let is_here = |span: &Span| place_of(hit, *span).is_some_and(|place| is_part(&place, heading));
+        sentences.extend(units(&hit.text).into_iter().filter(is_here).map(|span| (at, span)));
+    }
+    sentences
 }
 
 /// Picks sentences one by one: the most relevant first, each next one losing what it repeats.

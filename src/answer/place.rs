@@ -1,5 +1,6 @@
 //! The place of a sentence in words: the headings above it.
 
+use super::sections::heading_of_line;
 use crate::search::Hit;
 use crate::workspace::Span;
 
@@ -23,11 +24,14 @@ pub(super) fn place_of(hit: &Hit, span: Span) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(BETWEEN))
 }
 
+/// Whether a place has this heading among its parts.
+pub(super) fn is_part(place: &str, heading: &str) -> bool {
+    place.split(BETWEEN).any(|part| part == heading)
+}
+
 /// The last heading of Markdown in a text.
 fn heading_inside(text: &str) -> Option<&str> {
-    let is_heading = |line: &&str| line.starts_with('#') && line.trim_start_matches('#').starts_with(' ');
-    let line = text.lines().rev().find(is_heading)?;
-    Some(line.trim_start_matches('#').trim())
+    text.lines().rev().find_map(heading_of_line)
 }
 
 /// Everything that stands above a passage: title, headings, columns and path.

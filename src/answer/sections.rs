@@ -17,8 +17,8 @@ const ASKING: &str = "what which who whom whose when where why how many much do 
 /// A heading that the question names, and how well.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Named {
-    /// The headings down to it, outermost first.
-    pub trail: Vec<String>,
+    /// The heading.
+    pub heading: String,
     /// The share of the question's words that it and the headings, title and path above it hold.
     pub coverage: f32,
     /// The share of the words of title and path that the question has: of two documents the one that the question describes better.
@@ -39,19 +39,43 @@ fn asked(question: &str) -> BTreeSet<String> {
 pub fn named(question: &str, chunk: &ChunkRecord) -> Option<Named> {
     let asked = asked(question);
     let title = chunk.file.title.as_deref().unwrap_or_default();
-    let trail = &chunk.place.trail;
-    let is_heading = |heading: &String| {
+    let headings = headings(chunk);
+    let is_heading = |heading: &&str| {
         let own = terms_of(heading, Stemming::ENGLISH);
-        heading != title && !own.is_empty() && own.is_subset(&asked)
+        **heading != *title && !own.is_empty() && own.is_subset(&asked)
     };
-    let depth =
-        trail.iter().rposition(is_heading).filter(|&depth| depth > 0 || title.is_empty() || trail[0] != title)?;
-    let mut held = terms_of(&trail[..=depth].join(" "), Stemming::ENGLISH);
+    // The title is a heading, too, where the document has no other one above it.
+    let below_title = usize::from(title.is_empty() || headings.first().is_some_and(|first| first != &title));
+    let (depth, heading) = headings
+        .iter()
+        .copied()
+        .enumerate()
+        .rfind(|(depth, heading)| depth + below_title > 0 && is_heading(heading))?;
+    let mut held = terms_of(&headings[..=depth].join(" "), Stemming::ENGLISH);
     let above = terms_of(&format!("{title} {}", chunk.file.path), Stemming::ENGLISH);
     let fit = above.intersection(&asked).count() as f32 / above.len().max(1) as f32;
     held.extend(above);
     let coverage = asked.intersection(&held).count() as f32 / asked.len().max(1) as f32;
-    (coverage >= MIN_COVERAGE).then(|| Named { trail: trail[..=depth].to_vec(), coverage, fit })
+    (coverage >= MIN_COVERAGE).then(|| Named { heading: heading.to_owned(), coverage, fit })
+}
+
+/// The headings above a chunk, and those of Markdown inside of it.
+fn headings(chunk: &ChunkRecord) -> Vec<&str> {
+    let above = chunk.place.trail.iter().map(String::as_str);
+    let inside = chunk.words.lines().filter_map(heading_of_line);
+    above.chain(inside).collect()
+}
+
+/// The words of a heading of Markdown.
+#[must_use]
+pub fn heading_of_line(line: &str) -> Option<&str> {
+    line.strip_prefix('#')?.trim_start_matches('#').strip_prefix(' ').map(str::trim)
+}
+
+/// Whether a section with this heading has words in the chunk.
+#[must_use]
+pub fn is_in(chunk: &ChunkRecord, heading: &str) -> bool {
+    headings(chunk).contains(&heading)
 }
 
 /// Whether a question may be answered by a section: it asks for no number, day or person.

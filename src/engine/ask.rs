@@ -122,15 +122,15 @@ impl Engine {
         }
         let versions = self.versions_of(id, &search, &mut state, &plan, &mut found.hits)?;
         let section = self.section_named_in(id, &request.question, &state)?;
-        let section = section.map(|(trail, hits)| {
+        let section = section.map(|(heading, hits)| {
             found.hits = with_named(hits, std::mem::take(&mut found.hits), num_evidence);
-            (found.hits[0].citation.path.clone(), trail)
+            (found.hits[0].citation.path.clone(), heading)
         });
         // The snapshot is not held while a language model writes.
         drop(state);
         let embedder = model.as_ref().and_then(|model| model.embedder.as_deref().ok());
         let (superseded, newness) = (&versions.superseded, &versions.newness);
-        let section = section.as_ref().map(|(path, trail)| (path, trail.as_slice()));
+        let section = section.as_ref().map(|(path, heading)| (path, heading.as_str()));
         let evidence = Evidence { hits: &found.hits, embedder, section, superseded, newness };
         let reply = AskReply { facets: found.facets, ..AskReply::abstaining(found.revision, found.coverage, plan) };
         Ok(answer::respond(request, &evidence, reply, &self.config.answer, tell)?)

@@ -14,17 +14,17 @@ const MAX_CHUNKS: usize = 400;
 const MAX_OF_SECTION: usize = 4;
 
 impl Engine {
-    /// The passages of the section that a question names by its heading, in the order of the text, with its headings.
+    /// The passages of the section that a question names by its heading, in the order of the text, with its heading.
     pub(super) fn section_named_in(
         &self,
         id: &WorkspaceId,
         question: &str,
         state: &QueryState,
-    ) -> Result<Option<(Vec<String>, Vec<Hit>)>, EngineError> {
+    ) -> Result<Option<(String, Vec<Hit>)>, EngineError> {
         let Some(snapshot) = state.snapshot.as_deref().filter(|_| sections::may_answer(question)) else {
             return Ok(None);
         };
-        let weights = FieldWeights { body: 0.0, exact: 0.0, title: 0.4, trail: 1.0, path: 0.4 };
+        let weights = FieldWeights { body: 0.2, exact: 0.0, title: 0.4, trail: 1.0, path: 0.4 };
         let query = LexicalQuery { weights, ..search::parse_query(question, weights) };
         let found = snapshot.lexical(&query, &state.filter, MAX_CHUNKS)?;
         let chunks = snapshot.load(&found.iter().map(|chunk| chunk.address).collect::<Vec<_>>())?;
@@ -38,9 +38,8 @@ impl Engine {
         }
         let Some((named, place)) = best else { return Ok(None) };
         let path = &chunks[place].file.path;
-        let is_of_section = |trail: &[String]| trail.starts_with(&named.trail);
-        let section = snapshot.file(path)?.into_iter().filter(|chunk| is_of_section(&chunk.place.trail));
+        let section = snapshot.file(path)?.into_iter().filter(|chunk| sections::is_in(chunk, &named.heading));
         let hits = section.take(MAX_OF_SECTION).map(|chunk| search::hit_of(id, &chunk)).collect();
-        Ok(Some((named.trail, hits)))
+        Ok(Some((named.heading, hits)))
     }
 }
