@@ -133,6 +133,9 @@ pub(super) fn look(asked: Asked<'_>, evidence: &Evidence<'_>) -> Result<Looked, 
         if asked.defined.is_some_and(|word| defines(sentence, word)) {
             bonus += DEFINITION_BONUS;
         }
+        // A pair that the headings have tells one sentence from the next no more.
+        let above = pairs_in(&above(hit), Stemming::of(hit.language));
+        let pairs: BTreeSet<(String, String)> = pairs.difference(&above).cloned().collect();
         bonus += PAIR_BONUS * num_pairs(&pairs, sentence, Stemming::of(hit.language)) as f32;
         if num_exact(&wanted, candidate, evidence.hits) < best_exact {
             bonus -= LESS_EXACT;
@@ -158,7 +161,7 @@ pub(super) fn look(asked: Asked<'_>, evidence: &Evidence<'_>) -> Result<Looked, 
 /// The sentences of all passages, each once, without those that only repeat their title.
 fn sentences(hits: &[Hit]) -> Vec<Candidate> {
     let mut candidates = Vec::new();
-    let mut seen = BTreeSet::new();
+    let (mut seen, mut places) = (BTreeSet::new(), BTreeSet::new());
     for (index, hit) in hits.iter().enumerate() {
         let stemming = Stemming::of(hit.language);
         let title = hit.title.as_deref().map(|title| terms_of(title, stemming));
@@ -167,8 +170,10 @@ fn sentences(hits: &[Hit]) -> Vec<Candidate> {
             let terms = terms_of(words, stemming);
             let is_of_title =
                 |title: &BTreeSet<String>| terms.iter().all(|term| term == "titl" || title.contains(term));
-            // The same words below another heading say something else.
-            if !title.as_ref().is_some_and(is_of_title) && seen.insert((words, hit.citation.trail.as_slice())) {
+            // The same words below another heading say something else; a passage may hold what another one does.
+            let is_new = places.insert((&hit.citation.path, hit.citation.span.start + span.start))
+                && seen.insert((words, hit.citation.trail.as_slice()));
+            if is_new && !title.as_ref().is_some_and(is_of_title) {
                 candidates.push(Candidate {
                     hit: index,
                     span,
@@ -316,7 +321,7 @@ pub(super) fn terms_of(text: &str, stemming: Stemming) -> BTreeSet<String> {
 }
 
 /// Words that make a question of its subject. The analyser's stop words are left out anyway.
-const ASKING: &str = "what which who whom whose when where why how many much do does did have has had can could should would \
+pub(super) const ASKING: &str = "what which who whom whose when where why how many much do does did have has had can could should would \
                       may might shall we our us i my me you your its were been than from about please tell there any current currently latest newest now still";
 
 /// The words of a question, as the languages of the passages have them; without those that only ask, where there are others.

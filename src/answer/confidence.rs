@@ -29,13 +29,6 @@ pub struct Signals {
     /// Whether the best sentence has what the question asks for, a number or somebody's name, that the question has not: 1 or 0; 1 where
     /// it asks for neither.
     pub kind: f32,
-    /// The share that the weightiest word of the question has that neither the best sentence, its passage, nor what stands above it holds; 0
-    /// where they hold all.
-    pub missing: f32,
-    /// The cosine of the question and the best sentence.
-    pub cosine: f32,
-    /// How well the best sentence answers.
-    pub relevance: f32,
 }
 
 impl Signals {
@@ -47,11 +40,7 @@ impl Signals {
             let hit = &evidence.hits[first.hit];
             (names_held(question, hit), kind_held(question, &hit.text[first.span.range()]))
         });
-        let missing = first.map_or(1.0, |first| missing(&evidence.hits[first.hit], looked));
         Self {
-            missing,
-            cosine: first.and_then(|first| first.cosine).unwrap_or_default(),
-            relevance: first.map_or(0.0, |first| first.relevance),
             words: best(|candidate| candidate.coverage),
             joint: best(|candidate| 0.5 * (candidate.coverage + candidate.cosine.unwrap_or_default().max(0.0))),
             together: words_held(&evidence.hits[..evidence.hits.len().min(NUM_TOGETHER)], looked),
@@ -62,14 +51,14 @@ impl Signals {
 }
 
 /// With less confidence there is no answer.
-pub(super) const LEAST: f32 = 0.42;
+pub(super) const LEAST: f32 = 0.4;
 
 impl Signals {
     /// How probable it is that the evidence answers, in `0..=1`.
     #[must_use]
     pub fn confidence(&self) -> f32 {
-        let Self { words, joint, together, names, kind, .. } = *self;
-        let log_odds = 1.165 * joint + 1.233 * words + 1.159 * together + 1.005 * names + 0.429 * kind - 2.911;
+        let Self { words, joint, together, names, kind } = *self;
+        let log_odds = 0.94 * words + 0.70 * joint + 2.41 * together + 1.34 * names + 0.42 * kind - 4.21;
         1.0 / (1.0 + (-log_odds).exp())
     }
 }
@@ -86,17 +75,6 @@ fn words_held(hits: &[Hit], looked: &Looked) -> f32 {
     let held = looked.words.iter().zip(&looked.weights).filter(|(word, _)| is_in(word, &terms));
     let held: f32 = held.map(|(_, weight)| weight).sum();
     if total > 0.0 { held / total } else { 0.0 }
-}
-
-/// The largest share of a question's word that a passage does not hold, nor what stands above it.
-fn missing(hit: &Hit, looked: &Looked) -> f32 {
-    let stemming = Stemming::of(hit.language);
-    let mut terms = terms_of(&hit.text, stemming);
-    terms.extend(terms_of(&above(hit), stemming));
-    let total: f32 = looked.weights.iter().sum();
-    let missing = looked.words.iter().zip(&looked.weights).filter(|(word, _)| !is_in(word, &terms));
-    let largest = missing.map(|(_, weight)| *weight).fold(0.0_f32, f32::max);
-    if total > 0.0 { largest / total } else { 1.0 }
 }
 
 /// The share of the names and numbers of a question that a passage holds.
@@ -169,7 +147,7 @@ mod tests {
     #[test]
     fn more_evidence_is_more_confidence() {
         let none = Signals::default();
-        let all = Signals { words: 1.0, joint: 1.0, together: 1.0, names: 1.0, kind: 1.0, ..none };
+        let all = Signals { words: 1.0, joint: 1.0, together: 1.0, names: 1.0, kind: 1.0 };
         assert!(none.confidence() < 0.1 && all.confidence() > 0.85);
         for more in [
             Signals { words: 1.0, ..none },

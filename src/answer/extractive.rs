@@ -3,13 +3,14 @@
 //! Sentences are picked one by one, each losing what it repeats of those before (maximal marginal relevance: Carbonell and
 //! Goldstein, SIGIR 1998), and put in the order of their files and places. `candidates` says how relevant each is.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use super::candidates::{Asked, Candidate, Looked, look, section_of};
 use super::cite::cite;
 use super::confidence::{self, Signals};
 use super::expected::Expected;
+use super::nearest;
 use super::place::{is_part, place_of};
 use super::plan::{self, Words};
 use super::sentences::units;
@@ -86,6 +87,7 @@ pub fn answer(request: &AskRequest, evidence: &Evidence<'_>, mut reply: AskReply
     );
     if let Some(why) = weakness(evidence, &looked, signals.confidence()) {
         (reply.abstention, reply.reason) = (Some(why.kind()), Some(why.to_string()));
+        nearest::tell(&request.question, evidence, &looked, &mut reply);
         return Ok(reply);
     }
     reply.abstained = false;
@@ -180,7 +182,9 @@ fn chosen(looked: &mut Looked, max_sentences: usize, evidence: &Evidence<'_>) ->
     chosen.truncate(max_sentences.max(if max_sentences >= SENTENCES_BY_DEFAULT { SENTENCES_OF_SECTION } else { 0 }));
     if chosen.len() < max_sentences {
         let room = max_sentences - chosen.len();
-        looked.candidates.retain(|candidate| !chosen.contains(&(candidate.hit, candidate.span)));
+        let place = |(hit, span): (usize, Span)| (&hits[hit].citation.path, hits[hit].citation.span.start + span.start);
+        let taken: BTreeSet<_> = chosen.iter().copied().map(place).collect();
+        looked.candidates.retain(|candidate| !taken.contains(&place((candidate.hit, candidate.span))));
         let least = if chosen.is_empty() { RELATIVE_RELEVANCE } else { RELATIVE_BESIDE_SECTION };
         let more = choose(&mut looked.candidates, room, least);
         chosen.extend(more.into_iter().map(|candidate| (candidate.hit, candidate.span)));
@@ -191,10 +195,15 @@ fn chosen(looked: &mut Looked, max_sentences: usize, evidence: &Evidence<'_>) ->
 /// The sentences of the section that the question names.
 fn section_named(evidence: &Evidence<'_>) -> Vec<(usize, Span)> {
     let Some((path, heading)) = evidence.section else { return Vec::new() };
-    let mut sentences = Vec::new();
+    let (mut sentences, mut seen) = (Vec::new(), BTreeSet::new());
     for (at, hit) in evidence.hits.iter().enumerate().filter(|(_, hit)| hit.citation.path == *path) {
         let is_here = |span: &Span| place_of(hit, *span).is_some_and(|place| is_part(&place, heading));
-        sentences.extend(units(&hit.text).into_iter().filter(is_here).map(|span| (at, span)));
+        for span in units(&hit.text).into_iter().filter(is_here) {
+            // A passage may hold what another one does.
+            if seen.insert(hit.citation.span.start + span.start) {
+                sentences.push((at, span));
+            }
+        }
     }
     sentences
 }

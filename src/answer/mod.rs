@@ -21,6 +21,7 @@ mod extractive;
 mod facts;
 mod language;
 mod listing;
+mod nearest;
 mod place;
 pub mod plan;
 mod respond;
@@ -45,6 +46,7 @@ pub use self::listing::{
     Listed, Listing, Member, Named, Subject, find_words, first_line, heading_of, headings_in, is_in_scope, is_todo,
     line_with_all, lines_that_say, named, todos_in,
 };
+pub use self::nearest::Nearest;
 pub use self::plan::{Plan, PlanChoice, PlanKind};
 pub use self::respond::{AnswerError, AskEvent, Tell, check_answerer, is_model_asked, respond, summarize};
 pub use self::verify::{Check, Stretch, Verdict, Verification, verify};
@@ -170,6 +172,12 @@ pub struct AskReply {
     /// Where there is none: files in scope that could not be searched, or not all of them. The answer may be in them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub num_unread: usize,
+    /// Where there is none: the passages that come nearest, best first, and what they lack.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nearest: Vec<Nearest>,
+    /// Where there is none: words of the question that no passage holds that was found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_words: Vec<String>,
     /// How probable it is that the sentences answer the question, in `0..=1`, where they are sentences of the files; `docs/answers.md` says
     /// how that was fitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -206,6 +214,8 @@ impl AskReply {
             abstention: None,
             reason: None,
             num_unread: 0,
+            nearest: Vec::new(),
+            missing_words: Vec::new(),
             confidence: None,
             signals: None,
             sentences: Vec::new(),

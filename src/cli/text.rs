@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::answer::digest::DigestFile;
-use crate::answer::{AnswerKind, AnsweredBy, AskReply, Digest, Plan, PlanKind, Sentence, Verdict, Verification};
+use crate::answer::{
+    AnswerKind, AnsweredBy, AskReply, Digest, Field, Listing, Plan, PlanKind, Sentence, Verdict, Verification,
+};
 use crate::embed::ModelEntry;
 use crate::engine::{ChangesReply, IndexReport, ReasonGroup, ReindexReport, RerankerStatus, StatusReport};
 use crate::eval::{AnswerReport, PageReport, Report};
@@ -135,6 +137,10 @@ fn excerpt(out: &mut dyn Write, hit: &Hit) -> io::Result<()> {
 pub(super) fn ask(out: &mut dyn Write, reply: &AskReply, num_shown: usize) -> io::Result<()> {
     if let Some(reason) = &reply.reason {
         writeln!(out, "no answer: {reason}")?;
+        nearest(out, reply)?;
+    }
+    if let Some(listing) = &reply.listing {
+        self::listing(out, listing)?;
     }
     match &reply.digest {
         Some(digest) => self::digest(out, reply, digest, num_shown)?,
@@ -151,6 +157,39 @@ pub(super) fn ask(out: &mut dyn Write, reply: &AskReply, num_shown: usize) -> io
         writeln!(out, "[{number}] {}{}", place(citation), by(&citation.provenance))?;
     }
     facets_asked_for(out, reply.facets.as_ref())
+}
+
+/// What comes nearest to a question without an answer.
+fn nearest(out: &mut dyn Write, reply: &AskReply) -> io::Result<()> {
+    if !reply.missing_words.is_empty() {
+        writeln!(out, "nothing that was found has: {}", reply.missing_words.join(", "))?;
+    }
+    if !reply.nearest.is_empty() {
+        writeln!(out, "nearest:")?;
+    }
+    for near in &reply.nearest {
+        let words = near.citation.quote.split_whitespace().collect::<Vec<_>>().join(" ");
+        let heading = near.place.as_deref().map(|place| format!("{place}: ")).unwrap_or_default();
+        let lacks = if near.lacks.is_empty() { String::new() } else { format!(" (lacks {})", near.lacks.join(", ")) };
+        let short: String = words.chars().take(MAX_LINE_CHARS).collect();
+        writeln!(out, "  {heading}{short}  {}{lacks}", place(&near.citation))?;
+    }
+    Ok(())
+}
+
+/// The members of a list or count.
+fn listing(out: &mut dyn Write, listing: &Listing) -> io::Result<()> {
+    writeln!(out, "{}", listing.summary)?;
+    for member in listing.members.iter().take(MAX_LISTED) {
+        let marks: Vec<String> = member.citations.iter().map(|index| format!("[{}]", index + 1)).collect();
+        let note = member.note.as_deref().map(|note| format!(" ({note})")).unwrap_or_default();
+        writeln!(out, "  {}{note} {}", member.label, marks.join(""))?;
+    }
+    let more = listing.members.len().saturating_sub(MAX_LISTED) + listing.num_not_listed;
+    if more > 0 {
+        writeln!(out, "  … {more} more; `--json` has {} of them", listing.members.len().saturating_sub(MAX_LISTED))?;
+    }
+    Ok(())
 }
 
 /// Every file in scope by groups, those without sentences in short.
@@ -231,8 +270,12 @@ pub(super) fn plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
 pub(super) fn sentence(out: &mut dyn Write, indent: &str, sentence: &Sentence) -> io::Result<()> {
     let marks: Vec<String> = sentence.citations.iter().map(|index| format!("[{}]", index + 1)).collect();
     let text = sentence.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let place = sentence.place.as_deref().map(|place| format!("{place}: ")).unwrap_or_default();
+    let fields: Vec<String> = sentence.fields.iter().map(|Field { name, value }| format!("{name}: {value}")).collect();
+    let text = if fields.is_empty() { text } else { fields.join(", ") };
+    let replaced = sentence.superseded_by.as_ref().map(|path| format!(" (replaced by {path})")).unwrap_or_default();
     let problem = sentence.problem.as_ref().map(|problem| format!(" (not supported: {problem})")).unwrap_or_default();
-    writeln!(out, "{indent}{text} {}{problem}", marks.join(""))
+    writeln!(out, "{indent}{place}{text} {}{problem}{replaced}", marks.join(""))
 }
 
 /// Who answered, where that was a language model or should have been one.
