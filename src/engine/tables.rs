@@ -11,11 +11,11 @@ use crate::search::{self, Hit};
 use crate::workspace::{Citation, RelPath, Span, WorkspaceId};
 
 /// Files that are looked through for one question.
-const MAX_FILES: usize = 14;
+const MAX_FILES: usize = 18;
 /// Chunks that words find among files of rows and records, whose files are looked through as well.
-const NUM_CHUNKS_BY_WORDS: usize = 40;
+const NUM_CHUNKS_BY_WORDS: usize = 200;
 /// Files that words find among them.
-const MAX_FILES_BY_WORDS: usize = 6;
+const MAX_FILES_BY_WORDS: usize = 10;
 /// Chunks of a file of rows or records that are read, and of another document.
 const MAX_CHUNKS: usize = 2_000;
 const MAX_CHUNKS_OF_DOCUMENT: usize = 400;
