@@ -2,7 +2,7 @@
 
 use super::choose::{Miss, Outcome, Reading, choose};
 use super::numbers;
-use super::question::{Intent, Question, Term};
+use super::question::{Intent, Kind, Question, Term};
 use super::read::{Sheet, is_structured_name};
 use super::records::STEP;
 use super::table::{Row, Shape, Table};
@@ -146,6 +146,14 @@ fn look_up_one(asked: &Question, sheets: &[Sheet]) -> Answer {
 #[must_use]
 pub fn is_for_tables(question: &str) -> bool {
     Question::of(question).is_some_and(|question| !question.terms.is_empty())
+}
+
+/// The words of a question that files with its answer have, each of which need not be in the same row.
+#[must_use]
+pub fn words_to_find(question: &str) -> Vec<String> {
+    let terms = Question::of(question).map(|question| question.terms).unwrap_or_default();
+    let written = terms.into_iter().filter(|term| !term.is_light && !matches!(term.kind, Kind::Date(_)));
+    written.map(|term| term.written).collect()
 }
 
 /// Whether a question names a day.
