@@ -1,5 +1,9 @@
 //! The answer from rows and records: which files are looked through, and how what they hold is cited.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::time::Instant;
+
 use super::query::QueryState;
 use super::{Engine, EngineError};
 use crate::answer::tables::{self, Answer, Found, Line, Sheet};
@@ -11,11 +15,14 @@ use crate::search::{self, Hit};
 use crate::workspace::{Citation, RelPath, Span, WorkspaceId};
 
 /// Files that are looked through for one question.
-const MAX_FILES: usize = 14;
-/// Chunks that words find among files of rows and records, whose files are looked through as well.
-const NUM_CHUNKS_BY_WORDS: usize = 40;
-/// Files that words find among them.
-const MAX_FILES_BY_WORDS: usize = 6;
+const MAX_FILES: usize = 18;
+/// Chunks that the question finds among files of rows and records, and that each of its words does.
+const NUM_CHUNKS_BY_WORDS: usize = 60;
+const NUM_CHUNKS_BY_WORD: usize = 300;
+/// Words of the question that are looked for one by one.
+const MAX_WORDS: usize = 8;
+/// Files of rows and records that words find.
+const MAX_FILES_BY_WORDS: usize = 8;
 /// Chunks of a file of rows or records that are read, and of another document.
 const MAX_CHUNKS: usize = 2_000;
 const MAX_CHUNKS_OF_DOCUMENT: usize = 400;
@@ -54,6 +61,7 @@ impl Engine {
         let Some(snapshot) = state.snapshot.as_deref().filter(|_| tables::is_for_tables(question)) else {
             return Ok(None);
         };
+        let began = Instant::now();
         let mut paths: Vec<RelPath> = Vec::new();
         let mut add = |path: &RelPath| {
             if paths.len() < MAX_FILES && !paths.contains(path) && state.filter.admits_path(path.as_str()) {
@@ -70,7 +78,11 @@ impl Engine {
             }
         }
         let looked = look_through(snapshot, &paths)?;
-        match tables::look_up(question, &looked.sheets) {
+        let num_tables: usize = looked.sheets.iter().map(|sheet| sheet.tables.len()).sum();
+        let read_ms = began.elapsed().as_millis();
+        let answer = tables::look_up(question, &looked.sheets);
+        tracing::debug!(num_files = paths.len(), num_tables, read_ms, ms = began.elapsed().as_millis(), "tables");
+        match answer {
             Answer::Nothing => Ok(None),
             Answer::Missing { word, table, .. } => {
                 // Other words may say it: only what nothing that was found speaks of is missing.
@@ -92,7 +104,8 @@ impl Engine {
         }
     }
 
-    /// Files of rows and records that the words of a question find, best first.
+    /// Files of rows and records that the words of a question find: those with most of its words first, then in the order of their best
+    /// passage. A row has the name of a thing, and only the header the name of its column, so no passage need have both.
     fn tables_by_words(
         &self,
         question: &str,
@@ -101,18 +114,31 @@ impl Engine {
     ) -> Result<Vec<RelPath>, EngineError> {
         let formats = tables::structured_formats().filter(|format| state.filter.admits_format(*format)).collect();
         let filter = Filter { formats: Some(formats), ..state.filter.clone() };
-        let query =
-            LexicalQuery { words: question.to_owned(), phrases: Vec::new(), weights: self.config.ranking.fields };
-        let found = snapshot.lexical(&query, &filter, NUM_CHUNKS_BY_WORDS)?;
-        let addresses: Vec<u64> = found.iter().map(|chunk| chunk.address).collect();
-        let mut paths: Vec<RelPath> = Vec::new();
-        for address in addresses {
-            if paths.len() >= MAX_FILES_BY_WORDS {
-                break;
+        let find = |words: &str, limit: usize| -> Result<Vec<u64>, EngineError> {
+            let weights = self.config.ranking.fields;
+            let query = LexicalQuery { words: words.to_owned(), phrases: Vec::new(), weights };
+            Ok(snapshot.lexical(&query, &filter, limit)?.iter().map(|chunk| chunk.address).collect())
+        };
+        let mut num_words: HashMap<RelPath, usize> = HashMap::new();
+        for word in tables::words_to_find(question).iter().take(MAX_WORDS) {
+            for path in snapshot.paths(&find(word, NUM_CHUNKS_BY_WORD)?)? {
+                *num_words.entry(path).or_default() += 1;
             }
-            let path = snapshot.paths(&[address])?;
-            paths.extend(path.into_iter().filter(|path| !paths.contains(path)).collect::<Vec<_>>());
         }
+        let mut places: HashMap<RelPath, usize> = HashMap::new();
+        for (place, address) in find(question, NUM_CHUNKS_BY_WORDS)?.into_iter().enumerate() {
+            for path in snapshot.paths(&[address])? {
+                places.entry(path).or_insert(place);
+            }
+        }
+        let mut paths: Vec<RelPath> = num_words.keys().chain(places.keys()).cloned().collect();
+        let order = |path: &RelPath| {
+            let num = num_words.get(path).copied().unwrap_or(0);
+            (Reverse(num), places.get(path).copied().unwrap_or(usize::MAX), path.clone())
+        };
+        paths.sort_by_cached_key(order);
+        paths.dedup();
+        paths.truncate(MAX_FILES_BY_WORDS);
         Ok(paths)
     }
 

@@ -2,7 +2,7 @@
 
 use super::choose::{Miss, Outcome, Reading, choose};
 use super::numbers;
-use super::question::{Intent, Question, Term};
+use super::question::{Intent, Kind, Question, Term};
 use super::read::{Sheet, is_structured_name};
 use super::records::STEP;
 use super::table::{Row, Shape, Table};
@@ -91,12 +91,29 @@ struct Candidate<'s> {
 #[must_use]
 pub fn look_up(question: &str, sheets: &[Sheet]) -> Answer {
     let Some(asked) = Question::of(question) else { return Answer::Nothing };
+    let as_one = look_up_one(&asked, sheets);
+    let Some(halves) = asked.halves().filter(|_| as_one == Answer::Nothing) else { return as_one };
+    // Two things may stand in two files.
+    let [Answer::Found(first), Answer::Found(second)] = halves.each_ref().map(|half| look_up_one(half, sheets)) else {
+        return Answer::Nothing;
+    };
+    let is_one = |found: &Found| found.num_rows == 1;
+    if !is_one(&first) || !is_one(&second) || first.lines == second.lines {
+        return Answer::Nothing;
+    }
+    let why = format!("the question names two things side by side: {}; {}", first.why, second.why);
+    let notes = first.notes.into_iter().chain(second.notes).collect();
+    let lines = first.lines.into_iter().chain(second.lines).collect();
+    Answer::Found(Found { kind: PlanKind::Compare, why, summary: None, lines, num_rows: 2, notes })
+}
+
+fn look_up_one(asked: &Question, sheets: &[Sheet]) -> Answer {
     let mut candidates: Vec<Candidate<'_>> = Vec::new();
     let mut missing: Option<(String, usize, String)> = None;
     for (index, sheet) in sheets.iter().enumerate() {
         for table in &sheet.tables {
             let view = View::of(sheet, table);
-            match choose(&asked, &view) {
+            match choose(asked, &view) {
                 Ok(reading) => {
                     let values = values(table, &reading);
                     candidates.push(Candidate { sheet: index, table, reading, values });
@@ -116,15 +133,12 @@ pub fn look_up(question: &str, sheets: &[Sheet]) -> Answer {
         }
     }
     match distinct.as_slice() {
-        [] => match missing {
-            Some((word, sheet, table)) => Answer::Missing { word, sheet, table },
-            None => Answer::Nothing,
-        },
+        [] => missing.map_or(Answer::Nothing, |(word, sheet, table)| Answer::Missing { word, sheet, table }),
         all if all.len() > MAX_READINGS => Answer::Nothing,
         [_, _, ..] if matches!(asked.intent, Intent::Count | Intent::Computed(_) | Intent::Extreme { .. }) => {
             Answer::Nothing
         }
-        all => Answer::Found(told(&asked, sheets, all)),
+        all => Answer::Found(told(asked, sheets, all)),
     }
 }
 
@@ -132,6 +146,14 @@ pub fn look_up(question: &str, sheets: &[Sheet]) -> Answer {
 #[must_use]
 pub fn is_for_tables(question: &str) -> bool {
     Question::of(question).is_some_and(|question| !question.terms.is_empty())
+}
+
+/// The words of a question that files with its answer have, each of which need not be in the same row.
+#[must_use]
+pub fn words_to_find(question: &str) -> Vec<String> {
+    let terms = Question::of(question).map(|question| question.terms).unwrap_or_default();
+    let written = terms.into_iter().filter(|term| !term.is_light && !matches!(term.kind, Kind::Date(_)));
+    written.map(|term| term.written).collect()
 }
 
 /// Whether a question names a day.

@@ -32,6 +32,8 @@ mod when;
 mod words;
 mod yaml;
 
-pub use self::look_up::{Answer, Found, Line, MAX_MEMBERS, is_for_tables, is_of_day, look_up, names_a_day, speaks_of};
+pub use self::look_up::{
+    Answer, Found, Line, MAX_MEMBERS, is_for_tables, is_of_day, look_up, names_a_day, speaks_of, words_to_find,
+};
 pub use self::read::{Sheet, is_structured, is_structured_name, may_have_tables, read, structured_formats};
 pub use self::table::{Cell, Column, Row, Shape, Table};

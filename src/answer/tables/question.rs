@@ -15,7 +15,8 @@ const FILLERS: &str = " a about according actually all also am an and any anybod
 
 /// Verbs that say no more than that something is so; a table need not hold them.
 const LIGHT: &str = " run runs running reach reached reaches carry carries contain contains work works hold holds belong belongs take took taken takes happen happened \
-    come came keep keeps stand stands bring brought set have has number amount value values kind type same total full exact per there equipped ";
+    come came keep keeps stand stands bring brought set have has number amount value values kind type same total full exact per there equipped longer shorter higher \
+    lower bigger larger smaller more less older newer faster slower greater cheaper ";
 
 /// Words that turn a condition round.
 const NEGATIONS: &str =
@@ -124,6 +125,25 @@ pub(super) struct Question {
 }
 
 impl Question {
+    /// The same question about each of two things that it names, where it names just two of a kind: those of `which took longer, A or B`.
+    pub(super) fn halves(&self) -> Option<[Self; 2]> {
+        let is_of = |term: &&Term, kind: &Kind| std::mem::discriminant(&term.kind) == std::mem::discriminant(kind);
+        let exact: Vec<&Term> = self.terms.iter().filter(|term| term.is_exact() && term.kind != Kind::Name).collect();
+        let [one, other] = exact[..] else { return None };
+        if !self.joins
+            || !is_of(&other, &one.kind)
+            || !matches!(self.intent, Intent::Lookup | Intent::List | Intent::Compare)
+        {
+            return None;
+        }
+        let without = |gone: &Term| {
+            let terms: Vec<Term> = self.terms.iter().filter(|term| term.span != gone.span).cloned().collect();
+            let noun = self.noun.and_then(|noun| terms.iter().position(|term| term.span == self.terms[noun].span));
+            Self { terms, noun, intent: Intent::Lookup, joins: false, ..self.clone() }
+        };
+        Some([without(other), without(one)])
+    }
+
     /// Takes a question apart; `None` where no table answers it: yes or no, how to do something, what is not so.
     pub(super) fn of(text: &str) -> Option<Self> {
         let raw: Vec<(Span, String)> = words::runs(text)
@@ -193,7 +213,7 @@ fn concept(word: &str) -> Option<Ask> {
         "responsible" | "charge-of" | "contact" | "call" => Ask::Who,
         "located" | "location" | "situated" | "lies" => Ask::Where,
         "mean" | "means" | "meaning" | "meant" => Ask::Meaning,
-        "take" | "took" | "takes" | "duration" => Ask::Duration,
+        "take" | "took" | "takes" | "duration" | "longer" | "shorter" => Ask::Duration,
         _ => return None,
     })
 }

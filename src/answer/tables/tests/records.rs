@@ -82,6 +82,25 @@ fn near_records_are_no_answers() {
 }
 
 #[test]
+fn two_things_of_two_files_stand_side_by_side() {
+    let report = |seconds: &str| format!("{{\"metrics\": {{\n \"run_time\": \"{seconds} seconds\"\n}}}}");
+    let sheets = [
+        sheet("reports/20230826T081326_run/report.json", Format::Json, None, &report("1347.53")),
+        sheet("reports/20230827T081254_run/report.json", Format::Json, None, &report("1438.1")),
+    ];
+    check(
+        &sheets,
+        &[
+            (
+                "Which run took longer, the one of 26 August or the one of 27 August 2023?",
+                "\"run_time\": \"1347.53 seconds\" / \"run_time\": \"1438.1 seconds\"",
+            ),
+            ("Which run took longer, the one of 25 August or the one of 27 August 2023?", "nothing"),
+        ],
+    );
+}
+
+#[test]
 fn keyed_maps_are_rows_with_a_path() {
     let Answer::Found(found) = look_up("What is the daily budget of smith?", &records()) else { panic!() };
     assert_eq!(found.lines[0].place, ["crew", "smith"]);
