@@ -30,6 +30,8 @@ const PAIR_BONUS: f32 = 0.1;
 const MAX_PAIRS: usize = 2;
 /// What it loses where another one holds more of the exact words of the question.
 const LESS_EXACT: f32 = 0.25;
+/// What it loses where another section of its file has a word of the question in its heading.
+const ELSEWHERE: f32 = 0.15;
 /// What it loses where a newer file has replaced its own.
 const SUPERSEDED: f32 = 0.3;
 /// What it gains in the newest of the files, where the question asks for the newest.
@@ -149,6 +151,7 @@ pub(super) fn look(asked: Asked<'_>, evidence: &Evidence<'_>) -> Result<Looked, 
                 None => 0.8 * candidate.coverage + 0.2 * place,
             };
     }
+    stay_in_section(&words, evidence.hits, &mut candidates);
     // Of sentences that answer about as well, the newest is wanted.
     let best = candidates.iter().map(|candidate| candidate.relevance).fold(0.0_f32, f32::max);
     for candidate in candidates.iter_mut().filter(|candidate| candidate.relevance >= ABOUT_AS_WELL * best) {
@@ -156,6 +159,35 @@ pub(super) fn look(asked: Asked<'_>, evidence: &Evidence<'_>) -> Result<Looked, 
         candidate.relevance += NEWNESS * newness.copied().unwrap_or(0.0);
     }
     Ok(Looked { candidates, words, weights, missing, expected })
+}
+
+/// Where a heading has a word of the question, sentences of the same file that stand elsewhere and have it not are about something else:
+/// `production` is not answered from below `Staging`.
+fn stay_in_section(words: &[QueryWord], hits: &[Hit], candidates: &mut [Candidate]) {
+    let places: Vec<BTreeSet<String>> = candidates
+        .iter()
+        .map(|candidate| {
+            let hit = &hits[candidate.hit];
+            terms_of(&place_of(hit, candidate.span).unwrap_or_default(), Stemming::of(hit.language))
+        })
+        .collect();
+    let path = |candidate: &Candidate| &hits[candidate.hit].citation.path;
+    let headed: Vec<(usize, usize)> = (0..words.len())
+        .flat_map(|word| (0..candidates.len()).map(move |at| (word, at)))
+        .filter(|&(word, at)| is_in(&words[word], &places[at]))
+        .collect();
+    let elsewhere: Vec<usize> = (0..candidates.len())
+        .filter(|&at| {
+            headed.iter().any(|&(word, other)| {
+                path(&candidates[other]) == path(&candidates[at])
+                    && !is_in(&words[word], &places[at])
+                    && !is_in(&words[word], &candidates[at].terms)
+            })
+        })
+        .collect();
+    for at in elsewhere {
+        candidates[at].relevance -= ELSEWHERE;
+    }
 }
 
 /// The sentences of all passages, each once, without those that only repeat their title.
