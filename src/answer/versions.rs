@@ -203,7 +203,7 @@ mod tests {
     }
 
     fn replaced(all: &[Standing], path: &str) -> Option<String> {
-        superseded(all).get(&path.parse().unwrap()).map(ToString::to_string)
+        superseded(all).get(&path.parse::<RelPath>().unwrap()).map(ToString::to_string)
     }
 
     #[test]
