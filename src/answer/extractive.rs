@@ -14,6 +14,7 @@ use super::nearest;
 use super::place::{is_part, place_of};
 use super::plan::{self, Words};
 use super::sentences::units;
+use super::tables::within;
 use super::wanted::{Place, wanted};
 use super::{Abstention, AskReply, AskRequest, Sentence};
 use crate::embed::{Embedder, dot};
@@ -96,7 +97,8 @@ pub fn answer(request: &AskRequest, evidence: &Evidence<'_>, mut reply: AskReply
         let citation = cite(hit, span);
         let sentence = Sentence::supported(citation.quote.clone(), vec![reply.citations.len()]);
         let superseded_by = evidence.superseded.get(&hit.citation.path).cloned();
-        reply.sentences.push(Sentence { place: place_of(hit, span), superseded_by, ..sentence });
+        let fields = within(hit, span).fields;
+        reply.sentences.push(Sentence { place: place_of(hit, span), fields, superseded_by, ..sentence });
         reply.citations.push(citation);
     }
     Ok(reply)

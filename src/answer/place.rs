@@ -1,13 +1,14 @@
-//! The place of a sentence in words: the headings above it.
+//! The place of a sentence in words: the headings above it, the keys that lead to it, the time of its line.
 
 use super::sections::heading_of_line;
+use super::tables::{Within, within};
 use crate::search::Hit;
 use crate::workspace::Span;
 
 /// Stands between the parts of a place.
 const BETWEEN: &str = " › ";
 
-/// The place of words of a passage: its headings, outermost first, else the title of its document, with ` › ` between them. A heading
+/// The place of words of a passage: its headings and keys, outermost first, else the title of its document, with ` › ` between them. A heading
 /// inside of the passage that stands above the words belongs to it.
 pub(super) fn place_of(hit: &Hit, span: Span) -> Option<String> {
     let trail = &hit.citation.trail;
@@ -15,6 +16,12 @@ pub(super) fn place_of(hit: &Hit, span: Span) -> Option<String> {
     if let Some(heading) = heading_inside(&hit.text[..span.start]) {
         if parts.last().is_none_or(|last| !last.eq_ignore_ascii_case(heading)) {
             parts.push(heading);
+        }
+    }
+    let Within { keys, .. } = within(hit, span);
+    for key in &keys {
+        if parts.last().is_none_or(|last| last != key) {
+            parts.push(key);
         }
     }
     if parts.is_empty() {

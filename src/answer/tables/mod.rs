@@ -18,6 +18,7 @@ mod look_up;
 mod narrow;
 mod node;
 mod numbers;
+mod passage;
 mod question;
 mod read;
 mod records;
@@ -35,5 +36,6 @@ mod yaml;
 pub use self::look_up::{
     Answer, Found, Line, MAX_MEMBERS, is_for_tables, is_of_day, look_up, names_a_day, speaks_of, words_to_find,
 };
+pub use self::passage::{Within, within};
 pub use self::read::{Sheet, is_structured, is_structured_name, may_have_tables, read, structured_formats};
 pub use self::table::{Cell, Column, Row, Shape, Table};
