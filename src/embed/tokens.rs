@@ -11,7 +11,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use tokenizers::{NormalizerWrapper, PreTokenizerWrapper, Tokenizer, TruncationParams};
+use tokenizers::{Encoding, NormalizerWrapper, PreTokenizerWrapper, Tokenizer, TruncationDirection};
 
 use crate::chunk::TokenCounter;
 
@@ -20,6 +20,7 @@ use super::EmbedError;
 /// Counts a model's tokens.
 pub struct ModelTokens {
     tokenizer: Tokenizer,
+    num_special: usize,
     max_tokens: usize,
     pieces: Option<Pieces>,
 }
@@ -42,7 +43,7 @@ impl ModelTokens {
             post.added_tokens(false)
         });
         let pieces = Pieces::of(&tokenizer);
-        let mut tokens = Self { tokenizer, max_tokens: 0, pieces };
+        let mut tokens = Self { tokenizer, num_special, max_tokens: 0, pieces };
         let taken = num_special + tokens.num_tokens(prefix);
         tokens.max_tokens = max_tokens
             .checked_sub(taken)
@@ -51,14 +52,12 @@ impl ModelTokens {
         Ok(tokens)
     }
 
-    /// The tokenizer as an embedder uses it: cut at `max_tokens`, not padded.
-    pub(super) fn cutting_tokenizer(&self, max_tokens: usize) -> Result<Tokenizer, EmbedError> {
-        let mut tokenizer = self.tokenizer.clone();
-        let cut = TruncationParams { max_length: max_tokens, ..TruncationParams::default() };
-        tokenizer
-            .with_truncation(Some(cut))
-            .map_err(|error| EmbedError::Failed { reason: format!("the tokenizer cannot cut: {error}") })?;
-        Ok(tokenizer)
+    /// A text as a model reads it: cut so that it has at most `max_tokens` with the special tokens, which are added.
+    pub(super) fn encode(&self, text: &str, max_tokens: usize) -> Result<Encoding, EmbedError> {
+        let failed = |error: tokenizers::Error| EmbedError::Failed { reason: format!("its tokenizer failed: {error}") };
+        let mut encoding = self.tokenizer.encode_fast(text, false).map_err(failed)?;
+        encoding.truncate(max_tokens.saturating_sub(self.num_special), 0, TruncationDirection::Right);
+        self.tokenizer.post_process(encoding, None, true).map_err(failed)
     }
 
     /// What the tokenizer makes of a text. One that fails on it counts its bytes, which no tokenizer exceeds.

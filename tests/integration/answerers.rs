@@ -166,7 +166,7 @@ fn every_failure_of_the_endpoint_falls_back_to_sentences_of_the_files() {
         (Behaviour::NoHttp, "the endpoint"),
         (Behaviour::Answer(String::new()), "nothing that the language model wrote"),
         (Behaviour::Answer("It was 12 minutes. [1: \"12 minutes\"]".to_owned()), "(1 sentences)"),
-        (Behaviour::Endless("All work and no play. "), "nothing that the language model wrote"),
+        (Behaviour::Endless("All work and no play. ".to_owned()), "nothing that the language model wrote"),
     ] {
         desk.falls_back(&behaviour, "", reason);
     }
@@ -179,6 +179,18 @@ fn every_failure_of_the_endpoint_falls_back_to_sentences_of_the_files() {
 
 /// Makes a behaviour of a text.
 type Make = fn(String) -> Behaviour;
+
+#[test]
+fn a_model_that_says_the_same_again_and_again_is_ended_and_taken_once() {
+    let desk = Desk::new();
+    let server = StandIn::new(|asked| Behaviour::Endless(format!("{}\n", good(asked))));
+    desk.configure(&server.base_url(), "");
+    let reply = desk.ask();
+    let texts: Vec<&Value> = reply["sentences"].as_array().unwrap().iter().map(|sentence| &sentence["text"]).collect();
+    assert_eq!(texts, ["The gateway was down for 37 minutes."]);
+    assert_eq!(reply["answered_by"]["kind"], "model");
+    server.wait_until_client_is_gone();
+}
 
 #[test]
 fn servers_that_do_not_stream_or_end_otherwise_are_understood() {
@@ -389,7 +401,9 @@ fn over_rest_an_answer_comes_event_by_event_or_as_one_document() {
 #[test]
 fn a_client_that_hangs_up_ends_the_request_to_the_endpoint() {
     let desk = Desk::new();
-    for behaviour in [Behaviour::Silent, Behaviour::Stalled("The gateway".to_owned()), Behaviour::Endless("[")] {
+    for behaviour in
+        [Behaviour::Silent, Behaviour::Stalled("The gateway".to_owned()), Behaviour::Endless("[".to_owned())]
+    {
         let server = StandIn::always(behaviour);
         desk.configure(&server.base_url(), "timeout_s = 3600");
         let serving = Serving::start(&desk.pincite);

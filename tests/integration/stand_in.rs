@@ -44,7 +44,7 @@ pub enum Behaviour {
     /// Something else than HTTP.
     NoHttp,
     /// The same words for ever.
-    Endless(&'static str),
+    Endless(String),
 }
 
 /// A request as it came.
@@ -224,7 +224,7 @@ fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Asked>>, choose: &Choose, gone:
         Behaviour::NoHttp => stream.write_all(b"220 mail.example ESMTP\r\n"),
         Behaviour::Endless(words) => {
             let mut chunks = Chunks::begin(stream, &model)?;
-            while chunks.text(words).is_ok() {}
+            while chunks.text(&words).is_ok() {}
             let _ = gone.send(());
             Ok(())
         }

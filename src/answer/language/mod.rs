@@ -35,6 +35,8 @@ use crate::workspace::Citation;
 
 /// A longer answer is cut, in bytes.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
+/// A model that has said so many sentences again will say nothing else: small ones end in such loops.
+const MAX_REPEATED: usize = 3;
 
 /// What a language model is asked.
 pub struct Asked<'a> {
@@ -159,8 +161,7 @@ fn write(
     let prompt = prompt(asked.question, asked.instruction, &given, asked.max_sentences);
     let checker = Checker::new(asked.question, &given, asked.embedder);
     let mut drafts = Drafts::new(|number, quote: &str| checker.is_quote(number, quote));
-    let mut draft_sink =
-        Taken { checker: &checker, settings, max_sentences: asked.max_sentences, written: Written::default() };
+    let mut draft_sink = Taken::new(&checker, settings, asked.max_sentences);
     let reply = Reply::to(base_url, settings, protocol::request(model, settings, &prompt))?;
     let malformed = |malformed: Malformed| match malformed {
         Malformed::Garbage => EndpointError::Malformed,
@@ -217,11 +218,19 @@ struct Taken<'a> {
     settings: &'a Answer,
     max_sentences: usize,
     written: Written,
+    /// All sentences that the model wrote, taken or not.
+    said: Vec<Draft>,
+    num_repeated: usize,
 }
 
-impl Taken<'_> {
+impl<'a> Taken<'a> {
+    fn new(checker: &'a Checker<'a>, settings: &'a Answer, max_sentences: usize) -> Self {
+        Self { checker, settings, max_sentences, written: Written::default(), said: Vec::new(), num_repeated: 0 }
+    }
+
+    /// Whether nothing more is wanted of the model.
     fn is_full(&self) -> bool {
-        self.written.sentences.len() >= self.max_sentences
+        self.written.sentences.len() >= self.max_sentences || self.num_repeated >= MAX_REPEATED
     }
 
     fn take(&mut self, drafts: Vec<Draft>, tell: &mut dyn FnMut(AskEvent<'_>) -> bool) -> Result<(), LanguageError> {
@@ -229,6 +238,11 @@ impl Taken<'_> {
             if self.is_full() {
                 return Ok(());
             }
+            if self.said.contains(&draft) {
+                self.num_repeated += 1;
+                continue;
+            }
+            self.said.push(draft.clone());
             if draft.cites.is_empty() && draft.text.trim_start_matches(['*', '"', '`']).starts_with(NO_ANSWER) {
                 self.written.declined = true;
                 continue;

@@ -1,0 +1,105 @@
+//! One session of ONNX Runtime: the numbers of a text's tokens in, its vector out.
+//!
+//! It is fastembed's way of using a model, to the bit, without its tokenizer: a multilingual tokenizer takes 300 MB, and fastembed
+//! wants one for each session.
+
+use fastembed::OutputKey;
+use ort::environment::Environment;
+use ort::session::Session as OrtSession;
+use ort::session::builder::GraphOptimizationLevel;
+use ort::value::{DynValue, Tensor};
+use tokenizers::Encoding;
+
+use super::EmbedError;
+use super::manifest::Pooling;
+use super::onnx::failed;
+
+/// The outputs that may hold the vector of a model that has several, best first.
+const OUTPUTS: [&str; 3] = ["text_embeds", "last_hidden_state", "sentence_embedding"];
+
+/// A model in memory, on one thread.
+pub(super) struct Session {
+    session: OrtSession,
+    takes_types: bool,
+    output: usize,
+    pooling: Pooling,
+}
+
+impl Session {
+    /// Opens a model. `external_weights` are those outside the graph, under the names that the graph knows them by.
+    pub(super) fn open(
+        environment: &Environment,
+        weights: &[u8],
+        external_weights: Vec<(String, Vec<u8>)>,
+        output_key: Option<&OutputKey>,
+        pooling: Pooling,
+    ) -> Result<Self, EmbedError> {
+        let refused = |error: String| failed(&format!("no session: {error}"));
+        let mut builder = OrtSession::builder(environment)
+            .map_err(|error| refused(error.to_string()))?
+            .with_optimization_level(GraphOptimizationLevel::Level3)
+            .map_err(|error| refused(error.to_string()))?
+            .with_intra_threads(1)
+            .map_err(|error| refused(error.to_string()))?;
+        for (name, bytes) in external_weights {
+            builder = builder
+                .with_external_initializer_file_in_memory(name, bytes.into())
+                .map_err(|error| refused(error.to_string()))?;
+        }
+        let session = builder.commit_from_memory(weights).map_err(|error| refused(error.to_string()))?;
+        let names: Vec<&str> = session.outputs().iter().map(ort::value::Outlet::name).collect();
+        let named = |name: &str| names.iter().position(|other| *other == name);
+        let output = match output_key {
+            Some(OutputKey::ByOrder(index)) => Some(*index).filter(|index| *index < names.len()),
+            Some(OutputKey::ByName(name)) => named(name),
+            _ if names.len() == 1 => Some(0),
+            _ => OUTPUTS.iter().find_map(|name| named(name)),
+        };
+        let output = output.ok_or_else(|| refused(format!("none of its outputs is a vector: {names:?}")))?;
+        let takes_types = session.inputs().iter().any(|input| input.name() == "token_type_ids");
+        Ok(Self { session, takes_types, output, pooling })
+    }
+
+    /// The vector of a text's tokens, of unit length.
+    pub(super) fn run(&mut self, text: &Encoding) -> Result<Vec<f32>, EmbedError> {
+        let error = |error: ort::Error| failed(&error.to_string());
+        let row = |numbers: &[u32]| {
+            let numbers: Vec<i64> = numbers.iter().map(|number| i64::from(*number)).collect();
+            Tensor::from_array(([1, numbers.len()], numbers)).map(Tensor::into_dyn)
+        };
+        let mut inputs = vec![
+            ("input_ids", row(text.get_ids()).map_err(error)?),
+            ("attention_mask", row(text.get_attention_mask()).map_err(error)?),
+        ];
+        if self.takes_types {
+            inputs.push(("token_type_ids", row(text.get_type_ids()).map_err(error)?));
+        }
+        let outputs = self.session.run(inputs).map_err(error)?;
+        let output: &DynValue = &outputs[self.output];
+        let (shape, values) = output.try_extract_tensor::<f32>().map_err(error)?;
+        let mut vector = match shape[..] {
+            [1, _] => values.to_vec(),
+            [1, _, dimensions] if !values.is_empty() => {
+                pool(values.chunks_exact(dimensions.cast_unsigned() as usize), self.pooling)
+            }
+            _ => return Err(failed(&format!("its output has the shape {shape:?}"))),
+        };
+        let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt();
+        // So little that it only keeps zeros from becoming something that is no number.
+        vector.iter_mut().for_each(|value| *value /= length + 1e-12);
+        Ok(vector)
+    }
+}
+
+/// One vector of those of all tokens.
+fn pool<'a>(mut tokens: impl ExactSizeIterator<Item = &'a [f32]>, pooling: Pooling) -> Vec<f32> {
+    let num_tokens = tokens.len() as f32;
+    let mut vector = tokens.next().unwrap_or_default().to_vec();
+    if pooling == Pooling::Mean {
+        for token in tokens {
+            vector.iter_mut().zip(token).for_each(|(sum, value)| *sum += value);
+        }
+        vector.iter_mut().for_each(|sum| *sum /= num_tokens);
+    }
+    vector
+}
