@@ -6,11 +6,12 @@
 
 use std::collections::BTreeSet;
 
+use super::exact;
 use super::expected::Expected;
 use super::extractive::Evidence;
 use super::place::{above, place_of};
 use super::sentences::units;
-use super::wanted::{Place, Wanted, wanted};
+use super::wanted::wanted;
 use crate::embed::dot;
 use crate::index::analyzer::{Analysis, QueryWord, Stemming, analyse_query, identifiers, positioned_terms};
 use crate::search::{Hit, SearchError};
@@ -93,7 +94,7 @@ pub(super) fn look(asked: Asked<'_>, evidence: &Evidence<'_>) -> Result<Looked, 
     let wanted = wanted(question);
     let expected = if asked.is_yes_or_no { Expected::Anything } else { Expected::of(question) };
     let mut candidates = sentences(evidence.hits);
-    let missing = keep_exact(asked, &wanted, evidence.hits, &mut candidates);
+    let missing = exact::keep(asked, &wanted, evidence.hits, &mut candidates);
     let weights = word_weights(&words, &candidates);
     let total: f32 = weights.iter().sum();
     for candidate in &mut candidates {
@@ -119,7 +120,8 @@ pub(super) fn look(asked: Asked<'_>, evidence: &Evidence<'_>) -> Result<Looked, 
     compare(question, evidence, &mut candidates)?;
     let names = identifiers(question);
     let pairs = pairs_of(question);
-    let best_exact = candidates.iter().map(|candidate| num_exact(&wanted, candidate, evidence.hits)).max().unwrap_or(0);
+    let best_exact =
+        candidates.iter().map(|candidate| exact::num_held(&wanted, candidate, evidence.hits)).max().unwrap_or(0);
     for candidate in &mut candidates {
         let hit = &evidence.hits[candidate.hit];
         let sentence = &hit.text[candidate.span.range()];
@@ -139,7 +141,7 @@ pub(super) fn look(asked: Asked<'_>, evidence: &Evidence<'_>) -> Result<Looked, 
         let above = pairs_in(&above(hit), Stemming::of(hit.language));
         let pairs: BTreeSet<(String, String)> = pairs.difference(&above).cloned().collect();
         bonus += PAIR_BONUS * num_pairs(&pairs, sentence, Stemming::of(hit.language)) as f32;
-        if num_exact(&wanted, candidate, evidence.hits) < best_exact {
+        if exact::num_held(&wanted, candidate, evidence.hits) < best_exact {
             bonus -= LESS_EXACT;
         }
         if evidence.superseded.contains_key(&hit.citation.path) {
@@ -220,46 +222,6 @@ fn sentences(hits: &[Hit]) -> Vec<Candidate> {
         }
     }
     candidates
-}
-
-/// Drops sentences that speak of other days or numbers than the question. Returns an exact word of it that nothing names.
-fn keep_exact(asked: Asked<'_>, wanted: &[Wanted], hits: &[Hit], candidates: &mut Vec<Candidate>) -> Option<String> {
-    for wanted in wanted {
-        let is_held = |hit: &Hit| {
-            let (above, path) = (above_of(hit), hit.citation.path.as_str());
-            let place = Place { above: &above, path };
-            wanted.is_in(&hit.text) || wanted.is_above(place) || hit.text.lines().any(|line| wanted.is_at(line, place))
-        };
-        if !hits.iter().any(is_held) {
-            return Some(wanted.written.clone());
-        }
-        if wanted.is_date() && asked.is_yes_or_no {
-            continue;
-        }
-        candidates.retain(|candidate| !wanted.is_contradicted_by(&hits[candidate.hit].text[candidate.span.range()]));
-    }
-    // Where sentences are about everything exact that the question names, the others are about something else.
-    let is_whole = |candidate: &Candidate| num_exact(wanted, candidate, hits) == wanted.len();
-    if !asked.is_yes_or_no && candidates.iter().any(is_whole) {
-        candidates.retain(is_whole);
-    }
-    None
-}
-
-fn above_of(hit: &Hit) -> String {
-    let title = hit.title.as_deref().unwrap_or_default();
-    format!("{title}\n{}\n{}", hit.header.as_deref().unwrap_or_default(), hit.citation.trail.join("\n"))
-}
-
-/// How many exact words of the question a sentence, its headings and its path name.
-fn num_exact(wanted: &[Wanted], candidate: &Candidate, hits: &[Hit]) -> usize {
-    if wanted.is_empty() {
-        return 0;
-    }
-    let hit = &hits[candidate.hit];
-    let (above, path) = (above_of(hit), hit.citation.path.as_str());
-    let place = Place { above: &above, path };
-    wanted.iter().filter(|wanted| wanted.is_at(&hit.text[candidate.span.range()], place)).count()
 }
 
 /// Compares candidates with the question by meaning.

@@ -148,7 +148,7 @@ mod tests {
     fn more_evidence_is_more_confidence() {
         let none = Signals::default();
         let all = Signals { words: 1.0, joint: 1.0, together: 1.0, names: 1.0, kind: 1.0 };
-        assert!(none.confidence() < 0.1 && all.confidence() > 0.85);
+        assert!(none.confidence() < 0.1 && all.confidence() > 0.8);
         for more in [
             Signals { words: 1.0, ..none },
             Signals { joint: 1.0, ..none },

@@ -110,7 +110,7 @@ impl Expected {
             Self::Phone => numbers().any(|token| is_new(token.text)) && has_unit(sentence, &PHONES),
             Self::IpAddress => sentence
                 .split(|c: char| !(c.is_ascii_hexdigit() || matches!(c, '.' | ':')))
-                .any(|word| word.parse::<std::net::IpAddr>().is_ok()),
+                .any(|word| word.trim_matches(['.', ':']).parse::<std::net::IpAddr>().is_ok()),
             Self::Port => {
                 numbers().any(|token| is_new(token.text) && token.text.parse::<u16>().is_ok_and(|port| port > 0))
             }

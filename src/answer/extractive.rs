@@ -9,13 +9,14 @@ use std::fmt;
 use super::candidates::{Asked, Candidate, Looked, look, section_of};
 use super::cite::cite;
 use super::confidence::{self, Signals};
+use super::exact;
 use super::expected::Expected;
 use super::nearest;
 use super::place::{is_part, place_of};
 use super::plan::{self, Words};
 use super::sentences::units;
 use super::tables::within;
-use super::wanted::{Place, wanted};
+use super::wanted::{Wanted, wanted};
 use super::{Abstention, AskReply, AskRequest, Sentence};
 use crate::embed::{Embedder, dot};
 use crate::search::{Hit, SearchError, check_query};
@@ -162,13 +163,7 @@ impl fmt::Display for Weakness {
 const MIN_COVERAGE_WORDS_ALONE: f32 = 0.5;
 /// An identifier, number or date of the question that no passage holds, nor its path or headings: what is said of others is no answer.
 pub(super) fn missing_identifier(question: &str, hits: &[Hit]) -> Option<String> {
-    let is_there = |wanted: &super::wanted::Wanted| {
-        hits.iter().any(|hit| {
-            let above = super::place::above(hit);
-            let place = Place { above: &above, path: hit.citation.path.as_str() };
-            wanted.is_in(&hit.text) || wanted.is_above(place) || hit.text.lines().any(|line| wanted.is_at(line, place))
-        })
-    };
+    let is_there = |wanted: &Wanted| hits.iter().any(|hit| exact::is_held(wanted, hit));
     wanted(question).into_iter().find(|wanted| !is_there(wanted)).map(|wanted| wanted.written)
 }
 

@@ -16,6 +16,7 @@ mod cite;
 mod confidence;
 mod dates;
 pub mod digest;
+mod exact;
 mod expected;
 mod extractive;
 mod facts;

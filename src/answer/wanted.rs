@@ -150,6 +150,15 @@ impl Wanted {
         }
     }
 
+    /// Whether both are dates, or numbers behind the same word.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        match (&self.kind, &other.kind) {
+            (Kind::Date(_), Kind::Date(_)) => true,
+            (Kind::Labelled { label, .. }, Kind::Labelled { label: other, .. }) => label == other,
+            _ => false,
+        }
+    }
+
     /// Whether it is a date.
     pub(super) const fn is_date(&self) -> bool {
         matches!(self.kind, Kind::Date(_))

@@ -22,7 +22,7 @@ const LEADS: &str = " which what list show give name find enumerate tell count h
 const ENDS: &str = " are were is was did do does have has had there took take that which who whose of in by from for with on about exist \
                     exists can could may might must should will would made not been be done changed work works wrote written ";
 /// Words that say nothing of the members.
-const EMPTY: &str = " a an and any are at be been being can could did do does done exist exists file files for had has have here how i if in is \
+const EMPTY: &str = " a an and any are at be been being can could did do does exist exists file files for had has have here how i if in is \
                      it its made many me my no. of on or our place should so than that the their them there these they this those to took take \
                      total us was we were what which who will with workspace would you your altogether so far by from not written write wrote \
                      produce produced create created make leave left ";

@@ -89,7 +89,7 @@ fn questions_for_something_in_particular_are_looked_for() {
         "",
         "???",
     ] {
-        assert_eq!(planned(question).kind, PlanKind::Retrieval, "{question}");
+        assert!(!planned(question).kind.goes_through_files(), "{question}");
     }
 }
 
