@@ -139,7 +139,13 @@ impl Chooser<'_> {
         let num_rows = self.view.table.rows.len();
         let (mut rows, by_terms) = self.rows()?;
         let named = self.named(&by_terms, &rows);
-        let bounds = self.compared(&named, &mut rows)?;
+        let mut bounds = self.compared(&named, &mut rows)?;
+        if matches!(self.question.intent, Intent::List | Intent::Count)
+            && let Some((true_rows, column)) = self.true_of(&rows)
+        {
+            rows = true_rows;
+            bounds.push((column, "so".to_owned()));
+        }
         if rows.is_empty() {
             return None;
         }
@@ -160,7 +166,7 @@ impl Chooser<'_> {
                 if self.view.is_single() || self.view.table.is_cut && !is_list {
                     return if is_list { self.cells(reading, is_narrowed) } else { None };
                 }
-                let is_strong = self.is_strong(&reading.rows) || !self.question.comparisons.is_empty();
+                let is_strong = self.is_strong(&reading.rows) || !reading.bounds.is_empty();
                 if is_narrowed && is_strong && reading.rows.len() < num_rows {
                     reading.outcome = Outcome::Members;
                     return Some(reading);

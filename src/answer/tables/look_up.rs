@@ -316,7 +316,10 @@ fn told(asked: &Question, sheets: &[Sheet], candidates: &[Candidate<'_>]) -> Fou
 
 /// What the rows have in common that the question names: column and value.
 fn condition(asked: &Question, table: &Table, reading: &Reading) -> String {
-    let bound = |(column, written): &(usize, String)| format!("{} {written}", column_name(table, *column));
+    let bound = |(column, written): &(usize, String)| match written.as_str() {
+        "so" => format!("{} true", column_name(table, *column)),
+        written => format!("{} {written}", column_name(table, *column)),
+    };
     let mut conditions: Vec<String> = reading.bounds.iter().map(bound).collect();
     for &column in &reading.conditions {
         let mut values: Vec<&str> =

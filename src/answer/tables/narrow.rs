@@ -66,7 +66,7 @@ impl Chooser<'_> {
                 add(at, found, &rows);
             }
         }
-        if self.question.intent == Intent::Lookup && !self.question.joins {
+        if self.question.intent != Intent::Compare && !self.question.joins {
             for &(_, _, found) in &required {
                 let is_whole =
                     |row: &usize| found.cells.iter().any(|(other, _, held)| other == row && *held == Held::Whole);
@@ -89,6 +89,21 @@ impl Chooser<'_> {
         }
         by_terms.retain(|(at, column)| {
             self.found[*at].cells.iter().any(|(row, other, _)| other == column && rows.binary_search(row).is_ok())
+        });
+        // A term that several columns hold was found in the one that is nothing else, and not in the one that is asked for.
+        let whole = |at: usize, column: usize| {
+            let is_whole = |(row, other, held): &(usize, usize, Held)| {
+                *other == column && *held == Held::Whole && rows.binary_search(row).is_ok()
+            };
+            self.found[at].cells.iter().any(is_whole)
+        };
+        let all = by_terms.clone();
+        by_terms.retain(|&(at, column)| {
+            let others = || all.iter().filter(|(other, also)| *other == at && *also != column).map(|(_, also)| *also);
+            let is_weaker = !whole(at, column) && others().any(|other| whole(at, other));
+            let is_asked = headed.contains(&column)
+                && others().any(|other| !headed.contains(&other) && whole(at, other) == whole(at, column));
+            !is_weaker && !is_asked
         });
         Some((rows, by_terms))
     }
@@ -144,5 +159,21 @@ impl Chooser<'_> {
             columns.push((column, comparison.written.clone()));
         }
         Some(columns)
+    }
+
+    /// Rows in which a column is true that the question names, where all its cells say yes or no: `which hosts are exclusive`.
+    pub(super) fn true_of(&self, rows: &[usize]) -> Option<(Vec<usize>, usize)> {
+        let is_yes = |text: &str| matches!(text.to_lowercase().as_str(), "true" | "yes" | "y" | "x" | "✓");
+        let is_no = |text: &str| matches!(text.to_lowercase().as_str(), "false" | "no" | "n" | "✗" | "-");
+        let texts = |column: usize| {
+            let rows = &self.view.table.rows;
+            rows.iter().filter_map(move |row| Some(row.cell(column)?.text.as_str()))
+        };
+        let is_of_yes_and_no =
+            |column: &usize| texts(*column).any(is_yes) && texts(*column).all(|text| is_yes(text) || is_no(text));
+        let others = self.terms().filter(|(at, term, _)| !self.is_noun(*at) && !term.is_light);
+        let column = others.flat_map(|(_, _, found)| found.columns.iter().copied()).find(is_of_yes_and_no)?;
+        let is_true = |row: &usize| self.view.table.rows[*row].cell(column).is_some_and(|cell| is_yes(&cell.text));
+        Some((rows.iter().copied().filter(is_true).collect(), column))
     }
 }

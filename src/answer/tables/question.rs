@@ -16,7 +16,8 @@ const FILLERS: &str = " a about according actually all also am an and any anybod
 /// Verbs that say no more than that something is so; a table need not hold them.
 const LIGHT: &str = " run runs running reach reached reaches carry carries contain contains work works hold holds belong belongs take took taken takes happen happened \
     come came keep keeps stand stands bring brought set have has number amount value values kind type same total full exact per there equipped longer shorter higher \
-    lower bigger larger smaller more less older newer faster slower greater cheaper ";
+    lower bigger larger smaller more less older newer faster slower greater cheaper \
+    listen listens sit sits live lives ";
 
 /// Words that turn a condition round.
 const NEGATIONS: &str =
@@ -33,6 +34,8 @@ pub(super) struct Term {
     pub(super) stems: Vec<String>,
     /// Its parts in small letters, divided at joining characters.
     pub(super) parts: Vec<String>,
+    /// The word with the one before or behind it as one: `time zone` is called `timezone` in places.
+    pub(super) joined: Vec<String>,
     /// What a column may be called in other words, where the word asks for it.
     pub(super) concept: Option<Ask>,
     /// Whether nothing need hold it.
@@ -225,7 +228,7 @@ fn terms(text: &str, raw: &[(Span, String)]) -> Vec<Term> {
     let mut add = |span: Span, kind: Kind| {
         let written = text[span.range()].to_owned();
         let (stems, parts) = (words::stems(&written), words::parts(&written));
-        terms.push(Term { written, span, kind, stems, parts, concept: None, is_light: false });
+        terms.push(Term { written, span, kind, stems, parts, joined: Vec::new(), concept: None, is_light: false });
     };
     for span in quoted(text) {
         taken.push(span);
@@ -292,6 +295,14 @@ fn terms(text: &str, raw: &[(Span, String)]) -> Vec<Term> {
     }
     terms.retain(|term| !term.stems.is_empty() || !term.parts.is_empty());
     terms.sort_by_key(|term| term.span);
+    for at in 1..terms.len() {
+        let between = terms[at - 1].span.end..terms[at].span.start;
+        if text.get(between).is_some_and(|between| matches!(between, " " | "-")) {
+            let joined = format!("{}{}", terms[at - 1].written, terms[at].written).to_lowercase();
+            terms[at - 1].joined.push(joined.clone());
+            terms[at].joined.push(joined);
+        }
+    }
     terms
 }
 
@@ -388,9 +399,7 @@ fn intent(lower: &[&str], terms: &mut Vec<Term>, is_plural: bool) -> Intent {
         return Intent::Count;
     }
     let is_side_by_side = has(&["compare", "vs", "versus", "comparison"]).is_some()
-        || lower
-            .windows(2)
-            .any(|pair| matches!(pair, ["difference" | "differences" | "changed" | "differs" | "differ", "between"]));
+        || has(&["difference", "differences", "changed", "differs", "differ"]).is_some() && lower.contains(&"between");
     if is_side_by_side {
         drop(&[
             "compare",

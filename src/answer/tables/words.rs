@@ -95,7 +95,11 @@ impl Words {
     /// Whether they hold a term of the question.
     pub(super) fn hold(&self, term: &Term) -> bool {
         match &term.kind {
-            Kind::Word | Kind::Name => term.stems.iter().all(|stem| self.has_stem(stem)),
+            Kind::Word | Kind::Name => {
+                term.stems.iter().all(|stem| self.has_stem(stem))
+                    || term.parts.first().is_some_and(|word| word == "email" && self.has_joined(word))
+                    || term.joined.iter().any(|word| self.has_joined(word))
+            }
             Kind::Number(wanted) => {
                 numbers::holds(&self.text, wanted) || self.parts.iter().any(|part| is_number_of_path(part, wanted))
             }
@@ -104,6 +108,12 @@ impl Words {
             }
             Kind::Identifier | Kind::Quoted => self.hold_in_a_row(&term.parts) || self.hold_apart(&term.parts),
         }
+    }
+
+    /// Whether they have the word as one, or with a hyphen (`e-mail`).
+    fn has_joined(&self, word: &String) -> bool {
+        self.parts.contains(word)
+            || self.parts.windows(2).any(|pair| word.strip_prefix(pair[0].as_str()) == Some(pair[1].as_str()))
     }
 
     fn has_stem(&self, stem: &str) -> bool {
