@@ -65,8 +65,10 @@ pub(super) fn choose(question: &Question, view: &View<'_>) -> Result<Reading, Mi
     let is_missing = |(term, found): &(&Term, &Found)| !found.is_held() && !term.is_light;
     let missing: Vec<usize> =
         question.terms.iter().zip(&found).enumerate().filter(|(_, pair)| is_missing(pair)).map(|(at, _)| at).collect();
+    // Where the rest names a row and a column, any other word would be the name of the row.
+    let names_row = question.terms.iter().zip(&found).any(|(term, found)| is_key_like(term) && found.is_of_rows());
     if let [only] = missing[..]
-        && is_key_like(&question.terms[only])
+        && (is_key_like(&question.terms[only]) || names_row && question.intent == Intent::Lookup)
     {
         let num_held = found.iter().filter(|found| !found.columns.is_empty() || !found.cells.is_empty()).count();
         let has_column = found.iter().any(|found| !found.columns.is_empty() || !found.meant.is_empty())
@@ -159,6 +161,9 @@ impl Chooser<'_> {
             Intent::Compare => self.side_by_side(reading),
             Intent::Count | Intent::List => {
                 let is_list = self.question.intent == Intent::List;
+                if self.question.is_negated {
+                    return self.without(reading);
+                }
                 // `How many seats does the van have` asks for a cell, and `which sensors does RVH-031 have` too.
                 if self.noun_is_asked_column(&reading) {
                     return self.cells(reading, is_narrowed);
@@ -173,6 +178,9 @@ impl Chooser<'_> {
                 }
                 (!is_list && !is_narrowed && self.counts_all()).then(|| {
                     reading.outcome = Outcome::Members;
+                    // `stations.csv` has the stations, before a table that has something of each.
+                    let noun = self.question.noun.map(|noun| &self.question.terms[noun]);
+                    reading.score += usize::from(noun.is_some_and(|noun| self.view.is_called(noun)));
                     reading.columns.clear();
                     reading
                 })

@@ -115,7 +115,8 @@ fn look_up_one(asked: &Question, sheets: &[Sheet]) -> Answer {
             let view = View::of(sheet, table);
             match choose(asked, &view) {
                 Ok(reading) => {
-                    let values = values(table, &reading);
+                    let is_count = asked.intent == Intent::Count && reading.outcome == Outcome::Members;
+                    let values = if is_count { vec![reading.rows.len().to_string()] } else { values(table, &reading) };
                     candidates.push(Candidate { sheet: index, table, reading, values });
                 }
                 Err(Miss::Exact(word)) if missing.is_none() => missing = Some((word, index, name_of(sheet, table))),

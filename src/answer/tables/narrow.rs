@@ -1,6 +1,6 @@
 //! The rows of a table that a question's words narrow it to.
 
-use super::choose::Chooser;
+use super::choose::{Chooser, Outcome, Reading};
 use super::question::{Intent, Order, Term};
 use super::view::Found;
 use super::words::Held;
@@ -175,5 +175,44 @@ impl Chooser<'_> {
         let column = others.flat_map(|(_, _, found)| found.columns.iter().copied()).find(is_of_yes_and_no)?;
         let is_true = |row: &usize| self.view.table.rows[*row].cell(column).is_some_and(|cell| is_yes(&cell.text));
         Some((rows.iter().copied().filter(is_true).collect(), column))
+    }
+
+    /// The rows that do not have in a named column what the question says, or have nothing there.
+    pub(super) fn without(&self, mut reading: Reading) -> Option<Reading> {
+        let table = self.view.table;
+        let noun = self.question.noun?;
+        let is_of_all = self.view.subject.hold(&self.question.terms[noun])
+            || self.found[noun].columns.contains(&table.key_column());
+        if self.view.is_single() || table.is_cut || !is_of_all || !reading.bounds.is_empty() {
+            return None;
+        }
+        let others = || self.terms().filter(|(at, _, _)| *at != noun);
+        let (column, written) = match reading.conditions[..] {
+            [column] if others().any(|(_, _, found)| found.columns.contains(&column)) => {
+                let of_rows = others().filter(|(_, _, found)| found.cells.iter().any(|(_, other, _)| *other == column));
+                let words: Vec<&str> = of_rows.map(|(_, term, _)| term.written.as_str()).collect();
+                (column, format!("without {}", words.join(" ")))
+            }
+            [] => {
+                let mut named: Vec<usize> = others().flat_map(|(_, _, found)| found.columns.iter().copied()).collect();
+                named.dedup();
+                let [column] = named[..] else { return None };
+                (column, "empty".to_owned())
+            }
+            _ => return None,
+        };
+        let is_gone = |row: &usize| match reading.conditions[..] {
+            [] => table.rows[*row].cell(column).is_some(),
+            _ => reading.rows.binary_search(row).is_ok(),
+        };
+        let rows: Vec<usize> = (0..table.rows.len()).filter(|row| !is_gone(row)).collect();
+        if rows.is_empty() || rows.len() == table.rows.len() {
+            return None;
+        }
+        (reading.rows, reading.conditions) = (rows, Vec::new());
+        reading.columns = vec![column];
+        reading.bounds.push((column, written));
+        reading.outcome = Outcome::Members;
+        Some(reading)
     }
 }

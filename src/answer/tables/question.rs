@@ -11,7 +11,8 @@ const FILLERS: &str = " a about according actually all also am an and any anybod
     names need of off on once one only or other our out over own please recorded say says see shall she should show shows so some such \
     tell than that the their them then there these they thing this those through to told too up us use used uses using was we \
     were what when where which while who whom whose why will with within would yet you your entry entries row rows record records table \
-    column columns cell figure figures overall respectively currently please kind ";
+    column columns cell figure figures overall respectively currently please now today moment present again approximately roughly still ever really correct right \
+    kind ";
 
 /// Verbs that say no more than that something is so; a table need not hold them.
 const LIGHT: &str = " run runs running reach reached reaches carry carries contain contains work works hold holds belong belongs take took taken takes happen happened \
@@ -123,6 +124,8 @@ pub(super) struct Question {
     pub(super) comparisons: Vec<Comparison>,
     /// The position of the word that says of what the rows are: `stations` in `which stations`.
     pub(super) noun: Option<usize>,
+    /// Whether it asks for the rows that do not hold what it says.
+    pub(super) is_negated: bool,
     /// Whether it names several things side by side.
     pub(super) joins: bool,
 }
@@ -154,7 +157,8 @@ impl Question {
             .map(|span| (span, text[span.range()].to_lowercase().replace('’', "'").trim_end_matches("'s").to_owned()))
             .collect();
         let lower: Vec<&str> = raw.iter().map(|(_, word)| word.as_str()).collect();
-        if lower.is_empty() || lower.iter().any(|word| NEGATIONS.contains(&format!(" {word} "))) {
+        let num_negations = lower.iter().filter(|word| NEGATIONS.contains(&format!(" {word} "))).count();
+        if lower.is_empty() || num_negations > 1 {
             return None;
         }
         let (mut ask, is_open) = opening(&lower);
@@ -166,13 +170,21 @@ impl Question {
         compare(&raw, &mut terms, &mut comparisons)?;
         let noun = noun(&lower, &raw, &terms);
         let intent = intent(&lower, &mut terms, noun.is_some_and(|(_, is_plural)| is_plural));
+        // Only of a list can be told which rows are left.
+        let is_plain =
+            lower.iter().any(|word| matches!(*word, "not" | "no" | "without" | "don't" | "doesn't" | "aren't"));
+        let is_negated = num_negations == 1;
+        if is_negated && !(is_plain && noun.is_some() && matches!(intent, Intent::List | Intent::Count)) {
+            return None;
+        }
+        terms.retain(|term| !NEGATIONS.contains(&format!(" {} ", term.written.to_lowercase())));
         let noun = noun.and_then(|(start, _)| terms.iter().position(|term| term.span.start == start));
         if ask.is_none_or(|ask| ask == Ask::Money) {
             ask = terms.iter().find_map(|term| term.concept).or(ask);
         }
         let joins =
             lower.iter().any(|word| matches!(*word, "and" | "or" | "vs" | "versus" | "between")) || text.contains(',');
-        Some(Self { terms, intent, ask, comparisons, noun, joins })
+        Some(Self { terms, intent, ask, comparisons, noun, joins, is_negated })
     }
 }
 
@@ -480,7 +492,8 @@ mod tests {
             ("What costs 1,250,000 EUR?", "lookup: costs + 1,250,000 + EUR"),
             ("Is the cutover on 30 November?", "none"),
             ("How do I restore from a snapshot?", "none"),
-            ("Which stations have no modem?", "none"),
+            ("Which stations have no modem?", "list: stations + modem"),
+            ("What is not in the modem?", "none"),
         ] {
             assert_eq!(shown(question), expected, "{question}");
         }
