@@ -73,7 +73,7 @@ pub(super) fn choose(question: &Question, view: &View<'_>) -> Result<Reading, Mi
         let num_held = found.iter().filter(|found| !found.columns.is_empty() || !found.cells.is_empty()).count();
         let has_column = found.iter().any(|found| !found.columns.is_empty() || !found.meant.is_empty())
             || view.has_like(&question.terms[only]);
-        let is_of_several = question.joins && view.is_single();
+        let is_of_several = question.joins && question.intent != Intent::Compare;
         return Err(if num_held > 0 && has_column && !is_of_several {
             Miss::Exact(question.terms[only].written.clone())
         } else {
@@ -180,7 +180,7 @@ impl Chooser<'_> {
                     reading.outcome = Outcome::Members;
                     // `stations.csv` has the stations, before a table that has something of each.
                     let noun = self.question.noun.map(|noun| &self.question.terms[noun]);
-                    reading.score += usize::from(noun.is_some_and(|noun| self.view.is_called(noun)));
+                    reading.score += 4 * usize::from(noun.is_some_and(|noun| self.view.is_called(noun)));
                     reading.columns.clear();
                     reading
                 })

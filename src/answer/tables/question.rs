@@ -11,7 +11,7 @@ const FILLERS: &str = " a about according actually all also am an and any anybod
     names need of off on once one only or other our out over own please recorded say says see shall she should show shows so some such \
     tell than that the their them then there these they thing this those through to told too up us use used uses using was we \
     were what when where which while who whom whose why will with within would yet you your entry entries row rows record records table \
-    column columns cell figure figures overall respectively currently please now today moment present again approximately roughly still ever really correct right \
+    column columns cell figure figures overall respectively currently please now moment present again approximately roughly still ever really correct right \
     kind ";
 
 /// Verbs that say no more than that something is so; a table need not hold them.

@@ -2,7 +2,7 @@
 
 use super::numbers;
 use super::question::{Ask, Kind, Term};
-use super::when::whens;
+use super::when::{When, whens};
 use crate::index::analyzer::{Analysis, Stemming, positioned_terms};
 use crate::workspace::Span;
 
@@ -173,6 +173,9 @@ pub(super) fn held(term: &Term, cell: &str, years: &[i16]) -> Option<Held> {
             if is_whole { Held::Whole } else { Held::Among }
         }),
         Kind::Date(asked) => {
+            if !asked.iter().any(|asked| may_be_in(asked, cell)) {
+                return None;
+            }
             let found = whens(cell);
             let named = found.iter().find(|(_, written)| asked.iter().any(|asked| asked.names(written, years)))?;
             whole_or_among(named.0.len() + 6 >= cell.trim().len())
@@ -202,6 +205,12 @@ pub(super) fn held(term: &Term, cell: &str, years: &[i16]) -> Option<Held> {
             whole_or_among(stems.iter().all(|stem| term.stems.contains(stem)))
         }
     }
+}
+
+/// A quick look: whether the day, or the hour, is in a cell at all.
+fn may_be_in(asked: &When, cell: &str) -> bool {
+    let number = asked.date.and_then(|date| date.day).map(i32::from).or(asked.time.map(|(hour, _)| i32::from(hour)));
+    number.is_none_or(|number| cell.contains(&number.to_string()))
 }
 
 /// A quick look: whether the letters are there at all. Accents are folded in stems, so other letters are let through.
