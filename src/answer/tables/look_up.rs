@@ -257,11 +257,11 @@ fn told(asked: &Question, sheets: &[Sheet], candidates: &[Candidate<'_>]) -> Fou
     let mut kind = PlanKind::Table;
     let mut why = format!("the question names {} of {place}", rows_are(num_rows));
     if !reading.columns.is_empty() {
-        why.push_str(&format!(", and of the columns {}", names(&reading.columns)));
+        why = format!("{why}, and of the columns {}", names(&reading.columns));
     }
     let summary = match &reading.outcome {
         Outcome::Cells if num_rows > 1 && candidates.len() == 1 && !condition.is_empty() => {
-            Some(format!("{} of {num_all} rows of {place} have {condition}", num_rows))
+            Some(format!("{num_rows} of {num_all} rows of {place} have {condition}"))
         }
         Outcome::Cells => None,
         Outcome::Members => {

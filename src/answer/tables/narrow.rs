@@ -5,12 +5,15 @@ use super::question::{Intent, Order, Term};
 use super::view::Found;
 use super::words::Held;
 
+/// A term of the question, and a column in which rows hold it.
+pub(super) type InColumn = (usize, usize);
+
 impl Chooser<'_> {
     /// The rows that hold the terms that only rows hold, and the columns in which each term was found.
-    pub(super) fn rows(&self) -> Option<(Vec<usize>, Vec<(usize, usize)>)> {
+    pub(super) fn rows(&self) -> Option<(Vec<usize>, Vec<InColumn>)> {
         let num_rows = self.view.table.rows.len();
         let mut rows: Vec<usize> = (0..num_rows).collect();
-        let mut by_terms: Vec<(usize, usize)> = Vec::new();
+        let mut by_terms: Vec<InColumn> = Vec::new();
         let holding = |term: &Term, found: &Found| {
             // A cell that is nothing else comes before one that mentions it.
             let is_whole = |held: Held| !term.is_exact() || held == Held::Whole;
@@ -53,7 +56,7 @@ impl Chooser<'_> {
         if rows.is_empty() {
             return None;
         }
-        rows = self.in_one_cell(&required, rows);
+        rows = in_one_cell(&required, rows);
         for (at, term, found) in self.terms() {
             let is_optional = !found.cells.is_empty() && !found.is_of_rows() && !term.is_light && !self.is_noun(at);
             // A word that names a column says nothing of the rows.
@@ -106,26 +109,6 @@ impl Chooser<'_> {
             !is_weaker && !is_asked
         });
         Some((rows, by_terms))
-    }
-
-    /// Neighbouring words that some rows have in one cell are meant so: `Klipfisk K3`.
-    pub(super) fn in_one_cell(&self, required: &[(usize, &Term, &Found)], mut rows: Vec<usize>) -> Vec<usize> {
-        for pair in required.windows(2) {
-            let [(one, _, first), (next, _, second)] = pair else { continue };
-            if one + 1 != *next {
-                continue;
-            }
-            let together = |row: &usize| {
-                first.cells.iter().any(|(other, column, _)| {
-                    other == row && second.cells.iter().any(|(also, same, _)| also == row && same == column)
-                })
-            };
-            let narrowed: Vec<usize> = rows.iter().copied().filter(together).collect();
-            if !narrowed.is_empty() {
-                rows = narrowed;
-            }
-        }
-        rows
     }
 
     /// Rows whose values meet the conditions, and the columns of these.
@@ -215,4 +198,24 @@ impl Chooser<'_> {
         reading.outcome = Outcome::Members;
         Some(reading)
     }
+}
+
+/// Neighbouring words that some rows have in one cell are meant so: `Klipfisk K3`.
+fn in_one_cell(required: &[(usize, &Term, &Found)], mut rows: Vec<usize>) -> Vec<usize> {
+    for pair in required.windows(2) {
+        let [(one, _, first), (next, _, second)] = pair else { continue };
+        if one + 1 != *next {
+            continue;
+        }
+        let together = |row: &usize| {
+            first.cells.iter().any(|(other, column, _)| {
+                other == row && second.cells.iter().any(|(also, same, _)| also == row && same == column)
+            })
+        };
+        let narrowed: Vec<usize> = rows.iter().copied().filter(together).collect();
+        if !narrowed.is_empty() {
+            rows = narrowed;
+        }
+    }
+    rows
 }

@@ -1,28 +1,9 @@
 //! A question as it is put to a table: the words that rows and columns have to hold, and what is wanted of them.
 
+use super::vocabulary::{FILLERS, GREATEST, LEAST, LIGHT, NEGATIONS};
 use super::when::{When, whens};
 use super::{numbers, words};
 use crate::workspace::Span;
-
-/// Words that ask or join, and name nothing.
-const FILLERS: &str = " a about according actually all also am an and any anybody anyone anything are as asked at be been being both but by can could \
-    did do does doing done each either every everything exactly exist exists few file files for from gave get gets getting give given gives go got had has have having he \
-    hence her here him his how i if in into is it its just know known list listed let like long look looks made make makes many may me might much must my name named \
-    names need of off on once one only or other our out over own please recorded say says see shall she should show shows so some such \
-    tell than that the their them then there these they thing this those through to told too up us use used uses using was we \
-    were what when where which while who whom whose why will with within would yet you your entry entries row rows record records table \
-    column columns cell figure figures overall respectively currently please now moment present again approximately roughly still ever really correct right \
-    kind ";
-
-/// Verbs that say no more than that something is so; a table need not hold them.
-const LIGHT: &str = " run runs running reach reached reaches carry carries contain contains work works hold holds belong belongs take took taken takes happen happened \
-    come came keep keeps stand stands bring brought set have has number amount value values kind type same total full exact per there equipped longer shorter higher \
-    lower bigger larger smaller more less older newer faster slower greater cheaper \
-    listen listens sit sits live lives ";
-
-/// Words that turn a condition round.
-const NEGATIONS: &str =
-    " not no never without except neither nor none isn't aren't wasn't doesn't don't didn't cannot can't ";
 
 /// A word, number, date or name of the question that something in the table has to hold.
 #[derive(Debug, Clone, PartialEq)]
@@ -184,7 +165,7 @@ impl Question {
         }
         let joins =
             lower.iter().any(|word| matches!(*word, "and" | "or" | "vs" | "versus" | "between")) || text.contains(',');
-        Some(Self { terms, intent, ask, comparisons, noun, joins, is_negated })
+        Some(Self { terms, intent, ask, comparisons, noun, is_negated, joins })
     }
 }
 
@@ -433,25 +414,6 @@ fn intent(lower: &[&str], terms: &mut Vec<Term>, is_plural: bool) -> Intent {
     {
         return Intent::Computed(word.to_owned());
     }
-    const GREATEST: [&str; 16] = [
-        "highest", "largest", "biggest", "greatest", "most", "maximum", "max", "longest", "heaviest", "tallest",
-        "deepest", "widest", "latest", "newest", "fastest", "top",
-    ];
-    const LEAST: [&str; 13] = [
-        "lowest",
-        "smallest",
-        "least",
-        "fewest",
-        "minimum",
-        "min",
-        "shortest",
-        "lightest",
-        "cheapest",
-        "oldest",
-        "earliest",
-        "slowest",
-        "narrowest",
-    ];
     if let Some(word) = has(&GREATEST).or_else(|| has(&LEAST)) {
         let is_greatest = GREATEST.contains(&word);
         let is_of_time = matches!(word, "latest" | "newest" | "oldest" | "earliest");
