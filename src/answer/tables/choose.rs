@@ -65,13 +65,15 @@ pub(super) fn choose(question: &Question, view: &View<'_>) -> Result<Reading, Mi
     let is_missing = |(term, found): &(&Term, &Found)| !found.is_held() && !term.is_light;
     let missing: Vec<usize> =
         question.terms.iter().zip(&found).enumerate().filter(|(_, pair)| is_missing(pair)).map(|(at, _)| at).collect();
+    // Where the rest names a row and a column, any other word would be the name of the row.
+    let names_row = question.terms.iter().zip(&found).any(|(term, found)| is_key_like(term) && found.is_of_rows());
     if let [only] = missing[..]
-        && is_key_like(&question.terms[only])
+        && (is_key_like(&question.terms[only]) || names_row && question.intent == Intent::Lookup)
     {
         let num_held = found.iter().filter(|found| !found.columns.is_empty() || !found.cells.is_empty()).count();
         let has_column = found.iter().any(|found| !found.columns.is_empty() || !found.meant.is_empty())
             || view.has_like(&question.terms[only]);
-        let is_of_several = question.joins && view.is_single();
+        let is_of_several = question.joins && question.intent != Intent::Compare;
         return Err(if num_held > 0 && has_column && !is_of_several {
             Miss::Exact(question.terms[only].written.clone())
         } else {
@@ -139,7 +141,13 @@ impl Chooser<'_> {
         let num_rows = self.view.table.rows.len();
         let (mut rows, by_terms) = self.rows()?;
         let named = self.named(&by_terms, &rows);
-        let bounds = self.compared(&named, &mut rows)?;
+        let mut bounds = self.compared(&named, &mut rows)?;
+        if matches!(self.question.intent, Intent::List | Intent::Count)
+            && let Some((true_rows, column)) = self.true_of(&rows)
+        {
+            rows = true_rows;
+            bounds.push((column, "so".to_owned()));
+        }
         if rows.is_empty() {
             return None;
         }
@@ -153,6 +161,9 @@ impl Chooser<'_> {
             Intent::Compare => self.side_by_side(reading),
             Intent::Count | Intent::List => {
                 let is_list = self.question.intent == Intent::List;
+                if self.question.is_negated {
+                    return self.without(reading);
+                }
                 // `How many seats does the van have` asks for a cell, and `which sensors does RVH-031 have` too.
                 if self.noun_is_asked_column(&reading) {
                     return self.cells(reading, is_narrowed);
@@ -160,13 +171,16 @@ impl Chooser<'_> {
                 if self.view.is_single() || self.view.table.is_cut && !is_list {
                     return if is_list { self.cells(reading, is_narrowed) } else { None };
                 }
-                let is_strong = self.is_strong(&reading.rows) || !self.question.comparisons.is_empty();
+                let is_strong = self.is_strong(&reading.rows) || !reading.bounds.is_empty();
                 if is_narrowed && is_strong && reading.rows.len() < num_rows {
                     reading.outcome = Outcome::Members;
                     return Some(reading);
                 }
                 (!is_list && !is_narrowed && self.counts_all()).then(|| {
                     reading.outcome = Outcome::Members;
+                    // `stations.csv` has the stations, before a table that has something of each.
+                    let noun = self.question.noun.map(|noun| &self.question.terms[noun]);
+                    reading.score += 4 * usize::from(noun.is_some_and(|noun| self.view.is_called(noun)));
                     reading.columns.clear();
                     reading
                 })

@@ -94,8 +94,14 @@ impl Chooser<'_> {
             .map(|(_, _, found)| found.columns[0])
             .collect();
         let num_things = self.terms().filter(|(_, term, _)| !term.is_light).count();
-        if columns.len() >= 2 && num_things == columns.len() {
-            reading.rows = (0..self.view.table.rows.len().min(30)).collect();
+        if columns.len() >= 2 {
+            // Other words narrow the rows: `the difference in yield between A and B`.
+            let are_of_rows =
+                self.terms().all(|(_, term, found)| term.is_light || term.is_exact() || !found.cells.is_empty());
+            if num_things > columns.len() && !(are_of_rows && self.is_strong(&reading.rows)) {
+                return None;
+            }
+            reading.rows.truncate(30);
             reading.columns = columns;
             return Some(reading);
         }

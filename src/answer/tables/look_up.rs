@@ -115,7 +115,8 @@ fn look_up_one(asked: &Question, sheets: &[Sheet]) -> Answer {
             let view = View::of(sheet, table);
             match choose(asked, &view) {
                 Ok(reading) => {
-                    let values = values(table, &reading);
+                    let is_count = asked.intent == Intent::Count && reading.outcome == Outcome::Members;
+                    let values = if is_count { vec![reading.rows.len().to_string()] } else { values(table, &reading) };
                     candidates.push(Candidate { sheet: index, table, reading, values });
                 }
                 Err(Miss::Exact(word)) if missing.is_none() => missing = Some((word, index, name_of(sheet, table))),
@@ -256,11 +257,11 @@ fn told(asked: &Question, sheets: &[Sheet], candidates: &[Candidate<'_>]) -> Fou
     let mut kind = PlanKind::Table;
     let mut why = format!("the question names {} of {place}", rows_are(num_rows));
     if !reading.columns.is_empty() {
-        why.push_str(&format!(", and of the columns {}", names(&reading.columns)));
+        why = format!("{why}, and of the columns {}", names(&reading.columns));
     }
     let summary = match &reading.outcome {
         Outcome::Cells if num_rows > 1 && candidates.len() == 1 && !condition.is_empty() => {
-            Some(format!("{} of {num_all} rows of {place} have {condition}", num_rows))
+            Some(format!("{num_rows} of {num_all} rows of {place} have {condition}"))
         }
         Outcome::Cells => None,
         Outcome::Members => {
@@ -316,7 +317,10 @@ fn told(asked: &Question, sheets: &[Sheet], candidates: &[Candidate<'_>]) -> Fou
 
 /// What the rows have in common that the question names: column and value.
 fn condition(asked: &Question, table: &Table, reading: &Reading) -> String {
-    let bound = |(column, written): &(usize, String)| format!("{} {written}", column_name(table, *column));
+    let bound = |(column, written): &(usize, String)| match written.as_str() {
+        "so" => format!("{} true", column_name(table, *column)),
+        written => format!("{} {written}", column_name(table, *column)),
+    };
     let mut conditions: Vec<String> = reading.bounds.iter().map(bound).collect();
     for &column in &reading.conditions {
         let mut values: Vec<&str> =

@@ -29,6 +29,7 @@ mod table;
 mod tests;
 mod toml;
 mod view;
+mod vocabulary;
 mod when;
 mod words;
 mod yaml;

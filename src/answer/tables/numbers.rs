@@ -91,11 +91,11 @@ pub(super) fn numbers(text: &str) -> Vec<(usize, usize)> {
         let after = text[end..].chars().next();
         let before_that = text[..at].chars().rev().nth(1);
         let is_joined = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-        let is_joiner = |c: Option<char>| c.is_some_and(|c| matches!(c, '-' | '_' | '/' | '#' | '@' | ':'));
+        let is_bond = |c: Option<char>| c.is_some_and(|c| matches!(c, '-' | '_' | '/' | '#' | '@' | ':'));
         let hangs_on = is_joined(before)
             || matches!(before, Some('.'))
-            || is_joiner(before) && is_joined(before_that)
-            || is_joiner(after) && text[end..].chars().nth(1).is_some_and(|c| c.is_ascii_digit())
+            || is_bond(before) && is_joined(before_that)
+            || is_bond(after) && text[end..].chars().nth(1).is_some_and(|c| c.is_ascii_digit())
             || matches!(after, Some('_'));
         let is_negative = matches!(before, Some('-' | '−')) && !is_joined(before_that);
         // A unit may follow at once (`12ms`), a longer word may not (`2nd` is a place in an order).

@@ -1,26 +1,9 @@
 //! A question as it is put to a table: the words that rows and columns have to hold, and what is wanted of them.
 
+use super::vocabulary::{FILLERS, GREATEST, LEAST, LIGHT, NEGATIONS};
 use super::when::{When, whens};
 use super::{numbers, words};
 use crate::workspace::Span;
-
-/// Words that ask or join, and name nothing.
-const FILLERS: &str = " a about according actually all also am an and any anybody anyone anything are as asked at be been being both but by can could \
-    did do does doing done each either every everything exactly exist exists few file files for from gave get gets getting give given gives go got had has have having he \
-    hence her here him his how i if in into is it its just know known list listed let like long look looks made make makes many may me might much must my name named \
-    names need of off on once one only or other our out over own please recorded say says see shall she should show shows so some such \
-    tell than that the their them then there these they thing this those through to told too up us use used uses using was we \
-    were what when where which while who whom whose why will with within would yet you your entry entries row rows record records table \
-    column columns cell figure figures overall respectively currently please kind ";
-
-/// Verbs that say no more than that something is so; a table need not hold them.
-const LIGHT: &str = " run runs running reach reached reaches carry carries contain contains work works hold holds belong belongs take took taken takes happen happened \
-    come came keep keeps stand stands bring brought set have has number amount value values kind type same total full exact per there equipped longer shorter higher \
-    lower bigger larger smaller more less older newer faster slower greater cheaper ";
-
-/// Words that turn a condition round.
-const NEGATIONS: &str =
-    " not no never without except neither nor none isn't aren't wasn't doesn't don't didn't cannot can't ";
 
 /// A word, number, date or name of the question that something in the table has to hold.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +16,8 @@ pub(super) struct Term {
     pub(super) stems: Vec<String>,
     /// Its parts in small letters, divided at joining characters.
     pub(super) parts: Vec<String>,
+    /// The word with the one before or behind it as one: `time zone` is called `timezone` in places.
+    pub(super) joined: Vec<String>,
     /// What a column may be called in other words, where the word asks for it.
     pub(super) concept: Option<Ask>,
     /// Whether nothing need hold it.
@@ -120,6 +105,8 @@ pub(super) struct Question {
     pub(super) comparisons: Vec<Comparison>,
     /// The position of the word that says of what the rows are: `stations` in `which stations`.
     pub(super) noun: Option<usize>,
+    /// Whether it asks for the rows that do not hold what it says.
+    pub(super) is_negated: bool,
     /// Whether it names several things side by side.
     pub(super) joins: bool,
 }
@@ -151,7 +138,8 @@ impl Question {
             .map(|span| (span, text[span.range()].to_lowercase().replace('’', "'").trim_end_matches("'s").to_owned()))
             .collect();
         let lower: Vec<&str> = raw.iter().map(|(_, word)| word.as_str()).collect();
-        if lower.is_empty() || lower.iter().any(|word| NEGATIONS.contains(&format!(" {word} "))) {
+        let num_negations = lower.iter().filter(|word| NEGATIONS.contains(&format!(" {word} "))).count();
+        if lower.is_empty() || num_negations > 1 {
             return None;
         }
         let (mut ask, is_open) = opening(&lower);
@@ -163,13 +151,21 @@ impl Question {
         compare(&raw, &mut terms, &mut comparisons)?;
         let noun = noun(&lower, &raw, &terms);
         let intent = intent(&lower, &mut terms, noun.is_some_and(|(_, is_plural)| is_plural));
+        // Only of a list can be told which rows are left.
+        let is_plain =
+            lower.iter().any(|word| matches!(*word, "not" | "no" | "without" | "don't" | "doesn't" | "aren't"));
+        let is_negated = num_negations == 1;
+        if is_negated && !(is_plain && noun.is_some() && matches!(intent, Intent::List | Intent::Count)) {
+            return None;
+        }
+        terms.retain(|term| !NEGATIONS.contains(&format!(" {} ", term.written.to_lowercase())));
         let noun = noun.and_then(|(start, _)| terms.iter().position(|term| term.span.start == start));
         if ask.is_none_or(|ask| ask == Ask::Money) {
             ask = terms.iter().find_map(|term| term.concept).or(ask);
         }
         let joins =
             lower.iter().any(|word| matches!(*word, "and" | "or" | "vs" | "versus" | "between")) || text.contains(',');
-        Some(Self { terms, intent, ask, comparisons, noun, joins })
+        Some(Self { terms, intent, ask, comparisons, noun, is_negated, joins })
     }
 }
 
@@ -225,7 +221,7 @@ fn terms(text: &str, raw: &[(Span, String)]) -> Vec<Term> {
     let mut add = |span: Span, kind: Kind| {
         let written = text[span.range()].to_owned();
         let (stems, parts) = (words::stems(&written), words::parts(&written));
-        terms.push(Term { written, span, kind, stems, parts, concept: None, is_light: false });
+        terms.push(Term { written, span, kind, stems, parts, joined: Vec::new(), concept: None, is_light: false });
     };
     for span in quoted(text) {
         taken.push(span);
@@ -292,6 +288,14 @@ fn terms(text: &str, raw: &[(Span, String)]) -> Vec<Term> {
     }
     terms.retain(|term| !term.stems.is_empty() || !term.parts.is_empty());
     terms.sort_by_key(|term| term.span);
+    for at in 1..terms.len() {
+        let between = terms[at - 1].span.end..terms[at].span.start;
+        if text.get(between).is_some_and(|between| matches!(between, " " | "-")) {
+            let joined = format!("{}{}", terms[at - 1].written, terms[at].written).to_lowercase();
+            terms[at - 1].joined.push(joined.clone());
+            terms[at].joined.push(joined);
+        }
+    }
     terms
 }
 
@@ -388,9 +392,7 @@ fn intent(lower: &[&str], terms: &mut Vec<Term>, is_plural: bool) -> Intent {
         return Intent::Count;
     }
     let is_side_by_side = has(&["compare", "vs", "versus", "comparison"]).is_some()
-        || lower
-            .windows(2)
-            .any(|pair| matches!(pair, ["difference" | "differences" | "changed" | "differs" | "differ", "between"]));
+        || has(&["difference", "differences", "changed", "differs", "differ"]).is_some() && lower.contains(&"between");
     if is_side_by_side {
         drop(&[
             "compare",
@@ -412,25 +414,6 @@ fn intent(lower: &[&str], terms: &mut Vec<Term>, is_plural: bool) -> Intent {
     {
         return Intent::Computed(word.to_owned());
     }
-    const GREATEST: [&str; 16] = [
-        "highest", "largest", "biggest", "greatest", "most", "maximum", "max", "longest", "heaviest", "tallest",
-        "deepest", "widest", "latest", "newest", "fastest", "top",
-    ];
-    const LEAST: [&str; 13] = [
-        "lowest",
-        "smallest",
-        "least",
-        "fewest",
-        "minimum",
-        "min",
-        "shortest",
-        "lightest",
-        "cheapest",
-        "oldest",
-        "earliest",
-        "slowest",
-        "narrowest",
-    ];
     if let Some(word) = has(&GREATEST).or_else(|| has(&LEAST)) {
         let is_greatest = GREATEST.contains(&word);
         let is_of_time = matches!(word, "latest" | "newest" | "oldest" | "earliest");
@@ -471,7 +454,8 @@ mod tests {
             ("What costs 1,250,000 EUR?", "lookup: costs + 1,250,000 + EUR"),
             ("Is the cutover on 30 November?", "none"),
             ("How do I restore from a snapshot?", "none"),
-            ("Which stations have no modem?", "none"),
+            ("Which stations have no modem?", "list: stations + modem"),
+            ("What is not in the modem?", "none"),
         ] {
             assert_eq!(shown(question), expected, "{question}");
         }

@@ -109,10 +109,10 @@ pub fn read(chunks: &[ChunkRecord], is_whole: bool) -> Option<Sheet> {
         Format::Csv => rows::delimited(&text, false, is_cut),
         Format::Tsv => rows::delimited(&text, true, is_cut),
         Format::Spreadsheet => rows::sheets(&text, is_cut, &|at| first_column(at).unwrap_or(0)),
-        Format::Json => records::tables(node::json(&text), false),
-        Format::Jsonl => records::tables(node::json(&text), true),
-        Format::Yaml => records::tables(yaml::read(&text), false),
-        Format::Toml => records::tables(toml::read(&text).into_iter().collect(), false),
+        Format::Json => records::tables(&node::json(&text), false),
+        Format::Jsonl => records::tables(&node::json(&text), true),
+        Format::Yaml => records::tables(&yaml::read(&text), false),
+        Format::Toml => records::tables(toml::read(&text).as_slice(), false),
         Format::Markdown => {
             let mut tables = front_matter(&text);
             tables.extend(rows::document(&text, rows::Marks::Markdown, &trail_at));
@@ -135,5 +135,5 @@ fn front_matter(text: &str) -> Vec<Table> {
     let Some(end) = rest.find("\n---") else { return Vec::new() };
     // The places stay, with the first line blanked out.
     let settings = format!("{}{}", "\n".repeat(start), &rest[..end]);
-    records::tables(yaml::read(&settings), false)
+    records::tables(&yaml::read(&settings), false)
 }

@@ -13,12 +13,12 @@ const MAX_FLAT_DEPTH: usize = 6;
 const MAX_VALUE_BYTES: usize = 2_000;
 
 /// The tables of the values of one file. Where `are_lines`, each value is a row of one table.
-pub(super) fn tables(nodes: Vec<Node>, are_lines: bool) -> Vec<Table> {
+pub(super) fn tables(nodes: &[Node], are_lines: bool) -> Vec<Table> {
     let mut reader = Reader { tables: Vec::new() };
     if are_lines && nodes.len() > 1 {
-        reader.list(&nodes, &[]);
+        reader.list(nodes, &[]);
     } else {
-        for node in &nodes {
+        for node in nodes {
             reader.visit(node, &[], 0);
         }
     }

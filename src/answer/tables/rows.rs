@@ -149,7 +149,7 @@ pub(super) fn sheets(text: &str, is_cut: bool, first_column: &dyn Fn(usize) -> u
     let mut rows: Vec<Row> = Vec::new();
     let mut finish = |name: &mut Option<String>, rows: &mut Vec<Row>| {
         if let Some(name) = name.take() {
-            tables.extend(sheet(text, name, std::mem::take(rows)));
+            tables.extend(sheet(name, std::mem::take(rows)));
         }
     };
     for line in lines(text) {
@@ -182,7 +182,7 @@ fn field_of_sheet(words: &str) -> String {
     words.trim().to_owned()
 }
 
-fn sheet(_text: &str, name: String, rows: Vec<Row>) -> Option<Table> {
+fn sheet(name: String, rows: Vec<Row>) -> Option<Table> {
     let head = &rows[..rows.len().min(NUM_HEADER_ROWS)];
     let width = head.iter().map(|row| row.cells.len()).max()?;
     let is_header = |row: &Row| {
@@ -290,7 +290,7 @@ fn heading(text: &str, lines: &[Span], at: usize, marks: Marks) -> Option<(usize
         }
         Marks::Rst => {
             let rule = text[lines.get(at + 1)?.range()].trim_end();
-            let mark = rule.chars().next().filter(|c| c.is_ascii_punctuation())?;
+            let mark = rule.chars().next().filter(char::is_ascii_punctuation)?;
             let is_rule =
                 rule.chars().all(|c| c == mark) && rule.len() >= 3 && rule.chars().count() >= words.chars().count();
             let is_words = words.chars().any(char::is_alphanumeric) && !words.starts_with(char::is_whitespace);
@@ -321,7 +321,7 @@ fn bars(text: &str, line: Span) -> Vec<Span> {
     for (at, c) in words.char_indices() {
         match c {
             '`' if !is_escaped => is_code = !is_code,
-            '|' if !is_escaped && !(is_code && words[at..].contains('`')) => {
+            '|' if !(is_escaped || is_code && words[at..].contains('`')) => {
                 if at > 0 {
                     fields.push(Span::new(line.start + start, line.start + at));
                 }

@@ -178,6 +178,11 @@ impl<'t> View<'t> {
                 || keys.into_iter().any(|cell| is_like(&words::parts(&cell.text))))
     }
 
+    /// Whether the file, or the innermost heading or key, is called like a term and nothing else.
+    pub(super) fn is_called(&self, term: &Term) -> bool {
+        self.subject.text.split('\n').any(|name| !name.trim().is_empty() && words::stems(name) == term.stems)
+    }
+
     /// Whether the table is one record.
     pub(super) fn is_single(&self) -> bool {
         self.table.shape == Shape::Single || self.table.rows.len() == 1 && self.table.shape == Shape::Records

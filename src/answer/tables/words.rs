@@ -2,7 +2,7 @@
 
 use super::numbers;
 use super::question::{Ask, Kind, Term};
-use super::when::whens;
+use super::when::{When, whens};
 use crate::index::analyzer::{Analysis, Stemming, positioned_terms};
 use crate::workspace::Span;
 
@@ -95,7 +95,11 @@ impl Words {
     /// Whether they hold a term of the question.
     pub(super) fn hold(&self, term: &Term) -> bool {
         match &term.kind {
-            Kind::Word | Kind::Name => term.stems.iter().all(|stem| self.has_stem(stem)),
+            Kind::Word | Kind::Name => {
+                term.stems.iter().all(|stem| self.has_stem(stem))
+                    || term.parts.first().is_some_and(|word| word == "email" && self.has_joined(word))
+                    || term.joined.iter().any(|word| self.has_joined(word))
+            }
             Kind::Number(wanted) => {
                 numbers::holds(&self.text, wanted) || self.parts.iter().any(|part| is_number_of_path(part, wanted))
             }
@@ -104,6 +108,12 @@ impl Words {
             }
             Kind::Identifier | Kind::Quoted => self.hold_in_a_row(&term.parts) || self.hold_apart(&term.parts),
         }
+    }
+
+    /// Whether they have the word as one, or with a hyphen (`e-mail`).
+    fn has_joined(&self, word: &String) -> bool {
+        self.parts.contains(word)
+            || self.parts.windows(2).any(|pair| word.strip_prefix(pair[0].as_str()) == Some(pair[1].as_str()))
     }
 
     fn has_stem(&self, stem: &str) -> bool {
@@ -163,6 +173,9 @@ pub(super) fn held(term: &Term, cell: &str, years: &[i16]) -> Option<Held> {
             if is_whole { Held::Whole } else { Held::Among }
         }),
         Kind::Date(asked) => {
+            if !asked.iter().any(|asked| may_be_in(asked, cell)) {
+                return None;
+            }
             let found = whens(cell);
             let named = found.iter().find(|(_, written)| asked.iter().any(|asked| asked.names(written, years)))?;
             whole_or_among(named.0.len() + 6 >= cell.trim().len())
@@ -192,6 +205,12 @@ pub(super) fn held(term: &Term, cell: &str, years: &[i16]) -> Option<Held> {
             whole_or_among(stems.iter().all(|stem| term.stems.contains(stem)))
         }
     }
+}
+
+/// A quick look: whether the day, or the hour, is in a cell at all.
+fn may_be_in(asked: &When, cell: &str) -> bool {
+    let number = asked.date.and_then(|date| date.day).map(i32::from).or(asked.time.map(|(hour, _)| i32::from(hour)));
+    number.is_none_or(|number| cell.contains(&number.to_string()))
 }
 
 /// A quick look: whether the letters are there at all. Accents are folded in stems, so other letters are let through.

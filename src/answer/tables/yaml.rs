@@ -44,7 +44,7 @@ struct Reader<'t, 'l> {
     at: usize,
 }
 
-impl<'t> Reader<'t, '_> {
+impl Reader<'_, '_> {
     fn skip_comments(&mut self) {
         while self.lines.get(self.at).is_some_and(|line| line.is_comment) {
             self.at += 1;

@@ -60,6 +60,8 @@ fn two_columns_are_compared_row_by_row() {
                 "What changed between trial-1 and trial-2?",
                 "| Yield, kg | 1,200 | 1,350 | / | Loss p99, % | 3.1 | **2.4** | / | Loss p99.9, % | 9 | 7 |",
             ),
+            ("What is the difference in yield between trial-1 and trial-2?", "| Yield, kg | 1,200 | 1,350 |"),
+            ("What is the difference in price between trial-1 and trial-2?", "nothing"),
             ("Compare trial-1 and trial-7", "missing trial-7"),
             ("Compare Kite and Heron", "| Kite | 0.4 EUR a seat | 10 | / | Heron | 95 EUR a month | 20 |"),
         ],

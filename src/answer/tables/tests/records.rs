@@ -82,6 +82,25 @@ fn near_records_are_no_answers() {
 }
 
 #[test]
+fn rows_that_do_not_have_something_are_listed() {
+    let shops = "shops:\n  mill:\n    sells: [flour, bran]\n    phone: 12\n  dairy:\n    sells: [milk]\n  bakery:\n    sells: [bread]\n    phone: 14\n";
+    let shops = [sheet("town.yaml", Format::Yaml, None, shops)];
+    check(
+        &shops,
+        &[
+            (
+                "Which shops do not sell flour?",
+                "2 of 3 rows of town.yaml (shops) have sells without flour: sells: [milk] / sells: [bread]",
+            ),
+            ("Which shops have no phone?", "1 of 3 rows of town.yaml (shops) have phone empty: dairy: sells: [milk]"),
+            ("Which shops do not sell beer?", "nothing"),
+            ("Which shops are not open?", "nothing"),
+            ("What does the mill not sell?", "nothing"),
+        ],
+    );
+}
+
+#[test]
 fn two_things_of_two_files_stand_side_by_side() {
     let report = |seconds: &str| format!("{{\"metrics\": {{\n \"run_time\": \"{seconds} seconds\"\n}}}}");
     let sheets = [

@@ -46,7 +46,7 @@ fn what_no_row_holds_is_not_answered_by_another_row() {
             ("What did heating cost in April 2025?", "missing April 2025"),
             ("Which fertiliser does T-103 get?", "nothing"),
             ("Who planted T-103?", "nothing"),
-            ("What did electricity cost in March 2026?", "nothing"),
+            ("What did electricity cost in March 2026?", "missing electricity"),
             ("How long are apples kept?", "nothing"),
             ("Is T-103 an apple?", "nothing"),
             ("Which trees are not apples?", "nothing"),
@@ -114,6 +114,14 @@ fn the_greatest_and_the_least_are_told_with_ties() {
             (
                 "Which item was the cheapest in April 2026?",
                 "the least value of `amount_eur` in money/bills.csv is 55,00 of the rows that have month `2026-04`: 2026-04;hot water;55,00",
+            ),
+            (
+                "Which item was the most expensive in April 2026?",
+                "the greatest value of `amount_eur` in money/bills.csv is 310,00 of the rows that have month `2026-04`: 2026-04;heating;310,00",
+            ),
+            (
+                "In which month did water cost the most?",
+                "the greatest value of `amount_eur` in money/bills.csv is 1.204,50 of the rows that have item `water`: 2026-03;water;1.204,50",
             ),
             ("Which tree is the highest paid?", "nothing"),
             ("Which tree is the tallest in the county?", "nothing"),
@@ -202,6 +210,30 @@ fn places_and_versions_are_told_apart() {
             ("Which mast runs release 2.0?", "missing 2.0"),
             ("Which masts run release 2.0.10?", "1 of 3 rows of masts.csv have release `2.0.10`: K-8,58.2,9.5,2.0.10,"),
             ("Where is mast K-6?", "missing K-6"),
+        ],
+    );
+}
+
+#[test]
+fn words_are_written_as_one_or_two_and_columns_say_yes_or_no() {
+    let staff = "name,e-mail,timezone,on call,max shift hours\nAda Moe,ada@x.org,UTC,yes,8\nBo Lind,bo@x.org,CET,no,12\nCy Ek,cy@x.org,CET,yes,6\n";
+    let staff = [sheet("staff.csv", Format::Csv, None, staff)];
+    check(
+        &staff,
+        &[
+            ("What is the email of Bo Lind?", "Bo Lind,bo@x.org,CET,no,12"),
+            ("What e-mail address does Bo Lind have?", "nothing"),
+            ("Which time zone does Ada Moe have?", "Ada Moe,ada@x.org,UTC,yes,8"),
+            ("What are the max shift hours of Cy Ek?", "Cy Ek,cy@x.org,CET,yes,6"),
+            ("What is the phone number of Bo Lind?", "nothing"),
+            (
+                "How many staff are on call?",
+                "2 of 3 rows of staff.csv have on call true: Ada Moe,ada@x.org,UTC,yes,8 / Cy Ek,cy@x.org,CET,yes,6",
+            ),
+            (
+                "Which staff are in time zone CET?",
+                "2 of 3 rows of staff.csv have timezone `CET`: Bo Lind,bo@x.org,CET,no,12 / Cy Ek,cy@x.org,CET,yes,6",
+            ),
         ],
     );
 }
