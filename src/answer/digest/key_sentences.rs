@@ -76,6 +76,23 @@ pub fn key_sentences(chunks: &[ChunkRecord], number: usize, seen: &mut BTreeSet<
     chosen
 }
 
+/// The first sentences of a document, in its own order: running text alone, without what tables, badges and links say.
+#[must_use]
+pub fn first_sentences(chunks: &[ChunkRecord], number: usize, seen: &mut BTreeSet<String>) -> Vec<KeySentence> {
+    let mut first = Vec::new();
+    for (chunk, record) in chunks.iter().enumerate() {
+        for span in units(&record.words) {
+            let text = &record.words[span.range()];
+            let num_words = text.split_whitespace().filter(|word| word.chars().any(char::is_alphabetic)).count();
+            let is_said = num_words >= MIN_WORDS && is_prose(text) && !is_label(text);
+            if is_said && first.len() < number && seen.insert(folded(text)) {
+                first.push(KeySentence { chunk, span });
+            }
+        }
+    }
+    first
+}
+
 fn folded(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -83,6 +100,7 @@ fn folded(text: &str) -> String {
 fn weigh(chunks: &[ChunkRecord]) -> Vec<Unit> {
     let mut all = Vec::new();
     let mut has_prose = false;
+    let mut is_begun = false;
     for (index, chunk) in chunks.iter().enumerate() {
         let stemming = Stemming::of(chunk.file.language);
         let trail = chunk.place.trail.join(" ").to_lowercase();
@@ -102,7 +120,10 @@ fn weigh(chunks: &[ChunkRecord]) -> Vec<Unit> {
             has_prose |= is_prose;
             // A heading inside the chunk is nearer than those above it.
             let heading = heading_before(&chunk.words[..span.start]);
-            let place = if all.is_empty() { 1.5 } else { 1.0 + 0.3 / (1.0 + all.len() as f32 / 4.0) };
+            let is_label = is_label(text);
+            let is_first = is_prose && !is_label && !is_begun;
+            is_begun |= is_first;
+            let place = if is_first { 1.5 } else { 1.0 + 0.3 / (1.0 + all.len() as f32 / 4.0) };
             let section = if concludes(&trail) || heading.is_some_and(|heading| concludes(&heading.to_lowercase())) {
                 1.6
             } else {
@@ -111,14 +132,58 @@ fn weigh(chunks: &[ChunkRecord]) -> Vec<Unit> {
             let figures = if text.bytes().any(|byte| byte.is_ascii_digit()) { 1.15 } else { 1.0 };
             let length = if words.len() < MIN_WORDS { 0.5 } else { 1.0 };
             let at = KeySentence { chunk: index, span };
-            all.push((Unit { at, words, factor: place * section * figures * length * cue(text) }, is_prose));
+            let kind = if is_label {
+                Kind::Label
+            } else if is_prose {
+                Kind::Prose
+            } else {
+                Kind::Data
+            };
+            all.push((Unit { at, words, factor: place * section * figures * length * cue(text) }, kind));
             if all.len() == MAX_UNITS {
                 break;
             }
         }
     }
-    let weaker = |is_prose: bool| if has_prose && !is_prose { 0.25 } else { 1.0 };
-    all.into_iter().map(|(unit, is_prose)| Unit { factor: unit.factor * weaker(is_prose), ..unit }).collect()
+    let weight = |kind: Kind| match kind {
+        Kind::Prose => 1.0,
+        Kind::Label => 0.1,
+        Kind::Data if has_prose => 0.1,
+        Kind::Data => 1.0,
+    };
+    all.into_iter().map(|(unit, kind)| Unit { factor: unit.factor * weight(kind), ..unit }).collect()
+}
+
+/// What the words of a unit are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Prose,
+    /// Says whose or when a document is, or only names what follows.
+    Label,
+    /// A row, a record or code.
+    Data,
+}
+
+/// Whether words only say what a document is, or of whom and when: `**For Ines, Friday 20 November**`, `Date: 2026-11-18`, a badge.
+fn is_label(text: &str) -> bool {
+    const POINTS: [&str; 14] = [
+        "decision", "decided", "result", "conclusion", "recommendation", "summary", "root cause", "cause", "outcome", "finding", "open", "next",
+        "risk", "action",
+    ];
+    let words = text.trim();
+    let is_marked = |mark: &str| words.len() > 2 * mark.len() && words.starts_with(mark) && words.ends_with(mark);
+    let inner = words.trim_matches(['*', '_']);
+    let is_emphasised = (is_marked("**") || is_marked("__")) && !inner.contains("**");
+    let is_badge = words.starts_with("![") || words.starts_with("[![") || words.starts_with("<!--") || words.ends_with("-->");
+    let key = words.split_once(": ").map(|(key, value)| (key.trim_matches(['*', '_', ' ']).to_lowercase(), value));
+    let is_setting = key.is_some_and(|(key, value)| {
+        let is_point = POINTS.iter().any(|point| key.contains(point));
+        let num_words = value.split_whitespace().count();
+        !is_point && key.split_whitespace().count() <= 3 && num_words <= 6 && !value.trim_end().ends_with('.')
+    });
+    // A year in emphasised words is a date; emphasised words that are a sentence are its point.
+    let is_dated = is_emphasised && inner.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() == 4);
+    is_badge || is_setting || is_dated || is_emphasised && inner.split_whitespace().count() <= 4
 }
 
 /// Whether words are a sentence rather than a row, a record or code.
@@ -139,7 +204,7 @@ fn is_comment(line: &str) -> bool {
 
 /// What a log says when something went wrong, and what writers say when they come to their point.
 fn cue(text: &str) -> f32 {
-    const CUES: [&str; 18] = [
+    const CUES: [&str; 24] = [
         "error",
         "failed",
         "failure",
@@ -158,9 +223,15 @@ fn cue(text: &str) -> f32 {
         "now ",
         "therefore",
         "must",
+        "approved",
+        "agreed",
+        "reached",
+        "we propose",
+        "i propose",
+        "instead of",
     ];
     let text = text.to_lowercase();
-    if CUES.iter().any(|cue| text.contains(cue)) { 1.2 } else { 1.0 }
+    if CUES.iter().any(|cue| text.contains(cue)) { 1.3 } else { 1.0 }
 }
 
 fn concludes(heading: &str) -> bool {

@@ -6,7 +6,7 @@ use super::*;
 use crate::answer::plan::{Moment, PlanChoice, plan};
 use crate::workspace::Provenance;
 
-fn touched(path: &str, at: &str) -> Touched {
+pub(super) fn touched(path: &str, at: &str) -> Touched {
     Touched {
         path: path.parse().unwrap(),
         change: ChangeKind::Created,
@@ -89,7 +89,7 @@ fn deleted_files_are_news_and_no_part_of_the_whole() {
     let mut files = some();
     files[3] = Touched { change: ChangeKind::Deleted, state: None, ..files[3].clone() };
     let mut plan = planned("what changed since Monday?");
-    let digest = Grouped::of(in_scope(files.clone(), &mut plan)).into_digest(&BTreeMap::new(), &plan);
+    let digest = Grouped::of(in_scope(files.clone(), &mut plan), &plan).into_digest(&BTreeMap::new(), &plan);
     let deleted = digest.groups.iter().flat_map(|group| &group.files).find(|file| file.change == ChangeKind::Deleted);
     assert_eq!(deleted.unwrap().path.as_str(), "plans/roadmap.md");
     let mut plan = planned("what is in here?");
@@ -107,7 +107,8 @@ fn files_are_grouped_by_the_runs_that_wrote_them_and_runs_and_agents_are_names()
     files[0].provenance = by("coder-1", "r1");
     files[3].provenance = by("coder-2", "r1");
     files[2].provenance = by("coder-1", "r2");
-    let digest = Grouped::of(files.clone()).into_digest(&BTreeMap::new(), &planned("what is in here?"));
+    let asked = planned("what changed?");
+    let digest = Grouped::of(files.clone(), &asked).into_digest(&BTreeMap::new(), &asked);
     let groups: Vec<(&str, usize)> = digest.groups.iter().map(|group| (group.name.as_str(), group.num_files)).collect();
     assert_eq!(digest.group_by, GroupBy::Run);
     assert_eq!(groups, [("runs/2026-11-18-bench-08", 1), ("r1", 2), ("r2", 1), ("", 1)]);
@@ -123,7 +124,7 @@ fn files_are_grouped_by_the_runs_that_wrote_them_and_runs_and_agents_are_names()
 
 #[test]
 fn each_group_has_a_file_quoted_before_one_has_two_and_reports_go_first() {
-    let grouped = Grouped::of(some());
+    let grouped = Grouped::of(some(), &planned("what changed?"));
     let chosen: Vec<&str> = grouped.to_be_quoted(4).iter().map(|file| file.path.as_str()).collect();
     assert_eq!(
         chosen,
@@ -142,7 +143,7 @@ fn files_of_data_are_quoted_after_those_for_people() {
         touched("run/plan.md", "2026-11-18T10:00:00Z"),
         touched("run/report.md", "2026-11-18T09:00:00Z"),
     ];
-    let chosen: Vec<String> = Grouped::of(files).to_be_quoted(9).iter().map(|file| file.path.to_string()).collect();
+    let chosen: Vec<String> = Grouped::of(files, &planned("what changed?")).to_be_quoted(9).iter().map(|file| file.path.to_string()).collect();
     assert_eq!(chosen, ["run/report.md", "run/plan.md", "run/results.json"]);
 }
 
@@ -151,6 +152,7 @@ proptest! {
     fn every_file_is_counted_in_one_group(
         places in prop::collection::vec((0_u8..4, 0_u16..400, 0_i64..1_000, prop::option::of(0_u8..3)), 0..60),
         num_quoted in 0_usize..10,
+        is_whole in any::<bool>(),
     ) {
         let mut names = HashSet::new();
         let mut files = Vec::new();
@@ -163,11 +165,13 @@ proptest! {
             }
         }
         let num_files = files.len();
-        let grouped = Grouped::of(files);
-        let quoted: BTreeMap<RelPath, Vec<usize>> =
-            grouped.to_be_quoted(num_quoted).iter().map(|file| (file.path.clone(), vec![0])).collect();
+        let plan = planned(if is_whole { "what is in here?" } else { "what changed?" });
+        let grouped = Grouped::of(files, &plan);
+        let shown = Shown { sentences: vec![0], about: None };
+        let quoted: BTreeMap<RelPath, Shown> =
+            grouped.to_be_quoted(num_quoted).iter().map(|file| (file.path.clone(), shown.clone())).collect();
         prop_assert!(quoted.len() <= num_quoted);
-        let digest = grouped.into_digest(&quoted, &planned("what is in here?"));
+        let digest = grouped.into_digest(&quoted, &plan);
         prop_assert_eq!(digest.num_files, num_files);
         let counted: usize = digest.groups.iter().map(|group| group.files.len() + group.num_not_listed).sum();
         prop_assert_eq!(counted, num_files);

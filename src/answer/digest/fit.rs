@@ -1,0 +1,147 @@
+//! A reply with a digest made as short as it has to be.
+//!
+//! # Invariants
+//! - Every file stays counted: in its group, or among the groups that are not listed.
+//! - Positions of citations and sentences stay right, and no citation is left that nothing names.
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+
+use super::{Digest, NotListed};
+use crate::answer::AskReply;
+
+/// Groups that are listed however short the reply has to be.
+const MIN_GROUPS: usize = 5;
+
+/// Leaves out of the digest, until the reply has at most `max_bytes` as JSON: first files of which nothing is shown, then what is shown of
+/// files, the last ones first, then groups. A note says so, and how to see the rest. A reply without a digest stays as it is.
+pub fn fit(reply: &mut AskReply, max_bytes: usize) {
+    let size = size_of(reply);
+    if reply.digest.is_none() || size <= max_bytes {
+        return;
+    }
+    // Room for the note, and for counts that are added.
+    let mut excess = (size + NOTE.len() + 100).saturating_sub(max_bytes);
+    if let Some(digest) = &mut reply.digest {
+        leave_out_files(digest, &mut excess);
+    }
+    if excess > 0 {
+        leave_out_quotes(reply, &mut excess);
+    }
+    if let Some(digest) = &mut reply.digest {
+        if excess > 0 {
+            leave_out_files(digest, &mut excess);
+        }
+        if excess > 0 {
+            leave_out_groups(digest, &mut excess);
+        }
+    }
+    reply.plan.notes.push(NOTE.to_owned());
+}
+
+const NOTE: &str = "the reply is cut to a readable length: files that are not listed are counted; ask for a folder (`filters.path`), a \
+                    shorter time or a topic, or list them with `list_files`";
+
+fn size_of(value: &impl Serialize) -> usize {
+    serde_json::to_string(value).map_or(0, |json| json.len())
+}
+
+/// Leaves out files of which nothing is shown, the oldest of the last group first.
+fn leave_out_files(digest: &mut Digest, excess: &mut usize) {
+    for group in digest.groups.iter_mut().rev() {
+        for at in (0..group.files.len()).rev() {
+            if *excess == 0 {
+                return;
+            }
+            let file = &group.files[at];
+            if file.sentences.is_empty() && file.about.is_none() {
+                *excess = excess.saturating_sub(size_of(file) + 1);
+                group.files.remove(at);
+                group.num_not_listed += 1;
+            }
+        }
+    }
+}
+
+/// Leaves out what is shown of files, those of the last groups first; a summary of all stays.
+fn leave_out_quotes(reply: &mut AskReply, excess: &mut usize) {
+    let Some(digest) = &mut reply.digest else { return };
+    let mut dropped: HashSet<usize> = HashSet::new();
+    'all: for group in digest.groups.iter_mut().rev() {
+        for file in group.files.iter_mut().rev() {
+            if *excess == 0 {
+                break 'all;
+            }
+            let of_file: Vec<usize> =
+                file.sentences.iter().copied().filter(|position| *position >= digest.num_of_summary).collect();
+            let about = file.about.take();
+            if of_file.is_empty() && about.is_none() {
+                continue;
+            }
+            file.sentences.retain(|position| *position < digest.num_of_summary);
+            digest.num_quoted -= usize::from(file.sentences.is_empty());
+            let cited = of_file.iter().flat_map(|position| reply.sentences[*position].citations.clone());
+            let cited = cited.chain(about.iter().flat_map(|about| about.citations.clone()));
+            let freed: usize = cited.map(|citation| size_of(&reply.citations[citation]) + 1).sum();
+            let said: usize = of_file.iter().map(|position| size_of(&reply.sentences[*position]) + 1).sum();
+            *excess = excess.saturating_sub(freed + said + about.as_ref().map_or(0, |about| size_of(about)));
+            dropped.extend(of_file);
+        }
+    }
+    renumber(reply, &dropped);
+}
+
+/// Takes sentences out, and the citations that nothing names any more, and puts all positions right.
+fn renumber(reply: &mut AskReply, dropped: &HashSet<usize>) {
+    let Some(digest) = &mut reply.digest else { return };
+    let mut new_position = 0;
+    let positions: Vec<Option<usize>> = (0..reply.sentences.len())
+        .map(|position| {
+            let kept = !dropped.contains(&position);
+            new_position += usize::from(kept);
+            kept.then(|| new_position - 1)
+        })
+        .collect();
+    let mut old_position = 0;
+    reply.sentences.retain(|_| {
+        old_position += 1;
+        positions[old_position - 1].is_some()
+    });
+    let mut named: HashSet<usize> = reply.sentences.iter().flat_map(|sentence| sentence.citations.clone()).collect();
+    for file in digest.groups.iter_mut().flat_map(|group| &mut group.files) {
+        for position in &mut file.sentences {
+            *position = positions[*position].unwrap_or(0);
+        }
+        named.extend(file.about.iter().flat_map(|about| about.citations.clone()));
+    }
+    let mut new_index = 0;
+    let indices: Vec<usize> = (0..reply.citations.len())
+        .map(|index| {
+            new_index += usize::from(named.contains(&index));
+            new_index.saturating_sub(1)
+        })
+        .collect();
+    let mut old_index = 0;
+    reply.citations.retain(|_| {
+        old_index += 1;
+        named.contains(&(old_index - 1))
+    });
+    let cited = reply.sentences.iter_mut().flat_map(|sentence| &mut sentence.citations);
+    let abouts = digest.groups.iter_mut().flat_map(|group| &mut group.files).filter_map(|file| file.about.as_mut());
+    for citation in cited.chain(abouts.flat_map(|about| &mut about.citations)) {
+        *citation = indices[*citation];
+    }
+}
+
+/// Leaves out the last groups, which have no quotes left.
+fn leave_out_groups(digest: &mut Digest, excess: &mut usize) {
+    let mut left_out = digest.not_listed.unwrap_or(NotListed { num_groups: 0, num_files: 0 });
+    while digest.groups.len() > MIN_GROUPS && *excess > 0 {
+        let Some(group) = digest.groups.pop_if(|group| group.files.iter().all(|file| file.sentences.is_empty())) else { break };
+        *excess = excess.saturating_sub(size_of(&group) + 1);
+        left_out.num_groups += 1;
+        left_out.num_files += group.num_files;
+    }
+    digest.not_listed = Some(left_out).filter(|left_out| left_out.num_groups > 0);
+}
