@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use super::text::{by, spot};
 use crate::answer::digest::{DigestFile, DigestGroup};
 use crate::answer::{AskReply, Digest, PlanKind};
-use crate::workspace::{ChangeKind, Provenance};
+use crate::workspace::{ChangeKind, Citation, Provenance};
 
 /// Lines of a screen that a digest takes.
 const SCREEN: usize = 38;
@@ -17,6 +17,8 @@ const SCREEN: usize = 38;
 const MAX_FOLDERS: usize = 16;
 /// Folders of a folder that are named.
 const MAX_NAMED: usize = 5;
+/// Places of a composed line that are named.
+const MAX_SPOTS: usize = 3;
 /// Files of which nothing is shown that one line names.
 const MAX_NAMES: usize = 6;
 
@@ -32,6 +34,10 @@ pub(super) enum Extent {
 /// A file with the lines that tell of it, the first of which names it.
 struct Entry {
     group: usize,
+    /// 0 for prose, 1 for data, 2 where nothing is shown of it.
+    kind: u8,
+    is_readme: bool,
+    at: Timestamp,
     lines: Vec<String>,
     /// How many of its lines are shown.
     num_shown: usize,
@@ -74,7 +80,6 @@ fn has_header(group: &DigestGroup) -> bool {
 /// Decides which lines are shown: of each group a file in turn with the first line about it, then second lines, then files of which nothing
 /// is shown.
 fn choose(entries: &mut [Entry], room: usize, is_whole: bool) {
-    let mut left = room;
     let mut opened: BTreeSet<usize> = BTreeSet::new();
     let mut turns: Vec<(usize, usize, usize)> = Vec::new();
     let mut turn_of: Vec<usize> = Vec::new();
@@ -85,6 +90,10 @@ fn choose(entries: &mut [Entry], room: usize, is_whole: bool) {
         turn_of[entry.group] += 1;
     }
     turns.sort_unstable();
+    if is_whole && let Some(readme) = entries.iter_mut().find(|entry| entry.is_readme) {
+        readme.num_shown = readme.lines.len().min(room);
+    }
+    let mut left = room.saturating_sub(entries.iter().map(|entry| entry.num_shown).sum());
     for num_lines in [2, 3, usize::MAX] {
         for &(_, group, index) in &turns {
             let entry = &mut entries[index];
@@ -97,6 +106,18 @@ fn choose(entries: &mut [Entry], room: usize, is_whole: bool) {
                 opened.insert(group);
             }
         }
+    }
+}
+
+/// Places in one file: ` (lines 3, 12)`, ` (page 2)`; nothing where the format counts nothing.
+fn spots<'c>(citations: impl Iterator<Item = &'c Citation>) -> String {
+    let all: Vec<String> = citations.take(MAX_SPOTS).filter_map(spot).collect();
+    let lines: Vec<&str> = all.iter().filter_map(|spot| spot.strip_prefix("line ")).collect();
+    match &all[..] {
+        [] => String::new(),
+        [one] => format!(" ({one})"),
+        _ if lines.len() == all.len() => format!(" (lines {})", lines.join(", ")),
+        _ => format!(" ({})", all.join(", ")),
     }
 }
 
@@ -162,13 +183,22 @@ impl Page<'_> {
         let mut entries = Vec::new();
         for (index, group) in self.digest.groups.iter().enumerate() {
             for file in &group.files {
-                entries.push(Entry { group: index, lines: self.lines_of(file, group, is_whole), num_shown: 0 });
+                let kind = match (&file.about, &file.sentences[..]) {
+                    (None, [_, ..]) => 0,
+                    (Some(_), _) => 1,
+                    (None, []) => 2,
+                };
+                let is_readme = file.path.file_name().to_lowercase().starts_with("readme") && kind == 0;
+                let lines = self.lines_of(file, group, is_whole);
+                entries.push(Entry { group: index, kind, is_readme, at: file.at, lines, num_shown: 0 });
             }
         }
-        if is_whole {
-            // Those that are told most of come first, the newest before the others.
-            entries.sort_by_key(|entry| std::cmp::Reverse(entry.lines.len()));
-        }
+        // Prose goes before data, and both before files of which nothing is shown; of each the newest first.
+        let key = |entry: &Entry| {
+            let readme = is_whole && entry.is_readme;
+            (if is_whole { 0 } else { entry.group }, !readme, entry.kind, std::cmp::Reverse(entry.at))
+        };
+        entries.sort_by_key(key);
         entries
     }
 
@@ -197,15 +227,13 @@ impl Page<'_> {
         let mut lines = vec![format!("{indent}{name}{change}{title}{by}{marks}{note}")];
         if let Some(about) = &file.about {
             let own = about.citations.iter().map(|&index| &reply.citations[index]).filter(|citation| citation.path == file.path);
-            let spots: Vec<String> = own.take(3).map(spot).collect();
-            let spots = if spots.is_empty() { String::new() } else { format!(" ({})", spots.join(", ")) };
-            lines.push(format!("{indent}  {}{spots}", about.text));
+            lines.push(format!("{indent}  {}{}", about.text, spots(own)));
         }
         for position in below {
             let sentence = &reply.sentences[position];
             let text = sentence.text.split_whitespace().collect::<Vec<_>>().join(" ");
-            let spot = sentence.citations.first().map(|&index| spot(&reply.citations[index])).unwrap_or_default();
-            lines.push(format!("{indent}  \"{text}\" ({spot})"));
+            let place = sentence.citations.first().map(|&index| spots(std::iter::once(&reply.citations[index])));
+            lines.push(format!("{indent}  \"{text}\"{}", place.unwrap_or_default()));
         }
         lines
     }
@@ -225,11 +253,13 @@ impl Page<'_> {
             let names = hidden.iter().filter_map(|entry| entry.lines.first());
             let names: Vec<&str> =
                 names.take(MAX_NAMES).filter_map(|line| line.trim_start().split(", ").next()).collect();
-            let more = if names.is_empty() { String::new() } else { format!(" ({}{})", names.join(", "), if hidden.len() + not_listed > names.len() { ", …" } else { "" }) };
-            parts.push(format!("{} more files{more}", hidden.len() + not_listed));
+            let dots = if hidden.len() + not_listed > names.len() { ", …" } else { "" };
+            let more = if names.is_empty() { String::new() } else { format!(" ({}{dots})", names.join(", ")) };
+            let number = hidden.len() + not_listed;
+            parts.push(format!("{number} more file{}{more}", if number == 1 { "" } else { "s" }));
         }
         if num_lines > 0 {
-            parts.push(format!("{num_lines} more lines of those above"));
+            parts.push(format!("{num_lines} more line{} on those above", if num_lines == 1 { "" } else { "s" }));
         }
         writeln!(out, "\n… {}: `--all` shows them, `--max-files N` quotes of more files", parts.join(" and "))
     }

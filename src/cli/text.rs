@@ -40,18 +40,20 @@ fn place(citation: &Citation) -> String {
 }
 
 /// Where in its file a citation points: `line 18`, `page 3`, `Latency!B3`.
-pub(super) fn spot(citation: &Citation) -> String {
+///
+/// `None` where the format counts nothing that a person could follow.
+pub(super) fn spot(citation: &Citation) -> Option<String> {
     if let Some(slide) = citation.slide {
-        return format!("slide {slide}");
+        return Some(format!("slide {slide}"));
     }
     if let Some(cell) = &citation.cell {
-        return cell.clone();
+        return Some(cell.clone());
     }
     match (citation.page, citation.lines) {
-        (Some(page), _) => format!("page {page}"),
-        (None, Some(lines)) if lines.start == lines.end => format!("line {}", lines.start),
-        (None, Some(lines)) => format!("lines {}-{}", lines.start, lines.end),
-        (None, None) => format!("bytes {}-{}", citation.span.start, citation.span.end),
+        (Some(page), _) => Some(format!("page {page}")),
+        (None, Some(lines)) if lines.start == lines.end => Some(format!("line {}", lines.start)),
+        (None, Some(lines)) => Some(format!("lines {}-{}", lines.start, lines.end)),
+        (None, None) => citation.trail.last().map(|heading| format!("under `{heading}`")),
     }
 }
 

@@ -60,7 +60,7 @@ impl Formers {
         let same = self.by_name.get(&name_in_run(file))?.iter();
         let earlier = same.filter(|other| other.run != this.run && other.kind == this.kind && other.is_before(&this));
         let newest = earlier.max_by(|one, other| {
-            let by_order = one.is_before(other).cmp(&other.is_before(one));
+            let by_order = other.is_before(one).cmp(&one.is_before(other));
             by_order.then_with(|| one.path.cmp(&other.path))
         });
         newest.map(|other| &other.path)
@@ -90,14 +90,15 @@ mod tests {
         let files = vec![
             touched("runs/2026-10-08-bench-01/results.json", "2026-11-29T10:00:00Z"),
             touched("runs/2026-10-28-bench-05/results.json", "2026-10-28T10:00:00Z"),
+            touched("runs/2026-10-14-bench-03/results.json", "2026-10-14T10:00:00Z"),
             touched("runs/2026-11-16-coder-05/results.json", "2026-11-16T10:00:00Z"),
             touched("runs/2026-11-18-bench-08/results.json", "2026-11-18T10:00:00Z"),
             touched("runs/2026-11-18-bench-08/raw/results.json", "2026-11-18T10:00:00Z"),
         ];
         let formers = Formers::of(&files);
-        assert_eq!(formers.before(&files[3]), Some(&files[1].path), "dates in names count before times of files");
+        assert_eq!(formers.before(&files[4]), Some(&files[1].path), "dates in names count before times of files");
         assert_eq!(formers.before(&files[0]), None);
-        assert_eq!(formers.before(&files[4]), None, "it has another place in its run");
+        assert_eq!(formers.before(&files[5]), None, "it has another place in its run");
     }
 
     #[test]

@@ -123,13 +123,13 @@ fn weigh(chunks: &[ChunkRecord]) -> Vec<Unit> {
             let is_label = is_label(text);
             let is_first = is_prose && !is_label && !is_begun;
             is_begun |= is_first;
-            let place = if is_first { 1.5 } else { 1.0 + 0.3 / (1.0 + all.len() as f32 / 4.0) };
+            let place = if is_first { 1.8 } else { 1.0 + 0.3 / (1.0 + all.len() as f32 / 4.0) };
             let section = if concludes(&trail) || heading.is_some_and(|heading| concludes(&heading.to_lowercase())) {
                 1.6
             } else {
                 1.0
             };
-            let figures = if text.bytes().any(|byte| byte.is_ascii_digit()) { 1.15 } else { 1.0 };
+            let figures = figures(text);
             let length = if words.len() < MIN_WORDS { 0.5 } else { 1.0 };
             let at = KeySentence { chunk: index, span };
             let kind = if is_label {
@@ -164,11 +164,42 @@ enum Kind {
     Data,
 }
 
+/// Figures with a unit or a fraction say more than dates and ordinals, and these more than none.
+fn figures(text: &str) -> f32 {
+    const UNITS: &str = " ms s us ns min minutes hours h % percent eur usd gbp dollars euros kb mb gb tb b kg m km mm w kw v a hz mhz points times \
+                         x fold bytes requests seconds gb/s mb/s ";
+    let is_figure = |word: &str| word.starts_with(|c: char| c.is_ascii_digit());
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let is_measured = words.iter().enumerate().any(|(at, word)| {
+        let word = word.trim_matches(|c: char| !(c.is_alphanumeric() || matches!(c, '%' | '.' | ',')));
+        let word = word.trim_end_matches(['.', ',']);
+        let has_unit = words.get(at + 1).is_some_and(|next| {
+            let unit = next.trim_matches(|c: char| !(c.is_alphanumeric() || matches!(c, '%' | '/'))).to_lowercase();
+            UNITS.contains(&format!(" {unit} "))
+        });
+        let is_fraction = || word.contains('.') && word.chars().all(|c| c.is_ascii_digit() || c == '.') && word.matches('.').count() == 1;
+        is_figure(word) && (has_unit || word.ends_with('%') || is_fraction()) || word.starts_with(['€', '$', '£'])
+    });
+    match is_measured {
+        true => 1.4,
+        false if text.bytes().any(|byte| byte.is_ascii_digit()) => 1.1,
+        false => 1.0,
+    }
+}
+
 /// Whether words only say what a document is, or of whom and when: `**For Ines, Friday 20 November**`, `Date: 2026-11-18`, a badge.
 fn is_label(text: &str) -> bool {
+    // A task that is done is no news, and its mark no sentence.
+    if text.starts_with("[x]") || text.starts_with("[X]") {
+        return true;
+    }
     const POINTS: [&str; 14] = [
         "decision", "decided", "result", "conclusion", "recommendation", "summary", "root cause", "cause", "outcome", "finding", "open", "next",
         "risk", "action",
+    ];
+    const META: [&str; 22] = [
+        "present", "attendees", "participants", "absent", "from", "to", "cc", "subject", "date", "author", "authors", "reviewers", "approvers",
+        "owner", "tags", "keywords", "version", "status", "chair", "minutes", "location", "contact",
     ];
     let words = text.trim();
     let is_marked = |mark: &str| words.len() > 2 * mark.len() && words.starts_with(mark) && words.ends_with(mark);
@@ -177,9 +208,10 @@ fn is_label(text: &str) -> bool {
     let is_badge = words.starts_with("![") || words.starts_with("[![") || words.starts_with("<!--") || words.ends_with("-->");
     let key = words.split_once(": ").map(|(key, value)| (key.trim_matches(['*', '_', ' ']).to_lowercase(), value));
     let is_setting = key.is_some_and(|(key, value)| {
+        let is_meta = META.contains(&key.as_str());
         let is_point = POINTS.iter().any(|point| key.contains(point));
         let num_words = value.split_whitespace().count();
-        !is_point && key.split_whitespace().count() <= 3 && num_words <= 6 && !value.trim_end().ends_with('.')
+        is_meta || !is_point && key.split_whitespace().count() <= 3 && num_words <= 6 && !value.trim_end().ends_with('.')
     });
     // A year in emphasised words is a date; emphasised words that are a sentence are its point.
     let is_dated = is_emphasised && inner.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() == 4);

@@ -221,7 +221,7 @@ pub(super) fn tell_records(whole: &Whole<'_>, draft: &mut Draft) {
     let mut num_records = 0_usize;
     let mut fields: Vec<&str> = Vec::new();
     // Of each field the texts it holds, and how often, as long as they are few.
-    let mut kinds: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
+    let mut kinds: BTreeMap<&str, BTreeMap<&str, (usize, Range<usize>)>> = BTreeMap::new();
     let mut times: Option<(&str, &str)> = None;
     let mut wrong: Option<(usize, usize)> = None;
     let (mut first, mut last, mut num_wrong) = (None, None, 0_usize);
@@ -240,7 +240,7 @@ pub(super) fn tell_records(whole: &Whole<'_>, draft: &mut Draft) {
             if TIMES.contains(&field.to_lowercase().as_str()) && times.is_none_or(|(first, _)| !first.is_empty()) {
                 times = Some((times.map_or(value, |(first, _)| first), value));
             } else if text[leaf.value.clone()].starts_with('"') && value.len() <= 40 && seen.insert(field) {
-                *kinds.entry(field).or_default().entry(value).or_default() += 1;
+                kinds.entry(field).or_default().entry(value).or_insert_with(|| (0, range.clone())).0 += 1;
                 is_wrong |= is_error(field, value);
             } else if field.eq_ignore_ascii_case("error") && value != "null" && value != "false" {
                 is_wrong = true;
@@ -265,8 +265,13 @@ pub(super) fn tell_records(whole: &Whole<'_>, draft: &mut Draft) {
     }
     // The field that sorts the records into few kinds.
     let sorting = kinds.iter().filter(|(_, values)| (2..=8).contains(&values.len()) && values.len() * 3 <= num_records);
-    if let Some((field, values)) = sorting.max_by_key(|(field, values)| (is_kind(field), values.values().sum::<usize>())) {
-        let mut values: Vec<(&str, usize)> = values.iter().map(|(value, num)| (*value, *num)).collect();
+    let num_of = |values: &BTreeMap<&str, (usize, Range<usize>)>| values.values().map(|(num, _)| num).sum::<usize>();
+    if let Some((field, values)) = sorting.max_by_key(|(field, values)| (is_kind(field), num_of(values))) {
+        // What happened once among many is what a reader wants to see.
+        for (_, range) in values.values().filter(|(num, _)| *num == 1).take(2) {
+            draft.cite(Of::File, whole.place(range.clone()));
+        }
+        let mut values: Vec<(&str, usize)> = values.iter().map(|(value, (num, _))| (*value, *num)).collect();
         values.sort_by_key(|(value, num)| (std::cmp::Reverse(*num), *value));
         let counts: Vec<String> = values.iter().take(4).map(|(value, num)| format!("{value} {}", grouped(*num))).collect();
         let more = values.len().saturating_sub(4);

@@ -9,6 +9,8 @@ use super::{Draft, Former, Of, counted, grouped, listed, short};
 const MAX_COLUMNS: usize = 8;
 /// Cells of the last row that a line tells.
 const MAX_CELLS: usize = 4;
+/// Rows of a short table.
+const MAX_SHORT: usize = 20;
 /// Bytes of a text by which its delimiter is found.
 const SNIFF_BYTES: usize = 4 * 1024;
 
@@ -31,11 +33,13 @@ pub(super) fn tell(whole: &Whole<'_>, former: Former<'_>, draft: &mut Draft) {
     let rows = if whole.is_whole { counted(table.num_rows, "row") } else { format!("about {}", counted(whole.num_lines(), "row")) };
     let width = table.columns.len().max(table.last.as_ref().map_or(0, |(cells, _)| cells.len()));
     let before = former.map(|(path, old)| (path, read(old).num_rows)).filter(|(_, num)| *num != table.num_rows && whole.is_whole);
-    let before = before.map(|(path, num)| format!(", {} in `{path}`", grouped(num))).unwrap_or_default();
     if table.columns.is_empty() {
-        draft.say(format!("{rows} of {}{before}", counted(width, "column")));
+        draft.say(format!("{rows} of {}", counted(width, "column")));
     } else {
-        draft.say(format!("{rows}{before} of {}", listed(table.columns.iter().map(String::as_str), MAX_COLUMNS)));
+        draft.say(format!("{rows} of {}", listed(table.columns.iter().map(String::as_str), MAX_COLUMNS)));
+    }
+    if let Some((path, num_rows)) = before {
+        draft.say(format!("{} in `{path}`", counted(num_rows, "row")));
     }
     draft.cite(Of::File, table.header.and_then(|range| whole.place(range)));
     let sheets = whole.sheets();
@@ -43,16 +47,19 @@ pub(super) fn tell(whole: &Whole<'_>, former: Former<'_>, draft: &mut Draft) {
         draft.say(format!("sheets {}", listed(sheets.iter().map(String::as_str), MAX_COLUMNS)));
         return;
     }
+    // The last row of a table that is sorted by time is the newest, and a short table is told by its end as well as by another row.
+    let mut is_last_told = table.num_rows <= MAX_SHORT;
     if let (Some((first, range)), Some((last, _))) = (&table.first, &table.last)
         && let (Some(from), Some(until)) = (first.first(), last.first())
         && from != until
         && is_time(from)
         && is_time(until)
     {
+        is_last_told = true;
         draft.say(format!("from {from} until {until}"));
         draft.cite(Of::File, whole.place(range.clone()));
     }
-    if let Some((cells, range)) = table.last {
+    if let Some((cells, range)) = table.last.filter(|_| is_last_told) {
         let named = table.columns.iter().zip(&cells).filter(|(_, cell)| !cell.is_empty()).take(MAX_CELLS);
         let named: Vec<String> = named.map(|(column, cell)| format!("{column} {}", short(cell, 40))).collect();
         if !named.is_empty() {

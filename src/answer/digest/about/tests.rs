@@ -58,7 +58,7 @@ fn figures_are_named_with_what_they_were_in_the_run_before() {
     let path = "a/results.json".parse().unwrap();
     let line = line(&new, Some(Before { path: &path, chunks: &old })).unwrap();
     assert!(line.text.starts_with("3 figures; p99_ms 11.8, changed from 12.6; p50_ms 3"), "{}", line.text);
-    assert!(line.text.contains("list: 3 values") && line.text.contains("since `a/results.json`"), "{}", line.text);
+    assert!(line.text.contains("list: 3 values") && line.text.contains("before: `a/results.json`"), "{}", line.text);
     let quotes: Vec<(Of, &str)> = line
         .places
         .iter()

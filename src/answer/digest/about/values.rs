@@ -39,12 +39,13 @@ impl Value {
         const KEYS: [&str; 12] = [
             "status", "result", "outcome", "verdict", "conclusion", "passed", "success", "ok", "decision", "error", "state", "stage",
         ];
-        KEYS.contains(&self.key().as_str())
+        self.depth <= 2 && KEYS.contains(&self.key().as_str())
     }
 
     /// Whether the value says what the file is about.
     fn is_title(&self) -> bool {
-        matches!(self.key().as_str(), "title" | "name" | "build" | "version")
+        self.depth == 1
+            && matches!(self.key().as_str(), "title" | "name" | "build" | "version")
     }
 
     /// Whether the name is one of something that was measured, rather than set.
@@ -115,8 +116,11 @@ pub(super) fn tell(whole: &Whole<'_>, values: &[Value], former: Former<'_>, befo
     }
     let Some((path, _)) = former else { return };
     let num_changed = values.iter().filter(|value| changed(value).is_some()).count();
-    if is_compared {
-        draft.say(format!("{} changed in all since `{path}`", counted(num_changed, "value")));
+    let num_named = named.iter().filter(|&&index| changed(&values[index]).is_some()).count();
+    if is_compared && num_changed > num_named {
+        draft.say(format!("{} more changed since `{path}`", num_changed - num_named));
+    } else if is_compared {
+        draft.say(format!("before: `{path}`"));
     } else if num_changed == 0 && !before.is_empty() && !values.is_empty() {
         draft.say(format!("the values are those of `{path}`"));
     }
