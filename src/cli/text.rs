@@ -278,7 +278,8 @@ pub(super) fn coverage(out: &mut dyn Write, revision: Revision, coverage: &Cover
 pub(super) fn coverage_of_answer(out: &mut dyn Write, reply: &AskReply) -> io::Result<()> {
     let AskReply { revision, coverage, .. } = reply;
     let mut concerning = coverage.clone();
-    if !reply.abstained && matches!(reply.plan.kind, PlanKind::Retrieval | PlanKind::Recent) {
+    let is_on_all = matches!(reply.plan.kind, PlanKind::Overview | PlanKind::List | PlanKind::Count);
+    if !reply.abstained && !is_on_all {
         concerning.notes.retain(|note| !Coverage::is_on_unread(note));
     }
     self::coverage(out, *revision, &concerning)

@@ -145,3 +145,95 @@ fn leave_out_groups(digest: &mut Digest, excess: &mut usize) {
     }
     digest.not_listed = Some(left_out).filter(|left_out| left_out.num_groups > 0);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::super::tests::{planned, touched};
+    use super::super::{Composed, Grouped, Shown};
+    use super::*;
+    use crate::answer::Sentence;
+    use crate::search::Coverage;
+    use crate::workspace::{Citation, ContentHash, FileCounts, Provenance, Revision, Span};
+
+    fn citation(path: &str) -> Citation {
+        Citation {
+            workspace: "default".parse().unwrap(),
+            path: path.parse().unwrap(),
+            content_hash: ContentHash([7; 32]),
+            revision: Revision(1),
+            page: None,
+            slide: None,
+            lines: None,
+            cell: None,
+            trail: Vec::new(),
+            span: Span::new(0, 4),
+            quote: format!("what {path} says"),
+            provenance: Provenance::default(),
+        }
+    }
+
+    /// A reply about so many files in so many folders, of which every third is quoted and every fourth told by a line.
+    fn reply(num_files: usize, num_folders: usize) -> AskReply {
+        let plan = planned("what changed?");
+        let files: Vec<_> = (0..num_files)
+            .map(|number| touched(&format!("f{}/n{number}.md", number % num_folders), "2026-11-18T10:00:00Z"))
+            .collect();
+        let coverage = Coverage { files: FileCounts::default(), embedded_fraction: 1.0, notes: Vec::new() };
+        let mut reply = AskReply::abstaining(Revision(1), coverage, plan.clone());
+        let mut shown: BTreeMap<_, Shown> = BTreeMap::new();
+        for (number, file) in files.iter().enumerate() {
+            let path = file.path.as_str();
+            if number % 3 == 0 {
+                shown.entry(file.path.clone()).or_default().sentences.push(reply.sentences.len());
+                reply.sentences.push(Sentence::supported(format!("what {path} says"), vec![reply.citations.len()]));
+                reply.citations.push(citation(path));
+            }
+            if number % 4 == 0 {
+                let citations = vec![reply.citations.len()];
+                shown.entry(file.path.clone()).or_default().about = Some(Composed { text: format!("{number} rows"), citations });
+                reply.citations.push(citation(path));
+            }
+        }
+        reply.digest = Some(Grouped::of(files, &plan).into_digest(&shown, &plan));
+        reply
+    }
+
+    proptest! {
+        #[test]
+        fn a_reply_that_is_cut_counts_every_file_and_cites_right(
+            num_files in 1_usize..200,
+            num_folders in 1_usize..40,
+            max_bytes in 2_000_usize..40_000,
+        ) {
+            let mut reply = reply(num_files, num_folders);
+            let before = size_of(&reply);
+            fit(&mut reply, max_bytes);
+            // Five groups, the note and the reply's own fields are always there.
+            prop_assert!(size_of(&reply) <= max_bytes.max(3_000), "{} of {before}", size_of(&reply));
+            let digest = reply.digest.as_ref().unwrap();
+            let listed: usize = digest.groups.iter().map(|group| group.files.len() + group.num_not_listed).sum();
+            let not_listed = digest.not_listed.map_or(0, |left_out| left_out.num_files);
+            prop_assert_eq!(listed + not_listed, num_files);
+            prop_assert_eq!(digest.num_files, num_files);
+            let mut named = HashSet::new();
+            let mut num_quoted = 0;
+            for file in digest.groups.iter().flat_map(|group| &group.files) {
+                num_quoted += usize::from(!file.sentences.is_empty() || file.about.is_some());
+                let of_sentences = file.sentences.iter().flat_map(|position| reply.sentences[*position].citations.clone());
+                for citation in of_sentences.chain(file.about.iter().flat_map(|about| about.citations.clone())) {
+                    prop_assert_eq!(&reply.citations[citation].path, &file.path);
+                    named.insert(citation);
+                }
+            }
+            prop_assert_eq!(named.len(), reply.citations.len());
+            prop_assert_eq!(num_quoted, digest.num_quoted);
+            for sentence in &reply.sentences {
+                prop_assert_eq!(&reply.citations[sentence.citations[0]].quote, &sentence.text);
+            }
+        }
+    }
+}

@@ -20,7 +20,7 @@ pub(super) fn touched(path: &str, at: &str) -> Touched {
     }
 }
 
-fn planned(question: &str) -> Plan {
+pub(super) fn planned(question: &str) -> Plan {
     let asked = Moment::at(Some("2026-11-19T12:00:00Z".parse().unwrap()), Some("UTC")).unwrap();
     plan(question, PlanChoice::Auto, &asked)
 }
@@ -181,4 +181,71 @@ proptest! {
             prop_assert!(group.files.windows(2).all(|pair| pair[0].at >= pair[1].at));
         }
     }
+}
+
+#[test]
+fn whom_a_question_names_is_looked_for_among_writers_then_runs_then_paths() {
+    let mut files = some();
+    files.push(touched("drafts/analyst-notes.md", "2026-11-18T10:00:00Z"));
+    let narrowed = |files: &[Touched], question: &str| {
+        let mut plan = planned(question);
+        let is_known = is_known(files, plan.subject.as_ref().unwrap());
+        let left: Vec<String> = in_scope(files.to_vec(), &mut plan).iter().map(|file| file.path.to_string()).collect();
+        (is_known, left, plan.why)
+    };
+    let (is_known, left, why) = narrowed(&files, "What did bench do?");
+    assert!(is_known && left.len() == 3 && why.contains("folders of its runs") && why.ends_with("of all times"), "{left:?} {why}");
+    let (is_known, left, why) = narrowed(&files, "What did analyst write?");
+    assert!(is_known && left == ["drafts/analyst-notes.md"] && why.contains("in their paths"), "{left:?} {why}");
+    assert!(!narrowed(&files, "What did analyst do?").0, "a path does not say who did something");
+    assert!(!narrowed(&files, "What did run bench-99 do?").0);
+    files[3].provenance.agent = Some("bench".to_owned());
+    let (_, left, why) = narrowed(&files, "What did bench do?");
+    assert!(left == ["plans/roadmap.md"] && why.contains("what the writers"), "{left:?} {why}");
+}
+
+#[test]
+fn what_somebody_did_in_a_time_is_that_of_the_time_alone() {
+    let mut plan = planned("What did bench do on 2026-11-11?");
+    assert_eq!(paths(&in_scope(some(), &mut plan)), ["runs/2026-11-11-bench-07/report.md"]);
+    let mut plan = planned("What did bench do last?");
+    assert_eq!(in_scope(some(), &mut plan).len(), 2, "the newest run of those");
+    let mut plan = planned("What did bench do in January?");
+    assert!(in_scope(some(), &mut plan).is_empty());
+}
+
+#[test]
+fn the_newest_is_a_run_or_the_files_of_one_moment() {
+    let mut plan = planned("What was changed most recently?");
+    assert_eq!(in_scope(some(), &mut plan).len(), 2, "{:?}", plan.notes);
+    let mut files = some();
+    files.push(touched("plans/today.md", "2026-11-19T10:00:00Z"));
+    files.push(touched("plans/too.md", "2026-11-19T09:55:00Z"));
+    let mut plan = planned("What was changed most recently?");
+    assert_eq!(paths(&in_scope(files, &mut plan)), ["plans/today.md", "plans/too.md"]);
+}
+
+#[test]
+fn which_files_of_a_kind_changed_is_told_by_folders_and_paths() {
+    let mut plan = planned("Which plans changed in November?");
+    assert!(is_known(&some(), plan.subject.as_ref().unwrap()));
+    assert_eq!(paths(&in_scope(some(), &mut plan)), ["plans/roadmap.md"]);
+    let plan = planned("Which tariffs changed in November?");
+    assert!(!is_known(&some(), plan.subject.as_ref().unwrap()));
+}
+
+#[test]
+fn the_whole_is_told_by_folders_and_begins_with_its_readme() {
+    let plan = planned("what is in here?");
+    let grouped = Grouped::of(some(), &plan);
+    assert_eq!(grouped.to_be_quoted(9)[0].path.as_str(), "README.md");
+    let digest = grouped.into_digest(&BTreeMap::new(), &plan);
+    let runs = &digest.groups[0];
+    assert_eq!((runs.name.as_str(), runs.num_files, runs.folders.len()), ("runs", 3, 2));
+    assert_eq!((runs.folders[0].name.as_str(), runs.folders[0].num_files), ("2026-11-18-bench-08", 2));
+    assert!(digest.heading.starts_with("5 files in 3 folders"), "{}", digest.heading);
+    let mut below = some();
+    below.retain(|file| file.path.as_str().starts_with("runs/"));
+    let digest = Grouped::of(below, &plan).into_digest(&BTreeMap::new(), &plan);
+    assert_eq!(digest.groups.len(), 2, "the folder that holds all is no group");
 }

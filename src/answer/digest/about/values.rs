@@ -60,6 +60,14 @@ impl Value {
         words.any(|word| PARTS.iter().any(|part| word.starts_with(part)))
     }
 
+    /// Whether people compare runs by it.
+    fn is_headline(&self) -> bool {
+        const PARTS: [&str; 10] = ["p99", "p95", "accuracy", "score", "f1", "ndcg", "throughput", "total", "cost", "errors"];
+        let key = self.key();
+        let mut words = key.split(|c: char| !c.is_alphanumeric());
+        words.any(|word| PARTS.contains(&word))
+    }
+
     /// Whether the name is one of something that was set, or that only tells one file from another.
     fn is_set(&self) -> bool {
         const PARTS: [&str; 20] = [
@@ -90,7 +98,8 @@ pub(super) fn tell(whole: &Whole<'_>, values: &[Value], former: Former<'_>, befo
         let weight = 4 * i32::from(value.is_outcome())
             + 3 * i32::from(changed(value).is_some())
             + 2 * i32::from(is_number && value.is_measured())
-            + i32::from(value.is_title())
+            + i32::from(is_number && value.is_headline())
+            + i32::from(value.is_title() && former.is_none())
             - 2 * i32::from(is_number && value.is_set())
             - i32::try_from(value.depth).unwrap_or(9).min(9) / 2;
         Some(weight)
