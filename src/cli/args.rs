@@ -182,7 +182,7 @@ pub(super) struct AskArgs {
     /// How to answer: by the question's words, from the nearest passages, from what was changed lately, or from all files
     #[arg(long, value_enum, default_value_t)]
     pub plan: PlanChoice,
-    /// The most files that an answer by files quotes; where it is given, more than a screen is shown [default: 20]
+    /// The most files that an answer by files quotes; with more than the default all of it is shown [default: 20]
     #[arg(long, value_name = "N")]
     pub max_files: Option<usize>,
     /// Show all of an answer by files, not about a screen of it

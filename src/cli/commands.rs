@@ -248,7 +248,11 @@ fn ask(session: &Session, args: &AskArgs) -> anyhow::Result<Done> {
         answerer: args.answerer,
         facets: args.facets,
     };
-    let extent = if args.all || args.max_files.is_some() { Extent::All } else { Extent::Screen };
+    let extent = if args.all || args.max_files.is_some_and(|number| number > DEFAULT_MAX_FILES) {
+        Extent::All
+    } else {
+        Extent::Screen
+    };
     let mut progress = Answering::new(!session.json && std::io::stdout().is_terminal());
     let reply = engine.ask_streamed(&session.workspace, &request, &mut |event| progress.tell(&event).is_ok())?;
     let shown = progress.num_shown();

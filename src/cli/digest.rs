@@ -162,7 +162,8 @@ impl Page<'_> {
         for group in groups.iter().take(most) {
             let name = if group.name.is_empty() { ".".to_owned() } else { format!("{}/", group.name) };
             let shown = group.folders.iter().take(MAX_NAMED);
-            let mut folders: Vec<String> = shown.map(|folder| format!("{} {}", folder.name, folder.num_files)).collect();
+            let mut folders: Vec<String> =
+                shown.map(|folder| format!("{} {}", folder.name, folder.num_files)).collect();
             if group.folders.len() > MAX_NAMED {
                 folders.push("…".to_owned());
             }
@@ -206,7 +207,11 @@ impl Page<'_> {
         let (reply, digest) = (self.reply, self.digest);
         let has_header = has_header(group) && !is_whole;
         let path = file.path.as_str();
-        let name = path.strip_prefix(&group.name).and_then(|rest| rest.strip_prefix('/')).filter(|_| has_header).unwrap_or(path);
+        let name = path
+            .strip_prefix(&group.name)
+            .and_then(|rest| rest.strip_prefix('/'))
+            .filter(|_| has_header)
+            .unwrap_or(path);
         let indent = if has_header { "  " } else { "" };
         let time = if is_whole { self.time(file.at) } else { self.time_in(file.at, group) };
         let is_all_alike = digest.groups.iter().flat_map(|group| &group.files).all(|other| other.change == file.change);
@@ -216,7 +221,8 @@ impl Page<'_> {
             change => format!(", {} {time}", change.name()),
         };
         let by = if self.common(group).is_some() && has_header { String::new() } else { by(&file.provenance) };
-        let title = file.title.as_deref().filter(|title| *title != name).map(|title| format!(": {title}")).unwrap_or_default();
+        let title =
+            file.title.as_deref().filter(|title| *title != name).map(|title| format!(": {title}")).unwrap_or_default();
         let (above, below): (Vec<usize>, Vec<usize>) =
             file.sentences.iter().partition(|&&position| position < digest.num_of_summary);
         let cited: BTreeSet<usize> =
@@ -226,7 +232,11 @@ impl Page<'_> {
         let note = file.note.as_deref().map(|note| format!("; {note}")).unwrap_or_default();
         let mut lines = vec![format!("{indent}{name}{change}{title}{by}{marks}{note}")];
         if let Some(about) = &file.about {
-            let own = about.citations.iter().map(|&index| &reply.citations[index]).filter(|citation| citation.path == file.path);
+            let own = about
+                .citations
+                .iter()
+                .map(|&index| &reply.citations[index])
+                .filter(|citation| citation.path == file.path);
             lines.push(format!("{indent}  {}{}", about.text, spots(own)));
         }
         for position in below {

@@ -178,12 +178,7 @@ fn the_whole_is_every_file_with_the_reason_where_nothing_is_quoted() {
     let german = desk.ask("Was gibt es Neues?", &["--plan", "recent"]);
     assert_eq!(german["plan"]["why"], "the request asks for it");
     let text = desk.pincite.run(&["ask", "summarize the plans", "--now", NOW, "--time-zone", "UTC"]);
-    assert!(
-        text.out.contains("; times in UTC") && text.err.contains("plan: overview"),
-        "{}{}",
-        text.out,
-        text.err
-    );
+    assert!(text.out.contains("; times in UTC") && text.err.contains("plan: overview"), "{}{}", text.out, text.err);
     fs_err::remove_file(desk.folder.path().join("notes/ideas.txt")).unwrap();
     desk.pincite.index(desk.folder.path());
     assert_eq!(
@@ -207,7 +202,9 @@ fn a_person_gets_a_screen_with_prose_first_and_is_told_how_to_see_the_rest() {
     }
     let (whole, _) = desk.read("What is in here?", &[]);
     let position = |words: &str| whole.find(words).unwrap_or_else(|| panic!("no {words}: {whole}"));
-    assert!(position("runs/ ") < position("README.md") && position("Brackwater takes measurements") < position("weekly.md"));
+    assert!(
+        position("runs/ ") < position("README.md") && position("Brackwater takes measurements") < position("weekly.md")
+    );
     assert!(whole.contains("It replaces the batch importer"), "the README's own first sentences: {whole}");
     let (recent, _) = desk.read("What did bench produce yesterday?", &[]);
     assert!(recent.contains("events.jsonl") && !recent.contains("coder-05"), "{recent}");

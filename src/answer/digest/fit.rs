@@ -85,7 +85,7 @@ fn leave_out_quotes(reply: &mut AskReply, excess: &mut usize) {
             let cited = cited.chain(about.iter().flat_map(|about| about.citations.clone()));
             let freed: usize = cited.map(|citation| size_of(&reply.citations[citation]) + 1).sum();
             let said: usize = of_file.iter().map(|position| size_of(&reply.sentences[*position]) + 1).sum();
-            *excess = excess.saturating_sub(freed + said + about.as_ref().map_or(0, |about| size_of(about)));
+            *excess = excess.saturating_sub(freed + said + about.as_ref().map_or(0, size_of));
             dropped.extend(of_file);
         }
     }
@@ -138,7 +138,9 @@ fn renumber(reply: &mut AskReply, dropped: &HashSet<usize>) {
 fn leave_out_groups(digest: &mut Digest, excess: &mut usize) {
     let mut left_out = digest.not_listed.unwrap_or(NotListed { num_groups: 0, num_files: 0 });
     while digest.groups.len() > MIN_GROUPS && *excess > 0 {
-        let Some(group) = digest.groups.pop_if(|group| group.files.iter().all(|file| file.sentences.is_empty())) else { break };
+        let Some(group) = digest.groups.pop_if(|group| group.files.iter().all(|file| file.sentences.is_empty())) else {
+            break;
+        };
         *excess = excess.saturating_sub(size_of(&group) + 1);
         left_out.num_groups += 1;
         left_out.num_files += group.num_files;
@@ -194,7 +196,8 @@ mod tests {
             }
             if number % 4 == 0 {
                 let citations = vec![reply.citations.len()];
-                shown.entry(file.path.clone()).or_default().about = Some(Composed { text: format!("{number} rows"), citations });
+                shown.entry(file.path.clone()).or_default().about =
+                    Some(Composed { text: format!("{number} rows"), citations });
                 reply.citations.push(citation(path));
             }
         }

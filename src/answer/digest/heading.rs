@@ -33,7 +33,11 @@ pub(super) fn of(groups: &[(String, Vec<Touched>)], group_by: GroupBy, plan: &Pl
         let kinds: Vec<String> = match counts.iter().find(|(number, _)| *number == num_files) {
             Some((1, name)) => vec![(*name).to_owned()],
             Some((_, name)) => vec![format!("all {name}")],
-            None => counts.iter().filter(|(number, _)| *number > 0).map(|(number, name)| format!("{number} {name}")).collect(),
+            None => counts
+                .iter()
+                .filter(|(number, _)| *number > 0)
+                .map(|(number, name)| format!("{number} {name}"))
+                .collect(),
         };
         heading.push_str(&format!(": {}", kinds.join(", ")));
     }

@@ -177,41 +177,79 @@ fn figures(text: &str) -> f32 {
             let unit = next.trim_matches(|c: char| !(c.is_alphanumeric() || matches!(c, '%' | '/'))).to_lowercase();
             UNITS.contains(&format!(" {unit} "))
         });
-        let is_fraction = || word.contains('.') && word.chars().all(|c| c.is_ascii_digit() || c == '.') && word.matches('.').count() == 1;
+        let is_fraction = || {
+            word.contains('.') && word.chars().all(|c| c.is_ascii_digit() || c == '.') && word.matches('.').count() == 1
+        };
         is_figure(word) && (has_unit || word.ends_with('%') || is_fraction()) || word.starts_with(['€', '$', '£'])
     });
-    match is_measured {
-        true => 1.4,
-        false if text.bytes().any(|byte| byte.is_ascii_digit()) => 1.1,
-        false => 1.0,
+    if is_measured {
+        1.4
+    } else if text.bytes().any(|byte| byte.is_ascii_digit()) {
+        1.1
+    } else {
+        1.0
     }
 }
 
 /// Whether words only say what a document is, or of whom and when: `**For Ines, Friday 20 November**`, `Date: 2026-11-18`, a badge.
 fn is_label(text: &str) -> bool {
-    // A task that is done is no news, and its mark no sentence.
-    if text.starts_with("[x]") || text.starts_with("[X]") {
-        return true;
-    }
     const POINTS: [&str; 14] = [
-        "decision", "decided", "result", "conclusion", "recommendation", "summary", "root cause", "cause", "outcome", "finding", "open", "next",
-        "risk", "action",
+        "decision",
+        "decided",
+        "result",
+        "conclusion",
+        "recommendation",
+        "summary",
+        "root cause",
+        "cause",
+        "outcome",
+        "finding",
+        "open",
+        "next",
+        "risk",
+        "action",
     ];
     const META: [&str; 22] = [
-        "present", "attendees", "participants", "absent", "from", "to", "cc", "subject", "date", "author", "authors", "reviewers", "approvers",
-        "owner", "tags", "keywords", "version", "status", "chair", "minutes", "location", "contact",
+        "present",
+        "attendees",
+        "participants",
+        "absent",
+        "from",
+        "to",
+        "cc",
+        "subject",
+        "date",
+        "author",
+        "authors",
+        "reviewers",
+        "approvers",
+        "owner",
+        "tags",
+        "keywords",
+        "version",
+        "status",
+        "chair",
+        "minutes",
+        "location",
+        "contact",
     ];
     let words = text.trim();
+    // A task that is done is no news, and its mark no sentence.
+    if words.starts_with("[x]") || words.starts_with("[X]") {
+        return true;
+    }
     let is_marked = |mark: &str| words.len() > 2 * mark.len() && words.starts_with(mark) && words.ends_with(mark);
     let inner = words.trim_matches(['*', '_']);
     let is_emphasised = (is_marked("**") || is_marked("__")) && !inner.contains("**");
-    let is_badge = words.starts_with("![") || words.starts_with("[![") || words.starts_with("<!--") || words.ends_with("-->");
+    let is_badge =
+        words.starts_with("![") || words.starts_with("[![") || words.starts_with("<!--") || words.ends_with("-->");
     let key = words.split_once(": ").map(|(key, value)| (key.trim_matches(['*', '_', ' ']).to_lowercase(), value));
     let is_setting = key.is_some_and(|(key, value)| {
         let is_meta = META.contains(&key.as_str());
         let is_point = POINTS.iter().any(|point| key.contains(point));
         let num_words = value.split_whitespace().count();
-        is_meta || !is_point && key.split_whitespace().count() <= 3 && num_words <= 6 && !value.trim_end().ends_with('.')
+        is_meta
+            || !is_point && key.split_whitespace().count() <= 3 && num_words <= 6 && !value.trim_end().ends_with('.')
     });
     // A year in emphasised words is a date; emphasised words that are a sentence are its point.
     let is_dated = is_emphasised && inner.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() == 4);

@@ -36,7 +36,10 @@ impl By {
 #[must_use]
 pub fn is_known(files: &[Touched], subject: &Subject) -> bool {
     let has_doer = subject.doer.is_empty() || doer_by(files, subject).is_some();
-    has_doer && (subject.kind_of_file.is_empty() || !subject.doer.is_empty() || files.iter().any(|file| is_of_kind(file, subject)))
+    has_doer
+        && (subject.kind_of_file.is_empty()
+            || !subject.doer.is_empty()
+            || files.iter().any(|file| is_of_kind(file, subject)))
 }
 
 /// Leaves the files of the subject, and says how they were told to be.
@@ -48,7 +51,9 @@ pub(super) fn narrow(files: &mut Vec<Touched>, subject: &Subject, plan: &mut Pla
             By::Writer => format!("`{name}` is what the writers of its files said"),
             By::WriterInPart => format!("`{name}` is in what the writers of its files said"),
             By::RunFolder => format!("no writer said `{name}`; its files are those in the folders of its runs"),
-            By::Path => format!("no writer said `{name}` and no run has it; its files are those with it in their paths"),
+            By::Path => {
+                format!("no writer said `{name}` and no run has it; its files are those with it in their paths")
+            }
         };
         let history = if subject.is_of_all_times { ", of all times" } else { "" };
         plan.why = format!("{}; {how}{history}", plan.why);

@@ -143,7 +143,11 @@ fn files_of_data_are_quoted_after_those_for_people() {
         touched("run/plan.md", "2026-11-18T10:00:00Z"),
         touched("run/report.md", "2026-11-18T09:00:00Z"),
     ];
-    let chosen: Vec<String> = Grouped::of(files, &planned("what changed?")).to_be_quoted(9).iter().map(|file| file.path.to_string()).collect();
+    let chosen: Vec<String> = Grouped::of(files, &planned("what changed?"))
+        .to_be_quoted(9)
+        .iter()
+        .map(|file| file.path.to_string())
+        .collect();
     assert_eq!(chosen, ["run/report.md", "run/plan.md", "run/results.json"]);
 }
 
@@ -194,7 +198,10 @@ fn whom_a_question_names_is_looked_for_among_writers_then_runs_then_paths() {
         (is_known, left, plan.why)
     };
     let (is_known, left, why) = narrowed(&files, "What did bench do?");
-    assert!(is_known && left.len() == 3 && why.contains("folders of its runs") && why.ends_with("of all times"), "{left:?} {why}");
+    assert!(
+        is_known && left.len() == 3 && why.contains("folders of its runs") && why.ends_with("of all times"),
+        "{left:?} {why}"
+    );
     let (is_known, left, why) = narrowed(&files, "What did analyst write?");
     assert!(is_known && left == ["drafts/analyst-notes.md"] && why.contains("in their paths"), "{left:?} {why}");
     assert!(!narrowed(&files, "What did analyst do?").0, "a path does not say who did something");

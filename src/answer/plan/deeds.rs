@@ -26,7 +26,8 @@ const PRONOUNS: &str = " you we i they he she it us people everyone everybody an
 const WRITING: &str = "write|written|wrote|produce|produced|make|made|create|created|generate|generated|deliver|delivered|publish|published|\
                        draft|drafted|save|saved|upload|uploaded|output|contribute|contributed|authored";
 /// They name files, whatever is in them.
-pub(super) const FILES: &str = " file files document documents thing things output outputs artifact artifacts artefact artefacts ";
+pub(super) const FILES: &str =
+    " file files document documents thing things output outputs artifact artifacts artefact artefacts ";
 /// Words that name who did, at the most.
 const MAX_NAME_WORDS: usize = 4;
 /// Words that say which kind of file, at the most.
@@ -65,7 +66,8 @@ pub(super) fn of_somebody(words: &Words, now: &ZonedDateTime) -> Option<Deed> {
     taken.extend([(doer_at, doer_len), (asked.at, asked.num_words)]);
     let is_taken = |at: usize| taken.iter().any(|(start, len)| (*start..start + len).contains(&at));
     let is_writing = (0..words.len()).any(|at| is_taken(at) && words.are(at, WRITING));
-    let phrase = (0..words.len()).filter(|at| is_taken(*at)).filter_map(|at| words.get(at)).collect::<Vec<_>>().join(" ");
+    let phrase =
+        (0..words.len()).filter(|at| is_taken(*at)).filter_map(|at| words.get(at)).collect::<Vec<_>>().join(" ");
     Some(Deed { phrase, doer, kind_of_file: asked.kind(words), is_writing, taken })
 }
 
@@ -165,7 +167,9 @@ fn told_of_doer(words: &Words) -> Option<Found> {
 /// `Files written by run an-1`, `what was done by the analyst`, `what happened in run an-1`.
 fn by_doer(words: &Words, now: &ZonedDateTime) -> Option<Found> {
     let is_end = |at: usize| {
-        words.get(at).is_none() || time::begins(words, at, now) || words.are(at, "about|on|in|so|and|for|since|during|before|after")
+        words.get(at).is_none()
+            || time::begins(words, at, now)
+            || words.are(at, "about|on|in|so|and|for|since|during|before|after")
     };
     let length = |doer: usize| (1..=MAX_NAME_WORDS).find(|len| is_end(doer + len));
     (1..words.len()).find_map(|at| {

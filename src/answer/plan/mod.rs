@@ -287,7 +287,10 @@ fn by_words(cues: &Cues) -> (PlanKind, String) {
     let has_topic = !cues.topic.is_empty();
     let time = cues.time_phrase.as_deref();
     if let Some(deed) = &cues.deed {
-        return (PlanKind::Recent, found(if deed.doer.is_empty() { "what has changed" } else { "what somebody did" }, &deed.phrase));
+        return (
+            PlanKind::Recent,
+            found(if deed.doer.is_empty() { "what has changed" } else { "what somebody did" }, &deed.phrase),
+        );
     }
     // `The newest change of the protocol` is looked for like anything else; `what was changed last in src/sluice` names a place.
     let is_of_place = cues.topic.iter().all(|word| word.contains('/'));

@@ -122,7 +122,9 @@ fn questions_about_what_somebody_did_need_no_word_of_time() {
         assert!(plan.subject.unwrap().is_of_all_times && plan.topic.is_empty(), "{question}: {}", plan.topic);
     }
     assert_eq!(subject("What did the committee do?").3, PlanKind::Retrieval, "where nobody is called so");
-    for question in ["What did we do today?", "What did the last run do?", "What has been changed today?", "What has changed?"] {
+    for question in
+        ["What did we do today?", "What did the last run do?", "What has been changed today?", "What has changed?"]
+    {
         assert_eq!(subject(question), (String::new(), String::new(), PlanKind::Recent, PlanKind::Recent), "{question}");
     }
     for question in ["What does the gateway do?", "What did the audit find?", "What has the port to pay?"] {
@@ -154,7 +156,11 @@ fn files_of_a_kind_that_changed_in_a_time_are_a_question_about_files() {
 #[test]
 fn the_newest_is_asked_for_by_most_recently_and_last() {
     for question in ["What was changed most recently?", "Which file was changed last?", "What is the newest file?"] {
-        assert_eq!((planned(question).kind, planned(question).runs), (PlanKind::Recent, Some(Runs::Newest)), "{question}");
+        assert_eq!(
+            (planned(question).kind, planned(question).runs),
+            (PlanKind::Recent, Some(Runs::Newest)),
+            "{question}"
+        );
     }
     for question in ["What is the latest change to the protocol?", "How long did the storm last?", "Who left last?"] {
         assert_eq!(planned(question).kind, PlanKind::Retrieval, "{question}");

@@ -48,9 +48,14 @@ pub(super) fn newest(words: &Words) -> Option<(usize, usize)> {
     let one: Vec<&str> = one.iter().map(String::as_str).collect();
     let last = |at: &usize| {
         let is_followed = words.get(*at + 1).is_some_and(|next| unit(next, 1).is_some() || weekday(next).is_some());
-        words.are(*at, "last") && !is_followed && words.get(*at + 1).is_none_or(|_| words.are(*at + 1, "in|about|on|by"))
+        words.are(*at, "last")
+            && !is_followed
+            && words.get(*at + 1).is_none_or(|_| words.are(*at + 1, "in|about|on|by"))
     };
-    words.find(&["most recently"]).or_else(|| (1..words.len()).find(last).map(|at| (at, 1))).or_else(|| words.find(&one))
+    words
+        .find(&["most recently"])
+        .or_else(|| (1..words.len()).find(last).map(|at| (at, 1)))
+        .or_else(|| words.find(&one))
 }
 
 const fn vague(at: usize, num_words: usize) -> Found {

@@ -20,7 +20,9 @@ pub(super) fn tell(whole: &Whole<'_>, draft: &mut Draft) {
     let mut leading: Option<Range<usize>> = None;
     let mut is_above = true;
     for (start, line) in whole.lines() {
-        let is_comment = ["//", "#", "--", "/*", "*", "\"\"\"", "'''", "<!--"].iter().any(|mark| line.trim_start().starts_with(mark));
+        let is_comment = ["//", "#", "--", "/*", "*", "\"\"\"", "'''", "<!--"]
+            .iter()
+            .any(|mark| line.trim_start().starts_with(mark));
         let is_preface = is_comment || line.starts_with("package ") || line.trim_start().starts_with("#!");
         if is_above && is_comment && !line.starts_with("#!") {
             leading = Some(leading.map_or(start, |range| range.start)..start + line.len());
@@ -72,12 +74,46 @@ fn first_sentence(whole: &Whole<'_>, range: Range<usize>) -> Vec<KeySentence> {
 /// The name that a line defines, where it stands at the outermost level.
 fn definition(line: &str) -> Option<&str> {
     const BEFORE: [&str; 18] = [
-        "pub ", "pub(crate) ", "pub(super) ", "export ", "default ", "async ", "static ", "abstract ", "final ", "public ", "private ",
-        "unsafe ", "declare ", "const fn ", "extern ", "inline ", "protected ", "partial ",
+        "pub ",
+        "pub(crate) ",
+        "pub(super) ",
+        "export ",
+        "default ",
+        "async ",
+        "static ",
+        "abstract ",
+        "final ",
+        "public ",
+        "private ",
+        "unsafe ",
+        "declare ",
+        "const fn ",
+        "extern ",
+        "inline ",
+        "protected ",
+        "partial ",
     ];
     const KINDS: [&str; 20] = [
-        "fn ", "struct ", "enum ", "trait ", "class ", "def ", "func ", "function ", "interface ", "type ", "mod ", "module ", "record ",
-        "CREATE TABLE ", "CREATE VIEW ", "CREATE INDEX ", "CREATE FUNCTION ", "create table ", "create view ", "macro_rules! ",
+        "fn ",
+        "struct ",
+        "enum ",
+        "trait ",
+        "class ",
+        "def ",
+        "func ",
+        "function ",
+        "interface ",
+        "type ",
+        "mod ",
+        "module ",
+        "record ",
+        "CREATE TABLE ",
+        "CREATE VIEW ",
+        "CREATE INDEX ",
+        "CREATE FUNCTION ",
+        "create table ",
+        "create view ",
+        "macro_rules! ",
     ];
     let words = line.trim_start();
     if line.len() - words.len() > MAX_INDENT {
@@ -93,7 +129,8 @@ fn definition(line: &str) -> Option<&str> {
         rest = behind;
     }
     let kind = KINDS.iter().find_map(|kind| rest.strip_prefix(kind));
-    let exported = || rest.strip_prefix("const ").filter(|_| line.starts_with("export ")).or_else(|| shell_function(rest));
+    let exported =
+        || rest.strip_prefix("const ").filter(|_| line.starts_with("export ")).or_else(|| shell_function(rest));
     let mut name = kind.or_else(exported)?;
     for skipped in ["IF NOT EXISTS ", "if not exists ", "async "] {
         name = name.strip_prefix(skipped).unwrap_or(name);

@@ -88,7 +88,9 @@ fn scan(text: &str, from: usize, to: usize) -> Scan {
                 leave_key(&open, &depths, &mut keys);
             }
             byte if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.') => {
-                let is_end = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b',' | b'}' | b']' | b'{' | b'[' | b'"' | b':');
+                let is_end = |byte: &u8| {
+                    byte.is_ascii_whitespace() || matches!(byte, b',' | b'}' | b']' | b'{' | b'[' | b'"' | b':')
+                };
                 let end = bytes[at..to].iter().position(is_end).map_or(to, |offset| at + offset);
                 leaf(&open, &keys, start..end, &mut scan);
                 leave_key(&open, &depths, &mut keys);
@@ -170,7 +172,9 @@ pub(super) fn tell(whole: &Whole<'_>, former: Former<'_>, draft: &mut Draft) {
             continue;
         }
         let mut fields: Vec<&str> = Vec::new();
-        for leaf in found.leaves.iter().filter(|leaf| leaf.list == Some(index) && leaf.keys.len() > list.keys.len()).take(200) {
+        for leaf in
+            found.leaves.iter().filter(|leaf| leaf.list == Some(index) && leaf.keys.len() > list.keys.len()).take(200)
+        {
             let field = bare(text, &leaf.keys[list.keys.len()]);
             if !fields.contains(&field) {
                 fields.push(field);
@@ -197,13 +201,25 @@ pub(super) fn tell(whole: &Whole<'_>, former: Former<'_>, draft: &mut Draft) {
 
 /// Texts in the data that are written for people.
 fn quote_texts(whole: &Whole<'_>, found: &Scan, draft: &mut Draft) {
-    const KEYS: [&str; 9] =
-        ["summary", "conclusion", "conclusions", "finding", "decision", "recommendation", "description", "notes", "abstract"];
+    const KEYS: [&str; 9] = [
+        "summary",
+        "conclusion",
+        "conclusions",
+        "finding",
+        "decision",
+        "recommendation",
+        "description",
+        "notes",
+        "abstract",
+    ];
     for leaf in found.leaves.iter().filter(|leaf| leaf.list.is_none()) {
         let key = leaf.keys.last().map(|key| bare(&whole.text, key).to_lowercase()).unwrap_or_default();
         let inner = leaf.value.start + 1..leaf.value.end.saturating_sub(1);
         let is_text = whole.text[leaf.value.clone()].starts_with('"') && inner.start < inner.end;
-        if is_text && KEYS.contains(&key.as_str()) && whole.text[inner.clone()].split_whitespace().count() >= MIN_QUOTED_WORDS {
+        if is_text
+            && KEYS.contains(&key.as_str())
+            && whole.text[inner.clone()].split_whitespace().count() >= MIN_QUOTED_WORDS
+        {
             draft.sentences.extend(whole.place(inner));
         }
     }
@@ -232,7 +248,9 @@ pub(super) fn tell_records(whole: &Whole<'_>, draft: &mut Draft) {
         last = Some(range.clone());
         let mut seen: BTreeSet<&str> = BTreeSet::new();
         let mut is_wrong = false;
-        for leaf in scan(text, range.start, range.end).leaves.iter().filter(|leaf| leaf.keys.len() == 1 && leaf.list.is_none()) {
+        for leaf in
+            scan(text, range.start, range.end).leaves.iter().filter(|leaf| leaf.keys.len() == 1 && leaf.list.is_none())
+        {
             let (field, value) = (bare(text, &leaf.keys[0]), bare(text, &leaf.value));
             if !fields.contains(&field) && fields.len() < 40 {
                 fields.push(field);
@@ -254,7 +272,8 @@ pub(super) fn tell_records(whole: &Whole<'_>, draft: &mut Draft) {
     if num_records == 0 {
         return;
     }
-    let of = if fields.is_empty() { String::new() } else { format!(" of {}", listed(fields.iter().copied(), MAX_FIELDS)) };
+    let of =
+        if fields.is_empty() { String::new() } else { format!(" of {}", listed(fields.iter().copied(), MAX_FIELDS)) };
     draft.say(format!("{}{of}", counted(num_records, "record")));
     if let Some((first, last)) = times.filter(|(first, last)| first != last) {
         draft.say(format!("from {} until {}", short(first, 30), short(last, 30)));
@@ -273,7 +292,8 @@ pub(super) fn tell_records(whole: &Whole<'_>, draft: &mut Draft) {
         }
         let mut values: Vec<(&str, usize)> = values.iter().map(|(value, (num, _))| (*value, *num)).collect();
         values.sort_by_key(|(value, num)| (std::cmp::Reverse(*num), *value));
-        let counts: Vec<String> = values.iter().take(4).map(|(value, num)| format!("{value} {}", grouped(*num))).collect();
+        let counts: Vec<String> =
+            values.iter().take(4).map(|(value, num)| format!("{value} {}", grouped(*num))).collect();
         let more = values.len().saturating_sub(4);
         let more = if more == 0 { String::new() } else { format!(" and {more} more") };
         draft.say(format!("{field}: {}{more}", counts.join(", ")));
@@ -287,11 +307,18 @@ pub(super) fn tell_records(whole: &Whole<'_>, draft: &mut Draft) {
 }
 
 fn is_kind(field: &str) -> bool {
-    matches!(field.to_lowercase().as_str(), "event" | "type" | "kind" | "level" | "status" | "action" | "result" | "outcome" | "severity")
+    matches!(
+        field.to_lowercase().as_str(),
+        "event" | "type" | "kind" | "level" | "status" | "action" | "result" | "outcome" | "severity"
+    )
 }
 
 fn is_error(field: &str, value: &str) -> bool {
-    let is_verdict = matches!(field.to_lowercase().as_str(), "level" | "status" | "severity" | "result" | "outcome" | "event" | "type");
+    let is_verdict = matches!(
+        field.to_lowercase().as_str(),
+        "level" | "status" | "severity" | "result" | "outcome" | "event" | "type"
+    );
     let value = value.to_lowercase();
-    is_verdict && matches!(value.as_str(), "error" | "failed" | "failure" | "fatal" | "critical" | "panic" | "exception")
+    is_verdict
+        && matches!(value.as_str(), "error" | "failed" | "failure" | "fatal" | "critical" | "panic" | "exception")
 }

@@ -53,17 +53,26 @@ pub(super) fn tell(whole: &Whole<'_>, draft: &mut Draft) {
     if whole.is_whole {
         draft.say(format!("{}{span}", counted(num_lines, "line")));
     } else {
-        draft.say(format!("{}{span}, of which the first and last were looked at, {num_seen} in all", counted(num_lines, "line")));
+        draft.say(format!(
+            "{}{span}, of which the first and last were looked at, {num_seen} in all",
+            counted(num_lines, "line")
+        ));
     }
     draft.say(format!("{}, {}", none_or(num_errors, "error"), none_or(num_warnings, "warning")));
     for range in errors {
         draft.cite(Of::File, whole.place(range));
     }
     match (first_error, first_warning) {
-        (Some(line), _) => draft.say(format!("{}: {}", if num_errors == 1 { "the error" } else { "first error" }, message(line))),
+        (Some(line), _) => {
+            draft.say(format!("{}: {}", if num_errors == 1 { "the error" } else { "first error" }, message(line)))
+        }
         (None, Some((line, range))) => {
             draft.cite(Of::File, whole.place(range));
-            draft.say(format!("{}: {}", if num_warnings == 1 { "the warning" } else { "first warning" }, message(line)));
+            draft.say(format!(
+                "{}: {}",
+                if num_warnings == 1 { "the warning" } else { "first warning" },
+                message(line)
+            ));
         }
         (None, None) => {}
     }
@@ -84,11 +93,13 @@ pub(super) fn level(line: &str) -> Level {
         let is_named = value.is_some();
         let plain = value.map_or(word, |(_, value)| value).trim_matches(|c: char| !c.is_alphanumeric());
         let is_capital = plain.len() >= 3 && plain.chars().all(|c| c.is_ascii_uppercase());
-        let is_marked = word.ends_with(':') || word.starts_with('[') && word.ends_with(']') || word.starts_with("error[");
+        let is_marked =
+            word.ends_with(':') || word.starts_with('[') && word.ends_with(']') || word.starts_with("error[");
         let plain = if word.starts_with("error[") { "error" } else { plain };
         if is_named || is_capital || is_marked {
             match plain.to_lowercase().as_str() {
-                "error" | "err" | "fatal" | "panic" | "critical" | "crit" | "severe" | "alert" | "emerg" | "failed" | "failure" => {
+                "error" | "err" | "fatal" | "panic" | "critical" | "crit" | "severe" | "alert" | "emerg" | "failed"
+                | "failure" => {
                     return Level::Error;
                 }
                 "warn" | "warning" => return Level::Warning,
@@ -97,7 +108,8 @@ pub(super) fn level(line: &str) -> Level {
             }
         }
     }
-    let is_failure = ["panicked at", "Traceback (most recent call last)", "Segmentation fault", "... FAILED", "npm ERR!"];
+    let is_failure =
+        ["panicked at", "Traceback (most recent call last)", "Segmentation fault", "... FAILED", "npm ERR!"];
     if is_failure.iter().any(|failure| line.contains(failure)) { Level::Error } else { Level::Other }
 }
 

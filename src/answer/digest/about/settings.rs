@@ -30,7 +30,9 @@ fn values_of(whole: &Whole<'_>) -> Vec<Value> {
             continue;
         }
         above.retain(|(depth, _)| *depth < indent);
-        let Some((key, value)) = words.split_once(": ").or_else(|| words.split_once(" = ")).or_else(|| words.split_once('=')) else {
+        let Some((key, value)) =
+            words.split_once(": ").or_else(|| words.split_once(" = ")).or_else(|| words.split_once('='))
+        else {
             if let Some(key) = words.strip_suffix(':') {
                 above.push((indent, key));
             }
@@ -41,8 +43,11 @@ fn values_of(whole: &Whole<'_>) -> Vec<Value> {
             continue;
         }
         let value = value.split(" #").next().unwrap_or_default().trim();
-        let names: Vec<&str> =
-            std::iter::once(table).filter(|table| !table.is_empty()).chain(above.iter().map(|(_, key)| *key)).chain([key]).collect();
+        let names: Vec<&str> = std::iter::once(table)
+            .filter(|table| !table.is_empty())
+            .chain(above.iter().map(|(_, key)| *key))
+            .chain([key])
+            .collect();
         let value = value.trim_matches(['"', '\'']);
         if !value.is_empty() && values.len() < MAX_SETTINGS {
             values.push(Value {

@@ -30,9 +30,15 @@ pub(super) fn tell(whole: &Whole<'_>, former: Former<'_>, draft: &mut Draft) {
     if table.num_rows == 0 {
         return;
     }
-    let rows = if whole.is_whole { counted(table.num_rows, "row") } else { format!("about {}", counted(whole.num_lines(), "row")) };
+    let rows = if whole.is_whole {
+        counted(table.num_rows, "row")
+    } else {
+        format!("about {}", counted(whole.num_lines(), "row"))
+    };
     let width = table.columns.len().max(table.last.as_ref().map_or(0, |(cells, _)| cells.len()));
-    let before = former.map(|(path, old)| (path, read(old).num_rows)).filter(|(_, num)| *num != table.num_rows && whole.is_whole);
+    let before = former
+        .map(|(path, old)| (path, read(old).num_rows))
+        .filter(|(_, num)| *num != table.num_rows && whole.is_whole);
     if table.columns.is_empty() {
         draft.say(format!("{rows} of {}", counted(width, "column")));
     } else {
@@ -92,8 +98,7 @@ fn read(whole: &Whole<'_>) -> Table {
             break;
         }
         let end = usize::try_from(reader.position().byte()).unwrap_or(usize::MAX).min(text.len());
-        let cells: Vec<String> =
-            record.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned()).collect();
+        let cells: Vec<String> = record.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned()).collect();
         let range = offset + start.min(end)..offset + end;
         if table.header.is_none() && table.num_rows == 0 && are_names(&cells) {
             (table.columns, table.header) = (cells, Some(range));
@@ -130,5 +135,7 @@ fn delimiter(text: &str) -> u8 {
 fn are_names(cells: &[String]) -> bool {
     let is_number = |cell: &str| cell.chars().any(|c| c.is_ascii_digit()) && !cell.chars().any(char::is_alphabetic);
     let are_different = || (1..cells.len()).all(|at| !cells[..at].contains(&cells[at]));
-    cells.len() > 1 && cells.iter().all(|cell| !cell.is_empty() && cell.len() <= 80 && !is_number(cell)) && are_different()
+    cells.len() > 1
+        && cells.iter().all(|cell| !cell.is_empty() && cell.len() <= 80 && !is_number(cell))
+        && are_different()
 }

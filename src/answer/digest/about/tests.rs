@@ -34,7 +34,13 @@ fn chunks(path: &str, format: Format, text: &str, lines_a_chunk: usize) -> Vec<C
                 ..ChunkPlace::default()
             };
             let gap = std::mem::take(&mut gap);
-            chunks.push(ChunkRecord { file: Arc::clone(&file), place, words: words.to_owned(), gap, key: VectorKey::NONE });
+            chunks.push(ChunkRecord {
+                file: Arc::clone(&file),
+                place,
+                words: words.to_owned(),
+                gap,
+                key: VectorKey::NONE,
+            });
         }
         gap.push_str(&whole[whole.trim_end().len()..]);
         (at, line) = (at + whole.len(), line + num_lines);
@@ -72,7 +78,10 @@ fn figures_are_named_with_what_they_were_in_the_run_before() {
 
 #[test]
 fn lists_of_records_are_told_by_their_length_and_fields() {
-    let (text, _) = told(Format::Json, "{\"ok\": true, \"ports\": [{\"port\": \"A\", \"mae\": 1.5},\n {\"port\": \"B\", \"mae\": 2}]}");
+    let (text, _) = told(
+        Format::Json,
+        "{\"ok\": true, \"ports\": [{\"port\": \"A\", \"mae\": 1.5},\n {\"port\": \"B\", \"mae\": 2}]}",
+    );
     assert_eq!(text, "ok true; ports: 2 records of port, mae");
 }
 
@@ -116,16 +125,24 @@ fn levels_are_words_of_their_own_at_the_beginning_of_a_line() {
 #[test]
 fn tables_are_told_by_rows_columns_and_the_last_row() {
     let (text, places) = told(Format::Csv, "date,item,eur\n2026-11-01,\"mast, steel\",7900\n2026-11-02,lamp,31\n");
-    assert_eq!(text, "2 rows of date, item, eur; from 2026-11-01 until 2026-11-02; last: date 2026-11-02, item lamp, eur 31");
+    assert_eq!(
+        text,
+        "2 rows of date, item, eur; from 2026-11-01 until 2026-11-02; last: date 2026-11-02, item lamp, eur 31"
+    );
     assert_eq!(places, ["date,item,eur", "2026-11-01,\"mast, steel\",7900", "2026-11-02,lamp,31"]);
     assert_eq!(told(Format::Tsv, "1\t2\n3\t4\n").0, "2 rows of 2 columns");
 }
 
 #[test]
 fn records_one_a_line_are_told_by_what_they_have_in_common() {
-    let record = |second: usize, event: &str| format!("{{\"ts\": \"10:00:0{second}\", \"event\": \"{event}\", \"us\": {second}}}\n");
-    let text: String =
-        ["batch", "batch", "resumed", "batch", "failed", "batch"].iter().zip(0..).map(|(event, at)| record(at, event)).collect();
+    let record = |second: usize, event: &str| {
+        format!("{{\"ts\": \"10:00:0{second}\", \"event\": \"{event}\", \"us\": {second}}}\n")
+    };
+    let text: String = ["batch", "batch", "resumed", "batch", "failed", "batch"]
+        .iter()
+        .zip(0..)
+        .map(|(event, at)| record(at, event))
+        .collect();
     let (text, places) = told(Format::Jsonl, &text);
     assert!(text.starts_with("6 records of ts, event, us; from 10:00:00 until 10:00:05; 1 of them errors"), "{text}");
     assert!(places[0].contains("failed"), "{places:?}");

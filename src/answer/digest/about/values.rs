@@ -37,23 +37,64 @@ impl Value {
     /// Whether the value says how something ended.
     fn is_outcome(&self) -> bool {
         const KEYS: [&str; 12] = [
-            "status", "result", "outcome", "verdict", "conclusion", "passed", "success", "ok", "decision", "error", "state", "stage",
+            "status",
+            "result",
+            "outcome",
+            "verdict",
+            "conclusion",
+            "passed",
+            "success",
+            "ok",
+            "decision",
+            "error",
+            "state",
+            "stage",
         ];
         self.depth <= 2 && KEYS.contains(&self.key().as_str())
     }
 
     /// Whether the value says what the file is about.
     fn is_title(&self) -> bool {
-        self.depth == 1
-            && matches!(self.key().as_str(), "title" | "name" | "build" | "version")
+        self.depth == 1 && matches!(self.key().as_str(), "title" | "name" | "build" | "version")
     }
 
     /// Whether the name is one of something that was measured, rather than set.
     fn is_measured(&self) -> bool {
         const PARTS: [&str; 34] = [
-            "p50", "p90", "p95", "p99", "p999", "latency", "throughput", "score", "accuracy", "precision", "recall", "f1", "ndcg", "mrr",
-            "auc", "loss", "error", "fail", "passed", "rate", "ratio", "mean", "median", "max", "min", "total", "cost", "price", "revenue",
-            "memory", "rss", "duration", "elapsed", "coverage",
+            "p50",
+            "p90",
+            "p95",
+            "p99",
+            "p999",
+            "latency",
+            "throughput",
+            "score",
+            "accuracy",
+            "precision",
+            "recall",
+            "f1",
+            "ndcg",
+            "mrr",
+            "auc",
+            "loss",
+            "error",
+            "fail",
+            "passed",
+            "rate",
+            "ratio",
+            "mean",
+            "median",
+            "max",
+            "min",
+            "total",
+            "cost",
+            "price",
+            "revenue",
+            "memory",
+            "rss",
+            "duration",
+            "elapsed",
+            "coverage",
         ];
         let name = self.name.to_lowercase();
         let mut words = name.split(|c: char| !c.is_alphanumeric());
@@ -62,7 +103,8 @@ impl Value {
 
     /// Whether people compare runs by it.
     fn is_headline(&self) -> bool {
-        const PARTS: [&str; 10] = ["p99", "p95", "accuracy", "score", "f1", "ndcg", "throughput", "total", "cost", "errors"];
+        const PARTS: [&str; 10] =
+            ["p99", "p95", "accuracy", "score", "f1", "ndcg", "throughput", "total", "cost", "errors"];
         let key = self.key();
         let mut words = key.split(|c: char| !c.is_alphanumeric());
         words.any(|word| PARTS.contains(&word))
@@ -71,8 +113,26 @@ impl Value {
     /// Whether the name is one of something that was set, or that only tells one file from another.
     fn is_set(&self) -> bool {
         const PARTS: [&str; 20] = [
-            "id", "seed", "port", "version", "timeout", "year", "timestamp", "date", "time", "epoch", "batch", "threads", "workers", "limit",
-            "pid", "repetitions", "runs", "schema", "seconds", "iterations",
+            "id",
+            "seed",
+            "port",
+            "version",
+            "timeout",
+            "year",
+            "timestamp",
+            "date",
+            "time",
+            "epoch",
+            "batch",
+            "threads",
+            "workers",
+            "limit",
+            "pid",
+            "repetitions",
+            "runs",
+            "schema",
+            "seconds",
+            "iterations",
         ];
         let key = self.key();
         let mut words = key.split(|c: char| !c.is_alphanumeric());
@@ -81,7 +141,14 @@ impl Value {
 }
 
 /// Says how many figures and other values there are, names those that say most, and tells how they have changed.
-pub(super) fn tell(whole: &Whole<'_>, values: &[Value], former: Former<'_>, before: &[Value], what: &str, draft: &mut Draft) {
+pub(super) fn tell(
+    whole: &Whole<'_>,
+    values: &[Value],
+    former: Former<'_>,
+    before: &[Value],
+    what: &str,
+    draft: &mut Draft,
+) {
     let known: HashMap<&str, &Value> = before.iter().map(|value| (value.name.as_str(), value)).collect();
     let changed = |value: &Value| known.get(value.name.as_str()).copied().filter(|old| old.text != value.text);
     let num_figures = values.iter().filter(|value| value.number().is_some()).count();
