@@ -8,36 +8,31 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::{Digest, NotListed};
+use super::{DigestFile, DigestGroup, NotListed};
 use crate::answer::AskReply;
 
+/// Room for counts whose digits grow.
+const MARGIN: usize = 120;
+/// What the count of files that are not listed adds to a group.
+const COUNT_BYTES: usize = 22;
 /// Groups that are listed however short the reply has to be.
 const MIN_GROUPS: usize = 5;
 
-/// Leaves out of the digest, until the reply has at most `max_bytes` as JSON: first files of which nothing is shown, then what is shown of
-/// files, the last ones first, then groups. A note says so, and how to see the rest. A reply without a digest stays as it is.
+/// Leaves out of the digest, until the reply has at most `max_bytes` as JSON: first files of which nothing is shown, then groups of such
+/// files, then what is shown of files, of the group with most of them first. A note says so, and how to see the rest. A reply without a
+/// digest stays as it is.
 pub fn fit(reply: &mut AskReply, max_bytes: usize) {
-    let size = size_of(reply);
-    if reply.digest.is_none() || size <= max_bytes {
+    if reply.digest.is_none() || size_of(reply) <= max_bytes {
         return;
     }
-    // Room for the note, and for counts that are added.
-    let mut excess = (size + NOTE.len() + 100).saturating_sub(max_bytes);
-    if let Some(digest) = &mut reply.digest {
-        leave_out_files(digest, &mut excess);
-    }
-    if excess > 0 {
-        leave_out_quotes(reply, &mut excess);
-    }
-    if let Some(digest) = &mut reply.digest {
-        if excess > 0 {
-            leave_out_files(digest, &mut excess);
-        }
-        if excess > 0 {
-            leave_out_groups(digest, &mut excess);
-        }
-    }
     reply.plan.notes.push(NOTE.to_owned());
+    // Counts that are added take room that was not there before, so each step measures anew.
+    for step in [leave_out_files, leave_out_groups, leave_out_quotes, leave_out_groups] {
+        let excess = (size_of(reply) + MARGIN).saturating_sub(max_bytes);
+        if excess > 0 {
+            step(reply, excess);
+        }
+    }
 }
 
 const NOTE: &str = "the reply is cut to a readable length: files that are not listed are counted; ask for a folder (`filters.path`), a \
@@ -47,47 +42,58 @@ fn size_of(value: &impl Serialize) -> usize {
     serde_json::to_string(value).map_or(0, |json| json.len())
 }
 
+fn is_told(file: &DigestFile) -> bool {
+    file.about.is_some() || !file.sentences.is_empty()
+}
+
 /// Leaves out files of which nothing is shown, the oldest of the last group first.
-fn leave_out_files(digest: &mut Digest, excess: &mut usize) {
+fn leave_out_files(reply: &mut AskReply, mut excess: usize) {
+    let Some(digest) = &mut reply.digest else { return };
     for group in digest.groups.iter_mut().rev() {
         for at in (0..group.files.len()).rev() {
-            if *excess == 0 {
+            if excess == 0 {
                 return;
             }
-            let file = &group.files[at];
-            if file.sentences.is_empty() && file.about.is_none() {
-                *excess = excess.saturating_sub(size_of(file) + 1);
-                group.files.remove(at);
+            if !is_told(&group.files[at]) {
+                let file = group.files.remove(at);
+                excess = excess.saturating_sub(size_of(&file) + 1);
                 group.num_not_listed += 1;
+                // The count stands in the reply from the first one on.
+                excess += if group.num_not_listed == 1 { COUNT_BYTES } else { 0 };
             }
         }
     }
 }
 
-/// Leaves out what is shown of files, those of the last groups first; a summary of all stays.
-fn leave_out_quotes(reply: &mut AskReply, excess: &mut usize) {
+/// Leaves out files with what is shown of them, of the group with most of them its last one first; a summary of all files stays, and so does
+/// the file that tells of all others as long as there are others.
+fn leave_out_quotes(reply: &mut AskReply, mut excess: usize) {
     let Some(digest) = &mut reply.digest else { return };
+    let num_of_summary = digest.num_of_summary;
+    let is_readme = |file: &DigestFile| file.path.file_name().to_lowercase().starts_with("readme");
     let mut dropped: HashSet<usize> = HashSet::new();
-    'all: for group in digest.groups.iter_mut().rev() {
-        for file in group.files.iter_mut().rev() {
-            if *excess == 0 {
-                break 'all;
-            }
-            let of_file: Vec<usize> =
-                file.sentences.iter().copied().filter(|position| *position >= digest.num_of_summary).collect();
-            let about = file.about.take();
-            if of_file.is_empty() && about.is_none() {
-                continue;
-            }
-            file.sentences.retain(|position| *position < digest.num_of_summary);
-            digest.num_quoted -= usize::from(file.sentences.is_empty());
-            let cited = of_file.iter().flat_map(|position| reply.sentences[*position].citations.clone());
-            let cited = cited.chain(about.iter().flat_map(|about| about.citations.clone()));
-            let freed: usize = cited.map(|citation| size_of(&reply.citations[citation]) + 1).sum();
-            let said: usize = of_file.iter().map(|position| size_of(&reply.sentences[*position]) + 1).sum();
-            *excess = excess.saturating_sub(freed + said + about.as_ref().map_or(0, size_of));
-            dropped.extend(of_file);
-        }
+    while excess > 0 {
+        let num_told = |group: &DigestGroup| group.files.iter().filter(|file| is_told(file)).count();
+        let others = |group: &DigestGroup| group.files.iter().any(|file| is_told(file) && !is_readme(file));
+        let are_others = digest.groups.iter().any(others);
+        let groups =
+            digest.groups.iter().enumerate().filter(|(_, group)| others(group) || !are_others && num_told(group) > 0);
+        let Some(at) = groups.max_by_key(|(at, group)| (num_told(group), *at)).map(|(at, _)| at) else { break };
+        let group = &mut digest.groups[at];
+        let last = group.files.iter().rposition(|file| is_told(file) && (!is_readme(file) || !are_others));
+        let Some(last) = last else { break };
+        let file = group.files.remove(last);
+        group.num_not_listed += 1;
+        digest.num_quoted -= 1;
+        let of_file: Vec<usize> =
+            file.sentences.iter().copied().filter(|position| *position >= num_of_summary).collect();
+        let cited = of_file.iter().flat_map(|position| reply.sentences[*position].citations.clone());
+        let cited = cited.chain(file.about.iter().flat_map(|about| about.citations.clone()));
+        let freed: usize = cited.map(|citation| size_of(&reply.citations[citation]) + 1).sum();
+        let said: usize = of_file.iter().map(|position| size_of(&reply.sentences[*position]) + 1).sum();
+        excess = excess.saturating_sub(freed + said + size_of(&file) + 1);
+        excess += if group.num_not_listed == 1 { COUNT_BYTES } else { 0 };
+        dropped.extend(of_file);
     }
     renumber(reply, &dropped);
 }
@@ -134,16 +140,20 @@ fn renumber(reply: &mut AskReply, dropped: &HashSet<usize>) {
     }
 }
 
-/// Leaves out the last groups, which have no quotes left.
-fn leave_out_groups(digest: &mut Digest, excess: &mut usize) {
+/// Leaves out the last groups of which nothing is shown.
+fn leave_out_groups(reply: &mut AskReply, mut excess: usize) {
+    let Some(digest) = &mut reply.digest else { return };
     let mut left_out = digest.not_listed.unwrap_or(NotListed { num_groups: 0, num_files: 0 });
-    while digest.groups.len() > MIN_GROUPS && *excess > 0 {
-        let Some(group) = digest.groups.pop_if(|group| group.files.iter().all(|file| file.sentences.is_empty())) else {
+    for at in (MIN_GROUPS..digest.groups.len()).rev() {
+        if excess == 0 {
             break;
-        };
-        *excess = excess.saturating_sub(size_of(&group) + 1);
-        left_out.num_groups += 1;
-        left_out.num_files += group.num_files;
+        }
+        if !digest.groups[at].files.iter().any(is_told) {
+            let group = digest.groups.remove(at);
+            excess = excess.saturating_sub(size_of(&group) + 1);
+            left_out.num_groups += 1;
+            left_out.num_files += group.num_files;
+        }
     }
     digest.not_listed = Some(left_out).filter(|left_out| left_out.num_groups > 0);
 }

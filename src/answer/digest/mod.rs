@@ -34,6 +34,8 @@ use crate::workspace::{ChangeKind, Facets, FileState, Provenance, RelPath};
 
 /// Files that one reply lists; the others are counted.
 pub const MAX_LISTED: usize = 1_000;
+/// Folders two levels deep that files are grouped by; of more only the outermost count.
+const MAX_FOLDERS: usize = 24;
 
 /// By what the files of a digest are grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -188,6 +190,9 @@ impl Grouped {
         } else {
             GroupBy::Folder
         };
+        // Hundreds of small folders are no groups that a person reads.
+        let folders: HashSet<&str> = files.iter().map(|file| scope::folder(&file.path)).collect();
+        let is_outermost = !is_whole && folders.len() > MAX_FOLDERS;
         let mut groups: Vec<(String, Vec<Touched>)> = Vec::new();
         let mut places: HashMap<String, usize> = HashMap::new();
         for file in files {
@@ -195,6 +200,7 @@ impl Grouped {
                 GroupBy::Run => file.any_run().unwrap_or_else(|| scope::folder(&file.path)).to_owned(),
                 GroupBy::Agent => file.agent().unwrap_or_default().to_owned(),
                 GroupBy::Folder if is_whole => scope::folder_below(&file.path, &common).to_owned(),
+                GroupBy::Folder if is_outermost => scope::folder_below(&file.path, "").to_owned(),
                 GroupBy::Folder => scope::folder(&file.path).to_owned(),
             };
             let place = *places.entry(name.clone()).or_insert_with(|| {
