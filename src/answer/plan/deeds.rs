@@ -19,7 +19,7 @@ const DID: &str = "did|wrote|produced|made|created|added|changed|updated|modifie
 /// Words before a name that say what it names.
 const TITLES: &str = " the a an our my agent agents bot user run assistant ";
 /// They stand for somebody whom the question does not name, or for nobody at all.
-const PRONOUNS: &str = " you we i they he she it us people everyone everybody anyone anybody someone somebody nobody who all each others \
+const PRONOUNS: &str = " has have had was were is are did got you we i they he she it us people everyone everybody anyone anybody someone somebody nobody who all each others \
                         there this that these those which what been be being just already recently lately happened changed not ever new now \
                         last latest newest previous recent ";
 /// Deeds by which files come about.

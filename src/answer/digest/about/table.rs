@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::whole::Whole;
-use super::{Draft, Former, Of, counted, grouped, listed, short};
+use super::{Draft, Former, Of, counted, listed, short};
 
 /// Names of columns that a line tells.
 const MAX_COLUMNS: usize = 8;

@@ -191,7 +191,7 @@ pub(super) fn tell(
         }
     }
     let Some((path, _)) = former else { return };
-    let num_changed = values.iter().filter(|value| changed(value).is_some()).count();
+    let num_changed = values.iter().filter(|value| changed(value).is_some() && weight(value).is_some()).count();
     let num_named = named.iter().filter(|&&index| changed(&values[index]).is_some()).count();
     if is_compared && num_changed > num_named {
         draft.say(format!("{} more changed since `{path}`", num_changed - num_named));
