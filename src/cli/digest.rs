@@ -237,7 +237,9 @@ impl Page<'_> {
                 .iter()
                 .map(|&index| &reply.citations[index])
                 .filter(|citation| citation.path == file.path);
-            lines.push(format!("{indent}  {}{}", about.text, spots(own)));
+            let mut own: Vec<&Citation> = own.take(MAX_SPOTS).collect();
+            own.sort_by_key(|citation| citation.span.start);
+            lines.push(format!("{indent}  {}{}", about.text, spots(own.into_iter())));
         }
         for position in below {
             let sentence = &reply.sentences[position];

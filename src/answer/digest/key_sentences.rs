@@ -121,7 +121,9 @@ fn weigh(chunks: &[ChunkRecord]) -> Vec<Unit> {
             // A heading inside the chunk is nearer than those above it.
             let heading = heading_before(&chunk.words[..span.start]);
             let is_label = is_label(text);
-            let is_first = is_prose && !is_label && !is_begun;
+            // A line without an end is as often a title as a sentence.
+            let is_ended = text.ends_with(['.', '!', ':', '。', '！', '*', ')', '"', '”']);
+            let is_first = is_prose && !is_label && is_ended && !is_begun;
             is_begun |= is_first;
             let place = if is_first { 1.8 } else { 1.0 + 0.3 / (1.0 + all.len() as f32 / 4.0) };
             let section = if concludes(&trail) || heading.is_some_and(|heading| concludes(&heading.to_lowercase())) {
@@ -139,7 +141,14 @@ fn weigh(chunks: &[ChunkRecord]) -> Vec<Unit> {
             } else {
                 Kind::Data
             };
-            all.push((Unit { at, words, factor: place * section * figures * length * cue(text) }, kind));
+            all.push((
+                Unit {
+                    at,
+                    words,
+                    factor: place * section * figures * length * cue(text) * if is_ended { 1.0 } else { 0.85 },
+                },
+                kind,
+            ));
             if all.len() == MAX_UNITS {
                 break;
             }
@@ -240,7 +249,9 @@ fn is_label(text: &str) -> bool {
     }
     let is_marked = |mark: &str| words.len() > 2 * mark.len() && words.starts_with(mark) && words.ends_with(mark);
     let inner = words.trim_matches(['*', '_']);
-    let is_emphasised = (is_marked("**") || is_marked("__")) && !inner.contains("**");
+    // The end of a sentence may be cut off from the mark behind it.
+    let is_opened = words.starts_with("**") && words.matches("**").count() == 1;
+    let is_emphasised = (is_opened || is_marked("**") || is_marked("__")) && !inner.contains("**");
     let is_badge =
         words.starts_with("![") || words.starts_with("[![") || words.starts_with("<!--") || words.ends_with("-->");
     let key = words.split_once(": ").map(|(key, value)| (key.trim_matches(['*', '_', ' ']).to_lowercase(), value));
