@@ -141,14 +141,9 @@ fn weigh(chunks: &[ChunkRecord]) -> Vec<Unit> {
             } else {
                 Kind::Data
             };
-            all.push((
-                Unit {
-                    at,
-                    words,
-                    factor: place * section * figures * length * cue(text) * if is_ended { 1.0 } else { 0.85 },
-                },
-                kind,
-            ));
+            let ending = if is_ended { 1.0 } else { 0.85 };
+            let factor = place * section * figures * length * ending * cue(text);
+            all.push((Unit { at, words, factor }, kind));
             if all.len() == MAX_UNITS {
                 break;
             }
