@@ -3,9 +3,10 @@
 //! # Not here
 //! Whether the workspace knows that somebody: `digest::subject` looks.
 
-use super::time;
-use super::words::Words;
 use jiff::ZonedDateTime;
+
+use super::words::Words;
+use super::{Runs, time};
 
 /// What an agent may do to files, as it stands behind `did`.
 const DO: &str = "do|write|produce|make|create|add|change|update|modify|delete|remove|generate|deliver|leave|build|commit|publish|\
@@ -60,6 +61,10 @@ impl Deed {
 /// Whose deeds the question asks for; `None` where it names nobody.
 pub(super) fn of_somebody(words: &Words, now: &ZonedDateTime) -> Option<Deed> {
     let asked = Asked::of(words);
+    // `Did the coder change the wire format?` asks whether, not what.
+    if words.are(0, "did|has|have|had") && words.find(&["anything|something"]).is_none() {
+        return None;
+    }
     let found = asked_of_doer(words, asked.end()).or_else(|| told_of_doer(words)).or_else(|| by_doer(words, now))?;
     let (doer_at, doer_len, mut taken) = found;
     let doer = name(words, doer_at, doer_len)?;
@@ -69,6 +74,19 @@ pub(super) fn of_somebody(words: &Words, now: &ZonedDateTime) -> Option<Deed> {
     let phrase =
         (0..words.len()).filter(|at| is_taken(*at)).filter_map(|at| words.get(at)).collect::<Vec<_>>().join(" ");
     Some(Deed { phrase, doer, kind_of_file: asked.kind(words), is_writing, taken })
+}
+
+/// `The last bench run`, `the analyst's last run`: whose run, and which of theirs.
+pub(super) fn of_run(words: &Words) -> Option<(Deed, Runs)> {
+    const ORDER: &str = "last|latest|newest|previous";
+    let at =
+        (0..words.len()).find(|&at| words.are(at, ORDER) && (words.are(at + 1, "run") || words.are(at + 2, "run")))?;
+    let (doer_at, taken) = if words.are(at + 1, "run") { (at.checked_sub(1)?, (at, 2)) } else { (at + 1, (at, 3)) };
+    let doer = name(words, doer_at, 1)?;
+    let runs = if words.are(at, "previous") { Runs::Previous } else { Runs::Last(1) };
+    let phrase = (doer_at.min(at)..taken.0 + taken.1).filter_map(|at| words.get(at)).collect::<Vec<_>>().join(" ");
+    let taken = vec![(doer_at, 1), taken];
+    Some((Deed { phrase, doer, kind_of_file: Vec::new(), is_writing: false, taken }, runs))
 }
 
 /// `Which KEPs changed in July?`: files of a kind that were changed, where the question names a time.

@@ -90,6 +90,7 @@ impl Cues {
     pub(super) fn of(question: &Words, now: &ZonedDateTime, with_deeds: bool) -> Self {
         let mut words = Words::of(&(0..question.len()).filter_map(|at| question.get(at)).collect::<Vec<_>>().join(" "));
         let (mut time_phrase, mut window, mut is_relative, mut is_vague) = (None, None, false, false);
+        let of_run = deeds::of_run(&words).filter(|_| with_deeds);
         let named_runs = last_runs(&words).or_else(|| {
             let named = |(pattern, runs): &(&str, Runs)| Some((words.find(&[pattern])?, *runs));
             RUNS.iter().find_map(named)
@@ -114,6 +115,13 @@ impl Cues {
         let has_time = time_phrase.is_some();
         let deed = deeds::of_somebody(&words, now).or_else(|| deeds::of_files(&words).filter(|_| has_time));
         let deed = deed.filter(|_| with_deeds);
+        let deed = match of_run {
+            Some((deed, named)) => {
+                (time_phrase, runs) = (Some(deed.phrase.clone()), Some(named));
+                Some(deed)
+            }
+            None => deed,
+        };
         if let Some(deed) = &deed {
             deed.take_from(&mut words);
         }

@@ -141,6 +141,15 @@ fn the_time_and_the_topic_of_what_somebody_did_are_kept() {
     assert!(!plan.subject.unwrap().is_of_all_times);
     assert_eq!(planned("What did coder do last?").runs, Some(Runs::Newest));
     assert_eq!(planned("What did coder do last week?").runs, None);
+    for question in ["What did the last bench run say about latency?", "What did bench's last run say about latency?"] {
+        let plan = planned(question);
+        let doer = plan.subject.unwrap().doer;
+        assert_eq!(
+            (doer.join(" "), plan.runs, plan.topic.as_str()),
+            ("bench".to_owned(), Some(Runs::Last(1)), "latency")
+        );
+    }
+    assert_eq!(planned("what did the last run say about latency?").subject, None);
 }
 
 #[test]
