@@ -126,8 +126,12 @@ impl Engine {
         let mut reader = Reader { workspace: id, state: &state, room: MAX_CHUNKS_IN_ALL };
         let (mut told, mut passages) = (Vec::new(), Vec::new());
         let mut seen = BTreeSet::new();
-        for file in to_be_quoted {
-            let Read { chunks, former } = reader.read(file, formers)?;
+        let read = to_be_quoted.into_iter().map(|file| Ok((file, reader.read(file, formers)?)));
+        let read = read.collect::<Result<Vec<(&Touched, Read)>, EngineError>>()?;
+        let prose =
+            read.iter().filter(|(_, read)| read.chunks.first().is_some_and(|chunk| !about::is_told(chunk.file.format)));
+        let common = digest::common_sentences(prose.map(|(_, read)| &read.chunks[..]));
+        for (file, Read { chunks, former }) in read {
             let before = former.as_ref().map(|(path, chunks)| Before { path, chunks });
             let line = about::line(&chunks, before);
             let keys = match &line {
@@ -135,7 +139,7 @@ impl Engine {
                 None if readme.as_ref() == Some(&file.path) => {
                     digest::first_sentences(&chunks, request.max_sentences.min(SENTENCES_OF_README), &mut seen)
                 }
-                None => digest::key_sentences(&chunks, num_sentences, &mut seen),
+                None => digest::key_sentences(&chunks, num_sentences, &common, &mut seen),
             };
             let mut passage_of = None;
             for at in keys.iter().chain(line.iter().flat_map(|line| line.places.first()).map(|(_, at)| at)) {

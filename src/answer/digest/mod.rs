@@ -26,7 +26,7 @@ use utoipa::ToSchema;
 
 pub use self::fit::fit;
 pub use self::former::Formers;
-pub use self::key_sentences::{KeySentence, first_sentences, key_sentences};
+pub use self::key_sentences::{KeySentence, common_sentences, first_sentences, key_sentences};
 pub use self::scope::{Touched, in_scope};
 pub use self::subject::is_known;
 use super::plan::{Plan, PlanKind};
@@ -224,7 +224,10 @@ impl Grouped {
         }
         for (_, files) in &self.groups {
             let mut files: Vec<&Touched> = files.iter().filter(|file| file.is_readable()).collect();
-            files.sort_by_key(|file| (scope::holds_data(&file.path), !scope::promises_a_summary(&file.path)));
+            files.sort_by_key(|file| {
+                let is_last = scope::holds_data(&file.path) || scope::is_legal(&file.path);
+                (is_last, !scope::promises_a_summary(&file.path))
+            });
             files.retain(|file| readme.is_none_or(|readme| readme.path != file.path));
             files.retain(|file| file.content_hash.is_none_or(|hash| seen.insert(hash)));
             rows.push(files);

@@ -320,6 +320,12 @@ pub(super) fn holds_data(path: &RelPath) -> bool {
     ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
 }
 
+/// Whether a file's name says that it holds a licence, which tells nothing of the others.
+pub(super) fn is_legal(path: &RelPath) -> bool {
+    let name = path.file_name().to_lowercase();
+    ["license", "licence", "copying", "notice"].iter().any(|known| name.starts_with(known))
+}
+
 /// Whether a file's name says that it tells of others.
 pub(super) fn promises_a_summary(path: &RelPath) -> bool {
     const NAMES: [&str; 13] = [

@@ -162,4 +162,4 @@ fn listed<'n>(names: impl Iterator<Item = &'n str>, most: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

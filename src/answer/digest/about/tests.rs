@@ -9,7 +9,12 @@ use crate::index::{ChunkPlace, FileFacts, VectorKey};
 use crate::workspace::{ContentHash, LineRange, Revision, Span};
 
 /// The chunks of a file that is cut behind every `lines_a_chunk` lines.
-fn chunks(path: &str, format: Format, text: &str, lines_a_chunk: usize) -> Vec<ChunkRecord> {
+pub(in crate::answer::digest) fn chunks(
+    path: &str,
+    format: Format,
+    text: &str,
+    lines_a_chunk: usize,
+) -> Vec<ChunkRecord> {
     let file = Arc::new(FileFacts {
         path: path.parse().unwrap(),
         content_hash: ContentHash([1; 32]),
