@@ -335,7 +335,13 @@ pub fn nothing_in_scope(plan: &Plan, newest: Option<(&RelPath, Timestamp)>) -> S
         (None, Some(until)) => format!(" before {until:.0}"),
         (None, None) => String::new(),
     };
-    let what = if plan.kind == PlanKind::Overview { "no file is in scope" } else { "no file was changed" };
+    let doer = plan.subject.as_ref().map(|subject| subject.doer.join(" ")).filter(|doer| !doer.is_empty());
+    let of = doer.map(|doer| format!(" of `{doer}`")).unwrap_or_default();
+    let what = if plan.kind == PlanKind::Overview {
+        "no file is in scope".to_owned()
+    } else {
+        format!("no file{of} was changed")
+    };
     match newest {
         Some((path, at)) => format!("{what}{time}; the newest change is of `{path}` at {at:.0}"),
         None => format!("{what}{time}; the workspace has no file that the request admits"),
