@@ -129,8 +129,11 @@ const fn default_max_sentences() -> usize {
     5
 }
 
+/// Files that an answer by files quotes where the request says no number.
+pub const DEFAULT_MAX_FILES: usize = 20;
+
 const fn default_max_files() -> usize {
-    20
+    DEFAULT_MAX_FILES
 }
 
 impl AskRequest {

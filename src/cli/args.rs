@@ -182,9 +182,12 @@ pub(super) struct AskArgs {
     /// How to answer: by the question's words, from the nearest passages, from what was changed lately, or from all files
     #[arg(long, value_enum, default_value_t)]
     pub plan: PlanChoice,
-    /// The most files that an answer by files quotes
-    #[arg(long, default_value_t = 20)]
-    pub max_files: usize,
+    /// The most files that an answer by files quotes; with more than the default all of it is shown [default: 20]
+    #[arg(long, value_name = "N")]
+    pub max_files: Option<usize>,
+    /// Show all of an answer by files, not about a screen of it
+    #[arg(long)]
+    pub all: bool,
     /// The time to take for now (RFC 3339), so that answers about time repeat
     #[arg(long, value_name = "TIME")]
     pub now: Option<Timestamp>,

@@ -10,9 +10,10 @@ use serde::Serialize;
 
 use super::answering::Answering;
 use super::args::{AskArgs, ChangesArgs, Cli, Command, EvalArgs, ModelsCommand, SearchArgs};
+use super::digest::Extent;
 use super::progress::Terminal;
 use super::text;
-use crate::answer::{AskRequest, Verdict};
+use crate::answer::{AskRequest, DEFAULT_MAX_FILES, Verdict};
 use crate::config::Config;
 use crate::embed;
 use crate::engine::{
@@ -239,7 +240,7 @@ fn ask(session: &Session, args: &AskArgs) -> anyhow::Result<Done> {
         filters: args.scope.filters(),
         max_sentences: args.max_sentences,
         plan: args.plan,
-        max_files: args.max_files,
+        max_files: args.max_files.unwrap_or(DEFAULT_MAX_FILES),
         now: args.now,
         time_zone: args.time_zone.clone(),
         min_revision: args.scope.min_revision(),
@@ -247,14 +248,19 @@ fn ask(session: &Session, args: &AskArgs) -> anyhow::Result<Done> {
         answerer: args.answerer,
         facets: args.facets,
     };
+    let extent = if args.all || args.max_files.is_some_and(|number| number > DEFAULT_MAX_FILES) {
+        Extent::All
+    } else {
+        Extent::Screen
+    };
     let mut progress = Answering::new(!session.json && std::io::stdout().is_terminal());
     let reply = engine.ask_streamed(&session.workspace, &request, &mut |event| progress.tell(&event).is_ok())?;
     let shown = progress.num_shown();
-    session.print(&reply, |out| text::ask(out, &reply, shown))?;
+    session.print(&reply, |out| text::ask(out, &reply, shown, extent))?;
     if !session.json {
         text::plan(&mut std::io::stderr(), &reply.plan)?;
         text::answered_by(&mut std::io::stderr(), &reply.answered_by)?;
-        text::coverage(&mut std::io::stderr(), reply.revision, &reply.coverage)?;
+        text::coverage_of_answer(&mut std::io::stderr(), &reply)?;
     }
     Ok(Done::when(!reply.abstained))
 }

@@ -3,12 +3,9 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
-
-use crate::answer::digest::DigestFile;
+use super::digest::{self, Extent};
 use crate::answer::{
-    AnswerKind, AnsweredBy, AskReply, Digest, Field, Listing, Plan, PlanKind, Sentence, Verdict, Verification,
+    AnswerKind, AnsweredBy, AskReply, Field, Listing, Plan, PlanKind, Sentence, Verdict, Verification,
 };
 use crate::embed::ModelEntry;
 use crate::engine::{ChangesReply, IndexReport, ReasonGroup, ReindexReport, RerankerStatus, StatusReport};
@@ -42,8 +39,26 @@ fn place(citation: &Citation) -> String {
     }
 }
 
+/// Where in its file a citation points: `line 18`, `page 3`, `Latency!B3`.
+///
+/// `None` where the format counts nothing that a person could follow.
+pub(super) fn spot(citation: &Citation) -> Option<String> {
+    if let Some(slide) = citation.slide {
+        return Some(format!("slide {slide}"));
+    }
+    if let Some(cell) = &citation.cell {
+        return Some(cell.clone());
+    }
+    match (citation.page, citation.lines) {
+        (Some(page), _) => Some(format!("page {page}")),
+        (None, Some(lines)) if lines.start == lines.end => Some(format!("line {}", lines.start)),
+        (None, Some(lines)) => Some(format!("lines {}-{}", lines.start, lines.end)),
+        (None, None) => citation.trail.last().map(|heading| format!("under `{heading}`")),
+    }
+}
+
 /// ` by AGENT, run RUN` behind what they wrote; nothing where neither is known.
-fn by(provenance: &Provenance) -> String {
+pub(super) fn by(provenance: &Provenance) -> String {
     let by = provenance.to_string();
     if by.is_empty() { by } else { format!("  {by}") }
 }
@@ -134,7 +149,7 @@ fn excerpt(out: &mut dyn Write, hit: &Hit) -> io::Result<()> {
 }
 
 /// An answer, without the first `num_shown` sentences, which the reader has seen.
-pub(super) fn ask(out: &mut dyn Write, reply: &AskReply, num_shown: usize) -> io::Result<()> {
+pub(super) fn ask(out: &mut dyn Write, reply: &AskReply, num_shown: usize, extent: Extent) -> io::Result<()> {
     if let Some(reason) = &reply.reason {
         writeln!(out, "no answer: {reason}")?;
         nearest(out, reply)?;
@@ -142,19 +157,28 @@ pub(super) fn ask(out: &mut dyn Write, reply: &AskReply, num_shown: usize) -> io
     if let Some(listing) = &reply.listing {
         self::listing(out, listing)?;
     }
-    match &reply.digest {
-        Some(digest) => self::digest(out, reply, digest, num_shown)?,
-        None => {
-            for sentence in reply.sentences.iter().skip(num_shown) {
-                self::sentence(out, "", sentence)?;
-            }
-        }
+    // In a digest the places stand beside the sentences, but for those of a summary of all files.
+    let num_sentences = reply.digest.as_ref().map_or(reply.sentences.len(), |digest| digest.num_of_summary);
+    let sentences = &reply.sentences[..num_sentences];
+    for sentence in sentences.iter().skip(num_shown) {
+        self::sentence(out, "", sentence)?;
     }
-    if !reply.citations.is_empty() {
+    if let Some(digest) = &reply.digest {
+        if !sentences.is_empty() {
+            writeln!(out)?;
+        }
+        digest::write(out, reply, digest, extent)?;
+    }
+    let cited: BTreeSet<usize> = match &reply.digest {
+        Some(_) => sentences.iter().flat_map(|sentence| &sentence.citations).copied().collect(),
+        None => (0..reply.citations.len()).collect(),
+    };
+    if !cited.is_empty() {
         writeln!(out)?;
     }
-    for (number, citation) in (1..).zip(&reply.citations) {
-        writeln!(out, "[{number}] {}{}", place(citation), by(&citation.provenance))?;
+    for index in cited {
+        let citation = &reply.citations[index];
+        writeln!(out, "[{}] {}{}", index + 1, place(citation), by(&citation.provenance))?;
     }
     facets_asked_for(out, reply.facets.as_ref())
 }
@@ -188,69 +212,6 @@ fn listing(out: &mut dyn Write, listing: &Listing) -> io::Result<()> {
     let more = listing.members.len().saturating_sub(MAX_LISTED) + listing.num_not_listed;
     if more > 0 {
         writeln!(out, "  … {more} more; `--json` has {} of them", listing.members.len().saturating_sub(MAX_LISTED))?;
-    }
-    Ok(())
-}
-
-/// Every file in scope by groups, those without sentences in short.
-fn digest(out: &mut dyn Write, reply: &AskReply, digest: &Digest, num_shown: usize) -> io::Result<()> {
-    let Digest { num_files, num_quoted, num_of_summary, groups, .. } = digest;
-    let summary = &reply.sentences[..*num_of_summary];
-    for sentence in summary.iter().skip(num_shown) {
-        self::sentence(out, "", sentence)?;
-    }
-    if !summary.is_empty() {
-        writeln!(out)?;
-    }
-    let zone = reply.plan.time_zone.as_deref().and_then(|name| TimeZone::get(name).ok()).unwrap_or(TimeZone::UTC);
-    let zone_name = zone.iana_name().unwrap_or("UTC");
-    let counted = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
-    let (files, groups_in_all) = (counted(*num_files, "file"), counted(groups.len(), "group"));
-    writeln!(out, "{files} in {groups_in_all}, {num_quoted} quoted; times in {zone_name}")?;
-    let time = |at: Timestamp| at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string();
-    for group in groups {
-        let name = if group.name.is_empty() { "(at the root)" } else { &group.name };
-        writeln!(out, "\n{name}: {}, newest {}", counted(group.num_files, "file"), time(group.newest))?;
-        let name_of = |file: &DigestFile| {
-            let path = file.path.as_str();
-            path.strip_prefix(&group.name).and_then(|rest| rest.strip_prefix('/')).unwrap_or(path).to_owned()
-        };
-        let (quoted, others): (Vec<_>, Vec<_>) = group.files.iter().partition(|file| !file.sentences.is_empty());
-        for file in quoted {
-            let (above, below): (Vec<usize>, Vec<usize>) =
-                file.sentences.iter().partition(|&&position| position < *num_of_summary);
-            let cited: BTreeSet<usize> =
-                above.iter().flat_map(|&position| &reply.sentences[position].citations).copied().collect();
-            let cited = cited.iter().filter(|&&index| reply.citations[index].path == file.path);
-            let marks: Vec<String> = cited.map(|index| format!(" [{}]", index + 1)).collect();
-            writeln!(
-                out,
-                "  {}, {} {}{}{}",
-                name_of(file),
-                file.change.name(),
-                time(file.at),
-                by(&file.provenance),
-                marks.join("")
-            )?;
-            for position in below {
-                sentence(out, "    ", &reply.sentences[position])?;
-            }
-        }
-        for file in others.iter().take(MAX_LISTED) {
-            let note = file.note.as_deref().map(|note| format!(": {note}")).unwrap_or_default();
-            writeln!(
-                out,
-                "  {}, {} {}{}{note}",
-                name_of(file),
-                file.change.name(),
-                time(file.at),
-                by(&file.provenance)
-            )?;
-        }
-        let more = others.len().saturating_sub(MAX_LISTED) + group.num_not_listed;
-        if more > 0 {
-            writeln!(out, "  … {more} more")?;
-        }
     }
     Ok(())
 }
@@ -310,6 +271,18 @@ pub(super) fn coverage(out: &mut dyn Write, revision: Revision, coverage: &Cover
         writeln!(out, "note: {note}")?;
     }
     Ok(())
+}
+
+/// As [`coverage`], with the notes on files of which nothing can be searched only where they may matter: where there is no answer, and
+/// where the answer is about all files.
+pub(super) fn coverage_of_answer(out: &mut dyn Write, reply: &AskReply) -> io::Result<()> {
+    let AskReply { revision, coverage, .. } = reply;
+    let mut concerning = coverage.clone();
+    let is_on_all = matches!(reply.plan.kind, PlanKind::Overview | PlanKind::List | PlanKind::Count);
+    if !reply.abstained && !is_on_all {
+        concerning.notes.retain(|note| !Coverage::is_on_unread(note));
+    }
+    self::coverage(out, *revision, &concerning)
 }
 
 pub(super) fn index(out: &mut dyn Write, report: &IndexReport, coverage: &Coverage) -> io::Result<()> {

@@ -44,8 +44,9 @@ impl Engine {
         answer::check_answerer(request, &self.config.answer)?;
         let moment = Moment::at(request.now, request.time_zone.as_deref())?;
         let plan = plan::plan(&request.question, request.plan, &moment);
-        let kind = plan.kind;
         let state = self.state(id, &request.filters, request.min_revision, request.wait_ms)?;
+        let plan = self.settled(id, &state, plan)?;
+        let kind = plan.kind;
         let filter = state.filter.clone();
         let mut reply = match kind {
             PlanKind::Recent | PlanKind::Overview => self.answer_by_files(id, request, state, plan, tell)?,

@@ -6,17 +6,24 @@ use jiff::Timestamp;
 
 use super::query::QueryState;
 use super::{Engine, EngineError};
-use crate::answer::digest::{self, Grouped, Touched};
+use crate::answer::digest::about::{self, Before, Of};
+use crate::answer::digest::{self, Composed, Formers, Grouped, KeySentence, Shown, Touched};
 use crate::answer::{
     self, Abstention, Answerer, AskReply, AskRequest, Digest, Evidence, Plan, PlanKind, Sentence, Tell, cite,
 };
 use crate::extract::Format;
-use crate::index::Filter;
-use crate::search;
-use crate::workspace::{Change, ChangeKind, Facets, FileEntry, Priority, Provenance, RelPath, WorkspaceId};
+use crate::index::{ChunkRecord, Filter};
+use crate::search::{self, Hit};
+use crate::workspace::{Change, ChangeKind, Citation, Facets, FileEntry, Priority, Provenance, RelPath, WorkspaceId};
 
 /// Chunks of a file that its key sentences are chosen from.
 const MAX_CHUNKS: usize = 48;
+/// Chunks of a file of data, a log or code that the line about it is computed from.
+const MAX_CHUNKS_OF_DATA: usize = 1_024;
+/// Chunks beyond those for key sentences that one digest reads.
+const MAX_CHUNKS_IN_ALL: usize = 4_096;
+/// Sentences at the beginning of the file that tells of all others.
+const SENTENCES_OF_README: usize = 3;
 /// Sentences of each file, where a digest quotes more than one file and more than a few.
 const SENTENCES_OF_MANY: usize = 2;
 /// The same where it quotes a few.
@@ -25,6 +32,13 @@ const SENTENCES_OF_FEW: usize = 3;
 const FEW: usize = 5;
 
 impl Engine {
+    /// The plan as it is, where the workspace knows whom the question names; else the one of a question that names nobody.
+    pub(super) fn settled(&self, id: &WorkspaceId, state: &QueryState, mut plan: Plan) -> Result<Plan, EngineError> {
+        let (Some(subject), Some(otherwise)) = (&plan.subject, plan.otherwise.take()) else { return Ok(plan) };
+        let is_known = digest::is_known(&self.touched(id, state)?, subject);
+        Ok(if is_known { plan } else { *otherwise })
+    }
+
     /// Answers by going through the files that `plan` is about.
     pub(super) fn answer_by_files(
         &self,
@@ -37,6 +51,7 @@ impl Engine {
         let touched = self.touched(id, &state)?;
         let newest = touched.iter().max_by_key(|file| (file.at, std::cmp::Reverse(&file.path)));
         let newest = newest.map(|file| (file.path.clone(), file.at));
+        let formers = Formers::of(&touched);
         let mut scope = digest::in_scope(touched, &mut plan);
         if scope.is_empty() {
             let newest = newest.as_ref().map(|(path, at)| (path, *at));
@@ -49,7 +64,8 @@ impl Engine {
             return Ok(AskReply { facets: request.facets.then(Facets::default), ..reply });
         }
         if plan.topic.is_empty() {
-            return self.digest_of(id, request, state, plan, Grouped::of(scope), tell);
+            let files = Grouped::of(scope, &plan);
+            return self.digest_of(id, request, state, plan, (files, &formers), tell);
         }
         let files: HashSet<RelPath> = scope.iter().map(|file| file.path.clone()).collect();
         let is_of_topic = plan.kind == PlanKind::Overview && plan.names.is_empty();
@@ -59,16 +75,17 @@ impl Engine {
             if !is_of_topic {
                 let state = self.state(id, &request.filters, request.min_revision, request.wait_ms)?;
                 let shown = AskRequest { answerer: Answerer::Extractive, ..request.clone() };
-                let files = self.digest_of(id, &shown, state, plan, Grouped::of(scope), tell)?;
+                let grouped = Grouped::of(scope, &plan);
+                let files = self.digest_of(id, &shown, state, plan, (grouped, &formers), tell)?;
                 (reply.sentences, reply.citations) = (files.sentences, files.citations);
                 (reply.digest, reply.facets) = (files.digest, files.facets);
             }
             return Ok(reply);
         }
-        let mut quoted: BTreeMap<RelPath, Vec<usize>> = BTreeMap::new();
+        let mut quoted: BTreeMap<RelPath, Shown> = BTreeMap::new();
         for (position, sentence) in reply.sentences.iter().enumerate() {
             for &citation in &sentence.citations {
-                quoted.entry(reply.citations[citation].path.clone()).or_default().push(position);
+                quoted.entry(reply.citations[citation].path.clone()).or_default().sentences.push(position);
             }
         }
         if is_of_topic {
@@ -80,20 +97,21 @@ impl Engine {
                 .notes
                 .push(format!("the files in scope are the {num_files} that say most on `{}`", reply.plan.topic));
         }
-        let (num_of_summary, files) = (reply.sentences.len(), Grouped::of(scope));
+        let (num_of_summary, files) = (reply.sentences.len(), Grouped::of(scope, &reply.plan));
         reply.facets = request.facets.then(|| files.facets());
         reply.digest = Some(Digest { num_of_summary, ..files.into_digest(&quoted, &reply.plan) });
         Ok(reply)
     }
 
-    /// The key sentences of the files of a digest, behind a summary where a language model is to write one.
+    /// The key sentences of the files of a digest and the lines about those of data, behind a summary where a language model is to
+    /// write one.
     fn digest_of(
         &self,
         id: &WorkspaceId,
         request: &AskRequest,
         state: QueryState,
         plan: Plan,
-        files: Grouped,
+        (files, formers): (Grouped, &Formers),
         tell: Tell<'_>,
     ) -> Result<AskReply, EngineError> {
         let mut reply = self.empty_reply(&state, plan)?;
@@ -101,27 +119,45 @@ impl Engine {
         let num_sentences = match to_be_quoted.len() {
             0 | 1 => request.max_sentences,
             num if num <= FEW => request.max_sentences.min(SENTENCES_OF_FEW),
+            _ if reply.plan.kind == PlanKind::Overview => request.max_sentences.min(1),
             _ => request.max_sentences.min(SENTENCES_OF_MANY),
         };
-        let (mut key_quotes, mut passages) = (Vec::new(), Vec::new());
+        let readme = files.readme().map(|file| file.path.clone());
+        let mut reader = Reader { workspace: id, state: &state, room: MAX_CHUNKS_IN_ALL };
+        let (mut told, mut passages) = (Vec::new(), Vec::new());
         let mut seen = BTreeSet::new();
-        for file in to_be_quoted {
-            let chunks = match &state.snapshot {
-                Some(snapshot) if state.filter.admits_path(file.path.as_str()) => {
-                    snapshot.extract_of(&file.path, MAX_CHUNKS)?
+        let read = to_be_quoted.into_iter().map(|file| Ok((file, reader.read(file, formers)?)));
+        let read = read.collect::<Result<Vec<(&Touched, Read)>, EngineError>>()?;
+        let prose =
+            read.iter().filter(|(_, read)| read.chunks.first().is_some_and(|chunk| !about::is_told(chunk.file.format)));
+        let common = digest::common_sentences(prose.map(|(_, read)| &read.chunks[..]));
+        for (file, Read { chunks, former }) in read {
+            let before = former.as_ref().map(|(path, chunks)| Before { path, chunks });
+            let line = about::line(&chunks, before);
+            let keys = match &line {
+                Some(line) => line.sentences.iter().copied().take(num_sentences).collect(),
+                None if readme.as_ref() == Some(&file.path) => {
+                    digest::first_sentences(&chunks, request.max_sentences.min(SENTENCES_OF_README), &mut seen)
                 }
-                _ => Vec::new(),
+                None => digest::key_sentences(&chunks, num_sentences, &common, &mut seen),
             };
-            let mut last = None;
-            for key in digest::key_sentences(&chunks, num_sentences, &mut seen) {
-                let mut hit = search::hit_of(id, &chunks[key.chunk]);
-                if file.content_hash == Some(hit.citation.content_hash) {
-                    hit.citation.provenance = file.provenance.clone();
+            let mut passage_of = None;
+            for at in keys.iter().chain(line.iter().flat_map(|line| line.places.first()).map(|(_, at)| at)) {
+                if passage_of.replace(at.chunk) != Some(at.chunk) && at.chunk < chunks.len() {
+                    passages.push(reader.hit(file, &chunks[at.chunk]));
                 }
-                key_quotes.push((file.path.clone(), cite(&hit, key.span)));
-                if last.replace(key.chunk) != Some(key.chunk) {
-                    passages.push(hit);
-                }
+            }
+            let sentences: Vec<Citation> = keys.iter().map(|at| reader.cite(file, &chunks, *at)).collect();
+            let line = line.map(|line| {
+                let places = line.places.iter().filter_map(|(of, at)| match (of, &former) {
+                    (Of::File, _) => Some(reader.cite(file, &chunks, *at)),
+                    (Of::Former, Some((_, chunks))) => Some(cite(&search::hit_of(id, &chunks[at.chunk]), at.span)),
+                    (Of::Former, None) => None,
+                });
+                (line.text, places.collect::<Vec<Citation>>())
+            });
+            if line.is_some() || !sentences.is_empty() {
+                told.push((file.path.clone(), sentences, line));
             }
         }
         if answer::is_model_asked(request, &self.config.answer) && !passages.is_empty() {
@@ -134,18 +170,26 @@ impl Engine {
             answer::summarize(request, &evidence, &mut reply, &self.config.answer, tell)?;
         }
         let num_of_summary = reply.sentences.len();
-        let mut quoted: BTreeMap<RelPath, Vec<usize>> = BTreeMap::new();
+        let mut shown: BTreeMap<RelPath, Shown> = BTreeMap::new();
         // They were chosen in turn from all groups, and are read group by group.
         let places = files.places();
-        key_quotes.sort_by_key(|(path, _)| places.get(path).copied());
-        for (path, citation) in key_quotes {
-            quoted.entry(path).or_default().push(reply.sentences.len());
-            reply.sentences.push(Sentence::supported(citation.quote.clone(), vec![reply.citations.len()]));
-            reply.citations.push(citation);
+        told.sort_by_key(|(path, ..)| places.get(path).copied());
+        for (path, sentences, line) in told {
+            let of_file = shown.entry(path).or_default();
+            for citation in sentences {
+                of_file.sentences.push(reply.sentences.len());
+                reply.sentences.push(Sentence::supported(citation.quote.clone(), vec![reply.citations.len()]));
+                reply.citations.push(citation);
+            }
+            of_file.about = line.map(|(text, places)| {
+                let citations = (reply.citations.len()..reply.citations.len() + places.len()).collect();
+                reply.citations.extend(places);
+                Composed { text, citations }
+            });
         }
         reply.abstained = false;
         reply.facets = request.facets.then(|| files.facets());
-        reply.digest = Some(Digest { num_of_summary, ..files.into_digest(&quoted, &reply.plan) });
+        reply.digest = Some(Digest { num_of_summary, ..files.into_digest(&shown, &reply.plan) });
         Ok(reply)
     }
 
@@ -179,6 +223,62 @@ impl Engine {
             touched.extend(at.map(|at| gone(path, at, history.provenance)));
         }
         Ok(touched)
+    }
+}
+
+/// Reads what the index holds of the files of one digest.
+struct Reader<'a> {
+    workspace: &'a WorkspaceId,
+    state: &'a QueryState,
+    /// Chunks that may still be read beyond those for key sentences.
+    room: usize,
+}
+
+/// What the index holds of a file, and of the one that the run before left under its name.
+struct Read {
+    chunks: Vec<ChunkRecord>,
+    former: Option<(RelPath, Vec<ChunkRecord>)>,
+}
+
+impl Reader<'_> {
+    fn read(&mut self, file: &Touched, formers: &Formers) -> Result<Read, EngineError> {
+        let chunks = self.chunks(&file.path)?;
+        let is_compared = chunks.first().is_some_and(|chunk| about::is_compared(chunk.file.format));
+        let former = match formers.before(file).filter(|_| is_compared) {
+            None => None,
+            Some(path) => Some((path.clone(), self.chunks(path)?)).filter(|(_, chunks)| !chunks.is_empty()),
+        };
+        Ok(Read { chunks, former })
+    }
+
+    /// The chunks of a file: of prose those at its beginning and its end, of data all as long as there is room.
+    fn chunks(&mut self, path: &RelPath) -> Result<Vec<ChunkRecord>, EngineError> {
+        let snapshot = match &self.state.snapshot {
+            Some(snapshot) if self.state.filter.admits_path(path.as_str()) => snapshot,
+            _ => return Ok(Vec::new()),
+        };
+        let chunks = snapshot.extract_of(path, MAX_CHUNKS)?;
+        let wants_all =
+            chunks.len() == MAX_CHUNKS && chunks.first().is_some_and(|chunk| about::is_told(chunk.file.format));
+        if !wants_all || self.room <= MAX_CHUNKS {
+            return Ok(chunks);
+        }
+        let chunks = snapshot.extract_of(path, MAX_CHUNKS_OF_DATA.min(self.room))?;
+        self.room -= chunks.len();
+        Ok(chunks)
+    }
+
+    /// A chunk as a passage, with its writer where it is still of the content that the file has.
+    fn hit(&self, file: &Touched, chunk: &ChunkRecord) -> Hit {
+        let mut hit = search::hit_of(self.workspace, chunk);
+        if file.content_hash == Some(hit.citation.content_hash) {
+            hit.citation.provenance = file.provenance.clone();
+        }
+        hit
+    }
+
+    fn cite(&self, file: &Touched, chunks: &[ChunkRecord], at: KeySentence) -> Citation {
+        cite(&self.hit(file, &chunks[at.chunk]), at.span)
     }
 }
 

@@ -8,7 +8,7 @@ use super::{Engine, EngineError, lock};
 use crate::embed::OpenModel;
 use crate::index::{Counts, Filter, Index as _, IndexError, Languages, Snapshot};
 use crate::priority::Share;
-use crate::search::{self, Coverage, Filters, Found, MAX_WAIT_MS, Mode, Models, SearchReply, SearchRequest};
+use crate::search::{self, Coverage, Filters, Found, MAX_WAIT_MS, Mode, Models, SearchReply, SearchRequest, UNREAD};
 use crate::workspace::{FileCounts, ProvenanceFilter, RelPath, Revision, WorkspaceId};
 
 /// Who has asked within this time may ask again.
@@ -227,9 +227,9 @@ impl Engine {
             _ => notes.push(format!("{num_files} files {more}")),
         };
         note(pending, "has a change that is not searchable yet", "have changes that are not searchable yet");
-        note(failed, "could not be read", "could not be read");
-        note(partial, "could be read in part only", "could be read in part only");
-        note(unsupported, "is of a type that is not read", "are of types that are not read");
+        for (num_files, (one, more)) in [failed, partial, unsupported].into_iter().zip(UNREAD) {
+            note(num_files, one, more);
+        }
         Ok(Coverage { files: state.view.counts, embedded_fraction, notes })
     }
 }

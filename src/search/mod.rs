@@ -22,7 +22,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 pub use self::passages::{citation, hit_of, hit_of_adjacent};
 pub use self::request::{
     Coverage, Filters, Found, FusionMethod, Hit, MAX_K, MAX_QUERY_BYTES, MAX_WAIT_MS, Mode, SearchReply, SearchRequest,
-    Signals, parse_query,
+    Signals, UNREAD, parse_query,
 };
 use crate::config::Ranking;
 use crate::embed::{EmbedError, Embedder, Reranker};

@@ -40,8 +40,21 @@ impl Desk {
     #[track_caller]
     fn verify(&self, reply: &Value) {
         for citation in reply["citations"].as_array().unwrap().iter().take(6) {
-            assert_eq!(self.pincite.verify(citation).1["verdict"], "valid", "{citation}");
+            self.verify_one(citation);
         }
+    }
+
+    #[track_caller]
+    fn verify_one(&self, citation: &Value) {
+        assert_eq!(self.pincite.verify(citation).1["verdict"], "valid", "{citation}");
+    }
+
+    /// What a person reads, and the notes beside it.
+    #[track_caller]
+    fn read(&self, question: &str, more: &[&str]) -> (String, String) {
+        let ran = self.pincite.run(&[&["ask", question, "--now", NOW, "--time-zone", "UTC"], more].concat());
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        (ran.out, ran.err)
     }
 }
 
@@ -85,7 +98,14 @@ fn recent_outputs_are_all_files_of_the_last_week_each_with_cited_sentences() {
     assert_eq!(paths, changed("2026-11-12T20:00:00Z", NOW));
     let (sentences, citations) = (reply["sentences"].as_array().unwrap(), reply["citations"].as_array().unwrap());
     let mut quoted = Vec::new();
+    let mut num_told = 0;
     for (path, file) in &files {
+        for position in file["about"]["citations"].as_array().into_iter().flatten() {
+            let citation = &citations[usize::try_from(position.as_u64().unwrap()).unwrap()];
+            let is_former = citation["path"] != json!(path);
+            assert!(!is_former || file["about"]["text"].as_str().unwrap().contains(citation["path"].as_str().unwrap()));
+            num_told += 1;
+        }
         for position in file["sentences"].as_array().into_iter().flatten() {
             let sentence = &sentences[usize::try_from(position.as_u64().unwrap()).unwrap()];
             let citation = &citations[usize::try_from(sentence["citations"][0].as_u64().unwrap()).unwrap()];
@@ -95,7 +115,14 @@ fn recent_outputs_are_all_files_of_the_last_week_each_with_cited_sentences() {
     }
     let all: Vec<u64> = (0..sentences.len() as u64).collect();
     assert_eq!(quoted, all, "every sentence is of a file, and they stand in the order of the files");
-    assert!(sentences.len() >= 10);
+    assert!(sentences.len() >= 8 && num_told >= 10, "{} {num_told}", sentences.len());
+    let results = files.iter().find(|(path, _)| path.ends_with("bench-08/results.json")).unwrap().1;
+    let line = results["about"]["text"].as_str().unwrap();
+    assert!(line.contains("ack_ms.p99 11.8, changed from 12.6"), "{line}");
+    assert!(line.contains("`runs/2026-10-28-bench-05/results.json`"), "{line}");
+    for citation in results["about"]["citations"].as_array().unwrap() {
+        desk.verify_one(&citations[usize::try_from(citation.as_u64().unwrap()).unwrap()]);
+    }
     desk.verify(&reply);
     assert_eq!(
         desk.ask("summarize recent outputs", &[]),
@@ -151,12 +178,7 @@ fn the_whole_is_every_file_with_the_reason_where_nothing_is_quoted() {
     let german = desk.ask("Was gibt es Neues?", &["--plan", "recent"]);
     assert_eq!(german["plan"]["why"], "the request asks for it");
     let text = desk.pincite.run(&["ask", "summarize the plans", "--now", NOW, "--time-zone", "UTC"]);
-    assert!(
-        text.out.contains("quoted; times in UTC") && text.err.contains("plan: overview"),
-        "{}{}",
-        text.out,
-        text.err
-    );
+    assert!(text.out.contains("; times in UTC") && text.err.contains("plan: overview"), "{}{}", text.out, text.err);
     fs_err::remove_file(desk.folder.path().join("notes/ideas.txt")).unwrap();
     desk.pincite.index(desk.folder.path());
     assert_eq!(
@@ -164,6 +186,47 @@ fn the_whole_is_every_file_with_the_reason_where_nothing_is_quoted() {
         files.len() - 1,
         "what is deleted is no part of the whole"
     );
+}
+
+#[test]
+fn a_person_gets_a_screen_with_prose_first_and_is_told_how_to_see_the_rest() {
+    let desk = Desk::new();
+    for question in ["summarize recent outputs", "What is in here?", "What did bench do?"] {
+        let (screen, notes) = desk.read(question, &[]);
+        assert!(screen.lines().count() <= 42, "{screen}");
+        assert!(screen.contains("`--all` shows them"), "{screen}");
+        let (all, _) = desk.read(question, &["--all"]);
+        assert!(all.lines().count() > screen.lines().count() && !all.contains("`--all`"), "{all}");
+        let is_on_all = question.contains("here");
+        assert_eq!(notes.contains("of a type that is not read"), is_on_all, "{notes}");
+    }
+    let (whole, _) = desk.read("What is in here?", &[]);
+    let position = |words: &str| whole.find(words).unwrap_or_else(|| panic!("no {words}: {whole}"));
+    assert!(
+        position("runs/ ") < position("README.md") && position("Brackwater takes measurements") < position("weekly.md")
+    );
+    assert!(whole.contains("It replaces the batch importer"), "the README's own first sentences: {whole}");
+    let (recent, _) = desk.read("What did bench produce yesterday?", &[]);
+    assert!(recent.contains("events.jsonl") && !recent.contains("coder-05"), "{recent}");
+}
+
+#[test]
+fn what_somebody_did_is_told_from_the_folders_of_runs_without_a_word_of_time() {
+    let desk = Desk::new();
+    for (question, places, num_files) in [
+        ("What did scout do in October?", &["scout-01", "scout-02"][..], 4),
+        ("What did coder do last?", &["coder-05"], 2),
+        ("What has scout done so far?", &["scout-01", "scout-02", "scout-04"], 5),
+    ] {
+        let reply = desk.ask(question, &[]);
+        let files = listed(&reply);
+        assert_eq!(reply["plan"]["kind"], "recent", "{question}");
+        assert_eq!(files.len(), num_files, "{question}: {files:?}");
+        assert!(files.iter().all(|(path, _)| places.iter().any(|place| path.contains(place))), "{question}: {files:?}");
+        assert!(reply["plan"]["why"].as_str().unwrap().contains("folders of its runs"), "{}", reply["plan"]);
+    }
+    let nobody = desk.ask("What did run an-99 do?", &[]);
+    assert_eq!((&nobody["abstained"], &nobody["digest"]), (&json!(true), &Value::Null), "{nobody}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -87,6 +87,24 @@ async fn what_a_write_says_of_its_writer_is_shown_and_found_everywhere() {
         assert!(digest.is_null() || digest["num_quoted"] == 1, "{answer}");
     }
 
+    // Who and which run need no word of time.
+    for (question, paths) in [
+        ("What did ann write?", &["a.md"][..]),
+        ("What did run r17 do?", &["a.md"]),
+        ("What has bob done so far?", &["b.md"]),
+        ("How many files did ann write?", &["a.md"]),
+        ("List everything that was written by bob", &["b.md"]),
+    ] {
+        let (_, answer) = server.post("ask", json!({ "question": question })).await;
+        let groups = answer["digest"]["groups"].as_array().unwrap_or_else(|| panic!("{question}: {answer}"));
+        let files = groups.iter().flat_map(|group| group["files"].as_array().unwrap());
+        assert_eq!(files.map(|file| file["path"].as_str().unwrap()).collect::<Vec<_>>(), paths, "{question}");
+        assert!(answer["plan"]["why"].as_str().unwrap().contains("what the writers of its files said"), "{answer}");
+        assert!(answer["digest"]["heading"].as_str().unwrap().starts_with("1 file of `"), "{answer}");
+    }
+    let (_, answer) = server.post("ask", json!({ "question": "What did eve write?" })).await;
+    assert_eq!(answer.get("digest"), None, "nobody is called so: {answer}");
+
     // The check of a citation gives what is known, not what was claimed.
     let mut forged = server.hits("lighthouse", json!({ "agent": ["ann"] }), revision).await[0]["citation"].clone();
     forged["provenance"] = json!({ "agent": "eve" });

@@ -2,14 +2,20 @@
 //!
 //! # Invariants
 //! - Every file in scope is counted in exactly one group: listed there, or among those that the group says are not listed.
-//! - A sentence is verbatim its citation's quote; a file without one says why.
+//! - A sentence is verbatim its citation's quote; a file without one says why. What is composed of counts and figures is no sentence: it
+//!   stands with its file, and cites the places that it was computed from.
 //! - The same files, chunks and plan give the same digest.
 //!
 //! # Not here
 //! Which files there are and what their chunks hold: the engine hands both over.
 
+pub mod about;
+mod fit;
+mod former;
+mod heading;
 mod key_sentences;
 mod scope;
+mod subject;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -18,13 +24,18 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use self::key_sentences::{KeySentence, key_sentences};
+pub use self::fit::fit;
+pub use self::former::Formers;
+pub use self::key_sentences::{KeySentence, common_sentences, first_sentences, key_sentences};
 pub use self::scope::{Touched, in_scope};
+pub use self::subject::is_known;
 use super::plan::{Plan, PlanKind};
 use crate::workspace::{ChangeKind, Facets, FileState, Provenance, RelPath};
 
 /// Files that one reply lists; the others are counted.
 pub const MAX_LISTED: usize = 1_000;
+/// Folders two levels deep that files are grouped by; of more only the outermost count.
+const MAX_FOLDERS: usize = 24;
 
 /// By what the files of a digest are grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -43,7 +54,10 @@ pub enum GroupBy {
 pub struct Digest {
     /// Files in scope; the sum over the groups.
     pub num_files: usize,
-    /// Those of them of which sentences are quoted.
+    /// How many files these are and of when, in a sentence that is composed here.
+    #[serde(default)]
+    pub heading: String,
+    /// Those of them of which sentences are quoted, or a line tells what they hold.
     pub num_quoted: usize,
     /// The first so many of the reply's sentences are an answer from all files together, the others key sentences of one each.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -52,6 +66,37 @@ pub struct Digest {
     pub group_by: GroupBy,
     /// The group with the newest change first.
     pub groups: Vec<DigestGroup>,
+    /// The groups behind these, which are only counted, because the reply would be too long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_listed: Option<NotListed>,
+}
+
+/// Groups that are only counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct NotListed {
+    /// How many groups.
+    pub num_groups: usize,
+    /// Their files in scope.
+    pub num_files: usize,
+}
+
+/// A folder of a group, with how much of the scope it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct FolderCount {
+    /// Its name in the folder above.
+    pub name: String,
+    /// Its files in scope, at any depth.
+    pub num_files: usize,
+}
+
+/// A line that was composed, not quoted: counts, and values with what they were before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct Composed {
+    /// The words.
+    pub text: String,
+    /// Positions in the reply's `citations` of the places that it was computed from, where it names any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub citations: Vec<usize>,
 }
 
 /// Files that belong together, the newest change first.
@@ -68,6 +113,9 @@ pub struct DigestGroup {
     /// Those of them that are not listed, because the reply would be too long.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub num_not_listed: usize,
+    /// The folders right below this one, those with most files first, of an answer about the whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub folders: Vec<FolderCount>,
     /// The others.
     pub files: Vec<DigestFile>,
 }
@@ -100,35 +148,59 @@ pub struct DigestFile {
     /// Why nothing, or not all, is quoted of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// What it holds, where it is no prose: figures of data, errors of a log, rows of a table, definitions of code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<Composed>,
     /// Its key sentences, by their positions in the reply's `sentences`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sentences: Vec<usize>,
 }
 
+/// What a digest shows of one file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// Its sentences, by their positions in the reply's.
+    pub sentences: Vec<usize>,
+    /// The line about it.
+    pub about: Option<Composed>,
+}
+
 /// Files in scope, grouped, before anything of them is read.
 pub struct Grouped {
     group_by: GroupBy,
+    /// Whether the question is about the whole.
+    is_whole: bool,
     groups: Vec<(String, Vec<Touched>)>,
 }
 
 impl Grouped {
-    /// Groups files by run where one of them has a run, else by agent where one has an agent, else by folder.
+    /// Groups files by run where one of them has a run, else by agent where one has an agent, else by folder. For a question
+    /// about the whole always by the folders right below the one that holds all of them.
     #[must_use]
-    pub fn of(mut files: Vec<Touched>) -> Self {
+    pub fn of(mut files: Vec<Touched>, plan: &Plan) -> Self {
         files.sort_by(|one, other| other.at.cmp(&one.at).then_with(|| one.path.cmp(&other.path)));
-        let group_by = if files.iter().any(|file| file.run().is_some()) {
+        let is_whole = plan.kind == PlanKind::Overview;
+        let common = if is_whole { scope::common_folder(&files) } else { String::new() };
+        let group_by = if is_whole {
+            GroupBy::Folder
+        } else if files.iter().any(|file| file.run().is_some()) {
             GroupBy::Run
         } else if files.iter().any(|file| file.agent().is_some()) {
             GroupBy::Agent
         } else {
             GroupBy::Folder
         };
+        // Hundreds of small folders are no groups that a person reads.
+        let folders: HashSet<&str> = files.iter().map(|file| scope::folder(&file.path)).collect();
+        let is_outermost = !is_whole && folders.len() > MAX_FOLDERS;
         let mut groups: Vec<(String, Vec<Touched>)> = Vec::new();
         let mut places: HashMap<String, usize> = HashMap::new();
         for file in files {
             let name = match group_by {
                 GroupBy::Run => file.any_run().unwrap_or_else(|| scope::folder(&file.path)).to_owned(),
                 GroupBy::Agent => file.agent().unwrap_or_default().to_owned(),
+                GroupBy::Folder if is_whole => scope::folder_below(&file.path, &common).to_owned(),
+                GroupBy::Folder if is_outermost => scope::folder_below(&file.path, "").to_owned(),
                 GroupBy::Folder => scope::folder(&file.path).to_owned(),
             };
             let place = *places.entry(name.clone()).or_insert_with(|| {
@@ -137,7 +209,7 @@ impl Grouped {
             });
             groups[place].1.push(file);
         }
-        Self { group_by, groups }
+        Self { group_by, is_whole, groups }
     }
 
     /// The files to be quoted, `limit` at the most: one of each group in turn, of a group first those whose names promise a
@@ -146,14 +218,34 @@ impl Grouped {
     pub fn to_be_quoted(&self, limit: usize) -> Vec<&Touched> {
         let mut rows: Vec<Vec<&Touched>> = Vec::new();
         let mut seen = HashSet::new();
+        let readme = self.readme();
+        if let Some(readme) = readme {
+            seen.extend(readme.content_hash);
+        }
         for (_, files) in &self.groups {
             let mut files: Vec<&Touched> = files.iter().filter(|file| file.is_readable()).collect();
-            files.sort_by_key(|file| (scope::holds_data(&file.path), !scope::promises_a_summary(&file.path)));
+            files.sort_by_key(|file| {
+                let is_last = scope::holds_data(&file.path) || scope::is_legal(&file.path);
+                (is_last, !scope::promises_a_summary(&file.path))
+            });
+            files.retain(|file| readme.is_none_or(|readme| readme.path != file.path));
             files.retain(|file| file.content_hash.is_none_or(|hash| seen.insert(hash)));
             rows.push(files);
         }
         let longest = rows.iter().map(Vec::len).max().unwrap_or(0);
-        (0..longest).flat_map(|turn| rows.iter().filter_map(move |row| row.get(turn).copied())).take(limit).collect()
+        let in_turn = (0..longest).flat_map(|turn| rows.iter().filter_map(move |row| row.get(turn).copied()));
+        readme.into_iter().chain(in_turn).take(limit).collect()
+    }
+
+    /// The file that tells of all others, for a question about the whole: the outermost one called so.
+    #[must_use]
+    pub fn readme(&self) -> Option<&Touched> {
+        if !self.is_whole {
+            return None;
+        }
+        let is_it = |file: &&Touched| file.is_readable() && file.path.file_name().to_lowercase().starts_with("readme");
+        let all = self.groups.iter().flat_map(|(_, files)| files).filter(is_it);
+        all.min_by_key(|file| (file.path.as_str().matches('/').count(), file.path.as_str().len(), &file.path))
     }
 
     /// The place of each file in the digest.
@@ -171,7 +263,8 @@ impl Grouped {
 
     /// The digest, when it is known which sentences are quoted of which file.
     #[must_use]
-    pub fn into_digest(self, quoted: &BTreeMap<RelPath, Vec<usize>>, plan: &Plan) -> Digest {
+    pub fn into_digest(self, quoted: &BTreeMap<RelPath, Shown>, plan: &Plan) -> Digest {
+        let heading = heading::of(&self.groups, self.group_by, plan);
         let num_files = self.groups.iter().map(|(_, files)| files.len()).sum();
         // What is quoted is listed in any case.
         let mut room = MAX_LISTED.saturating_sub(quoted.len());
@@ -185,28 +278,30 @@ impl Grouped {
         for (name, files) in self.groups {
             let num_files = files.len();
             let newest = files.iter().map(|file| file.at).max().unwrap_or(Timestamp::UNIX_EPOCH);
+            let folders = if self.is_whole { scope::folders_in(&name, &files) } else { Vec::new() };
             let mut listed = Vec::new();
             for file in files {
-                let sentences = quoted.get(&file.path).cloned();
-                if sentences.is_none() {
+                let shown = quoted.get(&file.path).cloned();
+                if shown.is_none() {
                     if room == 0 {
                         continue;
                     }
                     room -= 1;
                 }
                 let twin = file.content_hash.and_then(|hash| by_hash.get(&hash)).filter(|twin| **twin != file.path);
-                listed.push(file.into_listed(sentences.unwrap_or_default(), twin, plan));
+                listed.push(file.into_listed(shown.unwrap_or_default(), twin, plan));
             }
             let num_not_listed = num_files - listed.len();
-            groups.push(DigestGroup { name, newest, num_files, num_not_listed, files: listed });
+            groups.push(DigestGroup { name, newest, num_files, num_not_listed, folders, files: listed });
         }
-        Digest { num_files, num_quoted: quoted.len(), num_of_summary: 0, group_by: self.group_by, groups }
+        let (num_quoted, group_by) = (quoted.len(), self.group_by);
+        Digest { num_files, heading, num_quoted, num_of_summary: 0, group_by, groups, not_listed: None }
     }
 }
 
 impl Touched {
-    fn into_listed(self, sentences: Vec<usize>, twin: Option<&RelPath>, plan: &Plan) -> DigestFile {
-        let note = match (sentences.is_empty(), self.state) {
+    fn into_listed(self, shown: Shown, twin: Option<&RelPath>, plan: &Plan) -> DigestFile {
+        let note = match (shown == Shown::default(), self.state) {
             (_, None) => None,
             (_, Some(FileState::Pending)) => Some("it has a change that is not searchable yet".to_owned()),
             (_, Some(FileState::Empty)) => Some("it holds no text".to_owned()),
@@ -225,7 +320,8 @@ impl Touched {
             title: self.title,
             provenance: self.provenance,
             note,
-            sentences,
+            about: shown.about,
+            sentences: shown.sentences,
         }
     }
 }
@@ -239,7 +335,13 @@ pub fn nothing_in_scope(plan: &Plan, newest: Option<(&RelPath, Timestamp)>) -> S
         (None, Some(until)) => format!(" before {until:.0}"),
         (None, None) => String::new(),
     };
-    let what = if plan.kind == PlanKind::Overview { "no file is in scope" } else { "no file was changed" };
+    let doer = plan.subject.as_ref().map(|subject| subject.doer.join(" ")).filter(|doer| !doer.is_empty());
+    let of = doer.map(|doer| format!(" of `{doer}`")).unwrap_or_default();
+    let what = if plan.kind == PlanKind::Overview {
+        "no file is in scope".to_owned()
+    } else {
+        format!("no file{of} was changed")
+    };
     match newest {
         Some((path, at)) => format!("{what}{time}; the newest change is of `{path}` at {at:.0}"),
         None => format!("{what}{time}; the workspace has no file that the request admits"),

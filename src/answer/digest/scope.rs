@@ -2,11 +2,16 @@
 
 use std::collections::HashMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
+use super::{FolderCount, subject};
 use crate::answer::plan::{Plan, PlanKind, RECENT_DAYS, Runs};
 use crate::workspace::{ChangeKind, ContentHash, FileState, Provenance, RelPath};
 
+/// Folders of a group that are named.
+const MAX_FOLDERS: usize = 24;
+/// Minutes in which changes count as one with the newest.
+const NEWEST_MINUTES: i64 = 10;
 /// Files that count as recent where nothing was changed for long.
 const NUM_NEWEST: usize = 20;
 
@@ -58,6 +63,11 @@ impl Touched {
         self.run().or_else(|| run_folder(&self.path))
     }
 
+    /// The folder of a run that it is in, without the folders above.
+    pub(super) fn run_folder(&self) -> Option<&str> {
+        run_folder(&self.path).map(|run| run.rsplit_once('/').map_or(run, |(_, name)| name))
+    }
+
     /// Whether its writer, as was told, has this name, or its run or one of its tags.
     fn has_label(&self, name: &str) -> bool {
         let is_it = |value: Option<&str>| value.is_some_and(|value| value.eq_ignore_ascii_case(name));
@@ -73,13 +83,17 @@ pub fn in_scope(mut files: Vec<Touched>, plan: &mut Plan) -> Vec<Touched> {
     if plan.kind == PlanKind::Overview {
         files.retain(|file| file.change != ChangeKind::Deleted);
     }
+    let subject = plan.subject.clone().unwrap_or_default();
+    if !subject.doer.is_empty() || !subject.kind_of_file.is_empty() {
+        subject::narrow(&mut files, &subject, plan);
+    }
     narrow_by_names(&mut files, plan);
     files.retain(|file| is_within(file.at, plan));
     // A time that ends now and begins nowhere is none that the question names.
     let has_time = plan.since.is_some() || plan.until.is_some_and(|until| Some(until) != plan.now);
     if let Some(runs) = plan.runs {
         narrow_by_runs(&mut files, runs, plan);
-    } else if !has_time && plan.kind == PlanKind::Recent {
+    } else if !has_time && plan.kind == PlanKind::Recent && !subject.is_of_all_times {
         narrow_to_recent(&mut files, plan);
     }
     for file in &mut files {
@@ -110,6 +124,24 @@ fn narrow_to_recent(files: &mut Vec<Touched>, plan: &mut Plan) {
     }
 }
 
+/// Leaves the newest file with the others of its run; where it is of none, with what was changed at most ten minutes before it.
+fn narrow_to_newest(files: &mut Vec<Touched>, plan: &mut Plan) {
+    let Some(newest) = files.iter().max_by_key(|file| (file.at, std::cmp::Reverse(&file.path))) else { return };
+    if let Some(run) = newest.any_run().map(str::to_owned) {
+        files.retain(|file| file.any_run() == Some(&run));
+        plan.notes.push(format!("the newest file is of the run `{run}`"));
+        return;
+    }
+    let (at, num_files) = (newest.at, files.len());
+    let since = at.checked_sub(NEWEST_MINUTES.minutes()).unwrap_or(at);
+    files.retain(|file| file.at >= since);
+    let older = num_files - files.len();
+    plan.notes.push(format!(
+        "the newest change is of {at:.0}; {older} other files of the question are older, and `what changed this week?` tells of those of \
+         a week"
+    ));
+}
+
 /// Leaves the files of the runs that are asked for by their order: the order of their newest files.
 fn narrow_by_runs(files: &mut Vec<Touched>, runs: Runs, plan: &mut Plan) {
     let mut newest: HashMap<String, Timestamp> = HashMap::new();
@@ -118,6 +150,9 @@ fn narrow_by_runs(files: &mut Vec<Touched>, runs: Runs, plan: &mut Plan) {
             let at = newest.entry(run.to_owned()).or_insert(file.at);
             *at = file.at.max(*at);
         }
+    }
+    if runs == Runs::Newest {
+        return narrow_to_newest(files, plan);
     }
     if newest.is_empty() {
         plan.notes.push(
@@ -131,6 +166,7 @@ fn narrow_by_runs(files: &mut Vec<Touched>, runs: Runs, plan: &mut Plan) {
     in_order.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| other.0.cmp(&one.0)));
     let chosen: Vec<String> = match runs {
         Runs::Last(number) => in_order.into_iter().take(number).map(|(run, _)| run).collect(),
+        Runs::Newest => Vec::new(),
         Runs::Previous => in_order.into_iter().skip(1).take(1).map(|(run, _)| run).collect(),
     };
     files.retain(|file| file.any_run().is_some_and(|run| chosen.iter().any(|chosen| chosen == run)));
@@ -174,7 +210,7 @@ fn is_like_no_other(word: &str) -> bool {
 }
 
 /// Whether a folder that the file is in has this name, or it without a plural's `s`.
-fn has_folder(path: &RelPath, name: &str) -> bool {
+pub(super) fn has_folder(path: &RelPath, name: &str) -> bool {
     let path = path.as_str();
     let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
     let singular = name.strip_suffix('s').filter(|singular| singular.len() >= 3);
@@ -185,7 +221,7 @@ fn has_folder(path: &RelPath, name: &str) -> bool {
 
 /// Whether `name`, or it without a plural's `s`, stands in the path as whole words: `bench-03` and `report` in
 /// `runs/bench-03/report.md`, not `port`.
-fn path_holds(path: &RelPath, name: &str) -> bool {
+pub(super) fn path_holds(path: &RelPath, name: &str) -> bool {
     let path = path.as_str().to_lowercase();
     let is_edge = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
     let holds = |name: &str| {
@@ -207,8 +243,47 @@ pub(super) fn folder(path: &RelPath) -> &str {
     ends.next().or(first).map_or("", |end| &path[..end])
 }
 
+/// The folder that holds all of these files, with everything between; empty for the root.
+pub(super) fn common_folder(files: &[Touched]) -> String {
+    let folder_of = |file: &Touched| file.path.as_str().rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
+    let mut folders = files.iter().map(folder_of);
+    let Some(mut common) = folders.next() else { return String::new() };
+    for folder in folders {
+        while !(common.is_empty() || folder == common || folder.starts_with(&format!("{common}/"))) {
+            common.truncate(common.rfind('/').unwrap_or(0));
+        }
+    }
+    common
+}
+
+/// The folder right below `common` that a file is in, or `common` itself.
+pub(super) fn folder_below<'p>(path: &'p RelPath, common: &str) -> &'p str {
+    let path = path.as_str();
+    let start = if common.is_empty() { 0 } else { common.len() + 1 };
+    match path.get(start..).and_then(|rest| rest.find('/')) {
+        Some(end) => &path[..start + end],
+        None => &path[..common.len()],
+    }
+}
+
+/// The folders right below `folder`, with how many of the files they hold; those with most first.
+pub(super) fn folders_in(folder: &str, files: &[Touched]) -> Vec<FolderCount> {
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for file in files {
+        let below = folder_below(&file.path, folder);
+        if below.len() > folder.len() {
+            *counts.entry(below[folder.len()..].trim_start_matches('/')).or_default() += 1;
+        }
+    }
+    let mut folders: Vec<FolderCount> =
+        counts.into_iter().map(|(name, num_files)| FolderCount { name: name.to_owned(), num_files }).collect();
+    folders.sort_by(|one, other| other.num_files.cmp(&one.num_files).then_with(|| one.name.cmp(&other.name)));
+    folders.truncate(MAX_FOLDERS);
+    folders
+}
+
 /// The folder of a run that a file is in: the first below a folder `runs`, or that has a date in its name.
-fn run_folder(path: &RelPath) -> Option<&str> {
+pub(super) fn run_folder(path: &RelPath) -> Option<&str> {
     let path = path.as_str();
     let mut before = "";
     let mut start = 0;
@@ -223,7 +298,7 @@ fn run_folder(path: &RelPath) -> Option<&str> {
 }
 
 /// Whether a name holds a date: `2026-11-18`, `20261118`.
-fn has_date(name: &str) -> bool {
+pub(super) fn has_date(name: &str) -> bool {
     let bytes = name.as_bytes();
     let are_digits = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_digit);
     let dashed = |w: &[u8]| {
@@ -243,6 +318,12 @@ pub(super) fn holds_data(path: &RelPath) -> bool {
         ["json", "jsonl", "ndjson", "csv", "tsv", "xml", "yaml", "yml", "toml", "log", "parquet", "lock"];
     let ending = path.file_name().rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
     ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
+}
+
+/// Whether a file's name says that it holds a licence, which tells nothing of the others.
+pub(super) fn is_legal(path: &RelPath) -> bool {
+    let name = path.file_name().to_lowercase();
+    ["license", "licence", "copying", "notice"].iter().any(|known| name.starts_with(known))
 }
 
 /// Whether a file's name says that it tells of others.

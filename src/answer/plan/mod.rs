@@ -8,6 +8,7 @@
 //! Which files are in scope (`digest::scope`), and anything that reads files. The phrases are English; in other languages
 //! the plan is forced by the request.
 
+mod deeds;
 mod kinds;
 mod phrases;
 mod time;
@@ -116,6 +117,21 @@ pub enum Runs {
     Last(usize),
     /// The one before the newest.
     Previous,
+    /// The newest, or the newest file where that is of no run.
+    Newest,
+}
+
+/// Whose files, or which kind of files, a question is about, as its words have it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Subject {
+    /// Who made or changed them: an agent, a run, a tag, without titles and articles.
+    pub doer: Vec<String>,
+    /// Which files they are: `keps` in `which KEPs changed in July?`.
+    pub kind_of_file: Vec<String>,
+    /// Whether the doer may be looked for in the paths of files, too.
+    pub is_writer: bool,
+    /// Whether the question names no time, so that all that the doer ever did is in scope.
+    pub is_of_all_times: bool,
 }
 
 /// The plan of an answer, as the reply tells it.
@@ -155,6 +171,12 @@ pub struct Plan {
     /// What the plan had to do otherwise than the question says, for a person.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// Whose files the question is about. The plan stands where the workspace knows that name, else [`Plan::otherwise`].
+    #[serde(skip)]
+    pub subject: Option<Subject>,
+    /// The plan of a question whose [`Plan::subject`] the workspace does not know.
+    #[serde(skip)]
+    pub otherwise: Option<Box<Plan>>,
 }
 
 /// When and where a question is asked.
@@ -190,8 +212,18 @@ impl Moment {
 /// The plan of a question: by `choice`, else by its words.
 #[must_use]
 pub fn plan(question: &str, choice: PlanChoice, moment: &Moment) -> Plan {
+    let plan = plan_of(question, choice, moment, true);
+    if plan.kind != PlanKind::Recent {
+        return plan_of(question, choice, moment, false);
+    }
+    let otherwise = plan.subject.is_some().then(|| Box::new(plan_of(question, choice, moment, false)));
+    Plan { otherwise, ..plan }
+}
+
+/// The plan by the words; without `with_deeds` as if they named nobody who did something.
+fn plan_of(question: &str, choice: PlanChoice, moment: &Moment, with_deeds: bool) -> Plan {
     let words = Words::of(question);
-    let cues = Cues::of(&words, &moment.now);
+    let cues = Cues::of(&words, &moment.now, with_deeds);
     let asked_for = |kind| (kind, "the request asks for it".to_owned());
     let (kind, why) = match choice {
         PlanChoice::Auto => match by_words(&cues) {
@@ -220,6 +252,8 @@ pub fn plan(question: &str, choice: PlanChoice, moment: &Moment) -> Plan {
         topic: String::new(),
         names: Vec::new(),
         notes: Vec::new(),
+        subject: None,
+        otherwise: None,
     };
     if !kind.goes_through_files() {
         return plan;
@@ -231,6 +265,14 @@ pub fn plan(question: &str, choice: PlanChoice, moment: &Moment) -> Plan {
     }
     if kind == PlanKind::Recent {
         plan.runs = cues.runs;
+        let is_of_all_times = cues.time_phrase.is_none();
+        let subject = cues.deed.map(|deed| Subject {
+            doer: deed.doer,
+            kind_of_file: deed.kind_of_file,
+            is_writer: deed.is_writing,
+            is_of_all_times,
+        });
+        plan.subject = subject.filter(|subject| !subject.doer.is_empty() || !subject.kind_of_file.is_empty());
         if moment.is_given {
             let now = moment.now.timestamp();
             plan.until = Some(plan.until.map_or(now, |until| until.min(now)));
@@ -244,7 +286,16 @@ fn by_words(cues: &Cues) -> (PlanKind, String) {
     let found = |what: &str, phrase: &str| format!("the question asks {what}: `{phrase}`");
     let has_topic = !cues.topic.is_empty();
     let time = cues.time_phrase.as_deref();
-    let is_recent = cues.is_relative || cues.runs.is_some();
+    if let Some(deed) = &cues.deed {
+        return (
+            PlanKind::Recent,
+            found(if deed.doer.is_empty() { "what has changed" } else { "what somebody did" }, &deed.phrase),
+        );
+    }
+    // `The newest change of the protocol` is looked for like anything else; `what was changed last in src/sluice` names a place.
+    let is_of_place = cues.topic.iter().all(|word| word.contains('/'));
+    let runs = cues.runs.filter(|runs| *runs != Runs::Newest || is_of_place);
+    let is_recent = cues.is_relative || runs.is_some();
     if let Some(summary) = &cues.summary {
         return match time {
             Some(time) => (PlanKind::Recent, found("for a summary of what was changed in a time", time)),
@@ -260,7 +311,7 @@ fn by_words(cues: &Cues) -> (PlanKind, String) {
         return (PlanKind::Recent, found("what has changed", change));
     }
     match time {
-        Some(time) if cues.runs.is_some() => (PlanKind::Recent, found("about runs by their order", time)),
+        Some(time) if runs.is_some() => (PlanKind::Recent, found("about runs by their order", time)),
         // `The latest version of the protocol` is looked for like anything else.
         Some(time) if is_recent && (!has_topic || !cues.is_vague) => {
             (PlanKind::Recent, found("about a time that ends now", time))

@@ -3,6 +3,7 @@
 use jiff::ZonedDateTime;
 
 use super::Runs;
+use super::deeds::{self, Deed};
 use super::time::{self, Window};
 use super::words::Words;
 
@@ -78,19 +79,23 @@ pub(super) struct Cues {
     pub is_vague: bool,
     /// The runs that it names.
     pub runs: Option<Runs>,
+    /// Whose deeds, or which kind of files, it asks for.
+    pub deed: Option<Deed>,
     /// What is left of the question: words that say something.
     pub topic: Vec<String>,
 }
 
 impl Cues {
-    pub(super) fn of(question: &Words, now: &ZonedDateTime) -> Self {
+    /// The cues of a question; without `with_deeds` as if it named nobody who did something.
+    pub(super) fn of(question: &Words, now: &ZonedDateTime, with_deeds: bool) -> Self {
         let mut words = Words::of(&(0..question.len()).filter_map(|at| question.get(at)).collect::<Vec<_>>().join(" "));
         let (mut time_phrase, mut window, mut is_relative, mut is_vague) = (None, None, false, false);
-        let mut runs = last_runs(&words).or_else(|| {
+        let of_run = deeds::of_run(&words).filter(|_| with_deeds);
+        let named_runs = last_runs(&words).or_else(|| {
             let named = |(pattern, runs): &(&str, Runs)| Some((words.find(&[pattern])?, *runs));
             RUNS.iter().find_map(named)
         });
-        let runs = runs.take().map(|((at, len), runs)| {
+        let mut runs = named_runs.map(|((at, len), runs)| {
             time_phrase = Some(words.take(at, len));
             runs
         });
@@ -100,6 +105,26 @@ impl Cues {
             time_phrase = Some(words.take(found.at, found.num_words));
             (window, is_relative, is_vague) = (found.window, found.is_relative, found.is_vague);
         }
+        if runs.is_none()
+            && window.is_none()
+            && let Some((at, len)) = time::newest(&words)
+        {
+            time_phrase = Some(words.take(at, len));
+            runs = Some(Runs::Newest);
+        }
+        let has_time = time_phrase.is_some();
+        let deed = deeds::of_somebody(&words, now).or_else(|| deeds::of_files(&words).filter(|_| has_time));
+        let deed = deed.filter(|_| with_deeds);
+        let deed = match of_run {
+            Some((deed, named)) => {
+                (time_phrase, runs) = (Some(deed.phrase.clone()), Some(named));
+                Some(deed)
+            }
+            None => deed,
+        };
+        if let Some(deed) = &deed {
+            deed.take_from(&mut words);
+        }
         let mut phrase = |patterns: &[&str]| words.find(patterns).map(|(at, len)| words.take(at, len));
         let change = phrase(&CHANGES);
         let summary = phrase(&SUMMARIES);
@@ -107,7 +132,7 @@ impl Cues {
         let summary = summary.or_else(|| contents_of_a_place(&mut words));
         let is_empty = |word: &str| EMPTY.contains(&format!(" {word} "));
         let topic = words.rest().filter(|word| !is_empty(word)).map(str::to_owned).collect();
-        Self { change, summary, time_phrase, window, is_relative, is_vague, runs, topic }
+        Self { change, summary, time_phrase, window, is_relative, is_vague, runs, deed, topic }
     }
 }
 

@@ -77,7 +77,6 @@ fn questions_for_something_in_particular_are_looked_for() {
         "What is the current p99 acknowledgement latency?",
         "What caused the outage of 2 November?",
         "What happened on 2 November?",
-        "What did the committee do?",
         "What did coder-03 say about the latest protocol?",
         "Does Foot Locker's new CEO have previous CEO experience?",
         "Has AMCOR's quick ratio improved or declined between FY2023 and FY2022?",
@@ -91,6 +90,91 @@ fn questions_for_something_in_particular_are_looked_for() {
     ] {
         assert!(!planned(question).kind.goes_through_files(), "{question}");
     }
+}
+
+/// Who and which kind of file a question is about, the plan where the workspace knows them, and else.
+fn subject(question: &str) -> (String, String, PlanKind, PlanKind) {
+    let plan = planned(question);
+    let subject = plan.subject.clone().unwrap_or_default();
+    let otherwise = plan.otherwise.as_ref().map_or(plan.kind, |otherwise| otherwise.kind);
+    (subject.doer.join(" "), subject.kind_of_file.join(" "), plan.kind, otherwise)
+}
+
+#[test]
+fn questions_about_what_somebody_did_need_no_word_of_time() {
+    for (question, doer) in [
+        ("What did analyst write?", "analyst"),
+        ("What did run an-1 do?", "an-1"),
+        ("What has analyst done so far?", "analyst"),
+        ("How many files did analyst write?", "analyst"),
+        ("Which files has the builder agent changed?", "builder"),
+        ("Summarize what analyst wrote", "analyst"),
+        ("list everything that coder-03 has produced", "coder-03"),
+        ("What was written by the analyst?", "analyst"),
+        ("files created by run an-1", "an-1"),
+        ("What happened in run an-1?", "an-1"),
+        ("What has scout been working on?", "scout"),
+        ("What did the committee do?", "committee"),
+    ] {
+        let (found, kind_of_file, kind, _) = subject(question);
+        assert_eq!((found.as_str(), kind_of_file.as_str(), kind), (doer, "", PlanKind::Recent), "{question}");
+        let plan = planned(question);
+        assert!(plan.subject.unwrap().is_of_all_times && plan.topic.is_empty(), "{question}: {}", plan.topic);
+    }
+    assert_eq!(subject("What did the committee do?").3, PlanKind::Retrieval, "where nobody is called so");
+    for question in
+        ["What did we do today?", "What did the last run do?", "What has been changed today?", "What has changed?"]
+    {
+        assert_eq!(subject(question), (String::new(), String::new(), PlanKind::Recent, PlanKind::Recent), "{question}");
+    }
+    for question in ["What does the gateway do?", "What did the audit find?", "What has the port to pay?"] {
+        assert_eq!(planned(question).subject, None, "{question}");
+    }
+}
+
+#[test]
+fn the_time_and_the_topic_of_what_somebody_did_are_kept() {
+    let plan = planned("What did scout do in October?");
+    assert_eq!((plan.kind, plan.since.is_some(), plan.topic.as_str()), (PlanKind::Recent, true, ""));
+    let plan = planned("What did analyst write about latency last week?");
+    assert_eq!((plan.topic.as_str(), plan.until.is_some()), ("latency", true));
+    assert!(!plan.subject.unwrap().is_of_all_times);
+    assert_eq!(planned("What did coder do last?").runs, Some(Runs::Newest));
+    assert_eq!(planned("What did coder do last week?").runs, None);
+    for question in ["What did the last bench run say about latency?", "What did bench's last run say about latency?"] {
+        let plan = planned(question);
+        let doer = plan.subject.unwrap().doer;
+        assert_eq!(
+            (doer.join(" "), plan.runs, plan.topic.as_str()),
+            ("bench".to_owned(), Some(Runs::Last(1)), "latency")
+        );
+    }
+    assert_eq!(planned("what did the last run say about latency?").subject, None);
+}
+
+#[test]
+fn files_of_a_kind_that_changed_in_a_time_are_a_question_about_files() {
+    let of = |question: &str| subject(question);
+    let recent = |kind: &str, otherwise| (String::new(), kind.to_owned(), PlanKind::Recent, otherwise);
+    assert_eq!(of("Which KEPs changed in July 2026?"), recent("keps", PlanKind::List));
+    assert_eq!(of("How many meeting notes were added in October?"), recent("meeting notes", PlanKind::Count));
+    assert_eq!(planned("Which files changed in July 2026?").kind, PlanKind::Recent);
+    assert!(!planned("Which values changed in version 2?").kind.goes_through_files());
+}
+
+#[test]
+fn the_newest_is_asked_for_by_most_recently_and_last() {
+    for question in ["What was changed most recently?", "Which file was changed last?", "What is the newest file?"] {
+        assert_eq!(
+            (planned(question).kind, planned(question).runs),
+            (PlanKind::Recent, Some(Runs::Newest)),
+            "{question}"
+        );
+    }
+    for question in ["What is the latest change to the protocol?", "How long did the storm last?", "Who left last?"] {
+        assert!(!planned(question).kind.goes_through_files(), "{question}");
+    }
+    assert_eq!(planned("most recent files").runs, None);
 }
 
 #[test]

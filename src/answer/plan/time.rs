@@ -36,6 +36,28 @@ pub(super) fn find(words: &Words, now: &ZonedDateTime) -> Option<Found> {
     exact.or_else(vague)
 }
 
+/// Whether the question names a time from this word on.
+pub(super) fn begins(words: &Words, at: usize, now: &ZonedDateTime) -> bool {
+    exact_at(words, at, now).is_some() || VAGUE.iter().any(|pattern| words.are(at, pattern))
+}
+
+/// Where the question asks for the very newest: `most recently`, `last` where no length of time and no run follows, `the newest file`.
+pub(super) fn newest(words: &Words) -> Option<(usize, usize)> {
+    const ONE: &str = "change|file|update|document|output|edit|modification|artifact";
+    let one = [format!("last|latest|newest {ONE}"), format!("most recent {ONE}")];
+    let one: Vec<&str> = one.iter().map(String::as_str).collect();
+    let last = |at: &usize| {
+        let is_followed = words.get(*at + 1).is_some_and(|next| unit(next, 1).is_some() || weekday(next).is_some());
+        words.are(*at, "last")
+            && !is_followed
+            && words.get(*at + 1).is_none_or(|_| words.are(*at + 1, "in|about|on|by"))
+    };
+    words
+        .find(&["most recently"])
+        .or_else(|| (1..words.len()).find(last).map(|at| (at, 1)))
+        .or_else(|| words.find(&one))
+}
+
 const fn vague(at: usize, num_words: usize) -> Found {
     Found { at, num_words, window: None, is_relative: true, is_vague: true }
 }
