@@ -413,8 +413,11 @@ mod tests {
             chosen(WEEKLY, 1, &BTreeSet::new()),
             ["The acceptance run is green: 11.8 ms at the 99th percentile, with TLS."]
         );
-        let decided = "# Mast\n\nThe mast is old.\n\n## Notes\n\nThe boat went out on Monday.\n\n## Decision\n\nThe mast is replaced before winter.\n";
-        assert!(chosen(decided, 2, &BTreeSet::new()).contains(&"The mast is replaced before winter.".to_owned()));
+        let decided = "# Mast\n\nThe mast is old.\n\n## Notes\n\nThe boat went out on Monday.\n\n## Decision\n\nWe decided that the mast is replaced before winter.\n";
+        assert!(
+            chosen(decided, 2, &BTreeSet::new())
+                .contains(&"We decided that the mast is replaced before winter.".to_owned())
+        );
     }
 
     #[test]
