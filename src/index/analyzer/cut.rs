@@ -154,7 +154,7 @@ impl Tokens<'_> {
         })
     }
 
-    /// The whole of an identifier that begins with the word `start..end`, where joined words follow it.
+    /// The whole of an identifier that begins with the word `start..end`, where joined words follow it, and the names in it.
     fn push_identifier(&mut self, start: usize, end: usize) {
         let mut whole_end = end;
         loop {
@@ -166,18 +166,28 @@ impl Tokens<'_> {
             let after = &self.text[whole_end + joiner.len_utf8()..];
             let word_len = after.find(|c: char| !c.is_alphanumeric() || is_unspaced(c)).unwrap_or(after.len());
             whole_end += joiner.len_utf8() + word_len;
-            if whole_end - start > MAX_TERM_BYTES {
-                return;
-            }
         }
-        if whole_end > end {
-            let position = self.position - 1;
-            self.pieces.push(Piece { start, end: whole_end, position, kind: Kind::Identifier });
-            let whole = &self.text[start..whole_end];
-            let is_one_name = |c: char| c.is_alphanumeric() || is_mark(c) || is_hyphen(c);
-            if whole.chars().all(is_one_name) && whole.chars().any(char::is_alphabetic) {
-                self.pieces.push(Piece { start, end: whole_end, position, kind: Kind::Joined });
-            }
+        self.push_name(start, whole_end);
+        // A version in a URL, a file's name in a path, a domain in an address.
+        let whole = &self.text[start..whole_end];
+        let mut name_start = start;
+        for name in whole.split(|c| is_joiner(c) && !is_hyphen(c)).filter(|name| name.len() < whole.len()) {
+            self.push_name(name_start, name_start + name.len());
+            // What divides names is one byte long.
+            name_start += name.len() + 1;
+        }
+    }
+
+    /// Words that are joined, at the position of the last word; nothing where there is one word.
+    fn push_name(&mut self, start: usize, end: usize) {
+        let (name, position) = (&self.text[start..end], self.position - 1);
+        if !name.contains(is_joiner) || name.len() > MAX_TERM_BYTES {
+            return;
+        }
+        self.pieces.push(Piece { start, end, position, kind: Kind::Identifier });
+        let is_of_one_name = |c: char| c.is_alphanumeric() || is_mark(c) || is_hyphen(c);
+        if name.chars().all(is_of_one_name) && name.chars().any(char::is_alphabetic) {
+            self.pieces.push(Piece { start, end, position, kind: Kind::Joined });
         }
     }
 

@@ -36,7 +36,11 @@ fn an_identifier_is_found_whole_by_its_parts_and_without_what_joins_them() {
         terms("set max_chunk_tokens to v1.2.3.", Analysis::Exact),
         ["set", "max", "max_chunk_tokens", "maxchunktokens", "chunk", "tokens", "to", "v1", "v1.2.3", "v123"]
     );
-    assert_eq!(terms("1.21.0 a@b.de", Analysis::Exact), ["1.21.0", "a", "a@b.de", "b", "de"]);
+    assert_eq!(terms("1.21.0 a@b.de", Analysis::Exact), ["1.21.0", "a", "a@b.de", "b.de", "bde", "b", "de"]);
+    assert_eq!(
+        terms("x/y_z@v0.9.0", Analysis::Exact),
+        ["x", "x/y_z@v0.9.0", "y_z", "yz", "v0.9.0", "v090", "y", "z", "v0"]
+    );
     assert_eq!(terms("max_chunk_tokens v1.2", Analysis::Stemmed), ["max", "chunk", "token", "v1", "2"]);
     assert_eq!(terms("retrieveBatch", Analysis::Stemmed), ["retrievebatch", "retriev", "batch"]);
     assert_eq!(terms("retrieveBatch", Analysis::Exact), ["retrievebatch", "retrieve", "batch"]);
