@@ -5,12 +5,17 @@
 
 pub(crate) mod desk;
 mod files;
+mod held;
 mod languages;
 mod random;
 
 use files::{
     a_filter_to_given_files_applies_inside_both_legs, an_extract_of_a_file_is_its_beginning_and_its_end,
     chunks_tell_their_files, chunks_tell_their_vectors, what_is_inside_a_given_file_passes,
+};
+use held::{
+    a_file_is_named_by_its_words, a_word_is_held_as_written_before_its_stem,
+    an_identifier_is_held_whole_before_its_parts, each_spelling_finds_the_others, what_passes_no_filter_holds_nothing,
 };
 use languages::{
     a_language_goes_with_its_last_chunk, a_phrase_is_found_in_each_language,
@@ -84,6 +89,11 @@ suite![
     what_has_no_language_and_what_is_english_score_the_same,
     what_the_model_does_not_know_waits_for_no_vector,
     a_language_goes_with_its_last_chunk,
+    a_word_is_held_as_written_before_its_stem,
+    an_identifier_is_held_whole_before_its_parts,
+    a_file_is_named_by_its_words,
+    what_passes_no_filter_holds_nothing,
+    each_spelling_finds_the_others,
 ];
 
 #[expect(clippy::needless_pass_by_value, reason = "as every check of the suite")]
