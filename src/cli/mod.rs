@@ -12,6 +12,7 @@
 mod answering;
 mod args;
 mod commands;
+mod copies;
 mod progress;
 mod serving;
 mod spaces;
