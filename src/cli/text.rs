@@ -23,7 +23,7 @@ const MAX_LISTED: usize = 20;
 const MAX_VALUES: usize = 5;
 
 /// `path:lines`, or `path, page n`, or what else the format counts.
-fn place(citation: &Citation) -> String {
+pub(super) fn place(citation: &Citation) -> String {
     let path = &citation.path;
     if let Some(slide) = citation.slide {
         return format!("{path}, slide {slide}");
@@ -122,10 +122,7 @@ pub(super) fn search(out: &mut dyn Write, reply: &SearchReply) -> io::Result<()>
             writeln!(out, "   │ {header}")?;
         }
         excerpt(out, hit)?;
-        if !hit.also_at.is_empty() {
-            let places: Vec<String> = hit.also_at.iter().map(place).collect();
-            writeln!(out, "   the same words: {}", places.join("; "))?;
-        }
+        super::copies::copies(out, &hit.also_at)?;
         writeln!(out)?;
     }
     if reply.hits.is_empty() {
