@@ -99,6 +99,7 @@ impl Engine {
     /// # Errors
     /// When there is no such workspace or file, the file has no text, or more than is given at once.
     pub fn read_file(&self, id: &WorkspaceId, path: &RelPath) -> Result<FileText, EngineError> {
+        let path = &self.spelled(id, path)?;
         if let Some(large) = self.large(id, path)? {
             let size = large.fingerprint.size;
             // Of a type that is read whole, what there is is given.
@@ -116,6 +117,7 @@ impl Engine {
     /// # Errors
     /// When there is no such workspace or file, or the file has no text.
     pub fn read_around(&self, id: &WorkspaceId, path: &RelPath, wanted: Span) -> Result<FileText, EngineError> {
+        let path = &self.spelled(id, path)?;
         let Some(large) = self.large(id, path)? else { return self.read_file(id, path) };
         let (fingerprint, content_hash) = (large.fingerprint, large.content_hash);
         let mut parts: Vec<PlacedPart> = Vec::new();
@@ -143,6 +145,14 @@ impl Engine {
         }
         text.partial = ended;
         Ok(text)
+    }
+
+    /// A path as its file is listed, in any spelling that is given; the path itself where none is.
+    fn spelled(&self, id: &WorkspaceId, path: &RelPath) -> Result<RelPath, EngineError> {
+        if self.store.file(id, path)?.is_some() {
+            return Ok(path.clone());
+        }
+        Ok(self.store.path_spelled_like(id, path)?.unwrap_or_else(|| path.clone()))
     }
 
     fn text_of(path: &RelPath, fingerprint: &Fingerprint, content_hash: ContentHash, document: Document) -> FileText {

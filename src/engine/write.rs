@@ -116,6 +116,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::write_file`], of what can be told before the content is there.
     pub fn begin_upload(&self, id: &WorkspaceId, path: &RelPath) -> Result<Upload, EngineError> {
+        let path = &self.spelled_to_write(id, path)?;
         let root = self.root_to_write(id, [path])?;
         let file = NewFile::begin(&root, path)?;
         let (max_bytes, provenance) = (self.config.max_file_bytes, Provenance::default());
@@ -159,6 +160,7 @@ impl Engine {
         provenance: Provenance,
     ) -> Result<WriteReply, EngineError> {
         provenance.check()?;
+        let path = &self.spelled_to_write(id, path)?;
         let root = self.root_to_write(id, [path])?;
         let _alone = self.lock_files(id)?;
         self.check_room(id)?;
@@ -178,6 +180,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::write_file`], and when an event says what cannot be.
     pub fn take_events(&self, id: &WorkspaceId, events: &[Event]) -> Result<EventsReply, EngineError> {
+        let events = &self.spelled_events(id, events)?;
         let checked: Vec<Option<Vec<u8>>> = events.iter().map(Event::check).collect::<Result<_, _>>()?;
         let written = events.iter().zip(&checked).filter(|(_, content)| content.is_some());
         let root = self.root_to_write(id, written.map(|(event, _)| &event.path))?;
@@ -258,6 +261,24 @@ impl Engine {
             return Err(EngineError::Backlog { max });
         }
         Ok(())
+    }
+
+    /// A path as the workspace's folder spells it, in any spelling that is given.
+    fn spelled_to_write(&self, id: &WorkspaceId, path: &RelPath) -> Result<RelPath, EngineError> {
+        let root = self.store.workspace(id)?.root.unwrap_or_else(|| self.folder_of(id).join("files"));
+        Ok(ingest::spelled_on_disk(&root, path))
+    }
+
+    /// Events with their paths as the workspace's folder spells them. Those in ASCII are taken as they are: whoever reports a file has
+    /// its name from the disk.
+    fn spelled_events(&self, id: &WorkspaceId, events: &[Event]) -> Result<Vec<Event>, EngineError> {
+        let mut events = events.to_vec();
+        for event in &mut events {
+            for path in event.from.iter_mut().chain([&mut event.path]).filter(|path| !path.as_str().is_ascii()) {
+                *path = self.spelled_to_write(id, path)?;
+            }
+        }
+        Ok(events)
     }
 
     /// The folder of a workspace, for files that it admits.

@@ -34,7 +34,7 @@ pub use worker::{
     BatchLimits, EMBED_BATCH, Line, LineReport, distrust_unacknowledged, embed, embed_missing, index_backfill,
     index_interactive, index_pending, list_some,
 };
-pub use write::{NewFile, WriteError, delete_file, fingerprint_of, rename_file, write_file};
+pub use write::{NewFile, WriteError, delete_file, fingerprint_of, rename_file, spelled_on_disk, write_file};
 
 use crate::embed::EmbedError;
 use crate::error::Advice;

@@ -8,7 +8,7 @@ use tempfile::NamedTempFile;
 
 use super::read::fingerprint;
 use crate::error::Advice;
-use crate::workspace::{ContentHash, Fingerprint, RelPath};
+use crate::workspace::{ContentHash, Fingerprint, RelPath, common_spelling, composed};
 use crate::{failpoint, leftovers};
 
 /// Hidden, so that no scan takes a half-written file for one of the workspace.
@@ -96,6 +96,29 @@ impl NewFile {
         let written = fingerprint(&kept.metadata().map_err(WriteError::from_io)?);
         Ok((written, ContentHash(hasher.finalize().into())))
     }
+}
+
+/// The path of a file as the disk spells it: part by part the name that is there, also in another spelling of the same
+/// ([`common_spelling`]), else with composed accents. So one name never becomes those of two files.
+#[must_use]
+pub fn spelled_on_disk(root: &Path, path: &RelPath) -> RelPath {
+    let mut at = root.to_owned();
+    let mut parts: Vec<String> = Vec::new();
+    for part in path.as_str().split('/') {
+        let is_there = at.join(part).symlink_metadata().is_ok();
+        let spelled = if is_there { Some(part.to_owned()) } else { name_spelled_like(&at, part) };
+        let spelled = spelled.unwrap_or_else(|| composed(part).into_owned());
+        at.push(&spelled);
+        parts.push(spelled);
+    }
+    parts.join("/").parse().unwrap_or_else(|_| path.clone())
+}
+
+/// The name in a folder that is another spelling of this one; the first by the alphabet where there are several.
+fn name_spelled_like(folder: &Path, name: &str) -> Option<String> {
+    let wanted = common_spelling(name);
+    let names = fs_err::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names.filter(|other| (!other.is_ascii() || !name.is_ascii()) && common_spelling(other) == wanted).min()
 }
 
 /// Writes a file whole or not at all: a [`NewFile`] of these bytes, put into its place.

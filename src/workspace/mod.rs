@@ -15,6 +15,7 @@ mod language;
 mod path;
 mod provenance;
 mod span;
+mod spelling;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ pub use language::Language;
 pub use path::RelPath;
 pub use provenance::{Facet, Facets, InvalidProvenance, Provenance, ProvenanceFilter};
 pub use span::{LineRange, LineStarts, Span};
+pub use spelling::{common_spelling, composed};
 pub use store::{
     ChangeScope, Fingerprint, Known, LoggedEvent, Members, Observation, Outcome, Racy, Store, StoreError, Told,
     WorkspaceRow,

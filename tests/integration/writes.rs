@@ -180,6 +180,40 @@ async fn of_many_who_make_the_same_file_one_succeeds() {
 
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
+async fn one_name_in_several_spellings_is_one_file() {
+    let server = Server::running();
+    let root = server.desk.folder.path().to_owned();
+    // As a Mac writes them: the accent by itself.
+    fs_err::create_dir(root.join("Bu\u{308}ro")).unwrap();
+    fs_err::write(root.join("Bu\u{308}ro/Ko\u{308}ln.md"), "old").unwrap();
+    fs_err::write(root.join("ﾃﾞｰﾀ.md"), "old").unwrap();
+    let names = |folder: &str| fs_err::read_dir(root.join(folder)).unwrap().count();
+    let cases = [
+        // Büro/Köln.md and データ.md, of whole characters.
+        ("B%C3%BCro/K%C3%B6ln.md", "Bu\u{308}ro/Ko\u{308}ln.md"),
+        ("%E3%83%87%E3%83%BC%E3%82%BF.md", "ﾃﾞｰﾀ.md"),
+    ];
+    let num_before = names("");
+    for (asked, on_disk) in cases {
+        let (status, written) = server.put(asked, "new words", &[]).await;
+        assert_eq!(
+            (status, &written["path"], &written["kind"]),
+            (200, &json!(on_disk), &json!("modified")),
+            "{written}"
+        );
+        assert_eq!(server.on_disk(on_disk).as_deref(), Some("new words"));
+        let (status, file) = server.read(asked).await;
+        assert_eq!((status, &file["text"]), (200, &json!("new words")), "{file}");
+    }
+    assert_eq!((names(""), names("Bu\u{308}ro")), (num_before, 1));
+    // What is new is written composed, in a folder that is there under its own name.
+    let (status, written) = server.put("B%C3%BCro/Cafe%CC%81.md", "x", &[]).await;
+    assert_eq!((status, &written["path"]), (201, &json!("Bu\u{308}ro/Café.md")), "{written}");
+    let (status, _) = server.delete("B%C3%BCro/Cafe%CC%81.md", &[]).await;
+    assert_eq!((status, names("Bu\u{308}ro")), (200, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_written_outside_the_folder_or_where_the_rules_pass_over() {
     let server = Server::running();
     let outside = tempfile::tempdir().unwrap();

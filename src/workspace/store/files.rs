@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::{Fingerprint, Known, Racy, Store, StoreError, as_i64, begin, parsed, provenance};
-use crate::workspace::{ContentHash, FileCounts, FileEntry, FileState, Language, RelPath, Revision, WorkspaceId};
+use crate::workspace::{
+    ContentHash, FileCounts, FileEntry, FileState, Language, RelPath, Revision, WorkspaceId, common_spelling,
+};
 
 pub(super) const SELECT_FILE: &str =
     "SELECT path, state, reason, format, title, size, modified_ns, content_hash, revision, num_chunks,
@@ -106,6 +108,27 @@ impl Store {
             Some(file) => Ok(Some(file)),
             None => super::members::one(&connection, workspace, path),
         }
+    }
+
+    /// The path of a file, also of one inside another, that is another spelling of this one; the first where there are several.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn path_spelled_like(&self, workspace: &WorkspaceId, path: &RelPath) -> Result<Option<RelPath>, StoreError> {
+        let wanted = common_spelling(path.as_str());
+        let connection = self.reader();
+        let mut statement = connection.prepare_cached(
+            "SELECT path FROM files WHERE workspace = ?1 UNION ALL SELECT path FROM members WHERE workspace = ?1
+             ORDER BY path",
+        )?;
+        let mut rows = statement.query([workspace.as_str()])?;
+        while let Some(row) = rows.next()? {
+            let other = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+            if common_spelling(other) == wanted {
+                return Ok(Some(parsed(row, 0)?));
+            }
+        }
+        Ok(None)
     }
 
     /// How many chunks each file of a workspace has in the index, and the file on disk that it is or is held by; `None` of files
