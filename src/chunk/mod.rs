@@ -11,6 +11,7 @@
 
 mod context;
 mod pack;
+mod repeated;
 mod split;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -22,6 +23,7 @@ use crate::extract::Document;
 use crate::workspace::{Cells, LineRange, LineStarts, Span};
 use context::ContextWriter;
 pub(crate) use context::begins_with;
+pub use repeated::repeated_lines;
 
 /// The most bytes of its document that one chunk holds: a long "word" is one unknown token to a model, however long.
 pub const MAX_CHUNK_BYTES: usize = 2000;

@@ -145,14 +145,18 @@ pub(super) enum ModelsCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct SearchArgs {
-    /// What to look for
+    /// What to look for: words or a question, with `"a phrase"`, `-word`, `word*`, `path:reports/`, `type:pdf`, `agent:`, `run:`, `tag:`,
+    /// `before:2026-10-31`, `after:` where wanted (behind `--` where it begins with a minus)
     pub query: String,
     /// Bring this folder up to date first
     #[arg(long, value_name = "FOLDER")]
     pub path: Option<PathBuf>,
-    /// How many passages
+    /// How many passages, at most 100
     #[arg(short, default_value_t = 10)]
     pub k: usize,
+    /// Leave out so many of the best passages
+    #[arg(long, default_value_t = 0)]
+    pub offset: usize,
     /// Which legs look for candidates
     #[arg(long, value_enum, default_value_t)]
     pub mode: Mode,
@@ -298,6 +302,7 @@ impl Scope {
             run: self.by.run.clone(),
             sandbox: self.by.sandbox.clone(),
             tags: self.by.tags.clone(),
+            ..Filters::default()
         }
     }
 

@@ -217,6 +217,7 @@ fn search(session: &Session, args: &SearchArgs) -> anyhow::Result<Done> {
     let request = SearchRequest {
         query: args.query.clone(),
         k: args.k,
+        offset: args.offset,
         mode: args.mode,
         fusion: args.fusion,
         filters: args.scope.filters(),
@@ -224,10 +225,12 @@ fn search(session: &Session, args: &SearchArgs) -> anyhow::Result<Done> {
         wait_ms: args.scope.wait_ms,
         explain: args.explain,
         facets: args.facets,
+        every_passage: false,
     };
     let reply = engine.search(&session.workspace, &request)?;
     session.print(&reply, |out| text::search(out, &reply))?;
     if !session.json {
+        text::notes(&mut std::io::stderr(), &reply.notes)?;
         text::coverage(&mut std::io::stderr(), reply.revision, &reply.coverage)?;
     }
     Ok(Done::when(!reply.hits.is_empty()))

@@ -42,6 +42,8 @@ impl Engine {
     ) -> Result<AskReply, EngineError> {
         answer::check_request(request)?;
         answer::check_answerer(request, &self.config.answer)?;
+        let (question, filters, notes) = search::read_question(&request.question, &request.filters);
+        let request = &AskRequest { question, filters, ..request.clone() };
         let moment = Moment::at(request.now, request.time_zone.as_deref())?;
         let plan = plan::plan(&request.question, request.plan, &moment);
         let state = self.state(id, &request.filters, request.min_revision, request.wait_ms)?;
@@ -56,6 +58,7 @@ impl Engine {
             },
             _ => self.answer_from(id, request, state, plan, NUM_EVIDENCE, tell)?,
         };
+        reply.plan.notes.splice(0..0, notes);
         if reply.abstained {
             self.tell_what_was_searched(id, &filter, &mut reply)?;
         }
@@ -108,6 +111,7 @@ impl Engine {
     ) -> Result<AskReply, EngineError> {
         let mut search = SearchRequest::new(request.question.clone());
         (search.k, search.explain, search.facets) = (num_evidence, true, request.facets);
+        search.every_passage = true;
         search::check_request(&search)?;
         let (mut found, model) = self.search_in(id, &search, &state)?;
         let named = self.files_named_in(id, request, &state)?;

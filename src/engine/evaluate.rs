@@ -70,6 +70,7 @@ pub fn evaluate(options: &EvalOptions, progress: &dyn Progress) -> Result<(Repor
     let request = |text: &str, k: usize| {
         let mut request = SearchRequest::new(text);
         (request.k, request.mode, request.fusion) = (k, options.mode, options.fusion);
+        request.every_passage = true;
         request
     };
     let mut run = Run::default();
@@ -78,7 +79,7 @@ pub fn evaluate(options: &EvalOptions, progress: &dyn Progress) -> Result<(Repor
         let mut ranking = Vec::new();
         let mut seen = HashSet::new();
         for hit in &reply.hits {
-            for citation in std::iter::once(&hit.citation).chain(&hit.also_at) {
+            for citation in hit.places() {
                 let id = id_of(citation.path.as_str(), ids.as_deref());
                 if ranking.len() < MAX_RANKED && seen.insert(id.clone()) {
                     ranking.push(ScoredDocument { id, score: f64::from(hit.score) });

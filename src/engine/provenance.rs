@@ -38,7 +38,7 @@ impl Engine {
         state: &QueryState,
     ) -> Result<(Vec<Hit>, Facets), EngineError> {
         let Found { mut hits, candidates, .. } = found;
-        let cited = hits.iter().flat_map(|hit| [&hit.citation].into_iter().chain(&hit.also_at));
+        let cited = hits.iter().flat_map(Hit::places);
         let paths: BTreeSet<RelPath> = cited.map(|citation| citation.path.clone()).chain(candidates.clone()).collect();
         let writers = self.store.writers(id, &paths)?;
         let passes = |path: &RelPath| {
@@ -48,8 +48,8 @@ impl Engine {
         hits.retain(|hit| passes(&hit.citation.path));
         for (rank, hit) in (1..).zip(&mut hits) {
             hit.rank = rank;
-            hit.also_at.retain(|citation| passes(&citation.path));
-            for citation in [&mut hit.citation].into_iter().chain(&mut hit.also_at) {
+            hit.also_at.retain(|copied| passes(&copied.citation.path));
+            for citation in hit.places_mut() {
                 citation.provenance =
                     writers.get(&citation.path).map(|told| of_cited(citation, told)).unwrap_or_default();
             }

@@ -8,8 +8,10 @@ use super::{Engine, EngineError, lock};
 use crate::embed::OpenModel;
 use crate::index::{Counts, Filter, Index as _, IndexError, Languages, Snapshot};
 use crate::priority::Share;
-use crate::search::{self, Coverage, Filters, Found, MAX_WAIT_MS, Mode, Models, SearchReply, SearchRequest, UNREAD};
-use crate::workspace::{FileCounts, ProvenanceFilter, RelPath, Revision, WorkspaceId};
+use crate::search::{
+    self, Coverage, Filters, Found, MAX_K, MAX_WAIT_MS, Mode, Models, SearchReply, SearchRequest, UNREAD,
+};
+use crate::workspace::{FileCounts, Provenance, ProvenanceFilter, RelPath, Revision, WorkspaceId};
 
 /// Who has asked within this time may ask again.
 const STILL_THERE: Duration = Duration::from_secs(2);
@@ -38,21 +40,57 @@ pub(super) struct QueryState {
     pub snapshot: Option<Box<dyn Snapshot>>,
     pub filter: Filter,
     /// What `filter` has decided of the writers of files.
-    pub provenance: ProvenanceFilter,
+    pub provenance: Writers,
     /// The model that the index is of, where there is one.
     model_id: Option<String>,
 }
 
+/// Conditions on the writers of files, all of them.
+pub(super) struct Writers(Vec<ProvenanceFilter>);
+
+impl Writers {
+    fn of(filters: &Filters) -> Result<Self, EngineError> {
+        let filters = filters.each().map(Filters::provenance).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self(filters.into_iter().filter(|filter| !filter.is_open()).collect()))
+    }
+
+    /// Whether every file passes, also one of which nothing is known.
+    pub(super) const fn is_open(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a file of this provenance passes.
+    pub(super) fn admits(&self, provenance: &Provenance) -> bool {
+        self.0.iter().all(|filter| filter.admits(provenance))
+    }
+}
+
 impl Engine {
-    /// Searches a workspace.
+    /// Searches a workspace. The query may have operators: `docs/query-language.md`.
     ///
     /// # Errors
     /// When the request cannot be, the workspace is unknown, the state is not as new as was asked for, or the index
     /// cannot be read.
     pub fn search(&self, id: &WorkspaceId, request: &SearchRequest) -> Result<SearchReply, EngineError> {
         search::check_request(request)?;
-        let state = self.state(id, &request.filters, request.min_revision, request.wait_ms)?;
-        Ok(self.search_in(id, request, &state)?.0)
+        let mut asked = search::read_search(request);
+        let mut state = self.state(id, &asked.request.filters, asked.request.min_revision, asked.request.wait_ms)?;
+        if let Some(snapshot) = &state.snapshot {
+            let model = if asked.request.mode == Mode::Lexical { None } else { self.model_for(&state)? };
+            let is_word = |word: &str| model.as_ref().is_some_and(|model| model.tokens.num_tokens(word) == 1);
+            state.filter = search::fit(&mut asked, &**snapshot, state.filter, &is_word)?;
+        }
+        if asked.request.query.is_empty() {
+            // Nothing is there to rank by, for a model either.
+            asked.request.mode = Mode::Lexical;
+        }
+        let SearchRequest { offset, k, .. } = *request;
+        (asked.request.offset, asked.request.k) = (0, offset + k);
+        let (mut reply, _) = self.search_in(id, &asked.request, &state)?;
+        let may_go_on = reply.hits.len() == offset + k && offset + k < MAX_K;
+        reply.next_offset = may_go_on.then_some(offset + k);
+        reply.hits.drain(..offset.min(reply.hits.len()));
+        Ok(SearchReply { notes: asked.notes, ..reply })
     }
 
     /// What work that nobody waits for may take of the machine now.
@@ -91,7 +129,10 @@ impl Engine {
         }
         let (hits, facets) = self.attribute(id, found, state)?;
         let facets = request.facets.then_some(facets);
-        Ok((SearchReply { revision: state.view.settled, coverage, hits, facets }, model))
+        Ok((
+            SearchReply { revision: state.view.settled, coverage, notes: Vec::new(), hits, next_offset: None, facets },
+            model,
+        ))
     }
 
     /// What a query of the workspace would see now.
@@ -144,7 +185,7 @@ impl Engine {
         min_revision: Option<Revision>,
         wait_ms: u64,
     ) -> Result<QueryState, EngineError> {
-        let (mut filter, provenance) = (filters.compile()?, filters.provenance()?);
+        let (mut filter, provenance) = (filters.compile()?, Writers::of(filters)?);
         let now = Instant::now();
         *lock(&self.asked_at) = Some(now);
         let deadline = now + Duration::from_millis(wait_ms.min(MAX_WAIT_MS));
@@ -161,7 +202,11 @@ impl Engine {
             // The store first: what it calls done is in every snapshot that is taken after.
             let view = self.view(id)?;
             filter.hidden.clone_from(&view.superseded);
-            filter.only = self.written_by(id, &view, &provenance)?;
+            filter.only = None;
+            for writers in &provenance.0 {
+                let files = self.written_by(id, &view, writers)?;
+                filter = filter.and(Filter { only: files, ..Filter::default() });
+            }
             let opened = if view.intelligence { self.index(id, view.epoch) } else { Err(IndexError::Missing.into()) };
             let opened = opened.and_then(|index| Ok((index.snapshot()?, index.model_id().to_owned())));
             let (snapshot, model_id) = match opened {

@@ -58,7 +58,7 @@ fn tokens(text: &str, analysis: Analysis, stemming: Stemming) -> std::vec::IntoI
 }
 
 /// A phrase, to be looked for as it is written.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Phrase {
     words: Vec<String>,
 }
@@ -67,8 +67,20 @@ impl Phrase {
     /// The phrase that a text is, or `None` where it has not two words.
     #[must_use]
     pub fn of(text: &str) -> Option<Self> {
+        Self::as_written(text).filter(|phrase| phrase.words.len() > 1)
+    }
+
+    /// The words of a text, of which one is enough, as they are written; `None` where it has none.
+    #[must_use]
+    pub fn as_written(text: &str) -> Option<Self> {
         let words: Vec<String> = words(text).iter().map(|word| lower_case(&text[word.start..word.end])).collect();
-        (words.len() > 1).then_some(Self { words })
+        (!words.is_empty()).then_some(Self { words })
+    }
+
+    /// Its words in small letters.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.words.join(" ")
     }
 
     /// The terms that every text with this phrase has, stemmed so.

@@ -7,6 +7,7 @@ pub(crate) mod desk;
 mod files;
 mod languages;
 mod random;
+mod words;
 
 use files::{
     a_filter_to_given_files_applies_inside_both_legs, an_extract_of_a_file_is_its_beginning_and_its_end,
@@ -16,6 +17,11 @@ use languages::{
     a_language_goes_with_its_last_chunk, a_phrase_is_found_in_each_language,
     what_has_no_language_and_what_is_english_score_the_same, what_the_model_does_not_know_waits_for_no_vector,
     words_are_stemmed_as_their_language_has_them,
+};
+
+use words::{
+    conditions_on_words_apply_inside_both_legs, phrases_are_found_in_titles_headings_and_paths,
+    the_newest_files_are_listed_first, words_are_found_by_their_beginning_and_by_few_edits,
 };
 
 use desk::{Desk, Embedded, NUM_DIMENSIONS, Subject, file, glob, key_of, near_in, query, unit, vector_of, words_in};
@@ -84,6 +90,10 @@ suite![
     what_has_no_language_and_what_is_english_score_the_same,
     what_the_model_does_not_know_waits_for_no_vector,
     a_language_goes_with_its_last_chunk,
+    conditions_on_words_apply_inside_both_legs,
+    the_newest_files_are_listed_first,
+    words_are_found_by_their_beginning_and_by_few_edits,
+    phrases_are_found_in_titles_headings_and_paths,
 ];
 
 #[expect(clippy::needless_pass_by_value, reason = "as every check of the suite")]

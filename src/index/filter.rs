@@ -1,18 +1,22 @@
-//! Which files a query may see, decided per file and asked by both legs before anything is ranked.
+//! Which chunks a query may see: conditions on files, decided once for each file, and conditions on the chunk's own words. Both legs
+//! ask before anything is ranked.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use globset::GlobSet;
 
+use super::analyzer::Phrase;
 use crate::extract::Format;
-use crate::workspace::RelPath;
+use crate::workspace::{RelPath, common_spelling};
 
-/// Conditions that a chunk's file must meet, all of them. The default lets everything pass.
+/// Conditions that a chunk and its file must meet, all of them. The default lets everything pass.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// The path matches one of these.
-    pub paths: Option<Arc<GlobSet>>,
+    /// The path matches one glob of each of these sets, which are of the common spelling.
+    pub paths: Vec<Arc<GlobSet>>,
+    /// The path matches no glob of these sets.
+    pub other_paths: Vec<Arc<GlobSet>>,
     /// The format is one of these.
     pub formats: Option<BTreeSet<Format>>,
     /// Modified at this time or later, in milliseconds since 1970.
@@ -23,13 +27,50 @@ pub struct Filter {
     pub hidden: BTreeSet<RelPath>,
     /// The file is one of these, or inside one of them.
     pub only: Option<Arc<HashSet<RelPath>>>,
+    /// What the chunk holds and does not hold.
+    pub words: WordConditions,
+}
+
+/// Conditions on the words of a chunk, all of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WordConditions {
+    /// The chunk holds each of these.
+    pub required: Vec<Holding>,
+    /// The chunk holds none of these.
+    pub excluded: Vec<Holding>,
+}
+
+impl WordConditions {
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.required.is_empty() && self.excluded.is_empty()
+    }
+}
+
+/// Something that a chunk holds or not: in its own words, its headings, its document's title or its path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Holding {
+    /// A word in any of its forms, as the languages of the snapshot stem it.
+    Word(String),
+    /// A word that begins so, in small letters.
+    Prefix(String),
+    /// Words side by side as written, in small or capital letters.
+    Phrase(Phrase),
 }
 
 impl Filter {
-    /// Whether every file passes, so that nothing has to be looked at.
+    /// Whether every chunk passes, so that nothing has to be looked at.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.paths.is_none()
+        self.admits_all_files() && self.words.is_empty()
+    }
+
+    /// Whether every file passes; some of its chunks may not.
+    #[must_use]
+    pub fn admits_all_files(&self) -> bool {
+        self.paths.is_empty()
+            && self.other_paths.is_empty()
             && self.formats.is_none()
             && self.modified_from_ms.is_none()
             && self.modified_until_ms.is_none()
@@ -41,12 +82,13 @@ impl Filter {
     /// compiled together.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
-        let same_paths = match (&self.paths, &other.paths) {
-            (Some(paths), Some(others)) => Arc::ptr_eq(paths, others),
-            (None, None) => true,
-            _ => false,
+        let is_same_set = |(one, other): (&Arc<GlobSet>, &Arc<GlobSet>)| Arc::ptr_eq(one, other);
+        let are_same = |sets: &[Arc<GlobSet>], others: &[Arc<GlobSet>]| {
+            sets.len() == others.len() && sets.iter().zip(others).all(is_same_set)
         };
-        same_paths
+        are_same(&self.paths, &other.paths)
+            && are_same(&self.other_paths, &other.other_paths)
+            && self.words == other.words
             && self.formats == other.formats
             && self.modified_from_ms == other.modified_from_ms
             && self.modified_until_ms == other.modified_until_ms
@@ -57,9 +99,42 @@ impl Filter {
     /// Whether a path passes the conditions on paths.
     #[must_use]
     pub fn admits_path(&self, path: &str) -> bool {
-        self.paths.as_ref().is_none_or(|globs| globs.is_match(path))
+        self.admits_name(path)
             && !self.hides(path)
             && self.only.as_ref().is_none_or(|only| itself_and_above(path).any(|path| only.contains(path)))
+    }
+
+    fn admits_name(&self, path: &str) -> bool {
+        if self.paths.is_empty() && self.other_paths.is_empty() {
+            return true;
+        }
+        let path = common_spelling(path);
+        self.paths.iter().all(|globs| globs.is_match(&*path))
+            && !self.other_paths.iter().any(|globs| globs.is_match(&*path))
+    }
+
+    /// Both filters at once: what passes, passes each of them.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.paths.extend(other.paths);
+        self.other_paths.extend(other.other_paths);
+        self.formats = match (self.formats, other.formats) {
+            (Some(formats), Some(others)) => Some(formats.intersection(&others).copied().collect()),
+            (formats, others) => formats.or(others),
+        };
+        self.modified_from_ms = self.modified_from_ms.max(other.modified_from_ms);
+        self.modified_until_ms = match (self.modified_until_ms, other.modified_until_ms) {
+            (Some(until), Some(other)) => Some(until.min(other)),
+            (until, other) => until.or(other),
+        };
+        self.hidden.extend(other.hidden);
+        self.only = match (self.only, other.only) {
+            (Some(only), Some(other)) => Some(Arc::new(only.intersection(&other).cloned().collect())),
+            (only, other) => only.or(other),
+        };
+        self.words.required.extend(other.words.required);
+        self.words.excluded.extend(other.words.excluded);
+        self
     }
 
     fn hides(&self, path: &str) -> bool {
@@ -79,7 +154,7 @@ impl Filter {
             && self.modified_until_ms.is_none_or(|until| modified_ms < until)
     }
 
-    /// Whether a file passes all conditions.
+    /// Whether a file passes all conditions on files.
     #[must_use]
     pub fn admits(&self, path: &str, format: Format, modified_ms: i64) -> bool {
         self.admits_path(path) && self.admits_format(format) && self.admits_modified(modified_ms)

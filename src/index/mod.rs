@@ -15,14 +15,17 @@ mod conformance;
 pub mod embedded;
 mod filter;
 pub mod ram;
+mod words;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-pub use filter::Filter;
+pub use filter::{Filter, Holding, WordConditions};
+pub use words::{FoundWord, WordPattern};
 
 use crate::chunk::plain;
 use crate::config::FieldWeights;
@@ -133,6 +136,10 @@ pub struct ChunkPlace {
     /// What stands in front of the words when they are embedded.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub context: String,
+    /// Where the words are a header or footer that pages before have as well, from the chunk's start on: that is neither searched nor
+    /// embedded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repeated: Vec<Span>,
 }
 
 impl ChunkRecord {
@@ -142,10 +149,26 @@ impl ChunkRecord {
         ChunkId::of(&self.file.path, self.place.span.start)
     }
 
-    /// What the model embeds: the context, then the words as [`plain`] gives them.
+    /// What the model embeds: the context, then the words that are searched, as [`plain`] gives them.
     #[must_use]
     pub fn embedding_text(&self) -> String {
-        format!("{}{}", self.place.context, plain(&self.words))
+        format!("{}{}", self.place.context, plain(&self.searched_words()))
+    }
+
+    /// The words that are searched: without repeated headers and footers.
+    #[must_use]
+    pub fn searched_words(&self) -> Cow<'_, str> {
+        if self.place.repeated.is_empty() {
+            return Cow::Borrowed(&self.words);
+        }
+        let mut searched = String::with_capacity(self.words.len());
+        let mut end = 0;
+        for span in &self.place.repeated {
+            searched.push_str(self.words.get(end..span.start).unwrap_or_default());
+            end = span.end;
+        }
+        searched.push_str(self.words.get(end..).unwrap_or_default());
+        Cow::Owned(searched)
     }
 }
 
@@ -289,6 +312,34 @@ pub trait Snapshot: Send + Sync {
     /// # Errors
     /// When `query` has not the model's dimensions, or the files on disk are damaged.
     fn dense(&self, query: &[f32], filter: &Filter, limit: usize) -> Result<Vec<Scored>, IndexError>;
+
+    /// Chunks that pass `filter`, those of the newest files first, then by path: of each of `num_files` files up to `num_of_each` in the
+    /// order of its text, as far as the order in which the index keeps them tells.
+    ///
+    /// # Errors
+    /// When the files on disk are damaged.
+    fn newest(&self, filter: &Filter, num_files: usize, num_of_each: usize) -> Result<Vec<u64>, IndexError>;
+
+    /// Up to `limit` words of chunks that pass `filter`, of their titles, headings and paths too: those of few edits first, then those
+    /// that begin as the word that was asked for, then those in many chunks, then by the alphabet.
+    ///
+    /// # Errors
+    /// When the files on disk are damaged.
+    fn vocabulary(
+        &self,
+        pattern: &WordPattern<'_>,
+        filter: &Filter,
+        limit: usize,
+    ) -> Result<Vec<FoundWord>, IndexError>;
+
+    /// Whether a chunk that passes `filter` has a word in any of its forms, in its title, its headings or its path too.
+    ///
+    /// # Errors
+    /// When the files on disk are damaged.
+    fn has_word(&self, word: &str, filter: &Filter) -> Result<bool, IndexError>;
+
+    /// How the words of the chunks are stemmed, each way once, in order.
+    fn stemmings(&self) -> Vec<analyzer::Stemming>;
 
     /// The vectors of the chunks at these addresses, of unit length but for rounding; `None` where a chunk has none.
     ///

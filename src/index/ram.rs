@@ -6,13 +6,15 @@
 //! # Not here
 //! Nothing is kept when the process ends.
 
+mod words;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use super::analyzer::{Analysis, ExactTerm, Phrase, QueryWord, Stemming, analyse_query, positioned_terms};
 use super::{
-    Batch, ChunkId, ChunkRecord, Counts, Filter, Index, IndexError, Languages, LexicalQuery, Scored, Snapshot,
-    VectorKey, ends_of,
+    Batch, ChunkId, ChunkRecord, Counts, Filter, FoundWord, Holding, Index, IndexError, Languages, LexicalQuery,
+    Scored, Snapshot, VectorKey, WordConditions, WordPattern, ends_of,
 };
 use crate::workspace::{RelPath, Revision};
 
@@ -106,14 +108,16 @@ struct RamSnapshot {
 
 impl RamSnapshot {
     fn passing<'a>(&'a self, filter: &'a Filter) -> impl Iterator<Item = (u64, &'a ChunkRecord)> {
-        (0..).zip(&self.chunks).map(|(address, chunk)| (address, &**chunk)).filter(|(_, chunk)| {
+        let stemmings = self.stemmings_of_chunks();
+        (0..).zip(&self.chunks).map(|(address, chunk)| (address, &**chunk)).filter(move |(_, chunk)| {
             let file = &chunk.file;
             filter.admits(file.path.as_str(), file.format, file.modified_ms)
+                && words::meets(chunk, &filter.words, &stemmings)
         })
     }
 
     /// How the words of the chunks are stemmed, each way once.
-    fn stemmings(&self) -> Vec<Stemming> {
+    fn stemmings_of_chunks(&self) -> Vec<Stemming> {
         let of_chunks: BTreeSet<Stemming> = self.chunks.iter().map(|chunk| Stemming::of(chunk.file.language)).collect();
         of_chunks.into_iter().collect()
     }
@@ -197,15 +201,15 @@ impl Snapshot for RamSnapshot {
     fn lexical(&self, query: &LexicalQuery, filter: &Filter, limit: usize) -> Result<Vec<Scored>, IndexError> {
         let weights = query.weights;
         let all_words = [std::slice::from_ref(&query.words), query.phrases.as_slice()].concat().join(" ");
-        let exact = self.field(Analysis::Exact, |chunk| chunk.words.clone());
-        let body = self.field(Analysis::Stemmed, |chunk| format!("{}{}", chunk.gap, chunk.words));
+        let exact = self.field(Analysis::Exact, |chunk| chunk.searched_words().into_owned());
+        let body = self.field(Analysis::Stemmed, |chunk| format!("{}{}", chunk.gap, chunk.searched_words()));
         let fields = [
             (self.field(Analysis::Stemmed, |chunk| chunk.file.title.clone().unwrap_or_default()), weights.title),
             (self.field(Analysis::Stemmed, |chunk| chunk.place.trail.join("\n")), weights.trail),
             (self.field(Analysis::Stemmed, |chunk| chunk.file.path.to_string()), weights.path),
         ];
         let mut scores = BTreeMap::new();
-        let stemmings = self.stemmings();
+        let stemmings = self.stemmings_of_chunks();
         let terms = analyse_query(&all_words, &stemmings, usize::MAX);
         for QueryWord { variants, times } in &terms.words {
             let in_body = variants.iter().map(|variant| {
@@ -256,6 +260,37 @@ impl Snapshot for RamSnapshot {
             Some(Scored { address, id: chunk.id(), score })
         });
         Ok(best(scored.collect(), limit))
+    }
+
+    fn newest(&self, filter: &Filter, num_files: usize, num_of_each: usize) -> Result<Vec<u64>, IndexError> {
+        let mut files: BTreeMap<_, Vec<u64>> = BTreeMap::new();
+        for (address, chunk) in self.passing(filter) {
+            let key = (std::cmp::Reverse(chunk.file.modified_ms), chunk.file.path.clone());
+            files.entry(key).or_default().push(address);
+        }
+        let of_files = files.into_values().take(num_files);
+        Ok(of_files.flat_map(|addresses| addresses.into_iter().take(num_of_each)).collect())
+    }
+
+    fn vocabulary(
+        &self,
+        pattern: &WordPattern<'_>,
+        filter: &Filter,
+        limit: usize,
+    ) -> Result<Vec<FoundWord>, IndexError> {
+        let passing: Vec<&ChunkRecord> = self.passing(filter).map(|(_, chunk)| chunk).collect();
+        Ok(words::vocabulary(&passing, pattern, &self.stemmings_of_chunks(), limit))
+    }
+
+    fn has_word(&self, word: &str, filter: &Filter) -> Result<bool, IndexError> {
+        let required = vec![Holding::Word(word.to_owned())];
+        let words = WordConditions { required, ..WordConditions::default() };
+        let stemmings = self.stemmings_of_chunks();
+        Ok(self.passing(filter).any(|(_, chunk)| words::meets(chunk, &words, &stemmings)))
+    }
+
+    fn stemmings(&self) -> Vec<Stemming> {
+        self.stemmings_of_chunks()
     }
 
     fn vectors(&self, addresses: &[u64]) -> Result<Vec<Option<Vec<f32>>>, IndexError> {

@@ -8,12 +8,12 @@ use jiff::Timestamp;
 use super::read::{FileContent, fingerprint as fingerprint_of, read_file};
 use super::worker::Line;
 use super::{IngestError, ReadError};
-use crate::chunk::{chunk, plain};
+use crate::chunk::{chunk, plain, repeated_lines};
 use crate::extract::{Document, ExtractError, language_of};
 use crate::index::{Batch, ChunkPlace, ChunkRecord, FileFacts, Snapshot, VectorKey};
 use crate::workspace::{
     Change, ChangeKind, ContentHash, FileEntry, FileState, Fingerprint, Known, Language, Members, Outcome, Provenance,
-    RelPath,
+    RelPath, Span,
 };
 
 /// White space of more bytes than this is not kept between two chunks.
@@ -258,6 +258,7 @@ pub(super) fn records(
         language,
     });
     let may_be_embedded = line.embeds.knows(language);
+    let repeated = repeated_lines(document);
     let mut end_before = 0;
     chunk(document, line.tokens)
         .into_iter()
@@ -267,8 +268,6 @@ pub(super) fn records(
             let gap = &document.text[end_before..chunk.span.start];
             let gap = if gap.len() <= MAX_GAP_BYTES { gap.to_owned() } else { String::new() };
             end_before = chunk.span.end;
-            let key =
-                if may_be_embedded { VectorKey::of(line.model_id, &chunk.embedding_text) } else { VectorKey::NONE };
             let context = chunk.embedding_text.strip_suffix(&*plain(words)).unwrap_or_default().to_owned();
             let place = ChunkPlace {
                 ordinal: chunk.ordinal,
@@ -280,10 +279,25 @@ pub(super) fn records(
                 trail: chunk.trail.to_vec(),
                 header: chunk.header.map(|header| header.to_string()),
                 context,
+                repeated: within(&repeated, chunk.span),
             };
-            ChunkRecord { file: Arc::clone(&file), place, words: words.to_owned(), gap, key }
+            let key = VectorKey::NONE;
+            let mut record = ChunkRecord { file: Arc::clone(&file), place, words: words.to_owned(), gap, key };
+            if may_be_embedded {
+                record.key = VectorKey::of(line.model_id, &record.embedding_text());
+            }
+            record
         })
         .collect()
+}
+
+/// What of some spans is in `whole`, from its start on.
+fn within(spans: &[Span], whole: Span) -> Vec<Span> {
+    let inside = |span: &Span| {
+        let (start, end) = (span.start.max(whole.start), span.end.min(whole.end));
+        (start < end).then(|| Span::new(start - whole.start, end - whole.start))
+    };
+    spans.iter().filter_map(inside).collect()
 }
 
 /// The row of a file of which nothing is known but what was seen of it.

@@ -8,29 +8,36 @@
 //! # Not here
 //! Which files exist and what of them is pending: the engine adds that to the coverage.
 
+mod copies;
 pub mod fusion;
+mod operators;
 mod passages;
 mod request;
 mod rerank;
 mod rescore;
+mod spelling;
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+pub use self::operators::{ReadSearch, read_question, read_search};
 pub use self::passages::{citation, hit_of, hit_of_adjacent};
 pub use self::request::{
-    Coverage, Filters, Found, FusionMethod, Hit, MAX_K, MAX_QUERY_BYTES, MAX_WAIT_MS, Mode, SearchReply, SearchRequest,
-    Signals, UNREAD, parse_query,
+    Copied, Coverage, Filters, Found, FusionMethod, Hit, MAX_K, MAX_QUERY_BYTES, MAX_WAIT_MS, Mode, SearchReply,
+    SearchRequest, Signals, UNREAD, parse_query,
 };
+pub use self::spelling::fit;
 use crate::config::Ranking;
 use crate::embed::{EmbedError, Embedder, Reranker};
 use crate::error::Advice;
 use crate::index::analyzer::{Stemming, identifiers, stopping};
-use crate::index::{Filter, IndexError, Scored, Snapshot};
+use crate::index::{ChunkRecord, Filter, IndexError, Scored, Snapshot};
 use crate::workspace::WorkspaceId;
 use fusion::{ByWords, Convex, Fused};
+use passages::Wanted;
+use request::MAX_EVERY_PASSAGE;
 
 /// Reciprocal rank fusion's constant.
 const RRF_K: f32 = 60.0;
@@ -40,6 +47,10 @@ const CANDIDATES_PER_HIT: usize = 4;
 
 /// Chunks that are looked at beyond as many as passages are wanted, before it is known how many merge.
 const EXTRA_CHUNKS: usize = 8;
+/// Chunks that are looked at for passages of other files, at the most.
+const MAX_FOR_VARIETY: usize = 128;
+/// Chunks of each file of a list that no words order.
+const LISTED_OF_FILE: usize = 3;
 
 /// Threads of queries alone: those that read and chunk files are busy for seconds at a time. A whole search runs in one of
 /// them and shares parts of its work with the others, so it is handed over once.
@@ -54,8 +65,13 @@ static QUERY_THREADS: LazyLock<ThreadPool> = LazyLock::new(|| {
 /// [`SearchError::Invalid`] for an empty or over-long query or a `k` out of range.
 pub fn check_request(request: &SearchRequest) -> Result<(), SearchError> {
     check_query(&request.query)?;
-    if request.k == 0 || request.k > MAX_K {
-        return Err(SearchError::invalid(format!("`k` is {}", request.k), format!("ask for 1 to {MAX_K} passages")));
+    let most = if request.every_passage { MAX_EVERY_PASSAGE } else { MAX_K };
+    if request.k == 0 || request.k > most {
+        return Err(SearchError::invalid(format!("`k` is {}", request.k), format!("ask for 1 to {most} passages")));
+    }
+    if request.offset.saturating_add(request.k) > most {
+        let message = format!("`offset` and `k` are {} together", request.offset.saturating_add(request.k));
+        return Err(SearchError::invalid(message, format!("no more than the best {most} passages are given")));
     }
     Ok(())
 }
@@ -107,7 +123,11 @@ fn search_here(
     request: &SearchRequest,
     filter: &Filter,
 ) -> Result<Found, SearchError> {
-    let ranked = rank(snapshot, models.embedder, ranking, request, filter)?;
+    let ranked = if request.query.trim().is_empty() {
+        listed(snapshot, request, filter)?
+    } else {
+        rank(snapshot, models.embedder, ranking, request, filter)?
+    };
     let candidates = if request.facets {
         snapshot.paths(&ranked.iter().map(|chunk| chunk.address).collect::<Vec<_>>())?
     } else {
@@ -117,12 +137,17 @@ fn search_here(
     let num_passages = if reranker.is_some() { request.k.max(ranking.rerank_passages) } else { request.k };
     // Merging takes neighbours from beyond the cut, and so do chunks with the same words as others.
     let mut num_considered = num_passages.saturating_add(EXTRA_CHUNKS);
+    let asked = copies::asked_words(&request.query);
+    let SearchRequest { explain, every_passage, .. } = *request;
+    let wanted = Wanted { k: num_passages, explain, every_passage, asked: &asked };
     loop {
         let considered = &ranked[..ranked.len().min(num_considered)];
         let addresses: Vec<u64> = considered.iter().map(|chunk| chunk.address).collect();
         let chunks = snapshot.load(&addresses)?;
-        let mut hits = passages::assemble(workspace, considered, chunks, num_passages, request.explain);
-        if hits.len() == num_passages || considered.len() == ranked.len() {
+        let (mut hits, is_full) = passages::assemble(workspace, considered, chunks, &wanted);
+        // A file that has all places leaves them to others only as far as it pays to look for them.
+        let is_enough = is_full || hits.len() == num_passages && considered.len() >= MAX_FOR_VARIETY;
+        if is_enough || considered.len() == ranked.len() {
             let rerank = |reranker| rerank::rerank(reranker, &request.query, &mut hits, ranking.rerank_passages);
             let not_reranked = reranker.map(rerank).and_then(Result::err);
             hits.truncate(request.k);
@@ -130,6 +155,23 @@ fn search_here(
         }
         num_considered = num_considered.saturating_mul(2);
     }
+}
+
+/// The chunks that pass the filter of a query without words: those of the newest files first, none where it has no conditions either.
+fn listed(snapshot: &dyn Snapshot, request: &SearchRequest, filter: &Filter) -> Result<Vec<Fused>, SearchError> {
+    if request.filters.also.is_none() {
+        return Ok(Vec::new());
+    }
+    let addresses = snapshot.newest(filter, request.k, LISTED_OF_FILE)?;
+    let chunks = snapshot.load(&addresses)?;
+    let listed = |(address, chunk): (u64, &ChunkRecord)| Fused {
+        address,
+        id: chunk.id(),
+        score: 0.0,
+        lexical: None,
+        dense: None,
+    };
+    Ok(addresses.into_iter().zip(&chunks).map(listed).collect())
 }
 
 /// The fused list of chunks, best first.

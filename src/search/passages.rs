@@ -1,17 +1,20 @@
-//! Chunks to passages: adjacent ones merged, the same words in several places named once.
+//! Chunks to passages: adjacent ones merged, the same words in several places named once, near copies beside what they are copies
+//! of, and not all places to one file.
 //!
 //! # Invariants
 //! - A passage's text is verbatim the file's: neighbours are joined by the white space that stands between them.
 //! - A passage takes the place of its best chunk; no chunk is in two passages.
 //! - The words of a chunk are in one passage only; every other place where they stand is named beside it.
+//! - Where every passage is asked for, nothing is folded but what has the same words, and no file has a limit.
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use super::copies::{Features, differs};
 use super::fusion::Fused;
-use super::request::{Hit, Signals};
+use super::request::{Copied, Hit, Signals};
 use crate::extract::PageUnit;
 use crate::index::{ChunkRecord, VectorKey};
 use crate::workspace::{Cells, Citation, LineRange, Provenance, RelPath, Span, WorkspaceId};
@@ -19,29 +22,48 @@ use crate::workspace::{Cells, Citation, LineRange, Provenance, RelPath, Span, Wo
 /// A passage grows by neighbours up to this length, in bytes.
 const MAX_PASSAGE_BYTES: usize = 4_000;
 
+/// Passages of one file, as long as other files have passages that score at least half as much.
+const MAX_OF_FILE: usize = 3;
+/// What scores less than this part of a passage does not take its place, whatever file it is of.
+const LITTLE: f32 = 0.5;
+
+/// How many passages to make of chunks, and which.
+pub(super) struct Wanted<'a> {
+    /// The most passages.
+    pub k: usize,
+    /// Whether each tells its signals.
+    pub explain: bool,
+    /// Whether near copies and all passages of a file stay.
+    pub every_passage: bool,
+    /// The words that are asked for.
+    pub asked: &'a HashSet<u64>,
+}
+
 /// A passage that is being put together.
 struct Draft {
     /// In the order of the text.
     chunks: Vec<ChunkRecord>,
     best: Fused,
-    also_at: Vec<Citation>,
+    also_at: Vec<Copied>,
+    features: Features,
 }
 
-/// Puts ranked chunks together into at most `k` passages, best first.
+/// Puts ranked chunks together into at most `k` passages, best first. Also tells whether more chunks could change nothing but their
+/// growth.
 pub(super) fn assemble(
     workspace: &WorkspaceId,
     ranked: &[Fused],
     chunks: Vec<ChunkRecord>,
-    k: usize,
-    explain: bool,
-) -> Vec<Hit> {
+    wanted: &Wanted<'_>,
+) -> (Vec<Hit>, bool) {
     let mut drafts: Vec<Draft> = Vec::new();
     // Where each chunk that is already in a passage stands, so that a neighbour finds it.
     let mut placed: HashMap<(RelPath, u32), usize> = HashMap::new();
     let mut by_words: HashMap<String, usize> = HashMap::new();
     for (&fused, chunk) in ranked.iter().zip(chunks) {
         if let Some(&same) = by_words.get(&chunk.words) {
-            drafts[same].also_at.push(citation(workspace, std::slice::from_ref(&chunk)));
+            let citation = citation(workspace, std::slice::from_ref(&chunk));
+            drafts[same].also_at.push(Copied { citation, differs: None });
             continue;
         }
         let words = chunk.words.clone();
@@ -53,25 +75,76 @@ pub(super) fn assemble(
             .filter(|&at| drafts[at].takes_at_end(&chunk))
             .map(|at| (at, true))
             .or_else(|| after.filter(|&at| drafts[at].takes_at_start(&chunk)).map(|at| (at, false)));
+        let features = if wanted.every_passage { Features::default() } else { Features::of(&chunk.words) };
         let at = match joined {
             Some((at, true)) => {
+                drafts[at].features.add(&chunk.words);
                 drafts[at].chunks.push(chunk);
                 at
             }
             Some((at, false)) => {
+                drafts[at].features.add(&chunk.words);
                 drafts[at].chunks.insert(0, chunk);
                 at
             }
             None => {
-                drafts.push(Draft { chunks: vec![chunk], best: fused, also_at: Vec::new() });
+                let is_copy = |draft: &Draft| features.is_near_copy_of(&draft.features, wanted.asked);
+                if let Some(first) = drafts.iter_mut().find(|draft| !wanted.every_passage && is_copy(draft)) {
+                    let differs = Some(differs(&chunk.words, &first.features));
+                    let citation = citation(workspace, std::slice::from_ref(&chunk));
+                    first.also_at.push(Copied { citation, differs });
+                    continue;
+                }
+                drafts.push(Draft { chunks: vec![chunk], best: fused, also_at: Vec::new(), features });
                 drafts.len() - 1
             }
         };
         by_words.insert(words, at);
         placed.insert((path, ordinal), at);
     }
-    drafts.truncate(k);
-    (1..).zip(drafts).map(|(rank, draft)| draft.into_hit(workspace, rank, explain)).collect()
+    let (chosen, is_full) = if wanted.every_passage {
+        let is_full = drafts.len() >= wanted.k;
+        drafts.truncate(wanted.k);
+        (drafts, is_full)
+    } else {
+        of_many_files(drafts, wanted.k)
+    };
+    let into_hit = |(rank, draft): (usize, Draft)| draft.into_hit(workspace, rank, wanted.explain);
+    ((1..).zip(chosen).map(into_hit).collect(), is_full)
+}
+
+/// At most `k` of the drafts in their order, of one file more than a few only where little else is found. Also tells whether there
+/// were enough without that.
+fn of_many_files(drafts: Vec<Draft>, k: usize) -> (Vec<Draft>, bool) {
+    let mut num_of_file: HashMap<RelPath, usize> = HashMap::new();
+    let (mut chosen, mut left_out) = (Vec::new(), Vec::new());
+    for (place, draft) in drafts.iter().enumerate() {
+        let num = num_of_file.entry(draft.chunks[0].file.path.clone()).or_default();
+        *num += 1;
+        if *num > MAX_OF_FILE {
+            left_out.push(place);
+        } else if chosen.len() < k {
+            chosen.push(place);
+        }
+    }
+    let is_full = chosen.len() == k;
+    for place in left_out {
+        if chosen.len() < k {
+            chosen.push(place);
+            continue;
+        }
+        // What comes last scores least; those that took the place of such a one stand behind it.
+        let last = chosen.iter().enumerate().max_by_key(|&(_, &place)| place).map(|(at, &place)| (at, place));
+        match last {
+            Some((at, last)) if last > place && drafts[last].best.score < drafts[place].best.score * LITTLE => {
+                chosen[at] = place;
+            }
+            _ => break,
+        }
+    }
+    let chosen: HashSet<usize> = chosen.into_iter().collect();
+    let drafts = drafts.into_iter().enumerate().filter(|(place, _)| chosen.contains(place));
+    (drafts.map(|(_, draft)| draft).collect(), is_full)
 }
 
 impl Draft {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use globset::{GlobBuilder, GlobSetBuilder};
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,15 +12,18 @@ use utoipa::ToSchema;
 use super::SearchError;
 use crate::error::Advice as _;
 use crate::extract::Format;
-use crate::index::{Filter, LexicalQuery};
+use crate::index::{Filter, LexicalQuery, WordConditions};
 use crate::workspace::{
     Cells, Citation, Facets, FileCounts, InvalidProvenance, Language, ProvenanceFilter, RelPath, Revision,
+    common_spelling,
 };
 
 /// Longer queries are refused, in bytes.
 pub const MAX_QUERY_BYTES: usize = 32 * 1024;
 /// More passages are not given at once.
-pub const MAX_K: usize = 1_000;
+pub const MAX_K: usize = 100;
+/// More passages are not looked at by who asks for every one: an evaluation, which counts them.
+pub(super) const MAX_EVERY_PASSAGE: usize = 1_000;
 /// Longer waits for a revision are cut, in milliseconds.
 pub const MAX_WAIT_MS: u64 = 60_000;
 
@@ -73,17 +76,33 @@ pub struct Filters {
     pub sandbox: Vec<String>,
     /// Written under one of these tags.
     pub tags: Vec<String>,
+    /// The path matches none of these globs. Queries can say this, and these three below; requests have no field for it.
+    #[serde(skip)]
+    pub other_paths: Vec<String>,
+    /// The type is none of these.
+    #[serde(skip)]
+    pub other_formats: Vec<String>,
+    /// What the passage holds and does not hold.
+    #[serde(skip)]
+    pub words: WordConditions,
+    /// Further conditions, which hold as well.
+    #[serde(skip)]
+    pub also: Option<Box<Filters>>,
 }
 
 /// A search.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SearchRequest {
-    /// What to look for: plain words or a question. `"Quoted words"` count extra where they stand side by side.
+    /// What to look for: plain words or a question, with `"a phrase"`, `-word`, `word*`, `path:reports/`, `type:pdf`, `agent:`, `run:`, `tag:`,
+    /// `before:2026-10-31` and `after:` where wanted; `notes` of the reply say how it was read.
     pub query: String,
-    /// How many passages to return, 1 to 1000.
+    /// How many passages to return, 1 to 100.
     #[serde(default = "default_k")]
     pub k: usize,
+    /// How many of the best passages to leave out: `next_offset` of the reply before. With `k` at most 100.
+    #[serde(default)]
+    pub offset: usize,
     /// Which legs to use.
     #[serde(default)]
     pub mode: Mode,
@@ -105,6 +124,10 @@ pub struct SearchRequest {
     /// Whether the reply counts who wrote the files among which the passages were chosen.
     #[serde(default)]
     pub facets: bool,
+    /// Whether passages stay that are near copies of others, or are many of one file: for an answer or an evaluation, which looks at
+    /// each of them.
+    #[serde(skip)]
+    pub every_passage: bool,
 }
 
 const fn default_k() -> usize {
@@ -118,6 +141,7 @@ impl SearchRequest {
         Self {
             query: query.into(),
             k: default_k(),
+            offset: 0,
             mode: Mode::default(),
             fusion: FusionMethod::default(),
             filters: Filters::default(),
@@ -125,6 +149,7 @@ impl SearchRequest {
             wait_ms: 0,
             explain: false,
             facets: false,
+            every_passage: false,
         }
     }
 }
@@ -164,8 +189,14 @@ pub struct SearchReply {
     pub revision: Revision,
     /// What was searched.
     pub coverage: Coverage,
+    /// How the query was read, where it has operators or a word that no file holds, and what of it was not understood.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// Passages, best first.
     pub hits: Vec<Hit>,
+    /// The `offset` of the passages that follow, where there may be some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_offset: Option<usize>,
     /// Who wrote the files of all candidates of both legs, when asked for: more files than those of the passages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facets: Option<Facets>,
@@ -209,12 +240,36 @@ pub struct Hit {
     /// Whether it never gets a vector, because the model does not know its language.
     #[serde(skip)]
     pub by_words: bool,
-    /// Where words of the passage stand as well: each place with its own quote, which may be a part of the passage.
+    /// Where words of the passage stand as well, or nearly the same words: each place with its own quote, which may be a part of the
+    /// passage.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub also_at: Vec<Citation>,
+    pub also_at: Vec<Copied>,
     /// Ranks and scores of the legs, when asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signals: Option<Signals>,
+}
+
+/// Another place of a passage's words.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct Copied {
+    /// The place, with its own words.
+    #[serde(flatten)]
+    pub citation: Citation,
+    /// How its words differ from those of the passage; absent where they do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub differs: Option<String>,
+}
+
+impl Hit {
+    /// The place of the passage, and the others of its words.
+    pub fn places(&self) -> impl Iterator<Item = &Citation> {
+        std::iter::once(&self.citation).chain(self.also_at.iter().map(|copied| &copied.citation))
+    }
+
+    /// The same places, to be changed.
+    pub(crate) fn places_mut(&mut self) -> impl Iterator<Item = &mut Citation> {
+        std::iter::once(&mut self.citation).chain(self.also_at.iter_mut().map(|copied| &mut copied.citation))
+    }
 }
 
 /// How a passage's best chunk came to its place.
@@ -234,7 +289,8 @@ pub struct Signals {
 }
 
 impl Filters {
-    /// What is asked of the writers of files. Which files that are says the store, so it is not in the compiled filter.
+    /// What is asked of the writers of files, by these conditions alone. Which files that are says the store, so it is not in the
+    /// compiled filter.
     ///
     /// # Errors
     /// [`SearchError::Invalid`] for a value that no file can have.
@@ -246,44 +302,82 @@ impl Filters {
         filter.check().map_err(invalid).map(|()| filter)
     }
 
+    /// These conditions, and others beside them.
+    #[must_use]
+    pub(super) fn and(mut self, other: Self) -> Self {
+        if other != Self::default() {
+            let others = match self.also.take() {
+                Some(also) => also.and(other),
+                None => other,
+            };
+            self.also = Some(Box::new(others));
+        }
+        self
+    }
+
+    /// These, and then those that hold as well.
+    pub fn each(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |filters| filters.also.as_deref())
+    }
+
     /// The filter as the index applies it, but for what is asked of the writers of files.
     ///
     /// # Errors
     /// [`SearchError::Invalid`] for a glob that cannot be read or a type that does not exist.
     pub fn compile(&self) -> Result<Filter, SearchError> {
-        let mut filter = Filter::default();
-        if !self.path.is_empty() {
-            let mut globs = GlobSetBuilder::new();
-            for pattern in &self.path {
-                // As in .gitignore files: a pattern without a slash is about names, wherever they are.
-                let anywhere = if pattern.contains('/') { pattern.clone() } else { format!("**/{pattern}") };
-                let glob = GlobBuilder::new(&anywhere).literal_separator(true).build().map_err(|error| {
-                    SearchError::invalid(
-                        format!("`{pattern}` is not a path glob: {}", error.kind()),
-                        "for example `reports/**` or `*.md`",
-                    )
-                })?;
-                globs.add(glob);
-            }
-            let set =
-                globs.build().map_err(|error| SearchError::invalid(error.to_string(), "use fewer or simpler globs"))?;
-            filter.paths = Some(Arc::new(set));
+        let mut all = Filter::default();
+        for filters in self.each() {
+            all = all.and(filters.compile_alone()?);
         }
-        if !self.formats.is_empty() {
-            let mut formats = BTreeSet::new();
-            for name in &self.formats {
-                let format = Format::from_name(name).ok_or_else(|| {
-                    let known = Format::ALL.map(Format::name).join(", ");
-                    SearchError::invalid(format!("there is no type `{name}`"), format!("one of {known}"))
-                })?;
-                formats.insert(format);
-            }
-            filter.formats = Some(formats);
-        }
-        filter.modified_from_ms = self.modified_after.map(Timestamp::as_millisecond);
-        filter.modified_until_ms = self.modified_before.map(Timestamp::as_millisecond);
-        Ok(filter)
+        Ok(all)
     }
+
+    fn compile_alone(&self) -> Result<Filter, SearchError> {
+        let mut formats: Option<BTreeSet<Format>> = None;
+        if !self.formats.is_empty() {
+            formats = Some(self.formats.iter().map(|name| format_of(name)).collect::<Result<_, _>>()?);
+        }
+        for name in &self.other_formats {
+            formats.get_or_insert_with(|| Format::ALL.into_iter().collect()).remove(&format_of(name)?);
+        }
+        Ok(Filter {
+            paths: glob_set(&self.path)?.into_iter().collect(),
+            other_paths: glob_set(&self.other_paths)?.into_iter().collect(),
+            formats,
+            modified_from_ms: self.modified_after.map(Timestamp::as_millisecond),
+            modified_until_ms: self.modified_before.map(Timestamp::as_millisecond),
+            words: self.words.clone(),
+            ..Filter::default()
+        })
+    }
+}
+
+fn format_of(name: &str) -> Result<Format, SearchError> {
+    Format::from_name(name).ok_or_else(|| {
+        let known = Format::ALL.map(Format::name).join(", ");
+        SearchError::invalid(format!("there is no type `{name}`"), format!("one of {known}"))
+    })
+}
+
+/// Globs for paths in their common spelling; `None` where there are none.
+fn glob_set(patterns: &[String]) -> Result<Option<Arc<GlobSet>>, SearchError> {
+    if patterns.is_empty() {
+        return Ok(None);
+    }
+    let mut globs = GlobSetBuilder::new();
+    for pattern in patterns {
+        // As in .gitignore files: a pattern without a slash is about names, wherever they are.
+        let anywhere = if pattern.contains('/') { pattern.clone() } else { format!("**/{pattern}") };
+        let glob = GlobBuilder::new(&common_spelling(&anywhere)).literal_separator(true).build().map_err(|error| {
+            SearchError::invalid(
+                format!("`{pattern}` is not a path glob: {}", error.kind()),
+                "for example `reports/**` or `*.md`",
+            )
+        })?;
+        globs.add(glob);
+    }
+    let set = globs.build().map_err(|error| SearchError::invalid(error.to_string(), "use fewer or simpler globs"))?;
+    Ok(Some(Arc::new(set)))
 }
 
 /// Divides a query into plain words and quoted phrases. A quote that is not closed is a plain character.

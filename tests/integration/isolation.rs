@@ -73,7 +73,7 @@ async fn nothing_of_one_workspace_is_seen_from_another_in_any_way() {
             for filters in &filters {
                 for mode in ["lexical", "dense", "hybrid"] {
                     for fusion in ["convex", "rrf"] {
-                        let body = json!({ "query": query, "mode": mode, "fusion": fusion, "k": 1_000, "explain": true, "filters": filters });
+                        let body = json!({ "query": query, "mode": mode, "fusion": fusion, "k": 100, "explain": true, "filters": filters });
                         let (status, reply) = send(&rest, Method::POST, &format!("{uri}/search"), Some(body)).await;
                         assert_eq!(status, 200, "{reply}");
                         assert_clean(&reply.to_string(), foreign, "a search");
@@ -114,7 +114,7 @@ async fn nothing_of_one_workspace_is_seen_from_another_in_any_way() {
 
         for (tool, arguments) in [
             ("search", json!({ "query": "harbour" })),
-            ("search_workspace", json!({ "query": "harbour", "k": 1_000 })),
+            ("search_workspace", json!({ "query": "harbour", "k": 100 })),
             ("search_workspace", json!({ "query": foreign, "mode": "dense" })),
             ("search_workspace", json!({ "query": foreign, "mode": "lexical" })),
             ("ask_workspace", json!({ "question": "What is in the harbour?" })),

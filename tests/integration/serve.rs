@@ -191,7 +191,7 @@ async fn no_request_crosses_from_one_workspace_to_another() {
     let citation = reply["hits"][0]["citation"].clone();
     assert_eq!((&citation["workspace"], &citation["path"]), (&json!("other"), &json!("secret.md")));
 
-    let found = rest.post("/v1/workspaces/default/search", json!({ "query": SECRET, "k": 1000 })).await;
+    let found = rest.post("/v1/workspaces/default/search", json!({ "query": SECRET, "k": 100 })).await;
     assert!(!found.to_string().contains("bollard"), "a passage of `other` was found from `default`");
     let answer = rest.post("/v1/workspaces/default/ask", json!({ "question": SECRET })).await;
     assert!(!answer.to_string().contains("bollard"), "a sentence of `other` answered in `default`");

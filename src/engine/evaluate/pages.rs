@@ -38,6 +38,7 @@ pub fn evaluate_pages(
     let request = |id: &str, text: &str, k: usize| -> Result<Option<SearchRequest>, EvalError> {
         let mut request = SearchRequest::new(text);
         (request.k, request.mode, request.fusion) = (k, options.mode, options.fusion);
+        request.every_passage = true;
         if pages.within_document {
             match documents.get(id) {
                 Some(path) => request.filters.path = vec![only(path)],
@@ -85,8 +86,8 @@ pub(super) fn only(path: &str) -> String {
 fn ranked_pages(hits: &[Hit]) -> Vec<ScoredDocument> {
     let mut seen = HashSet::new();
     let places = hits.iter().flat_map(|hit| {
-        let places = std::iter::once(&hit.citation).chain(&hit.also_at);
-        places.map(|place| ScoredDocument { id: page_id(place.path.as_str(), place.page), score: f64::from(hit.score) })
+        hit.places()
+            .map(|place| ScoredDocument { id: page_id(place.path.as_str(), place.page), score: f64::from(hit.score) })
     });
     places.filter(|page| seen.insert(page.id.clone())).take(MAX_RANKED).collect()
 }

@@ -149,7 +149,7 @@ pub(crate) fn query(words: &str, phrases: &[&str]) -> LexicalQuery {
 
 pub(crate) fn glob(pattern: &str) -> Filter {
     let glob = globset::GlobBuilder::new(pattern).literal_separator(true).build().unwrap();
-    Filter { paths: Some(Arc::new(globset::GlobSet::builder().add(glob).build().unwrap())), ..Filter::default() }
+    Filter { paths: vec![Arc::new(globset::GlobSet::builder().add(glob).build().unwrap())], ..Filter::default() }
 }
 
 /// An index at work.

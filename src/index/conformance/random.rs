@@ -6,8 +6,10 @@ use proptest::prelude::*;
 
 use super::desk::{Desk, Embedded, file, glob, key_of, places, query, vector_of};
 use super::files::only;
+use super::words::holding;
+use crate::index::analyzer::Phrase;
 use crate::index::ram::RamIndex;
-use crate::index::{Batch, ChunkId, Filter, Index, Scored, Snapshot, VectorKey};
+use crate::index::{Batch, ChunkId, Filter, Holding, Index, Scored, Snapshot, VectorKey, WordPattern};
 use crate::workspace::{Language, Revision};
 
 const PATHS: [&str; 5] = ["a.md", "b.txt", "runs/1/c.md", "runs/2/d.txt", "e"];
@@ -151,7 +153,22 @@ proptest! {
         }
 
         let (found, oracle) = (desk.snapshot(), ram.snapshot().unwrap());
-        for filter in [Filter::default(), glob("**/*.md"), glob("runs/*/*"), only(&["a.md", "runs/1", "none"])] {
+        let first = |text: &str| text.split(' ').next().unwrap_or_default().to_owned();
+        let with_word = holding(&[Holding::Word(first(&asked))], &[]);
+        let without_phrase = holding(&[], &[Holding::Phrase(Phrase::as_written(&phrase).unwrap())]);
+        let with_phrase = glob("**/*.md").and(holding(&[Holding::Phrase(Phrase::as_written(&phrase).unwrap())], &[]));
+        let with_prefix = holding(&[Holding::Prefix("ha".to_owned())], &[Holding::Word(first(&phrase))]);
+        let near = WordPattern::Near { word: "harbou", max_distance: 2 };
+        for filter in [Filter::default(), with_word.clone()] {
+            for word in ["walls", "haus", "harbor", "die"] {
+                prop_assert_eq!(found.has_word(word, &filter).unwrap(), oracle.has_word(word, &filter).unwrap());
+            }
+            for pattern in [WordPattern::BeginsWith("h"), near] {
+                prop_assert_eq!(found.vocabulary(&pattern, &filter, 9).unwrap(), oracle.vocabulary(&pattern, &filter, 9).unwrap());
+            }
+        }
+        let plain = [Filter::default(), glob("**/*.md"), glob("runs/*/*"), only(&["a.md", "runs/1", "none"])];
+        for filter in plain.into_iter().chain([with_word, without_phrase, with_phrase, with_prefix]) {
             for asked in [query(&asked, &[]), query("", &[&phrase]), query(&asked, &[&phrase])] {
                 let all = |snapshot: &dyn Snapshot| snapshot.lexical(&asked, &filter, 1_000).unwrap();
                 compare_words(&(&*found, all(&*found)), &(&*oracle, all(&*oracle)), only_added)?;

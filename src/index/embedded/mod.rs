@@ -19,6 +19,7 @@ mod stepping;
 #[cfg(test)]
 mod tests;
 mod vectors;
+mod words;
 
 use std::collections::BTreeSet;
 use std::num::NonZero;

@@ -64,27 +64,31 @@ struct Stored(
     // Indexes before format version 6 have neither.
     #[serde(default, skip_serializing_if = "Option::is_none")] Option<PageUnit>,
     #[serde(default, skip_serializing_if = "Option::is_none")] Option<Cells>,
+    // Start and end of each repeated header and footer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")] Vec<(usize, usize)>,
 );
 
 impl Stored {
     fn of(chunk: &ChunkRecord) -> Self {
-        let ChunkPlace { ordinal, span, page, page_unit, cells, lines, trail, header, context } = chunk.place.clone();
+        let ChunkPlace { ordinal, span, page, page_unit, cells, lines, trail, header, context, repeated } =
+            chunk.place.clone();
         let numbers = (ordinal, span.start, span.end, page, lines.map(|lines| (lines.start, lines.end)));
         // Lists have no names: what comes after one that is left out is left out.
-        let unit = (page_unit != PageUnit::default() || !cells.is_empty()).then_some(page_unit);
-        let cells = (!cells.is_empty()).then_some(cells);
-        Self(numbers, trail, header, context, chunk.file.title.clone(), unit, cells)
+        let has_cells = !cells.is_empty() || !repeated.is_empty();
+        let unit = (page_unit != PageUnit::default() || has_cells).then_some(page_unit);
+        let cells = has_cells.then_some(cells);
+        let repeated = repeated.into_iter().map(|span| (span.start, span.end)).collect();
+        Self(numbers, trail, header, context, chunk.file.title.clone(), unit, cells, repeated)
     }
 
     /// The place, and the document's title.
     fn parts(self) -> (ChunkPlace, Option<String>) {
-        let Self((ordinal, start, end, page, lines), trail, header, context, title, page_unit, cells) = self;
+        let Self((ordinal, start, end, page, lines), trail, header, context, title, page_unit, cells, repeated) = self;
         let (page_unit, cells) = (page_unit.unwrap_or_default(), cells.unwrap_or_default());
         let lines = lines.map(|(start, end)| LineRange { start, end });
-        (
-            ChunkPlace { ordinal, span: Span::new(start, end), page, page_unit, cells, lines, trail, header, context },
-            title,
-        )
+        let repeated = repeated.into_iter().map(|(start, end)| Span::new(start, end)).collect();
+        let span = Span::new(start, end);
+        (ChunkPlace { ordinal, span, page, page_unit, cells, lines, trail, header, context, repeated }, title)
     }
 }
 
@@ -151,8 +155,9 @@ impl Fields {
             // A tokenizer of tantivy is of a field and knows of no language.
             stemming => document.add_pre_tokenized_text(field, analysed(text, analysis, stemming)),
         };
-        add(self.body, Analysis::Stemmed, &body);
-        add(self.exact, Analysis::Exact, &chunk.words);
+        let searched = chunk.searched_words();
+        add(self.body, Analysis::Stemmed, &format!("{}{searched}", chunk.gap));
+        add(self.exact, Analysis::Exact, &searched);
         if let Some(title) = &file.title {
             add(self.title, Analysis::Stemmed, title);
         }

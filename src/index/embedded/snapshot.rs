@@ -20,7 +20,8 @@ use super::vectors::{Codes, VectorTable};
 use super::{lexical, phrase, tantivy};
 use crate::index::analyzer::Stemming;
 use crate::index::{
-    ChunkId, ChunkRecord, Counts, Filter, IndexError, Languages, LexicalQuery, Scored, Snapshot, VectorKey, ends_of,
+    ChunkId, ChunkRecord, Counts, Filter, FoundWord, IndexError, Languages, LexicalQuery, Scored, Snapshot, VectorKey,
+    WordPattern, ends_of,
 };
 use crate::workspace::{RelPath, Revision};
 
@@ -43,7 +44,7 @@ pub(super) struct State {
     counts: Counts,
     languages: Languages,
     /// How the words of live chunks are stemmed, each way once.
-    stemmings: Vec<Stemming>,
+    pub stemmings: Vec<Stemming>,
 }
 
 /// What is known of one segment.
@@ -221,7 +222,8 @@ impl EmbeddedSnapshot {
             return Ok(Some(Arc::clone(passing)));
         }
         let of_segment = |(reader, segment): (&SegmentReader, &Segment)| segment.columns.passing(reader, filter);
-        let passing = Arc::new(self.state.segments().map(of_segment).collect::<Result<Passing, _>>()?);
+        let passing = self.state.segments().map(of_segment).collect::<Result<Passing, _>>()?;
+        let passing = Arc::new(self.meeting(passing, &filter.words)?);
         *last = Some((filter.clone(), Arc::clone(&passing)));
         Ok(Some(passing))
     }
@@ -297,6 +299,45 @@ impl Snapshot for EmbeddedSnapshot {
             .into_iter()
             .map(|(score, id, segment, doc)| Scored { address: pack(segment, doc), id, score })
             .collect())
+    }
+
+    fn newest(&self, filter: &Filter, num_files: usize, num_of_each: usize) -> Result<Vec<u64>, IndexError> {
+        let passing = self.passing(filter)?;
+        let mut files: BTreeMap<(Reverse<i64>, &str), Vec<u64>> = BTreeMap::new();
+        for (ordinal, (reader, segment)) in (0..).zip(self.state.segments()) {
+            let mut add = |doc: DocId| -> Result<(), IndexError> {
+                let key = (Reverse(segment.columns.modified_ms(doc)), segment.columns.path(reader, doc)?);
+                files.entry(key).or_default().push(pack(ordinal, doc));
+                if files.len() > num_files {
+                    files.pop_last();
+                }
+                Ok(())
+            };
+            match passing.as_deref() {
+                Some(passing) => passing[ordinal as usize].iter().try_for_each(|&doc| add(doc))?,
+                None => reader.doc_ids_alive().try_for_each(&mut add)?,
+            }
+        }
+        let first = |addresses: Vec<u64>| addresses.into_iter().take(num_of_each);
+        Ok(files.into_values().flat_map(first).collect())
+    }
+
+    fn vocabulary(
+        &self,
+        pattern: &WordPattern<'_>,
+        filter: &Filter,
+        limit: usize,
+    ) -> Result<Vec<FoundWord>, IndexError> {
+        let passing = self.passing(filter)?;
+        self.spelled(pattern, passing.as_deref(), limit)
+    }
+
+    fn has_word(&self, word: &str, filter: &Filter) -> Result<bool, IndexError> {
+        self.has_form_of(word, self.passing(filter)?.as_deref())
+    }
+
+    fn stemmings(&self) -> Vec<Stemming> {
+        self.state.stemmings.clone()
     }
 
     fn vectors(&self, addresses: &[u64]) -> Result<Vec<Option<Vec<f32>>>, IndexError> {
@@ -400,7 +441,7 @@ impl Newest {
     }
 }
 
-fn pack(segment: u32, doc: DocId) -> u64 {
+pub(super) fn pack(segment: u32, doc: DocId) -> u64 {
     u64::from(segment) << 32 | u64::from(doc)
 }
 

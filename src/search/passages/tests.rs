@@ -1,6 +1,7 @@
 //! Passages are verbatim, disjoint, and name every place of their words.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, LazyLock};
 
 use proptest::prelude::*;
 
@@ -54,6 +55,94 @@ fn build(number: usize, file: &File) -> (String, Vec<ChunkRecord>) {
     (text, chunks)
 }
 
+/// Of no words, so that nothing is asked for.
+static NO_WORDS: LazyLock<HashSet<u64>> = LazyLock::new(HashSet::new);
+
+fn every(k: usize) -> Wanted<'static> {
+    Wanted { k, explain: true, every_passage: true, asked: &NO_WORDS }
+}
+
+fn of_many_kinds(k: usize) -> Wanted<'static> {
+    Wanted { every_passage: false, ..every(k) }
+}
+
+/// Chunks in the order of their rank, each with its file, its place in it, its words and its score.
+fn ranked_of(rows: &[(&str, u32, &str, f32)]) -> (Vec<Fused>, Vec<ChunkRecord>) {
+    let chunk = |&(path, ordinal, words, _): &(&str, u32, &str, f32)| {
+        let (_, mut chunks) = build(0, &File { chunks: vec![(0, 0, 1)] });
+        let mut chunk = chunks.remove(0);
+        let facts = FileFacts { path: path.parse().unwrap(), ..FileFacts::clone(&chunk.file) };
+        let start = usize::try_from(ordinal).unwrap() * 10_000;
+        let place = ChunkPlace { ordinal, span: Span::new(start, start + words.len()), ..ChunkPlace::default() };
+        (chunk.file, chunk.place, chunk.words, chunk.gap) = (Arc::new(facts), place, words.to_owned(), String::new());
+        chunk
+    };
+    let chunks: Vec<ChunkRecord> = rows.iter().map(chunk).collect();
+    let fused = |((address, chunk), score): ((u64, &ChunkRecord), f32)| Fused {
+        address,
+        id: chunk.id(),
+        score,
+        lexical: None,
+        dense: None,
+    };
+    ((0..).zip(&chunks).zip(rows.iter().map(|row| row.3)).map(fused).collect(), chunks)
+}
+
+#[test]
+fn near_copies_are_one_passage_that_names_the_others_with_what_differs() {
+    let report = |budget: &str| {
+        format!(
+            "# Report\nOwner: Ada\nBudget: {budget}\nRisks: none\nThe crane was greased on Monday.\nThe cable holds."
+        )
+    };
+    let (one, two, three) = (report("4200 EUR"), report("4300 EUR"), report("4400 EUR"));
+    let (ranked, chunks) = ranked_of(&[
+        ("a.md", 0, &one, 0.9),
+        ("b.md", 0, &two, 0.8),
+        ("c.md", 0, &three, 0.7),
+        ("d.md", 0, "Something else entirely stands in the last file, which is about gauges and tides.", 0.6),
+    ]);
+    let (hits, is_full) = assemble(&WorkspaceId::default(), &ranked, chunks.clone(), &of_many_kinds(2));
+    let paths: Vec<&str> = hits.iter().map(|hit| hit.citation.path.as_str()).collect();
+    assert_eq!((paths, is_full), (vec!["a.md", "d.md"], true));
+    let others: Vec<(&str, Option<&str>)> =
+        hits[0].also_at.iter().map(|copied| (copied.citation.path.as_str(), copied.differs.as_deref())).collect();
+    let differs = |budget: &str| format!("1 of 6 lines differs: Budget: {budget} EUR");
+    assert_eq!(others, [("b.md", Some(&*differs("4300"))), ("c.md", Some(&*differs("4400")))]);
+    assert_eq!(hits[0].also_at[0].citation.quote, two);
+    let (every, _) = assemble(&WorkspaceId::default(), &ranked, chunks, &every(9));
+    assert_eq!(every.len(), 4);
+}
+
+#[test]
+fn a_file_has_three_places_unless_little_else_is_found() {
+    let words: Vec<String> = (0..8)
+        .map(|number| format!("part{number} of the long file tells of thing{number} alone and more{number}"))
+        .collect();
+    let row = |path, at: usize, score| (path, u32::try_from(at).unwrap() * 2, words[at].as_str(), score);
+    let rows = [
+        row("long", 0, 0.9),
+        row("long", 1, 0.88),
+        row("long", 2, 0.86),
+        row("long", 3, 0.84),
+        row("long", 4, 0.82),
+        row("b", 5, 0.7),
+        row("c", 6, 0.6),
+        row("d", 7, 0.1),
+    ];
+    let (ranked, chunks) = ranked_of(&rows);
+    let paths = |k: usize| -> Vec<String> {
+        let (hits, _) = assemble(&WorkspaceId::default(), &ranked, chunks.clone(), &of_many_kinds(k));
+        hits.iter().map(|hit| hit.citation.path.to_string()).collect()
+    };
+    assert_eq!(paths(5), ["long", "long", "long", "b", "c"]);
+    // The last one scores too little to take the place of a fourth passage.
+    assert_eq!(paths(6), ["long", "long", "long", "long", "b", "c"]);
+    assert_eq!(paths(8), ["long", "long", "long", "long", "long", "b", "c", "d"]);
+    let (hits, is_full) = assemble(&WorkspaceId::default(), &ranked[..5], chunks[..5].to_vec(), &of_many_kinds(5));
+    assert_eq!((hits.len(), is_full), (5, false));
+}
+
 proptest! {
     #[test]
     fn passages_are_verbatim_disjoint_and_name_every_place(
@@ -84,8 +173,8 @@ proptest! {
             citation.path == chunk.file.path && outer.start <= inner.start && inner.end <= outer.end
         };
 
-        let all = assemble(&workspace, &ranked, chunks.clone(), usize::MAX, true);
-        let places = |hit: &Hit| -> Vec<Citation> { std::iter::once(&hit.citation).chain(&hit.also_at).cloned().collect() };
+        let (all, _) = assemble(&workspace, &ranked, chunks.clone(), &every(usize::MAX));
+        let places = |hit: &Hit| -> Vec<Citation> { hit.places().cloned().collect() };
         for hit in &all {
             prop_assert_eq!(&hit.text, &hit.citation.quote);
             for place in places(hit) {
@@ -101,7 +190,7 @@ proptest! {
         prop_assert!((1..).zip(&all).all(|(rank, hit)| hit.rank == rank));
         prop_assert_eq!(all[0].signals.unwrap().lexical_rank, Some(1));
 
-        let cut = assemble(&workspace, &ranked, chunks, k, true);
+        let (cut, _) = assemble(&workspace, &ranked, chunks, &every(k));
         prop_assert_eq!(cut.as_slice(), &all[..k.min(all.len())]);
     }
 }
@@ -112,7 +201,7 @@ fn a_passage_grows_no_longer_than_its_limit_and_not_across_pages() {
     chunks[2].place.page = Some(2);
     let ranked: Vec<Fused> =
         (0..3).map(|address| Fused { address, id: chunks[0].id(), score: 1.0, lexical: None, dense: None }).collect();
-    let hits = assemble(&WorkspaceId::default(), &ranked, chunks.clone(), 9, false);
+    let (hits, _) = assemble(&WorkspaceId::default(), &ranked, chunks.clone(), &every(9));
     assert_eq!(hits.iter().map(|hit| hit.citation.page).collect::<Vec<_>>(), [Some(1), Some(2)]);
     let mut end = 0;
     for chunk in &mut chunks {
@@ -121,6 +210,6 @@ fn a_passage_grows_no_longer_than_its_limit_and_not_across_pages() {
         chunk.place.span = Span::new(end + chunk.gap.len(), end + chunk.gap.len() + chunk.words.len());
         end = chunk.place.span.end;
     }
-    let hits = assemble(&WorkspaceId::default(), &ranked, chunks, 9, false);
+    let (hits, _) = assemble(&WorkspaceId::default(), &ranked, chunks, &every(9));
     assert_eq!(hits.len(), 3);
 }
