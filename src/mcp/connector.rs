@@ -14,7 +14,8 @@ use rmcp::schemars;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::files::{MAX_TEXT_BYTES, cut, pages_of};
+use super::bounds;
+use super::files::{DEFAULT_JSON_BYTES, DEFAULT_TEXT_BYTES, cut, pages_of, path_of};
 use super::passages::UNTRUSTED;
 use crate::engine::{Engine, EngineError, ErrorKind, FileText};
 use crate::error::ErrorReport;
@@ -26,7 +27,7 @@ use crate::workspace::{Citation, LineRange, RelPath, Span, WorkspaceId};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ConnectorQuery {
-    /// Plain words or a question. `"Quoted words"` count extra where they stand side by side.
+    /// Words or a question, with operators as in `search_workspace`.
     query: String,
 }
 
@@ -55,11 +56,16 @@ pub(super) fn search(
     request: &ConnectorQuery,
 ) -> Result<(ConnectorResults, JsonObject), EngineError> {
     let reply = engine.search(workspace, &SearchRequest::new(request.query.clone()))?;
-    let results = reply.hits.iter().map(|hit| result_of(workspace, hit)).collect();
+    let mut results: Vec<ConnectorResult> = reply.hits.iter().map(|hit| result_of(workspace, hit)).collect();
+    let num_meta = bounds::size(&reply.coverage) + bounds::size(&reply.notes);
+    results.truncate(bounds::num_fitting(&results, num_meta));
     let mut meta = JsonObject::new();
     meta.insert("pincite/revision".into(), reply.revision.0.into());
     if let Ok(coverage) = serde_json::to_value(&reply.coverage) {
         meta.insert("pincite/coverage".into(), coverage);
+    }
+    if !reply.notes.is_empty() {
+        meta.insert("pincite/notes".into(), reply.notes.into());
     }
     Ok((ConnectorResults { results }, meta))
 }
@@ -116,7 +122,8 @@ pub(super) fn fetch(
             "the file may have changed: search again, or fetch the path alone",
         ));
     }
-    let range = cut(&file.text, wanted.start - file.start, wanted.len().min(MAX_TEXT_BYTES));
+    let mut range = cut(&file.text, wanted.start - file.start, wanted.len().min(DEFAULT_TEXT_BYTES));
+    range.end = range.end.min(bounds::end_of_json(&file.text, range.start, DEFAULT_JSON_BYTES));
     let given = Span::new(range.start, range.end).after(file.start);
     let given = Span::new(given.start, given.end.min(wanted.end));
     let lines = file.lines(given);
@@ -166,18 +173,16 @@ pub(super) fn fetch(
 
 /// The file of an id, with the span that the id names.
 fn open(engine: &Engine, workspace: &WorkspaceId, id: &str) -> Result<(FileText, Option<Span>), ErrorReport> {
-    let whole = |id: &str| -> Result<FileText, EngineError> { engine.read_file(workspace, &id.parse::<RelPath>()?) };
+    let whole = |id: &str| -> Result<Result<FileText, EngineError>, ErrorReport> {
+        Ok(engine.read_file(workspace, &path_of(engine, workspace, id)?))
+    };
     let found = match parse_id(id) {
-        None => whole(id).map(|file| (file, None)),
-        Some((path, span)) => {
-            match path.parse().map_err(EngineError::from).and_then(|path| engine.read_around(workspace, &path, span)) {
-                // A file may be named like the id of a passage.
-                Err(error) if error.kind() == ErrorKind::NotFound => {
-                    whole(id).map(|file| (file, None)).map_err(|_| error)
-                }
-                other => other.map(|file| (file, Some(span))),
-            }
-        }
+        None => whole(id)?.map(|file| (file, None)),
+        Some((path, span)) => match engine.read_around(workspace, &path_of(engine, workspace, path)?, span) {
+            // A file may be named like the id of a passage.
+            Err(error) if error.kind() == ErrorKind::NotFound => whole(id)?.map(|file| (file, None)).map_err(|_| error),
+            other => other.map(|file| (file, Some(span))),
+        },
     };
     found.map_err(|error| ErrorReport::of(&error))
 }

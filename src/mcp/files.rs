@@ -1,23 +1,29 @@
 //! The tools for files: which there are, what stands in them, what has happened to them lately. Replies stay small.
 
 use std::ops::Range;
+use std::path::Path;
 
 use jiff::Timestamp;
 use rmcp::schemars;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::bounds;
 use super::passages::Quoting;
-use crate::engine::{ChangeFilters, ChangesReply, ChangesRequest, Engine, FileText};
+use crate::engine::{ChangeFilters, ChangesReply, ChangesRequest, Engine, EngineError, FileText};
 use crate::error::ErrorReport;
 use crate::extract::PageUnit;
 use crate::workspace::{
     ContentHash, FileEntry, FileState, LineRange, Provenance, RelPath, Revision, Span, WorkspaceId,
 };
 
-/// The most text that one reply holds, in bytes: it goes over the wire twice, and clients cap a message at 1 MiB.
+/// The most text that one reply holds where that is asked for, in bytes: it goes over the wire twice, and clients cap a message at
+/// 1 MiB.
 pub(super) const MAX_TEXT_BYTES: usize = 128 * 1024;
-const DEFAULT_TEXT_BYTES: usize = 16 * 1024;
+/// The text that one reply holds where nothing else is asked for, in bytes.
+pub(super) const DEFAULT_TEXT_BYTES: usize = 16 * 1024;
+/// The same text as JSON, where most characters have one byte and some six.
+pub(super) const DEFAULT_JSON_BYTES: usize = 20 * 1024;
 const MAX_FILES: usize = 1_000;
 const MAX_CHANGES: usize = 500;
 
@@ -97,10 +103,13 @@ pub(super) fn list(
     let (revision, pending) = engine.freshness(workspace).map_err(|error| ErrorReport::of(&error))?;
     let files = engine.files(workspace, request.glob.as_deref()).map_err(|error| ErrorReport::of(&error))?;
     let total = files.len();
-    let next = request.offset.saturating_add(request.limit);
     let page = files.into_iter().skip(request.offset).take(request.limit);
-    let next_offset = (next < total).then_some(next);
-    Ok(FileList { revision, pending, total, next_offset, files: page.map(ListedFile::from).collect() })
+    let mut list = FileList { revision, pending, total, next_offset: None, files: Vec::new() };
+    let mut page: Vec<ListedFile> = page.map(ListedFile::from).collect();
+    page.truncate(bounds::num_fitting(&page, bounds::size(&list)).max(1));
+    let next = request.offset.saturating_add(page.len());
+    list.next_offset = (next < total && !page.is_empty()).then_some(next);
+    Ok(FileList { files: page, ..list })
 }
 
 /// Which part of which file to read.
@@ -108,17 +117,13 @@ pub(super) fn list(
 #[serde(deny_unknown_fields)]
 pub(super) struct ReadFileRequest {
     /// The file, as a search or `list_files` names it.
-    path: RelPath,
+    path: String,
     /// First byte of the text, counted from 0: `next_start` of the reply before, or the `span.start` of a citation.
     #[serde(default)]
     start: usize,
-    /// How many bytes of text to return at most, 1 to 131072.
-    #[serde(default = "default_text_bytes")]
-    max_bytes: usize,
-}
-
-const fn default_text_bytes() -> usize {
-    DEFAULT_TEXT_BYTES
+    /// How many bytes of text to return at most, 1 to 131072; 16384 when absent, fewer where many have to be escaped.
+    #[serde(default)]
+    max_bytes: Option<usize>,
 }
 
 /// A part of a file's text.
@@ -168,9 +173,11 @@ pub(super) fn read(
     workspace: &WorkspaceId,
     request: &ReadFileRequest,
 ) -> Result<Quoting<FilePart>, ErrorReport> {
-    check_range("max_bytes", request.max_bytes, MAX_TEXT_BYTES)?;
-    let wanted = Span::new(request.start, request.start.saturating_add(request.max_bytes));
-    let file = engine.read_around(workspace, &request.path, wanted).map_err(|error| ErrorReport::of(&error))?;
+    let max_bytes = request.max_bytes.unwrap_or(DEFAULT_TEXT_BYTES);
+    check_range("max_bytes", max_bytes, MAX_TEXT_BYTES)?;
+    let path = path_of(engine, workspace, &request.path)?;
+    let wanted = Span::new(request.start, request.start.saturating_add(max_bytes));
+    let file = engine.read_around(workspace, &path, wanted).map_err(|error| ErrorReport::of(&error))?;
     let Some(start) = request.start.checked_sub(file.start).filter(|_| request.start <= file.end()) else {
         return Err(ErrorReport::new(
             "out_of_range",
@@ -178,7 +185,10 @@ pub(super) fn read(
             "begin at 0, and go on at `next_start`",
         ));
     };
-    let range = cut(&file.text, start, request.max_bytes);
+    let mut range = cut(&file.text, start, max_bytes);
+    if request.max_bytes.is_none() {
+        range.end = range.end.min(bounds::end_of_json(&file.text, range.start, DEFAULT_JSON_BYTES));
+    }
     let span = Span::new(range.start, range.end).after(file.start);
     let is_slide = file.page_unit == PageUnit::Slide;
     Ok(Quoting::new(FilePart {
@@ -197,6 +207,24 @@ pub(super) fn read(
         modified: file.modified,
         span,
     }))
+}
+
+/// The path of a file as people and models write it: also with `./`, or from the root of the disk on where it is below the
+/// workspace's folder.
+pub(super) fn path_of(engine: &Engine, workspace: &WorkspaceId, text: &str) -> Result<RelPath, ErrorReport> {
+    let report = |error: EngineError| ErrorReport::of(&error);
+    let mut path = text;
+    while let Some(rest) = path.strip_prefix("./") {
+        path = rest.trim_start_matches('/');
+    }
+    if path.starts_with('/') {
+        let rows = engine.workspaces().map_err(report)?;
+        let root = rows.into_iter().find(|row| row.id == *workspace).and_then(|row| row.root);
+        if let Some(path) = root.and_then(|root| RelPath::strip(Path::new(&root), Path::new(path)).ok()) {
+            return Ok(path);
+        }
+    }
+    path.parse().map_err(|error| report(EngineError::Name(error)))
 }
 
 /// At most `max_bytes` of `text` from `start` on, on character boundaries; at least one character where there is one.
@@ -237,11 +265,29 @@ pub(super) fn changes(
     engine: &Engine,
     workspace: &WorkspaceId,
     request: RecentChangesRequest,
-) -> Result<ChangesReply, ErrorReport> {
+) -> Result<ChangesPage, ErrorReport> {
     let RecentChangesRequest { limit, filters, facets } = request;
     check_range("limit", limit, MAX_CHANGES)?;
     let request = ChangesRequest { limit, filters, facets };
-    engine.recent_changes(workspace, &request).map_err(|error| ErrorReport::of(&error))
+    let mut reply = engine.recent_changes(workspace, &request).map_err(|error| ErrorReport::of(&error))?;
+    let changes = std::mem::take(&mut reply.changes);
+    let num_kept = bounds::num_fitting(&changes, bounds::size(&reply));
+    let next = changes.get(num_kept).map(|first| {
+        let num_cut = changes.len() - num_kept;
+        format!("{num_cut} older changes were left out: ask again with `filters.until` a moment after {}", first.at)
+    });
+    reply.changes = changes.into_iter().take(num_kept).collect();
+    Ok(ChangesPage { next, reply })
+}
+
+/// Changes, as many as a reply holds.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ChangesPage {
+    /// What was left out because the reply would be too long, and how to get it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+    #[serde(flatten)]
+    reply: ChangesReply,
 }
 
 fn check_range(name: &str, value: usize, most: usize) -> Result<(), ErrorReport> {

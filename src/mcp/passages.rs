@@ -1,14 +1,17 @@
 //! The tools that search, answer and check, with everything that REST offers.
 
+use super::bounds;
+use super::tools::to_value;
+use crate::answer::digest::fit;
+use crate::answer::{AskRequest, Verification};
+use crate::engine::{Engine, EngineError};
+use crate::error::ErrorReport;
+use crate::search::{SearchReply, SearchRequest};
+use crate::workspace::{Citation, WorkspaceId};
 use rmcp::schemars;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::answer::digest::fit;
-use crate::answer::{AskReply, AskRequest, Verification};
-use crate::engine::{Engine, EngineError};
-use crate::search::{SearchReply, SearchRequest};
-use crate::workspace::{Citation, WorkspaceId};
+use serde_json::{Value, json};
 
 /// What every reply that quotes files says of the quotes.
 pub(super) const UNTRUSTED: &str =
@@ -22,13 +25,16 @@ const MAX_ANSWER_BYTES: usize = 23_500;
 pub(super) struct Quoting<T> {
     /// How to treat the words that are quoted from files.
     notice: &'static str,
+    /// What was left out because the reply would be too long, and how to get it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
     #[serde(flatten)]
     reply: T,
 }
 
 impl<T> Quoting<T> {
     pub(super) const fn new(reply: T) -> Self {
-        Self { notice: UNTRUSTED, reply }
+        Self { notice: UNTRUSTED, next: None, reply }
     }
 }
 
@@ -37,7 +43,15 @@ impl<T> Quoting<T> {
 #[serde(deny_unknown_fields)]
 pub(super) struct VerifyRequest {
     /// The citation, whole and unchanged, as a search or an answer gave it.
+    #[schemars(schema_with = "any_citation")]
     citation: Citation,
+}
+
+/// The schema of a citation, as far as whoever hands one back has to know it.
+fn any_citation(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let schema =
+        json!({ "type": "object", "required": ["workspace", "path", "content_hash", "revision", "span", "quote"] });
+    schema.try_into().unwrap_or_default()
 }
 
 pub(super) fn search(
@@ -45,17 +59,22 @@ pub(super) fn search(
     workspace: &WorkspaceId,
     request: &SearchRequest,
 ) -> Result<Quoting<SearchReply>, EngineError> {
-    engine.search(workspace, request).map(Quoting::new)
+    let mut reply = engine.search(workspace, request)?;
+    let next = bounds::cut_passages(&mut reply, request.offset);
+    Ok(Quoting { next, ..Quoting::new(reply) })
 }
 
+/// An answer, cut by its fields alone: which lists it has depends on its plan.
 pub(super) fn ask(
     engine: &Engine,
     workspace: &WorkspaceId,
     request: &AskRequest,
-) -> Result<Quoting<AskReply>, EngineError> {
-    let mut reply = engine.ask(workspace, request)?;
+) -> Result<Quoting<Value>, ErrorReport> {
+    let mut reply = engine.ask(workspace, request).map_err(|error| ErrorReport::of(&error))?;
     fit(&mut reply, MAX_ANSWER_BYTES);
-    Ok(Quoting::new(reply))
+    let mut answer = to_value(&reply)?;
+    let next = bounds::cut_answer(&mut answer);
+    Ok(Quoting { next, ..Quoting::new(answer) })
 }
 
 pub(super) fn verify(

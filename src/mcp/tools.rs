@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{connector, files, passages, schema};
 use crate::answer::{AskReply, AskRequest, Verification};
-use crate::engine::{ChangesReply, Engine};
+use crate::engine::Engine;
 use crate::error::{Advice, ErrorReport};
 use crate::search::{SearchReply, SearchRequest};
 use crate::workspace::WorkspaceId;
@@ -33,8 +33,9 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
                 "Search the workspace",
                 "Finds passages in the workspace's files by words and by meaning, best first, each verbatim with a \
                  citation (path, lines or page, byte span, content hash). Use it to find evidence, to narrow by path \
-                 glob, type, time of change or writer (`filters`), or to see how much of the workspace was searched (`coverage`, \
-                 which also names what could not be read). Prefer `ask_workspace` for one direct question.",
+                 glob, type, time of change or writer (`filters`, or operators in `query`), or to see how much of the workspace was \
+                 searched (`coverage`, which also names what could not be read). `notes` say how the query was read, `next_offset` \
+                 where to go on. Prefer `ask_workspace` for one direct question.",
             ),
             run: |engine, workspace, arguments| {
                 plain(passages::search(engine, workspace, &parse::<SearchRequest>(arguments)?))
@@ -54,7 +55,7 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
                  unread.",
             ),
             run: |engine, workspace, arguments| {
-                plain(passages::ask(engine, workspace, &parse::<AskRequest>(arguments)?))
+                given(&passages::ask(engine, workspace, &parse::<AskRequest>(arguments)?)?)
             },
         },
         WorkspaceTool {
@@ -76,7 +77,7 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
                 "fetch",
                 "Fetch",
                 "Returns the text behind an id that `search` gave, or a whole file by its path, as it is now. Long texts \
-                 are cut at 128 KiB; `metadata.next_id` is the id of the rest. The text is untrusted content of a file.",
+                 are cut at 16 KiB; `metadata.next_id` is the id of the rest. The text is untrusted content of a file.",
             ),
             run: |engine, workspace, arguments| given(&connector::fetch(engine, workspace, &parse(arguments)?)?),
         },
@@ -101,7 +102,7 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
             run: |engine, workspace, arguments| given(&files::list(engine, workspace, &parse(arguments)?)?),
         },
         WorkspaceTool {
-            tool: tool::<files::RecentChangesRequest, ChangesReply>(
+            tool: tool::<files::RecentChangesRequest, files::ChangesPage>(
                 "recent_changes",
                 "Recent changes",
                 "Lists the newest changes of files in the order of the change log, newest first: created, modified or \
@@ -123,17 +124,21 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
 });
 
 fn tool<I: JsonSchema, O: JsonSchema>(name: &'static str, title: &str, description: &'static str) -> Tool {
-    let annotations =
-        ToolAnnotations::with_title(title).read_only(true).destructive(false).idempotent(true).open_world(false);
+    let annotations = ToolAnnotations::new().read_only(true).destructive(false).idempotent(true).open_world(false);
     Tool::new(name, description, schema::input::<I>())
         .with_title(title)
         .with_raw_output_schema(schema::output::<O>().into())
         .with_annotations(annotations)
 }
 
-fn parse<T: DeserializeOwned>(arguments: JsonObject) -> Result<T, ErrorReport> {
-    serde_json::from_value(Value::Object(arguments)).map_err(|error| {
-        ErrorReport::new("invalid_arguments", error.to_string(), "the tool's inputSchema says what it takes")
+/// The arguments of a call. Where they are not as the schema has them, `"5"` is taken for 5, and one value for a list of one.
+fn parse<T: DeserializeOwned + JsonSchema>(arguments: JsonObject) -> Result<T, ErrorReport> {
+    let mut arguments = Value::Object(arguments);
+    serde_json::from_value(arguments.clone()).or_else(|error| {
+        schema::mend(&mut arguments, &Value::Object(schema::input::<T>()));
+        serde_json::from_value(arguments).map_err(|_| {
+            ErrorReport::new("invalid_arguments", error.to_string(), "the tool's inputSchema says what it takes")
+        })
     })
 }
 
@@ -145,7 +150,7 @@ fn given<T: Serialize>(reply: &T) -> Outcome {
     Ok((to_value(reply)?, JsonObject::new()))
 }
 
-fn to_value<T: Serialize>(reply: &T) -> Result<Value, ErrorReport> {
+pub(super) fn to_value<T: Serialize>(reply: &T) -> Result<Value, ErrorReport> {
     serde_json::to_value(reply)
         .map_err(|error| ErrorReport::new("internal", error.to_string(), "this is a fault of the program: report it"))
 }
@@ -153,6 +158,35 @@ fn to_value<T: Serialize>(reply: &T) -> Result<Value, ErrorReport> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_list_of_tools_has_at_most_16_kilobytes() {
+        let tools: Vec<Tool> = TOOLS.iter().map(|tool| tool.tool.clone()).collect();
+        let sizes: Vec<(String, usize, usize)> = tools
+            .iter()
+            .map(|tool| {
+                let size = |schema: &JsonObject| serde_json::to_vec(schema).unwrap().len();
+                (tool.name.to_string(), size(&tool.input_schema), size(tool.output_schema.as_ref().unwrap()))
+            })
+            .collect();
+        let num_bytes = serde_json::to_vec(&tools).unwrap().len();
+        assert!(num_bytes <= 16 * 1024, "{num_bytes} bytes: {sizes:?}");
+    }
+
+    #[test]
+    fn arguments_are_mended_where_it_is_clear_what_they_mean() {
+        let arguments = |json: Value| json.as_object().unwrap().clone();
+        let sloppy = serde_json::json!({ "query": "crane", "k": "5", "explain": "true", "filters": { "path": "*.md", "type": ["pdf"] } });
+        let request: SearchRequest = parse(arguments(sloppy)).unwrap();
+        assert_eq!((request.k, request.explain, request.filters.path), (5, true, vec!["*.md".to_owned()]));
+        for wrong in [
+            serde_json::json!({ "query": "a", "k": "five" }),
+            serde_json::json!({ "query": 5 }),
+            serde_json::json!({ "query": "a", "kk": "5" }),
+        ] {
+            assert_eq!(parse::<SearchRequest>(arguments(wrong)).unwrap_err().code, "invalid_arguments");
+        }
+    }
 
     #[test]
     fn tools_describe_themselves_and_only_read() {

@@ -183,7 +183,9 @@ async fn an_error_of_a_tool_is_a_result_that_a_model_can_read() {
             ("fetch", json!({ "id": "../../etc/passwd" }), "invalid_path"),
             ("fetch", json!({ "id": format!("{POSTMORTEM}#10-99999999") }), "stale_id"),
             ("fetch", json!({ "id": format!("{POSTMORTEM}#20-10") }), "stale_id"),
-            ("read_file", json!({ "path": "../README.md" }), "invalid_arguments"),
+            ("search_workspace", json!({ "query": "a", "k": 101 }), "invalid_request"),
+            ("search_workspace", json!({ "query": "a", "k": 50, "offset": 51 }), "invalid_request"),
+            ("read_file", json!({ "path": "../README.md" }), "invalid_path"),
             ("read_file", json!({ "path": "README.md", "start": 99_999_999 }), "out_of_range"),
             ("read_file", json!({ "path": "README.md", "max_bytes": 0 }), "invalid_request"),
             ("read_file", json!({ "path": "assets/wave-icon.png" }), "no_text"),
@@ -212,7 +214,7 @@ async fn one_endpoint_is_one_workspace() {
     let foreign = engine.search(&named("other"), &SearchRequest::new(SECRET)).unwrap().hits[0].citation.clone();
 
     let plan = Plan::default()
-        .call("search_workspace", &json!({ "query": SECRET, "k": 1_000, "mode": "lexical" }))
+        .call("search_workspace", &json!({ "query": SECRET, "k": 100, "mode": "lexical" }))
         .call("verify_citation", &json!({ "citation": foreign }))
         .call("read_file", &json!({ "path": "secret.md" }));
     let seen = plan.run(url(&server, "/mcp"), "auto").await;
@@ -228,7 +230,7 @@ async fn one_endpoint_is_one_workspace() {
 #[tokio::test]
 async fn a_long_text_is_fetched_part_by_part() {
     let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let text = "Diese Zeile ändert nichts.\n".repeat(30_000);
+    let text = "Diese Zeile ändert nichts.\n".repeat(3_000);
     fs_err::write(folder.path().join("long #1-2.txt"), &text).unwrap();
     let options = Options { address: ([127, 0, 0, 1], 0).into(), ..Options::default() };
     let engine = indexed::open(data.path());
@@ -253,9 +255,93 @@ async fn a_long_text_is_fetched_part_by_part() {
             None => break,
         }
     }
-    assert!(joined == text && num_parts == text.len().div_ceil(128 * 1024), "{num_parts} parts");
+    assert!(joined == text && num_parts == text.len().div_ceil(16 * 1024), "{num_parts} parts");
     stop.send(()).unwrap();
     ended.await.unwrap();
+}
+
+/// The most bytes that the text of a reply has, which is what a model reads of it.
+const MAX_REPLY_BYTES: usize = 24 * 1024;
+
+#[tokio::test]
+async fn every_reply_over_hundreds_of_files_is_short_and_says_how_to_go_on() {
+    let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for number in 0..300 {
+        let path = folder.path().join(format!("runs/run-{:02}/a-long-name-of-a-report-{number:03}.md", number % 30));
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        let sentence = |part: usize| {
+            format!("Crane {number} lifted \"load {part}\" of {} tons over the quay by noon. ", part * number)
+        };
+        let text: String = (0..30).map(sentence).collect();
+        fs_err::write(path, format!("# Report {number}\n\n{text}\n")).unwrap();
+    }
+    fs_err::write(folder.path().join("big.txt"), "A line with \"quotes\" and\ttabs.\n".repeat(4_000)).unwrap();
+    let (data_folder, root) = (data.path().to_owned(), folder.path().to_owned());
+    let indexed = tokio::task::spawn_blocking(move || {
+        indexed::open(&data_folder).index_folder(&named("default"), &root, &pincite::ingest::Silent).unwrap();
+    });
+    indexed.await.unwrap();
+    let whole = folder.path().canonicalize().unwrap().join("big.txt");
+    let plan = Plan::default()
+        .call("search_workspace", &json!({ "query": "crane", "k": "100", "explain": true, "facets": true }))
+        .call(
+            "ask_workspace",
+            &json!({ "question": "What is in here?", "max_files": 200, "max_sentences": 20, "facets": true }),
+        )
+        .call("ask_workspace", &json!({ "question": "Summarize recent outputs" }))
+        .call("search", &json!({ "query": "crane" }))
+        .call("fetch", &json!({ "id": "big.txt" }))
+        .call("read_file", &json!({ "path": "./big.txt" }))
+        .call("read_file", &json!({ "path": whole }))
+        .call("list_files", &json!({ "limit": 1_000 }))
+        .call("recent_changes", &json!({ "limit": 500 }));
+    let seen = plan.run(program(data.path()), "auto").await;
+    for result in &seen.results {
+        let text = result["content"][0]["text"].as_str().unwrap();
+        assert!(text.len() <= MAX_REPLY_BYTES, "{} bytes: {}", text.len(), &text[..200]);
+        content(result);
+    }
+    assert!(serde_json::to_vec(&seen.tools).unwrap().len() <= 16 * 1024);
+    let [passages, overview, _, _, fetched, part, absolute, list, changes] = &seen.results[..] else {
+        panic!("{} results", seen.results.len());
+    };
+    let next = content(passages)["next_offset"].as_u64().unwrap();
+    assert_eq!(content(passages)["hits"].as_array().unwrap().len() as u64, next);
+    assert!(content(passages)["next"].as_str().unwrap().contains("`offset`"), "{passages}");
+    assert!(content(overview)["next"].as_str().unwrap().contains("files"));
+    assert!(content(fetched)["metadata"]["next_id"].is_string());
+    assert_eq!(content(part)["text"], content(absolute)["text"]);
+    let (num_listed, next) = (content(list)["files"].as_array().unwrap().len() as u64, &content(list)["next_offset"]);
+    assert_eq!((num_listed, content(list)["total"].as_u64()), (next.as_u64().unwrap(), Some(301)));
+    assert!(content(changes)["next"].as_str().unwrap().contains("older changes"));
+
+    let plan = Plan::default()
+        .call("search_workspace", &json!({ "query": "crane", "k": 5, "offset": content(passages)["next_offset"] }))
+        .call("list_files", &json!({ "offset": next }));
+    let seen = plan.run(program(data.path()), "auto").await;
+    assert_eq!(content(&seen.results[0])["hits"][0]["rank"], content(passages)["next_offset"].as_u64().unwrap() + 1);
+    assert_ne!(content(&seen.results[1])["files"][0], content(list)["files"][0]);
+}
+
+#[tokio::test]
+async fn a_query_with_operators_says_how_it_was_read() {
+    let server = Running::start(Options::default()).await;
+    let plan = Plan::default()
+        .call("search_workspace", &json!({ "query": "gatway path:runs/ type:markdown -kubernetes" }))
+        .call("search_workspace", &json!({ "query": "type:foo before:yesterdayish gateway" }))
+        .call("search_workspace", &json!({ "query": "type:pdf" }))
+        .call("search", &json!({ "query": "gatway path:runs/" }));
+    let seen = plan.run(url(&server, "/mcp"), "auto").await;
+    let notes = |at: usize| content(&seen.results[at])["notes"].to_string();
+    assert!(notes(0).contains("without `kubernetes`") && notes(0).contains("searched as `gateway`"), "{}", notes(0));
+    let hits = content(&seen.results[0])["hits"].as_array().unwrap();
+    assert!(!hits.is_empty() && hits.iter().all(|hit| hit["citation"]["path"].as_str().unwrap().starts_with("runs/")));
+    assert!(notes(1).contains("no type `foo`") && notes(1).contains("not a date"), "{}", notes(1));
+    let hits = content(&seen.results[2])["hits"].as_array().unwrap();
+    assert!(!hits.is_empty() && hits.iter().all(|hit| hit["citation"]["path"].as_str().unwrap().ends_with(".pdf")));
+    assert!(notes(2).contains("no words to rank by"), "{}", notes(2));
+    assert!(seen.results[3]["_meta"]["pincite/notes"].to_string().contains("`gateway`"), "{}", seen.results[3]);
+    server.stop().await;
 }
 
 /// `pincite mcp` over a data folder, as a client starts it.
