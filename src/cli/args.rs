@@ -261,6 +261,7 @@ impl ChangesArgs {
             since: self.since,
             until: self.until,
             after_revision: self.after_revision.map(Revision),
+            before_revision: None,
         };
         ChangesRequest { limit: self.limit, filters, facets: self.facets }
     }

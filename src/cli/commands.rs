@@ -230,7 +230,7 @@ fn search(session: &Session, args: &SearchArgs) -> anyhow::Result<Done> {
     let reply = engine.search(&session.workspace, &request)?;
     session.print(&reply, |out| text::search(out, &reply))?;
     if !session.json {
-        text::notes(&mut std::io::stderr(), &reply.notes)?;
+        super::copies::notes(&mut std::io::stderr(), &reply.notes)?;
         text::coverage(&mut std::io::stderr(), reply.revision, &reply.coverage)?;
     }
     Ok(Done::when(!reply.hits.is_empty()))

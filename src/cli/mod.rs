@@ -12,6 +12,7 @@
 mod answering;
 mod args;
 mod commands;
+mod copies;
 mod digest;
 mod progress;
 mod serving;

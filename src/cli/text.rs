@@ -10,7 +10,7 @@ use crate::answer::{
 use crate::embed::ModelEntry;
 use crate::engine::{ChangesReply, IndexReport, ReasonGroup, ReindexReport, RerankerStatus, StatusReport};
 use crate::eval::{AnswerReport, PageReport, Report};
-use crate::search::{Copied, Coverage, Hit, SearchReply};
+use crate::search::{Coverage, Hit, SearchReply};
 use crate::workspace::{Citation, Facet, Facets, Provenance, Revision};
 
 /// Lines of a passage that are shown; the whole is in `--json`.
@@ -19,13 +19,11 @@ const MAX_LINES: usize = 8;
 const MAX_LINE_CHARS: usize = 200;
 /// Files of a state that are listed.
 const MAX_LISTED: usize = 20;
-/// Near copies of a passage that are shown.
-const MAX_NEAR: usize = 3;
 /// Values of a facet that are shown.
 const MAX_VALUES: usize = 5;
 
 /// `path:lines`, or `path, page n`, or what else the format counts.
-fn place(citation: &Citation) -> String {
+pub(super) fn place(citation: &Citation) -> String {
     let path = &citation.path;
     if let Some(slide) = citation.slide {
         return format!("{path}, slide {slide}");
@@ -124,36 +122,13 @@ pub(super) fn search(out: &mut dyn Write, reply: &SearchReply) -> io::Result<()>
             writeln!(out, "   │ {header}")?;
         }
         excerpt(out, hit)?;
-        copies(out, &hit.also_at)?;
+        super::copies::copies(out, &hit.also_at)?;
         writeln!(out)?;
     }
     if reply.hits.is_empty() {
         writeln!(out, "nothing found")?;
     }
     facets_asked_for(out, reply.facets.as_ref())
-}
-
-/// Where the words of a passage stand as well, then where nearly the same words do.
-fn copies(out: &mut dyn Write, copies: &[Copied]) -> io::Result<()> {
-    let same: Vec<String> =
-        copies.iter().filter(|copied| copied.differs.is_none()).map(|copied| place(&copied.citation)).collect();
-    if !same.is_empty() {
-        writeln!(out, "   the same words: {}", same.join("; "))?;
-    }
-    let near = copies.iter().filter_map(|copied| Some((&copied.citation, copied.differs.as_deref()?)));
-    for (citation, differs) in near.clone().take(MAX_NEAR) {
-        writeln!(out, "   nearly the same: {} ({differs})", place(citation))?;
-    }
-    let more = near.count().saturating_sub(MAX_NEAR);
-    if more > 0 {
-        writeln!(out, "   … {more} more nearly the same, in `--json`")?;
-    }
-    Ok(())
-}
-
-/// How a query was read.
-pub(super) fn notes(out: &mut dyn Write, notes: &[String]) -> io::Result<()> {
-    notes.iter().try_for_each(|note| writeln!(out, "note: {note}"))
 }
 
 fn excerpt(out: &mut dyn Write, hit: &Hit) -> io::Result<()> {

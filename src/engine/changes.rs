@@ -38,6 +38,9 @@ pub struct ChangeFilters {
     /// Newer than this revision, as one of an earlier reply.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after_revision: Option<Revision>,
+    /// Older than this revision, to go on behind the last change of a reply.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before_revision: Option<Revision>,
 }
 
 /// Which changes to tell.
@@ -80,7 +83,8 @@ impl Engine {
     /// When the workspace is unknown, or a filter cannot be.
     pub fn recent_changes(&self, id: &WorkspaceId, request: &ChangesRequest) -> Result<ChangesReply, EngineError> {
         let ChangesRequest { limit, filters, facets: wants_facets } = request;
-        let ChangeFilters { path, agent, run, sandbox, tags, since, until, after_revision } = filters.clone();
+        let ChangeFilters { path, agent, run, sandbox, tags, since, until, after_revision, before_revision } =
+            filters.clone();
         let files = Filters { path, agent, run, sandbox, tags, ..Filters::default() };
         let admits = files.compile()?;
         let scope = ChangeScope { since, until, after_revision, provenance: files.provenance()? };
@@ -88,7 +92,8 @@ impl Engine {
         let mut changes = Vec::new();
         let mut told = BTreeSet::new();
         self.store.see_changes(id, &scope, &mut |change| {
-            if admits.admits_path(change.path.as_str()) {
+            let is_older = before_revision.is_none_or(|before| change.revision < before);
+            if is_older && admits.admits_path(change.path.as_str()) {
                 if *wants_facets && !change.provenance.is_empty() {
                     told.insert((change.path.clone(), change.provenance.clone()));
                 }

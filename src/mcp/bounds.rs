@@ -72,9 +72,13 @@ pub(super) fn cut_answer(answer: &mut Value) -> Option<String> {
     for group in answer.pointer_mut("/digest/groups").and_then(Value::as_array_mut).into_iter().flatten().rev() {
         num_files += drop_unquoted(group);
     }
-    let mut cut = Vec::new();
+    let mut cut: Vec<(String, usize)> = Vec::new();
+    let mut add = |name: &str, num: usize| match cut.iter_mut().find(|(known, _)| known == name) {
+        Some((_, sum)) => *sum += num,
+        None => cut.push((name.to_owned(), num)),
+    };
     if num_files > 0 {
-        cut.push(format!("{num_files} files"));
+        add("files", num_files);
     }
     for _ in 0..MAX_HALVINGS {
         if size(answer) <= FILLED_TO {
@@ -83,23 +87,18 @@ pub(super) fn cut_answer(answer: &mut Value) -> Option<String> {
         let Some((path, num)) = halve_longest(answer) else {
             match halve_sentences(answer) {
                 0 => break,
-                num => cut.push(format!("{num} sentences")),
+                num => add("sentences", num),
             }
             continue;
         };
-        cut.push(format!("{num} of `{path}`"));
+        add(&format!("of `{path}`"), num);
     }
+    let cut: Vec<String> = cut.into_iter().map(|(name, num)| format!("{num} {name}")).collect();
     Some(format!(
         "left out for length: {}; ask about fewer files (`filters`, `max_files`, `max_sentences`), list them with `list_files`, or \
          read them with `read_file`",
-        told(&cut)
+        cut.join(", ")
     ))
-}
-
-fn told(cut: &[String]) -> String {
-    const MAX_TOLD: usize = 6;
-    let more = if cut.len() > MAX_TOLD { ", and more" } else { "" };
-    format!("{}{more}", cut[..cut.len().min(MAX_TOLD)].join(", "))
 }
 
 /// Takes the files of a group of which nothing is quoted, but the first, and counts them as not listed.

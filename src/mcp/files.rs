@@ -272,9 +272,10 @@ pub(super) fn changes(
     let mut reply = engine.recent_changes(workspace, &request).map_err(|error| ErrorReport::of(&error))?;
     let changes = std::mem::take(&mut reply.changes);
     let num_kept = bounds::num_fitting(&changes, bounds::size(&reply));
-    let next = changes.get(num_kept).map(|first| {
-        let num_cut = changes.len() - num_kept;
-        format!("{num_cut} older changes were left out: ask again with `filters.until` a moment after {}", first.at)
+    let last = num_kept.checked_sub(1).and_then(|last| changes.get(last)).filter(|_| num_kept < changes.len());
+    let next = last.map(|last| {
+        let (num_cut, revision) = (changes.len() - num_kept, last.revision);
+        format!("{num_cut} older changes were left out: ask again with `filters.before_revision` {revision}")
     });
     reply.changes = changes.into_iter().take(num_kept).collect();
     Ok(ChangesPage { next, reply })

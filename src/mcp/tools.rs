@@ -42,7 +42,7 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
             },
         },
         WorkspaceTool {
-            tool: tool::<AskRequest, passages::Quoting<AskReply>>(
+            tool: with_known_filters(tool::<AskRequest, passages::Quoting<AskReply>>(
                 "ask_workspace",
                 "Ask the workspace",
                 "Answers a question with sentences taken verbatim from the workspace's files, or written by the configured \
@@ -53,7 +53,7 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
                  can force it, `now` and `time_zone` say what `today` is. When the evidence is too weak it abstains and says \
                  why: then search with other words, and say that nothing was found only if `coverage` shows nothing \
                  unread.",
-            ),
+            )),
             run: |engine, workspace, arguments| {
                 given(&passages::ask(engine, workspace, &parse::<AskRequest>(arguments)?)?)
             },
@@ -129,6 +129,21 @@ fn tool<I: JsonSchema, O: JsonSchema>(name: &'static str, title: &str, descripti
         .with_title(title)
         .with_raw_output_schema(schema::output::<O>().into())
         .with_annotations(annotations)
+}
+
+/// Leaves out what `search_workspace` says of its filters already.
+fn with_known_filters(mut tool: Tool) -> Tool {
+    let mut schema = JsonObject::clone(&tool.input_schema);
+    if let Some(filters) = schema.get_mut("properties").and_then(|properties| properties.get_mut("filters")) {
+        for filter in
+            filters.get_mut("properties").and_then(Value::as_object_mut).into_iter().flat_map(|all| all.values_mut())
+        {
+            filter.as_object_mut().and_then(|filter| filter.remove("description"));
+        }
+        filters["description"] = "Which files to answer from: as `filters` of `search_workspace`.".into();
+    }
+    tool.input_schema = schema.into();
+    tool
 }
 
 /// The arguments of a call. Where they are not as the schema has them, `"5"` is taken for 5, and one value for a list of one.

@@ -49,6 +49,8 @@ pub(super) struct ChangesQuery {
     until: Option<Timestamp>,
     /// Only changes that are newer than this revision.
     after_revision: Option<u64>,
+    /// Only changes that are older than this revision: to go on behind the last one of a reply.
+    before_revision: Option<u64>,
     /// Whether to count who made all the changes in scope, also those beyond `limit`.
     #[param(default = false, required = false)]
     facets: bool,
@@ -74,7 +76,7 @@ pub(super) async fn changes(
 fn request_of(pairs: Vec<(String, String)>) -> Result<ChangesRequest, ApiError> {
     let mut request = ChangesRequest::newest(DEFAULT_CHANGES);
     let ChangesRequest { limit, filters, facets } = &mut request;
-    let ChangeFilters { path, agent, run, sandbox, tags, since, until, after_revision } = filters;
+    let ChangeFilters { path, agent, run, sandbox, tags, since, until, after_revision, before_revision } = filters;
     for (name, value) in pairs {
         match name.as_str() {
             "path" => path.push(value),
@@ -86,6 +88,7 @@ fn request_of(pairs: Vec<(String, String)>) -> Result<ChangesRequest, ApiError> 
             "since" => *since = Some(parsed(&name, &value, "a time (RFC 3339, for example `2026-10-01T00:00:00Z`)")?),
             "until" => *until = Some(parsed(&name, &value, "a time (RFC 3339, for example `2026-10-01T00:00:00Z`)")?),
             "after_revision" => *after_revision = Some(Revision(parsed(&name, &value, "a revision")?)),
+            "before_revision" => *before_revision = Some(Revision(parsed(&name, &value, "a revision")?)),
             "facets" => *facets = parsed(&name, &value, "`true` or `false`")?,
             _ => return Err(invalid(format!("there is no parameter `{name}`"), "/openapi.json lists the parameters")),
         }
