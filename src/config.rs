@@ -92,9 +92,11 @@ impl Events {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ranking {
-    /// The weight of the dense leg in the convex combination, 0 to 1.
+    /// The weight of the dense leg in the convex combination for a question, 0 to 1.
     pub dense_weight: f32,
-    /// The same for queries with an identifier (`SLU-4417`, `max_tokens`): a model knows such words by their pieces only.
+    /// The same for a few words that are no question.
+    pub dense_weight_of_words: f32,
+    /// The most that it is for a query with an identifier (`SLU-4417`, `max_tokens`): a model knows such words by their pieces only.
     pub dense_weight_with_identifier: f32,
     /// How far the question's vector is moved to the best candidates before all candidates are compared with it again, 0 to 1; 0
     /// leaves it.
@@ -116,8 +118,12 @@ pub struct Ranking {
 pub struct FieldWeights {
     /// The chunk's words, stemmed.
     pub body: f32,
-    /// The chunk's words and identifiers as written.
+    /// The chunk's words as written.
     pub exact: f32,
+    /// Identifiers as written, and as they are without what joins their words.
+    pub identifier: f32,
+    /// Parts of compounds, of German texts.
+    pub part: f32,
     /// The document's title.
     pub title: f32,
     /// The heading trail.
@@ -151,6 +157,7 @@ impl Default for Ranking {
     fn default() -> Self {
         Self {
             dense_weight: 0.7,
+            dense_weight_of_words: 0.3,
             dense_weight_with_identifier: 0.3,
             feedback_weight: 0.4,
             neighbour_weight: 0.4,
@@ -163,13 +170,21 @@ impl Default for Ranking {
 
 impl Ranking {
     fn check(&self) -> Result<(), String> {
-        let weights =
-            [self.dense_weight, self.dense_weight_with_identifier, self.feedback_weight, self.neighbour_weight];
+        let weights = [
+            self.dense_weight,
+            self.dense_weight_of_words,
+            self.dense_weight_with_identifier,
+            self.feedback_weight,
+            self.neighbour_weight,
+        ];
         if let Some(weight) = weights.into_iter().find(|weight| !(0.0..=1.0).contains(weight)) {
             return Err(format!("a weight in `ranking` is {weight}, it lies in 0 to 1"));
         }
-        let FieldWeights { body, exact, title, trail, path } = self.fields;
-        if [body, exact, title, trail, path].iter().any(|weight| !(weight.is_finite() && *weight >= 0.0)) {
+        let FieldWeights { body, exact, identifier, part, title, trail, path } = self.fields;
+        if [body, exact, identifier, part, title, trail, path]
+            .iter()
+            .any(|weight| !(weight.is_finite() && *weight >= 0.0))
+        {
             return Err("a weight in `ranking.fields` is negative or not a number".to_owned());
         }
         if self.reranker.as_ref().is_some_and(|folder| folder.as_os_str().is_empty()) {
@@ -191,7 +206,7 @@ impl Ranking {
 
 impl Default for FieldWeights {
     fn default() -> Self {
-        Self { body: 1.0, exact: 0.2, title: 0.3, trail: 0.2, path: 0.2 }
+        Self { body: 1.0, exact: 0.2, identifier: 1.0, part: 0.3, title: 0.3, trail: 0.2, path: 0.2 }
     }
 }
 

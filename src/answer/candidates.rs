@@ -324,14 +324,14 @@ fn words_of(question: &str, hits: &[Hit]) -> Vec<QueryWord> {
     let stemmings: Vec<Stemming> = stemmings.into_iter().collect();
     let words = analyse_query(question, &stemmings, usize::MAX).words;
     let asking = analyse_query(ASKING, &[Stemming::ENGLISH], usize::MAX).words;
-    let asking: BTreeSet<&str> = asking.iter().flat_map(|word| &word.variants).map(|stem| stem.text.as_str()).collect();
-    let only_asks = |word: &&QueryWord| word.variants.iter().any(|variant| asking.contains(variant.text.as_str()));
+    let asking: BTreeSet<&str> = asking.iter().flat_map(|word| &word.variants).map(String::as_str).collect();
+    let only_asks = |word: &&QueryWord| word.variants.iter().any(|variant| asking.contains(variant.as_str()));
     let about: Vec<QueryWord> = words.iter().filter(|word| !only_asks(word)).cloned().collect();
     if about.is_empty() { words } else { about }
 }
 
 pub(super) fn is_in(word: &QueryWord, terms: &BTreeSet<String>) -> bool {
-    word.variants.iter().any(|variant| terms.contains(&variant.text))
+    word.variants.iter().any(|variant| terms.contains(variant))
 }
 
 /// How much each word of the question counts: words that few candidates hold count more.

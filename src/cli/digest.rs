@@ -141,12 +141,12 @@ impl Page<'_> {
     /// What a group's files have in common is said with its name.
     fn header(&self, group: &DigestGroup) -> String {
         let name = if group.name.is_empty() { "(at the root)" } else { &group.name };
-        let by = self.common(group).map(by).unwrap_or_default();
+        let by = Self::common(group).map(by).unwrap_or_default();
         format!("{name}: {} files, newest {}{by}", group.num_files, self.time(group.newest))
     }
 
     /// Who wrote all files of a group, where that is the same.
-    fn common<'g>(&self, group: &'g DigestGroup) -> Option<&'g Provenance> {
+    fn common(group: &DigestGroup) -> Option<&Provenance> {
         let first = group.files.first().map(|file| &file.provenance)?;
         let is_same = group.files.iter().all(|file| file.provenance == *first);
         (is_same && has_header(group) && group.num_not_listed == 0).then_some(first)
@@ -220,7 +220,7 @@ impl Page<'_> {
             _ if is_all_alike || is_whole => format!(", {time}"),
             change => format!(", {} {time}", change.name()),
         };
-        let by = if self.common(group).is_some() && has_header { String::new() } else { by(&file.provenance) };
+        let by = if Self::common(group).is_some() && has_header { String::new() } else { by(&file.provenance) };
         let title =
             file.title.as_deref().filter(|title| *title != name).map(|title| format!(": {title}")).unwrap_or_default();
         let (above, below): (Vec<usize>, Vec<usize>) =
@@ -228,7 +228,8 @@ impl Page<'_> {
         let cited: BTreeSet<usize> =
             above.iter().flat_map(|&position| &reply.sentences[position].citations).copied().collect();
         let cited = cited.iter().filter(|&&index| reply.citations[index].path == file.path);
-        let marks: String = cited.map(|index| format!(" [{}]", index + 1)).collect();
+        let marks: Vec<String> = cited.map(|index| format!(" [{}]", index + 1)).collect();
+        let marks = marks.concat();
         let note = file.note.as_deref().map(|note| format!("; {note}")).unwrap_or_default();
         let mut lines = vec![format!("{indent}{name}{change}{title}{by}{marks}{note}")];
         if let Some(about) = &file.about {

@@ -85,4 +85,12 @@ pub trait Embedder: Send + Sync {
     /// # Errors
     /// When the runtime fails on the text.
     fn embed_query(&self, text: &str) -> Result<Vec<f32>, EmbedError>;
+
+    /// The cosine of a query and a passage that have nothing to do with each other, and of two that say the same.
+    fn cosine_range(&self) -> (f32, f32) {
+        DEFAULT_COSINE_RANGE
+    }
 }
+
+/// Of all-MiniLM-L6-v2: unrelated texts are orthogonal, and `docs/ranking.md` has what was measured of other upper ends.
+pub(crate) const DEFAULT_COSINE_RANGE: (f32, f32) = (0.0, 0.8);

@@ -17,6 +17,7 @@ use ort::environment::Environment;
 
 use crate::workspace::ContentHash;
 
+use super::DEFAULT_COSINE_RANGE;
 use super::manifest::{ModelSpec, Pooling};
 use super::pins::same_hash;
 use super::session::Session;
@@ -192,6 +193,11 @@ impl Embedder for OnnxEmbedder {
 
     fn embed_query(&self, text: &str) -> Result<Vec<f32>, EmbedError> {
         self.embed(&self.query_session, &self.spec.query_prefix, text)
+    }
+
+    fn cosine_range(&self) -> (f32, f32) {
+        // Models of the E5 family were trained with a low temperature: their cards give .7 to 1 as the range of their cosines.
+        if self.spec.query_prefix == "query: " { (0.7, 0.95) } else { DEFAULT_COSINE_RANGE }
     }
 }
 

@@ -142,7 +142,7 @@ impl Engine {
                 None => digest::key_sentences(&chunks, num_sentences, &common, &mut seen),
             };
             let mut passage_of = None;
-            for at in keys.iter().chain(line.iter().flat_map(|line| line.places.first()).map(|(_, at)| at)) {
+            for at in keys.iter().chain(line.iter().filter_map(|line| line.places.first()).map(|(_, at)| at)) {
                 if passage_of.replace(at.chunk) != Some(at.chunk) && at.chunk < chunks.len() {
                     passages.push(reader.hit(file, &chunks[at.chunk]));
                 }

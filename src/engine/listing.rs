@@ -215,7 +215,8 @@ impl Draft {
     fn sections(&mut self, state: &QueryState, subject: &Subject) -> Result<bool, EngineError> {
         let words = format!("{} {}", subject.noun(), subject.scope.join(" "));
         let Some(snapshot) = &state.snapshot else { return Ok(false) };
-        let weights = FieldWeights { body: 0.0, exact: 0.0, title: 0.5, trail: 1.0, path: 0.5 };
+        let weights =
+            FieldWeights { body: 0.0, exact: 0.0, identifier: 0.0, part: 0.0, title: 0.5, trail: 1.0, path: 0.5 };
         let query = LexicalQuery { weights, ..search::parse_query(&words, weights) };
         let found = snapshot.lexical(&query, &state.filter, MAX_CHUNKS)?;
         let addresses: Vec<u64> = found.iter().map(|chunk| chunk.address).collect();
@@ -281,7 +282,8 @@ impl Draft {
         only: Option<Arc<HashSet<RelPath>>>,
     ) -> Result<Vec<ChunkRecord>, EngineError> {
         let Some(snapshot) = &state.snapshot else { return Ok(Vec::new()) };
-        let weights = FieldWeights { body: 1.0, exact: 1.0, title: 0.0, trail: 0.0, path: 0.0 };
+        let weights =
+            FieldWeights { body: 1.0, exact: 1.0, identifier: 1.0, part: 0.0, title: 0.0, trail: 0.0, path: 0.0 };
         let query = LexicalQuery { words: words.to_owned(), ..search::parse_query(words, weights) };
         let filter = Filter { only: only.or_else(|| state.filter.only.clone()), ..state.filter.clone() };
         let found = snapshot.lexical(&query, &filter, MAX_CHUNKS)?;

@@ -24,7 +24,8 @@ impl Engine {
         let Some(snapshot) = state.snapshot.as_deref().filter(|_| sections::may_answer(question)) else {
             return Ok(None);
         };
-        let weights = FieldWeights { body: 0.2, exact: 0.0, title: 0.4, trail: 1.0, path: 0.4 };
+        let weights =
+            FieldWeights { body: 0.2, exact: 0.0, identifier: 0.0, part: 0.0, title: 0.4, trail: 1.0, path: 0.4 };
         let query = LexicalQuery { weights, ..search::parse_query(question, weights) };
         let found = snapshot.lexical(&query, &state.filter, MAX_CHUNKS)?;
         let chunks = snapshot.load(&found.iter().map(|chunk| chunk.address).collect::<Vec<_>>())?;

@@ -5,6 +5,7 @@
 
 pub(crate) mod desk;
 mod files;
+mod held;
 mod languages;
 mod random;
 mod words;
@@ -12,6 +13,10 @@ mod words;
 use files::{
     a_filter_to_given_files_applies_inside_both_legs, an_extract_of_a_file_is_its_beginning_and_its_end,
     chunks_tell_their_files, chunks_tell_their_vectors, what_is_inside_a_given_file_passes,
+};
+use held::{
+    a_file_is_named_by_its_words, a_word_is_held_as_written_before_its_stem,
+    an_identifier_is_held_whole_before_its_parts, each_spelling_finds_the_others, what_passes_no_filter_holds_nothing,
 };
 use languages::{
     a_language_goes_with_its_last_chunk, a_phrase_is_found_in_each_language,
@@ -94,6 +99,11 @@ suite![
     the_newest_files_are_listed_first,
     words_are_found_by_their_beginning_and_by_few_edits,
     phrases_are_found_in_titles_headings_and_paths,
+    a_word_is_held_as_written_before_its_stem,
+    an_identifier_is_held_whole_before_its_parts,
+    a_file_is_named_by_its_words,
+    what_passes_no_filter_holds_nothing,
+    each_spelling_finds_the_others,
 ];
 
 #[expect(clippy::needless_pass_by_value, reason = "as every check of the suite")]

@@ -209,6 +209,47 @@ pub struct Scored {
     pub score: f32,
 }
 
+/// A chunk that holds a word. `address` is valid in the snapshot that gave it, and there alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holder {
+    /// Where the snapshot has the chunk.
+    pub address: u64,
+    /// Orders chunks that are otherwise equal.
+    pub id: ChunkId,
+}
+
+/// A word of a query, as a snapshot holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldWord {
+    /// The word, in small letters.
+    pub text: String,
+    /// How many chunks of the snapshot hold it, about: chunks that are no longer there may count.
+    pub num_chunks: usize,
+    /// How many files hold it, among those that pass the filter; 0 where `chunks` is `None`.
+    pub num_files: usize,
+    /// The chunks that hold it and pass the filter, in the order of their addresses; `None` where they are more than
+    /// [`MAX_HOLDERS`], or the snapshot has more than [`MAX_LOOKED_UP`] of them.
+    pub chunks: Option<Vec<Holder>>,
+}
+
+/// What a snapshot knows of the words of a query.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HeldWords {
+    /// Whether the query is a sentence or a text ([`analyzer::is_question`]).
+    pub is_question: bool,
+    /// Those of its words that a chunk holds which passes the filter, in the order of the query. A word is held as it is written
+    /// where any chunk has it so, else by its stem, else by title, headings or path; an identifier or a grouped number as a whole where
+    /// any chunk has that, else by its words. Of a question, plain words are held by their stems.
+    pub words: Vec<HeldWord>,
+    /// The chunks that pass the filter of files whose name has just the words of the query, in the order of their addresses.
+    pub named: Vec<Holder>,
+}
+
+/// Chunks that hold a word are listed up to this number.
+pub const MAX_HOLDERS: usize = 256;
+/// A word that more chunks of a snapshot hold is common, whatever the filter lets pass.
+pub const MAX_LOOKED_UP: usize = 4_096;
+
 /// How much a snapshot holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -218,6 +259,14 @@ pub struct Counts {
     pub num_embedded: usize,
     /// Those of them that never get one ([`VectorKey::NONE`]).
     pub num_by_words: usize,
+}
+
+impl LexicalQuery {
+    /// All its words, those of its phrases last.
+    #[must_use]
+    pub fn all_words(&self) -> String {
+        [std::slice::from_ref(&self.words), self.phrases.as_slice()].concat().join(" ")
+    }
 }
 
 impl Counts {
@@ -305,6 +354,12 @@ pub trait Snapshot: Send + Sync {
     /// # Errors
     /// When the files on disk are damaged.
     fn lexical(&self, query: &LexicalQuery, filter: &Filter, limit: usize) -> Result<Vec<Scored>, IndexError>;
+
+    /// Which chunks hold which words of `query`, word by word.
+    ///
+    /// # Errors
+    /// When the files on disk are damaged.
+    fn held(&self, query: &LexicalQuery, filter: &Filter) -> Result<HeldWords, IndexError>;
 
     /// The best `limit` chunks by cosine to `query` (unit length) among those that have a vector and pass `filter`,
     /// best first, ties by id.

@@ -11,10 +11,14 @@ mod words;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use super::analyzer::{Analysis, ExactTerm, Phrase, QueryWord, Stemming, analyse_query, positioned_terms};
+use super::analyzer::{
+    Analysis, AskedWord, ExactTerm, Form, Phrase, QueryWord, Stemming, analyse_query, asked_words, is_question, names,
+    positioned_terms,
+};
 use super::{
-    Batch, ChunkId, ChunkRecord, Counts, Filter, FoundWord, Holding, Index, IndexError, Languages, LexicalQuery,
-    Scored, Snapshot, VectorKey, WordConditions, WordPattern, ends_of,
+    Batch, ChunkId, ChunkRecord, Counts, Filter, FoundWord, HeldWord, HeldWords, Holder, Holding, Index, IndexError,
+    Languages, LexicalQuery, MAX_HOLDERS, MAX_LOOKED_UP, Scored, Snapshot, VectorKey, WordConditions, WordPattern,
+    ends_of,
 };
 use crate::workspace::{RelPath, Revision};
 
@@ -122,6 +126,52 @@ impl RamSnapshot {
         of_chunks.into_iter().collect()
     }
 
+    fn body(&self) -> Field {
+        self.field(Analysis::Stemmed, |chunk| format!("{}{}", chunk.gap, chunk.searched_words()))
+    }
+
+    /// What is around the chunk's own words.
+    fn around(&self) -> Field {
+        self.field(Analysis::Stemmed, |chunk| {
+            let (title, trail) = (chunk.file.title.as_deref().unwrap_or_default(), chunk.place.trail.join("\n"));
+            format!("{title}\n{trail}\n{}", chunk.file.path)
+        })
+    }
+
+    /// Adds the word as it is held, or its parts as they are.
+    fn look_up(&self, word: &AskedWord, is_question: bool, filter: &Filter, held: &mut Vec<HeldWord>) {
+        let is_plain = word.parts.is_empty() && word.forms.len() > 1;
+        for form in &word.forms {
+            let (field, terms) = match form {
+                Form::AsWritten(_) if is_question && is_plain => continue,
+                Form::AsWritten(term) => {
+                    (self.field(Analysis::Exact, |chunk| chunk.searched_words().into_owned()), vec![term])
+                }
+                Form::Stemmed(terms) => (self.body(), terms.iter().collect()),
+                Form::Around(terms) => (self.around(), terms.iter().collect()),
+            };
+            let holds = |at: usize| field.terms[at].iter().any(|(_, found)| terms.contains(&found));
+            let num_chunks = (0..self.chunks.len()).filter(|&at| holds(at)).count();
+            let holders: Vec<(u64, &ChunkRecord)> =
+                self.passing(filter).filter(|(address, _)| usize::try_from(*address).is_ok_and(holds)).collect();
+            if holders.is_empty() {
+                continue;
+            }
+            let files: BTreeSet<&RelPath> = holders.iter().map(|(_, chunk)| &chunk.file.path).collect();
+            let is_rare = num_chunks <= MAX_LOOKED_UP && holders.len() <= MAX_HOLDERS;
+            held.push(HeldWord {
+                text: word.text.clone(),
+                num_chunks,
+                num_files: if is_rare { files.len() } else { 0 },
+                chunks: is_rare.then(|| holders.into_iter().map(holder).collect()),
+            });
+            return;
+        }
+        for part in &word.parts {
+            self.look_up(part, is_question, filter, held);
+        }
+    }
+
     /// The terms of one field of every chunk, in order.
     fn field(&self, analysis: Analysis, text: impl Fn(&ChunkRecord) -> String) -> Field {
         let of_chunk =
@@ -200,10 +250,10 @@ impl Snapshot for RamSnapshot {
 
     fn lexical(&self, query: &LexicalQuery, filter: &Filter, limit: usize) -> Result<Vec<Scored>, IndexError> {
         let weights = query.weights;
-        let all_words = [std::slice::from_ref(&query.words), query.phrases.as_slice()].concat().join(" ");
+        let all_words = query.all_words();
         let exact = self.field(Analysis::Exact, |chunk| chunk.searched_words().into_owned());
-        let body = self.field(Analysis::Stemmed, |chunk| format!("{}{}", chunk.gap, chunk.searched_words()));
         let fields = [
+            (self.body(), weights.body),
             (self.field(Analysis::Stemmed, |chunk| chunk.file.title.clone().unwrap_or_default()), weights.title),
             (self.field(Analysis::Stemmed, |chunk| chunk.place.trail.join("\n")), weights.trail),
             (self.field(Analysis::Stemmed, |chunk| chunk.file.path.to_string()), weights.path),
@@ -212,18 +262,14 @@ impl Snapshot for RamSnapshot {
         let stemmings = self.stemmings_of_chunks();
         let terms = analyse_query(&all_words, &stemmings, usize::MAX);
         for QueryWord { variants, times } in &terms.words {
-            let in_body = variants.iter().map(|variant| {
-                let as_written = weights.exact * variant.times_as_written as f32;
-                (variant.text.as_str(), weights.body * *times as f32 + as_written)
-            });
-            body.add_best(&mut scores, &in_body.collect::<Vec<_>>());
             for (field, weight) in &fields {
-                let in_field = variants.iter().map(|variant| (variant.text.as_str(), *weight * *times as f32));
+                let in_field = variants.iter().map(|variant| (variant.as_str(), *weight * *times as f32));
                 field.add_best(&mut scores, &in_field.collect::<Vec<_>>());
             }
         }
-        for ExactTerm { text, times } in &terms.exact {
-            let weight = if terms.words.is_empty() { 1.0 } else { weights.exact * *times as f32 };
+        for ExactTerm { text, times, kind } in &terms.exact {
+            let weight = kind.weight(weights);
+            let weight = if terms.words.is_empty() { 1.0 } else { weight * *times as f32 };
             exact.add_best(&mut scores, &[(text, weight)]);
         }
         for phrase in &query.phrases {
@@ -233,7 +279,7 @@ impl Snapshot for RamSnapshot {
                     stems if stems.is_empty() => {
                         words.terms(Analysis::Exact, stemming).iter().map(|term| exact.idf_of(term)).sum()
                     }
-                    stems => stems.iter().map(|term| body.idf_of(term)).sum(),
+                    stems => stems.iter().map(|term| fields[0].0.idf_of(term)).sum(),
                 }
             };
             let score = stemmings.iter().map(rarity).fold(0.0, f32::max);
@@ -248,6 +294,20 @@ impl Snapshot for RamSnapshot {
             Some(Scored { address, id: chunk.id(), score })
         });
         Ok(best(found.collect(), limit))
+    }
+
+    fn held(&self, query: &LexicalQuery, filter: &Filter) -> Result<HeldWords, IndexError> {
+        let (text, stemmings) = (query.all_words(), self.stemmings());
+        let is_question = is_question(&text, &stemmings);
+        let mut words = Vec::new();
+        for word in asked_words(&text, &stemmings) {
+            self.look_up(&word, is_question, filter, &mut words);
+        }
+        let is_named = |(_, chunk): &(u64, &ChunkRecord)| {
+            names(&text, chunk.file.path.file_name(), Stemming::of(chunk.file.language))
+        };
+        let named = self.passing(filter).filter(is_named).map(holder).collect();
+        Ok(HeldWords { is_question, words, named })
     }
 
     fn dense(&self, query: &[f32], filter: &Filter, limit: usize) -> Result<Vec<Scored>, IndexError> {
@@ -331,6 +391,10 @@ impl Snapshot for RamSnapshot {
         waiting.truncate(limit);
         Ok(waiting.into_iter().map(|chunk| (chunk.key, chunk.embedding_text())).collect())
     }
+}
+
+fn holder((address, chunk): (u64, &ChunkRecord)) -> Holder {
+    Holder { address, id: chunk.id() }
 }
 
 fn best(mut scored: Vec<Scored>, limit: usize) -> Vec<Scored> {

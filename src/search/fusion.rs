@@ -53,28 +53,45 @@ impl ByWords {
     }
 }
 
-/// Mixes two ranked lists by a convex combination of min-max normalised scores.
+/// Between which values the scores of the two legs lie, for one query: by what they mean, and not by what was found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bounds {
+    /// What BM25 gives a chunk of mean length that has each word of the query once. Only repetition, or a short chunk, gives more.
+    pub lexical: f32,
+    /// The cosines of unrelated texts, and of those that say the same: see [`Embedder::cosine_range`](crate::embed::Embedder::cosine_range).
+    pub cosine: (f32, f32),
+}
+
+/// Mixes two ranked lists by a convex combination of scores within their own bounds.
 ///
-/// Each list maps to `0..=1` by its own minimum and maximum (a constant list maps to 1); a lexical list of fewer than `limit` chunks
-/// leaves out only such that hold none of the words, so its minimum is 0. The fused score is
-/// `dense_weight * dense + (1 - dense_weight) * lexical`, a chunk missing from a list counting 0 there, so it lies in
-/// `0..=1`. Returns every chunk once, best first; ties order by [`ChunkId`], so results repeat.
+/// A lexical score is divided by its bound, and a cosine is mapped to `0..=1` from its range; a bound grows to the best of its list
+/// where that is beyond it. The fused score is `dense_weight * dense + (1 - dense_weight) * lexical`, a chunk missing from a list counting 0
+/// there, so it lies in `0..=1`. Returns every chunk once, best first; ties order by [`ChunkId`], so results repeat.
+///
+/// A list that found little of what was asked for so counts little: by the minimum and maximum of the list, the nearest of texts that
+/// are all far away would count as much as the only one that holds the words.
 ///
 /// Chunks of `by_words` count as if the dense one had them where the lexical one has
 /// them. The less the model knows the query's language, the less `dense_weight` is: such a query is near to nothing in
 /// particular.
 ///
-/// Source: Bruch, Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval", TOIS 2023, section 4.
+/// Source: Bruch, Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval", TOIS 2023, section 4, with theoretical
+/// bounds on both sides.
 #[must_use]
-pub fn convex(lexical: &[Scored], dense: &[Scored], by_words: &ByWords, dense_weight: f32, limit: usize) -> Vec<Fused> {
-    Convex::of(lexical, dense, by_words, dense_weight, limit).fuse(lexical, dense)
+pub fn convex(
+    lexical: &[Scored],
+    dense: &[Scored],
+    by_words: &ByWords,
+    dense_weight: f32,
+    bounds: Bounds,
+) -> Vec<Fused> {
+    Convex::of(lexical, dense, by_words, dense_weight, bounds).fuse(lexical, dense)
 }
 
 /// The combination of [`convex`], for chunks that are scored more than once.
 #[derive(Debug)]
 pub(super) struct Convex<'a> {
-    lexical: MinMax,
-    dense: MinMax,
+    bounds: Bounds,
     by_words: &'a ByWords,
     dense_weight: f32,
 }
@@ -85,16 +102,20 @@ impl<'a> Convex<'a> {
         dense: &[Scored],
         by_words: &'a ByWords,
         dense_weight: f32,
-        limit: usize,
+        bounds: Bounds,
     ) -> Self {
-        let dense_weight = dense_weight * by_words.known;
-        let lexical = if lexical.len() < limit { MinMax::from_zero(lexical) } else { MinMax::of(lexical) };
-        Self { lexical, dense: MinMax::of(dense), by_words, dense_weight }
+        let best = |list: &[Scored]| list.iter().map(|found| found.score).fold(f32::NEG_INFINITY, f32::max);
+        let (unrelated, same) = bounds.cosine;
+        let bounds = Bounds {
+            lexical: bounds.lexical.max(best(lexical)),
+            cosine: (unrelated, same.max(best(dense)).max(unrelated + f32::EPSILON)),
+        };
+        Self { bounds, by_words, dense_weight: dense_weight * by_words.known }
     }
 
     /// The two lists as one.
     pub(super) fn fuse(&self, lexical: &[Scored], dense: &[Scored]) -> Vec<Fused> {
-        fuse(lexical, dense, |chunk| self.score(chunk, chunk.dense.map_or(0.0, |(_, score)| self.dense.apply(score))))
+        fuse(lexical, dense, |chunk| self.score(chunk, chunk.dense.map(|(_, cosine)| cosine)))
     }
 
     /// Whether the dense leg counts at all.
@@ -102,12 +123,15 @@ impl<'a> Convex<'a> {
         self.dense_weight > 0.0
     }
 
-    /// The score of a chunk whose part in the dense leg is `dense`, 0 to 1.
-    pub(super) fn score(&self, chunk: &Fused, dense: f32) -> f32 {
-        let lexical = chunk.lexical.map_or(0.0, |(_, score)| self.lexical.apply(score));
+    /// The score of a chunk whose cosine to the query is `cosine`; `None` where the dense leg did not find it.
+    pub(super) fn score(&self, chunk: &Fused, cosine: Option<f32>) -> f32 {
+        let Bounds { lexical: bound, cosine: (unrelated, same) } = self.bounds;
+        let part = |(_, score): (usize, f32)| if bound > 0.0 { (score / bound).clamp(0.0, 1.0) } else { 1.0 };
+        let lexical = chunk.lexical.map_or(0.0, part);
         if self.by_words.addresses.contains(&chunk.address) {
             return lexical;
         }
+        let dense = cosine.map_or(0.0, |cosine| ((cosine - unrelated) / (same - unrelated)).clamp(0.0, 1.0));
         self.dense_weight * dense + (1.0 - self.dense_weight) * lexical
     }
 }
@@ -155,33 +179,13 @@ pub(super) fn by_score(a: &Fused, b: &Fused) -> Ordering {
     b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)).then(a.address.cmp(&b.address))
 }
 
-#[derive(Debug)]
-struct MinMax {
-    min: f32,
-    range: f32,
-}
-
-impl MinMax {
-    fn of(list: &[Scored]) -> Self {
-        let min = list.iter().map(|found| found.score).fold(f32::INFINITY, f32::min);
-        let max = list.iter().map(|found| found.score).fold(f32::NEG_INFINITY, f32::max);
-        Self { min, range: max - min }
-    }
-
-    fn from_zero(list: &[Scored]) -> Self {
-        Self { min: 0.0, range: list.iter().map(|found| found.score).fold(0.0, f32::max) }
-    }
-
-    fn apply(&self, score: f32) -> f32 {
-        if self.range > 0.0 { ((score - self.min) / self.range).clamp(0.0, 1.0) } else { 1.0 }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    const BOUNDS: Bounds = Bounds { lexical: 20.0, cosine: (0.0, 0.8) };
 
     fn list() -> impl Strategy<Value = Vec<Scored>> {
         proptest::collection::btree_map(0_u64..40, -1.0_f32..30.0, 0..20).prop_map(|scores| {
@@ -197,7 +201,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_chunk_comes_once_in_order_within_bounds(lexical in list(), dense in list(), weight in 0.0_f32..=1.0) {
-            let fused = convex(&lexical, &dense, &ByWords::NONE, weight, 10);
+            let fused = convex(&lexical, &dense, &ByWords::NONE, weight, BOUNDS);
             let mut addresses: Vec<u64> = fused.iter().map(|chunk| chunk.address).collect();
             addresses.sort_unstable();
             let mut expected: Vec<u64> = lexical.iter().chain(&dense).map(|found| found.address).collect();
@@ -213,7 +217,7 @@ mod tests {
 
         #[test]
         fn the_whole_weight_on_one_leg_keeps_its_order(lexical in list(), dense in list()) {
-            let fused = convex(&lexical, &dense, &ByWords::NONE, 0.0, 10);
+            let fused = convex(&lexical, &dense, &ByWords::NONE, 0.0, BOUNDS);
             let kept: Vec<u64> = fused.iter().filter(|c| c.score > 0.0).map(|c| c.address).collect();
             let prefix: Vec<u64> = lexical.iter().take(kept.len()).map(|found| found.address).collect();
             prop_assert_eq!(kept, prefix);
@@ -232,18 +236,17 @@ mod tests {
     }
 
     #[test]
-    fn a_constant_list_counts_fully() {
-        let only = [Scored { address: 1, id: ChunkId(1), score: 0.2 }];
-        assert!((convex(&only, &[], &ByWords::NONE, 0.7, 10)[0].score - 0.3).abs() < 1e-6);
-        assert!((convex(&[], &only, &ByWords::NONE, 0.7, 10)[0].score - 0.7).abs() < 1e-6);
-    }
-
-    #[test]
-    fn the_last_of_a_short_list_is_worth_more_than_what_holds_no_word() {
+    fn scores_count_by_their_bounds_and_not_by_what_else_was_found() {
         let scored = |address, score| Scored { address, id: ChunkId(address), score };
-        let lexical = [scored(1, 8.0), scored(2, 7.0)];
-        let score = |limit| convex(&lexical, &[], &ByWords::NONE, 0.5, limit)[1].score;
-        assert!((score(3) - 0.4375).abs() < 1e-6 && score(2).abs() < 1e-6);
+        let lexical = [scored(1, 10.0)];
+        let dense = [scored(2, 0.2), scored(3, 0.1)];
+        let scores: Vec<f32> =
+            convex(&lexical, &dense, &ByWords::NONE, 0.5, BOUNDS).iter().map(|chunk| chunk.score).collect();
+        assert_eq!(scores, [0.25, 0.125, 0.0625]);
+        // What is beyond a bound moves it, so that the order stays.
+        let beyond = [scored(1, 40.0), scored(2, 30.0)];
+        let scores: Vec<f32> = convex(&beyond, &[], &ByWords::NONE, 0.5, BOUNDS).iter().map(|c| c.score).collect();
+        assert_eq!(scores, [0.5, 0.375]);
     }
 
     #[test]
@@ -252,13 +255,14 @@ mod tests {
         let lexical: Vec<Scored> = (1..=10).map(|address| scored(address, 20.0 - address as f32)).collect();
         let dense: Vec<Scored> = (20..=40).map(|address| scored(address, 1.0 / address as f32)).collect();
         let german = ByWords::of(&lexical, (1..=10).collect(), Some(1.0));
-        for fused in [convex(&lexical, &dense, &german, 0.7, 10), reciprocal_rank(&lexical, &dense, &german, 60.0)] {
+        for fused in [convex(&lexical, &dense, &german, 0.7, BOUNDS), reciprocal_rank(&lexical, &dense, &german, 60.0)]
+        {
             let first: Vec<u64> = fused[..9].iter().map(|chunk| chunk.address).collect();
             assert_eq!(first, (1..=9).collect::<Vec<_>>());
         }
         // One among ten takes a fifth of the weight.
         let one = ByWords::of(&lexical, [10].into(), None);
-        let fused = convex(&lexical, &dense, &one, 0.5, 10);
-        assert!((fused.iter().find(|chunk| chunk.address == 20).unwrap().score - 0.4).abs() < 1e-6);
+        let fused = convex(&lexical, &dense, &one, 0.5, BOUNDS);
+        assert!((fused.iter().find(|chunk| chunk.address == 20).unwrap().score - 0.4 * 0.05 / 0.8).abs() < 1e-6);
     }
 }

@@ -3,12 +3,15 @@
 //! # Invariants
 //! - Both legs read one snapshot and apply the same filter before anything is ranked.
 //! - The same snapshot, model and request give the same hits in the same order.
+//! - What holds all rare words of a query stands above what holds none of them ([`exact`]), unless vectors alone are asked for or a
+//!   reranker of the user's own decides.
 //! - What a search could not do (no model, text not embedded yet, not reranked) is said in its coverage.
 //!
 //! # Not here
 //! Which files exist and what of them is pending: the engine adds that to the coverage.
 
 mod copies;
+mod exact;
 pub mod fusion;
 mod operators;
 mod passages;
@@ -16,6 +19,8 @@ mod request;
 mod rerank;
 mod rescore;
 mod spelling;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -33,9 +38,10 @@ use crate::config::Ranking;
 use crate::embed::{EmbedError, Embedder, Reranker};
 use crate::error::Advice;
 use crate::index::analyzer::{Stemming, identifiers, stopping};
-use crate::index::{ChunkRecord, Filter, IndexError, Scored, Snapshot};
+use crate::index::{ChunkRecord, Filter, HeldWords, IndexError, Scored, Snapshot};
 use crate::workspace::WorkspaceId;
-use fusion::{ByWords, Convex, Fused};
+use exact::Exact;
+use fusion::{Bounds, ByWords, Convex, Fused};
 use passages::Wanted;
 use request::MAX_EVERY_PASSAGE;
 
@@ -187,11 +193,12 @@ pub fn rank(
 ) -> Result<Vec<Fused>, SearchError> {
     check_request(request)?;
     let num_candidates = MIN_CANDIDATES.max(request.k.saturating_mul(CANDIDATES_PER_HIT));
-    let lexical = || -> Result<Vec<Scored>, SearchError> {
+    let lexical = || -> Result<(Vec<Scored>, HeldWords), SearchError> {
         if request.mode == Mode::Dense {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), HeldWords::default()));
         }
-        Ok(snapshot.lexical(&parse_query(&request.query, ranking.fields), filter, num_candidates)?)
+        let query = parse_query(&request.query, ranking.fields);
+        Ok((snapshot.lexical(&query, filter, num_candidates)?, snapshot.held(&query, filter)?))
     };
     let query_vector = || -> Result<Option<Vec<f32>>, SearchError> {
         match (request.mode, embedder) {
@@ -206,7 +213,7 @@ pub fn rank(
     } else {
         (query_vector(), lexical())
     };
-    let lexical = lexical?;
+    let (lexical, held) = lexical?;
     let vector = vector?;
     let dense = match &vector {
         Some(vector) => snapshot.dense(vector, filter, num_candidates)?,
@@ -220,17 +227,22 @@ pub fn rank(
         }
         fused
     };
-    let by_words =
-        if request.mode == Mode::Hybrid { by_words(snapshot, &request.query, &lexical)? } else { ByWords::NONE };
-    Ok(match (request.mode, request.fusion) {
+    let num_chunks = snapshot.counts()?.num_chunks;
+    let mut ranked = match (request.mode, request.fusion) {
         (Mode::Lexical, _) => one_leg(&lexical, &[]),
         (Mode::Dense, _) => one_leg(&[], &dense),
+        (Mode::Hybrid, FusionMethod::Rrf) => {
+            let by_words = by_words(snapshot, &request.query, &lexical)?;
+            fusion::reciprocal_rank(&lexical, &dense, &by_words, RRF_K)
+        }
         (Mode::Hybrid, FusionMethod::Convex) => {
-            let has_identifier = !identifiers(&request.query).is_empty();
-            let weight = if has_identifier { ranking.dense_weight_with_identifier } else { ranking.dense_weight };
-            let convex = Convex::of(&lexical, &dense, &by_words, weight, num_candidates);
+            let by_words = by_words(snapshot, &request.query, &lexical)?;
+            let weight = dense_weight(&request.query, &held, ranking);
+            let cosine = embedder.map_or((0.0, 1.0), Embedder::cosine_range);
+            let bounds = Bounds { lexical: lexical_bound(&held, num_chunks, ranking), cosine };
+            let convex = Convex::of(&lexical, &dense, &by_words, weight, bounds);
             let fused = convex.fuse(&lexical, &dense);
-            match vector.filter(|_| ranking.rescores() && convex.is_mixed()) {
+            match vector.filter(|_| held.is_question && ranking.rescores() && convex.is_mixed()) {
                 None => fused,
                 Some(vector) => {
                     let addresses: Vec<u64> = fused.iter().map(|chunk| chunk.address).collect();
@@ -239,8 +251,22 @@ pub fn rank(
                 }
             }
         }
-        (Mode::Hybrid, FusionMethod::Rrf) => fusion::reciprocal_rank(&lexical, &dense, &by_words, RRF_K),
-    })
+    };
+    Exact::of(&held, num_chunks).raise(&mut ranked);
+    Ok(ranked)
+}
+
+/// How much the dense leg counts: a question says what it means, and a few words are to be found as they are.
+fn dense_weight(query: &str, held: &HeldWords, ranking: &Ranking) -> f32 {
+    let weight = if held.is_question { ranking.dense_weight } else { ranking.dense_weight_of_words };
+    if identifiers(query).is_empty() { weight } else { weight.min(ranking.dense_weight_with_identifier) }
+}
+
+/// The BM25 of a chunk of mean length that has each word of the query once, which makes a word count as much as its inverse document
+/// frequency.
+fn lexical_bound(held: &HeldWords, num_chunks: usize, ranking: &Ranking) -> f32 {
+    let weight = ranking.fields.body + ranking.fields.exact;
+    held.words.iter().map(|word| weight * exact::idf(word.num_chunks, num_chunks)).sum()
 }
 
 /// Those of the chunks that never get a vector, and how far the model knows the language of the query: by its stop words, else by

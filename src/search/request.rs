@@ -44,7 +44,7 @@ pub enum Mode {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum FusionMethod {
-    /// Convex combination of min-max normalised scores.
+    /// Convex combination of scores within their bounds.
     #[default]
     Convex,
     /// Reciprocal rank fusion with k = 60.

@@ -36,7 +36,7 @@ pub(super) fn rescore(
 ) -> Vec<Fused> {
     if ranking.feedback_weight > 0.0 {
         let refined = refined(query, &candidates, ranking.feedback_weight);
-        compare_again(&mut candidates, convex, &refined);
+        compare_again(&mut candidates, convex, query, &refined);
     }
     if ranking.neighbour_weight > 0.0 {
         mix_in_neighbours(&mut candidates, ranking.neighbour_weight);
@@ -65,19 +65,17 @@ fn refined(query: &[f32], candidates: &[Candidate], weight: f32) -> Vec<f32> {
     refined
 }
 
-/// Gives each candidate with a vector the score that it has by `query`. The dense leg's worst is 0 as it was before, and so is all that
-/// is farther.
-fn compare_again(candidates: &mut [Candidate], convex: &Convex<'_>, query: &[f32]) {
-    let cosine = |(_, vector): &Candidate| Some(dot(query, vector.as_ref()?));
-    let cosines: Vec<Option<f32>> = candidates.iter().map(cosine).collect();
-    let known = || candidates.iter().zip(&cosines).filter_map(|((chunk, _), cosine)| Some((chunk, (*cosine)?)));
-    let of_leg = known().filter(|(chunk, _)| chunk.dense.is_some());
-    let worst = of_leg.map(|(_, cosine)| cosine).fold(f32::INFINITY, f32::min);
-    let best = known().map(|(_, cosine)| cosine).fold(f32::NEG_INFINITY, f32::max);
-    for ((chunk, _), cosine) in candidates.iter_mut().zip(&cosines) {
-        if let Some(cosine) = cosine {
-            let part = if best > worst { ((cosine - worst) / (best - worst)).clamp(0.0, 1.0) } else { 1.0 };
-            chunk.score = convex.score(chunk, part);
+/// Gives each candidate with a vector the score that it has by `refined`. The refined vector is nearer to all candidates than the query's, so
+/// cosines to it are lowered by as much as the best of them grew: they stay within the bounds of cosines to a query.
+fn compare_again(candidates: &mut [Candidate], convex: &Convex<'_>, query: &[f32], refined: &[f32]) {
+    let best = |query: &[f32], candidates: &[Candidate]| {
+        let cosines = candidates.iter().filter_map(|(_, vector)| Some(dot(query, vector.as_ref()?)));
+        cosines.fold(f32::NEG_INFINITY, f32::max)
+    };
+    let growth = best(refined, candidates) - best(query, candidates);
+    for (chunk, vector) in candidates.iter_mut() {
+        if let Some(vector) = vector {
+            chunk.score = convex.score(chunk, Some(dot(refined, vector) - growth));
         }
     }
     candidates.sort_unstable_by(|one, other| by_score(&one.0, &other.0));
@@ -135,7 +133,7 @@ mod tests {
 
     use super::*;
     use crate::index::{ChunkId, Scored};
-    use crate::search::fusion::ByWords;
+    use crate::search::fusion::{Bounds, ByWords};
 
     fn listed(scores: &[(u64, f32)]) -> Vec<Scored> {
         let found = |&(address, score)| Scored { address, id: ChunkId(address), score };
@@ -156,7 +154,8 @@ mod tests {
         let dense = listed(&near.map(|(address, angle)| (address, angle.to_radians().cos())).collect::<Vec<_>>());
         let angles: HashMap<u64, f32> = angles.collect();
         let by_words = ByWords::NONE;
-        let convex = Convex::of(&lexical, &dense, &by_words, ranking.dense_weight, 10);
+        let bounds = Bounds { lexical: 9.0, cosine: (0.5, 1.0) };
+        let convex = Convex::of(&lexical, &dense, &by_words, ranking.dense_weight, bounds);
         let with_vector = |chunk: Fused| (chunk, angles.get(&chunk.address).map(|&angle| at_angle(angle)));
         let candidates = convex.fuse(&lexical, &dense).into_iter().map(with_vector).collect();
         let rescored = rescore(candidates, &convex, &at_angle(0.0), ranking);

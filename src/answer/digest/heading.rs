@@ -39,14 +39,14 @@ pub(super) fn of(groups: &[(String, Vec<Touched>)], group_by: GroupBy, plan: &Pl
                 .map(|(number, name)| format!("{number} {name}"))
                 .collect(),
         };
-        heading.push_str(&format!(": {}", kinds.join(", ")));
+        heading = format!("{heading}: {}", kinds.join(", "));
     }
     let newest = files().map(|file| file.at).max();
     match (newest, files().map(|file| file.at).min()) {
         (Some(newest), Some(oldest)) if time(newest) != time(oldest) => {
-            heading.push_str(&format!(", from {} until {}", time(oldest), time(newest)));
+            heading = format!("{heading}, from {} until {}", time(oldest), time(newest));
         }
-        (Some(newest), _) => heading.push_str(&format!(", {}", time(newest))),
+        (Some(newest), _) => heading = format!("{heading}, {}", time(newest)),
         _ => {}
     }
     heading

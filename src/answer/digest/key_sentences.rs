@@ -46,7 +46,7 @@ struct Unit {
 pub fn key_sentences(
     chunks: &[ChunkRecord],
     number: usize,
-    common: &HashSet<String>,
+    common: &BTreeSet<String>,
     seen: &mut BTreeSet<String>,
 ) -> Vec<KeySentence> {
     let mut units = weigh(chunks, common);
@@ -109,8 +109,8 @@ fn folded(text: &str) -> String {
 
 /// The sentences that stand in several of these documents.
 #[must_use]
-pub fn common_sentences<'c>(documents: impl Iterator<Item = &'c [ChunkRecord]>) -> HashSet<String> {
-    let (mut known, mut common) = (HashSet::new(), HashSet::new());
+pub fn common_sentences<'c>(documents: impl Iterator<Item = &'c [ChunkRecord]>) -> BTreeSet<String> {
+    let (mut known, mut common) = (HashSet::new(), BTreeSet::new());
     for chunks in documents {
         let all =
             chunks.iter().flat_map(|chunk| units(&chunk.words).into_iter().map(|unit| &chunk.words[unit.range()]));
@@ -143,7 +143,7 @@ fn hidden(text: &str, is_open: &mut bool) -> Vec<Span> {
     }
 }
 
-fn weigh(chunks: &[ChunkRecord], common: &HashSet<String>) -> Vec<Unit> {
+fn weigh(chunks: &[ChunkRecord], common: &BTreeSet<String>) -> Vec<Unit> {
     let mut is_comment_open = false;
     let mut all = Vec::new();
     let mut has_prose = false;
@@ -200,10 +200,9 @@ fn weigh(chunks: &[ChunkRecord], common: &HashSet<String>) -> Vec<Unit> {
         }
     }
     let weight = |kind: Kind| match kind {
-        Kind::Prose => 1.0,
         Kind::Label => 0.1,
         Kind::Data if has_prose => 0.1,
-        Kind::Data => 1.0,
+        Kind::Prose | Kind::Data => 1.0,
     };
     all.into_iter().map(|(unit, kind)| Unit { factor: unit.factor * weight(kind), ..unit }).collect()
 }
@@ -398,7 +397,7 @@ mod tests {
     use super::super::about::tests::chunks;
     use super::*;
 
-    fn chosen(text: &str, number: usize, common: &HashSet<String>) -> Vec<String> {
+    fn chosen(text: &str, number: usize, common: &BTreeSet<String>) -> Vec<String> {
         let chunks = chunks("report.md", Format::Markdown, text, 3);
         let keys = key_sentences(&chunks, number, common, &mut BTreeSet::new());
         keys.iter().map(|at| folded(&chunks[at.chunk].words[at.span.range()])).collect()
@@ -411,11 +410,14 @@ mod tests {
     #[test]
     fn figures_and_conclusions_go_before_datelines_rows_and_names() {
         assert_eq!(
-            chosen(WEEKLY, 1, &HashSet::new()),
+            chosen(WEEKLY, 1, &BTreeSet::new()),
             ["The acceptance run is green: 11.8 ms at the 99th percentile, with TLS."]
         );
-        let decided = "# Mast\n\nThe mast is old.\n\n## Notes\n\nThe boat went out on Monday.\n\n## Decision\n\nThe mast is replaced before winter.\n";
-        assert!(chosen(decided, 2, &HashSet::new()).contains(&"The mast is replaced before winter.".to_owned()));
+        let decided = "# Mast\n\nThe mast is old.\n\n## Notes\n\nThe boat went out on Monday.\n\n## Decision\n\nWe decided that the mast is replaced before winter.\n";
+        assert!(
+            chosen(decided, 2, &BTreeSet::new())
+                .contains(&"We decided that the mast is replaced before winter.".to_owned())
+        );
     }
 
     #[test]
@@ -427,7 +429,7 @@ mod tests {
         let other = format!("# B\n\n{template}\n\nJobs are suspended.\n");
         let documents = [chunks("a.md", Format::Markdown, &one, 3), chunks("b.md", Format::Markdown, &other, 3)];
         let common = common_sentences(documents.iter().map(|chunks| &chunks[..]));
-        assert_eq!(common, HashSet::from([template.to_owned()]));
+        assert_eq!(common, BTreeSet::from([template.to_owned()]));
         assert_eq!(chosen(&one, 1, &common), ["Pods are resized in place."]);
         assert!(chosen(&one, 9, &common).iter().all(|sentence| !sentence.contains("comment")));
     }

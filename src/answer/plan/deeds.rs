@@ -96,7 +96,8 @@ pub(super) fn of_files(words: &Words) -> Option<Deed> {
         return None;
     }
     (asked.kind_at..=asked.kind_at + MAX_KIND_WORDS).find_map(|at| {
-        let auxiliary = (at..).take_while(|&at| words.are(at, "has|have|had|been|was|were|are|is|got|did|new")).count();
+        let auxiliary =
+            (at..words.len()).take_while(|&at| words.are(at, "has|have|had|been|was|were|are|is|got|did|new")).count();
         let verb = at + auxiliary;
         let is_change = words.are(verb, DONE) || auxiliary > 0 && words.are(verb, "change");
         let kind: Vec<String> = (asked.kind_at..at).filter_map(|at| words.get(at)).map(str::to_owned).collect();

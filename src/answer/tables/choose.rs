@@ -65,8 +65,11 @@ pub(super) fn choose(question: &Question, view: &View<'_>) -> Result<Reading, Mi
     let is_missing = |(term, found): &(&Term, &Found)| !found.is_held() && !term.is_light;
     let missing: Vec<usize> =
         question.terms.iter().zip(&found).enumerate().filter(|(_, pair)| is_missing(pair)).map(|(at, _)| at).collect();
-    // Where the rest names a row and a column, any other word would be the name of the row.
-    let names_row = question.terms.iter().zip(&found).any(|(term, found)| is_key_like(term) && found.is_of_rows());
+    // Where the rest names a day or number that rows have, and a column, another word would be the name of the row: `the helicopter`.
+    // Beside the name of a thing it may say in other words what that is.
+    let is_value = |term: &Term| matches!(term.kind, Kind::Date(_) | Kind::Number(_));
+    let names_row = question.terms.iter().zip(&found).any(|(term, found)| is_value(term) && found.is_of_rows())
+        && question.terms.iter().all(|term| !term.is_exact() || is_value(term));
     if let [only] = missing[..]
         && (is_key_like(&question.terms[only]) || names_row && question.intent == Intent::Lookup)
     {

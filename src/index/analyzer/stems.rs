@@ -57,6 +57,12 @@ impl Stemming {
         STEMMERS[usize::from(self.0)].0
     }
 
+    /// Whether its words may be compounds whose parts are known.
+    #[must_use]
+    pub fn has_compounds(self) -> bool {
+        self.code() == "de"
+    }
+
     fn analyzer(self) -> TextAnalyzer {
         let language = STEMMERS[usize::from(self.0)].1;
         let words = TextAnalyzer::builder(RawTokenizer::default()).filter(LowerCaser);
@@ -81,10 +87,11 @@ struct Terms {
     known: HashMap<Box<str>, WordTerms, ahash::RandomState>,
 }
 
-/// What a word becomes; `None` where an analysis leaves it out.
+/// What a word becomes.
 struct WordTerms {
+    /// `None` of a stop word.
     stem: Option<Box<str>>,
-    exact: Option<Box<str>>,
+    exact: Box<str>,
 }
 
 thread_local! {
@@ -112,14 +119,14 @@ impl Terms {
         let mut stream = self.stems.token_stream(word);
         let stem: Option<Box<str>> = stream.advance().then(|| stream.token().text.as_str().into());
         drop(stream);
-        let exact = Some(lower_case(word).into_boxed_str()).filter(|exact| stem.as_ref() != Some(exact));
+        let exact = lower_case(word).into_boxed_str();
         self.known.entry(word.into()).or_insert(WordTerms { stem, exact }).write(analysis, term)
     }
 }
 
 impl WordTerms {
     fn write(&self, analysis: Analysis, term: &mut String) -> bool {
-        let found = if analysis == Analysis::Stemmed { &self.stem } else { &self.exact };
-        found.as_deref().inspect(|found| term.push_str(found)).is_some()
+        let found = if analysis == Analysis::Stemmed { self.stem.as_deref() } else { Some(&*self.exact) };
+        found.inspect(|found| term.push_str(found)).is_some()
     }
 }

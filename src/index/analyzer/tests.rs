@@ -13,10 +13,7 @@ fn english(text: &str) -> QueryTerms {
 
 fn in_languages(text: &str, codes: &[&str]) -> Vec<String> {
     let stemmings: Vec<Stemming> = codes.iter().map(|code| Stemming::of(Language::of_code(code))).collect();
-    let joined = |word: QueryWord| {
-        let variants: Vec<String> = word.variants.into_iter().map(|variant| variant.text).collect();
-        variants.join("|")
-    };
+    let joined = |word: QueryWord| word.variants.join("|");
     analyse_query(text, &stemmings, 99).words.into_iter().map(joined).collect()
 }
 
@@ -26,34 +23,91 @@ fn stems_and_stop_words_meet_in_the_stemmed_analysis() {
 }
 
 #[test]
-fn the_exact_analysis_has_what_the_stemmed_one_changes_or_drops() {
+fn the_exact_analysis_has_every_word_as_written() {
     assert_eq!(
-        terms("The Indexes of an index, the café", Analysis::Exact),
-        ["the", "indexes", "of", "an", "the", "café"]
+        terms("The Indexes of an index, the café, 20 times", Analysis::Exact),
+        ["the", "indexes", "of", "an", "index", "the", "café", "times"]
     );
 }
 
 #[test]
-fn an_identifier_is_found_whole_and_by_its_parts() {
+fn an_identifier_is_found_whole_by_its_parts_and_without_what_joins_them() {
     assert_eq!(
         terms("set max_chunk_tokens to v1.2.3.", Analysis::Exact),
-        ["max_chunk_tokens", "tokens", "to", "v1.2.3"]
+        ["set", "max", "max_chunk_tokens", "maxchunktokens", "chunk", "tokens", "to", "v1", "v1.2.3", "v123"]
+    );
+    assert_eq!(terms("1.21.0 a@b.de", Analysis::Exact), ["1.21.0", "a", "a@b.de", "b.de", "bde", "b", "de"]);
+    assert_eq!(
+        terms("x/y_z@v0.9.0", Analysis::Exact),
+        ["x", "x/y_z@v0.9.0", "y_z", "yz", "v0.9.0", "v090", "y", "z", "v0"]
     );
     assert_eq!(terms("max_chunk_tokens v1.2", Analysis::Stemmed), ["max", "chunk", "token", "v1", "2"]);
     assert_eq!(terms("retrieveBatch", Analysis::Stemmed), ["retrievebatch", "retriev", "batch"]);
+    assert_eq!(terms("retrieveBatch", Analysis::Exact), ["retrievebatch", "retrieve", "batch"]);
+    assert_eq!(terms("HTTPServer URLs IDs", Analysis::Exact), ["httpserver", "http", "server", "urls", "ids"]);
 }
 
 #[test]
-fn a_query_counts_its_terms_and_those_that_are_written_as_they_are_indexed() {
-    let QueryTerms { words, exact } = english("Gateway, gateways of the gateway indexes");
-    let word = |text: &str, times, times_as_written| QueryWord {
-        variants: vec![Variant { text: text.to_owned(), times_as_written }],
-        times,
+fn one_name_written_in_several_ways_shares_a_term() {
+    let of = |text: &str| terms(text, Analysis::Exact);
+    for (one, other) in
+        [("Node.js", "nodejs"), ("POL-358", "pol358"), ("max_tokens", "maxTokens"), ("max-tokens", "max_tokens")]
+    {
+        assert!(of(one).iter().any(|term| of(other).contains(term) && term.len() > 5), "{one} {other}");
+    }
+    assert!(!of("2.3.40").iter().any(|term| of("2.3.4").contains(term)));
+}
+
+#[test]
+fn grouped_digits_are_one_number() {
+    for text in ["1250000", "1,250,000", "1.250.000", "1 250 000", "1'250'000", "1\u{202f}250\u{202f}000"] {
+        assert!(terms(text, Analysis::Stemmed).contains(&"1250000".to_owned()), "{text}");
+        assert_eq!(in_languages(text, &["en", "de"]).iter().filter(|word| *word == "1250000").count(), 1, "{text}");
+    }
+}
+
+#[test]
+fn each_spelling_of_unicode_is_the_same_word() {
+    for (one, other) in [("Köln", "Ko\u{308}ln"), ("データベース", "ﾃﾞｰﾀﾍﾞｰｽ"), ("ABC12", "ＡＢＣ１２"), ("file", "ﬁle")]
+    {
+        for analysis in [Analysis::Stemmed, Analysis::Exact] {
+            assert_eq!(terms(one, analysis), terms(other, analysis));
+        }
+        assert_eq!(english(one), english(other));
+    }
+    assert!(Phrase::of("in Köln").unwrap().is_in("in Ko\u{308}ln"));
+}
+
+#[test]
+fn a_word_of_a_query_is_looked_up_among_the_parts_of_german_compounds() {
+    let german = Stemming::of(Language::of_code("de"));
+    let indexed: Vec<String> =
+        positioned_terms("die Rechnungsnummern der Krankenversicherungen", Analysis::Exact, german)
+            .into_iter()
+            .map(|(_, term)| term)
+            .collect();
+    let asked = |text: &str, stemmings: &[Stemming]| -> Vec<String> {
+        let terms = analyse_query(text, stemmings, 99).exact.into_iter();
+        terms.filter(|term| term.kind == ExactKind::Part).map(|term| term.text).collect()
     };
-    assert_eq!(words, [word("gateway", 3, 2), word("index", 1, 0)]);
-    let term = |text: &str| ExactTerm { text: text.to_owned(), times: 1 };
-    assert_eq!(exact, [term("gateways"), term("indexes")]);
-    assert_eq!(english("to be").exact, [term("to"), term("be")], "nothing else is asked for");
+    for word in ["Rechnung", "Rechnungen", "Nummer", "Versicherung", "Kranken"] {
+        assert!(asked(word, &[german]).iter().all(|part| indexed.contains(part)), "{word} {indexed:?}");
+    }
+    assert!(
+        asked("is the number", &[Stemming::ENGLISH, german]).is_empty()
+            && asked("number", &[Stemming::ENGLISH]).is_empty()
+    );
+    assert!(!terms("Rechnungsnummern", Analysis::Exact).iter().any(|term| term.starts_with('+')));
+}
+
+#[test]
+fn a_query_counts_its_terms() {
+    let QueryTerms { words, exact } = english("Gateway, gateways of the gateway indexes");
+    let word = |text: &str, times| QueryWord { variants: vec![text.to_owned()], times };
+    assert_eq!(words, [word("gateway", 3), word("index", 1)]);
+    let term = |text: &str, times| ExactTerm { text: text.to_owned(), times, kind: ExactKind::Word };
+    assert_eq!(exact, [term("gateway", 2), term("gateways", 1), term("indexes", 1)]);
+    assert_eq!(english("to be").exact, [term("to", 1), term("be", 1)], "nothing else is asked for");
 }
 
 #[test]
@@ -150,9 +204,10 @@ proptest::proptest! {
             let (stemmed, exact) = (terms(Analysis::Stemmed), terms(Analysis::Exact));
             let asked = analyse_query(&text, &[stemming], usize::MAX);
             for variant in asked.words.iter().flat_map(|word| &word.variants) {
-                proptest::prop_assert!(stemmed.contains(&variant.text), "{variant:?} of {text:?}");
+                proptest::prop_assert!(stemmed.contains(variant), "{variant:?} of {text:?}");
             }
-            for term in asked.exact {
+            // A part of a compound is indexed with the compound.
+            for term in asked.exact.into_iter().filter(|term| term.kind != ExactKind::Part) {
                 proptest::prop_assert!(exact.contains(&term.text), "{term:?} of {text:?}");
             }
         }

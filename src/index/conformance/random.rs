@@ -177,6 +177,17 @@ proptest! {
                     snapshot.paths(&addresses).unwrap()
                 };
                 prop_assert_eq!(files(&*found), files(&*oracle));
+                let held = |snapshot: &dyn Snapshot| {
+                    let held = snapshot.held(&asked, &filter).unwrap();
+                    let ids = |holders: &[crate::index::Holder]| {
+                        holders.iter().map(|holder| holder.id).collect::<std::collections::BTreeSet<_>>()
+                    };
+                    let words = held.words.iter().map(|word| {
+                        (word.text.clone(), word.num_files, word.chunks.as_deref().map(ids))
+                    });
+                    (words.collect::<Vec<_>>(), ids(&held.named), held.is_question)
+                };
+                prop_assert_eq!(held(&*found), held(&*oracle));
                 let best = found.lexical(&asked, &filter, limit).unwrap();
                 let whole = all(&*found);
                 prop_assert_eq!(best.len(), whole.len().min(limit));

@@ -15,7 +15,7 @@ use tantivy::{BitSet, DocAddress, DocId, Score, Searcher, SegmentReader, Term};
 use super::phrase::WithPhrase;
 use super::schema::Fields;
 use super::snapshot::{Passing, Segment};
-use crate::index::analyzer::{ExactTerm, QueryTerms, QueryWord, Stemming, Variant, analyse_query};
+use crate::index::analyzer::{ExactTerm, QueryTerms, QueryWord, Stemming, analyse_query};
 use crate::index::{ChunkId, IndexError, LexicalQuery};
 
 /// More distinct words of a query are not looked up.
@@ -34,8 +34,7 @@ pub(super) fn build(
     phrases: Vec<WithPhrase>,
 ) -> Option<BooleanQuery> {
     let weights = query.weights;
-    let quoted = query.phrases.iter().map(String::as_str);
-    let words: String = std::iter::once(query.words.as_str()).chain(quoted).collect::<Vec<_>>().join(" ");
+    let words = query.all_words();
     let mut clauses: Vec<(Occur, Box<dyn Query>)> = Vec::new();
     let mut add = |clause: Option<Box<dyn Query>>| clauses.extend(clause.map(|clause| (Occur::Should, clause)));
     let term = |field, text: &str, weight: f32| -> Option<Box<dyn Query>> {
@@ -44,22 +43,20 @@ pub(super) fn build(
     };
     let QueryTerms { words, exact } = analyse_query(&words, stemmings, MAX_QUERY_TERMS);
     for QueryWord { variants, times } in &words {
-        // The exact field leaves out words that are their own stem: the body stands for it.
-        let in_body = |variant: &Variant| {
-            let weight = weights.body * *times as f32 + weights.exact * variant.times_as_written as f32;
-            term(fields.body, &variant.text, weight)
-        };
-        add(best_of(variants.iter().filter_map(in_body).collect()));
-        for (field, weight) in
-            [(fields.title, weights.title), (fields.trail, weights.trail), (fields.path_words, weights.path)]
-        {
-            let in_field = |variant: &Variant| term(field, &variant.text, weight * *times as f32);
+        for (field, weight) in [
+            (fields.body, weights.body),
+            (fields.title, weights.title),
+            (fields.trail, weights.trail),
+            (fields.path_words, weights.path),
+        ] {
+            let in_field = |variant: &String| term(field, variant, weight * *times as f32);
             add(best_of(variants.iter().filter_map(in_field).collect()));
         }
     }
     // Stop words are looked up as written only where the query has nothing else.
-    for ExactTerm { text, times } in exact {
-        add(term(fields.exact, &text, if words.is_empty() { 1.0 } else { weights.exact * times as f32 }));
+    for ExactTerm { text, times, kind } in exact {
+        let weight = kind.weight(weights);
+        add(term(fields.exact, &text, if words.is_empty() { 1.0 } else { weight * times as f32 }));
     }
     for WithPhrase { score, ids, chunks } in phrases {
         let these = TheseQuery { ids, these: Arc::new(chunks), score };

@@ -7,6 +7,7 @@
 //! - One process writes; any number read the same files and see each commit at their next snapshot.
 
 mod dense;
+mod held;
 mod kernel;
 mod lexical;
 mod opening;

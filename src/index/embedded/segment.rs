@@ -126,6 +126,11 @@ impl Columns {
         Ok(&files.facts[files.of_doc[doc as usize] as usize].path)
     }
 
+    /// Tells a chunk's file from the others of the segment.
+    pub(super) fn file_number(&self, reader: &SegmentReader, doc: DocId) -> Result<u32, IndexError> {
+        Ok(self.files(reader)?.of_doc[doc as usize])
+    }
+
     fn files(&self, reader: &SegmentReader) -> Result<&Files, IndexError> {
         if let Some(files) = self.files.get() {
             return Ok(files);

@@ -13,6 +13,7 @@ use tantivy::schema::IndexRecordOption;
 use tantivy::{BitSet, DocAddress, DocId, Searcher, SegmentReader, TantivyDocument, Term};
 
 use super::dense::{Place, SegmentVectors, scan};
+use super::held::Asked;
 use super::kernel::decode;
 use super::schema::Fields;
 use super::segment::Columns;
@@ -20,10 +21,10 @@ use super::vectors::{Codes, VectorTable};
 use super::{lexical, phrase, tantivy};
 use crate::index::analyzer::Stemming;
 use crate::index::{
-    ChunkId, ChunkRecord, Counts, Filter, FoundWord, IndexError, Languages, LexicalQuery, Scored, Snapshot, VectorKey,
-    WordPattern, ends_of,
+    ChunkId, ChunkRecord, Counts, Filter, FoundWord, HeldWords, IndexError, Languages, LexicalQuery, Scored, Snapshot,
+    VectorKey, WordPattern, ends_of,
 };
-use crate::workspace::{RelPath, Revision};
+use crate::workspace::{Language, RelPath, Revision};
 
 /// A filter that passes less than this part of the chunks has them looked up; a wider one is asked about each.
 const NARROW_PART: usize = 4;
@@ -179,6 +180,35 @@ impl State {
         found.map(|(reader, segment)| (reader, segment, doc_id)).ok_or_else(foreign)
     }
 
+    /// How the words of live chunks are stemmed, each way once.
+    pub(super) fn stemmings(&self) -> &[Stemming] {
+        &self.stemmings
+    }
+
+    /// The id of the chunk at an address.
+    pub(super) fn id_at(&self, address: u64) -> Result<ChunkId, IndexError> {
+        let (_, segment, doc) = self.at(address)?;
+        Ok(segment.columns.chunk_id(doc))
+    }
+
+    /// The path of the file that the chunk at an address is of.
+    pub(super) fn path_at(&self, address: u64) -> Result<&str, IndexError> {
+        let (reader, segment, doc) = self.at(address)?;
+        segment.columns.path(reader, doc)
+    }
+
+    /// Tells the file that the chunk at an address is of from those of other chunks; one file may have several of these.
+    pub(super) fn file_at(&self, address: u64) -> Result<(u32, u32), IndexError> {
+        let (reader, segment, doc) = self.at(address)?;
+        Ok((unpack(address).segment_ord, segment.columns.file_number(reader, doc)?))
+    }
+
+    /// The language of the document that the chunk at an address is of.
+    pub(super) fn language_at(&self, address: u64) -> Result<Option<Language>, IndexError> {
+        let (_, segment, doc) = self.at(address)?;
+        Ok(segment.columns.language(doc))
+    }
+
     pub(super) fn segments(&self) -> impl Iterator<Item = (&SegmentReader, &Segment)> {
         let readers = self.searcher.as_ref().map_or(&[][..], |searcher| searcher.segment_readers());
         readers.iter().zip(&self.segments)
@@ -253,8 +283,7 @@ impl Snapshot for EmbeddedSnapshot {
     fn paths(&self, addresses: &[u64]) -> Result<BTreeSet<RelPath>, IndexError> {
         let mut paths = BTreeSet::new();
         for &address in addresses {
-            let (reader, segment, doc) = self.state.at(address)?;
-            let path = segment.columns.path(reader, doc)?;
+            let path = self.state.path_at(address)?;
             if !paths.contains(path) {
                 let nameless =
                     |_| IndexError::Unusable { reason: "it holds a file that can have no such path".to_owned() };
@@ -278,6 +307,13 @@ impl Snapshot for EmbeddedSnapshot {
         let scored =
             |(score, id, at): (f32, _, DocAddress)| Scored { address: pack(at.segment_ord, at.doc_id), id, score };
         Ok(best.into_iter().map(scored).collect())
+    }
+
+    fn held(&self, query: &LexicalQuery, filter: &Filter) -> Result<HeldWords, IndexError> {
+        let Some(searcher) = &self.state.searcher else { return Ok(HeldWords::default()) };
+        let passing = self.passing(filter)?;
+        let asked = Asked { state: &self.state, searcher, fields: &self.fields, passing: passing.as_deref() };
+        asked.held(query)
     }
 
     fn dense(&self, query: &[f32], filter: &Filter, limit: usize) -> Result<Vec<Scored>, IndexError> {

@@ -40,8 +40,8 @@ pub(super) fn tell(whole: &Whole<'_>, draft: &mut Draft) {
     if names.is_empty() {
         draft.say(counted(num_lines, "line"));
     } else {
-        let named = listed(names.iter().map(|(name, _)| *name), MAX_NAMES);
-        draft.say(format!("{}, defines {named}", counted(num_lines, "line")));
+        let shown = listed(names.iter().map(|(name, _)| *name), MAX_NAMES);
+        draft.say(format!("{}, defines {shown}", counted(num_lines, "line")));
     }
     for (_, range) in names.into_iter().take(MAX_CITED) {
         draft.cite(Of::File, whole.place(range));

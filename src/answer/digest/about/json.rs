@@ -193,7 +193,7 @@ pub(super) fn tell(whole: &Whole<'_>, former: Former<'_>, draft: &mut Draft) {
     if num_lists > 2 {
         draft.say(format!("{} more", counted(num_lists - 2, "list")));
     }
-    if !whole.is_whole {
+    if !whole.is_complete {
         draft.say("only its beginning and its end were looked at");
     }
     quote_texts(whole, &found, draft);
@@ -301,7 +301,7 @@ pub(super) fn tell_records(whole: &Whole<'_>, draft: &mut Draft) {
     for range in [first, last].into_iter().flatten() {
         draft.cite(Of::File, whole.place(range));
     }
-    if !whole.is_whole {
+    if !whole.is_complete {
         draft.say("only its beginning and its end were looked at");
     }
 }

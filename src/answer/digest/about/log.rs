@@ -50,7 +50,7 @@ pub(super) fn tell(whole: &Whole<'_>, draft: &mut Draft) {
     let num_lines = whole.num_lines();
     let span = times.filter(|(first, last)| first != last);
     let span = span.map(|(first, last)| format!(" from {first} until {last}")).unwrap_or_default();
-    if whole.is_whole {
+    if whole.is_complete {
         draft.say(format!("{}{span}", counted(num_lines, "line")));
     } else {
         draft.say(format!(
@@ -64,7 +64,7 @@ pub(super) fn tell(whole: &Whole<'_>, draft: &mut Draft) {
     }
     match (first_error, first_warning) {
         (Some(line), _) => {
-            draft.say(format!("{}: {}", if num_errors == 1 { "the error" } else { "first error" }, message(line)))
+            draft.say(format!("{}: {}", if num_errors == 1 { "the error" } else { "first error" }, message(line)));
         }
         (None, Some((line, range))) => {
             draft.cite(Of::File, whole.place(range));

@@ -30,7 +30,7 @@ pub(super) fn tell(whole: &Whole<'_>, former: Former<'_>, draft: &mut Draft) {
     if table.num_rows == 0 {
         return;
     }
-    let rows = if whole.is_whole {
+    let rows = if whole.is_complete {
         counted(table.num_rows, "row")
     } else {
         format!("about {}", counted(whole.num_lines(), "row"))
@@ -38,7 +38,7 @@ pub(super) fn tell(whole: &Whole<'_>, former: Former<'_>, draft: &mut Draft) {
     let width = table.columns.len().max(table.last.as_ref().map_or(0, |(cells, _)| cells.len()));
     let before = former
         .map(|(path, old)| (path, read(old).num_rows))
-        .filter(|(_, num)| *num != table.num_rows && whole.is_whole);
+        .filter(|(_, num)| *num != table.num_rows && whole.is_complete);
     if table.columns.is_empty() {
         draft.say(format!("{rows} of {}", counted(width, "column")));
     } else {
@@ -88,7 +88,7 @@ fn read(whole: &Whole<'_>) -> Table {
         .has_headers(false)
         .flexible(true)
         .delimiter(delimiter)
-        .quoting(text.matches('"').count() % 2 == 0)
+        .quoting(text.matches('"').count().is_multiple_of(2))
         .from_reader(text.as_bytes());
     let mut table = Table { columns: Vec::new(), header: None, num_rows: 0, first: None, last: None };
     let mut record = csv::ByteRecord::new();

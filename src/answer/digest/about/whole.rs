@@ -11,7 +11,7 @@ use crate::workspace::Span;
 pub(super) struct Whole<'a> {
     pub text: String,
     /// Whether nothing is left out.
-    pub is_whole: bool,
+    pub is_complete: bool,
     chunks: &'a [ChunkRecord],
     /// Where the words of each chunk begin in `text`.
     starts: Vec<usize>,
@@ -20,18 +20,18 @@ pub(super) struct Whole<'a> {
 impl<'a> Whole<'a> {
     pub(super) fn of(chunks: &'a [ChunkRecord]) -> Self {
         let mut text = String::with_capacity(chunks.iter().map(|chunk| chunk.words.len() + chunk.gap.len()).sum());
-        let (mut starts, mut is_whole) = (Vec::with_capacity(chunks.len()), true);
+        let (mut starts, mut is_complete) = (Vec::with_capacity(chunks.len()), true);
         for (ordinal, chunk) in (0_u32..).zip(chunks) {
             if chunk.place.ordinal == ordinal {
                 text.push_str(if ordinal == 0 { "" } else { &chunk.gap });
             } else {
-                is_whole = false;
+                is_complete = false;
                 text.push('\n');
             }
             starts.push(text.len());
             text.push_str(&chunk.words);
         }
-        Self { text, is_whole, chunks, starts }
+        Self { text, is_complete, chunks, starts }
     }
 
     /// Lines of the file as far as its last words, where it has lines.

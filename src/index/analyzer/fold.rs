@@ -1,0 +1,65 @@
+//! One spelling for what Unicode writes in several ways, before a text is cut into words.
+
+use std::borrow::Cow;
+
+use unicode_normalization::char::decompose_compatible;
+use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfc_quick};
+
+/// A text in NFC, with full- and half-width forms, ligatures and presentation forms of letters as the letters they stand for.
+///
+/// Other compatibility characters stay: NFKC would join the `TM` of `Foo™` to its word, and make `10²` a number of three digits.
+pub(super) fn folded(text: &str) -> Cow<'_, str> {
+    let is_folded =
+        text.is_ascii() || !text.chars().any(is_form_of_letters) && is_nfc_quick(text.chars()) == IsNormalized::Yes;
+    if is_folded {
+        return Cow::Borrowed(text);
+    }
+    let mut letters = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_form_of_letters(c) {
+            decompose_compatible(c, |letter| letters.push(letter));
+        } else {
+            letters.push(c);
+        }
+    }
+    Cow::Owned(letters.nfc().collect())
+}
+
+/// Characters that are letters, digits or signs in another form.
+const fn is_form_of_letters(c: char) -> bool {
+    matches!(c,
+        '\u{2f00}'..='\u{2fd5}'     // Kangxi radicals
+        | '\u{fb00}'..='\u{fdfb}'   // Latin ligatures, Hebrew and Arabic presentation forms
+        | '\u{fe70}'..='\u{fefc}'   // Arabic presentation forms
+        | '\u{ff01}'..='\u{ffee}'   // full- and half-width forms
+        | '\u{1d400}'..='\u{1d7ff}' // mathematical letters and digits
+        | '\u{17f}'                 // long s
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn composed_and_decomposed_and_both_widths_become_one_spelling() {
+        for (text, expected) in [
+            ("Ko\u{308}ln", "Köln"),
+            ("ﾃﾞｰﾀﾍﾞｰｽ", "データベース"),
+            ("ＡＢＣ１２", "ABC12"),
+            ("e\u{fb03}cient", "efficient"),
+            ("Foo™ 10²", "Foo™ 10²"),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(folded(text), expected);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn folding_twice_is_folding_once(text in "\\PC{0,40}") {
+            let once = folded(&text).into_owned();
+            proptest::prop_assert_eq!(folded(&once), once.as_str());
+        }
+    }
+}
