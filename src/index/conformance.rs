@@ -95,15 +95,15 @@ suite![
     what_has_no_language_and_what_is_english_score_the_same,
     what_the_model_does_not_know_waits_for_no_vector,
     a_language_goes_with_its_last_chunk,
+    conditions_on_words_apply_inside_both_legs,
+    the_newest_files_are_listed_first,
+    words_are_found_by_their_beginning_and_by_few_edits,
+    phrases_are_found_in_titles_headings_and_paths,
     a_word_is_held_as_written_before_its_stem,
     an_identifier_is_held_whole_before_its_parts,
     a_file_is_named_by_its_words,
     what_passes_no_filter_holds_nothing,
     each_spelling_finds_the_others,
-    conditions_on_words_apply_inside_both_legs,
-    the_newest_files_are_listed_first,
-    words_are_found_by_their_beginning_and_by_few_edits,
-    phrases_are_found_in_titles_headings_and_paths,
 ];
 
 #[expect(clippy::needless_pass_by_value, reason = "as every check of the suite")]

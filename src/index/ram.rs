@@ -144,7 +144,9 @@ impl RamSnapshot {
         for form in &word.forms {
             let (field, terms) = match form {
                 Form::AsWritten(_) if is_question && is_plain => continue,
-                Form::AsWritten(term) => (self.field(Analysis::Exact, |chunk| chunk.words.clone()), vec![term]),
+                Form::AsWritten(term) => {
+                    (self.field(Analysis::Exact, |chunk| chunk.searched_words().into_owned()), vec![term])
+                }
                 Form::Stemmed(terms) => (self.body(), terms.iter().collect()),
                 Form::Around(terms) => (self.around(), terms.iter().collect()),
             };

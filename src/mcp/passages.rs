@@ -1,10 +1,5 @@
 //! The tools that search, answer and check, with everything that REST offers.
 
-use rmcp::schemars;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-
 use super::bounds;
 use super::tools::to_value;
 use crate::answer::digest::fit;
@@ -13,6 +8,10 @@ use crate::engine::{Engine, EngineError};
 use crate::error::ErrorReport;
 use crate::search::{SearchReply, SearchRequest};
 use crate::workspace::{Citation, WorkspaceId};
+use rmcp::schemars;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// What every reply that quotes files says of the quotes.
 pub(super) const UNTRUSTED: &str =
