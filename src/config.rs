@@ -157,7 +157,7 @@ impl Default for Ranking {
     fn default() -> Self {
         Self {
             dense_weight: 0.7,
-            dense_weight_of_words: 0.3,
+            dense_weight_of_words: 0.5,
             dense_weight_with_identifier: 0.3,
             feedback_weight: 0.4,
             neighbour_weight: 0.4,
