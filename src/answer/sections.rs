@@ -25,10 +25,10 @@ pub struct Named {
     pub fit: f32,
 }
 
-/// The words of a question that say what it is about, stemmed.
-fn asked(question: &str) -> BTreeSet<String> {
+/// The words of a question or heading that say what it is about, stemmed.
+fn subject(text: &str) -> BTreeSet<String> {
     let asking = terms_of(ASKING, Stemming::ENGLISH);
-    let mut words = terms_of(question, Stemming::ENGLISH);
+    let mut words = terms_of(text, Stemming::ENGLISH);
     words.retain(|word| !asking.contains(word));
     words
 }
@@ -37,11 +37,11 @@ fn asked(question: &str) -> BTreeSet<String> {
 /// others. The title of a document is none: it names the whole.
 #[must_use]
 pub fn named(question: &str, chunk: &ChunkRecord) -> Option<Named> {
-    let asked = asked(question);
+    let asked = subject(question);
     let title = chunk.file.title.as_deref().unwrap_or_default();
     let headings = headings(chunk);
     let is_heading = |heading: &&str| {
-        let own = terms_of(heading, Stemming::ENGLISH);
+        let own = subject(heading);
         **heading != *title && !own.is_empty() && own.is_subset(&asked)
     };
     // The title is a heading, too, where the document has no other one above it.
