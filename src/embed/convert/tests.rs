@@ -219,7 +219,6 @@ fn the_converted_model_computes_what_its_source_describes() {
         let cosine = dot(&vector, &expected) / dot(&expected, &expected).sqrt();
         assert!(cosine > 0.995, "{ids:?}: {cosine}");
     }
-    assert!(session.run(&encoding(&[VOCABULARY as u32])).is_err(), "no such word");
 }
 
 fn convert(bytes: &[u8]) -> Result<Vec<u8>, String> {
