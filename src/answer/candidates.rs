@@ -316,13 +316,28 @@ pub(super) fn terms_of(text: &str, stemming: Stemming) -> BTreeSet<String> {
 
 /// Words that make a question of its subject. The analyser's stop words are left out anyway.
 pub(super) const ASKING: &str = "what which who whom whose when where why how many much do does did have has had can could should would \
-                      may might shall we our us i my me you your its were been than from about please tell there any current currently latest newest now still";
+                      may might shall we our us i my me you your its were been than from about please tell there any current currently latest newest now still take took taken";
+
+/// A question without the word that says what is to be measured: `How long did it take?` says nothing of length.
+pub(super) fn without_measure(question: &str) -> String {
+    const MEASURES: [&str; 14] = [
+        "long", "often", "far", "big", "old", "large", "high", "fast", "deep", "tall", "wide", "heavy", "late", "early",
+    ];
+    let mut words: Vec<&str> = question.split_whitespace().collect();
+    let is_measured = |at: usize| {
+        words[at].eq_ignore_ascii_case("how") && words.get(at + 1).is_some_and(|next| MEASURES.contains(next))
+    };
+    if let Some(at) = (0..words.len()).find(|&at| is_measured(at)) {
+        words.remove(at + 1);
+    }
+    words.join(" ")
+}
 
 /// The words of a question, as the languages of the passages have them; without those that only ask, where there are others.
 fn words_of(question: &str, hits: &[Hit]) -> Vec<QueryWord> {
     let stemmings: BTreeSet<Stemming> = hits.iter().map(|hit| Stemming::of(hit.language)).collect();
     let stemmings: Vec<Stemming> = stemmings.into_iter().collect();
-    let words = analyse_query(question, &stemmings, usize::MAX).words;
+    let words = analyse_query(&without_measure(question), &stemmings, usize::MAX).words;
     let asking = analyse_query(ASKING, &[Stemming::ENGLISH], usize::MAX).words;
     let asking: BTreeSet<&str> = asking.iter().flat_map(|word| &word.variants).map(String::as_str).collect();
     let only_asks = |word: &&QueryWord| word.variants.iter().any(|variant| asking.contains(variant.as_str()));

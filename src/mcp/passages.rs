@@ -71,9 +71,9 @@ pub(super) fn ask(
     request: &AskRequest,
 ) -> Result<Quoting<Value>, ErrorReport> {
     let mut reply = engine.ask(workspace, request).map_err(|error| ErrorReport::of(&error))?;
-    fit(&mut reply, MAX_ANSWER_BYTES);
+    let note = fit(&mut reply, MAX_ANSWER_BYTES);
     let mut answer = to_value(&reply)?;
-    let next = bounds::cut_answer(&mut answer);
+    let next = bounds::cut_answer(&mut answer).or(note.map(str::to_owned));
     Ok(Quoting { next, ..Quoting::new(answer) })
 }
 

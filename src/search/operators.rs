@@ -82,7 +82,9 @@ pub struct ReadSearch {
 /// Reads the operators of a search's query. What they ask for holds beside the search's own filters.
 #[must_use]
 pub fn read_search(request: &SearchRequest) -> ReadSearch {
-    let ReadQuery { words, prefixes, filters, read, notes } = Reader::new(&request.query, Operators::All).read();
+    let is_text = request.query.split_whitespace().nth(MAX_WORDS).is_some();
+    let operators = if is_text { Operators::Fields } else { Operators::All };
+    let ReadQuery { words, prefixes, filters, read, notes } = Reader::new(&request.query, operators).read();
     let notes = notes_of(&words, &read, notes);
     let filters = request.filters.clone().and(filters);
     ReadSearch { request: SearchRequest { query: words, filters, ..request.clone() }, prefixes, notes }
@@ -111,6 +113,9 @@ fn notes_of(words: &str, read: &[String], notes: Vec<String>) -> Vec<String> {
     all.extend(notes);
     all
 }
+
+/// A query of more words is a text, in which quotes, minus and star are what they are in a sentence.
+const MAX_WORDS: usize = 20;
 
 /// Which operators are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

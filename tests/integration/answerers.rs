@@ -207,6 +207,13 @@ fn servers_that_do_not_stream_or_end_otherwise_are_understood() {
     assert_eq!(desk.ask()["answered_by"]["cut"], true);
     let server = StandIn::new(|asked| Behaviour::Answer(format!("{}\n", good(asked)).repeat(40)));
     desk.configure(&server.base_url(), "");
+    assert_eq!(desk.ask()["sentences"].as_array().unwrap().len(), 1, "what it says twice is taken once");
+    let beginnings = ["So", "Then", "Thus", "Now", "Here", "Yes", "Well", "Also"];
+    let server = StandIn::new(move |asked| {
+        let said = |beginning: &str| good(asked).replace("The gateway", &format!("{beginning} the gateway"));
+        Behaviour::Answer(beginnings.map(said).join("\n"))
+    });
+    desk.configure(&server.base_url(), "");
     assert_eq!(desk.ask()["sentences"].as_array().unwrap().len(), 5, "no more than the question wants");
     let server = StandIn::always(Behaviour::Answer("NO ANSWER".to_owned()));
     desk.configure(&server.base_url(), "");

@@ -229,7 +229,7 @@ fn query_syntax_is_words_and_never_an_error() {
         "title:ship AND (",
         "\"ship",
         "ship^2 ~ * ? \\ / [a TO b} {",
-        "+ship -name",
+        "+ship -nobody",
         "-- ship",
         "シップ ship",
         "'; DROP TABLE files;-- ship",
@@ -237,6 +237,8 @@ fn query_syntax_is_words_and_never_an_error() {
         let ran = pincite.run(&["search", "--", query]);
         assert_eq!(ran.code, 0, "{query}: {}{}", ran.out, ran.err);
     }
+    let ran = pincite.run(&["search", "--", "ship -name"]);
+    assert_eq!(ran.code, 1, "the only passage has the word that is to be left out: {}{}", ran.out, ran.err);
 }
 
 #[test]

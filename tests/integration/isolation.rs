@@ -135,9 +135,9 @@ async fn nothing_of_one_workspace_is_seen_from_another_in_any_way() {
         }
 
         for arguments in [
-            vec!["search", foreign, "-k", "1000"],
-            vec!["search", "harbour", "-k", "1000", "--mode", "lexical"],
-            vec!["search", "harbour", "-k", "1000", "--glob", "**"],
+            vec!["search", foreign, "-k", "100"],
+            vec!["search", "harbour", "-k", "100", "--mode", "lexical"],
+            vec!["search", "harbour", "-k", "100", "--glob", "**"],
             vec!["ask", "What is in the harbour?"],
             vec!["status"],
         ] {

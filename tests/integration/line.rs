@@ -138,7 +138,7 @@ fn a_file_that_is_deleted_while_a_backfill_brings_it_in_is_not_found_from_the_an
     let delete = |number: usize| {
         let path = format!("{number}.txt").parse().unwrap();
         desk.engine.delete_file(&named("default"), &path, &Precondition::None, Provenance::default()).unwrap();
-        assert_eq!(desk.found(&word(number)), Vec::<String>::new());
+        assert!(!desk.found(&word(number)).contains(&format!("{number}.txt")));
     };
     // From both ends: some are brought in by then, some are in work, some wait.
     let deleted = (0..60).flat_map(|step| [step * 5, NUM_FILES - 1 - step * 5]);
@@ -147,7 +147,8 @@ fn a_file_that_is_deleted_while_a_backfill_brings_it_in_is_not_found_from_the_an
     until("the backfill is done", || status().coverage.files.pending == 0);
     assert_eq!((status().coverage.files.ready, status().num_chunks), (480, 480));
     for number in deleted {
-        assert_eq!(desk.found(&word(number)), Vec::<String>::new());
+        // A word that no file has is searched as one that is spelled like it, so others may be found.
+        assert!(!desk.found(&word(number)).contains(&format!("{number}.txt")));
     }
 }
 

@@ -193,7 +193,12 @@ async fn no_request_crosses_from_one_workspace_to_another() {
 
     let found = rest.post("/v1/workspaces/default/search", json!({ "query": SECRET, "k": 100 })).await;
     assert!(!found.to_string().contains("bollard"), "a passage of `other` was found from `default`");
-    let answer = rest.post("/v1/workspaces/default/ask", json!({ "question": SECRET })).await;
+    let mut answer = rest.post("/v1/workspaces/default/ask", json!({ "question": SECRET })).await;
+    // Words of the question that nothing holds are told as such.
+    answer.as_object_mut().unwrap().remove("missing_words");
+    for near in answer["nearest"].as_array_mut().into_iter().flatten() {
+        near.as_object_mut().unwrap().remove("lacks");
+    }
     assert!(!answer.to_string().contains("bollard"), "a sentence of `other` answered in `default`");
 
     let verify = |citation: &Value| {

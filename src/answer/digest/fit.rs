@@ -20,10 +20,10 @@ const MIN_GROUPS: usize = 5;
 
 /// Leaves out of the digest, until the reply has at most `max_bytes` as JSON: first files of which nothing is shown, then groups of such
 /// files, then what is shown of files, of the group with most of them first. A note says so, and how to see the rest. A reply without a
-/// digest stays as it is.
-pub fn fit(reply: &mut AskReply, max_bytes: usize) {
+/// digest stays as it is. Returns that note, or `None` where nothing was left out.
+pub fn fit(reply: &mut AskReply, max_bytes: usize) -> Option<&'static str> {
     if reply.digest.is_none() || size_of(reply) <= max_bytes {
-        return;
+        return None;
     }
     reply.plan.notes.push(NOTE.to_owned());
     // Counts that are added take room that was not there before, so each step measures anew.
@@ -33,6 +33,7 @@ pub fn fit(reply: &mut AskReply, max_bytes: usize) {
             step(reply, excess);
         }
     }
+    Some(NOTE)
 }
 
 const NOTE: &str = "the reply is cut to a readable length: files that are not listed are counted; ask for a folder (`filters.path`), a \
