@@ -96,6 +96,7 @@ pub fn records(file: &File, revision: u64, model: &OpenModel) -> (RelPath, Vec<C
             trail: chunk.trail.to_vec(),
             header: chunk.header.as_deref().map(str::to_owned),
             context: chunk.embedding_text.strip_suffix(&*plain(words)).unwrap_or_default().to_owned(),
+            repeated: Vec::new(),
         };
         let key = VectorKey::of(&model.model_id, &chunk.embedding_text);
         ChunkRecord { file: Arc::clone(&facts), place, words: words.to_owned(), gap, key }

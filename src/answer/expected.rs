@@ -74,7 +74,7 @@ impl Expected {
             }
             // `How long is the cable` asks for a length.
             Some((_, Self::Duration))
-                if words.are(0, "how long is|are the|a") && !words.find(&["kept|stored|valid|open"]).is_some() =>
+                if words.are(0, "how long is|are the|a") && words.find(&["kept|stored|valid|open"]).is_none() =>
             {
                 Self::Number
             }

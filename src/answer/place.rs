@@ -13,10 +13,10 @@ const BETWEEN: &str = " › ";
 pub(super) fn place_of(hit: &Hit, span: Span) -> Option<String> {
     let trail = &hit.citation.trail;
     let mut parts: Vec<&str> = trail.iter().map(|heading| heading.trim()).collect();
-    if let Some(heading) = heading_inside(&hit.text[..span.start]) {
-        if parts.last().is_none_or(|last| !last.eq_ignore_ascii_case(heading)) {
-            parts.push(heading);
-        }
+    if let Some(heading) = heading_inside(&hit.text[..span.start])
+        && parts.last().is_none_or(|last| !last.eq_ignore_ascii_case(heading))
+    {
+        parts.push(heading);
     }
     let Within { keys, .. } = within(hit, span);
     for key in &keys {

@@ -19,7 +19,7 @@ const OUTPUTS: [&str; 3] = ["text_embeds", "last_hidden_state", "sentence_embedd
 
 /// A model in memory, on one thread.
 pub(super) struct Session {
-    session: OrtSession,
+    opened: OrtSession,
     takes_types: bool,
     output: usize,
     pooling: Pooling,
@@ -48,16 +48,16 @@ impl Session {
         }
         let session = builder.commit_from_memory(weights).map_err(|error| refused(error.to_string()))?;
         let names: Vec<&str> = session.outputs().iter().map(ort::value::Outlet::name).collect();
-        let named = |name: &str| names.iter().position(|other| *other == name);
+        let place_of = |name: &str| names.iter().position(|other| *other == name);
         let output = match output_key {
             Some(OutputKey::ByOrder(index)) => Some(*index).filter(|index| *index < names.len()),
-            Some(OutputKey::ByName(name)) => named(name),
+            Some(OutputKey::ByName(name)) => place_of(name),
             _ if names.len() == 1 => Some(0),
-            _ => OUTPUTS.iter().find_map(|name| named(name)),
+            _ => OUTPUTS.iter().find_map(|name| place_of(name)),
         };
         let output = output.ok_or_else(|| refused(format!("none of its outputs is a vector: {names:?}")))?;
         let takes_types = session.inputs().iter().any(|input| input.name() == "token_type_ids");
-        Ok(Self { session, takes_types, output, pooling })
+        Ok(Self { opened: session, takes_types, output, pooling })
     }
 
     /// The vector of a text's tokens, of unit length.
@@ -74,19 +74,21 @@ impl Session {
         if self.takes_types {
             inputs.push(("token_type_ids", row(text.get_type_ids()).map_err(error)?));
         }
-        let outputs = self.session.run(inputs).map_err(error)?;
+        let outputs = self.opened.run(inputs).map_err(error)?;
         let output: &DynValue = &outputs[self.output];
         let (shape, values) = output.try_extract_tensor::<f32>().map_err(error)?;
         let mut vector = match shape[..] {
             [1, _] => values.to_vec(),
             [1, _, dimensions] if !values.is_empty() => {
-                pool(values.chunks_exact(dimensions.cast_unsigned() as usize), self.pooling)
+                pool(values.chunks_exact(usize::try_from(dimensions).unwrap_or(1).max(1)), self.pooling)
             }
             _ => return Err(failed(&format!("its output has the shape {shape:?}"))),
         };
         let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt();
         // So little that it only keeps zeros from becoming something that is no number.
-        vector.iter_mut().for_each(|value| *value /= length + 1e-12);
+        for value in &mut vector {
+            *value /= length + 1e-12;
+        }
         Ok(vector)
     }
 }
@@ -99,7 +101,9 @@ fn pool<'a>(mut tokens: impl ExactSizeIterator<Item = &'a [f32]>, pooling: Pooli
         for token in tokens {
             vector.iter_mut().zip(token).for_each(|(sum, value)| *sum += value);
         }
-        vector.iter_mut().for_each(|sum| *sum /= num_tokens);
+        for sum in &mut vector {
+            *sum /= num_tokens;
+        }
     }
     vector
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::query::QueryState;
-use super::{Engine, EngineError, digest};
+use super::{Engine, EngineError, digest, sections};
 use crate::answer::plan::{self, Moment};
 use crate::answer::{
     self, AnswerKind, Answerer, AskEvent, AskReply, AskRequest, Evidence, LanguageError, Plan, PlanKind, Tell,
@@ -126,7 +126,7 @@ impl Engine {
             return Ok(AskReply { facets: found.facets, ..reply });
         }
         let versions = self.versions_of(id, &search, &mut state, &plan, &mut found.hits)?;
-        let section = self.section_named_in(id, &request.question, &state)?;
+        let section = sections::section_named_in(id, &request.question, &state)?;
         let section = section.map(|(heading, hits)| {
             found.hits = with_named(hits, std::mem::take(&mut found.hits), num_evidence);
             (found.hits[0].citation.path.clone(), heading)

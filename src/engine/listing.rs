@@ -55,7 +55,7 @@ impl Engine {
             return Ok(None);
         }
         let mut reply = AskReply::abstaining(state.view.settled, self.coverage_of(state, false)?, plan.clone());
-        reply.plan.notes.extend(listing.notes.drain(..));
+        reply.plan.notes.append(&mut listing.notes);
         if let Some(basis) = listing.basis.take() {
             reply.plan.why = format!("{}; {basis}", reply.plan.why);
         }
@@ -347,12 +347,13 @@ impl Draft {
 /// The first line of a file, to be cited where nothing else makes it a member.
 fn first_words(state: &QueryState, path: Option<&RelPath>) -> Result<Option<Found>, EngineError> {
     let (Some(snapshot), Some(path)) = (&state.snapshot, path) else { return Ok(None) };
-    let path = match snapshot.extract_of(path, 1)?.is_empty() {
-        false => path.clone(),
-        true => match snapshot.below(path)?.into_iter().next() {
+    let path = if snapshot.extract_of(path, 1)?.is_empty() {
+        match snapshot.below(path)?.into_iter().next() {
             Some(path) => path,
             None => return Ok(None),
-        },
+        }
+    } else {
+        path.clone()
     };
     let chunk = snapshot.extract_of(&path, 1)?.into_iter().next();
     let is_shown = state.filter.admits_path(path.as_str());

@@ -240,13 +240,13 @@ mod tests {
         let scored = |address, score| Scored { address, id: ChunkId(address), score };
         let lexical = [scored(1, 10.0)];
         let dense = [scored(2, 0.2), scored(3, 0.1)];
-        let scores: Vec<f32> =
+        let all: Vec<f32> =
             convex(&lexical, &dense, &ByWords::NONE, 0.5, BOUNDS).iter().map(|chunk| chunk.score).collect();
-        assert_eq!(scores, [0.25, 0.125, 0.0625]);
+        assert_eq!(all, [0.25, 0.125, 0.0625]);
         // What is beyond a bound moves it, so that the order stays.
         let beyond = [scored(1, 40.0), scored(2, 30.0)];
-        let scores: Vec<f32> = convex(&beyond, &[], &ByWords::NONE, 0.5, BOUNDS).iter().map(|c| c.score).collect();
-        assert_eq!(scores, [0.5, 0.375]);
+        let all: Vec<f32> = convex(&beyond, &[], &ByWords::NONE, 0.5, BOUNDS).iter().map(|c| c.score).collect();
+        assert_eq!(all, [0.5, 0.375]);
     }
 
     #[test]

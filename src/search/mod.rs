@@ -3,7 +3,7 @@
 //! # Invariants
 //! - Both legs read one snapshot and apply the same filter before anything is ranked.
 //! - The same snapshot, model and request give the same hits in the same order.
-//! - What holds all rare words of a query stands above what holds none of them ([`exact`]), unless vectors alone are asked for or a
+//! - What holds all rare words of a query stands above what holds none of them (`exact`), unless vectors alone are asked for or a
 //!   reranker of the user's own decides.
 //! - What a search could not do (no model, text not embedded yet, not reranked) is said in its coverage.
 //!

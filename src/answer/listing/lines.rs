@@ -14,14 +14,14 @@ use crate::workspace::Span;
 pub fn find_words(text: &str, words: &str) -> Option<Span> {
     let phrase = Phrase::of(words);
     let is_edge = |c: Option<char>| c.is_none_or(|c| !(c.is_alphanumeric() || c == '_'));
-    let has = |line: &str| match &phrase {
-        Some(phrase) => phrase.is_in(line),
-        None => {
-            let (line, word) = (line.to_lowercase(), words.to_lowercase());
-            line.match_indices(&word).any(|(at, found)| {
-                is_edge(line[..at].chars().next_back()) && is_edge(line[at + found.len()..].chars().next())
-            })
+    let has = |line: &str| {
+        if let Some(phrase) = &phrase {
+            return phrase.is_in(line);
         }
+        let (line, word) = (line.to_lowercase(), words.to_lowercase());
+        line.match_indices(&word).any(|(at, found)| {
+            is_edge(line[..at].chars().next_back()) && is_edge(line[at + found.len()..].chars().next())
+        })
     };
     let line = lines(text).find(|span| has(&text[span.range()]));
     // A phrase may go over the end of a line.

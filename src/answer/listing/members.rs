@@ -55,7 +55,7 @@ pub fn is_in_scope(file: &FileEntry, scope: &[String]) -> bool {
     let (folders, name) = parts(&file.path);
     words.extend(folders.into_iter().chain([stem(name), name]).flat_map(words_of));
     let writer = [file.provenance.agent.as_ref(), file.provenance.run.as_ref()];
-    words.extend(writer.into_iter().flatten().flat_map(|writer| words_of(&writer.to_string())));
+    words.extend(writer.into_iter().flatten().flat_map(|writer| words_of(writer)));
     scope.iter().all(|word| words.contains(word))
 }
 

@@ -5,7 +5,7 @@ use crate::answer::plan::{MENTIONS, Words};
 /// The parts of a question for a list or a number.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Subject {
-    /// The words that name the members, the noun last, each as [`normal`] has it: `full run` of `How many full runs are there?`
+    /// The words that name the members, the noun last, each in the singular and in small letters: `full run` of `How many full runs are there?`
     pub noun: Vec<String>,
     /// The words that every member mentions, as they are written: `RVH-031`.
     pub mentioned: Option<String>,

@@ -3,7 +3,7 @@
 /// The words of a question in small letters, without the punctuation around them.
 #[derive(Debug)]
 pub(in crate::answer) struct Words {
-    words: Vec<String>,
+    all: Vec<String>,
     /// Those that a phrase has taken.
     taken: Vec<bool>,
     /// Those that a comma or colon stands behind.
@@ -23,15 +23,15 @@ impl Words {
                 commas.push(written.ends_with([',', ':']));
             }
         }
-        Self { taken: vec![false; words.len()], words, commas }
+        Self { taken: vec![false; words.len()], all: words, commas }
     }
 
     pub(in crate::answer) fn len(&self) -> usize {
-        self.words.len()
+        self.all.len()
     }
 
     pub(in crate::answer) fn get(&self, at: usize) -> Option<&str> {
-        self.words.get(at).map(String::as_str)
+        self.all.get(at).map(String::as_str)
     }
 
     /// Whether the words from `at` on are those of `pattern`, each of which may be several with `|` between them.
@@ -61,7 +61,7 @@ impl Words {
 
     /// So many words from `at` on, or fewer at the end.
     pub(in crate::answer) fn slice(&self, at: usize, num_words: usize) -> String {
-        self.words[at.min(self.len())..(at + num_words).min(self.len())].join(" ")
+        self.all[at.min(self.len())..(at + num_words).min(self.len())].join(" ")
     }
 
     /// Whether a comma stands right before the part that the word at `at` is in, with a few words between.
@@ -73,11 +73,11 @@ impl Words {
     pub(in crate::answer) fn take(&mut self, at: usize, num_words: usize) -> String {
         let end = (at + num_words).min(self.len());
         self.taken[at..end].fill(true);
-        self.words[at..end].join(" ")
+        self.all[at..end].join(" ")
     }
 
     /// The words that no phrase has taken.
     pub(in crate::answer) fn rest(&self) -> impl Iterator<Item = &str> {
-        self.words.iter().zip(&self.taken).filter(|(_, taken)| !**taken).map(|(word, _)| word.as_str())
+        self.all.iter().zip(&self.taken).filter(|(_, taken)| !**taken).map(|(word, _)| word.as_str())
     }
 }

@@ -69,7 +69,7 @@ pub const fn may_have_tables(format: Format) -> bool {
 
 /// Reads the tables of one file from its chunks, which are in the order of its text; `None` where there is no chunk.
 ///
-/// Chunks that are missing, and what is beyond [`MAX_BYTES`], make [`Sheet::is_cut`] true; then a count or a greatest value over its rows
+/// Chunks that are missing, and what is beyond `MAX_BYTES`, make [`Sheet::is_cut`] true; then a count or a greatest value over its rows
 /// is not to be told.
 #[must_use]
 pub fn read(chunks: &[ChunkRecord], is_whole: bool) -> Option<Sheet> {

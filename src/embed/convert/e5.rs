@@ -62,8 +62,8 @@ fn constants(graph: &mut Graph, file: &E5File) {
     graph.integers("tokens_axis", &[1]);
     graph.integers("mask_axes", &[1, 2]);
     let head = (file.hidden / file.num_heads).cast_signed() as i64;
-    graph.integers("as_heads", &[0, 0, file.num_heads as i64, head]);
-    graph.integers("as_tokens", &[0, 0, file.hidden as i64]);
+    graph.integers("as_heads", &[0, 0, file.num_heads.cast_signed() as i64, head]);
+    graph.integers("as_tokens", &[0, 0, file.hidden.cast_signed() as i64]);
     graph.floats("one", &[], &[1.0]);
     graph.floats("masked", &[], &[MASKED]);
     graph.floats("min_gelu", &[], &[MIN_GELU]);
@@ -230,7 +230,7 @@ impl Matrix {
 
     /// Adds `output`, the product of this matrix with `input`, of which [`quantise`] has made the parts.
     fn multiply(&self, graph: &mut Graph, input: &str, output: &str) {
-        let [weights, scales, bias, product, float, scale, scaled, grown] =
+        let [weights, scales, bias, product, float, factor, in_units, grown] =
             ["weights", "scales", "bias", "product", "float", "scale", "scaled", "grown"]
                 .map(|part| format!("{output}.{part}"));
         let num_outputs = self.scales.len();
@@ -240,18 +240,19 @@ impl Matrix {
         graph.tensor(&weights, Element::Int8, &[self.num_inputs, num_outputs], &bytes);
         graph.floats(&scales, &[num_outputs], &self.scales);
         graph.floats(&bias, &[num_outputs], &self.bias);
-        let [bits, input_scale, zero, magnitude] =
+        let [quantised, input_scale, zero, magnitude] =
             ["bits", "scale", "zero", "magnitude"].map(|part| format!("{input}.{part}"));
-        graph.node("MatMulInteger", &[&bits, &weights, &zero], &[&product], &[]);
+        graph.node("MatMulInteger", &[&quantised, &weights, &zero], &[&product], &[]);
         graph.node("Cast", &[&product], &[&float], &[Attribute::Int("to", Element::Float as i64)]);
-        graph.node("Mul", &[&input_scale, &scales], &[&scale], &[]);
-        graph.node("Mul", &[&float, &scale], &[&scaled], &[]);
-        graph.node("Mul", &[&scaled, &magnitude], &[&grown], &[]);
+        graph.node("Mul", &[&input_scale, &scales], &[&factor], &[]);
+        graph.node("Mul", &[&float, &factor], &[&in_units], &[]);
+        graph.node("Mul", &[&in_units, &magnitude], &[&grown], &[]);
         graph.node("Add", &[&grown, &bias], &[output], &[]);
     }
 }
 
 /// Eight bits for each weight of a matrix in blocks, and the scale of each row.
+#[expect(clippy::cast_possible_truncation, reason = "a value over the scale of its row lies in -127 to 127")]
 fn eight_bits(blocks: &Blocks, num_columns: usize) -> (Vec<i8>, Vec<f32>) {
     let values: Vec<f32> =
         blocks.iter().flat_map(|(scale, numbers)| numbers.map(|number| (f32::from(number) - 8.0) * scale)).collect();

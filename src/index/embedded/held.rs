@@ -144,14 +144,13 @@ impl Asked<'_> {
                 let passes = |passing: &Passing| passing[segment_ord as usize].binary_search(&doc_id).is_ok();
                 let address = pack(segment_ord, doc_id);
                 let path = self.state.path_at(address)?;
-                let is_named = match is_named.get(path) {
-                    Some(&is_named) => is_named,
-                    None => {
-                        let of_file = self.state.language_at(address)?;
-                        let is = names(text, path.rsplit('/').next().unwrap_or(path), Stemming::of(of_file));
-                        is_named.insert(path.to_owned(), is);
-                        is
-                    }
+                let is_named = if let Some(&is_named) = is_named.get(path) {
+                    is_named
+                } else {
+                    let of_file = self.state.language_at(address)?;
+                    let is = names(text, path.rsplit('/').next().unwrap_or(path), Stemming::of(of_file));
+                    is_named.insert(path.to_owned(), is);
+                    is
                 };
                 if is_named && self.passing.is_none_or(passes) {
                     found.insert(address);
