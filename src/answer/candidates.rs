@@ -316,7 +316,8 @@ pub(super) fn terms_of(text: &str, stemming: Stemming) -> BTreeSet<String> {
 
 /// Words that make a question of its subject. The analyser's stop words are left out anyway.
 pub(super) const ASKING: &str = "what which who whom whose when where why how many much do does did have has had can could should would \
-                      may might shall we our us i my me you your its were been than from about please tell there any current currently latest newest now still take took taken";
+                      may might shall we our us i my me you your its were been than from about please tell there any current currently latest newest now still take took taken mean means meaning stand stands explain \
+                      define";
 
 /// A question without the word that says what is to be measured: `How long did it take?` says nothing of length.
 pub(super) fn without_measure(question: &str) -> String {
