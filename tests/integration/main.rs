@@ -17,6 +17,7 @@ mod languages;
 mod large;
 mod line;
 mod mcp;
+mod plain_questions;
 mod plans;
 mod processes;
 mod provenance;

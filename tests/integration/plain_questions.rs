@@ -1,0 +1,52 @@
+//! Questions for lists, numbers and cells, asked as a user does: the members are named, and what is not there is not answered.
+
+use crate::cli::Pincite;
+use serde_json::{Value, json};
+
+fn asked() -> (Pincite, tempfile::TempDir) {
+    let (pincite, folder) = (Pincite::words_alone(), tempfile::tempdir().unwrap());
+    for (path, text) in [
+        ("data/stations.csv", "code,sensor,firmware\nRVH-030,float,3.1.4\nRVH-031,radar,3.0.9\n"),
+        ("plans/decisions/0001-wire.md", "# Decision 1: the wire\n\nFrames are CBOR.\n"),
+        ("plans/decisions/0002-keep.md", "# Decision 2: how long\n\nReadings are kept for 30 days.\n"),
+        ("notes/mast.txt", "The mast of RVH-031 is loose.\n"),
+    ] {
+        let path = folder.path().join(path);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, text).unwrap();
+    }
+    pincite.index(folder.path());
+    (pincite, folder)
+}
+
+fn answer(pincite: &Pincite, question: &str) -> Value {
+    pincite.run(&["ask", question, "--json"]).json()
+}
+
+#[test]
+fn files_that_mention_a_word_are_all_named_and_all_files_accounted_for() {
+    let (pincite, _folder) = asked();
+    let reply = answer(&pincite, "Which files mention RVH-031?");
+    let listing = &reply["listing"];
+    assert_eq!((&listing["num_members"], &listing["num_files"]), (&json!(2), &json!(4)), "{reply:#}");
+    let paths: Vec<&Value> = listing["members"].as_array().unwrap().iter().map(|member| &member["path"]).collect();
+    assert_eq!(paths, ["data/stations.csv", "notes/mast.txt"]);
+    assert_eq!(answer(&pincite, "Which files mention RVH-099?")["abstained"], true);
+}
+
+#[test]
+fn members_are_counted_by_the_folder_that_is_named_so() {
+    let (pincite, _folder) = asked();
+    let reply = answer(&pincite, "How many decisions have been made?");
+    assert_eq!((&reply["plan"]["kind"], &reply["listing"]["num_members"]), (&json!("count"), &json!(2)), "{reply:#}");
+}
+
+#[test]
+fn a_cell_is_found_by_its_row_and_column_and_a_row_that_is_not_there_is_not() {
+    let (pincite, _folder) = asked();
+    let reply = answer(&pincite, "What sensor does RVH-031 have?");
+    assert_eq!(reply["sentences"][0]["text"], "RVH-031,radar,3.0.9", "{reply:#}");
+    let fields = reply["sentences"][0]["fields"].as_array().unwrap();
+    assert!(fields.contains(&json!({ "name": "sensor", "value": "radar" })), "{reply:#}");
+    assert_eq!(answer(&pincite, "What sensor does RVH-061 have?")["abstained"], true);
+}
