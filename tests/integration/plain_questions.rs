@@ -50,3 +50,35 @@ fn a_cell_is_found_by_its_row_and_column_and_a_row_that_is_not_there_is_not() {
     assert!(fields.contains(&json!({ "name": "sensor", "value": "radar" })), "{reply:#}");
     assert_eq!(answer(&pincite, "What sensor does RVH-061 have?")["abstained"], true);
 }
+
+#[test]
+fn what_a_newer_file_replaces_comes_last_and_names_it() {
+    let (pincite, folder) = (Pincite::words_alone(), tempfile::tempdir().unwrap());
+    for (path, text) in [
+        ("hotel-v1.md", "# Hotels\n\nThe hotel limit is 120 EUR per night.\n"),
+        ("hotel-v2.md", "# Hotels\n\nThis replaces version 1.\n\nThe hotel limit is 150 EUR per night.\n"),
+    ] {
+        fs_err::write(folder.path().join(path), text).unwrap();
+    }
+    pincite.index(folder.path());
+    let reply = answer(&pincite, "What is the hotel limit?");
+    let sentences = reply["sentences"].as_array().unwrap();
+    assert_eq!(sentences[0]["text"], "The hotel limit is 150 EUR per night.", "{reply:#}");
+    let is_old = |sentence: &&Value| sentence["text"].as_str().unwrap().contains("120");
+    assert!(sentences.iter().filter(is_old).all(|old| old["superseded_by"] == "hotel-v2.md"), "{reply:#}");
+}
+
+#[test]
+fn a_section_that_the_question_names_answers_it_as_a_whole() {
+    let (pincite, folder) = (Pincite::words_alone(), tempfile::tempdir().unwrap());
+    let text = "# Plan\n\nThe plan has dates.\n\n## Risks\n\n- The importer writes local time.\n- The modem drops long packets.\n\n## Dates\n\nIt \
+                begins on Monday with the first station.\n";
+    fs_err::write(folder.path().join("plan.md"), text).unwrap();
+    pincite.index(folder.path());
+    let reply = answer(&pincite, "What are the risks?");
+    let sentences = reply["sentences"].as_array().unwrap();
+    for text in ["The importer writes local time.", "The modem drops long packets."] {
+        let found = sentences.iter().find(|sentence| sentence["text"] == text).unwrap_or_else(|| panic!("{reply:#}"));
+        assert!(found["place"].as_str().unwrap().ends_with("Risks"), "{reply:#}");
+    }
+}
