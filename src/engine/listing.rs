@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::query::QueryState;
 use super::{Engine, EngineError, digest};
-use crate::answer::{self, AskReply, AskRequest, Listed, Listing, Member, Named, Plan, PlanKind, Subject};
+use crate::answer::{self, AskReply, AskRequest, Listed, Listing, Member, Named, Plan, Subject};
 use crate::config::FieldWeights;
 use crate::index::{ChunkRecord, Filter, LexicalQuery};
 use crate::search;
@@ -47,7 +47,7 @@ impl Engine {
         } else if answer::is_todo(&subject) {
             listing.todos(state, &files, &subject)?
         } else if let Some(named) = &named {
-            listing.named(state, &subject, named, &in_scope)?
+            listing.named(state, &request.question, &subject, named, &in_scope)?
         } else {
             listing.sections(state, &subject)?
         };
@@ -59,11 +59,11 @@ impl Engine {
         if let Some(basis) = listing.basis.take() {
             reply.plan.why = format!("{}; {basis}", reply.plan.why);
         }
-        listing.into_reply(id, state, plan.kind, &mut reply)?;
+        listing.into_reply(id, state, &mut reply)?;
         Ok(Some(reply))
     }
 
-    /// The files that the request admits, exact copies of one once.
+    /// The files that the request admits, also those that are pending.
     fn files_in_scope(&self, id: &WorkspaceId, state: &QueryState) -> Result<Vec<FileEntry>, EngineError> {
         let filter = Filter { hidden: BTreeSet::new(), ..state.filter.clone() };
         let mut files = self.files(id, None)?;
@@ -157,6 +157,7 @@ impl Draft {
     fn named(
         &mut self,
         state: &QueryState,
+        question: &str,
         subject: &Subject,
         named: &Named,
         files: &[FileEntry],
@@ -202,8 +203,11 @@ impl Draft {
             }
         }
         self.of = Some(if named.are_folders { Listed::Folders } else { Listed::Files });
-        let narrowed =
-            if subject.scope.is_empty() { String::new() } else { format!(" of {}", subject.scope.join(" ")) };
+        let narrowed = if subject.scope.is_empty() {
+            String::new()
+        } else {
+            format!(" of {}", subject.scope_as_written(question))
+        };
         self.summary = format!("{}{narrowed}", counted(self.members.len(), &subject.noun()));
         self.basis = Some(format!("counted are {}", named.basis));
         let is_all = named.members.len() == self.num_files;
@@ -295,13 +299,7 @@ impl Draft {
         Ok(snapshot.load(&found.iter().map(|chunk| chunk.address).collect::<Vec<_>>())?)
     }
 
-    fn into_reply(
-        self,
-        id: &WorkspaceId,
-        state: &QueryState,
-        kind: PlanKind,
-        reply: &mut AskReply,
-    ) -> Result<(), EngineError> {
+    fn into_reply(self, id: &WorkspaceId, state: &QueryState, reply: &mut AskReply) -> Result<(), EngineError> {
         let num_members = self.members.len();
         if num_members == 0 {
             let reason = format!("no file in scope does: {}", self.summary);
@@ -329,7 +327,6 @@ impl Draft {
             let note = is_of_words.then(|| format!("{num_places} passages"));
             members.push(Member { label, path, citations: citations.into_iter().collect(), note });
         }
-        let _ = kind;
         reply.abstained = false;
         reply.listing = Some(Listing {
             summary: self.summary,

@@ -95,6 +95,13 @@ impl Subject {
         subject
     }
 
+    /// The words that narrow the members, as the question has them.
+    #[must_use]
+    pub fn scope_as_written(&self, question: &str) -> String {
+        let words = question.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()));
+        words.filter(|word| self.scope.contains(&normal(word))).collect::<Vec<_>>().join(" ")
+    }
+
     /// The noun as it is written in a summary.
     #[must_use]
     pub fn noun(&self) -> String {
