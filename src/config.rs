@@ -1,6 +1,7 @@
 //! What can be configured, in `config.toml` of the data folder; everything has a default.
 
 mod answer;
+mod limits;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 pub use self::answer::{Answer, ApiKey, Unsupported};
+pub use self::limits::{Limit, Limits};
 use crate::error::Advice;
 
 /// More passages are not reranked for one search.
@@ -36,6 +38,8 @@ pub struct Config {
     pub ranking: Ranking,
     /// Who writes answers.
     pub answer: Answer,
+    /// What a request, a file or a pattern may take.
+    pub limits: Limits,
 }
 
 /// What reading one file may take. A file that needs more is `failed`, with that reason.
@@ -143,6 +147,7 @@ impl Default for Config {
             events: Events::default(),
             ranking: Ranking::default(),
             answer: Answer::default(),
+            limits: Limits::default(),
         }
     }
 }
@@ -233,6 +238,7 @@ impl Config {
             let reason = "`events.secret` is not `whsec_` and the base64 of a key".to_owned();
             return Err(ConfigError::Invalid { path, reason });
         }
+        config.limits.check().map_err(|reason| ConfigError::Invalid { path: path.clone(), reason })?;
         config.answer.take_key_from_environment();
         config.answer.check().map_err(|reason| ConfigError::Invalid { path, reason })?;
         Ok(config)

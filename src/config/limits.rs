@@ -1,0 +1,94 @@
+//! What one request, file or pattern may take: one table, configured in `[limits]`, and told by `docs/limits.md`.
+
+use serde::{Deserialize, Serialize};
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// Its key in `[limits]`.
+    pub name: &'static str,
+    /// What it is without configuration.
+    pub default: u64,
+    /// The least that it can be set to.
+    pub least: u64,
+    /// The code of the error, or of the reason of a file, where it is met.
+    pub code: &'static str,
+    /// What it bounds, with the unit.
+    pub what: &'static str,
+}
+
+macro_rules! limits {
+    ($($name:ident: $default:expr, least $least:expr, $code:literal, $what:literal;)*) => {
+        /// Limits in use.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct Limits {
+            $(#[doc = $what] pub $name: u64,)*
+        }
+
+        impl Default for Limits {
+            fn default() -> Self {
+                Self { $($name: $default,)* }
+            }
+        }
+
+        impl Limits {
+            /// The table, in the order of `docs/limits.md`.
+            pub const ALL: &[Limit] = &[
+                $(Limit { name: stringify!($name), default: $default, least: $least, code: $code, what: $what },)*
+            ];
+
+            /// Each limit with what it is set to, in the order of [`Limits::ALL`].
+            fn values(&self) -> impl Iterator<Item = (&'static Limit, u64)> {
+                Self::ALL.iter().zip([$(self.$name),*])
+            }
+        }
+    };
+}
+
+limits! {
+    pattern_bytes: 4_096, least 64, "pattern_too_large", "Bytes of one pattern: a glob, or a line of an ignore file.";
+    pattern_nesting: 8, least 1, "pattern_too_large", "Braces of a pattern that stand in one another.";
+}
+
+impl Limits {
+    /// # Errors
+    /// Which limit is below the least that it can be.
+    pub(super) fn check(&self) -> Result<(), String> {
+        match self.values().find(|(limit, value)| *value < limit.least) {
+            Some((Limit { name, least, .. }, value)) => {
+                Err(format!("`limits.{name}` is {value}, it is at least {least}"))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_of_limits_is_the_table() {
+        let page = include_str!("../../docs/limits.md");
+        let told: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+        let row = |limit: &Limit| {
+            let Limit { name, default, least, code, what } = limit;
+            format!("| `{name}` | {default} | {least} | `{code}` | {what} |")
+        };
+        assert_eq!(told, Limits::ALL.iter().map(row).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_is_below_the_least_is_refused_by_name() {
+        for limit in Limits::ALL {
+            let told = |value: u64| {
+                let limits: Limits = toml::from_str(&format!("{} = {value}", limit.name)).unwrap();
+                limits.check()
+            };
+            assert_eq!(told(limit.least), Ok(()));
+            assert!(limit.least > 0 && limit.default >= limit.least, "{}", limit.name);
+            assert!(told(limit.least - 1).unwrap_err().contains(limit.name));
+        }
+    }
+}
