@@ -107,6 +107,9 @@ pub(super) fn search(out: &mut dyn Write, reply: &SearchReply) -> io::Result<()>
         if !hit.citation.trail.is_empty() {
             writeln!(out, "   {}", hit.citation.trail.join(" > "))?;
         }
+        if let Some(newer) = &hit.superseded_by {
+            writeln!(out, "   replaced by {newer}")?;
+        }
         if let Some(signals) = hit.signals {
             let leg = |rank: Option<usize>, score: Option<f32>| match (rank, score) {
                 (Some(rank), Some(score)) => format!("rank {rank}, score {score:.3}"),

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::versions::{self, NUM_FOR_CURRENT};
 use super::{Engine, EngineError, lock};
 use crate::embed::OpenModel;
 use crate::index::{Counts, Filter, Index as _, IndexError, Languages, Snapshot};
@@ -85,9 +86,13 @@ impl Engine {
             asked.request.mode = Mode::Lexical;
         }
         let SearchRequest { offset, k, .. } = *request;
-        (asked.request.offset, asked.request.k) = (0, offset + k);
+        let is_for_current = versions::asks_for_current(&asked.request.query);
+        let num_wanted = if is_for_current { NUM_FOR_CURRENT.max(offset + k) } else { offset + k };
+        (asked.request.offset, asked.request.k) = (0, num_wanted);
         let (mut reply, _) = self.search_in(id, &asked.request, &state)?;
-        let may_go_on = reply.hits.len() == offset + k && offset + k < MAX_K;
+        self.mark_superseded(id, &asked.request.query, &state, &mut reply.hits)?;
+        let may_go_on = reply.hits.len() >= offset + k && offset + k < MAX_K;
+        reply.hits.truncate(offset + k);
         reply.next_offset = may_go_on.then_some(offset + k);
         reply.hits.drain(..offset.min(reply.hits.len()));
         Ok(SearchReply { notes: asked.notes, ..reply })

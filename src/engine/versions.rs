@@ -1,6 +1,6 @@
-//! Which of the files that were found hold now, and the newer versions of those that do not.
+//! Which of the files that were found hold now, and the newer versions of those that do not: of answers, and of searches.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::query::QueryState;
@@ -15,6 +15,19 @@ use crate::workspace::{RelPath, WorkspaceId};
 const NUM_OF_NEWER: usize = 4;
 /// Other versions that are looked at.
 const MAX_OTHERS: usize = 40;
+
+/// Files of a search whose versions are looked for.
+const MAX_LOOKED_AT: usize = 10;
+/// More files than this in one folder are not looked through for versions of a found one.
+const MAX_IN_FOLDER: usize = 1_000;
+/// More files of one family than this are a series and no versions.
+const MAX_VERSIONS: usize = 12;
+/// What the newest of the found files has before the oldest, as a part of the best score, where the query asks for the newest.
+const NEWEST_ADDS: f32 = 0.3;
+/// So many passages are found for such a query, so that newer ones can move up among them.
+pub(super) const NUM_FOR_CURRENT: usize = 30;
+/// With one of these words a query asks for what holds now.
+const ASK_FOR_CURRENT: [&str; 7] = ["current", "currently", "latest", "newest", "valid", "up-to-date", "today"];
 
 /// What is known of the versions of found files.
 #[derive(Default)]
@@ -86,6 +99,55 @@ impl Engine {
         Ok(Versions { superseded, newness })
     }
 
+    /// Notes at each passage which file in the same folder has replaced its own. Where the query asks for what holds now, newer files
+    /// move up, and what has been replaced stands behind what has replaced it.
+    pub(super) fn mark_superseded(
+        &self,
+        id: &WorkspaceId,
+        query: &str,
+        state: &QueryState,
+        hits: &mut Vec<Hit>,
+    ) -> Result<(), EngineError> {
+        let Some(snapshot) = state.snapshot.as_deref() else { return Ok(()) };
+        let mut standings: Vec<Standing> = Vec::new();
+        let most = if asks_for_current(query) { NUM_FOR_CURRENT } else { MAX_LOOKED_AT };
+        for hit in hits.iter() {
+            if standings.len() == most {
+                break;
+            }
+            look_at(snapshot, &hit.citation.path, &mut standings)?;
+        }
+        let mut beside: BTreeSet<RelPath> = BTreeSet::new();
+        let mut by_folder: HashMap<&str, Vec<&Standing>> = HashMap::new();
+        for standing in &standings {
+            by_folder.entry(folder_of(&standing.path)).or_default().push(standing);
+        }
+        for (folder, found) in by_folder {
+            let all = self.store.files_in(id, folder, MAX_IN_FOLDER)?;
+            let mut families: HashMap<String, Vec<&RelPath>> = HashMap::new();
+            for path in &all {
+                families.entry(versions::family(path)).or_default().push(path);
+            }
+            let versions = found.iter().filter_map(|standing| families.get(&versions::family(&standing.path)));
+            beside.extend(versions.filter(|all| all.len() <= MAX_VERSIONS).flatten().map(|path| (*path).clone()));
+            if found.iter().any(|standing| standing.is_outdated) {
+                beside.extend(all.iter().take(MAX_OTHERS).cloned());
+            }
+        }
+        for path in beside.iter().filter(|path| state.filter.admits_path(path.as_str())).take(MAX_OTHERS) {
+            look_at(snapshot, path, &mut standings)?;
+        }
+        let superseded = versions::superseded(&standings);
+        for hit in hits.iter_mut() {
+            hit.superseded_by = superseded.get(&hit.citation.path).cloned();
+        }
+        if asks_for_current(query) {
+            let newness = self.newness(id, &standings, hits)?;
+            newer_first(hits, &newness);
+        }
+        Ok(())
+    }
+
     /// How new each of the files is, by their dates and versions, else by when they were modified.
     fn newness(
         &self,
@@ -116,6 +178,36 @@ fn look_at(
         standings.push(Standing::of(path, chunk.file.title.as_deref(), &chunk.words));
     }
     Ok(())
+}
+
+/// Whether a query asks for what holds now, or for the newest.
+pub(super) fn asks_for_current(query: &str) -> bool {
+    let words = query.split(|c: char| !c.is_alphanumeric() && c != '-');
+    words.into_iter().any(|word| ASK_FOR_CURRENT.iter().any(|other| word.eq_ignore_ascii_case(other)))
+}
+
+/// Puts passages in order by their scores, to which being new adds up to [`NEWEST_ADDS`] of the best; then the first passage of each newer
+/// file right before the first one of the file that it has replaced.
+fn newer_first(hits: &mut Vec<Hit>, newness: &HashMap<RelPath, f32>) {
+    let best = hits.iter().map(|hit| hit.score).fold(0.0, f32::max);
+    let score = |hit: &Hit| hit.score + NEWEST_ADDS * best * newness.get(&hit.citation.path).copied().unwrap_or(0.0);
+    // A reranker's order is not that of the scores.
+    if hits.is_sorted_by(|one, other| one.score >= other.score) {
+        hits.sort_by(|one, other| score(other).total_cmp(&score(one)));
+    }
+    let mut at = 0;
+    while at < hits.len() {
+        let newer = hits[at].superseded_by.clone();
+        let place = newer.and_then(|newer| hits[at + 1..].iter().position(|hit| hit.citation.path == newer));
+        if let Some(place) = place {
+            let hit = hits.remove(at + 1 + place);
+            hits.insert(at, hit);
+        }
+        at += 1;
+    }
+    for (rank, hit) in (1..).zip(hits) {
+        hit.rank = rank;
+    }
 }
 
 fn folder_of(path: &RelPath) -> &str {

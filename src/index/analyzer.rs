@@ -18,7 +18,7 @@ use std::borrow::Cow;
 
 use tantivy::tokenizer::{PreTokenizedString, TextAnalyzer, Token, TokenStream, Tokenizer};
 
-pub use asked::{AskedWord, Form, asked_words, is_question, name_words, names};
+pub use asked::{AskedWord, Form, asked_words, is_all_words, is_question, name_words, names};
 use cut::{Cut, Kind, Piece, is_joiner};
 use fold::folded;
 pub use query::{ExactKind, ExactTerm, QueryTerms, QueryWord, analyse_query, stopping};

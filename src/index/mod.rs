@@ -237,6 +237,8 @@ pub struct HeldWord {
 pub struct HeldWords {
     /// Whether the query is a sentence or a text ([`analyzer::is_question`]).
     pub is_question: bool,
+    /// Whether all its words can be told: none is of a script without spaces ([`analyzer::is_all_words`]).
+    pub are_all_words: bool,
     /// Those of its words that a chunk holds which passes the filter, in the order of the query. A word is held as it is written
     /// where any chunk has it so, else by its stem, else by title, headings or path; an identifier or a grouped number as a whole where
     /// any chunk has that, else by its words. Of a question, plain words are held by their stems.

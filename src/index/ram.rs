@@ -12,8 +12,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use super::analyzer::{
-    Analysis, AskedWord, ExactTerm, Form, Phrase, QueryWord, Stemming, analyse_query, asked_words, is_question, names,
-    positioned_terms,
+    Analysis, AskedWord, ExactTerm, Form, Phrase, QueryWord, Stemming, analyse_query, asked_words, is_all_words,
+    is_question, names, positioned_terms,
 };
 use super::{
     Batch, ChunkId, ChunkRecord, Counts, Filter, FoundWord, HeldWord, HeldWords, Holder, Holding, Index, IndexError,
@@ -307,7 +307,7 @@ impl Snapshot for RamSnapshot {
             names(&text, chunk.file.path.file_name(), Stemming::of(chunk.file.language))
         };
         let named = self.passing(filter).filter(is_named).map(holder).collect();
-        Ok(HeldWords { is_question, words, named })
+        Ok(HeldWords { is_question, are_all_words: is_all_words(&text), words, named })
     }
 
     fn dense(&self, query: &[f32], filter: &Filter, limit: usize) -> Result<Vec<Scored>, IndexError> {

@@ -8,6 +8,7 @@
 //!   holds are none of the query's words.
 //! - A question has rare words only where they have [`RARE_PART`] of the weight of its words, each by its inverse document
 //!   frequency: what a question is about often stands under other words than its rarest one.
+//!   In a script without spaces (Chinese, Japanese, Thai) it has none: most of its words cannot be told, so nor can their weight.
 //! - A file whose name has just the query's words holds all of them, and stands first.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,7 +40,7 @@ impl Exact {
         let of_rare: f32 = rare.iter().map(weight).sum();
         let of_all: f32 = held.words.iter().map(|word| weight(&word)).sum();
         let mut exact = Self::default();
-        if !held.is_question || of_rare >= RARE_PART * of_all {
+        if !held.is_question || held.are_all_words && of_rare >= RARE_PART * of_all {
             for word in &rare {
                 for &holder in word.chunks.iter().flatten() {
                     exact.parts.entry(holder.address).or_insert((holder, 0.0)).1 += weight(word) / of_rare;
@@ -126,7 +127,7 @@ mod tests {
             let mut held: Vec<HeldWord> = words.iter().map(|chunks| word(chunks, chunks.len())).collect();
             held.extend(common.map(|num_chunks| HeldWord { num_files: 0, chunks: None, ..word(&BTreeSet::new(), num_chunks) }));
             let named: Vec<Holder> = named.into_iter().map(holder).collect();
-            let exact = Exact::of(&HeldWords { is_question, words: held, named: named.clone() }, 100);
+            let exact = Exact::of(&HeldWords { is_question, are_all_words: true, words: held, named: named.clone() }, 100);
             let mut after = ranked(&scores);
             exact.raise(&mut after);
             prop_assert!(after.iter().all(|chunk| (0.0..=1.0).contains(&chunk.score)), "{:?}", after);
@@ -152,7 +153,7 @@ mod tests {
         let words = |is_question| {
             let mut words = vec![word(&[1].into(), 1)];
             words.extend([10, 12, 15].map(|num_chunks| HeldWord { num_files: 9, ..word(&[2].into(), num_chunks) }));
-            Exact::of(&HeldWords { is_question, words, named: Vec::new() }, 100)
+            Exact::of(&HeldWords { is_question, are_all_words: true, words, named: Vec::new() }, 100)
         };
         let order = |exact: &Exact| -> Vec<u64> {
             let mut after = ranked(&[(1, 0.1), (2, 0.9)].into());
@@ -163,9 +164,23 @@ mod tests {
     }
 
     #[test]
+    fn a_question_whose_words_cannot_all_be_told_has_no_rare_words() {
+        let words = vec![word(&[1].into(), 1)];
+        let held =
+            |are_all_words| HeldWords { is_question: true, are_all_words, words: words.clone(), named: Vec::new() };
+        let first = |held: &HeldWords| {
+            let mut after = ranked(&[(1, 0.1), (2, 0.9)].into());
+            Exact::of(held, 100).raise(&mut after);
+            after[0].address
+        };
+        assert_eq!((first(&held(true)), first(&held(false))), (1, 2));
+    }
+
+    #[test]
     fn the_file_that_is_named_stands_first() {
         let words = vec![word(&[1].into(), 1)];
-        let exact = Exact::of(&HeldWords { is_question: false, words, named: vec![holder(3)] }, 100);
+        let exact =
+            Exact::of(&HeldWords { is_question: false, are_all_words: true, words, named: vec![holder(3)] }, 100);
         let mut after = ranked(&[(1, 1.0), (2, 0.9)].into());
         exact.raise(&mut after);
         assert_eq!(after.iter().map(|chunk| chunk.address).collect::<Vec<_>>(), [3, 1, 2]);

@@ -71,8 +71,8 @@ pub struct Bounds {
 /// A list that found little of what was asked for so counts little: by the minimum and maximum of the list, the nearest of texts that
 /// are all far away would count as much as the only one that holds the words.
 ///
-/// Chunks of `by_words` count as if the dense one had them where the lexical one has
-/// them. The less the model knows the query's language, the less `dense_weight` is: such a query is near to nothing in
+/// Chunks of `by_words` count as if the dense list had them where the lexical one has them: the best of the lexical list would be as near
+/// as the best of the dense one. The less the model knows the query's language, the less `dense_weight` is: such a query is near to nothing in
 /// particular.
 ///
 /// Source: Bruch, Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval", TOIS 2023, section 4, with theoretical
@@ -94,6 +94,8 @@ pub(super) struct Convex<'a> {
     bounds: Bounds,
     by_words: &'a ByWords,
     dense_weight: f32,
+    /// How much of the dense part each lexical part stands for, in a chunk that has no vector.
+    dense_for_lexical: f32,
 }
 
 impl<'a> Convex<'a> {
@@ -110,7 +112,22 @@ impl<'a> Convex<'a> {
             lexical: bounds.lexical.max(best(lexical)),
             cosine: (unrelated, same.max(best(dense)).max(unrelated + f32::EPSILON)),
         };
-        Self { bounds, by_words, dense_weight: dense_weight * by_words.known }
+        let mut convex = Self { bounds, by_words, dense_weight: dense_weight * by_words.known, dense_for_lexical: 1.0 };
+        let (by_lexical, by_dense) = (convex.lexical_part(best(lexical)), convex.dense_part(best(dense)));
+        if by_lexical > 0.0 {
+            convex.dense_for_lexical = by_dense / by_lexical;
+        }
+        convex
+    }
+
+    fn lexical_part(&self, score: f32) -> f32 {
+        let bound = self.bounds.lexical;
+        if bound > 0.0 { (score / bound).clamp(0.0, 1.0) } else { 1.0 }
+    }
+
+    fn dense_part(&self, cosine: f32) -> f32 {
+        let (unrelated, same) = self.bounds.cosine;
+        ((cosine - unrelated) / (same - unrelated)).clamp(0.0, 1.0)
     }
 
     /// The two lists as one.
@@ -125,13 +142,12 @@ impl<'a> Convex<'a> {
 
     /// The score of a chunk whose cosine to the query is `cosine`; `None` where the dense leg did not find it.
     pub(super) fn score(&self, chunk: &Fused, cosine: Option<f32>) -> f32 {
-        let Bounds { lexical: bound, cosine: (unrelated, same) } = self.bounds;
-        let part = |(_, score): (usize, f32)| if bound > 0.0 { (score / bound).clamp(0.0, 1.0) } else { 1.0 };
-        let lexical = chunk.lexical.map_or(0.0, part);
-        if self.by_words.addresses.contains(&chunk.address) {
-            return lexical;
-        }
-        let dense = cosine.map_or(0.0, |cosine| ((cosine - unrelated) / (same - unrelated)).clamp(0.0, 1.0));
+        let lexical = chunk.lexical.map_or(0.0, |(_, score)| self.lexical_part(score));
+        let dense = if self.by_words.addresses.contains(&chunk.address) {
+            (lexical * self.dense_for_lexical).min(1.0)
+        } else {
+            cosine.map_or(0.0, |cosine| self.dense_part(cosine))
+        };
         self.dense_weight * dense + (1.0 - self.dense_weight) * lexical
     }
 }
@@ -260,6 +276,10 @@ mod tests {
             let first: Vec<u64> = fused[..9].iter().map(|chunk| chunk.address).collect();
             assert_eq!(first, (1..=9).collect::<Vec<_>>());
         }
+        // A translation with the same names is not before what is as good by words and near by meaning.
+        let known = ByWords::of(&[scored(1, 10.0), scored(2, 9.9)], [2].into(), Some(1.0));
+        let fused = convex(&[scored(1, 10.0), scored(2, 9.9)], &[scored(1, 0.3)], &known, 0.7, BOUNDS);
+        assert_eq!(fused[0].address, 1);
         // One among ten takes a fifth of the weight.
         let one = ByWords::of(&lexical, [10].into(), None);
         let fused = convex(&lexical, &dense, &one, 0.5, BOUNDS);

@@ -185,6 +185,7 @@ impl Draft {
             cells: cells(&self.chunks),
             language: self.chunks[0].file.language,
             by_words: self.chunks[0].key == VectorKey::NONE,
+            superseded_by: None,
             also_at: self.also_at,
             signals,
         }
@@ -266,6 +267,7 @@ pub fn hit_of_adjacent(workspace: &WorkspaceId, chunks: &[ChunkRecord]) -> Hit {
         cells: cells(chunks),
         language: chunk.file.language,
         by_words: chunk.key == VectorKey::NONE,
+        superseded_by: None,
         also_at: Vec::new(),
         signals: None,
     }

@@ -240,6 +240,9 @@ pub struct Hit {
     /// Whether it never gets a vector, because the model does not know its language.
     #[serde(skip)]
     pub by_words: bool,
+    /// The newer file that has replaced this one: because one of the two says so, or by the version in their names. In searches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<RelPath>,
     /// Where words of the passage stand as well, or nearly the same words: each place with its own quote, which may be a part of the
     /// passage.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

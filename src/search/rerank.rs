@@ -125,6 +125,7 @@ mod tests {
             cells: crate::workspace::Cells::default(),
             language: None,
             by_words: false,
+            superseded_by: None,
             also_at: Vec::new(),
             signals: Some(Signals::default()),
         }

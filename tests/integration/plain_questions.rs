@@ -66,6 +66,14 @@ fn what_a_newer_file_replaces_comes_last_and_names_it() {
     assert_eq!(sentences[0]["text"], "The hotel limit is 150 EUR per night.", "{reply:#}");
     let is_old = |sentence: &&Value| sentence["text"].as_str().unwrap().contains("120");
     assert!(sentences.iter().filter(is_old).all(|old| old["superseded_by"] == "hotel-v2.md"), "{reply:#}");
+    let hits = |query: &str| -> Vec<(Value, Value)> {
+        let reply = pincite.run(&["search", query, "--json"]).json();
+        let hits = reply["hits"].as_array().unwrap().iter();
+        hits.map(|hit| (hit["citation"]["path"].clone(), hit["superseded_by"].clone())).collect()
+    };
+    let (old, new) = ((json!("hotel-v1.md"), json!("hotel-v2.md")), (json!("hotel-v2.md"), Value::Null));
+    assert_eq!(hits("hotel 120"), [old.clone(), new.clone()]);
+    assert_eq!(hits("current hotel 120"), [new, old]);
 }
 
 #[test]

@@ -36,6 +36,7 @@ pub(super) fn hit(path: &str, text: &str) -> Hit {
         cells: Cells::default(),
         language: None,
         by_words: false,
+        superseded_by: None,
         also_at: Vec::new(),
         signals: None,
     }

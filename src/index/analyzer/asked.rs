@@ -57,6 +57,12 @@ pub fn is_question(text: &str, stemmings: &[Stemming]) -> bool {
         || asked_words(text, stemmings).len() > MAX_WORDS
 }
 
+/// Whether no word of a text is of a script without spaces.
+#[must_use]
+pub fn is_all_words(text: &str) -> bool {
+    !text.chars().any(super::cut::is_unspaced)
+}
+
 /// The distinct words of a query, without stop words and those that only ask. Scripts without spaces are left out: their pairs of characters are no words.
 #[must_use]
 pub fn asked_words(text: &str, stemmings: &[Stemming]) -> Vec<AskedWord> {

@@ -10,7 +10,7 @@ use tantivy::{DocAddress, DocSet as _, Searcher, TERMINATED, Term};
 use super::schema::Fields;
 use super::snapshot::{Passing, State, pack};
 use super::tantivy;
-use crate::index::analyzer::{AskedWord, Form, Stemming, asked_words, is_question, name_words, names};
+use crate::index::analyzer::{AskedWord, Form, Stemming, asked_words, is_all_words, is_question, name_words, names};
 use crate::index::{HeldWord, HeldWords, Holder, IndexError, LexicalQuery, MAX_HOLDERS, MAX_LOOKED_UP};
 
 /// A query of more words is no name.
@@ -33,7 +33,7 @@ impl Asked<'_> {
         for word in asked_words(&text, stemmings) {
             self.look_up(&word, is_question, &mut words)?;
         }
-        Ok(HeldWords { is_question, words, named: self.named(&text)? })
+        Ok(HeldWords { is_question, are_all_words: is_all_words(&text), words, named: self.named(&text)? })
     }
 
     /// Adds the word as it is held, or its parts as they are; nothing where nothing holds it.

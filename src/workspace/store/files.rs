@@ -97,6 +97,34 @@ impl Store {
         Ok(files)
     }
 
+    /// The searchable files that stand in a folder themselves, by path; the root's name is empty. None where they, with those in folders
+    /// below it, are more than `most`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn files_in(&self, workspace: &WorkspaceId, folder: &str, most: usize) -> Result<Vec<RelPath>, StoreError> {
+        // `0` comes right after `/`.
+        let (first, last) = match folder {
+            "" => (String::new(), None),
+            _ => (format!("{folder}/"), Some(format!("{folder}0"))),
+        };
+        let connection = self.reader();
+        let mut statement = connection.prepare_cached(
+            "SELECT path FROM files
+             WHERE workspace = ?1 AND path >= ?2 AND (?3 IS NULL OR path < ?3) AND num_chunks > 0 ORDER BY path LIMIT ?4",
+        )?;
+        let mut rows = statement.query(params![workspace.as_str(), first, last, as_i64(most as u64 + 1)])?;
+        let (mut files, mut num_rows) = (Vec::new(), 0);
+        while let Some(row) = rows.next()? {
+            num_rows += 1;
+            let path: RelPath = parsed(row, 0)?;
+            if !path.as_str()[first.len()..].contains('/') {
+                files.push(path);
+            }
+        }
+        Ok(if num_rows > most { Vec::new() } else { files })
+    }
+
     /// One file, also one inside another, or `None` where the workspace has none of that path.
     ///
     /// # Errors
