@@ -27,6 +27,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const NUM_FILES: usize = 10_000;
 /// Times that each question is asked.
 const NUM_ASKED: usize = 20;
+/// What half of the answers may take, in milliseconds: by a plan, and from the nearest passages.
+const MOST_OF_PLAN_MS: f64 = 150.0;
+const MOST_OF_PASSAGES_MS: f64 = 60.0;
 
 fn main() {
     let folder = kept_folder().join("bench-recent");
@@ -72,12 +75,30 @@ fn main() {
         row(&format!("`{topic}`, p50"), times.p50(), "ms", &Target::None);
         row(&format!("`{topic}`, slowest"), times.percentile(100), "ms", &Target::None);
     }
+    let word = writer.file(0, random.below(NUM_FILES), 0).subject[0].clone();
+    for question in [
+        format!("Which files mention {word}?"),
+        "How many runs are there?".to_owned(),
+        format!("What is the total of {word}?"),
+        format!("What is the difference between {word} and {subject}?"),
+        format!("What is the current {word}?"),
+        format!("Who wrote about {word}?"),
+        format!("What does {word} mean?"),
+    ] {
+        let (_, reply) = ask(&question);
+        let mut times = Times::default();
+        for _ in 0..NUM_ASKED {
+            times.push(ask(&question).0);
+        }
+        let name = format!("the plan `{}`, p50", reply.plan.kind.name());
+        row(&name, times.p50(), "ms", &Target::AtMost(MOST_OF_PLAN_MS));
+    }
     let mut times = Times::default();
     for number in 0..NUM_ASKED {
         let file = writer.file(0, number * 97 % NUM_FILES, 0);
         times.push(ask(&writer.question(&file, &mut random)).0);
     }
-    row("an answer from the nearest passages, p50", times.p50(), "ms", &Target::None);
+    row("an answer from the nearest passages, p50", times.p50(), "ms", &Target::AtMost(MOST_OF_PASSAGES_MS));
     row("answers a second", 1000.0 * times.len() as f64 / times.sum(), "", &Target::None);
     row("peak memory", peak_memory_mb(), "MB", &Target::None);
     drop(engine);

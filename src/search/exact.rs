@@ -20,6 +20,8 @@ use crate::index::{HeldWord, HeldWords, Holder};
 const RARE_FILES: usize = 2;
 /// For so many chunks of a snapshot, one file more may hold a rare word.
 const CHUNKS_PER_FILE: usize = 2_000;
+/// Words by which a question asks for files that say something; they weigh nothing in a question.
+const ASK_FOR_MENTIONS: [&str; 6] = ["contain", "contains", "mention", "mentioned", "mentions", "refer"];
 /// The least part that a question's rare words have of the weight of all its words.
 const RARE_PART: f32 = 0.6;
 
@@ -38,7 +40,8 @@ impl Exact {
         let is_rare = |word: &&HeldWord| word.chunks.is_some() && word.num_files <= most_files;
         let rare: Vec<&HeldWord> = held.words.iter().filter(is_rare).collect();
         let of_rare: f32 = rare.iter().map(weight).sum();
-        let of_all: f32 = held.words.iter().map(|word| weight(&word)).sum();
+        let asks = |word: &&HeldWord| held.is_question && ASK_FOR_MENTIONS.contains(&word.text.as_str());
+        let of_all: f32 = held.words.iter().filter(|word| !asks(word)).map(|word| weight(&word)).sum();
         let mut exact = Self::default();
         if !held.is_question || held.are_all_words && of_rare >= RARE_PART * of_all {
             for word in &rare {
@@ -161,6 +164,26 @@ mod tests {
             after.iter().map(|chunk| chunk.address).collect()
         };
         assert_eq!((order(&words(true)), order(&words(false))), (vec![2, 1], vec![1, 2]));
+    }
+
+    #[test]
+    fn the_word_that_asks_for_mentions_does_not_outweigh_what_is_mentioned() {
+        let words = |verb: &str| {
+            let common = word(&BTreeSet::new(), 5);
+            let verb = HeldWord { text: verb.to_owned(), chunks: None, ..common };
+            HeldWords {
+                is_question: true,
+                are_all_words: true,
+                words: vec![verb, word(&[1].into(), 1)],
+                named: Vec::new(),
+            }
+        };
+        let first = |verb: &str| {
+            let mut after = ranked(&[(1, 0.1), (2, 0.9)].into());
+            Exact::of(&words(verb), 100).raise(&mut after);
+            after[0].address
+        };
+        assert_eq!((first("mention"), first("pipeline")), (1, 2));
     }
 
     #[test]
