@@ -126,7 +126,7 @@ pub struct FieldWeights {
     pub exact: f32,
     /// Identifiers as written, and as they are without what joins their words.
     pub identifier: f32,
-    /// Parts of compounds, of German texts.
+    /// Parts of compounds, of texts in languages that write them as one word.
     pub part: f32,
     /// The document's title.
     pub title: f32,

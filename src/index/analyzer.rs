@@ -2,7 +2,7 @@
 //!
 //! Two analyses: the *stemmed* one (words and their parts in lower case, accents folded, stems, without the stop words of a
 //! language, and the digits of grouped numbers together) and the *exact* one (words and their parts as written in lower case, and identifiers
-//! such as `v1.2.3` or `max_tokens` whole as well, and parts of German compounds). Numbers, and scripts that are written without spaces, are in the stemmed one only.
+//! such as `v1.2.3` or `max_tokens` whole as well, and parts of compounds). Numbers, and scripts that are written without spaces, are in the stemmed one only.
 //! The latter become overlapping pairs of characters, and single characters beside them, as Lucene's CJK analysis does.
 //! Both see a text in one spelling of Unicode.
 
@@ -32,7 +32,7 @@ const MAX_WITH_YEAR: usize = 8;
 pub enum Analysis {
     /// Stemmed parts of words.
     Stemmed,
-    /// Words and identifiers as written; of a German text also the stems of what may be parts of compounds, behind a `+`.
+    /// Words and identifiers as written; of a text in a language with compounds also the stems of what may be parts of compounds, behind a `+`.
     Exact,
 }
 
@@ -204,9 +204,9 @@ impl Tokenizer for WordTokenizer {
     fn token_stream<'a>(&'a mut self, text: &'a str) -> WordStream<'a> {
         self.pieces.clear();
         let text = folded(text);
-        let wanted = match self.analysis {
-            Analysis::Exact if self.stemming.has_compounds() => Cut::WithParts,
-            analysis => Cut::For(analysis),
+        let wanted = match (self.analysis, self.stemming.compounds()) {
+            (Analysis::Exact, Some(language)) => Cut::WithParts(language),
+            (analysis, _) => Cut::For(analysis),
         };
         cut::cut(&text, wanted, false, &mut self.pieces);
         let Self { analysis, stemming, .. } = *self;

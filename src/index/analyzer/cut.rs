@@ -39,8 +39,8 @@ pub(super) enum Cut {
     Plain,
     /// Those of an analysis.
     For(Analysis),
-    /// Those of the exact analysis, and the parts of German compounds.
-    WithParts,
+    /// Those of the exact analysis, and the parts of compounds of a language.
+    WithParts(compounds::Lang),
 }
 
 /// Cuts a text that is [folded](super::fold::folded). Of a query, single characters of scripts without spaces are left out where there are pairs.
@@ -81,11 +81,11 @@ impl Tokens<'_> {
                         self.push_word_and_parts(start, end);
                         self.push_number(start, end);
                     }
-                    Cut::For(Analysis::Exact) | Cut::WithParts => {
+                    Cut::For(Analysis::Exact) | Cut::WithParts(_) => {
                         let joined_before = self.joins_with_last(start);
                         self.push_word_and_parts(start, end);
-                        if cut == Cut::WithParts {
-                            self.push_parts(start, end);
+                        if let Cut::WithParts(language) = cut {
+                            self.push_parts(start, end, language);
                         }
                         if !joined_before {
                             self.push_identifier(start, end);
@@ -124,10 +124,10 @@ impl Tokens<'_> {
         }
     }
 
-    /// The parts of a German word that may be a compound, at its position.
-    fn push_parts(&mut self, start: usize, end: usize) {
+    /// The parts of a word that may be a compound, at its position.
+    fn push_parts(&mut self, start: usize, end: usize, language: compounds::Lang) {
         let position = self.position - 1;
-        let parts = compounds::parts(&self.text[start..end]);
+        let parts = compounds::parts(&self.text[start..end], language);
         self.pieces.extend(parts.map(|(from, to)| Piece {
             start: start + from,
             end: start + to,

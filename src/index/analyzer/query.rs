@@ -105,8 +105,9 @@ pub fn analyse_query(text: &str, stemmings: &[Stemming], max_terms: usize) -> Qu
         }
         let kind = if is_identifier { ExactKind::Identifier } else { ExactKind::Word };
         add(ExactTerm { text: term, times: 1, kind });
-        // Parts of English words would be found in German ones.
-        let in_compounds = stemmings.iter().filter(|of| of.has_compounds() && stopping != Some(Stemming::ENGLISH));
+        // Parts of English words would be found in those of other languages.
+        let in_compounds =
+            stemmings.iter().filter(|of| of.compounds().is_some() && stopping != Some(Stemming::ENGLISH));
         for &stemming in in_compounds.filter(|_| !is_identifier && may_be_part(word)) {
             let mut part = String::new();
             if write_term(word, Analysis::Exact, stemming, Kind::Part, &mut part) {

@@ -8,7 +8,7 @@ use tantivy::tokenizer::{
     TokenStream as _,
 };
 
-use super::{Analysis, lower_case};
+use super::{Analysis, compounds, lower_case};
 use crate::workspace::Language;
 
 /// Words whose terms are remembered for a language, before all are forgotten.
@@ -57,10 +57,9 @@ impl Stemming {
         STEMMERS[usize::from(self.0)].0
     }
 
-    /// Whether its words may be compounds whose parts are known.
-    #[must_use]
-    pub fn has_compounds(self) -> bool {
-        self.code() == "de"
+    /// How its words are divided into syllables, where they may be compounds.
+    pub(super) fn compounds(self) -> Option<compounds::Lang> {
+        compounds::language(self.code())
     }
 
     fn analyzer(self) -> TextAnalyzer {
