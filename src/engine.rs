@@ -73,6 +73,8 @@ use crate::workspace::{FileEntry, Revision, Store, WorkspaceId};
 pub struct OpenOptions {
     /// The data folder; made when it is to be written.
     pub data_folder: PathBuf,
+    /// Where `config.toml` and pulled models are; without it, in the data folder.
+    pub settings_folder: Option<PathBuf>,
     /// To read, to index, or to share.
     pub access: Access,
     /// What this process is, for whoever has to wait for it.
@@ -91,6 +93,7 @@ impl OpenOptions {
     pub fn new(data_folder: impl Into<PathBuf>, access: Access, command: impl Into<String>) -> Self {
         Self {
             data_folder: data_folder.into(),
+            settings_folder: None,
             access,
             command: command.into(),
             runtime_folder: None,
@@ -103,6 +106,7 @@ impl OpenOptions {
 /// An open data folder. Calls block, some for as long as indexing takes; any number may run at once.
 pub struct Engine {
     data_folder: PathBuf,
+    settings_folder: PathBuf,
     config: Config,
     store: Store,
     extractor: Box<dyn Extractor>,
@@ -146,9 +150,18 @@ impl Engine {
     /// When another process indexes it and this one must, when it holds nothing and this one only reads, or when it
     /// cannot be used.
     pub fn open(options: OpenOptions) -> Result<Self, EngineError> {
-        let OpenOptions { data_folder, access, command, runtime_folder, fetch_progress, reader_program } = options;
+        let OpenOptions {
+            data_folder,
+            settings_folder,
+            access,
+            command,
+            runtime_folder,
+            fetch_progress,
+            reader_program,
+        } = options;
+        let settings_folder = settings_folder.unwrap_or_else(|| data_folder.clone());
         let writer = access::take(&data_folder, access, &command)?;
-        let config = Config::load(&data_folder)?;
+        let config = Config::load(&settings_folder)?;
         let store = Store::open(&data_folder, access != Access::Read)?;
         if access != Access::Read {
             store.check()?;
@@ -157,6 +170,7 @@ impl Engine {
         let extractor = extractor(config.extraction, reader_program)?;
         Ok(Self {
             data_folder,
+            settings_folder,
             extractor,
             config,
             store,

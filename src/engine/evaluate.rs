@@ -31,7 +31,7 @@ pub struct EvalOptions {
     pub collection: PathBuf,
     /// The folder whose files are the documents, their paths being the ids, where the collection has no `corpus.jsonl`.
     pub files: Option<PathBuf>,
-    /// Where the index of the collection is kept, so that a second evaluation embeds nothing.
+    /// Where the index of the collection is kept, so that a second evaluation embeds nothing; its `config.toml` and models hold here, too.
     pub data_folder: PathBuf,
     /// Where ONNX Runtime is kept.
     pub runtime_folder: PathBuf,
@@ -132,6 +132,7 @@ fn open(
     progress: &dyn Progress,
 ) -> Result<(Engine, WorkspaceId), EngineError> {
     let engine = Engine::open(OpenOptions {
+        settings_folder: Some(options.data_folder.clone()),
         runtime_folder: Some(options.runtime_folder.clone()),
         fetch_progress: Arc::clone(&options.fetch_progress),
         reader_program: options.reader_program.clone(),

@@ -26,9 +26,9 @@ impl Engine {
         }
         let options = self.model_options();
         if self.is_writer() {
-            embed::remove_leftovers(&self.data_folder, &options.runtime.dir);
+            embed::remove_leftovers(&self.settings_folder, &options.runtime.dir);
         }
-        let model = embed::open(&self.data_folder, self.config.model.as_deref(), &options)?;
+        let model = embed::open(&self.settings_folder, self.config.model.as_deref(), &options)?;
         Ok(self.model.get_or_init(|| Arc::new(model)))
     }
 
@@ -43,8 +43,8 @@ impl Engine {
         if let Some(known) = former.get(model_id) {
             return Ok(known.clone());
         }
-        let open = |name: String| embed::open(&self.data_folder, Some(&name), &self.model_options());
-        let opened = embed::name_of(&self.data_folder, model_id)?.map(open).transpose();
+        let open = |name: String| embed::open(&self.settings_folder, Some(&name), &self.model_options());
+        let opened = embed::name_of(&self.settings_folder, model_id)?.map(open).transpose();
         let opened = opened.unwrap_or_else(|error| {
             tracing::warn!(%error, model_id, "the model that an index is of cannot be opened");
             None
@@ -58,7 +58,7 @@ impl Engine {
     pub(super) fn reranker(&self) -> Option<Result<&dyn Reranker, &EmbedError>> {
         let folder = self.config.ranking.reranker.as_ref()?;
         let opened = self.reranker.get_or_init(|| {
-            let opened = OnnxReranker::open(&self.data_folder.join(folder), &self.model_options());
+            let opened = OnnxReranker::open(&self.settings_folder.join(folder), &self.model_options());
             opened.map(|reranker| Box::new(reranker) as Box<dyn Reranker>)
         });
         Some(opened.as_deref())
@@ -72,7 +72,7 @@ impl Engine {
     }
 
     fn model_options(&self) -> embed::OpenOptions {
-        let mut options = embed::OpenOptions::from_env(&self.data_folder);
+        let mut options = embed::OpenOptions::from_env(&self.settings_folder);
         options.progress = Arc::clone(&self.fetch_progress);
         if let Some(folder) = &self.runtime_folder {
             options.runtime.dir.clone_from(folder);
@@ -91,7 +91,7 @@ impl Engine {
     }
 
     fn open_index(&self, id: &WorkspaceId, generation: i64, access: Access) -> Result<EmbeddedIndex, EngineError> {
-        let identity = embed::identify(&self.data_folder, self.config.model.as_deref())?;
+        let identity = embed::identify(&self.settings_folder, self.config.model.as_deref())?;
         let (folder, log_id) = (self.folder_of_index(id, generation), self.store.log_id()?);
         Ok(EmbeddedIndex::open(&folder, &log_id, &identity.model_id, identity.num_dimensions, access)?)
     }
