@@ -239,7 +239,13 @@ impl Engine {
         if self.access == Access::Read {
             return Box::new(&*self.extractor);
         }
-        Box::new(Kept::new(&*self.extractor, self.shelf(id)))
+        Box::new(Kept::new(Box::new(&*self.extractor), self.shelf(id)))
+    }
+
+    /// As [`Engine::extractor_of`], for a request, which waits for one file and takes turns with the line.
+    fn extractor_for_request(&self, id: &WorkspaceId) -> Box<dyn Extractor + '_> {
+        let extractor = self.extractor.for_requests().unwrap_or_else(|| Box::new(&*self.extractor));
+        if self.access == Access::Read { extractor } else { Box::new(Kept::new(extractor, self.shelf(id))) }
     }
 
     fn shelf(&self, id: &WorkspaceId) -> Arc<Shelf> {
@@ -273,7 +279,7 @@ impl Engine {
         large: LargeFile,
         see: See<'_>,
     ) -> Result<Option<Option<String>>, EngineError> {
-        let extractor = self.extractor_of(id);
+        let extractor = self.extractor_for_request(id);
         let mut parts = large.parts(&*extractor, self.part_sizes().part_bytes)?;
         loop {
             match parts.next_part() {
@@ -307,7 +313,7 @@ impl Engine {
 
     fn document(&self, id: &WorkspaceId, path: &RelPath) -> Result<(Fingerprint, ContentHash, Document), EngineError> {
         let (root, on_disk, is_inside) = self.place_of(id, path)?;
-        let extractor = self.extractor_of(id);
+        let extractor = self.extractor_for_request(id);
         let size = fs_err::metadata(on_disk.under(&root)).map_or(0, |metadata| metadata.len());
         let max_whole_bytes = self.config.extraction.whole_mb.saturating_mul(1_000_000);
         let (fingerprint, mut content_hash, mut outcome) = if size <= self.part_sizes().from_bytes {

@@ -155,13 +155,17 @@ pub(super) fn read_in(line: &Line<'_>, change: &Change, content: FileContent) ->
 pub(super) fn prepare_document(
     line: &Line<'_>,
     change: &Change,
-    known: Known,
+    mut known: Known,
     content_hash: ContentHash,
     mut outcome: Result<Document, ExtractError>,
 ) -> Result<Prepared, IngestError> {
     let fingerprint = known.fingerprint;
     if let Err(error @ ExtractError::Unavailable { .. }) = outcome {
         return Err(error.into());
+    }
+    if let Err(ExtractError::Killed { .. }) = outcome {
+        // The next scan takes it up again.
+        known = NEVER.into();
     }
     let members = outcome.as_mut().map_or_else(|_| Vec::new(), |document| std::mem::take(&mut document.members));
     let facts = |path, size, content_hash| Facts { path, size, content_hash, change, fingerprint: &fingerprint };
