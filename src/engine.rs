@@ -16,6 +16,7 @@ mod digest;
 mod error;
 mod evaluate;
 mod event;
+mod freshness;
 mod indexes;
 mod lane;
 mod line;
@@ -49,6 +50,7 @@ pub use self::changes::{ChangeFilters, ChangesReply, ChangesRequest};
 pub use self::error::{EngineError, ErrorKind};
 pub use self::evaluate::{EvalOptions, evaluate, evaluate_answers, evaluate_pages};
 pub use self::event::{Event, EventKind, EventsReply, TakenEvent};
+pub use self::freshness::SourceStatus;
 pub use self::line::IndexReport;
 use self::query::View;
 pub use self::read::FileText;
@@ -67,7 +69,7 @@ use crate::extract::kept::Shelf;
 use crate::extract::{Extractor, InProcess};
 use crate::index::embedded::EmbeddedIndex;
 use crate::search;
-use crate::workspace::{FileEntry, Revision, Store, WorkspaceId};
+use crate::workspace::{FileEntry, Store, WorkspaceId};
 
 /// How a data folder is opened.
 pub struct OpenOptions {
@@ -136,7 +138,7 @@ pub struct Engine {
     /// When somebody asked last.
     asked_at: Mutex<Option<Instant>>,
     /// What was in each workspace's log when the line was started.
-    replays: Mutex<HashMap<WorkspaceId, Revision>>,
+    replays: Mutex<HashMap<WorkspaceId, runner::Replay>>,
 }
 
 impl Engine {

@@ -117,7 +117,7 @@ pub(super) fn bring_in(
     if let Some(error) = stopped_by {
         if matches!(error, ExtractError::Killed { .. }) {
             // The next scan takes it up again.
-            known = NEVER.into();
+            known = Known { fingerprint: NEVER, racy_until_ns: None, ..known };
         }
         tracing::warn!(path = %change.path, %error, "a large file is read in part");
         entry.state = FileState::Partial;
