@@ -16,6 +16,7 @@ mod digest;
 mod error;
 mod evaluate;
 mod event;
+mod freshness;
 mod indexes;
 mod lane;
 mod line;
@@ -49,6 +50,7 @@ pub use self::changes::{ChangeFilters, ChangesReply, ChangesRequest};
 pub use self::error::{EngineError, ErrorKind};
 pub use self::evaluate::{EvalOptions, evaluate, evaluate_answers, evaluate_pages};
 pub use self::event::{Event, EventKind, EventsReply, TakenEvent};
+pub use self::freshness::SourceStatus;
 pub use self::line::IndexReport;
 use self::query::View;
 pub use self::read::FileText;
@@ -67,7 +69,7 @@ use crate::extract::kept::Shelf;
 use crate::extract::{Extractor, InProcess};
 use crate::index::embedded::EmbeddedIndex;
 use crate::search;
-use crate::workspace::{FileEntry, Revision, Store, WorkspaceId};
+use crate::workspace::{FileEntry, Store, WorkspaceId};
 
 /// How a data folder is opened.
 pub struct OpenOptions {
@@ -140,7 +142,7 @@ pub struct Engine {
     /// When somebody asked last.
     asked_at: Mutex<Option<Instant>>,
     /// What was in each workspace's log when the line was started.
-    replays: Mutex<HashMap<WorkspaceId, Revision>>,
+    replays: Mutex<HashMap<WorkspaceId, runner::Replay>>,
 }
 
 impl Engine {
@@ -167,7 +169,7 @@ impl Engine {
             store.check()?;
             indexes::distrust_newer(&data_folder, &store)?;
         }
-        let extractor = extractor(config.extraction, reader_program)?;
+        let extractor = extractor(&config, reader_program)?;
         Ok(Self {
             data_folder,
             settings_folder,
@@ -229,13 +231,21 @@ impl Engine {
 ///
 /// # Errors
 /// When the system has no thread left.
-pub fn extractor(limits: Extraction, program: Option<child::Program>) -> Result<Box<dyn Extractor>, EngineError> {
+pub fn extractor(config: &Config, program: Option<child::Program>) -> Result<Box<dyn Extractor>, EngineError> {
     let Some(program) = program else { return Ok(Box::new(InProcess)) };
-    let Extraction { timeout_s, memory_mb, text_mb, .. } = limits;
+    let Extraction { timeout_s, memory_mb, text_mb, .. } = config.extraction;
+    let limits = &config.limits;
+    let num_cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let of_all_mb = limits.readers_memory_mb;
     let limits = Limits {
         timeout: Duration::from_secs(timeout_s),
         memory_bytes: memory_mb.saturating_mul(1_000_000),
         text_bytes: usize::try_from(text_mb.saturating_mul(1_000_000)).unwrap_or(usize::MAX),
+        structure_bytes: limits.reader_structure_mb.saturating_mul(1_000_000),
+        // One of them is never taken by the line.
+        max_children: usize::try_from(limits.readers_per_core).unwrap_or(usize::MAX).saturating_mul(num_cores).max(2),
+        memory_of_all_bytes: of_all_mb.saturating_mul(1_000_000),
+        max_tries: u32::try_from(limits.reader_tries).unwrap_or(u32::MAX),
     };
     Ok(Box::new(Children::new(program, limits).map_err(EngineError::Thread)?))
 }

@@ -9,8 +9,7 @@ use pincite::extract::{Document, ExtractError, Extractor as _};
 use super::workload::measure::peak_memory_mb_of;
 
 /// As by default.
-pub const LIMITS: Limits =
-    Limits { timeout: Duration::from_mins(1), memory_bytes: 2_000_000_000, text_bytes: 600_000_000 };
+pub const LIMITS: Limits = Limits { text_bytes: 600_000_000, ..Limits::DEFAULT };
 
 /// Reads one file at a time.
 pub struct Reader {

@@ -13,7 +13,7 @@ use crate::workspace::{Citation, ContentHash, LineStarts, Span};
 pub enum Verdict {
     /// The quote stands verbatim at its span.
     Valid,
-    /// The quote stands verbatim elsewhere in the file.
+    /// The quote stands elsewhere in the file, or in the file that the cited one was renamed to; line ends may be others.
     Moved,
     /// The file is there and the quote is not in it.
     Changed,
@@ -73,8 +73,10 @@ impl<'a> Check<'a> {
             self.settled = Some(self.at_its_bytes(locate(citation, self.content_hash, stretch, span)));
             return true;
         }
-        let wanted = citation.span.start;
-        if let Some(span) = nearest(&stretch.document.text, &citation.quote, wanted.saturating_sub(stretch.start)) {
+        let (wanted, text) = (citation.span.start, &stretch.document.text);
+        let start = wanted.saturating_sub(stretch.start);
+        let found = nearest(text, &citation.quote, start).or_else(|| nearest_by_lines(text, &citation.quote, start));
+        if let Some(span) = found {
             let distance = (span.start + stretch.start).abs_diff(wanted);
             if self.nearest.as_ref().is_none_or(|(least, _)| distance < *least) {
                 self.nearest = Some((distance, locate(citation, self.content_hash, stretch, span)));
@@ -90,11 +92,15 @@ impl<'a> Check<'a> {
     pub fn finish(self) -> Verification {
         match (self.settled, self.nearest) {
             (Some(settled), _) => settled,
-            (None, Some((_, citation))) => Verification {
-                verdict: Verdict::Moved,
-                explanation: format!("the words now stand at bytes {} to {}", citation.span.start, citation.span.end),
-                citation: Some(citation),
-            },
+            (None, Some((_, citation))) => {
+                let (Span { start, end }, is_verbatim) = (citation.span, citation.quote == self.citation.quote);
+                let with = if is_verbatim { "" } else { ", with other line ends" };
+                Verification {
+                    verdict: Verdict::Moved,
+                    explanation: format!("the words now stand at bytes {start} to {end}{with}"),
+                    citation: Some(citation),
+                }
+            }
             (None, None) => Verification {
                 verdict: Verdict::Changed,
                 explanation: "the words are no longer in the file".to_owned(),
@@ -149,6 +155,7 @@ fn locate(citation: &Citation, content_hash: ContentHash, stretch: Stretch<'_>, 
         trail: document.trail(span).to_vec(),
         lines: lines.map(|lines| lines.after(num_lines_before)),
         span: span.after(start),
+        quote: span.of(&document.text).unwrap_or(&citation.quote).to_owned(),
         ..citation.clone()
     }
 }
@@ -161,6 +168,36 @@ fn nearest(text: &str, quote: &str, start: usize) -> Option<Span> {
     text.match_indices(quote)
         .map(|(at, found)| Span::new(at, at + found.len()))
         .min_by_key(|span| (span.start.abs_diff(start), span.start))
+}
+
+/// As [`nearest`], where line ends count as the same however they are written.
+fn nearest_by_lines(text: &str, quote: &str, start: usize) -> Option<Span> {
+    if !quote.contains(['\r', '\n']) {
+        return None;
+    }
+    let ((text, left_out), (quote, _)) = (with_plain_line_ends(text), with_plain_line_ends(quote));
+    let num_before = |at: usize| left_out.partition_point(|&left_out| left_out < at);
+    // The cited byte is one of the text as it is.
+    let mut wanted = start.min(text.len());
+    wanted = wanted.saturating_sub(num_before(wanted));
+    let span = nearest(&text, &quote, wanted)?;
+    Some(Span::new(span.start + num_before(span.start), span.end + num_before(span.end)))
+}
+
+/// A text with line feeds alone, and the places in it before which a carriage return was left out.
+fn with_plain_line_ends(text: &str) -> (String, Vec<usize>) {
+    let (mut plain, mut left_out) = (String::with_capacity(text.len()), Vec::new());
+    for line in text.split_inclusive('\n') {
+        match line.strip_suffix("\r\n") {
+            Some(words) => {
+                plain.push_str(words);
+                left_out.push(plain.len());
+                plain.push('\n');
+            }
+            None => plain.push_str(line),
+        }
+    }
+    (plain, left_out)
 }
 
 #[cfg(test)]
@@ -210,6 +247,24 @@ mod tests {
         assert_eq!(moved.verdict, Verdict::Moved);
         let now = moved.citation.unwrap();
         assert_eq!((now.span, now.lines), (Span::new(17, 20), Some(LineRange { start: 4, end: 4 })));
+    }
+
+    #[test]
+    fn words_with_other_line_ends_have_moved_to_where_they_are_now() {
+        let [unix, dos] = ["zero\none\ntwo\nthree\n", "zero\r\none\r\ntwo\r\nthree\r\n"];
+        for (before, quote, now, quote_now) in [
+            (dos, "one\r\ntwo", unix, "one\ntwo"),
+            (unix, "one\ntwo", dos, "one\r\ntwo"),
+            (unix, "two\nthree\n", dos, "two\r\nthree\r\n"),
+            (dos, "\r\none", unix, "\none"),
+        ] {
+            let moved = check(&citation(before, quote), now);
+            assert_eq!(moved.verdict, Verdict::Moved, "{quote:?}");
+            let located = moved.citation.unwrap();
+            assert_eq!((located.span.of(now), located.quote.as_str()), (Some(quote_now), quote_now));
+            assert_eq!(check(&located, now).verdict, Verdict::Valid);
+        }
+        assert_eq!(check(&citation(dos, "one\r\ntwo"), "one\n\ntwo\n").verdict, Verdict::Changed);
     }
 
     #[test]

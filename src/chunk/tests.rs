@@ -202,7 +202,11 @@ fn every_text_of_the_development_data_keeps_the_invariants() {
                 document.format.name().to_owned()
             }
             Err(ExtractError::Unsupported { type_name }) => format!("unsupported {type_name}"),
-            Err(ExtractError::Failed { reason } | ExtractError::Unavailable { reason }) => format!("failed: {reason}"),
+            Err(
+                ExtractError::Failed { reason }
+                | ExtractError::Killed { reason }
+                | ExtractError::Unavailable { reason },
+            ) => format!("failed: {reason}"),
         });
         let outcome = outcome.unwrap_or_else(|_| panic!("{} breaks an invariant", entry.path().display()));
         *counts.entry(outcome).or_default() += 1;

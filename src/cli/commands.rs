@@ -322,9 +322,9 @@ impl<'a> Extracted<'a> {
 
 fn extract(session: &Session, file: &Path) -> anyhow::Result<Done> {
     let bytes = fs_err::read(file).context("nothing can be read: name a file, and one that may be read")?;
-    let limits = Config::load(&session.data_folder).map_err(EngineError::from)?.extraction;
+    let config = Config::load(&session.data_folder).map_err(EngineError::from)?;
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let document = match engine::extractor(limits, Some(reader_program()?))?.extract(bytes, &name) {
+    let document = match engine::extractor(&config, Some(reader_program()?))?.extract(bytes, &name) {
         Ok(document) => document,
         Err(error @ ExtractError::Unavailable { .. }) => return Err(EngineError::from(error).into()),
         Err(error) => {

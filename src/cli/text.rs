@@ -344,6 +344,12 @@ pub(super) fn status(out: &mut dyn Write, report: &StatusReport) -> io::Result<(
         writeln!(out, "note: {weakness}")?;
     }
     facets(out, &report.facets)?;
+    if !report.passed_over.is_empty() {
+        writeln!(out, "passed over: {}", report.passed_over.len())?;
+        for place in report.passed_over.iter().take(MAX_LISTED) {
+            writeln!(out, "  {place}")?;
+        }
+    }
     for (state, groups) in &report.not_ready {
         writeln!(out, "{state}: {}", groups.iter().map(|group| group.files.len()).sum::<usize>())?;
         for ReasonGroup { reason, files } in groups {

@@ -49,6 +49,10 @@ macro_rules! limits {
 limits! {
     pattern_bytes: 4_096, least 64, "pattern_too_large", "Bytes of one pattern: a glob, or a line of an ignore file.";
     pattern_nesting: 8, least 1, "pattern_too_large", "Braces of a pattern that stand in one another.";
+    readers_per_core: 2, least 1, "extraction_unavailable", "Reader processes at work at a time for each core, two at least; a file beyond waits for its turn.";
+    readers_memory_mb: 4_000, least 64, "extraction_failed", "Resident memory of all reader processes together, in MB; the largest is ended, and its file is read again alone.";
+    reader_structure_mb: 16, least 1, "extraction_failed", "Paragraphs, rows and pages that a reader may send of a file, in MB, and 32 bytes more for each byte of it.";
+    reader_tries: 4, least 1, "reader_killed", "Tries of a file whose reader is ended from outside; the next scan tries it again.";
 }
 
 impl Limits {

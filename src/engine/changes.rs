@@ -91,9 +91,14 @@ impl Engine {
         let (revision, pending) = self.freshness(id)?;
         let mut changes = Vec::new();
         let mut told = BTreeSet::new();
+        // A renaming is of both its paths.
+        let is_of = |change: &Change| {
+            admits.admits_path(change.path.as_str())
+                || change.from.as_ref().is_some_and(|from| admits.admits_path(from.as_str()))
+        };
         self.store.see_changes(id, &scope, &mut |change| {
             let is_older = before_revision.is_none_or(|before| change.revision < before);
-            if is_older && admits.admits_path(change.path.as_str()) {
+            if is_older && is_of(&change) {
                 if *wants_facets && !change.provenance.is_empty() {
                     told.insert((change.path.clone(), change.provenance.clone()));
                 }

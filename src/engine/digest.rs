@@ -312,7 +312,7 @@ impl History {
         }
         match change.kind {
             ChangeKind::Created => self.created = Some(change.at).filter(|_| self.is_seen),
-            ChangeKind::Modified => {}
+            ChangeKind::Modified | ChangeKind::Renamed => {}
             ChangeKind::Deleted => self.created = None,
         }
         self.deleted = (change.kind == ChangeKind::Deleted).then_some(change.at);

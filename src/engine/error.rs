@@ -27,7 +27,7 @@ pub enum EngineError {
     /// The data folder was opened for questions only.
     #[error("this process was started to read the data folder only")]
     ReadOnly,
-    /// What was in the log when the process started is still being brought in.
+    /// The folder has not been compared since the process started, or what was found then is still being brought in.
     #[error("changes from before the start are still being brought in")]
     Replaying,
     /// A file is not as the writer expects it.
@@ -173,6 +173,7 @@ impl EngineError {
             | Self::Eval(_)
             | Self::Read(
                 ReadError::NotAFile { .. }
+                | ReadError::Folder { .. }
                 | ReadError::NotAFolder { .. }
                 | ReadError::Outside { .. }
                 | ReadError::TooLarge { .. },
@@ -190,7 +191,7 @@ impl EngineError {
             )
             | Self::Embed(EmbedError::UnknownModel { .. }) => ErrorKind::Invalid,
             Self::Store(StoreError::UnknownWorkspace { .. } | StoreError::Missing { .. })
-            | Self::Read(ReadError::Gone | ReadError::NoFolder { .. })
+            | Self::Read(ReadError::Gone | ReadError::Unknown { .. } | ReadError::NoFolder { .. })
             | Self::Index(IndexError::Missing)
             | Self::NoRoot { .. } => ErrorKind::NotFound,
             Self::Busy { .. }

@@ -12,7 +12,7 @@ use crate::priority::Share;
 use crate::search::{
     self, Coverage, Filters, Found, MAX_K, MAX_WAIT_MS, Mode, Models, SearchReply, SearchRequest, UNREAD,
 };
-use crate::workspace::{FileCounts, Provenance, ProvenanceFilter, RelPath, Revision, WorkspaceId};
+use crate::workspace::{FileCounts, Provenance, ProvenanceFilter, RelPath, Revision, SourceState, WorkspaceId};
 
 /// Who has asked within this time may ask again.
 const STILL_THERE: Duration = Duration::from_secs(2);
@@ -26,6 +26,8 @@ pub(super) struct View {
     epoch: i64,
     intelligence: bool,
     pub counts: FileCounts,
+    /// The folder as the place where changes come from.
+    pub source: SourceState,
     /// The newest revision up to which nothing is pending.
     pub settled: Revision,
     /// Paths whose content in the index is not to be shown.
@@ -172,6 +174,7 @@ impl Engine {
             epoch: row.epoch,
             intelligence: row.intelligence,
             counts,
+            source: self.source_state(&row)?,
             settled,
             superseded,
             deleting,
@@ -270,6 +273,7 @@ impl Engine {
         if !state.view.intelligence {
             notes.push("the workspace's intelligence is off: files are listed, and nothing is found".to_owned());
         }
+        notes.extend(self.source_notes(&state.view.source));
         let FileCounts { pending, failed, partial, unsupported, .. } = state.view.counts;
         let mut note = |num_files: u64, one: &str, more: &str| match num_files {
             0 => {}
@@ -280,6 +284,13 @@ impl Engine {
         for (num_files, (one, more)) in [failed, partial, unsupported].into_iter().zip(UNREAD) {
             note(num_files, one, more);
         }
+        let num_passed_over = state.view.source.passed_over.len() as u64;
+        let (one, more) = UNREAD[0];
+        note(
+            num_passed_over,
+            &format!("or folder is not listed and {one}"),
+            &format!("or folders are not listed and {more}"),
+        );
         Ok(Coverage { files: state.view.counts, embedded_fraction, notes })
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Access, Engine, EngineError, lock};
-use crate::answer::{Check, Stretch, Verification, verify};
+use crate::answer::{Check, Stretch, Verdict, Verification, verify};
 use crate::extract::kept::{Kept, Shelf};
 use crate::extract::{Document, ExtractError, Extractor, PageUnit};
 use crate::ingest::{self, FileContent, LargeFile, PartError, PlacedPart, ReadError};
@@ -82,6 +82,9 @@ impl FileText {
         Some(lines.after(self.num_lines_before))
     }
 }
+
+/// A file's path is followed through so many renamings.
+const MAX_RENAMINGS: usize = 32;
 
 /// What a look at a large file does with each part.
 type See<'a> = &'a mut dyn FnMut(PlacedPart) -> Look;
@@ -182,15 +185,42 @@ impl Engine {
     /// # Errors
     /// When there is no such workspace, or the file is there and cannot be read.
     pub fn verify(&self, citation: &Citation) -> Result<Verification, EngineError> {
-        let mut verified = match self.verify_file(citation) {
-            Err(EngineError::Read(ReadError::Gone)) => return Ok(verify(citation, None)),
+        let verified = match self.verify_file(citation) {
+            Err(EngineError::Read(ReadError::Gone | ReadError::Unknown { .. } | ReadError::Folder { .. })) => {
+                verify(citation, None)
+            }
             verified => verified?,
+        };
+        let mut verified = match verified.verdict {
+            Verdict::Valid | Verdict::Moved => verified,
+            Verdict::Changed | Verdict::Deleted => self.verify_elsewhere(citation, &verified)?.unwrap_or(verified),
         };
         // What the citation says of its writer proves nothing, and is not given back.
         if let Some(now) = &mut verified.citation {
             now.provenance = self.writer_of(now)?;
         }
         Ok(verified)
+    }
+
+    /// The check of a citation whose words are not in their file any more, against the files that this was renamed to; and where there
+    /// is no such file, against those of the content that it had.
+    fn verify_elsewhere(&self, citation: &Citation, here: &Verification) -> Result<Option<Verification>, EngineError> {
+        let id = &citation.workspace;
+        let mut paths = self.store.renamed_to(id, &citation.path, MAX_RENAMINGS)?;
+        if here.verdict == Verdict::Deleted {
+            paths.extend(self.store.paths_of_content(id, citation.content_hash)?);
+        }
+        for path in paths {
+            let there = match self.verify_file(&Citation { path: path.clone(), ..citation.clone() }) {
+                Err(EngineError::Read(_) | EngineError::NoText { .. }) => continue,
+                there => there?,
+            };
+            if let Some(now) = there.citation {
+                let explanation = format!("the file is now `{path}`: {}", there.explanation);
+                return Ok(Some(Verification { verdict: Verdict::Moved, explanation, citation: Some(now) }));
+            }
+        }
+        Ok(None)
     }
 
     fn verify_file(&self, citation: &Citation) -> Result<Verification, EngineError> {
@@ -239,7 +269,13 @@ impl Engine {
         if self.access == Access::Read {
             return Box::new(&*self.extractor);
         }
-        Box::new(Kept::new(&*self.extractor, self.shelf(id)))
+        Box::new(Kept::new(Box::new(&*self.extractor), self.shelf(id)))
+    }
+
+    /// As [`Engine::extractor_of`], for a request, which waits for one file and takes turns with the line.
+    fn extractor_for_request(&self, id: &WorkspaceId) -> Box<dyn Extractor + '_> {
+        let extractor = self.extractor.for_requests().unwrap_or_else(|| Box::new(&*self.extractor));
+        if self.access == Access::Read { extractor } else { Box::new(Kept::new(extractor, self.shelf(id))) }
     }
 
     fn shelf(&self, id: &WorkspaceId) -> Arc<Shelf> {
@@ -273,7 +309,7 @@ impl Engine {
         large: LargeFile,
         see: See<'_>,
     ) -> Result<Option<Option<String>>, EngineError> {
-        let extractor = self.extractor_of(id);
+        let extractor = self.extractor_for_request(id);
         let mut parts = large.parts(&*extractor, self.part_sizes().part_bytes)?;
         loop {
             match parts.next_part() {
@@ -299,15 +335,26 @@ impl Engine {
         let on_disk = container.unwrap_or_else(|| path.clone());
         // A file that is not listed, or is no more, has nothing to show, also where there is one on disk.
         if self.store.file(id, path)?.is_none() || self.view(id)?.deleting.contains(&on_disk) {
-            return Err(ReadError::Gone.into());
+            return Err(self.why_no_file(id, path)?);
         }
         let root = row.root.ok_or_else(|| EngineError::NoRoot { id: id.clone() })?;
         Ok((root, on_disk, is_inside))
     }
 
+    /// The error of a path at which no file is listed: a folder, a file that was there before, or nothing that was ever known.
+    pub(super) fn why_no_file(&self, id: &WorkspaceId, path: &RelPath) -> Result<EngineError, EngineError> {
+        let below = self.store.fingerprints_below(id, &[path.clone()].into())?;
+        if below.iter().any(|(file, _)| file != path) {
+            return Ok(ReadError::Folder { path: path.clone() }.into());
+        }
+        let was_known =
+            self.store.newest_change(id, path)?.is_some() || !self.store.renamed_to(id, path, 1)?.is_empty();
+        Ok(if was_known { ReadError::Gone } else { ReadError::Unknown { path: path.clone() } }.into())
+    }
+
     fn document(&self, id: &WorkspaceId, path: &RelPath) -> Result<(Fingerprint, ContentHash, Document), EngineError> {
         let (root, on_disk, is_inside) = self.place_of(id, path)?;
-        let extractor = self.extractor_of(id);
+        let extractor = self.extractor_for_request(id);
         let size = fs_err::metadata(on_disk.under(&root)).map_or(0, |metadata| metadata.len());
         let max_whole_bytes = self.config.extraction.whole_mb.saturating_mul(1_000_000);
         let (fingerprint, mut content_hash, mut outcome) = if size <= self.part_sizes().from_bytes {

@@ -20,7 +20,7 @@ use super::sources::Sources;
 use super::{Engine, EngineError, lock};
 use crate::error::Advice as _;
 use crate::priority::in_background;
-use crate::workspace::{Priority, WorkspaceId, WorkspaceRow};
+use crate::workspace::{Priority, Revision, WorkspaceId, WorkspaceRow};
 
 /// How often the line looks for changes that other processes have logged.
 const POLL: Duration = Duration::from_millis(50);
@@ -30,6 +30,15 @@ const TAKE_OVER: Duration = Duration::from_secs(1);
 pub(super) const KEPT_CHANGES: usize = 100_000;
 /// How often older ones are looked for.
 const PRUNES_EVERY: Duration = Duration::from_mins(10);
+
+/// What has to be done of a workspace before it counts as brought up to date since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Replay {
+    /// Its folder has to be compared first.
+    AwaitsScan,
+    /// All changes up to this one.
+    Through(Revision),
+}
 
 /// Wakes the line.
 #[derive(Debug, Default)]
@@ -75,15 +84,16 @@ impl Engine {
         Ok(runner)
     }
 
-    /// Whether what was in a workspace's log when the line was started has been brought in.
+    /// Whether what was in a workspace's log when the line was started has been brought in, and what its first scan found.
     ///
     /// # Errors
     /// [`EngineError::Replaying`] when it has not, others when the log cannot be read.
     pub fn check_replayed(&self, id: &WorkspaceId) -> Result<(), EngineError> {
-        let Some(&through) = lock(&self.replays).get(id) else { return Ok(()) };
+        let Some(&replay) = lock(&self.replays).get(id) else { return Ok(()) };
         self.store.workspace(id)?;
-        if self.store.settled_revision(id)? < through {
-            return Err(EngineError::Replaying);
+        match replay {
+            Replay::Through(through) if self.store.settled_revision(id)? >= through => {}
+            Replay::Through(_) | Replay::AwaitsScan => return Err(EngineError::Replaying),
         }
         lock(&self.replays).remove(id);
         Ok(())
@@ -91,11 +101,22 @@ impl Engine {
 
     fn remember_replays(&self) -> Result<(), EngineError> {
         let mut replays = lock(&self.replays);
-        for WorkspaceRow { id, .. } in self.store.workspaces()? {
+        for WorkspaceRow { id, root, .. } in self.store.workspaces()? {
             let last = self.store.last_revision(&id)?;
-            if self.store.settled_revision(&id)? < last {
-                replays.insert(id, last);
+            if root.is_some() && self.is_writer() {
+                replays.insert(id, Replay::AwaitsScan);
+            } else if self.store.settled_revision(&id)? < last {
+                replays.insert(id, Replay::Through(last));
             }
+        }
+        Ok(())
+    }
+
+    /// Takes note that a folder was scanned, or is away: what is logged by now is all that a start has to bring in.
+    pub(super) fn note_first_scan(&self, id: &WorkspaceId) -> Result<(), EngineError> {
+        if lock(&self.replays).get(id) == Some(&Replay::AwaitsScan) {
+            let last = self.store.last_revision(id)?;
+            lock(&self.replays).insert(id.clone(), Replay::Through(last));
         }
         Ok(())
     }

@@ -2,15 +2,17 @@
 //!
 //! # Invariants
 //! - A folder is watched before it is scanned, so that no change falls between the two.
-//! - A folder that is away or cannot be watched is tried again; until then its files are neither touched nor taken for deleted.
+//! - A folder that is away or cannot be watched is tried again; until then its files are neither touched nor taken for deleted, and
+//!   the store says so to those who ask.
+//! - A folder in whose place another one was put is watched and scanned as that one.
 //! - Only the process that indexes watches, so that a change is not logged once for every process.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::{Engine, EngineError};
 use crate::error::Advice as _;
@@ -21,12 +23,46 @@ use crate::workspace::{RelPath, WorkspaceId, WorkspaceRow};
 const POLL: Duration = Duration::from_millis(100);
 /// How long a folder rests after an error.
 const REST: Duration = Duration::from_secs(2);
+/// How often it is looked for whether another folder has taken the place of one.
+const IDENTIFIES_EVERY: Duration = Duration::from_secs(1);
+/// A folder that cannot be watched is scanned at least so often.
+const UNWATCHED_INTERVAL: Duration = Duration::from_mins(1);
+/// What is said of a folder that is not there, or may not be entered.
+pub(super) const AWAY: &str = "the workspace's folder is away: its files are as they were when it was scanned last";
+
+/// What tells a folder from another one that has its path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FolderIdentity {
+    device: u64,
+    inode: u64,
+    /// The inode of a folder that was removed may be given to the next one at once.
+    made: Option<SystemTime>,
+}
+
+impl FolderIdentity {
+    /// `None` where there is none.
+    fn of(folder: &Path) -> Option<Self> {
+        let metadata = fs_err::metadata(folder).ok()?;
+        #[cfg(unix)]
+        let (device, inode) = {
+            use std::os::unix::fs::MetadataExt as _;
+            (metadata.dev(), metadata.ino())
+        };
+        #[cfg(not(unix))]
+        let (device, inode) = (0, 0);
+        Some(Self { device, inode, made: metadata.created().ok() })
+    }
+}
 
 /// A workspace's folder as it is watched.
 struct Source {
     root: PathBuf,
     epoch: i64,
     watch: Option<Watch>,
+    /// The folder that is watched, or was scanned last: another one may have its path by now.
+    identity: Option<FolderIdentity>,
+    /// When it is looked for next whether it has.
+    identified_at: Instant,
     /// Places where something may have changed.
     seen: BTreeSet<RelPath>,
     /// When the whole folder is to be scanned next.
@@ -99,18 +135,46 @@ impl Sources {
 
 impl Source {
     fn new(root: PathBuf, epoch: i64) -> Self {
-        Self { root, epoch, watch: None, seen: BTreeSet::new(), scans_at: Instant::now(), is_away: false }
+        let now = Instant::now();
+        Self {
+            root,
+            epoch,
+            watch: None,
+            identity: None,
+            identified_at: now,
+            seen: BTreeSet::new(),
+            scans_at: now,
+            is_away: false,
+        }
     }
 
     fn take(&mut self, sighting: Sighting) {
         match sighting {
             Sighting::Places(places) => self.seen.extend(places),
             Sighting::Anything => self.scans_at = Instant::now(),
+            Sighting::Root => self.begin_anew(),
+        }
+    }
+
+    /// Has the folder watched and scanned again, as another one to the system.
+    fn begin_anew(&mut self) {
+        (self.watch, self.identity, self.scans_at) = (None, None, Instant::now());
+    }
+
+    /// Looks now and then whether the folder is still the one that is watched: where a parent was renamed, no event tells of it.
+    fn identify(&mut self) {
+        let now = Instant::now();
+        if self.identified_at <= now {
+            self.identified_at = now + IDENTIFIES_EVERY;
+            if self.identity.is_some() && self.identity != FolderIdentity::of(&self.root) {
+                self.begin_anew();
+            }
         }
     }
 
     /// Logs what has changed, where anything may have.
     fn look(&mut self, engine: &Engine, id: &WorkspaceId, sender: &Sender<(WorkspaceId, Sighting)>) {
+        self.identify();
         let is_due = self.scans_at <= Instant::now();
         if !is_due && self.seen.is_empty() {
             return;
@@ -121,17 +185,27 @@ impl Source {
             Err(error) => {
                 if !std::mem::replace(&mut self.is_away, true) {
                     tracing::error!(workspace = %id, %error, hint = error.hint(), "the folder cannot be looked at for now");
+                    self.note(engine, id, Some(AWAY));
                 }
                 self.rest();
             }
+        }
+        if is_due && let Err(error) = engine.note_first_scan(id) {
+            tracing::error!(workspace = %id, %error, "the log cannot be read");
         }
     }
 
     fn rest(&mut self) {
         // A folder that comes back is another one to the system.
-        self.watch = None;
+        (self.watch, self.identity) = (None, None);
         self.scans_at = Instant::now() + REST;
         self.seen.clear();
+    }
+
+    fn note(&self, engine: &Engine, id: &WorkspaceId, unwatched: Option<&str>) {
+        if let Err(error) = engine.store.note_watched(id, unwatched) {
+            tracing::warn!(workspace = %id, %error, "whether the folder is watched cannot be noted");
+        }
     }
 
     fn scan(
@@ -141,19 +215,32 @@ impl Source {
         sender: &Sender<(WorkspaceId, Sighting)>,
     ) -> Result<(), IngestError> {
         let root = ingest::canonical_folder(&self.root)?;
+        let mut interval = engine.config.scan_interval();
         if self.watch.is_none() {
-            let (id, sender) = (id.clone(), sender.clone());
+            // Before it is watched: if it is replaced in between, it is seen to be another one.
+            self.identity = FolderIdentity::of(&self.root);
+            let (watched, sender) = (id.clone(), sender.clone());
             // Nobody listens any more when the line has ended.
-            let tell = move |sighting| drop(sender.send((id.clone(), sighting)));
-            self.watch = Watch::start(&root, tell)
-                .inspect_err(|error| {
-                    let reason = std::error::Error::source(error).map(ToString::to_string);
-                    tracing::warn!(%error, reason, "changes are found by the next scan; a higher `fs.inotify.max_user_watches` may help");
-                })
-                .ok();
+            let tell = move |sighting| drop(sender.send((watched.clone(), sighting)));
+            let unwatched = match Watch::start(&root, tell) {
+                Ok(watch) => {
+                    self.watch = Some(watch);
+                    None
+                }
+                Err(error) => {
+                    let reason = error.reason();
+                    tracing::warn!(workspace = %id, %error, reason, "changes are found by the next scan");
+                    interval = interval.min(UNWATCHED_INTERVAL);
+                    Some(format!(
+                        "the folder is not watched, so a change is found within {} s: {reason}",
+                        interval.as_secs()
+                    ))
+                }
+            };
+            self.note(engine, id, unwatched.as_deref());
         }
         self.seen.clear();
-        self.scans_at = Instant::now() + engine.config.scan_interval();
+        self.scans_at = Instant::now() + interval;
         let report = ingest::scan(&engine.store, id, &root, &Silent)?;
         if report.revision.0 > 0 {
             engine.bell.ring();

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Engine, EngineError, ReadingStatus, RebuildStatus};
+use super::{Engine, EngineError, ReadingStatus, RebuildStatus, SourceStatus};
 use crate::answer::AnswerKind;
 use crate::embed::EmbedError;
 use crate::error::Advice as _;
@@ -36,6 +36,12 @@ pub struct StatusReport {
     pub reranker: Option<RerankerStatus>,
     /// Who writes answers. Nothing is contacted to say so.
     pub answerer: AnswererStatus,
+    /// Its folder as the place where changes come from.
+    #[serde(default)]
+    pub source: SourceStatus,
+    /// Files and folders in it that are not listed, each with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passed_over: Vec<String>,
     /// Whether another process indexes this data folder, or none does, and this one only reads it.
     pub read_only: bool,
     /// What keeps hostile files from doing harm and does not hold on this system.
@@ -122,6 +128,8 @@ impl Engine {
             model: self.model_status()?,
             reranker: self.reranker_status(),
             answerer: self.answerer_status(),
+            source: SourceStatus { scanned: state.view.source.scanned, notes: self.source_notes(&state.view.source) },
+            passed_over: state.view.source.passed_over.clone(),
             read_only: !self.is_writer(),
             weakness: self.extractor.weakness(),
             reading: self.reading.now(id),

@@ -18,12 +18,12 @@ use super::event::{Event, EventKind, EventsReply, TakenEvent};
 use super::{Engine, EngineError};
 use crate::ingest::{self, LargeFile, NewFile, ReadError, WriteError};
 use crate::workspace::{
-    ChangeKind, ContentHash, Fingerprint, LoggedEvent, Observation, Priority, Provenance, RelPath, Revision,
+    ChangeKind, ContentHash, Fingerprint, LoggedEvent, Moved, Observation, Priority, Provenance, RelPath, Revision,
     StoreError, WorkspaceId,
 };
 
 /// No size and no time: what a deleted file looks like.
-const GONE: Fingerprint = Fingerprint { size: 0, modified_ns: 0 };
+const GONE: Fingerprint = Fingerprint::NONE;
 
 /// What must be true of a file before it is written or deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -167,7 +167,7 @@ impl Engine {
         self.check_precondition(&root, path, precondition)?;
         let was_there = ingest::delete_file(&root, path)?;
         if !was_there && (self.store.file(id, path)?.is_none() || self.view(id)?.deleting.contains(path)) {
-            return Err(ReadError::Gone.into());
+            return Err(self.why_no_file(id, path)?);
         }
         let kind = ChangeKind::Deleted;
         let deleted = Observation { provenance, ..Observation::new(path.clone(), kind, GONE, true) };
@@ -196,8 +196,9 @@ impl Engine {
             let repeated = before.is_some() || !seen.insert(&event.id);
             let mut superseded = false;
             if !repeated {
-                let newest =
-                    logged.iter().filter(|logged| logged.path == event.path).filter_map(|l| l.occurred_at).max();
+                // Of those that came with it, one without a time is older by its place alone.
+                let of_path = logged.iter().filter(|logged| logged.path == event.path);
+                let newest = of_path.filter_map(|logged| logged.occurred_at).max();
                 let newest = newest.max(self.store.newest_event_at(id, &event.path)?);
                 // Only what would be written here can be older than what is there: otherwise the disk has the newest.
                 superseded = event.occurred_at.is_some_and(|at| newest.is_some_and(|newest| to_ms(newest) > to_ms(at)));
@@ -211,6 +212,9 @@ impl Engine {
                     let content = content.as_deref().filter(|_| !superseded);
                     observations
                         .extend(seen.map(|seen| if superseded { seen } else { attributed(seen, event, content) }));
+                }
+                if event.kind == EventKind::Renamed && content.is_none() && !superseded {
+                    pair(&mut observations, event);
                 }
                 let is_told = !event.provenance().is_empty();
                 let moved_from = event.from.clone().filter(|_| !is_told && content.is_none());
@@ -388,6 +392,16 @@ fn attributed(seen: Observation, event: &Event, content: Option<&[u8]>) -> Obser
     }
     let content_hash = content.filter(|_| seen.path == event.path).map(ContentHash::of);
     Observation { provenance: event.provenance(), content_hash, ..seen }
+}
+
+/// Makes one renaming of what was seen of both paths of a renamed file: one is gone, and one is there.
+fn pair(observations: &mut [Observation], event: &Event) {
+    let Some(from) = &event.from else { return };
+    let is_deleted = |seen: &Observation| seen.kind == ChangeKind::Deleted;
+    let [old, new] = observations else { return };
+    if old.path == *from && is_deleted(old) && new.path == event.path && !is_deleted(new) {
+        (old.moved, new.moved) = (Some(Moved::Away), Some(Moved::From(from.clone())));
+    }
 }
 
 fn to_ms(at: Timestamp) -> i64 {

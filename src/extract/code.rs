@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //! - The parser only says where to cut: a file that it does not understand is read by blank lines, and nothing is lost.
-//! - Work is bounded without a clock: size, nesting and the parser's steps have limits.
+//! - Work is bounded without a clock: size, nesting and the parser's steps have limits, and in a reader process its memory.
 //!
 //! # Not here
 //! Which language a file is in: `detect`.
@@ -12,6 +12,7 @@ use std::ops::ControlFlow;
 use tree_sitter::{Language, Node, ParseOptions, Parser, Tree};
 
 use super::builder::{Blocks, label};
+use super::child::resident_bytes;
 use super::text::{self, line_end};
 use super::{Block, BlockKind};
 use crate::workspace::Span;
@@ -23,6 +24,10 @@ const MAX_PARSER_REPORTS: usize = 60_000;
 /// A report while the parser looks for a way out of an error counts as so many: it tries every state and symbol. Code with an
 /// error in each of its functions takes 20 such reports in a megabyte, and text that is no code 15,000.
 const ERROR_REPORTS: usize = 30;
+/// A parser of a reader process is stopped when the process has grown by more than this, and by so many bytes for each of the text.
+/// Code takes 10 to 30 of them; `a<a<a<…` took 3,000.
+const MAX_GROWTH_BYTES: u64 = 64 * 1024 * 1024;
+const MAX_GROWTH_PER_BYTE: u64 = 64;
 /// Classes nested deeper than this are not opened.
 const MAX_DEPTH: usize = 8;
 /// A class up to this size stays whole.
@@ -68,9 +73,13 @@ fn parse(text: &str, grammar: &Language) -> Option<Tree> {
     let mut parser = Parser::new();
     parser.set_language(grammar).ok()?;
     let mut num_reports = 0;
+    let max_growth = MAX_GROWTH_BYTES + MAX_GROWTH_PER_BYTE * text.len() as u64;
+    let most = resident_bytes().map(|resident| resident + max_growth);
     let mut watch = |state: &tree_sitter::ParseState| {
         num_reports += if state.has_error() { ERROR_REPORTS } else { 1 };
-        if num_reports > MAX_PARSER_REPORTS { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        let is_too_large = || most.zip(resident_bytes()).is_some_and(|(most, resident)| resident > most);
+        let is_enough = num_reports > MAX_PARSER_REPORTS || is_too_large();
+        if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let options = ParseOptions::new().progress_callback(&mut watch);
     parser.parse_with_options(&mut |at, _| text.as_bytes().get(at..).unwrap_or_default(), None, Some(options))

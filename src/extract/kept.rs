@@ -34,7 +34,7 @@ const SUFFIX: &str = "doc";
 
 /// An extractor that remembers.
 pub struct Kept<'a> {
-    inner: &'a dyn Extractor,
+    inner: Box<dyn Extractor + 'a>,
     shelf: Arc<Shelf>,
 }
 
@@ -50,7 +50,7 @@ pub struct Shelf {
 impl<'a> Kept<'a> {
     /// Makes with `inner` what is not on the shelf.
     #[must_use]
-    pub const fn new(inner: &'a dyn Extractor, shelf: Arc<Shelf>) -> Self {
+    pub const fn new(inner: Box<dyn Extractor + 'a>, shelf: Arc<Shelf>) -> Self {
         Self { inner, shelf }
     }
 }
@@ -140,7 +140,7 @@ impl Shelf {
         let mut answer = Vec::new();
         let unpacked = zstd::stream::Decoder::new(&packed[..])
             .and_then(|decoder| decoder.take(MAX_ANSWER_BYTES).read_to_end(&mut answer));
-        let Ok(Ok(document)) = unpacked.and_then(|_| wire::read_answer(&mut &answer[..], usize::MAX)) else {
+        let Ok(Ok(document)) = unpacked.and_then(|_| wire::read_answer(&mut &answer[..], usize::MAX, u64::MAX)) else {
             tracing::warn!(file = %file.display(), "a kept document is damaged and is made again");
             // What cannot be removed is written over.
             let _ = fs::remove_file(file);
@@ -282,7 +282,7 @@ mod tests {
     fn the_same_bytes_are_read_once_whatever_the_file_is_called() {
         let folder = tempfile::tempdir().unwrap();
         let (counted, shelf) = (Counted::default(), Arc::new(Shelf::new(folder.path().join("documents"), 1_000_000)));
-        let extractor = Kept::new(&counted, Arc::clone(&shelf));
+        let extractor = Kept::new(Box::new(&counted), Arc::clone(&shelf));
         let first = extractor.extract(page("gauge"), "a.html").unwrap();
         assert_eq!(extractor.extract(page("gauge"), "renamed.html").unwrap(), first);
         assert_eq!(counted.0.load(Ordering::Relaxed), 1);
@@ -298,7 +298,7 @@ mod tests {
     fn a_damaged_document_is_made_again() {
         let folder = tempfile::tempdir().unwrap();
         let (counted, shelf) = (Counted::default(), Arc::new(Shelf::new(folder.path().to_owned(), 1_000_000)));
-        let extractor = Kept::new(&counted, Arc::clone(&shelf));
+        let extractor = Kept::new(Box::new(&counted), Arc::clone(&shelf));
         let document = extractor.extract(page("gauge"), "a.html").unwrap();
         let file = kept(&shelf).remove(0);
         let whole = fs::read(&file).unwrap();
@@ -316,7 +316,7 @@ mod tests {
     fn the_shelf_is_bounded_and_what_nobody_asks_for_goes_first() {
         let folder = tempfile::tempdir().unwrap();
         let (counted, shelf) = (Counted::default(), Arc::new(Shelf::new(folder.path().to_owned(), 3_000)));
-        let extractor = Kept::new(&counted, Arc::clone(&shelf));
+        let extractor = Kept::new(Box::new(&counted), Arc::clone(&shelf));
         for number in 0..40_u64 {
             extractor.extract(page(&format!("gauge {number}")), "a.html").unwrap();
             // Times a second apart, whatever the clock of the file system.

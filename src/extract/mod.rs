@@ -91,6 +91,13 @@ pub enum ExtractError {
         /// What is wrong, for a person.
         reason: String,
     },
+    /// The process that read the file was ended from outside, as often as it was tried. The file is listed as `failed` until the next
+    /// scan tries it again.
+    #[error("{reason}")]
+    Killed {
+        /// How often, and how it ended.
+        reason: String,
+    },
     /// Nothing can be read for now, and the file is not at fault.
     #[error("{reason}")]
     Unavailable {
@@ -104,6 +111,7 @@ impl Advice for ExtractError {
         match self {
             Self::Unsupported { .. } => "unsupported",
             Self::Failed { .. } => "extraction_failed",
+            Self::Killed { .. } => "reader_killed",
             Self::Unavailable { .. } => "extraction_unavailable",
         }
     }
@@ -112,6 +120,9 @@ impl Advice for ExtractError {
         match self {
             Self::Unavailable { .. } => {
                 Some("check that the program is still where it was, and that the system has processes left".to_owned())
+            }
+            Self::Killed { .. } => {
+                Some("see in the system's log who ends processes; it may be short of memory".to_owned())
             }
             Self::Unsupported { .. } | Self::Failed { .. } => None,
         }
@@ -143,6 +154,11 @@ pub trait Extractor: Send + Sync {
         file_name: &str,
         before: Option<&Continuation>,
     ) -> Result<Option<Part>, ExtractError>;
+
+    /// The same readers for somebody who waits for one file; `None` where that makes no difference.
+    fn for_requests(&self) -> Option<Box<dyn Extractor + '_>> {
+        None
+    }
 
     /// What keeps a hostile file from doing harm and does not hold here, for a person; as far as that is known by now.
     fn weakness(&self) -> Option<String> {
@@ -189,6 +205,10 @@ fn changed() -> io::Error {
 }
 
 impl<E: Extractor + ?Sized> Extractor for &E {
+    fn for_requests(&self) -> Option<Box<dyn Extractor + '_>> {
+        (**self).for_requests()
+    }
+
     fn extract(&self, bytes: Vec<u8>, file_name: &str) -> Result<Document, ExtractError> {
         (**self).extract(bytes, file_name)
     }

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::IngestError;
 use super::parts::{LargeFile, PartError, PlacedPart};
-use super::prepare::{Before, Facts, Prepared, entry, inside, not_read, prepare_document, records};
+use super::prepare::{Before, Facts, NEVER, Prepared, entry, inside, not_read, prepare_document, records};
 use super::worker::{Line, LineReport, finish};
 use crate::extract::{ExtractError, language_of};
 use crate::failpoint;
@@ -82,7 +82,7 @@ pub(super) fn bring_in(
     report: &mut LineReport,
     between: &dyn Fn(&mut LineReport) -> Result<bool, IngestError>,
 ) -> Result<Brought, IngestError> {
-    let (known, size) = (file.known(), file.fingerprint.size);
+    let (mut known, size) = (file.known(), file.fingerprint.size);
     let mut writing = Writing::new(line, change, &file);
     let mut parts = match file.parts(&*line.extractor, line.parts.part_bytes) {
         Ok(parts) => parts,
@@ -115,6 +115,10 @@ pub(super) fn bring_in(
     writing.commit(true)?;
     let mut entry = writing.entry;
     if let Some(error) = stopped_by {
+        if matches!(error, ExtractError::Killed { .. }) {
+            // The next scan takes it up again.
+            known = Known { fingerprint: NEVER, racy_until_ns: None, ..known };
+        }
         tracing::warn!(path = %change.path, %error, "a large file is read in part");
         entry.state = FileState::Partial;
         entry.reason = Some(format!(

@@ -9,6 +9,7 @@
 //! # Not here
 //! Which process may write (`engine`), and what a query sees of changes that are still pending (`engine`).
 
+mod differences;
 mod large;
 mod parts;
 mod prepare;

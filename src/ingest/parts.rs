@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::read::{ReadError, fingerprint, hash_file, now_ns, racy_until_ns};
 use crate::extract::parts::{Continuation, Part};
 use crate::extract::{Document, ExtractError, Extractor, Source};
-use crate::workspace::{ContentHash, Fingerprint, Known, Racy, RelPath};
+use crate::workspace::{ContentHash, Fingerprint, Known, RelPath};
 
 /// Which files are read in parts, and in how large ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,15 +55,15 @@ impl LargeFile {
             file_name: path.file_name().to_owned(),
             content_hash,
             fingerprint,
-            racy_until_ns: racy_until_ns(fingerprint.modified_ns, now_ns()),
+            racy_until_ns: racy_until_ns(&fingerprint, now_ns()),
         })
     }
 
     /// As what the file is known from now on.
     #[must_use]
     pub fn known(&self) -> Known {
-        let racy = |until_ns| Racy { until_ns, content_hash: self.content_hash };
-        Known { fingerprint: self.fingerprint, racy: self.racy_until_ns.map(racy) }
+        let (content_hash, racy_until_ns) = (Some(self.content_hash), self.racy_until_ns);
+        Known { fingerprint: self.fingerprint, content_hash, racy_until_ns }
     }
 
     /// Makes its document in one, where it is of a type that is read whole.

@@ -19,7 +19,7 @@ use crate::workspace::{
 /// White space of more bytes than this is not kept between two chunks.
 const MAX_GAP_BYTES: usize = 64;
 /// No file has this fingerprint, so the next scan takes the file up again.
-pub(super) const NEVER: Fingerprint = Fingerprint { size: 0, modified_ns: i64::MIN };
+pub(super) const NEVER: Fingerprint = Fingerprint { modified_ns: i64::MIN, ..Fingerprint::NONE };
 
 /// What became of one change.
 pub(super) enum Prepared {
@@ -136,7 +136,12 @@ pub(super) fn not_read(line: &Line<'_>, change: &Change, error: &ReadError) -> P
 
 /// What becomes of a file that cannot be read; the next scan takes it up again.
 pub(super) fn unreadable(line: &Line<'_>, change: &Change, error: &ReadError) -> Prepared {
-    let entry = entry(change, &seen(line, change).unwrap_or(NEVER), FileState::Failed, Some(error.reason()));
+    let seen = seen(line, change);
+    let mut entry = entry(change, &seen.unwrap_or(NEVER), FileState::Failed, Some(error.reason()));
+    // In a folder that may not be entered it is listed as it was.
+    if let (None, Ok(Some(before))) = (seen, line.store.file(line.workspace, &change.path)) {
+        (entry.size, entry.modified) = (before.size, before.modified);
+    }
     Prepared::Read(entry, NEVER.into(), Vec::new(), Vec::new())
 }
 
@@ -155,13 +160,17 @@ pub(super) fn read_in(line: &Line<'_>, change: &Change, content: FileContent) ->
 pub(super) fn prepare_document(
     line: &Line<'_>,
     change: &Change,
-    known: Known,
+    mut known: Known,
     content_hash: ContentHash,
     mut outcome: Result<Document, ExtractError>,
 ) -> Result<Prepared, IngestError> {
     let fingerprint = known.fingerprint;
     if let Err(error @ ExtractError::Unavailable { .. }) = outcome {
         return Err(error.into());
+    }
+    if let Err(ExtractError::Killed { .. }) = outcome {
+        // The next scan takes it up again.
+        known = Known { fingerprint: NEVER, racy_until_ns: None, ..known };
     }
     let members = outcome.as_mut().map_or_else(|_| Vec::new(), |document| std::mem::take(&mut document.members));
     let facts = |path, size, content_hash| Facts { path, size, content_hash, change, fingerprint: &fingerprint };

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::Advice;
-use crate::workspace::{ContentHash, Fingerprint, Known, Racy, RelPath};
+use crate::workspace::{ContentHash, Fingerprint, Known, RelPath};
 
 /// A file that is written while it is read is read again so often.
 const MAX_ATTEMPTS: usize = 3;
@@ -34,8 +34,8 @@ impl FileContent {
     /// As what the file is known from now on.
     #[must_use]
     pub fn known(&self) -> Known {
-        let racy = |until_ns| Racy { until_ns, content_hash: self.content_hash };
-        Known { fingerprint: self.fingerprint, racy: self.racy_until_ns.map(racy) }
+        let (content_hash, racy_until_ns) = (Some(self.content_hash), self.racy_until_ns);
+        Known { fingerprint: self.fingerprint, content_hash, racy_until_ns }
     }
 }
 
@@ -66,7 +66,7 @@ fn read_while(
         let now_ns = now_ns();
         if before == after && bytes.len() as u64 == after.size {
             let content_hash = ContentHash::of(&bytes);
-            let racy_until_ns = racy_until_ns(after.modified_ns, now_ns);
+            let racy_until_ns = racy_until_ns(&after, now_ns);
             return Ok(FileContent { bytes, content_hash, fingerprint: after, racy_until_ns });
         }
     }
@@ -120,31 +120,76 @@ pub(super) fn hash_file(
     Ok((file, ContentHash(hasher.finalize().into()), after))
 }
 
-/// Size and modification time of a file.
+/// What the system says of a file, for a scan to compare.
 pub(super) fn fingerprint(metadata: &std::fs::Metadata) -> Fingerprint {
-    Fingerprint { size: metadata.len(), modified_ns: to_ns(metadata.modified().unwrap_or(UNIX_EPOCH)) }
+    let (size, modified_ns) = (metadata.len(), to_ns(metadata.modified().unwrap_or(UNIX_EPOCH)));
+    #[cfg(unix)]
+    let (changed_ns, inode) = {
+        use std::os::unix::fs::MetadataExt as _;
+        (metadata.ctime().saturating_mul(1_000_000_000).saturating_add(metadata.ctime_nsec()), metadata.ino())
+    };
+    #[cfg(not(unix))]
+    let (changed_ns, inode) = (0, 0);
+    Fingerprint { size, modified_ns, changed_ns, inode }
 }
 
-/// Until when a file of this time, which was read now, may be written again in the same tick of the file system's clock: a time
-/// from which on whoever finds the same bytes has seen the last of that tick.
-pub(super) fn racy_until_ns(modified_ns: i64, now_ns: i64) -> Option<i64> {
+/// The time until which a file that was read now may be written again in the same tick of the file system's clock, where that may
+/// be: a scan that finds the same bytes from then on has seen the last of that tick. A modification time that somebody has set says
+/// nothing of when the file was written, so the change time counts as well.
+pub(super) fn racy_until_ns(fingerprint: &Fingerprint, now_ns: i64) -> Option<i64> {
+    let written_ns = fingerprint.modified_ns.max(fingerprint.changed_ns);
     // Also a time to come: where a server keeps the files, its clock may be ahead of ours.
-    (modified_ns >= now_ns.saturating_sub(TICK_NS)).then_some(now_ns.saturating_add(TICK_NS))
+    (written_ns >= now_ns.saturating_sub(TICK_NS)).then_some(now_ns.saturating_add(TICK_NS))
 }
 
-/// Whether a file still holds what was read of it, by its bytes, and then as what it is known from now on; `None` where it does
-/// not. This is asked where size and time are as they were and say too little.
-pub(super) fn look_again(root: &Path, path: &RelPath, known: Known) -> Option<Known> {
-    let Some(racy) = known.racy else { return Some(known) };
-    let now_ns = now_ns();
-    // What may not be read is as unknown as before; it is asked again.
-    let Ok((_, content_hash, fingerprint)) = hash_file(root, path, known.fingerprint.size) else { return Some(known) };
-    if content_hash != racy.content_hash || fingerprint != known.fingerprint {
-        return None;
+/// What a comparison of a file with what is known of it has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Compared {
+    /// The file holds what was read, and is known as this from now on.
+    Same(Known),
+    /// It may hold something else.
+    Unknown,
+    /// It holds something else.
+    Other,
+    /// It may not be read any more.
+    NotReadable,
+}
+
+/// Compares a file of known size and modification time, and of the fingerprint `seen`, with what is known of it: by its bytes, where
+/// the fingerprint says too little.
+pub(super) fn compare(root: &Path, path: &RelPath, known: Known, seen: Fingerprint) -> Compared {
+    let is_as_seen = known.fingerprint == seen;
+    if is_as_seen && known.racy_until_ns.is_none() {
+        return Compared::Same(known);
     }
-    // A clock that was set back makes nobody wait for long.
-    let until_ns = racy.until_ns.min(now_ns.saturating_add(TICK_NS));
-    Some(Known { racy: (now_ns < until_ns).then_some(Racy { until_ns, ..racy }), ..known })
+    let Some(content_hash) = known.content_hash else { return Compared::Unknown };
+    let now_ns = now_ns();
+    let (found, fingerprint) = match hash_file(root, path, known.fingerprint.size) {
+        Ok((_, found, fingerprint)) => (found, fingerprint),
+        Err(ReadError::Io(error)) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            return Compared::NotReadable;
+        }
+        // The file is as unknown as before; it is asked again.
+        Err(_) if is_as_seen => return Compared::Same(known),
+        Err(_) => return Compared::Unknown,
+    };
+    if found != content_hash || !fingerprint.has_size_and_time_of(&known.fingerprint) {
+        return Compared::Other;
+    }
+    let racy_until_ns = match known.racy_until_ns {
+        // A clock that was set back makes nobody wait for long.
+        Some(until_ns) if fingerprint == known.fingerprint => {
+            Some(until_ns.min(now_ns.saturating_add(TICK_NS))).filter(|until_ns| now_ns < *until_ns)
+        }
+        _ => racy_until_ns(&fingerprint, now_ns),
+    };
+    Compared::Same(Known { fingerprint, racy_until_ns, ..known })
+}
+
+/// Whether the system refuses to open a file.
+pub(super) fn is_refused(root: &Path, path: &RelPath) -> bool {
+    let refused = open_file(root, path, u64::MAX);
+    matches!(refused, Err(ReadError::Io(error)) if error.kind() == std::io::ErrorKind::PermissionDenied)
 }
 
 pub(super) fn now_ns() -> i64 {
@@ -180,6 +225,18 @@ pub enum ReadError {
     /// There is no such file (any more).
     #[error("the file is gone")]
     Gone,
+    /// No file of this path is listed in the workspace, nor ever was.
+    #[error("no file `{path}` is known in this workspace")]
+    Unknown {
+        /// What was given.
+        path: RelPath,
+    },
+    /// A folder of the workspace where a file is wanted.
+    #[error("`{path}` is a folder")]
+    Folder {
+        /// What was given.
+        path: RelPath,
+    },
     /// There is no such folder.
     #[error("there is no folder `{}`", path.display())]
     NoFolder {
@@ -235,7 +292,9 @@ impl ReadError {
     #[must_use]
     pub fn reason(&self) -> String {
         match self {
-            Self::Io(error) if error.kind() == std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+            Self::Io(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                "not readable: permission denied".to_owned()
+            }
             Self::Outside { .. } => "leads out of the workspace".to_owned(),
             other => other.to_string(),
         }
@@ -245,7 +304,9 @@ impl ReadError {
 impl Advice for ReadError {
     fn code(&self) -> &'static str {
         match self {
-            Self::Gone => "file_not_found",
+            Self::Gone => "file_gone",
+            Self::Unknown { .. } => "file_not_found",
+            Self::Folder { .. } => "is_a_folder",
             Self::NoFolder { .. } | Self::NotAFolder { .. } => "no_such_folder",
             Self::NotAFile { .. } => "not_a_file",
             Self::Outside { .. } => "outside_workspace",
@@ -258,7 +319,8 @@ impl Advice for ReadError {
     fn hint(&self) -> Option<String> {
         Some(
             match self {
-                Self::Gone => "list what there is with `pincite status` or `GET …/files`",
+                Self::Gone | Self::Unknown { .. } => "list what there is with `pincite status` or `GET …/files`",
+                Self::Folder { .. } => "ask for a file in it; `GET …/files` lists them",
                 Self::NoFolder { .. } => "check the path; it must be an existing folder",
                 Self::NotAFolder { .. } => "give the folder that the file is in",
                 Self::NotAFile { .. } | Self::Outside { .. } => {

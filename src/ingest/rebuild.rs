@@ -125,6 +125,7 @@ fn change_of(file: &FileEntry) -> Change {
         revision: file.revision,
         path: file.path.clone(),
         kind: ChangeKind::Modified,
+        from: None,
         at: file.modified,
         provenance: Provenance::default(),
     }
@@ -138,9 +139,7 @@ fn build_file(line: &Line<'_>, file: &FileEntry) -> Result<Built, IngestError> {
             Built::Prepared(Box::new(read_in(line, &change, content)?))
         }
         Ok(content) => observed(ChangeKind::Modified, content.fingerprint),
-        Err(ReadError::Gone | ReadError::NotAFile { .. }) => {
-            observed(ChangeKind::Deleted, Fingerprint { size: 0, modified_ns: 0 })
-        }
+        Err(ReadError::Gone | ReadError::NotAFile { .. }) => observed(ChangeKind::Deleted, Fingerprint::NONE),
         // As it was when it was last tried.
         Err(error) if file.content_hash.is_none() => Built::Prepared(Box::new(unreadable(line, &change, &error))),
         Err(error) => {

@@ -1,18 +1,23 @@
 //! The scan: a folder compared with the file table; every difference goes into the log.
 //!
-//! What is passed over says [`super::rules`]. A file counts as unchanged when its size and modification time are those under
-//! which it was last read; one that was read in the same tick of the clock in which it was written is looked at by its bytes, until
-//! that tick is over for sure. A scan of some places is the same scan, with everything else left out.
+//! What is passed over says [`super::rules`]. A file counts as unchanged when its size, modification time, change time and inode are
+//! those under which it was last read. One of the same size and modification time only is compared by its bytes, as is one that was
+//! read in the same tick of the clock in which it was written, until that tick is over for sure. A scan of some places is the same
+//! scan, with everything else left out but the other names of a file that has changed.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::ErrorKind;
+use std::path::Path;
 
+use jiff::Timestamp;
+
+use super::differences::{Differences, Unlisted, differences};
 use super::progress::{Progress, Silent, Stage};
-use super::read::{canonical_folder, fingerprint, look_again};
-use super::write::{TEMPORARY_PREFIX, fingerprint_of};
+use super::read::{canonical_folder, fingerprint};
+use super::write::TEMPORARY_PREFIX;
 use super::{IngestError, ReadError, rules};
 use crate::leftovers;
-use crate::workspace::{ChangeKind, Fingerprint, Known, Observation, Priority, RelPath, Revision, Store, WorkspaceId};
+use crate::workspace::{ChangeKind, Fingerprint, Known, Priority, RelPath, Revision, Store, WorkspaceId};
 
 /// More changes than this at once are a backfill, as when an archive is unpacked or a branch is changed.
 const MAX_INTERACTIVE: usize = 64;
@@ -50,8 +55,11 @@ pub fn scan(
     // What is known comes first: a file that is written and logged while the folder is listed is then one more difference, and
     // not one that is known and was not there.
     let known = store.fingerprints(workspace)?;
+    let began = Timestamp::now();
     let listing = list(&root, None, progress)?;
-    compare(store, workspace, &root, listing, known, Priority::Backfill)
+    let report = compare(store, workspace, &root, listing, known, Priority::Backfill)?;
+    store.note_scanned(workspace, began, &report.problems)?;
+    Ok(report)
 }
 
 /// Looks at single places, files or whole folders, and logs what differs from the file table, as interactive changes unless
@@ -66,9 +74,33 @@ pub fn scan_places(
     places: &BTreeSet<RelPath>,
 ) -> Result<ScanReport, IngestError> {
     let root = canonical_folder(folder)?;
-    let known = store.fingerprints_below(workspace, places)?;
-    let listing = list(&root, Some(places), &Silent)?;
+    let mut known = store.fingerprints_below(workspace, places)?;
+    let mut listing = list(&root, Some(places), &Silent)?;
+    let others = other_names(store, workspace, &listing, &known)?;
+    if !others.is_empty() {
+        known.extend(store.fingerprints_below(workspace, &others)?);
+        listing.add(list(&root, Some(&others), &Silent)?);
+    }
     compare(store, workspace, &root, listing, known, Priority::Interactive)
+}
+
+/// The paths, besides those that were listed, at which a file that has changed is or was: other names of it (hard links), of which
+/// the system tells nothing, and the one before it was renamed.
+fn other_names(
+    store: &Store,
+    workspace: &WorkspaceId,
+    listing: &Listing,
+    known: &[(RelPath, Option<Known>)],
+) -> Result<BTreeSet<RelPath>, IngestError> {
+    let known: HashMap<&RelPath, Option<Known>> = known.iter().map(|(path, known)| (path, *known)).collect();
+    let is_known = |path: &RelPath, fingerprint: &Fingerprint| {
+        known.get(path).copied().flatten().is_some_and(|known| known.fingerprint == *fingerprint)
+    };
+    let changed = listing.found.iter().filter(|(path, fingerprint)| !is_known(path, fingerprint));
+    let inodes: BTreeSet<u64> = changed.map(|(_, fingerprint)| fingerprint.inode).filter(|&inode| inode != 0).collect();
+    let mut others = store.paths_of_inodes(workspace, &inodes)?;
+    others.retain(|path| !known.contains_key(path) && !listing.found.contains_key(path));
+    Ok(others)
 }
 
 fn compare(
@@ -81,39 +113,10 @@ fn compare(
 ) -> Result<ScanReport, IngestError> {
     let Listing { found, problems, unlisted } = listing;
     let mut report = ScanReport { num_files: found.len(), problems, ..ScanReport::default() };
-    let mut observations = Vec::new();
-    let mut looked_at = Vec::new();
-    let mut known: BTreeMap<RelPath, Option<Known>> = known.into_iter().collect();
-    for (path, fingerprint) in found {
-        let (kind, is_new_content) = match known.remove(&path) {
-            None => (ChangeKind::Created, false),
-            Some(Some(before)) if before.fingerprint == fingerprint => match look_again(root, &path, before) {
-                Some(after) => {
-                    if after != before {
-                        looked_at.push((path, after));
-                    }
-                    continue;
-                }
-                // The fingerprint does not tell it from what is indexed.
-                None => (ChangeKind::Modified, true),
-            },
-            Some(_) => (ChangeKind::Modified, false),
-        };
-        observations.push(Observation::new(path, kind, fingerprint, is_new_content));
-    }
+    let Differences { observations, looked_at } = differences(root, found, known, &unlisted);
     for some in looked_at.chunks(MAX_LOGGED_AT_ONCE) {
         store.note_looked_at(workspace, some)?;
     }
-    // A folder that could not be listed hides its files; they are not taken for deleted. Nor is a file that came back while the
-    // others were listed.
-    let gone = known.into_keys().filter(|path| {
-        let place = path.under(root);
-        let is_hidden = unlisted.iter().any(|folder| place.starts_with(folder));
-        let is_back = || fingerprint_of(root, path).is_some() && rules::admits(root, path);
-        !is_hidden && !is_back()
-    });
-    let no_file = Fingerprint { size: 0, modified_ns: 0 };
-    observations.extend(gone.map(|path| Observation::new(path, ChangeKind::Deleted, no_file, false)));
     let count = |kind| observations.iter().filter(|observation| observation.kind == kind).count();
     report.num_created = count(ChangeKind::Created);
     report.num_modified = count(ChangeKind::Modified);
@@ -136,7 +139,15 @@ struct Listing {
     found: BTreeMap<RelPath, Fingerprint>,
     problems: Vec<String>,
     /// Folders of which it is not known what they hold.
-    unlisted: Vec<PathBuf>,
+    unlisted: Vec<Unlisted>,
+}
+
+impl Listing {
+    fn add(&mut self, other: Self) {
+        self.found.extend(other.found);
+        self.problems.extend(other.problems);
+        self.unlisted.extend(other.unlisted);
+    }
 }
 
 fn list(root: &Path, places: Option<&BTreeSet<RelPath>>, progress: &dyn Progress) -> Result<Listing, IngestError> {
@@ -151,13 +162,15 @@ fn list(root: &Path, places: Option<&BTreeSet<RelPath>>, progress: &dyn Progress
                 return Err(ReadError::Io(reason).into());
             }
             Err(error) => {
-                problems.push(error.to_string());
-                unlisted.push(place_of(&error).unwrap_or(root).to_owned());
+                problems.push(below(root, &error.to_string()));
+                let folder = place_of(&error).unwrap_or(root).to_owned();
+                let is_refused = error.io_error().is_some_and(|error| error.kind() == ErrorKind::PermissionDenied);
+                unlisted.push(Unlisted { folder, is_refused });
                 continue;
             }
         };
         if let Some(error) = entry.error() {
-            problems.push(error.to_string());
+            problems.push(below(root, &error.to_string()));
         }
         if !entry.file_type().is_some_and(|kind| kind.is_file()) {
             if places.is_none() {
@@ -170,7 +183,7 @@ fn list(root: &Path, places: Option<&BTreeSet<RelPath>>, progress: &dyn Progress
                 found.insert(path, fingerprint(&metadata));
                 progress.advance(1);
             }
-            (Err(error), _) => problems.push(error.to_string()),
+            (Err(_), _) => problems.push(unusable_name(root, entry.path())),
             // It went between being listed and being looked at.
             (Ok(_), Err(_)) => {}
         }
@@ -180,6 +193,22 @@ fn list(root: &Path, places: Option<&BTreeSet<RelPath>>, progress: &dyn Progress
         tracing::warn!(%problem, "passed over while listing");
     }
     Ok(listing)
+}
+
+/// What is said of a place, without the path of the folder that it is in.
+fn below(root: &Path, said: &str) -> String {
+    said.replace(&format!("{}/", root.display()), "").replace(&*root.to_string_lossy(), ".")
+}
+
+/// Why a file of this name is not indexed.
+fn unusable_name(root: &Path, path: &Path) -> String {
+    let name = path.strip_prefix(root).unwrap_or(path);
+    let reason = match name.to_str() {
+        None => "its name is not UTF-8",
+        Some(name) if name.contains('\\') => r"its name holds a `\`",
+        Some(_) => "its path is too long",
+    };
+    format!("`{}` is not indexed: {reason}", name.display())
 }
 
 /// The file or folder that an error of the walk is about.

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use notify_debouncer_full::notify::event::{AccessKind, AccessMode};
-use notify_debouncer_full::notify::{Config, Error, EventKind, RecommendedWatcher, RecursiveMode};
+use notify_debouncer_full::notify::event::{AccessKind, AccessMode, ModifyKind};
+use notify_debouncer_full::notify::{Config, Error, ErrorKind, EventKind, RecommendedWatcher, RecursiveMode};
 use notify_debouncer_full::{DebounceEventResult, Debouncer, NoCache, new_debouncer_opt};
 
 use crate::workspace::RelPath;
@@ -28,6 +28,8 @@ pub enum Sighting {
     Places(BTreeSet<RelPath>),
     /// Anything: events were lost, or are too many.
     Anything,
+    /// The folder itself was removed, moved or mounted over: what has its path now is another one, of which the watch sees nothing.
+    Root,
 }
 
 /// A watch; it ends when it is dropped.
@@ -65,6 +67,27 @@ impl Drop for Watch {
 #[error("the folder cannot be watched")]
 pub struct WatchError(#[source] Error);
 
+impl WatchError {
+    /// The reason for a person, without the path of the folder.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        let of_system = |error: &std::io::Error| match error.raw_os_error() {
+            // As many instances of inotify, or open files, as the user or the process may have.
+            Some(24) => "too many watches are begun; a higher `fs.inotify.max_user_instances` may help".to_owned(),
+            _ => error.to_string(),
+        };
+        match &self.0.kind {
+            ErrorKind::MaxFilesWatch => {
+                "the system watches no more folders; a higher `fs.inotify.max_user_watches` may help".to_owned()
+            }
+            ErrorKind::Io(error) => of_system(error),
+            ErrorKind::Generic(reason) => reason.clone(),
+            ErrorKind::PathNotFound => "a folder went away".to_owned(),
+            ErrorKind::WatchNotFound | ErrorKind::InvalidConfig(_) => "the system refuses".to_owned(),
+        }
+    }
+}
+
 fn sighting(root: &Path, result: DebounceEventResult) -> Option<Sighting> {
     let Ok(events) = result else { return Some(Sighting::Anything) };
     let mut places = BTreeSet::new();
@@ -81,7 +104,8 @@ fn sighting(root: &Path, result: DebounceEventResult) -> Option<Sighting> {
         }
         for path in &event.paths {
             if path == root {
-                return Some(Sighting::Anything);
+                let is_replaced = matches!(event.kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)));
+                return Some(if is_replaced { Sighting::Root } else { Sighting::Anything });
             }
             // What has no name that a file of a workspace can have is none.
             let Ok(place) = RelPath::strip(root, path) else { continue };
@@ -106,7 +130,7 @@ mod tests {
 
     use notify_debouncer_full::DebouncedEvent;
     use notify_debouncer_full::notify::Event;
-    use notify_debouncer_full::notify::event::{CreateKind, Flag};
+    use notify_debouncer_full::notify::event::{CreateKind, Flag, MetadataKind, RemoveKind, RenameMode};
 
     use super::*;
 
@@ -126,6 +150,14 @@ mod tests {
         let many = (0..=MAX_PLACES).map(|number| created(&format!("/w/{number}"))).collect();
         assert_eq!(seen(many), Some(Sighting::Anything));
         assert_eq!(sighting(Path::new("/w"), Err(vec![Error::generic("lost")])), Some(Sighting::Anything));
+    }
+
+    #[test]
+    fn a_root_that_goes_is_told_from_one_that_is_touched() {
+        let of_root = |kind| seen(vec![Event::new(kind).add_path("/w".into())]);
+        assert_eq!(of_root(EventKind::Remove(RemoveKind::Folder)), Some(Sighting::Root));
+        assert_eq!(of_root(EventKind::Modify(ModifyKind::Name(RenameMode::From))), Some(Sighting::Root));
+        assert_eq!(of_root(EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any))), Some(Sighting::Anything));
     }
 
     #[test]

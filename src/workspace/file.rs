@@ -109,6 +109,8 @@ pub enum ChangeKind {
     Modified,
     /// It is gone.
     Deleted,
+    /// It has the content of a file that was at another path before: `from`.
+    Renamed,
 }
 
 impl ChangeKind {
@@ -119,9 +121,11 @@ impl ChangeKind {
             Self::Created => "created",
             Self::Modified => "modified",
             Self::Deleted => "deleted",
+            Self::Renamed => "renamed",
         }
     }
 
+    /// The kind of this name, as the log keeps it; a renaming is kept as the path before it.
     pub(super) fn from_name(name: &str) -> Option<Self> {
         [Self::Created, Self::Modified, Self::Deleted].into_iter().find(|kind| kind.name() == name)
     }
@@ -154,6 +158,9 @@ pub struct Change {
     pub path: RelPath,
     /// What happened.
     pub kind: ChangeKind,
+    /// Where a renamed file was before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<RelPath>,
     /// When the log took it.
     #[schemars(with = "String")]
     #[schema(value_type = String, format = DateTime)]

@@ -30,8 +30,8 @@ pub use provenance::{Facet, Facets, InvalidProvenance, Provenance, ProvenanceFil
 pub use span::{LineRange, LineStarts, Span};
 pub use spelling::{common_spelling, composed};
 pub use store::{
-    ChangeScope, Fingerprint, Known, LoggedEvent, Members, Observation, Outcome, Racy, Store, StoreError, Told,
-    WorkspaceRow,
+    ChangeScope, Fingerprint, Known, LoggedEvent, Members, Moved, Observation, Outcome, SourceState, Store, StoreError,
+    Told, WorkspaceRow,
 };
 
 use crate::error::Advice;

@@ -122,10 +122,7 @@ fn an_attachment_is_a_file_of_its_own_and_goes_with_its_letter() {
     let pilot = place.cite("pilot");
     fs_err::rename(place.path().join("survey.eml"), place.path().join("kept.eml")).unwrap();
     place.index();
-    assert_eq!(
-        (place.verdict(&pilot).as_str(), &place.cite("pilot")["path"]),
-        ("deleted", &"kept.eml/note.txt".into())
-    );
+    assert_eq!((place.verdict(&pilot).as_str(), &place.cite("pilot")["path"]), ("moved", &"kept.eml/note.txt".into()));
     place.pincite.run(&["reindex", "--json"]).json();
     let pilot = place.cite("pilot");
     assert_eq!((place.verdict(&pilot).as_str(), &pilot["path"]), ("valid", &"kept.eml/note.txt".into()));

@@ -27,6 +27,7 @@ mod reindex;
 mod reranking;
 mod serve;
 mod sockets;
+mod sources;
 mod spaces;
 mod stand_in;
 mod watched;

@@ -52,6 +52,14 @@ impl Server {
         (status.as_u16(), reply)
     }
 
+    /// A route outside the workspaces.
+    pub async fn health(&self, path: &str) -> (u16, Value) {
+        let request = Request::builder().uri(path).header(header::HOST, "localhost").body(Body::empty()).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        (status, serde_json::from_slice(&to_bytes(response.into_body(), usize::MAX).await.unwrap()).unwrap())
+    }
+
     pub async fn put(&self, path: &str, text: &str, headers: &[(&str, &str)]) -> (u16, Value) {
         self.send(Method::PUT, &format!("files/{path}"), headers, text.into()).await
     }
@@ -60,7 +68,7 @@ impl Server {
         self.send(Method::DELETE, &format!("files/{path}"), headers, Vec::new()).await
     }
 
-    async fn read(&self, path: &str) -> (u16, Value) {
+    pub async fn read(&self, path: &str) -> (u16, Value) {
         self.send(Method::GET, &format!("files/{path}"), &[], Vec::new()).await
     }
 
@@ -81,7 +89,7 @@ impl Server {
         paths
     }
 
-    fn on_disk(&self, path: &str) -> Option<String> {
+    pub fn on_disk(&self, path: &str) -> Option<String> {
         fs_err::read_to_string(self.desk.folder.path().join(path)).ok()
     }
 }
@@ -103,8 +111,8 @@ async fn a_written_file_is_found_at_its_revision_and_a_deleted_one_is_gone_at_on
     let (status, deleted) = server.delete("notes/a.md", &[]).await;
     assert_eq!((status, &deleted["kind"]), (200, &json!("deleted")));
     assert!(server.found("windmill", &Value::Null).await.is_empty());
-    assert_eq!(code(&server.read("notes/a.md").await), (404, "file_not_found"));
-    assert_eq!(code(&server.delete("notes/a.md", &[]).await), (404, "file_not_found"));
+    assert_eq!(code(&server.read("notes/a.md").await), (404, "file_gone"));
+    assert_eq!(code(&server.delete("notes/a.md", &[]).await), (404, "file_gone"));
     let left: Vec<_> = fs_err::read_dir(server.desk.folder.path().join("notes")).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
 }
@@ -136,7 +144,7 @@ async fn nothing_old_is_shown_by_any_route_between_the_answer_and_the_index() {
     let (_, files) = server.send(Method::GET, "files", &[], Vec::new()).await;
     assert_eq!((&files["total"], &files["pending"]), (&json!(1), &json!(50)));
     assert!(!files.to_string().contains("Keel"), "a title is content, too: {files}");
-    assert_eq!(code(&server.read("old/1.md").await), (404, "file_not_found"));
+    assert_eq!(code(&server.read("old/1.md").await), (404, "file_gone"));
     let (_, status) = server.send(Method::GET, "status", &[], Vec::new()).await;
     assert!(!status.to_string().contains("Keel") && status["coverage"]["pending"] == 50, "{status}");
     let late = json!({ "query": "windmill", "min_revision": written["revision"], "wait_ms": 10 });
@@ -421,7 +429,7 @@ fn a_write_that_finds_the_log_full_when_its_turn_comes_changes_nothing() {
         let refused = std::thread::scope(|scope| {
             let write = scope.spawn(write);
             until("it waits for its turn", || fs_err::metadata(&lock).unwrap().len() == 0);
-            let (kind, fingerprint) = (ChangeKind::Created, Fingerprint { size: 0, modified_ns: 0 });
+            let (kind, fingerprint) = (ChangeKind::Created, Fingerprint::NONE);
             let others = ["x", "y", "z"].map(|name| Observation::new(at(name), kind, fingerprint, true));
             store.log(&id, &others, Priority::Interactive).unwrap();
             drop(held);

@@ -26,7 +26,8 @@ pub(super) fn of(groups: &[(String, Vec<Touched>)], group_by: GroupBy, plan: &Pl
     let place = if groups.len() > 1 { format!(" in {}", counted(groups.len(), unit)) } else { String::new() };
     let mut heading = format!("{}{of}{place}", counted(num_files, "file"));
     if plan.kind == PlanKind::Recent {
-        let counts = [ChangeKind::Created, ChangeKind::Modified, ChangeKind::Deleted].map(|kind| {
+        let kinds = [ChangeKind::Created, ChangeKind::Modified, ChangeKind::Renamed, ChangeKind::Deleted];
+        let counts = kinds.map(|kind| {
             let number = files().filter(|file| file.change == kind).count();
             (number, kind.name())
         });

@@ -3,10 +3,14 @@
 //! # Invariants
 //! - A file that makes its reader crash, hang, or take too much memory or text is `failed` with the reason; the next file finds another
 //!   child. The parent holds no more than the file's bytes and its document.
+//! - At most so many children work at a time, and all of them together hold no more than their memory; who waits for one file takes
+//!   turns with those who index many.
 //! - A child reads requests and writes documents, and can do nothing else where the system lets it be confined: see `confine`.
 //! - What a child says is checked as if the file had written it: spans lie in the text, sizes within their limits.
 
 mod confine;
+mod gate;
+mod memory;
 mod pool;
 #[cfg(test)]
 mod tests;
@@ -16,7 +20,8 @@ use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use pool::Children;
+pub(super) use self::memory::resident_bytes;
+pub use self::pool::Children;
 
 use self::wire::Question;
 use super::{Document, ExtractError, Extractor as _, InProcess};
@@ -30,7 +35,39 @@ pub struct Limits {
     pub memory_bytes: u64,
     /// Text of the document, in bytes.
     pub text_bytes: usize,
+    /// Structure of the document (blocks, headings, pages), as a child sends it, in bytes.
+    pub structure_bytes: u64,
+    /// Children at work at a time.
+    pub max_children: usize,
+    /// Resident memory of all children together, in bytes.
+    pub memory_of_all_bytes: u64,
+    /// How often a file is tried whose child was ended from outside.
+    pub max_tries: u32,
 }
+
+impl Limits {
+    /// As configured by default, on two cores.
+    pub const DEFAULT: Self = Self {
+        timeout: Duration::from_mins(1),
+        memory_bytes: 2_000_000_000,
+        text_bytes: 100_000_000,
+        structure_bytes: 16_000_000,
+        max_children: 4,
+        memory_of_all_bytes: 4_000_000_000,
+        max_tries: 4,
+    };
+
+    /// What a child may send as the structure of a file of this size: a row of a table or a line of a list is a few bytes in the file
+    /// and some fifty here, a compressed file has ten times its size of text.
+    fn structure_bytes_of(&self, file_bytes: u64) -> u64 {
+        self.structure_bytes
+            .saturating_add(file_bytes.saturating_mul(STRUCTURE_BYTES_PER_BYTE))
+            .min(wire::MAX_STRUCTURE_BYTES)
+    }
+}
+
+/// For each byte of a file so many of structure are taken from a child, besides those that every file may have.
+const STRUCTURE_BYTES_PER_BYTE: u64 = 32;
 
 /// How a child is started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +84,7 @@ pub struct Program {
 /// When the parent is gone or says what makes no sense, or the child cannot be confined.
 pub fn serve(memory_bytes: u64) -> io::Result<()> {
     let (input, mut output) = confine::channels()?;
+    memory::watch();
     wire::write_greeting(&mut output, confine::confine(memory_bytes)?.as_deref())?;
     serve_on(BufReader::new(input), BufWriter::new(output))
 }

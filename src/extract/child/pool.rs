@@ -7,6 +7,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::gate::{Gate, Kind};
+use super::memory::resident_bytes_of;
 use super::wire::{Body, Question};
 use super::{Limits, Program, wire};
 use crate::extract::parts::{Continuation, Part};
@@ -22,11 +24,17 @@ const MAX_RESIDENT_AFTER: u64 = 256 * 1024 * 1024;
 const MAX_SAID_BYTES: u64 = 1024 * 1024;
 /// So much of what a child printed last is looked at when it has died.
 const LAST_WORDS_BYTES: u64 = 4096;
+/// So long after its pipe is closed a child may still be seen as living.
+const DYING: Duration = Duration::from_millis(500);
+/// The pause before a file is tried again whose child was ended from outside, and how many times longer the next one is.
+const PAUSE: Duration = Duration::from_millis(50);
+const PAUSES_GROW: u32 = 4;
 /// Files of so many bytes have a second more each.
 const BYTES_A_SECOND: u64 = 1024 * 1024;
 
-/// Reads files in child processes, as many at once as ask.
+/// Reads files in child processes, so many at once as there are places, and so much as all of them together may take.
 pub struct Children {
+    gate: Gate,
     program: Program,
     limits: Limits,
     idle: Mutex<Vec<Worker>>,
@@ -41,6 +49,8 @@ pub struct Children {
 enum Cause {
     Overdue(Duration),
     Memory,
+    /// All children together took too much, and this one most.
+    MemoryOfAll,
 }
 
 /// A child process, at no work.
@@ -77,10 +87,19 @@ impl Children {
     /// When the system has no thread left.
     pub fn new(program: Program, limits: Limits) -> io::Result<Self> {
         let watch = Arc::<Watch>::default();
-        let (for_thread, memory_bytes) = (Arc::clone(&watch), limits.memory_bytes);
+        let for_thread = Arc::clone(&watch);
         let watcher =
-            std::thread::Builder::new().name("extraction".to_owned()).spawn(move || for_thread.run(memory_bytes))?;
-        Ok(Self { program, limits, idle: Mutex::default(), unconfined: OnceLock::new(), watch, watcher: Some(watcher) })
+            std::thread::Builder::new().name("extraction".to_owned()).spawn(move || for_thread.run(&limits))?;
+        let gate = Gate::new(limits.max_children);
+        Ok(Self {
+            gate,
+            program,
+            limits,
+            idle: Mutex::default(),
+            unconfined: OnceLock::new(),
+            watch,
+            watcher: Some(watcher),
+        })
     }
 
     fn worker(&self) -> Result<Worker, ExtractError> {
@@ -113,10 +132,16 @@ impl Children {
             }
             // It was done when its time was up.
             (Ok(answer), Some(_)) => Ok(answer),
-            (Err(error), ended_for) => Err(Wrong {
-                reason: self.reason(&mut worker, &error, ended_for),
-                may_be_old: ended_for.is_none() && worker.num_files > 1,
-            }),
+            (Err(error), ended_for) => {
+                let fault = match ended_for {
+                    Some(Cause::MemoryOfAll) => Fault::OfAll,
+                    Some(Cause::Overdue(_) | Cause::Memory) => Fault::OfFile,
+                    None if is_broken_off(&error) && worker.was_killed() => Fault::OfOthers,
+                    None if worker.num_files > 1 => Fault::OfFileBefore,
+                    None => Fault::OfFile,
+                };
+                Err(Wrong { reason: self.reason(&mut worker, &error, ended_for), fault })
+            }
         }
     }
 
@@ -134,7 +159,12 @@ impl Children {
         let memory = || format!("reading it takes more than {} MB of memory", self.limits.memory_bytes / 1_000_000);
         match (ended_for, error.kind()) {
             (Some(Cause::Overdue(after)), _) => format!("reading it takes longer than {} s", after.as_secs()),
-            (Some(Cause::Memory), _) => memory(),
+            (Some(Cause::Memory | Cause::MemoryOfAll), _) => memory(),
+            (None, io::ErrorKind::FileTooLarge) if wire::is_of_structure(error) => {
+                format!(
+                    "it has too many paragraphs, rows or pages for its size ({error}; the limit is `limits.reader_structure_mb`)"
+                )
+            }
             (None, io::ErrorKind::FileTooLarge) => {
                 format!("its text is longer than {} MB", self.limits.text_bytes / 1_000_000)
             }
@@ -149,8 +179,25 @@ impl Children {
 /// A child that has ended or makes no sense.
 struct Wrong {
     reason: String,
-    /// Whether the fault may be of a file before.
-    may_be_old: bool,
+    fault: Fault,
+}
+
+/// Whose fault it is that a child went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    OfFile,
+    /// It may be of a file that the child read before.
+    OfFileBefore,
+    /// The child was ended from outside.
+    OfOthers,
+    /// All children together took too much memory.
+    OfAll,
+}
+
+/// Whether the other side has closed the pipe.
+fn is_broken_off(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
 }
 
 /// What a child is asked, and how its answer is read.
@@ -160,28 +207,60 @@ struct Ask<'a, 's, T> {
     read_answer: &'a dyn Fn(&mut BufReader<ChildStdout>) -> io::Result<T>,
 }
 
-impl Children {
-    fn read_whole(&self, body: Body<'_, '_>, file_name: &str) -> Result<Document, ExtractError> {
-        let max_text_bytes = self.limits.text_bytes;
+/// The children, for some who ask them.
+#[derive(Clone, Copy)]
+struct Asker<'c> {
+    children: &'c Children,
+    kind: Kind,
+}
+
+impl Asker<'_> {
+    fn read_whole(self, body: Body<'_, '_>, file_name: &str) -> Result<Document, ExtractError> {
+        let limits = &self.children.limits;
+        let (max_text_bytes, max_structure_bytes) = (limits.text_bytes, limits.structure_bytes_of(body.len()));
         self.ask_any(Ask {
             question: Question::File { file_name: file_name.to_owned(), max_text_bytes },
             body,
-            read_answer: &|output| wire::read_answer(output, max_text_bytes),
+            read_answer: &|output| wire::read_answer(output, max_text_bytes, max_structure_bytes),
         })
     }
 
-    /// Asks a child, and another one where the first may have gone wrong for a file before.
-    fn ask_any<T>(&self, mut ask: Ask<'_, '_, Result<T, ExtractError>>) -> Result<T, ExtractError> {
-        let failed = |wrong: Wrong| Err(ExtractError::Failed { reason: wrong.reason });
-        match self.ask(self.worker()?, &mut ask) {
-            Ok(answer) => answer,
-            Err(wrong) if wrong.may_be_old => self.ask(self.start()?, &mut ask).unwrap_or_else(failed),
-            Err(wrong) => failed(wrong),
+    /// Asks a child, and another one where the fault may not be of the file: the first read other files before, or was ended from
+    /// outside, or because all together took too much memory; then the file has the memory of all for itself.
+    fn ask_any<T>(self, mut ask: Ask<'_, '_, Result<T, ExtractError>>) -> Result<T, ExtractError> {
+        let Self { children, kind } = self;
+        let (mut is_new, mut is_alone, mut num_killed) = (false, false, 0);
+        loop {
+            let pass = children.gate.enter(kind, is_alone);
+            let worker = if is_new { children.start()? } else { children.worker()? };
+            let wrong = match children.ask(worker, &mut ask) {
+                Ok(answer) => return answer,
+                Err(wrong) => wrong,
+            };
+            drop(pass);
+            match wrong.fault {
+                Fault::OfFileBefore if !is_new => {}
+                Fault::OfAll if !is_alone => is_alone = true,
+                Fault::OfOthers => {
+                    num_killed += 1;
+                    if num_killed >= children.limits.max_tries {
+                        let reason = format!(
+                            "its reader was ended from outside {num_killed} times, as often as it is tried \
+                             (`limits.reader_tries`): {}",
+                            wrong.reason
+                        );
+                        return Err(ExtractError::Killed { reason });
+                    }
+                    std::thread::sleep(PAUSE * PAUSES_GROW.pow(num_killed - 1));
+                }
+                _ => return Err(ExtractError::Failed { reason: wrong.reason }),
+            }
+            is_new = true;
         }
     }
 }
 
-impl Extractor for Children {
+impl Extractor for Asker<'_> {
     fn extract(&self, bytes: Vec<u8>, file_name: &str) -> Result<Document, ExtractError> {
         self.read_whole(Body::Bytes(&bytes), file_name)
     }
@@ -197,11 +276,43 @@ impl Extractor for Children {
         file_name: &str,
         before: Option<&Continuation>,
     ) -> Result<Option<Part>, ExtractError> {
+        let limits = &self.children.limits;
+        let max_structure_bytes = limits.structure_bytes_of(bytes.len() as u64);
         self.ask_any(Ask {
             question: Question::Part { file_name: file_name.to_owned(), is_last, before: before.cloned() },
             body: Body::Bytes(bytes),
-            read_answer: &|output| wire::read_part(output, bytes.len(), self.limits.text_bytes),
+            read_answer: &|output| wire::read_part(output, bytes.len(), limits.text_bytes, max_structure_bytes),
         })
+    }
+}
+
+impl Children {
+    const fn line(&self) -> Asker<'_> {
+        Asker { children: self, kind: Kind::Line }
+    }
+}
+
+impl Extractor for Children {
+    fn extract(&self, bytes: Vec<u8>, file_name: &str) -> Result<Document, ExtractError> {
+        self.line().extract(bytes, file_name)
+    }
+
+    fn extract_from(&self, source: Source<'_>, file_name: &str) -> Result<Document, ExtractError> {
+        self.line().extract_from(source, file_name)
+    }
+
+    fn extract_part(
+        &self,
+        bytes: &[u8],
+        is_last: bool,
+        file_name: &str,
+        before: Option<&Continuation>,
+    ) -> Result<Option<Part>, ExtractError> {
+        self.line().extract_part(bytes, is_last, file_name, before)
+    }
+
+    fn for_requests(&self) -> Option<Box<dyn Extractor + '_>> {
+        Some(Box::new(Asker { children: self, kind: Kind::Request }))
     }
 
     fn weakness(&self) -> Option<String> {
@@ -244,7 +355,7 @@ impl Worker {
     fn is_sound(&self) -> bool {
         let id = lock(&self.process).id();
         self.num_files < MAX_FILES
-            && resident_bytes(id).is_none_or(|resident| resident < MAX_RESIDENT_AFTER)
+            && resident_bytes_of(id).is_none_or(|resident| resident < MAX_RESIDENT_AFTER)
             && self.said.metadata().is_ok_and(|said| said.len() < MAX_SAID_BYTES)
     }
 
@@ -255,6 +366,31 @@ impl Worker {
         let _ = self.said.seek(SeekFrom::Start(end.saturating_sub(LAST_WORDS_BYTES)));
         let _ = (&mut self.said).take(LAST_WORDS_BYTES).read_to_end(&mut words);
         String::from_utf8_lossy(&words).into_owned()
+    }
+
+    /// Whether somebody else has ended it: it did not itself, by leaving, by a crash, or by aborting.
+    #[cfg(unix)]
+    fn was_killed(&self) -> bool {
+        use std::os::unix::process::ExitStatusExt as _;
+
+        use rustix::process::Signal;
+
+        let by = [Signal::KILL, Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT].map(Signal::as_raw);
+        let deadline = Instant::now() + DYING;
+        loop {
+            match lock(&self.process).try_wait() {
+                Ok(Some(status)) => return status.signal().is_some_and(|signal| by.contains(&signal)),
+                Ok(None) if Instant::now() < deadline => {}
+                // One that lives and does not talk any more has chosen to.
+                Ok(None) | Err(_) => return false,
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn was_killed(&self) -> bool {
+        false
     }
 
     fn how_it_ended(&self) -> String {
@@ -274,6 +410,14 @@ impl Drop for Worker {
     }
 }
 
+impl Job {
+    fn end(&mut self, cause: Cause) {
+        self.ended_for = Some(cause);
+        // It may have ended by itself.
+        let _ = lock(&self.process).kill();
+    }
+}
+
 impl Watch {
     fn begin(&self, worker: &Worker, timeout: Duration) -> u64 {
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
@@ -290,46 +434,35 @@ impl Watch {
         jobs.0.swap_remove(at).ended_for
     }
 
-    fn run(&self, memory_bytes: u64) {
+    fn run(&self, limits: &Limits) {
         let mut jobs = lock(&self.jobs);
         while !jobs.1 {
             if jobs.0.is_empty() {
                 jobs = self.changed.wait(jobs).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
+            let mut residents: Vec<(u64, &mut Job)> = Vec::new();
             for job in jobs.0.iter_mut().filter(|job| job.ended_for.is_none()) {
-                let mut process = lock(&job.process);
-                let resident = resident_bytes(process.id());
-                job.ended_for = if job.began.elapsed() > job.timeout {
-                    Some(Cause::Overdue(job.timeout))
+                let resident = resident_bytes_of(lock(&job.process).id()).unwrap_or(0);
+                if job.began.elapsed() > job.timeout {
+                    job.end(Cause::Overdue(job.timeout));
+                } else if resident > limits.memory_bytes {
+                    job.end(Cause::Memory);
                 } else {
-                    resident.filter(|&resident| resident > memory_bytes).map(|_| Cause::Memory)
-                };
-                if job.ended_for.is_some() {
-                    // It may have ended by itself.
-                    let _ = process.kill();
+                    residents.push((resident, job));
                 }
+            }
+            // One that works alone has all that one may have.
+            let of_all: u64 = residents.iter().map(|(resident, _)| resident).sum();
+            if of_all > limits.memory_of_all_bytes
+                && residents.len() > 1
+                && let Some((_, job)) = residents.iter_mut().max_by_key(|(resident, _)| *resident)
+            {
+                job.end(Cause::MemoryOfAll);
             }
             jobs = self.changed.wait_timeout(jobs, TICK).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
-}
-
-/// The memory of a process that resides, in bytes; `None` where the system does not say.
-fn resident_bytes(id: u32) -> Option<u64> {
-    let pages = fs_err::read_to_string(format!("/proc/{id}/statm")).ok()?;
-    let pages: u64 = pages.split(' ').nth(1)?.parse().ok()?;
-    Some(pages * page_size())
-}
-
-#[cfg(unix)]
-fn page_size() -> u64 {
-    rustix::param::page_size() as u64
-}
-
-#[cfg(not(unix))]
-fn page_size() -> u64 {
-    4096
 }
 
 /// Nothing here leaves a lock's content half changed when it panics.

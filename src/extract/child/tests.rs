@@ -13,7 +13,18 @@ use super::wire::{
 use super::*;
 use crate::extract::{Document, ExtractError, Extractor, Hints, extract};
 
-const LIMITS: Limits = Limits { timeout: Duration::from_mins(1), memory_bytes: 200_000_000, text_bytes: 1_000_000 };
+const LIMITS: Limits = Limits {
+    timeout: Duration::from_mins(1),
+    memory_bytes: 200_000_000,
+    text_bytes: 1_000_000,
+    structure_bytes: 1_000_000,
+    max_children: 4,
+    memory_of_all_bytes: 1_000_000_000,
+    max_tries: 3,
+};
+
+/// Bytes of structure of which no test has as many.
+const MANY: u64 = 1_000_000;
 
 /// A child that is a shell script. The memory limit is its `$0`.
 fn script(script: &str, limits: Limits) -> Children {
@@ -59,7 +70,7 @@ fn a_child_that_makes_no_sense_is_not_believed() {
         r"printf '\000\000\000\000\000\000\000\000\377\377\377\377\377\377\377\177'; exec sleep 1000",
     ] {
         let reason = failure(&script(babble, LIMITS));
-        assert!(reason.contains("went wrong") || reason.contains("longer than"), "{reason}");
+        assert!(reason.contains("went wrong") || reason.contains("for its size"), "{reason}");
     }
 }
 
@@ -68,6 +79,74 @@ fn a_program_that_is_not_there_is_no_fault_of_the_file() {
     let children = Children::new(Program { path: PathBuf::from("/no/such/program"), arguments: Vec::new() }, LIMITS);
     let refused = children.unwrap().extract(b"words".to_vec(), "a.txt");
     assert!(matches!(refused, Err(ExtractError::Unavailable { .. })), "{refused:?}");
+}
+
+/// A script that answers one file as a reader does, and the document that it makes of it.
+fn answering(folder: &std::path::Path) -> (String, Document) {
+    let answer = folder.join("answer");
+    let mut bytes = Vec::new();
+    write_greeting(&mut bytes, None).unwrap();
+    let document = extract(b"some words", Hints { file_name: "a.txt" }).unwrap();
+    write_answer(&mut bytes, &Ok(document.clone())).unwrap();
+    fs_err::write(&answer, bytes).unwrap();
+    (format!("cat {}; exec cat > /dev/null", answer.display()), document)
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_whose_reader_is_ended_from_outside_is_tried_again_and_not_for_ever() {
+    for signal in ["KILL", "TERM"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (answers, document) = answering(folder.path());
+        let tries = folder.path().join("tries");
+        let dies = |times: usize| {
+            let tries = tries.display();
+            format!("echo >> {tries}; [ $(wc -c < {tries}) -gt {times} ] || kill -s {signal} $$; {answers}")
+        };
+        assert_eq!(script(&dies(2), LIMITS).extract(b"some words".to_vec(), "a.txt").unwrap(), document);
+        assert_eq!(fs_err::read(&tries).unwrap().len(), 3);
+        fs_err::remove_file(&tries).unwrap();
+        let given_up = script(&dies(9), LIMITS).extract(b"some words".to_vec(), "a.txt");
+        let Err(ExtractError::Killed { reason }) = given_up else { panic!("{given_up:?}") };
+        assert!(reason.contains("3 times") && reason.contains("limits.reader_tries"), "{reason}");
+        assert_eq!(fs_err::read(&tries).unwrap().len(), 3);
+    }
+}
+
+#[test]
+fn a_structure_that_is_too_large_for_its_file_is_not_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let (answers, document) = answering(folder.path());
+    let children = script(&answers, Limits { structure_bytes: 0, ..LIMITS });
+    // A file of ten bytes may have some hundred of structure, and an empty one none.
+    assert_eq!(children.extract(b"some words".to_vec(), "a.txt").unwrap(), document);
+    let refused = script(&answers, Limits { structure_bytes: 0, ..LIMITS }).extract(Vec::new(), "a.txt");
+    let Err(ExtractError::Failed { reason }) = refused else { panic!("{refused:?}") };
+    assert!(reason.contains("for its size") && reason.contains("limits.reader_structure_mb"), "{reason}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn all_children_together_keep_to_their_memory_and_a_file_is_then_read_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (answers, document) = answering(folder.path());
+    // Each takes some 60 MB. The first two answer when the other one is no more.
+    let begun = folder.path().join("begun");
+    let holds = format!(
+        "echo $$ >> {0}; x=$(head -c 60000000 /dev/zero | tr '\\0' x)
+         while [ $(wc -l < {0}) -lt 2 ]; do sleep 0.01; done
+         [ $(wc -l < {0}) -ge 3 ] || for one in $(head -n 2 {0}); do [ $one = $$ ] || while kill -0 $one 2> /dev/null; do sleep 0.01; done; done
+         {answers}",
+        begun.display()
+    );
+    let children = script(&holds, Limits { memory_of_all_bytes: 80_000_000, ..LIMITS });
+    std::thread::scope(|scope| {
+        let read = || scope.spawn(|| children.extract(b"some words".to_vec(), "a.txt").unwrap());
+        let [one, other] = [read(), read()];
+        assert_eq!([one.join().unwrap(), other.join().unwrap()], [document.clone(), document]);
+    });
+    let begun = fs_err::read_to_string(&begun).unwrap();
+    assert_eq!(begun.lines().count(), 3, "one of the two was ended and read again");
 }
 
 /// A child that answers once, as the last one did, and dies at its second file.
@@ -99,20 +178,20 @@ proptest! {
         let document = extract(text.as_bytes(), Hints { file_name: &name }).unwrap();
         let mut pipe = Vec::new();
         write_answer(&mut pipe, &Ok(document.clone())).unwrap();
-        prop_assert_eq!(read_answer(&mut &pipe[..], text.len()).unwrap().unwrap(), document);
+        prop_assert_eq!(read_answer(&mut &pipe[..], text.len(), MANY).unwrap().unwrap(), document);
         // A pipe that breaks off is an error, wherever it does.
         for end in 0..pipe.len() {
-            prop_assert!(read_answer(&mut &pipe[..end], text.len()).is_err());
+            prop_assert!(read_answer(&mut &pipe[..end], text.len(), MANY).is_err());
         }
         let part = InProcess.extract_part(text.as_bytes(), false, &name, None);
         let mut pipe = Vec::new();
         write_part(&mut pipe, &part).unwrap();
-        prop_assert_eq!(read_part(&mut &pipe[..], text.len(), text.len()).unwrap(), part.clone());
+        prop_assert_eq!(read_part(&mut &pipe[..], text.len(), text.len(), MANY).unwrap(), part.clone());
         for end in 0..pipe.len() {
-            prop_assert!(read_part(&mut &pipe[..end], text.len(), text.len()).is_err());
+            prop_assert!(read_part(&mut &pipe[..end], text.len(), text.len(), MANY).is_err());
         }
         if let Ok(Some(part)) = part && part.num_used > 0 {
-            prop_assert!(read_part(&mut &pipe[..], part.num_used - 1, text.len()).is_err(), "more than was given");
+            prop_assert!(read_part(&mut &pipe[..], part.num_used - 1, text.len(), MANY).is_err(), "more than was given");
         }
     }
 
@@ -124,7 +203,7 @@ proptest! {
         write_answer(&mut pipe, &Ok(document.clone())).unwrap();
         let at = at % pipe.len();
         pipe[at] = byte;
-        if let Ok(Ok(document)) = read_answer(&mut &pipe[..], 10_000) {
+        if let Ok(Ok(document)) = read_answer(&mut &pipe[..], 10_000, MANY) {
             assert_is_sound(&document);
         }
     }
@@ -158,8 +237,8 @@ fn a_text_that_is_too_long_is_not_taken() {
     let document = extract(b"twelve bytes", Hints { file_name: "a.txt" }).unwrap();
     let mut pipe = Vec::new();
     write_answer(&mut pipe, &Ok(document.clone())).unwrap();
-    assert!(read_answer(&mut &pipe[..], 12).is_ok());
-    assert_eq!(read_answer(&mut &pipe[..], 11).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+    assert!(read_answer(&mut &pipe[..], 12, MANY).is_ok());
+    assert_eq!(read_answer(&mut &pipe[..], 11, MANY).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
 }
 
 /// Set in the process that tries what it may not.

@@ -37,7 +37,7 @@ impl Body<'_, '_> {
 }
 
 /// Frames other than a file's bytes and text are never larger: some fifty bytes for each of ten million blocks.
-const MAX_STRUCTURE_BYTES: u64 = 512 * 1024 * 1024;
+pub(super) const MAX_STRUCTURE_BYTES: u64 = 512 * 1024 * 1024;
 /// A name, a header of a table and a few words.
 const MAX_QUESTION_BYTES: u64 = 64 * 1024;
 
@@ -136,8 +136,9 @@ pub(super) fn read_part(
     input: &mut impl Read,
     num_asked: usize,
     max_text_bytes: usize,
+    max_structure_bytes: u64,
 ) -> io::Result<Result<Option<Part>, ExtractError>> {
-    let said = read_frame(input, MAX_STRUCTURE_BYTES)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+    let said = read_structure(input, max_structure_bytes)?.ok_or(io::ErrorKind::UnexpectedEof)?;
     match serde_json::from_slice(&said)? {
         Answer::Failed(error) => Ok(Err(error)),
         Answer::NotInParts => Ok(Ok(None)),
@@ -173,12 +174,13 @@ pub(in crate::extract) fn write_answer(
     Ok(())
 }
 
-/// An answer, or why it cannot be taken. Texts of more than `max_text_bytes` together are not read.
+/// An answer, or why it cannot be taken. Texts of more than `max_text_bytes` together are not read, nor a larger structure.
 pub(in crate::extract) fn read_answer(
     input: &mut impl Read,
     max_text_bytes: usize,
+    max_structure_bytes: u64,
 ) -> io::Result<Result<Document, ExtractError>> {
-    let structure = read_frame(input, MAX_STRUCTURE_BYTES)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+    let structure = read_structure(input, max_structure_bytes)?.ok_or(io::ErrorKind::UnexpectedEof)?;
     let (own, members) = match serde_json::from_slice(&structure)? {
         Answer::Failed(error) => return Ok(Err(error)),
         Answer::Document(own, members) => (own, members),
@@ -332,6 +334,26 @@ fn read_frame(input: &mut impl Read, max_bytes: u64) -> io::Result<Option<Vec<u8
     // Grows with what comes, not with what is said to come.
     input.take(len).read_to_end(&mut bytes)?;
     if bytes.len() as u64 == len { Ok(Some(bytes)) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+}
+
+/// The frame of a structure.
+fn read_structure(input: &mut impl Read, max_bytes: u64) -> io::Result<Option<Vec<u8>>> {
+    read_frame(input, max_bytes).map_err(|error| match error.kind() {
+        io::ErrorKind::FileTooLarge => io::Error::new(error.kind(), StructureTooLarge { max_bytes }),
+        _ => error,
+    })
+}
+
+/// A structure of more bytes than a file of its size may have.
+#[derive(Debug, thiserror::Error)]
+#[error("more than {} MB of structure", max_bytes / 1_000_000)]
+struct StructureTooLarge {
+    max_bytes: u64,
+}
+
+/// Whether an answer was refused for its structure.
+pub(super) fn is_of_structure(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<StructureTooLarge>())
 }
 
 fn invalid(reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {

@@ -15,7 +15,7 @@ const FOLDER: &str = "PINCITE_FAILPOINT_FOLDER";
 /// Set to end at every step there is, not only at the first and the last of each name.
 const ALL: &str = "PINCITE_FAILPOINT_ALL";
 const NUM_ROUNDS: usize = 12;
-const NO_FILE: Fingerprint = Fingerprint { size: 0, modified_ns: 0 };
+const NO_FILE: Fingerprint = Fingerprint::NONE;
 
 /// A word of its own for each round and way of writing.
 fn word(way: &str, round: usize) -> String {

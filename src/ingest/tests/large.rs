@@ -33,7 +33,7 @@ impl Place {
     }
 
     fn log_interactive(&self, path: &str, kind: ChangeKind) {
-        let fingerprint = Fingerprint { size: 1, modified_ns: 1 };
+        let fingerprint = Fingerprint { size: 1, modified_ns: 1, ..Fingerprint::NONE };
         let observation = Observation::new(path.parse().unwrap(), kind, fingerprint, true);
         self.store.log(&self.workspace, &[observation], Priority::Interactive).unwrap();
     }

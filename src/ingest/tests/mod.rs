@@ -5,6 +5,7 @@ mod failpoints;
 mod files;
 mod large;
 mod rebuild;
+mod unseen;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -308,7 +309,7 @@ fn what_somebody_wrote_overtakes_what_a_scan_found() {
     }
     place.scan();
     place.write("new.txt", paragraph("beta"));
-    let fingerprint = Fingerprint { size: 0, modified_ns: 0 };
+    let fingerprint = Fingerprint::NONE;
     let written = Observation::new("new.txt".parse().unwrap(), ChangeKind::Created, fingerprint, true);
     let revision = place.store.log(&place.workspace, &[written], Priority::Interactive).unwrap();
     let root = place.root();

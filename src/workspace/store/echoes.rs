@@ -5,8 +5,18 @@
 
 use rusqlite::{CachedStatement, OptionalExtension as _, Row, Transaction, params};
 
-use super::{ChangeKind, Fingerprint, Observation, StoreError, as_i64};
+use super::{ChangeKind, Fingerprint, Moved, Observation, StoreError, as_i64};
 use crate::workspace::WorkspaceId;
+
+/// How a change is told to those who ask.
+pub(super) struct Telling {
+    /// The kind of the change, but for what was seen of it before.
+    pub kind: ChangeKind,
+    /// Whether the change is not told, because another one says the same.
+    pub is_echo: bool,
+    /// Where the file was before, if it was renamed.
+    pub moved_from: Option<String>,
+}
 
 /// Compares changes with those that were logged before them.
 pub(super) struct Echoes<'a> {
@@ -20,7 +30,7 @@ impl<'a> Echoes<'a> {
         Ok(Self {
             workspace: workspace.as_str(),
             find: transaction.prepare_cached(
-                "SELECT revision, kind, provenance IS NULL AND seen_size IS NOT NULL FROM changes
+                "SELECT revision, kind, provenance IS NULL AND seen_size IS NOT NULL, moved_from FROM changes
                  WHERE workspace = ?1 AND path = ?2 AND pending = 1 AND size = ?3 AND modified_ns = ?4
                      AND (kind = 'deleted') = ?5
                      AND revision = (SELECT max(revision) FROM changes WHERE workspace = ?1 AND path = ?2 AND pending = 1)",
@@ -29,23 +39,32 @@ impl<'a> Echoes<'a> {
         })
     }
 
-    /// The kind of a change, `kind` but for what was seen of it before, and whether it is itself what was logged before.
-    pub(super) fn tell(&mut self, seen: &Observation, kind: ChangeKind) -> Result<(ChangeKind, bool), StoreError> {
-        let Fingerprint { size, modified_ns } = seen.fingerprint;
+    /// How a change of this kind is told, beside what was logged before it.
+    pub(super) fn tell(&mut self, seen: &Observation, kind: ChangeKind) -> Result<Telling, StoreError> {
+        let moved_from = match &seen.moved {
+            Some(Moved::Away) => return Ok(Telling { kind, is_echo: true, moved_from: None }),
+            Some(Moved::From(from)) => Some(from.to_string()),
+            None => None,
+        };
+        let as_is = |moved_from| Telling { kind, is_echo: false, moved_from };
+        let Fingerprint { size, modified_ns, .. } = seen.fingerprint;
         let is_deleted = kind == ChangeKind::Deleted;
         let key = params![self.workspace, seen.path.as_str(), as_i64(size), modified_ns, is_deleted];
-        let row = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, bool>(2)?));
-        let Some((revision, of_before, says_nothing)) = self.find.query_row(key, row).optional()? else {
-            return Ok((kind, false));
+        let row = |row: &Row<'_>| {
+            let (revision, kind, says_nothing): (i64, String, bool) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok((revision, kind, says_nothing, row.get::<_, Option<String>>(3)?))
+        };
+        let Some((revision, of_before, says_nothing, from_before)) = self.find.query_row(key, row).optional()? else {
+            return Ok(as_is(moved_from));
         };
         if seen.provenance.is_empty() && !seen.is_new_content {
-            return Ok((kind, true));
+            return Ok(Telling { kind, is_echo: true, moved_from });
         }
         if says_nothing {
             self.mark.execute([revision])?;
             let of_before = ChangeKind::from_name(&of_before).ok_or(rusqlite::Error::InvalidQuery)?;
-            return Ok((of_before, false));
+            return Ok(Telling { kind: of_before, is_echo: false, moved_from: moved_from.or(from_before) });
         }
-        Ok((kind, false))
+        Ok(as_is(moved_from))
     }
 }

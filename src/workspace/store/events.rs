@@ -39,14 +39,15 @@ impl Store {
         Ok(revision.map(|revision| Revision(revision.cast_unsigned())))
     }
 
-    /// When the newest event about a file happened, by what the senders said.
+    /// When the newest event about a file happened, by what the senders said; one that says no time happened when it was taken.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn newest_event_at(&self, workspace: &WorkspaceId, path: &RelPath) -> Result<Option<Timestamp>, StoreError> {
         let connection = self.reader();
-        let mut statement =
-            connection.prepare_cached("SELECT max(occurred_ms) FROM events WHERE workspace = ?1 AND path = ?2")?;
+        let mut statement = connection.prepare_cached(
+            "SELECT max(coalesce(occurred_ms, at_ms)) FROM events WHERE workspace = ?1 AND path = ?2",
+        )?;
         let newest: Option<i64> = statement.query_row([workspace.as_str(), path.as_str()], |row| row.get(0))?;
         Ok(newest.and_then(|newest| Timestamp::from_millisecond(newest).ok()))
     }

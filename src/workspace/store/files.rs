@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, params};
 
-use super::{Fingerprint, Known, Racy, Store, StoreError, as_i64, begin, parsed, provenance};
+use super::{Fingerprint, Known, Store, StoreError, as_i64, begin, parsed, provenance};
 use crate::workspace::{
     ContentHash, FileCounts, FileEntry, FileState, Language, RelPath, Revision, WorkspaceId, common_spelling,
 };
@@ -15,7 +15,8 @@ pub(super) const SELECT_FILE: &str =
          language, (SELECT told FROM provenance AS said WHERE said.workspace = files.workspace AND said.path = files.path
              AND said.standing = 0)
      FROM files";
-const SELECT_KNOWN: &str = "SELECT path, known_size, known_modified_ns, racy_until_ns, content_hash FROM files";
+const SELECT_KNOWN: &str = "SELECT path, known_size, known_modified_ns, racy_until_ns, content_hash, known_changed_ns,
+         known_inode FROM files";
 
 /// The language of a file as it is kept.
 pub(super) fn code_of(entry: &FileEntry) -> Option<String> {
@@ -57,7 +58,28 @@ impl Store {
         Ok(found)
     }
 
-    /// Notes of files whose content was found to be what is known until when that has to be looked at again.
+    /// The files that had one of these inodes when they were read: names of one file, and files that were at another path before.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn paths_of_inodes(
+        &self,
+        workspace: &WorkspaceId,
+        inodes: &BTreeSet<u64>,
+    ) -> Result<BTreeSet<RelPath>, StoreError> {
+        let connection = self.reader();
+        let mut statement =
+            connection.prepare_cached("SELECT path FROM files WHERE workspace = ?1 AND known_inode = ?2")?;
+        let mut found = BTreeSet::new();
+        for inode in inodes {
+            for row in statement.query_map(params![workspace.as_str(), inode.cast_signed()], |row| parsed(row, 0))? {
+                found.insert(row?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Notes new fingerprints of files whose bytes were compared and found to be what is known.
     ///
     /// # Errors
     /// Nothing is changed then.
@@ -67,13 +89,21 @@ impl Store {
         {
             // One that was read meanwhile is known as that.
             let mut note = transaction.prepare_cached(
-                "UPDATE files SET racy_until_ns = ?3
-                 WHERE workspace = ?1 AND path = ?2 AND known_size = ?4 AND known_modified_ns = ?5",
+                "UPDATE files SET racy_until_ns = ?3, known_changed_ns = ?7, known_inode = ?8
+                 WHERE workspace = ?1 AND path = ?2 AND known_size = ?4 AND known_modified_ns = ?5 AND content_hash IS ?6",
             )?;
-            for (path, Known { fingerprint, racy }) in files {
-                let until_ns = racy.map(|racy| racy.until_ns);
-                let Fingerprint { size, modified_ns } = *fingerprint;
-                note.execute(params![workspace.as_str(), path.as_str(), until_ns, as_i64(size), modified_ns])?;
+            for (path, Known { fingerprint, content_hash, racy_until_ns }) in files {
+                let Fingerprint { size, modified_ns, changed_ns, inode } = *fingerprint;
+                note.execute(params![
+                    workspace.as_str(),
+                    path.as_str(),
+                    racy_until_ns,
+                    as_i64(size),
+                    modified_ns,
+                    content_hash.map(|hash| hash.0),
+                    changed_ns,
+                    inode.cast_signed()
+                ])?;
             }
         }
         transaction.commit()?;
@@ -190,6 +220,20 @@ impl Store {
         rows.map(|row| row.map_err(StoreError::from)).collect()
     }
 
+    /// The files, also inside others, that had this content when they were read, by path.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn paths_of_content(&self, workspace: &WorkspaceId, hash: ContentHash) -> Result<Vec<RelPath>, StoreError> {
+        let connection = self.reader();
+        let mut statement = connection.prepare_cached(
+            "SELECT path FROM files WHERE workspace = ?1 AND content_hash = ?2
+             UNION SELECT path FROM members WHERE workspace = ?1 AND content_hash = ?2 ORDER BY path LIMIT 32",
+        )?;
+        let rows = statement.query_map(params![workspace.as_str(), hash.0], |row| parsed(row, 0))?;
+        rows.map(|row| row.map_err(StoreError::from)).collect()
+    }
+
     /// How many files of a workspace are in each state.
     ///
     /// # Errors
@@ -226,16 +270,18 @@ fn known_row(row: &Row<'_>) -> rusqlite::Result<(RelPath, Option<Known>)> {
     if size < 0 {
         return Ok((path, None));
     }
-    let fingerprint = Fingerprint { size: size.cast_unsigned(), modified_ns: row.get(2)? };
-    let known = match (row.get::<_, Option<i64>>(3)?, row.get::<_, Option<[u8; 32]>>(4)?) {
-        (None, _) => Some(fingerprint.into()),
-        (Some(until_ns), Some(hash)) => {
-            Some(Known { fingerprint, racy: Some(Racy { until_ns, content_hash: ContentHash(hash) }) })
-        }
-        // What was read was forgotten, and the fingerprint alone does not say that the file is as it was.
-        (Some(_), None) => None,
+    let fingerprint = Fingerprint {
+        size: size.cast_unsigned(),
+        modified_ns: row.get(2)?,
+        // No file has this change time: one that a store of an older layout knows is compared by its bytes once.
+        changed_ns: row.get::<_, Option<i64>>(5)?.unwrap_or(i64::MIN),
+        inode: row.get::<_, Option<i64>>(6)?.unwrap_or(0).cast_unsigned(),
     };
-    Ok((path, known))
+    let racy_until_ns: Option<i64> = row.get(3)?;
+    let content_hash = row.get::<_, Option<[u8; 32]>>(4)?.map(ContentHash);
+    // Where what was read was forgotten, a racy fingerprint does not say that the file is as it was.
+    let is_known = racy_until_ns.is_none() || content_hash.is_some();
+    Ok((path, is_known.then_some(Known { fingerprint, content_hash, racy_until_ns })))
 }
 
 pub(super) fn file_row(row: &Row<'_>) -> rusqlite::Result<FileEntry> {

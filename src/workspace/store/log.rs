@@ -6,11 +6,13 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::changes::change_row;
-use super::echoes::Echoes;
+use super::echoes::{Echoes, Telling};
 use super::files::code_of;
-use super::provenance::{Notes, as_json};
+use super::provenance::{Notes, as_json, carry};
 use super::workspaces::must_exist;
-use super::{Fingerprint, Known, Members, Observation, Outcome, Store, StoreError, as_i64, begin, members, parsed};
+use super::{
+    Fingerprint, Known, Members, Moved, Observation, Outcome, Store, StoreError, as_i64, begin, members, parsed,
+};
 use crate::failpoint;
 use crate::workspace::{Change, ChangeKind, FileState, Priority, RelPath, Revision, WorkspaceId};
 
@@ -55,7 +57,7 @@ impl Store {
              newest AS (
                  SELECT DISTINCT (SELECT max(revision) FROM changes WHERE workspace = ?1 AND path = first.path AND pending = 1)
                      AS revision FROM first)
-             SELECT revision, path, kind, at_ms, provenance FROM changes JOIN newest USING (revision) ORDER BY revision",
+             SELECT revision, path, kind, at_ms, provenance, moved_from FROM changes JOIN newest USING (revision) ORDER BY revision",
         )?;
         let rows =
             statement.query_map(params![workspace.as_str(), priority.number(), as_i64(limit as u64)], change_row)?;
@@ -83,13 +85,14 @@ impl Store {
     /// When the store cannot be read.
     pub fn superseded(&self, workspace: &WorkspaceId) -> Result<BTreeSet<RelPath>, StoreError> {
         let connection = self.reader();
-        // What was seen and is known under the same size and time is what the index holds: a watch tells of a write, too, when
+        // What was seen and is known under the same fingerprint is what the index holds: a watch tells of a write, too, when
         // that is done already, and must not hide it again.
         let mut statement = connection.prepare_cached(
             "SELECT DISTINCT changes.path FROM changes LEFT JOIN files USING (workspace, path)
              WHERE workspace = ?1 AND pending = 1 AND kind <> 'created' AND (
                  kind = 'deleted' OR seen_size IS NULL
-                 OR seen_size IS NOT known_size OR seen_modified_ns IS NOT known_modified_ns)",
+                 OR seen_size IS NOT known_size OR seen_modified_ns IS NOT known_modified_ns
+                 OR seen_changed_ns IS NOT known_changed_ns OR seen_inode IS NOT known_inode)",
         )?;
         let rows = statement.query_map([workspace.as_str()], |row| parsed(row, 0))?;
         rows.map(|row| row.map_err(StoreError::from)).collect()
@@ -293,8 +296,9 @@ impl Store {
             )?;
             let mut upsert = transaction.prepare_cached(
                 "INSERT OR REPLACE INTO files (workspace, path, state, reason, format, title, size, modified_ns,
-                     known_size, known_modified_ns, content_hash, revision, num_chunks, racy_until_ns, language)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                     known_size, known_modified_ns, content_hash, revision, num_chunks, racy_until_ns, language,
+                     known_changed_ns, known_inode)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
             )?;
             let mut notes = Notes::of(&transaction, workspace)?;
             for outcome in outcomes {
@@ -305,7 +309,7 @@ impl Store {
                 done.execute(params![workspace.as_str(), path.as_str(), as_i64(through.0)])?;
                 let waits = still_pending.exists(params![workspace.as_str(), path.as_str()])?;
                 match outcome {
-                    Outcome::File(entry, Known { fingerprint, racy }, members) => {
+                    Outcome::File(entry, Known { fingerprint, racy_until_ns, .. }, members) => {
                         if let Members::Are(members) = members {
                             members::replace(&transaction, workspace, path, members)?;
                         }
@@ -328,8 +332,10 @@ impl Store {
                             entry.content_hash.map(|hash| hash.0),
                             as_i64(entry.revision.0),
                             entry.num_chunks,
-                            racy.map(|racy| racy.until_ns),
+                            racy_until_ns,
                             code_of(entry),
+                            fingerprint.changed_ns,
+                            fingerprint.inode.cast_signed(),
                         ])?;
                     }
                     Outcome::Gone(_) if waits => {
@@ -371,8 +377,8 @@ impl Store {
     pub fn forget_contents_of(&self, workspace: &WorkspaceId, paths: &[RelPath]) -> Result<(), StoreError> {
         let mut connection = self.writer()?;
         let transaction = begin(&mut connection)?;
-        let fingerprint = Fingerprint { size: 0, modified_ns: 0 };
-        let modified = |path: &RelPath| Observation::new(path.clone(), ChangeKind::Modified, fingerprint, true);
+        let none = Fingerprint::NONE;
+        let modified = |path: &RelPath| Observation::new(path.clone(), ChangeKind::Modified, none, true);
         insert(&transaction, workspace, &paths.iter().map(modified).collect::<Vec<_>>(), Priority::Backfill)?;
         {
             let mut forget =
@@ -417,8 +423,8 @@ pub(super) fn insert(
     let mut known = transaction.prepare_cached("SELECT 1 FROM files WHERE workspace = ?1 AND path = ?2")?;
     let mut insert = transaction.prepare_cached(
         "INSERT INTO changes (workspace, path, kind, at_ms, pending, priority, seen_size, seen_modified_ns, provenance, size,
-             modified_ns, is_echo)
-         VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+             modified_ns, is_echo, seen_changed_ns, seen_inode, moved_from)
+         VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )?;
     let mut echoes = Echoes::of(transaction, workspace)?;
     // Until it has been read, a new file is listed as pending under what was seen of it.
@@ -438,26 +444,31 @@ pub(super) fn insert(
             ChangeKind::Created if known.exists(params![workspace.as_str(), path])? => ChangeKind::Modified,
             kind => kind,
         };
-        let Fingerprint { size, modified_ns } = observation.fingerprint;
-        let seen = (!observation.is_new_content).then_some((as_i64(size), modified_ns));
-        let (seen_size, seen_modified_ns) = seen.unzip();
+        let Fingerprint { size, modified_ns, changed_ns, inode } = observation.fingerprint;
+        let is_seen = !observation.is_new_content;
         let name = workspace.as_str();
         let told = as_json(&observation.provenance)?;
-        let (kind, is_echo) = echoes.tell(observation, kind)?;
+        let Telling { kind, is_echo, moved_from } = echoes.tell(observation, kind)?;
         insert.execute(params![
             name,
             path,
             kind.name(),
             now,
             priority.number(),
-            seen_size,
-            seen_modified_ns,
+            is_seen.then_some(as_i64(size)),
+            is_seen.then_some(modified_ns),
             told,
             as_i64(size),
             modified_ns,
-            is_echo
+            is_echo,
+            is_seen.then_some(changed_ns),
+            is_seen.then_some(inode.cast_signed()),
+            moved_from
         ])?;
         notes.note(observation, Revision(transaction.last_insert_rowid().cast_unsigned()))?;
+        if let Some(Moved::From(from)) = observation.moved.as_ref().filter(|_| told.is_none()) {
+            carry(transaction, workspace, from, observation)?;
+        }
         file.execute(params![workspace.as_str(), path, as_i64(size), modified_ns])?;
         if kind == ChangeKind::Deleted {
             unknown.execute(params![workspace.as_str(), path])?;

@@ -20,6 +20,7 @@ mod provenance;
 mod prune;
 mod rebuild;
 mod schema;
+mod sources;
 #[cfg(test)]
 mod tests;
 mod workspaces;
@@ -34,6 +35,7 @@ pub use self::changes::ChangeScope;
 pub use self::error::StoreError;
 pub use self::events::LoggedEvent;
 pub use self::provenance::Told;
+pub use self::sources::SourceState;
 use super::{ChangeKind, ContentHash, FileEntry, Provenance, RelPath, WorkspaceId};
 
 /// How long a statement waits for another process that writes.
@@ -72,46 +74,70 @@ pub struct Observation {
     pub provenance: Provenance,
     /// The hash of that content, where it is known already.
     pub content_hash: Option<ContentHash>,
+    /// Set where the file was renamed: a pair of observations, one of each path.
+    pub moved: Option<Moved>,
+}
+
+/// The other path of a file that was renamed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Moved {
+    /// The file was at this path before: its history and its writer go with it.
+    From(RelPath),
+    /// The file is at another path now, whose change tells of both.
+    Away,
 }
 
 impl Observation {
     /// What was found of a file by nobody's word but our own.
     #[must_use]
     pub fn new(path: RelPath, kind: ChangeKind, fingerprint: Fingerprint, is_new_content: bool) -> Self {
-        Self { path, kind, fingerprint, is_new_content, provenance: Provenance::default(), content_hash: None }
+        let (provenance, content_hash, moved) = (Provenance::default(), None, None);
+        Self { path, kind, fingerprint, is_new_content, provenance, content_hash, moved }
     }
 }
 
-/// Size and time under which a file's content is known, for a scan to compare.
+/// What the system says of a file, for a scan to compare with what it said when the file was read.
+///
+/// Size and modification time tell most changes. Programs that set the modification time (`tar -x`, `cp -p`, `touch -r`, a
+/// rename over the file) cannot set the change time as well, and a file that took the place of another has its own inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint {
     /// Size in bytes.
     pub size: u64,
     /// Modification time in nanoseconds since 1970.
     pub modified_ns: i64,
+    /// Change time in nanoseconds since 1970; 0 where the system has none.
+    pub changed_ns: i64,
+    /// Inode number; 0 where the system has none.
+    pub inode: u64,
 }
 
-/// Under which size and time a file's content is known.
+impl Fingerprint {
+    /// The fingerprint of no file, as of a deleted one.
+    pub const NONE: Self = Self { size: 0, modified_ns: 0, changed_ns: 0, inode: 0 };
+
+    /// Whether two files have the same size and modification time.
+    #[must_use]
+    pub const fn has_size_and_time_of(&self, other: &Self) -> bool {
+        self.size == other.size && self.modified_ns == other.modified_ns
+    }
+}
+
+/// The state of a file in which its content was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Known {
-    /// Size and time of the file when it was read.
+    /// The file's fingerprint before and after it was read.
     pub fingerprint: Fingerprint,
-    /// Set where the file could be written again without its time showing it.
-    pub racy: Option<Racy>,
-}
-
-/// A file that was read when it was as new as the file system's clock can tell: its fingerprint alone says too little.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Racy {
-    /// Who finds this content at or after this time, in nanoseconds since 1970, need not look again.
-    pub until_ns: i64,
-    /// The hash of the bytes that were read.
-    pub content_hash: ContentHash,
+    /// The hash of the bytes that were read, where they were.
+    pub content_hash: Option<ContentHash>,
+    /// Set where the file was read in the same tick of the clock in which it was written, so that another write of that tick leaves
+    /// the same fingerprint: a scan compares the bytes, until one has done so at or after this time, in nanoseconds since 1970.
+    pub racy_until_ns: Option<i64>,
 }
 
 impl From<Fingerprint> for Known {
     fn from(fingerprint: Fingerprint) -> Self {
-        Self { fingerprint, racy: None }
+        Self { fingerprint, content_hash: None, racy_until_ns: None }
     }
 }
 

@@ -185,7 +185,7 @@ impl<'a> Notes<'a> {
             write(self.transaction, self.workspace, path, &told, *fingerprint, *content_hash, revision)?;
             return set_labels(self.transaction, self.workspace, path, &change.provenance);
         }
-        let Fingerprint { size, modified_ns } = change.fingerprint;
+        let Fingerprint { size, modified_ns, .. } = change.fingerprint;
         let content_hash = change.content_hash.map(|hash| hash.0);
         let path = change.path.as_str();
         let is_new = change.is_new_content;
@@ -209,12 +209,12 @@ impl<'a> Notes<'a> {
     pub(super) fn settle(&mut self, file: &FileEntry) -> Result<(), StoreError> {
         let key = params![self.workspace, file.path.as_str()];
         let found = self.find.query_row(key, |row| {
-            let seen = Fingerprint { size: row.get::<_, i64>(1)?.cast_unsigned(), modified_ns: row.get(2)? };
+            let seen = (row.get::<_, i64>(1)?.cast_unsigned(), row.get::<_, i64>(2)?);
             Ok((told(row, 0)?, seen, row.get::<_, Option<[u8; 32]>>(3)?.map(ContentHash), row.get::<_, i64>(4)?))
         });
         let Some((provenance, seen, content_hash, standing)) = found.optional()? else { return Ok(()) };
         let modified_ns = i64::try_from(file.modified.as_nanosecond()).unwrap_or(i64::MAX);
-        let now = Fingerprint { size: file.size, modified_ns };
+        let now = (file.size, modified_ns);
         let is_same = match (content_hash, file.content_hash) {
             (Some(told), Some(read)) => told == read,
             _ => seen == now,
@@ -230,7 +230,7 @@ impl<'a> Notes<'a> {
              WHERE workspace = ?1 AND path = ?2",
         )?;
         let read = file.content_hash.map(|hash| hash.0);
-        keep.execute(params![self.workspace, file.path.as_str(), as_i64(now.size), now.modified_ns, read])?;
+        keep.execute(params![self.workspace, file.path.as_str(), as_i64(now.0), now.1, read])?;
         if standing == DOUBTED {
             set_labels(self.transaction, self.workspace, &file.path, &provenance)?;
         }
@@ -248,7 +248,7 @@ pub(super) fn carry(
     if seen.kind == ChangeKind::Deleted {
         return Ok(());
     }
-    let Fingerprint { size, modified_ns } = seen.fingerprint;
+    let Fingerprint { size, modified_ns, .. } = seen.fingerprint;
     let carried: Option<String> = transaction
         .prepare_cached(
             "INSERT OR REPLACE INTO provenance (workspace, path, told, size, modified_ns, content_hash, standing, revision)
@@ -271,7 +271,7 @@ fn write(
     workspace: &str,
     path: &RelPath,
     told: &str,
-    Fingerprint { size, modified_ns }: Fingerprint,
+    Fingerprint { size, modified_ns, .. }: Fingerprint,
     content_hash: Option<ContentHash>,
     revision: Revision,
 ) -> Result<(), StoreError> {

@@ -50,7 +50,7 @@ mod tests {
     use crate::workspace::{ChangeKind, Fingerprint, Observation, Outcome, Priority, Revision};
 
     fn log(store: &Store, workspace: &WorkspaceId, names: &[&str]) -> Revision {
-        let (kind, fingerprint) = (ChangeKind::Created, Fingerprint { size: 0, modified_ns: 0 });
+        let (kind, fingerprint) = (ChangeKind::Created, Fingerprint::NONE);
         let observe = |name: &&str| Observation::new(name.parse().unwrap(), kind, fingerprint, true);
         store.log(workspace, &names.iter().map(observe).collect::<Vec<_>>(), Priority::Backfill).unwrap()
     }

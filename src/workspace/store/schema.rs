@@ -7,10 +7,10 @@ use rusqlite::Connection;
 use super::{BUSY_TIMEOUT, StoreError, begin};
 
 /// The layout of the tables. Another number was written by another program version.
-pub(super) const VERSION: i64 = 10;
+pub(super) const VERSION: i64 = 11;
 
 /// What makes each layout of the one before.
-pub(super) const LAYOUTS: [&str; 10] = [
+pub(super) const LAYOUTS: [&str; 11] = [
     LAYOUT_1,
     FROM_1_TO_2,
     FROM_2_TO_3,
@@ -21,6 +21,7 @@ pub(super) const LAYOUTS: [&str; 10] = [
     FROM_7_TO_8,
     FROM_8_TO_9,
     FROM_9_TO_10,
+    FROM_10_TO_11,
 ];
 
 /// How long to wait before the next try where SQLite itself does not wait.
@@ -153,3 +154,19 @@ const FROM_9_TO_10: &str = "
     ALTER TABLE changes ADD COLUMN modified_ns INTEGER;
     ALTER TABLE changes ADD COLUMN is_echo INTEGER NOT NULL DEFAULT 0;
     PRAGMA user_version = 10;";
+
+/// Change time and inode of each file when it was read, and under which each change was seen; where a renamed file was before; and of
+/// each workspace when its whole folder was last compared, what
+/// of it was passed over, and why it is not watched.
+const FROM_10_TO_11: &str = "
+    ALTER TABLE files ADD COLUMN known_changed_ns INTEGER;
+    ALTER TABLE files ADD COLUMN known_inode INTEGER;
+    CREATE INDEX files_by_inode ON files (workspace, known_inode);
+    ALTER TABLE changes ADD COLUMN seen_changed_ns INTEGER;
+    ALTER TABLE changes ADD COLUMN seen_inode INTEGER;
+    ALTER TABLE changes ADD COLUMN moved_from TEXT;
+    CREATE INDEX renamings ON changes (workspace, moved_from) WHERE moved_from IS NOT NULL;
+    ALTER TABLE workspaces ADD COLUMN scanned_ms INTEGER;
+    ALTER TABLE workspaces ADD COLUMN passed_over TEXT;
+    ALTER TABLE workspaces ADD COLUMN unwatched TEXT;
+    PRAGMA user_version = 11;";

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::workspace::{ContentHash, FileState, Priority, Revision};
 
-const READ_AS: Fingerprint = Fingerprint { size: 2, modified_ns: 7 };
+const READ_AS: Fingerprint = Fingerprint { size: 2, modified_ns: 7, changed_ns: 7, inode: 1 };
 
 fn id(name: &str) -> WorkspaceId {
     name.parse().unwrap()

@@ -15,7 +15,7 @@ fn asked(agent: &str) -> ProvenanceFilter {
 }
 
 fn as_of(modified_ns: i64) -> Fingerprint {
-    Fingerprint { size: 2, modified_ns }
+    Fingerprint { size: 2, modified_ns, ..Fingerprint::NONE }
 }
 
 impl Desk {

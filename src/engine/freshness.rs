@@ -1,0 +1,68 @@
+//! What is to be said of a workspace's folder to somebody who relies on what was found in it.
+
+use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::sources::AWAY;
+use super::{Engine, EngineError};
+use crate::workspace::{SourceState, WorkspaceId, WorkspaceRow};
+
+/// Of the interval of scans so many may pass until a scan counts as long ago.
+const LATE_INTERVALS: i64 = 2;
+/// And so much more, for a scan that takes its time.
+const LATE_BY: SignedDuration = SignedDuration::from_mins(5);
+
+/// A workspace's folder as the place where changes come from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct SourceStatus {
+    /// When the whole folder was compared last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub scanned: Option<Timestamp>,
+    /// Why changes of the folder may not be known yet: it is away, not watched, or was scanned long ago.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+impl Engine {
+    /// A workspace's folder as the place where changes come from.
+    ///
+    /// # Errors
+    /// When the workspace is unknown.
+    pub fn source_status(&self, id: &WorkspaceId) -> Result<SourceStatus, EngineError> {
+        let row = self.store.workspace(id)?;
+        let state = self.source_state(&row)?;
+        Ok(SourceStatus { scanned: state.scanned, notes: self.source_notes(&state) })
+    }
+
+    /// What the store says of a folder, and what this process sees, where none watches it.
+    pub(super) fn source_state(&self, row: &WorkspaceRow) -> Result<SourceState, EngineError> {
+        let mut state = self.store.source_state(&row.id)?;
+        if !self.is_writer() && row.root.as_ref().is_some_and(|root| !root.is_dir()) {
+            state.unwatched = Some(AWAY.to_owned());
+        }
+        Ok(state)
+    }
+
+    /// Why changes of a folder may not be known yet.
+    pub(super) fn source_notes(&self, state: &SourceState) -> Vec<String> {
+        let mut notes: Vec<String> = state.unwatched.clone().into_iter().collect();
+        let interval = i64::try_from(self.config.scan_interval_s).unwrap_or(i64::MAX).saturating_mul(LATE_INTERVALS);
+        let late = SignedDuration::from_secs(interval).saturating_add(LATE_BY);
+        if let Some(scanned) = state.scanned.filter(|scanned| Timestamp::now().duration_since(*scanned) > late) {
+            notes.push(format!("the folder was last compared as a whole at {scanned:.0}, and may have changed since"));
+        }
+        notes
+    }
+
+    /// How many workspaces have a folder that is away or not watched, this one left out.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn num_unwatched_besides(&self, id: &WorkspaceId) -> Result<usize, EngineError> {
+        Ok(self.store.unwatched()?.iter().filter(|other| *other != id).count())
+    }
+}

@@ -1,0 +1,186 @@
+//! The turns of those who want a child: a request waits for one file, the line for many.
+//!
+//! # Invariants
+//! - At most so many are inside as there are places, and one of more than one place is never taken by the line.
+//! - Within a kind, who came first goes first. Where both kinds wait, they take turns, so neither waits for all of the other.
+//! - Whoever needs to be alone goes in when nobody is inside, and nobody goes in meanwhile.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Who wants a child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Somebody who waits for one file.
+    Request,
+    /// The line, which reads all that have changed.
+    Line,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Ticket {
+    number: u64,
+    kind: Kind,
+    is_alone: bool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next_number: u64,
+    waiting: VecDeque<Ticket>,
+    num_inside: usize,
+    num_of_line: usize,
+    has_loner: bool,
+    /// The kind that went in last.
+    last: Option<Kind>,
+}
+
+/// So many places.
+#[derive(Debug)]
+pub(super) struct Gate {
+    places: usize,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+/// A place. It is free again when this is dropped.
+#[derive(Debug)]
+pub(super) struct Pass<'a> {
+    gate: &'a Gate,
+    ticket: Ticket,
+}
+
+impl Gate {
+    pub(super) fn new(places: usize) -> Self {
+        Self { places: places.max(1), state: Mutex::default(), changed: Condvar::new() }
+    }
+
+    /// Waits for a place.
+    pub(super) fn enter(&self, kind: Kind, is_alone: bool) -> Pass<'_> {
+        let mut state = self.state();
+        let ticket = Ticket { number: state.next_number, kind, is_alone };
+        state.next_number += 1;
+        state.waiting.push_back(ticket);
+        let mut state = self
+            .changed
+            .wait_while(state, |state| self.next(state) != Some(ticket))
+            .unwrap_or_else(PoisonError::into_inner);
+        state.waiting.retain(|waiting| waiting.number != ticket.number);
+        state.num_inside += 1;
+        state.num_of_line += usize::from(kind == Kind::Line);
+        state.has_loner |= is_alone;
+        state.last = Some(kind);
+        drop(state);
+        // There may be a place for another one.
+        self.changed.notify_all();
+        Pass { gate: self, ticket }
+    }
+
+    /// Who goes in now, if anybody does.
+    fn next(&self, state: &State) -> Option<Ticket> {
+        if state.has_loner || state.num_inside >= self.places {
+            return None;
+        }
+        let first = |kind| state.waiting.iter().find(move |ticket| ticket.kind == kind).copied();
+        let of_line = first(Kind::Line).filter(|_| state.num_of_line < self.places.saturating_sub(1).max(1));
+        let next = match (first(Kind::Request), of_line) {
+            (Some(request), Some(of_line)) => {
+                if state.last == Some(Kind::Request) {
+                    of_line
+                } else {
+                    request
+                }
+            }
+            (one, other) => one.or(other)?,
+        };
+        // Who comes after a loner waits for it, or it would never be alone.
+        (!next.is_alone || state.num_inside == 0).then_some(next)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        let mut state = self.gate.state();
+        state.num_inside -= 1;
+        state.num_of_line -= usize::from(self.ticket.kind == Kind::Line);
+        if self.ticket.is_alone {
+            state.has_loner = false;
+        }
+        drop(state);
+        self.gate.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(num_inside: usize, num_of_line: usize, last: Option<Kind>, waiting: &[(Kind, bool)]) -> State {
+        let ticket = |(number, &(kind, is_alone))| Ticket { number, kind, is_alone };
+        let waiting = (0..).zip(waiting).map(ticket).collect();
+        State { num_inside, num_of_line, last, waiting, ..State::default() }
+    }
+
+    fn next(gate: &Gate, state: &State) -> Option<u64> {
+        gate.next(state).map(|ticket| ticket.number)
+    }
+
+    #[test]
+    fn one_place_is_never_taken_by_the_line() {
+        let (gate, line) = (Gate::new(3), (Kind::Line, false));
+        assert_eq!(next(&gate, &state(1, 1, None, &[line])), Some(0));
+        assert_eq!(next(&gate, &state(2, 2, None, &[line])), None);
+        assert_eq!(next(&gate, &state(2, 2, None, &[line, (Kind::Request, false)])), Some(1));
+        assert_eq!(next(&gate, &state(3, 2, None, &[(Kind::Request, false)])), None);
+        assert_eq!(next(&Gate::new(1), &state(0, 0, None, &[line])), Some(0), "of a single place it may have that");
+    }
+
+    #[test]
+    fn where_both_kinds_wait_they_take_turns() {
+        let (gate, both) = (Gate::new(2), [(Kind::Line, false), (Kind::Request, false), (Kind::Request, false)]);
+        assert_eq!(next(&gate, &state(0, 0, Some(Kind::Line), &both)), Some(1));
+        assert_eq!(next(&gate, &state(0, 0, Some(Kind::Request), &both)), Some(0));
+    }
+
+    #[test]
+    fn a_loner_waits_for_all_inside_and_those_behind_wait_for_it() {
+        let gate = Gate::new(4);
+        let waiting = [(Kind::Line, true), (Kind::Line, false)];
+        assert_eq!(next(&gate, &state(1, 1, None, &waiting)), None);
+        assert_eq!(next(&gate, &state(0, 0, None, &waiting)), Some(0));
+        let inside = State { has_loner: true, ..state(1, 1, None, &waiting) };
+        assert_eq!(next(&gate, &inside), None);
+    }
+
+    #[test]
+    fn no_more_are_inside_than_there_are_places() {
+        let (gate, most, inside) = (Gate::new(3), Mutex::new(0), Mutex::new(0));
+        std::thread::scope(|scope| {
+            for number in 0..24 {
+                let (gate, most, inside) = (&gate, &most, &inside);
+                scope.spawn(move || {
+                    let kind = if number % 2 == 0 { Kind::Line } else { Kind::Request };
+                    let _pass = gate.enter(kind, number % 8 == 0);
+                    let now = {
+                        let mut inside = inside.lock().unwrap();
+                        *inside += 1;
+                        *inside
+                    };
+                    {
+                        let mut most = most.lock().unwrap();
+                        *most = now.max(*most);
+                    }
+                    std::thread::yield_now();
+                    *inside.lock().unwrap() -= 1;
+                });
+            }
+        });
+        assert!(*most.lock().unwrap() <= 3);
+        let state = gate.state();
+        assert_eq!((state.num_inside, state.num_of_line), (0, 0));
+    }
+}
