@@ -67,7 +67,7 @@ use crate::extract::kept::Shelf;
 use crate::extract::{Extractor, InProcess};
 use crate::index::embedded::EmbeddedIndex;
 use crate::search;
-use crate::workspace::{FileEntry, Revision, Store, WorkspaceId};
+use crate::workspace::{FileEntry, PatternLimits, Revision, Store, WorkspaceId};
 
 /// How a data folder is opened.
 pub struct OpenOptions {
@@ -193,6 +193,11 @@ impl Engine {
         &self.config
     }
 
+    /// What a pattern of a request may take.
+    fn patterns(&self) -> PatternLimits {
+        PatternLimits::from(&self.config.limits)
+    }
+
     /// The files of a workspace by path, all or those that match a glob. A file whose deletion is logged is none of them.
     ///
     /// # Errors
@@ -200,7 +205,7 @@ impl Engine {
     pub fn files(&self, id: &WorkspaceId, glob: Option<&str>) -> Result<Vec<FileEntry>, EngineError> {
         let view = self.view(id)?;
         let filters = search::Filters { path: glob.map(str::to_owned).into_iter().collect(), ..Default::default() };
-        let filter = filters.compile()?;
+        let filter = filters.compile(self.patterns())?;
         let mut files = self.store.files(id)?;
         files.retain(|file| filter.admits_path(file.path.as_str()) && !view.deleting.contains(file.on_disk()));
         // What is known of replaced content is as old as the content.

@@ -49,6 +49,10 @@ macro_rules! limits {
 limits! {
     pattern_bytes: 4_096, least 64, "pattern_too_large", "Bytes of one pattern: a glob, or a line of an ignore file.";
     pattern_nesting: 8, least 1, "pattern_too_large", "Braces of a pattern that stand in one another.";
+    request_patterns: 100, least 1, "too_many_patterns", "Globs of one request.";
+    rule_file_bytes: 1_000_000, least 1_000, "rules_too_large", "Bytes that are read of one ignore file.";
+    rule_lines: 10_000, least 100, "rules_too_large", "Lines of the ignore files that apply to one folder: its own, and those of the folders above it.";
+    path_parts: 100, least 8, "path_too_deep", "Names in a path: its folders and its file.";
 }
 
 impl Limits {

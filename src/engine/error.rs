@@ -168,7 +168,7 @@ impl EngineError {
         match self {
             Self::Name(_)
             | Self::Provenance(_)
-            | Self::Search(SearchError::Invalid { .. } | SearchError::NoModel)
+            | Self::Search(SearchError::Invalid { .. } | SearchError::Pattern(_) | SearchError::NoModel)
             | Self::Language(LanguageError::NotConfigured)
             | Self::Eval(_)
             | Self::Read(
