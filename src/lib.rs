@@ -18,6 +18,7 @@ pub mod ingest;
 mod leftovers;
 pub mod mcp;
 mod priority;
+mod private;
 pub mod search;
 pub mod serve;
 pub mod workspace;

@@ -35,6 +35,7 @@ pub use store::{
     ChangeScope, Fingerprint, Known, LoggedEvent, Members, Observation, Outcome, Racy, Store, StoreError, Told,
     WorkspaceRow,
 };
+pub(crate) use store::open_to_read;
 
 use crate::error::Advice;
 

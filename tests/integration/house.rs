@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms by level; a room uses rooms of lower levels.
 const LEVELS: [&[&str]; 9] = [
-    &["error", "config", "failpoint", "leftovers", "priority"],
+    &["error", "config", "failpoint", "leftovers", "priority", "private"],
     &["workspace"],
     &["extract", "chunk", "embed"],
     &["index"],
