@@ -20,6 +20,8 @@ mod indexes;
 mod lane;
 mod line;
 mod listing;
+mod lookers;
+mod problems;
 mod provenance;
 mod query;
 mod read;
@@ -50,6 +52,7 @@ pub use self::error::{EngineError, ErrorKind};
 pub use self::evaluate::{EvalOptions, evaluate, evaluate_answers, evaluate_pages};
 pub use self::event::{Event, EventKind, EventsReply, TakenEvent};
 pub use self::line::IndexReport;
+use self::lookers::Looks;
 use self::query::View;
 pub use self::read::FileText;
 use self::reading::Reading;
@@ -131,6 +134,8 @@ pub struct Engine {
     indexing: Mutex<()>,
     /// The large file that is being read here.
     reading: Reading,
+    /// The looks at folders that are being taken here.
+    looks: Arc<Looks>,
     /// Rung when something was logged here.
     bell: Bell,
     /// When somebody asked last.
@@ -175,6 +180,7 @@ impl Engine {
             views: Mutex::default(),
             indexing: Mutex::default(),
             reading: Reading::default(),
+            looks: Arc::default(),
             bell: Bell::default(),
             asked_at: Mutex::default(),
             replays: Mutex::default(),

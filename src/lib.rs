@@ -4,6 +4,7 @@
 //! checked against the file as it is now. `ARCHITECTURE.md` describes the rooms and the two straight lines through them.
 
 pub mod answer;
+pub mod beneath;
 pub mod chunk;
 pub mod cli;
 pub mod config;

@@ -340,6 +340,12 @@ pub(super) fn status(out: &mut dyn Write, report: &StatusReport) -> io::Result<(
     if let Some(weakness) = &report.weakness {
         writeln!(out, "note: {weakness}")?;
     }
+    if let Some(stuck) = &report.stuck {
+        writeln!(out, "stuck: {stuck}")?;
+    }
+    for problem in &report.problems {
+        writeln!(out, "passed over: {problem}")?;
+    }
     facets(out, &report.facets)?;
     for (state, groups) in &report.not_ready {
         writeln!(out, "{state}: {}", groups.iter().map(|group| group.files.len()).sum::<usize>())?;

@@ -1,16 +1,19 @@
 //! The scan: a folder compared with the file table; every difference goes into the log.
 //!
-//! What is passed over says [`super::rules`]. A file counts as unchanged when its size and modification time are those under
+//! What is passed over says [`super::rules`]. The folder is held open, and everything is looked at beneath it. A file counts as unchanged when its size and modification time are those under
 //! which it was last read; one that was read in the same tick of the clock in which it was written is looked at by its bytes, until
 //! that tick is over for sure. A scan of some places is the same scan, with everything else left out.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::progress::{Progress, Silent, Stage};
+use super::progress::{Progress, Stage};
 use super::read::{canonical_folder, fingerprint, look_again};
+use super::rules::{self, RuleLimits};
+use super::walk::{Seen, walk};
 use super::write::{TEMPORARY_PREFIX, fingerprint_of};
-use super::{IngestError, ReadError, rules};
+use super::{IngestError, ReadError};
+use crate::beneath::Folder;
 use crate::leftovers;
 use crate::workspace::{ChangeKind, Fingerprint, Known, Observation, Priority, RelPath, Revision, Store, WorkspaceId};
 
@@ -18,6 +21,8 @@ use crate::workspace::{ChangeKind, Fingerprint, Known, Observation, Priority, Re
 const MAX_INTERACTIVE: usize = 64;
 /// While these are written to the log, others who write wait: a fraction of a second.
 const MAX_LOGGED_AT_ONCE: usize = 2_000;
+/// More problems than this are counted, and not told.
+const MAX_PROBLEMS: usize = 100;
 
 /// What a scan found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,7 +37,7 @@ pub struct ScanReport {
     pub num_deleted: usize,
     /// The revision of the last change that was logged, 0 if none was.
     pub revision: Revision,
-    /// What could not be listed, each with the reason.
+    /// What could not be listed, and rules that do not count, each with the reason.
     pub problems: Vec<String>,
 }
 
@@ -44,14 +49,15 @@ pub fn scan(
     store: &Store,
     workspace: &WorkspaceId,
     folder: &Path,
+    limits: &RuleLimits,
     progress: &dyn Progress,
 ) -> Result<ScanReport, IngestError> {
     let root = canonical_folder(folder)?;
     // What is known comes first: a file that is written and logged while the folder is listed is then one more difference, and
     // not one that is known and was not there.
     let known = store.fingerprints(workspace)?;
-    let listing = list(&root, None, progress)?;
-    compare(store, workspace, &root, listing, known, Priority::Backfill)
+    let listing = list(&root, None, limits, progress)?;
+    compare(store, workspace, (&root, limits), listing, known, (Priority::Backfill, progress))
 }
 
 /// Looks at single places, files or whole folders, and logs what differs from the file table, as interactive changes unless
@@ -64,20 +70,22 @@ pub fn scan_places(
     workspace: &WorkspaceId,
     folder: &Path,
     places: &BTreeSet<RelPath>,
+    limits: &RuleLimits,
+    progress: &dyn Progress,
 ) -> Result<ScanReport, IngestError> {
     let root = canonical_folder(folder)?;
     let known = store.fingerprints_below(workspace, places)?;
-    let listing = list(&root, Some(places), &Silent)?;
-    compare(store, workspace, &root, listing, known, Priority::Interactive)
+    let listing = list(&root, Some(places), limits, progress)?;
+    compare(store, workspace, (&root, limits), listing, known, (Priority::Interactive, progress))
 }
 
 fn compare(
     store: &Store,
     workspace: &WorkspaceId,
-    root: &Path,
+    (root, limits): (&Path, &RuleLimits),
     listing: Listing,
     known: Vec<(RelPath, Option<Known>)>,
-    priority: Priority,
+    (priority, progress): (Priority, &dyn Progress),
 ) -> Result<ScanReport, IngestError> {
     let Listing { found, problems, unlisted } = listing;
     let mut report = ScanReport { num_files: found.len(), problems, ..ScanReport::default() };
@@ -103,13 +111,13 @@ fn compare(
     }
     for some in looked_at.chunks(MAX_LOGGED_AT_ONCE) {
         store.note_looked_at(workspace, some)?;
+        progress.advance(0);
     }
     // A folder that could not be listed hides its files; they are not taken for deleted. Nor is a file that came back while the
     // others were listed.
     let gone = known.into_keys().filter(|path| {
-        let place = path.under(root);
-        let is_hidden = unlisted.iter().any(|folder| place.starts_with(folder));
-        let is_back = || fingerprint_of(root, path).is_some() && rules::admits(root, path);
+        let is_hidden = unlisted.iter().any(|folder| is_at_or_below(path.as_str(), folder));
+        let is_back = || fingerprint_of(root, path).is_some() && rules::admits(root, path, limits);
         !is_hidden && !is_back()
     });
     let no_file = Fingerprint { size: 0, modified_ns: 0 };
@@ -126,6 +134,8 @@ fn compare(
     let priority = if priority == Priority::Interactive && is_burst()? { Priority::Backfill } else { priority };
     for some in observations.chunks(MAX_LOGGED_AT_ONCE) {
         report.revision = store.log(workspace, some, priority)?;
+        // Whoever waits sees that it goes on.
+        progress.advance(0);
     }
     Ok(report)
 }
@@ -135,60 +145,42 @@ fn compare(
 struct Listing {
     found: BTreeMap<RelPath, Fingerprint>,
     problems: Vec<String>,
-    /// Folders of which it is not known what they hold.
-    unlisted: Vec<PathBuf>,
+    /// Places of which it is not known what they hold; the root is empty.
+    unlisted: Vec<String>,
 }
 
-fn list(root: &Path, places: Option<&BTreeSet<RelPath>>, progress: &dyn Progress) -> Result<Listing, IngestError> {
+fn list(
+    root: &Path,
+    places: Option<&BTreeSet<RelPath>>,
+    limits: &RuleLimits,
+    progress: &dyn Progress,
+) -> Result<Listing, IngestError> {
     progress.begin(Stage::Scanning, None);
     let mut listing = Listing::default();
-    let Listing { found, problems, unlisted } = &mut listing;
-    for entry in rules::walk(root, places.cloned()) {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(error) if error.depth() == Some(0) => {
-                let reason = error.into_io_error().unwrap_or_else(|| std::io::Error::other("cannot be listed"));
-                return Err(ReadError::Io(reason).into());
-            }
-            Err(error) => {
-                problems.push(error.to_string());
-                unlisted.push(place_of(&error).unwrap_or(root).to_owned());
-                continue;
-            }
-        };
-        if let Some(error) = entry.error() {
-            problems.push(error.to_string());
+    let mut num_untold = 0_usize;
+    let mut see = |seen: Seen<'_>| match seen {
+        Seen::Folder(folder, names) if places.is_none() => leftovers::sweep_beneath(folder, names, TEMPORARY_PREFIX),
+        Seen::Folder(..) => {}
+        Seen::File(path, meta) => {
+            listing.found.insert(path, fingerprint(&meta));
+            progress.advance(1);
         }
-        if !entry.file_type().is_some_and(|kind| kind.is_file()) {
-            if places.is_none() {
-                leftovers::sweep(entry.path(), TEMPORARY_PREFIX);
-            }
-            continue;
-        }
-        match (RelPath::strip(root, entry.path()), entry.metadata()) {
-            (Ok(path), Ok(metadata)) => {
-                found.insert(path, fingerprint(&metadata));
-                progress.advance(1);
-            }
-            (Err(error), _) => problems.push(error.to_string()),
-            // It went between being listed and being looked at.
-            (Ok(_), Err(_)) => {}
-        }
-    }
+        Seen::Problem(problem) if listing.problems.len() < MAX_PROBLEMS => listing.problems.push(problem),
+        Seen::Problem(_) => num_untold += 1,
+        Seen::Unknown(place) => listing.unlisted.push(place),
+    };
+    let held = Folder::root(root).map_err(ReadError::of_folder)?;
+    walk(&held, places, limits, &mut see).map_err(ReadError::of_folder)?;
     progress.end();
-    for problem in problems.iter() {
-        tracing::warn!(%problem, "passed over while listing");
+    for problem in &listing.problems {
+        tracing::warn!(%problem, "not everything can be listed as it is");
+    }
+    if num_untold > 0 {
+        listing.problems.push(format!("{num_untold} more problems are not listed"));
     }
     Ok(listing)
 }
 
-/// The file or folder that an error of the walk is about.
-fn place_of(error: &ignore::Error) -> Option<&Path> {
-    match error {
-        ignore::Error::WithPath { path, .. } => Some(path),
-        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => place_of(err),
-        ignore::Error::Loop { child, .. } => Some(child),
-        ignore::Error::Partial(errors) => errors.iter().find_map(place_of),
-        _ => None,
-    }
+fn is_at_or_below(path: &str, folder: &str) -> bool {
+    folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

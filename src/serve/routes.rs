@@ -146,15 +146,19 @@ pub(super) struct Health {
     /// Why it is not ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<ErrorReport>,
+    /// Workspaces whose folders are not looked at for now, because a call of the file system hangs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    stuck: Vec<WorkspaceId>,
 }
 
 /// Whether the process answers at all.
 #[utoipa::path(get, path = "/livez", tag = "health", responses((status = 200, body = Health, description = "It does.")))]
 pub(super) async fn livez() -> Json<Health> {
-    Json(Health { status: "live".to_owned(), error: None })
+    Json(Health { status: "live".to_owned(), error: None, stuck: Vec::new() })
 }
 
-/// Whether the workspace that `/mcp` is about can be searched, and what was in its log at the start has been brought in.
+/// Whether the workspace that `/mcp` is about can be searched, and what was in its log at the start has been brought in. Names the
+/// workspaces whose folders cannot be looked at, too.
 #[utoipa::path(
     get, path = "/readyz", tag = "health",
     responses(
@@ -165,16 +169,21 @@ pub(super) async fn livez() -> Json<Health> {
 pub(super) async fn readyz(State(app): Shared) -> Response {
     let engine = Arc::clone(&app.engine);
     let workspace = app.workspace.clone();
-    let check = move || engine.check_replayed(&workspace).and_then(|()| engine.coverage(&workspace));
+    let stuck = engine.stuck_workspaces();
+    let check = move || {
+        engine.check_replayed(&workspace)?;
+        engine.check_looking(&workspace)?;
+        engine.coverage(&workspace)
+    };
     let error = match tokio::task::spawn_blocking(check).await {
-        Ok(Ok(_)) => return Json(Health { status: "ready".to_owned(), error: None }).into_response(),
+        Ok(Ok(_)) => return Json(Health { status: "ready".to_owned(), error: None, stuck }).into_response(),
         Ok(Err(error)) => ErrorReport::of(&error),
         Err(error) => {
             tracing::error!(%error, "the check of readiness failed");
             ErrorReport::new("internal", "the check failed", "this is a fault of the program: its log says more")
         }
     };
-    let health = Health { status: "not_ready".to_owned(), error: Some(error) };
+    let health = Health { status: "not_ready".to_owned(), error: Some(error), stuck };
     (StatusCode::SERVICE_UNAVAILABLE, Json(health)).into_response()
 }
 
