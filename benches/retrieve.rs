@@ -217,7 +217,7 @@ impl Exact {
 
 fn filter_of(glob: Option<&str>) -> Filter {
     let filters = Filters { path: glob.map(str::to_owned).into_iter().collect(), ..Filters::default() };
-    filters.compile().expect("a filter")
+    filters.compile(pincite::workspace::PatternLimits::default()).expect("a filter")
 }
 
 fn lexical_leg(snapshot: &dyn Snapshot, exact: &Exact, questions: &[String]) {

@@ -21,6 +21,7 @@ mod indexes;
 mod lane;
 mod line;
 mod listing;
+mod lookers;
 mod provenance;
 mod query;
 mod read;
@@ -52,6 +53,7 @@ pub use self::evaluate::{EvalOptions, evaluate, evaluate_answers, evaluate_pages
 pub use self::event::{Event, EventKind, EventsReply, TakenEvent};
 pub use self::freshness::SourceStatus;
 pub use self::line::IndexReport;
+use self::lookers::Looks;
 use self::query::View;
 pub use self::read::FileText;
 use self::reading::Reading;
@@ -69,7 +71,7 @@ use crate::extract::kept::Shelf;
 use crate::extract::{Extractor, InProcess};
 use crate::index::embedded::EmbeddedIndex;
 use crate::search;
-use crate::workspace::{FileEntry, Store, WorkspaceId};
+use crate::workspace::{FileEntry, PatternLimits, Store, WorkspaceId};
 
 /// How a data folder is opened.
 pub struct OpenOptions {
@@ -137,6 +139,8 @@ pub struct Engine {
     indexing: Mutex<()>,
     /// The large file that is being read here.
     reading: Reading,
+    /// The looks at folders that are being taken here.
+    looks: Arc<Looks>,
     /// Rung when something was logged here.
     bell: Bell,
     /// When somebody asked last.
@@ -191,6 +195,7 @@ impl Engine {
             views: Mutex::default(),
             indexing: Mutex::default(),
             reading: Reading::default(),
+            looks: Arc::default(),
             bell: Bell::default(),
             asked_at: Mutex::default(),
             replays: Mutex::default(),
@@ -209,6 +214,11 @@ impl Engine {
         &self.config
     }
 
+    /// What a pattern of a request may take.
+    fn patterns(&self) -> PatternLimits {
+        PatternLimits::from(&self.config.limits)
+    }
+
     /// The files of a workspace by path, all or those that match a glob. A file whose deletion is logged is none of them.
     ///
     /// # Errors
@@ -216,7 +226,7 @@ impl Engine {
     pub fn files(&self, id: &WorkspaceId, glob: Option<&str>) -> Result<Vec<FileEntry>, EngineError> {
         let view = self.view(id)?;
         let filters = search::Filters { path: glob.map(str::to_owned).into_iter().collect(), ..Default::default() };
-        let filter = filters.compile()?;
+        let filter = filters.compile(self.patterns())?;
         let mut files = self.store.files(id)?;
         files.retain(|file| filter.admits_path(file.path.as_str()) && !view.deleting.contains(file.on_disk()));
         // What is known of replaced content is as old as the content.

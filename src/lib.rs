@@ -4,6 +4,7 @@
 //! checked against the file as it is now. `ARCHITECTURE.md` describes the rooms and the two straight lines through them.
 
 pub mod answer;
+pub mod beneath;
 pub mod chunk;
 pub mod cli;
 pub mod config;
@@ -18,6 +19,7 @@ pub mod ingest;
 mod leftovers;
 pub mod mcp;
 mod priority;
+mod private;
 pub mod search;
 pub mod serve;
 pub mod workspace;

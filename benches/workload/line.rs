@@ -10,7 +10,7 @@ use pincite::extract::InProcess;
 use pincite::extract::{Hints, extract};
 use pincite::index::embedded::{Access, EmbeddedIndex};
 use pincite::index::{Batch, ChunkPlace, ChunkRecord, FileFacts, Index as _, VectorKey};
-use pincite::ingest::{Line, LineReport, PartSizes, Silent, canonical_folder, index_pending, scan};
+use pincite::ingest::{Line, LineReport, PartSizes, RuleLimits, Silent, canonical_folder, index_pending, scan};
 use pincite::workspace::{ContentHash, RelPath, Revision, Store, WorkspaceId};
 
 use super::File;
@@ -35,7 +35,7 @@ pub fn index_words(data_folder: &Path, folder: &Path, index: &EmbeddedIndex, mod
     let workspace = WorkspaceId::default();
     let root = canonical_folder(folder).expect("a folder");
     store.ensure_workspace(&workspace, Some(&root)).expect("a workspace");
-    scan(&store, &workspace, &root, &Silent).expect("a scan");
+    scan(&store, &workspace, &root, &RuleLimits::default(), &Silent).expect("a scan");
     let line = Line {
         store: &store,
         workspace: &workspace,

@@ -23,6 +23,7 @@ use crate::engine::{
 use crate::eval::{PageOptions, Run};
 use crate::extract::child::{self, Program};
 use crate::extract::{Document, ExtractError, Member, language_of};
+use crate::private;
 use crate::search::{Coverage, SearchRequest};
 use crate::workspace::{Citation, Language, WorkspaceId};
 
@@ -96,6 +97,9 @@ fn reader_program() -> Result<Program, EngineError> {
 
 impl Session {
     pub(super) fn open(&self, access: Access, command: &str) -> Result<Engine, EngineError> {
+        if access != Access::Read {
+            private::begin();
+        }
         Engine::open(OpenOptions {
             fetch_progress: self.progress.clone(),
             reader_program: Some(reader_program()?),
@@ -388,6 +392,7 @@ fn models(session: &Session, command: &ModelsCommand) -> anyhow::Result<Done> {
         ModelsCommand::Pull { name } => {
             let mut options = embed::OpenOptions::from_env(&session.data_folder);
             options.progress = session.progress.clone();
+            private::begin();
             let model = embed::pull(&session.data_folder, name, &options).map_err(EngineError::from)?;
             session.print(&model, |out| writeln!(out, "{} is ready", model.name))?;
         }

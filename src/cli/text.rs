@@ -343,6 +343,9 @@ pub(super) fn status(out: &mut dyn Write, report: &StatusReport) -> io::Result<(
     if let Some(weakness) = &report.weakness {
         writeln!(out, "note: {weakness}")?;
     }
+    if let Some(stuck) = &report.stuck {
+        writeln!(out, "stuck: {stuck}")?;
+    }
     facets(out, &report.facets)?;
     if !report.passed_over.is_empty() {
         writeln!(out, "passed over: {}", report.passed_over.len())?;

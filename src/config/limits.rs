@@ -53,6 +53,10 @@ limits! {
     readers_memory_mb: 4_000, least 64, "extraction_failed", "Resident memory of all reader processes together, in MB; the largest is ended, and its file is read again alone.";
     reader_structure_mb: 16, least 1, "extraction_failed", "Paragraphs, rows and pages that a reader may send of a file, in MB, and 32 bytes more for each byte of it.";
     reader_tries: 4, least 1, "reader_killed", "Tries of a file whose reader is ended from outside; the next scan tries it again.";
+    request_patterns: 100, least 1, "too_many_patterns", "Globs of one request.";
+    rule_file_bytes: 1_000_000, least 1_000, "rules_too_large", "Bytes that are read of one ignore file.";
+    rule_lines: 10_000, least 100, "rules_too_large", "Lines of the ignore files that apply to one folder: its own, and those of the folders above it.";
+    path_parts: 100, least 8, "path_too_deep", "Names in a path: its folders and its file.";
 }
 
 impl Limits {

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use super::{Engine, EngineError, lock};
+use crate::private;
 
 /// What a data folder is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub(super) fn take(folder: &Path, access: Access, command: &str) -> Result<Optio
     if access == Access::Read {
         return Ok(None);
     }
-    fs_err::create_dir_all(folder).map_err(EngineError::Io)?;
+    private::make_data_folder(folder).map_err(EngineError::Io)?;
     match (try_lock(folder, command)?, access) {
         (None, Access::Write) => Err(EngineError::Busy { folder: folder.to_owned(), holder: holder(folder) }),
         (taken, _) => Ok(taken),

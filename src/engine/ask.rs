@@ -42,7 +42,7 @@ impl Engine {
     ) -> Result<AskReply, EngineError> {
         answer::check_request(request)?;
         answer::check_answerer(request, &self.config.answer)?;
-        let (question, filters, notes) = search::read_question(&request.question, &request.filters);
+        let (question, filters, notes) = search::read_question(&request.question, &request.filters, self.patterns());
         let request = &AskRequest { question, filters, ..request.clone() };
         let moment = Moment::at(request.now, request.time_zone.as_deref())?;
         let plan = plan::plan(&request.question, request.plan, &moment);

@@ -86,7 +86,7 @@ impl Engine {
         let ChangeFilters { path, agent, run, sandbox, tags, since, until, after_revision, before_revision } =
             filters.clone();
         let files = Filters { path, agent, run, sandbox, tags, ..Filters::default() };
-        let admits = files.compile()?;
+        let admits = files.compile(self.patterns())?;
         let scope = ChangeScope { since, until, after_revision, provenance: files.provenance()? };
         let (revision, pending) = self.freshness(id)?;
         let mut changes = Vec::new();

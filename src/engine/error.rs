@@ -30,6 +30,16 @@ pub enum EngineError {
     /// The folder has not been compared since the process started, or what was found then is still being brought in.
     #[error("changes from before the start are still being brought in")]
     Replaying,
+    /// A call of the file system hangs.
+    #[error(
+        "the look at the folder of `{id}` has shown no progress for {silent_s} seconds: the file system does not answer"
+    )]
+    Stuck {
+        /// The workspace.
+        id: WorkspaceId,
+        /// For how long.
+        silent_s: u64,
+    },
     /// A file is not as the writer expects it.
     #[error("`{path}` is not as the request expects it")]
     Precondition {
@@ -168,14 +178,14 @@ impl EngineError {
         match self {
             Self::Name(_)
             | Self::Provenance(_)
-            | Self::Search(SearchError::Invalid { .. } | SearchError::NoModel)
+            | Self::Search(SearchError::Invalid { .. } | SearchError::Pattern(_) | SearchError::NoModel)
             | Self::Language(LanguageError::NotConfigured)
             | Self::Eval(_)
             | Self::Read(
                 ReadError::NotAFile { .. }
                 | ReadError::Folder { .. }
                 | ReadError::NotAFolder { .. }
-                | ReadError::Outside { .. }
+                | ReadError::Link { .. }
                 | ReadError::TooLarge { .. },
             )
             | Self::NoText { .. }
@@ -187,6 +197,8 @@ impl EngineError {
                 WriteError::Link { .. }
                 | WriteError::NotAFile { .. }
                 | WriteError::PassedOver { .. }
+                | WriteError::TooDeep { .. }
+                | WriteError::DeviceName { .. }
                 | WriteError::Name,
             )
             | Self::Embed(EmbedError::UnknownModel { .. }) => ErrorKind::Invalid,
@@ -205,6 +217,7 @@ impl EngineError {
             | Self::Extract(_)
             | Self::Language(_)
             | Self::Replaying
+            | Self::Stuck { .. }
             | Self::Backlog { .. }
             | Self::Store(StoreError::BeingDeleted { .. })
             | Self::Write(WriteError::Full(_)) => ErrorKind::Unavailable,
@@ -229,6 +242,7 @@ impl EngineError {
             Self::Busy { .. }
             | Self::ReadOnly
             | Self::Replaying
+            | Self::Stuck { .. }
             | Self::Precondition { .. }
             | Self::Backlog { .. }
             | Self::InvalidEvent { .. }
@@ -282,6 +296,7 @@ impl Advice for EngineError {
             Self::Busy { .. } => "busy",
             Self::ReadOnly => "read_only",
             Self::Replaying => "replaying",
+            Self::Stuck { .. } => "source_stuck",
             Self::Precondition { .. } => "precondition_failed",
             Self::Backlog { .. } => "backlog",
             Self::InvalidEvent { .. } => "invalid_event",
@@ -307,6 +322,9 @@ impl Advice for EngineError {
             Self::ReadOnly => Some("start it with a folder: `pincite serve PATH` or `pincite mcp PATH`".to_owned()),
             Self::Replaying => {
                 Some("ask again shortly; searches are answered meanwhile, and say what is pending".to_owned())
+            }
+            Self::Stuck { .. } => {
+                Some("look at the disk or the network's file system that the folder is on".to_owned())
             }
             Self::Precondition { .. } => {
                 Some("read the file again, and write with its present `content_hash`".to_owned())

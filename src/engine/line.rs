@@ -103,7 +103,7 @@ impl Engine {
         self.must_log()?;
         let root = ingest::canonical_folder(folder)?;
         self.ensure_workspace(id, Some(&root))?;
-        let scan = ingest::scan(&self.store, id, &root, progress)?;
+        let scan = ingest::scan(&self.store, id, &root, &self.rule_limits(), progress)?;
         self.bell.ring();
         Ok(scan)
     }

@@ -76,7 +76,7 @@ impl Engine {
     /// cannot be read.
     pub fn search(&self, id: &WorkspaceId, request: &SearchRequest) -> Result<SearchReply, EngineError> {
         search::check_request(request)?;
-        let mut asked = search::read_search(request);
+        let mut asked = search::read_search(request, self.patterns());
         let mut state = self.state(id, &asked.request.filters, asked.request.min_revision, asked.request.wait_ms)?;
         if let Some(snapshot) = &state.snapshot {
             let model = if asked.request.mode == Mode::Lexical { None } else { self.model_for(&state)? };
@@ -193,7 +193,7 @@ impl Engine {
         min_revision: Option<Revision>,
         wait_ms: u64,
     ) -> Result<QueryState, EngineError> {
-        let (mut filter, provenance) = (filters.compile()?, Writers::of(filters)?);
+        let (mut filter, provenance) = (filters.compile(self.patterns())?, Writers::of(filters)?);
         let now = Instant::now();
         *lock(&self.asked_at) = Some(now);
         let deadline = now + Duration::from_millis(wait_ms.min(MAX_WAIT_MS));

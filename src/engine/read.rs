@@ -293,7 +293,7 @@ impl Engine {
     /// A file that may be a large text; `None` for all others.
     fn large(&self, id: &WorkspaceId, path: &RelPath) -> Result<Option<LargeFile>, EngineError> {
         let (root, on_disk, is_inside) = self.place_of(id, path)?;
-        let size = fs_err::metadata(on_disk.under(&root)).map_or(0, |metadata| metadata.len());
+        let size = ingest::size_of(&root, &on_disk);
         if is_inside || size <= self.part_sizes().from_bytes {
             return Ok(None);
         }
@@ -355,7 +355,7 @@ impl Engine {
     fn document(&self, id: &WorkspaceId, path: &RelPath) -> Result<(Fingerprint, ContentHash, Document), EngineError> {
         let (root, on_disk, is_inside) = self.place_of(id, path)?;
         let extractor = self.extractor_for_request(id);
-        let size = fs_err::metadata(on_disk.under(&root)).map_or(0, |metadata| metadata.len());
+        let size = ingest::size_of(&root, &on_disk);
         let max_whole_bytes = self.config.extraction.whole_mb.saturating_mul(1_000_000);
         let (fingerprint, mut content_hash, mut outcome) = if size <= self.part_sizes().from_bytes {
             let FileContent { bytes, fingerprint, content_hash, .. } =

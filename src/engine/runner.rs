@@ -126,7 +126,7 @@ impl Runner {
     fn spawn(
         &mut self,
         name: &str,
-        work: impl FnOnce(&Engine, &AtomicBool) + Send + 'static,
+        work: impl FnOnce(&Arc<Engine>, &AtomicBool) + Send + 'static,
     ) -> Result<(), EngineError> {
         let (engine, stop) = (Arc::clone(&self.engine), Arc::clone(&self.stop));
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || work(&engine, &stop));

@@ -6,17 +6,20 @@
 //!   the store says so to those who ask.
 //! - A folder in whose place another one was put is watched and scanned as that one.
 //! - Only the process that indexes watches, so that a change is not logged once for every process.
+//! - A look at one folder that hangs in the file system holds up no other (`lookers`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::lookers::{Beat, Lookers, STUCK_AFTER};
 use super::{Engine, EngineError};
 use crate::error::Advice as _;
-use crate::ingest::{self, IngestError, Sighting, Silent, Watch};
+use crate::ingest::{self, IngestError, Sighting, Watch};
 use crate::workspace::{RelPath, WorkspaceId, WorkspaceRow};
 
 /// How often new workspaces, and the signal to stop, are looked for.
@@ -71,45 +74,81 @@ struct Source {
     is_away: bool,
 }
 
+/// A workspace's folder, here or away with the thread that looks at it.
+struct Place {
+    root: PathBuf,
+    epoch: i64,
+    source: Option<Box<Source>>,
+    /// What was seen while it was away.
+    seen_meanwhile: Vec<Sighting>,
+}
+
+/// What the threads of watches and looks tell.
+enum Message {
+    Seen(WorkspaceId, Sighting),
+    /// A look is over.
+    Back(WorkspaceId, Box<Source>),
+}
+
 /// All folders.
 pub(super) struct Sources {
-    by_workspace: BTreeMap<WorkspaceId, Source>,
+    by_workspace: BTreeMap<WorkspaceId, Place>,
     seen_version: Option<i64>,
-    sender: Sender<(WorkspaceId, Sighting)>,
-    sightings: Receiver<(WorkspaceId, Sighting)>,
+    sender: Sender<Message>,
+    messages: Receiver<Message>,
+    lookers: Lookers,
 }
 
 impl Sources {
     pub(super) fn new() -> Self {
-        let (sender, sightings) = channel();
-        Self { by_workspace: BTreeMap::new(), seen_version: None, sender, sightings }
+        let (sender, messages) = channel();
+        let lookers = Lookers::new(STUCK_AFTER);
+        Self { by_workspace: BTreeMap::new(), seen_version: None, sender, messages, lookers }
     }
 
-    pub(super) fn run(&mut self, engine: &Engine, stop: &AtomicBool) {
+    pub(super) fn run(mut self, engine: &Arc<Engine>, stop: &AtomicBool) {
         while !stop.load(Ordering::Acquire) {
             if engine.is_writer()
                 && let Err(error) = self.find_workspaces(engine)
             {
                 tracing::error!(%error, hint = error.hint(), "the workspaces cannot be listed");
             }
-            match self.sightings.recv_timeout(POLL) {
+            match self.messages.recv_timeout(POLL) {
                 Ok(first) => {
-                    for (id, sighting) in std::iter::once(first).chain(self.sightings.try_iter()) {
-                        if let Some(source) = self.by_workspace.get_mut(&id) {
-                            source.take(sighting);
-                        }
+                    self.take(first);
+                    while let Ok(next) = self.messages.try_recv() {
+                        self.take(next);
                     }
                 }
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
-            for (id, source) in &mut self.by_workspace {
-                if stop.load(Ordering::Acquire) {
-                    break;
+            for (id, place) in &mut self.by_workspace {
+                if let Some(source) = place.source.take_if(|source| source.has_to_look()) {
+                    let look = look(Arc::clone(engine), id.clone(), source, self.sender.clone());
+                    self.lookers.give(&engine.looks, id.clone(), look);
                 }
-                let looked = catch_unwind(AssertUnwindSafe(|| source.look(engine, id, &self.sender)));
-                if looked.is_err() {
-                    tracing::error!(workspace = %id, "looking at the folder panicked; it is looked at again");
-                    source.rest();
+            }
+            self.lookers.relieve();
+        }
+        self.lookers.end();
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Seen(id, sighting) => {
+                let Some(place) = self.by_workspace.get_mut(&id) else { return };
+                match &mut place.source {
+                    Some(source) => source.take(sighting),
+                    None => place.seen_meanwhile.push(sighting),
+                }
+            }
+            Message::Back(id, mut source) => {
+                // It may have been deleted meanwhile, or another folder be its own.
+                let place = self.by_workspace.get_mut(&id);
+                let place = place.filter(|place| place.root == source.root && place.epoch == source.epoch);
+                if let Some(place) = place {
+                    place.seen_meanwhile.drain(..).for_each(|sighting| source.take(sighting));
+                    place.source = Some(source);
                 }
             }
         }
@@ -124,12 +163,31 @@ impl Sources {
         self.by_workspace.retain(|id, _| rows.iter().any(|row| row.id == *id));
         for WorkspaceRow { id, root, epoch, .. } in rows {
             let Some(root) = root else { continue };
-            if self.by_workspace.get(&id).is_none_or(|source| source.root != root || source.epoch != epoch) {
-                self.by_workspace.insert(id, Source::new(root, epoch));
+            if self.by_workspace.get(&id).is_none_or(|place| place.root != root || place.epoch != epoch) {
+                let source = Some(Box::new(Source::new(root.clone(), epoch)));
+                self.by_workspace.insert(id, Place { root, epoch, source, seen_meanwhile: Vec::new() });
             }
         }
         self.seen_version = Some(version);
         Ok(())
+    }
+}
+
+/// One look at a folder, in a thread of its own.
+fn look(
+    engine: Arc<Engine>,
+    id: WorkspaceId,
+    mut source: Box<Source>,
+    sender: Sender<Message>,
+) -> impl FnOnce(&Beat) + Send + 'static {
+    move |beat| {
+        let looked = catch_unwind(AssertUnwindSafe(|| source.look(&engine, &id, &sender, beat)));
+        if looked.is_err() {
+            tracing::error!(workspace = %id, "looking at the folder panicked; it is looked at again");
+            source.rest();
+        }
+        // Nobody listens any more when the line has ended.
+        let _ = sender.send(Message::Back(id, source));
     }
 }
 
@@ -172,14 +230,19 @@ impl Source {
         }
     }
 
+    fn has_to_look(&self) -> bool {
+        let now = Instant::now();
+        !self.seen.is_empty() || self.scans_at <= now || self.identity.is_some() && self.identified_at <= now
+    }
+
     /// Logs what has changed, where anything may have.
-    fn look(&mut self, engine: &Engine, id: &WorkspaceId, sender: &Sender<(WorkspaceId, Sighting)>) {
+    fn look(&mut self, engine: &Engine, id: &WorkspaceId, sender: &Sender<Message>, beat: &Beat) {
         self.identify();
-        let is_due = self.scans_at <= Instant::now();
-        if !is_due && self.seen.is_empty() {
+        if self.seen.is_empty() && self.scans_at > Instant::now() {
             return;
         }
-        let looked = if is_due { self.scan(engine, id, sender) } else { self.scan_seen(engine, id) };
+        let is_due = self.scans_at <= Instant::now();
+        let looked = if is_due { self.scan(engine, id, sender, beat) } else { self.scan_seen(engine, id, beat) };
         match looked {
             Ok(()) => self.is_away = false,
             Err(error) => {
@@ -212,7 +275,8 @@ impl Source {
         &mut self,
         engine: &Engine,
         id: &WorkspaceId,
-        sender: &Sender<(WorkspaceId, Sighting)>,
+        sender: &Sender<Message>,
+        beat: &Beat,
     ) -> Result<(), IngestError> {
         let root = ingest::canonical_folder(&self.root)?;
         let mut interval = engine.config.scan_interval();
@@ -221,7 +285,7 @@ impl Source {
             self.identity = FolderIdentity::of(&self.root);
             let (watched, sender) = (id.clone(), sender.clone());
             // Nobody listens any more when the line has ended.
-            let tell = move |sighting| drop(sender.send((watched.clone(), sighting)));
+            let tell = move |sighting| drop(sender.send(Message::Seen(watched.clone(), sighting)));
             let unwatched = match Watch::start(&root, tell) {
                 Ok(watch) => {
                     self.watch = Some(watch);
@@ -241,7 +305,7 @@ impl Source {
         }
         self.seen.clear();
         self.scans_at = Instant::now() + interval;
-        let report = ingest::scan(&engine.store, id, &root, &Silent)?;
+        let report = ingest::scan(&engine.store, id, &root, &engine.rule_limits(), beat)?;
         if report.revision.0 > 0 {
             engine.bell.ring();
         }
@@ -249,8 +313,8 @@ impl Source {
         Ok(())
     }
 
-    fn scan_seen(&mut self, engine: &Engine, id: &WorkspaceId) -> Result<(), IngestError> {
-        let report = ingest::scan_places(&engine.store, id, &self.root, &self.seen)?;
+    fn scan_seen(&mut self, engine: &Engine, id: &WorkspaceId, beat: &Beat) -> Result<(), IngestError> {
+        let report = ingest::scan_places(&engine.store, id, &self.root, &self.seen, &engine.rule_limits(), beat)?;
         self.seen.clear();
         if report.revision.0 > 0 {
             engine.bell.ring();

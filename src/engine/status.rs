@@ -39,7 +39,7 @@ pub struct StatusReport {
     /// Its folder as the place where changes come from.
     #[serde(default)]
     pub source: SourceStatus,
-    /// Files and folders in it that are not listed, each with the reason.
+    /// Files and folders in it that the last whole scan could not list, and rules that do not count, each with the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub passed_over: Vec<String>,
     /// Whether another process indexes this data folder, or none does, and this one only reads it.
@@ -50,6 +50,9 @@ pub struct StatusReport {
     /// The large file that is being read now by this process, and how far it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reading: Option<ReadingStatus>,
+    /// Why the folder is not looked at for now, though this process does it: a call of the file system hangs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stuck: Option<String>,
     /// How far the index is that is being built beside the one that serves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebuild: Option<RebuildStatus>,
@@ -133,10 +136,28 @@ impl Engine {
             read_only: !self.is_writer(),
             weakness: self.extractor.weakness(),
             reading: self.reading.now(id),
+            stuck: self.check_looking(id).err().map(|error| error.to_string()),
             rebuild: self.rebuild_status(id)?,
             facets: self.store.facets(id)?,
             not_ready: by_state_and_reason(self.files(id, None)?),
         })
+    }
+
+    /// Whether the look at a workspace's folder goes on, where this process looks.
+    ///
+    /// # Errors
+    /// [`EngineError::Stuck`].
+    pub fn check_looking(&self, id: &WorkspaceId) -> Result<(), EngineError> {
+        match self.looks.stuck(id) {
+            None => Ok(()),
+            Some(silent_for) => Err(EngineError::Stuck { id: id.clone(), silent_s: silent_for.as_secs() }),
+        }
+    }
+
+    /// The workspaces whose folders are not looked at for now, because a call of the file system hangs.
+    #[must_use]
+    pub fn stuck_workspaces(&self) -> Vec<WorkspaceId> {
+        self.looks.all_stuck()
     }
 
     fn answerer_status(&self) -> AnswererStatus {

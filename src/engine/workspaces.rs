@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use super::{Engine, EngineError, lock};
 use crate::ingest;
-use crate::workspace::{StoreError, WorkspaceId, WorkspaceRow};
+use crate::workspace::{InvalidName, StoreError, WorkspaceId, WorkspaceRow, is_device_name};
 
 /// How long to wait for the process that indexes to remove what is left of a deleted workspace.
 const REMOVAL_WAIT: Duration = Duration::from_secs(30);
@@ -91,6 +91,10 @@ impl Engine {
         make: impl Fn(Option<&Path>) -> Result<WorkspaceRow, StoreError>,
     ) -> Result<WorkspaceRow, EngineError> {
         self.must_log()?;
+        // One that has such a name goes on to be served.
+        if is_device_name(id.as_str()) && self.store.workspace(id).is_err() {
+            return Err(InvalidName::Device { name: id.to_string() }.into());
+        }
         let root = root.map(ingest::canonical_folder).transpose()?;
         if let Some(root) = &root {
             // Another workspace's files are in there, or may be one day.

@@ -16,10 +16,10 @@ use utoipa::ToSchema;
 
 use super::event::{Event, EventKind, EventsReply, TakenEvent};
 use super::{Engine, EngineError};
-use crate::ingest::{self, LargeFile, NewFile, ReadError, WriteError};
+use crate::ingest::{self, LargeFile, NewFile, ReadError, RuleLimits, WriteError};
 use crate::workspace::{
     ChangeKind, ContentHash, Fingerprint, LoggedEvent, Moved, Observation, Priority, Provenance, RelPath, Revision,
-    StoreError, WorkspaceId,
+    StoreError, WorkspaceId, is_device_name,
 };
 
 /// No size and no time: what a deleted file looks like.
@@ -118,6 +118,7 @@ impl Engine {
     pub fn begin_upload(&self, id: &WorkspaceId, path: &RelPath) -> Result<Upload, EngineError> {
         let path = &self.spelled_to_write(id, path)?;
         let root = self.root_to_write(id, [path])?;
+        refuse_device_names(path)?;
         let file = NewFile::begin(&root, path)?;
         let (max_bytes, provenance) = (self.config.max_file_bytes, Provenance::default());
         Ok(Upload { id: id.clone(), path: path.clone(), root, file, max_bytes, provenance })
@@ -131,6 +132,7 @@ impl Engine {
         let Upload { id, path, root, mut file, provenance, .. } = upload;
         // Before the lock: others who write do not wait for the disk.
         file.sync()?;
+        file.make_way()?;
         let _alone = self.lock_files(&id)?;
         // Asked again, because content may have come for long.
         if self.root_to_write(&id, [&path])? != root {
@@ -185,6 +187,12 @@ impl Engine {
         let written = events.iter().zip(&checked).filter(|(_, content)| content.is_some());
         let root = self.root_to_write(id, written.map(|(event, _)| &event.path))?;
         let is_managed = root == self.managed_folder(id)?;
+        let limits = self.rule_limits();
+        for (event, content) in events.iter().zip(&checked) {
+            if content.is_some() || is_managed && event.kind == EventKind::Renamed {
+                refuse_device_names(&event.path)?;
+            }
+        }
         let _alone = self.lock_files(id)?;
         self.check_room(id)?;
 
@@ -203,7 +211,7 @@ impl Engine {
                 // Only what would be written here can be older than what is there: otherwise the disk has the newest.
                 superseded = event.occurred_at.is_some_and(|at| newest.is_some_and(|newest| to_ms(newest) > to_ms(at)));
                 if !superseded {
-                    apply(&root, event, content.as_deref(), is_managed)?;
+                    apply(&root, event, content.as_deref(), is_managed, &limits)?;
                 }
                 let mut observations = Vec::new();
                 for path in event.from.iter().chain([&event.path]) {
@@ -240,7 +248,8 @@ impl Engine {
         path: &RelPath,
         is_new_content: bool,
     ) -> Result<Option<Observation>, EngineError> {
-        let there = if ingest::admits(root, path) { ingest::fingerprint_of(root, path) } else { None };
+        let there =
+            if ingest::admits(root, path, &self.rule_limits()) { ingest::fingerprint_of(root, path) } else { None };
         let known = self.store.file(id, path)?;
         let (kind, fingerprint) = match (there, known) {
             (Some(fingerprint), Some(_)) => (ChangeKind::Modified, fingerprint),
@@ -269,7 +278,11 @@ impl Engine {
 
     /// A path as the workspace's folder spells it, in any spelling that is given.
     fn spelled_to_write(&self, id: &WorkspaceId, path: &RelPath) -> Result<RelPath, EngineError> {
-        let root = self.store.workspace(id)?.root.unwrap_or_else(|| self.folder_of(id).join("files"));
+        let root = match self.store.workspace(id)?.root {
+            Some(root) => root,
+            // Not there yet, before the first write.
+            None => ingest::canonical_folder(&self.folder_of(id).join("files")).unwrap_or_default(),
+        };
         Ok(ingest::spelled_on_disk(&root, path))
     }
 
@@ -301,10 +314,16 @@ impl Engine {
             self.store.give_root(id, &root)?;
             root
         };
-        match paths.into_iter().find(|path| !ingest::admits(&root, path)) {
-            Some(path) => Err(why_not(&root, path)),
-            None => Ok(root),
+        let limits = self.rule_limits();
+        for path in paths {
+            ingest::check_admitted(&root, path, &limits).map_err(|reason| WriteError::not_admitted(reason, path))?;
         }
+        Ok(root)
+    }
+
+    /// What rules and paths may take.
+    pub(super) fn rule_limits(&self) -> RuleLimits {
+        RuleLimits::from(&self.config.limits)
     }
 
     /// Where the files of a workspace are that has no folder of its own.
@@ -351,20 +370,23 @@ impl Engine {
     }
 }
 
-/// The error of a path that a workspace does not admit.
-fn why_not(root: &Path, path: &RelPath) -> EngineError {
-    let mut at = root.to_owned();
-    let is_link = path.as_str().split('/').any(|part| {
-        at.push(part);
-        fs_err::symlink_metadata(&at).is_ok_and(|metadata| metadata.is_symlink())
-    });
-    let path = path.clone();
-    EngineError::Write(if is_link { WriteError::Link { path } } else { WriteError::PassedOver { path } })
+/// Refuses a path that is no file's on Windows, so that whatever is written through us can be copied there.
+fn refuse_device_names(path: &RelPath) -> Result<(), WriteError> {
+    if path.as_str().split('/').any(is_device_name) {
+        return Err(WriteError::DeviceName { path: path.clone() });
+    }
+    Ok(())
 }
 
 /// Does to the folder what an event says was done, where the folder is ours or the event brings the content.
-fn apply(root: &Path, event: &Event, content: Option<&[u8]>, is_managed: bool) -> Result<(), EngineError> {
-    let may = |path: &RelPath| is_managed && ingest::admits(root, path);
+fn apply(
+    root: &Path,
+    event: &Event,
+    content: Option<&[u8]>,
+    is_managed: bool,
+    limits: &RuleLimits,
+) -> Result<(), EngineError> {
+    let may = |path: &RelPath| is_managed && ingest::admits(root, path, limits);
     match (event.kind, &event.from) {
         (EventKind::Renamed, Some(from)) if may(from) && may(&event.path) => {
             ingest::rename_file(root, from, &event.path)?;

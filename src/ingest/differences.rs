@@ -8,11 +8,11 @@
 //! - A file that went and one that came, of one inode, size, time and content, are one renaming.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::prepare::NEVER;
 use super::read::{Compared, compare, hash_file, is_refused};
-use super::rules;
+use super::rules::{self, RuleLimits};
 use super::write::fingerprint_of;
 use crate::workspace::{ChangeKind, Fingerprint, Known, Moved, Observation, RelPath};
 
@@ -25,15 +25,17 @@ pub(super) struct Differences {
     pub looked_at: Vec<(RelPath, Known)>,
 }
 
-/// A folder that could not be listed, so that it is not known what it holds.
+/// A place that could not be looked at, so that it is not known what is there or below.
 pub(super) struct Unlisted {
-    pub folder: PathBuf,
+    /// Its path; the root is empty.
+    pub place: String,
     /// Whether that is because nobody may.
     pub is_refused: bool,
 }
 
 pub(super) fn differences(
     root: &Path,
+    limits: &RuleLimits,
     found: BTreeMap<RelPath, Fingerprint>,
     known: Vec<(RelPath, Option<Known>)>,
     unlisted: &[Unlisted],
@@ -64,14 +66,15 @@ pub(super) fn differences(
     }
     let mut gone = Vec::new();
     for (path, known) in known {
-        let place = path.under(root);
         // A folder that could not be listed hides its files; they are not taken for deleted.
-        if let Some(Unlisted { is_refused, .. }) = unlisted.iter().find(|folder| place.starts_with(&folder.folder)) {
+        if let Some(Unlisted { is_refused, .. }) =
+            unlisted.iter().find(|unlisted| is_at_or_below(path.as_str(), &unlisted.place))
+        {
             if *is_refused && known.is_some_and(|known| known.fingerprint != NEVER) {
                 observations.push(Observation::new(path, ChangeKind::Modified, Fingerprint::NONE, true));
             }
         // Nor is a file that came back while the others were listed.
-        } else if fingerprint_of(root, &path).is_none() || !rules::admits(root, &path) {
+        } else if fingerprint_of(root, &path).is_none() || !rules::admits(root, &path, limits) {
             gone.push((path, known));
         }
     }
@@ -105,4 +108,8 @@ fn renamed(root: &Path, observations: &mut [Observation], gone: Vec<(RelPath, Op
         }
     }
     deleted
+}
+
+fn is_at_or_below(path: &str, folder: &str) -> bool {
+    folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

@@ -20,15 +20,16 @@ mod rules;
 mod scan;
 #[cfg(test)]
 mod tests;
+mod walk;
 mod watch;
 mod worker;
 mod write;
 
 pub use parts::{LargeFile, PartError, PartSizes, Parts, PlacedPart};
 pub use progress::{Progress, Silent, Stage};
-pub use read::{FileContent, ReadError, canonical_folder, read_file};
+pub use read::{FileContent, ReadError, canonical_folder, read_file, size_of};
 pub use rebuild::Rebuild;
-pub use rules::admits;
+pub use rules::{NotAdmitted, RuleLimits, admits, check as check_admitted};
 pub use scan::{ScanReport, scan, scan_places};
 pub use watch::{Sighting, Watch, WatchError};
 pub use worker::{

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use super::read::{ReadError, fingerprint, hash_file, now_ns, racy_until_ns};
+use super::read::{ReadError, fingerprint_of_open, hash_file, now_ns, racy_until_ns};
 use crate::extract::parts::{Continuation, Part};
 use crate::extract::{Document, ExtractError, Extractor, Source};
 use crate::workspace::{ContentHash, Fingerprint, Known, RelPath};
@@ -74,7 +74,7 @@ impl LargeFile {
         let source =
             Source { size: self.fingerprint.size, content_hash: self.content_hash, file: self.file.file_mut() };
         let outcome = extractor.extract_from(source, &self.file_name);
-        let after = fingerprint(&self.file.metadata().map_err(ReadError::Io)?);
+        let after = fingerprint_of_open(&self.file)?;
         if after == self.fingerprint { Ok(outcome) } else { Err(ReadError::Unstable) }
     }
 
@@ -189,7 +189,7 @@ impl Parts<'_> {
     }
 
     fn check_unchanged(&self) -> Result<(), ReadError> {
-        let after = fingerprint(&self.file.file.metadata().map_err(ReadError::Io)?);
+        let after = fingerprint_of_open(&self.file.file)?;
         let hash = ContentHash(self.hasher.clone().finalize().into());
         if after == self.file.fingerprint && hash == self.file.content_hash {
             return Ok(());

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::read::{FileContent, fingerprint as fingerprint_of, read_file};
+use super::read::{FileContent, read_file};
 use super::worker::Line;
+use super::write::fingerprint_of;
 use super::{IngestError, ReadError};
 use crate::chunk::{chunk, plain, repeated_lines};
 use crate::extract::{Document, ExtractError, language_of};
@@ -127,7 +128,7 @@ pub(super) fn prepare(line: &Line<'_>, change: &Change) -> Result<Prepared, Inge
 
 /// What becomes of a change whose file was not read.
 pub(super) fn not_read(line: &Line<'_>, change: &Change, error: &ReadError) -> Prepared {
-    if matches!(error, ReadError::Gone | ReadError::NotAFile { .. }) {
+    if matches!(error, ReadError::Gone | ReadError::NotAFile { .. } | ReadError::Link { .. }) {
         return Prepared::Gone(change.path.clone());
     }
     tracing::warn!(path = %change.path, %error, "a file cannot be read");
@@ -146,7 +147,7 @@ pub(super) fn unreadable(line: &Line<'_>, change: &Change, error: &ReadError) ->
 }
 
 fn seen(line: &Line<'_>, change: &Change) -> Option<Fingerprint> {
-    fs_err::symlink_metadata(change.path.under(line.root)).ok().map(|metadata| fingerprint_of(&metadata))
+    fingerprint_of(line.root, &change.path)
 }
 
 pub(super) fn read_in(line: &Line<'_>, change: &Change, content: FileContent) -> Result<Prepared, IngestError> {

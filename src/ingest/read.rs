@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::beneath::{self, BeneathError, Folder, Kind, Meta};
 use crate::error::Advice;
 use crate::workspace::{ContentHash, Fingerprint, Known, RelPath};
 
@@ -41,11 +42,11 @@ impl FileContent {
 
 /// Reads a file of a workspace.
 ///
-/// Symbolic links in the path are resolved, and what they lead to must lie under `root`, which is canonical.
+/// No symbolic link is followed, neither in `root`, which is canonical, nor below it.
 ///
 /// # Errors
-/// [`ReadError::Gone`] where there is no such file, [`ReadError::Outside`] where a link leads out of the workspace, and
-/// the others where it cannot be read whole.
+/// [`ReadError::Gone`] where there is no such file, [`ReadError::Link`] where a symbolic link is in its place or on the way, and the
+/// others where it cannot be read whole.
 pub fn read_file(root: &Path, path: &RelPath, max_bytes: u64) -> Result<FileContent, ReadError> {
     read_while(root, path, max_bytes, || {})
 }
@@ -62,7 +63,7 @@ fn read_while(
         let mut bytes = Vec::with_capacity(usize::try_from(before.size).unwrap_or(0));
         file.by_ref().take(max_bytes + 1).read_to_end(&mut bytes).map_err(ReadError::Io)?;
         meanwhile();
-        let after = fingerprint(&file.metadata().map_err(ReadError::from_io)?);
+        let after = fingerprint_of_open(&file)?;
         let now_ns = now_ns();
         if before == after && bytes.len() as u64 == after.size {
             let content_hash = ContentHash::of(&bytes);
@@ -73,27 +74,21 @@ fn read_while(
     Err(ReadError::Unstable)
 }
 
-/// Opens a regular file of a workspace, wherever links inside it lead, and tells its size and time.
+/// Opens a regular file of a workspace, and tells its size and time.
 pub(super) fn open_file(root: &Path, path: &RelPath, max_bytes: u64) -> Result<(fs_err::File, Fingerprint), ReadError> {
-    let wanted = path.under(root);
-    let real = fs_err::canonicalize(&wanted).map_err(ReadError::from_io)?;
-    if !real.starts_with(root) {
-        return Err(ReadError::Outside { path: path.clone() });
+    let held = Folder::root(root).map_err(ReadError::of_folder)?;
+    let (file, meta) = held.file(path.as_str()).map_err(|error| ReadError::of_file(error, path))?;
+    if meta.size > max_bytes {
+        return Err(ReadError::TooLarge { size: meta.size, max_bytes });
     }
-    // Looked at before it is opened: to open a named pipe is to wait for whoever writes into it.
-    if !fs_err::metadata(&real).map_err(ReadError::from_io)?.is_file() {
-        return Err(ReadError::NotAFile { path: wanted });
-    }
-    let file = fs_err::File::open(&real).map_err(ReadError::from_io)?;
-    let metadata = file.metadata().map_err(ReadError::from_io)?;
-    if !metadata.is_file() {
-        return Err(ReadError::NotAFile { path: wanted });
-    }
-    if metadata.len() > max_bytes {
-        return Err(ReadError::TooLarge { size: metadata.len(), max_bytes });
-    }
-    let fingerprint = fingerprint(&metadata);
-    Ok((file, fingerprint))
+    Ok((file, fingerprint(&meta)))
+}
+
+/// The size of a regular file of a workspace; 0 where there is none.
+#[must_use]
+pub fn size_of(root: &Path, path: &RelPath) -> u64 {
+    let looked = Folder::root(root).and_then(|root| root.look(path.as_str()));
+    looked.ok().filter(|meta| meta.kind == Kind::File).map_or(0, |meta| meta.size)
 }
 
 /// Opens a file as [`open_file`] does and reads it for its hash, a block at a time.
@@ -113,7 +108,7 @@ pub(super) fn hash_file(
         size += num_read as u64;
         hasher.update(&block[..num_read]);
     }
-    let after = fingerprint(&file.metadata().map_err(ReadError::Io)?);
+    let after = fingerprint_of_open(&file)?;
     if before != after || size != after.size {
         return Err(ReadError::Unstable);
     }
@@ -121,16 +116,14 @@ pub(super) fn hash_file(
 }
 
 /// What the system says of a file, for a scan to compare.
-pub(super) fn fingerprint(metadata: &std::fs::Metadata) -> Fingerprint {
-    let (size, modified_ns) = (metadata.len(), to_ns(metadata.modified().unwrap_or(UNIX_EPOCH)));
-    #[cfg(unix)]
-    let (changed_ns, inode) = {
-        use std::os::unix::fs::MetadataExt as _;
-        (metadata.ctime().saturating_mul(1_000_000_000).saturating_add(metadata.ctime_nsec()), metadata.ino())
-    };
-    #[cfg(not(unix))]
-    let (changed_ns, inode) = (0, 0);
-    Fingerprint { size, modified_ns, changed_ns, inode }
+pub(super) const fn fingerprint(meta: &Meta) -> Fingerprint {
+    Fingerprint { size: meta.size, modified_ns: meta.modified_ns, changed_ns: meta.changed_ns, inode: meta.inode }
+}
+
+/// The same of an open file.
+pub(super) fn fingerprint_of_open(file: &fs_err::File) -> Result<Fingerprint, ReadError> {
+    let meta = beneath::meta_of_open(file).map_err(ReadError::Io)?;
+    Ok(fingerprint(&meta))
 }
 
 /// The time until which a file that was read now may be written again in the same tick of the file system's clock, where that may
@@ -255,9 +248,9 @@ pub enum ReadError {
         /// What was given.
         path: PathBuf,
     },
-    /// A symbolic link leads out of the workspace.
-    #[error("`{path}` leads out of the workspace")]
-    Outside {
+    /// A symbolic link is in its place or on the way to it, and may lead anywhere.
+    #[error("`{path}` leads through a symbolic link")]
+    Link {
         /// What was given.
         path: RelPath,
     },
@@ -278,13 +271,22 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    fn from_io(error: std::io::Error) -> Self {
-        match error.kind() {
+    fn of_file(error: BeneathError, path: &RelPath) -> Self {
+        match error {
+            BeneathError::Missing | BeneathError::NotAFolder => Self::Gone,
+            BeneathError::Link => Self::Link { path: path.clone() },
+            BeneathError::NotAFile | BeneathError::Exists => Self::NotAFile { path: path.as_str().into() },
             // No file can have a name that the system calls invalid, for example too long.
-            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory | std::io::ErrorKind::InvalidFilename => {
-                Self::Gone
-            }
-            _ => Self::Io(error),
+            BeneathError::Io(error) if error.kind() == std::io::ErrorKind::InvalidFilename => Self::Gone,
+            BeneathError::Io(error) => Self::Io(error),
+        }
+    }
+
+    pub(super) fn of_folder(error: BeneathError) -> Self {
+        match error {
+            BeneathError::Io(error) => Self::Io(error),
+            BeneathError::Missing => Self::Io(std::io::Error::from(std::io::ErrorKind::NotFound)),
+            other => Self::Io(std::io::Error::other(other)),
         }
     }
 
@@ -295,7 +297,8 @@ impl ReadError {
             Self::Io(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
                 "not readable: permission denied".to_owned()
             }
-            Self::Outside { .. } => "leads out of the workspace".to_owned(),
+            Self::Link { .. } => "leads through a symbolic link".to_owned(),
+            Self::NotAFile { .. } => "is not a regular file".to_owned(),
             other => other.to_string(),
         }
     }
@@ -309,7 +312,7 @@ impl Advice for ReadError {
             Self::Folder { .. } => "is_a_folder",
             Self::NoFolder { .. } | Self::NotAFolder { .. } => "no_such_folder",
             Self::NotAFile { .. } => "not_a_file",
-            Self::Outside { .. } => "outside_workspace",
+            Self::Link { .. } => "outside_workspace",
             Self::TooLarge { .. } => "file_too_large",
             Self::Unstable => "file_changes",
             Self::Io(_) => "file_io",
@@ -323,8 +326,8 @@ impl Advice for ReadError {
                 Self::Folder { .. } => "ask for a file in it; `GET …/files` lists them",
                 Self::NoFolder { .. } => "check the path; it must be an existing folder",
                 Self::NotAFolder { .. } => "give the folder that the file is in",
-                Self::NotAFile { .. } | Self::Outside { .. } => {
-                    "only regular files inside the workspace's folder are read"
+                Self::NotAFile { .. } | Self::Link { .. } => {
+                    "only regular files inside the workspace's folder are read, by paths without links"
                 }
                 Self::TooLarge { .. } => {
                     "raise `max_file_bytes` in `config.toml` of the data folder, or divide the file"

@@ -1,58 +1,265 @@
-//! What of a folder belongs to the workspace, and what is passed over.
+//! What of a folder belongs to the workspace, and what is passed over: one rule for scans, the watch and writes.
 //!
-//! Passed over are: hidden files and folders (a name that begins with `.`); what `.gitignore`, `.ignore` and `.pinciteignore`
-//! files inside the folder name (the later of these three goes before the earlier, a deeper file before a higher one);
-//! symbolic links, also to folders; temporary files of editors (`name~`, `#name#`, `*.swp`, `*.swo`, `*.swx`, `4913`; the
-//! others are hidden); and a data folder of ours.
+//! Passed over are:
+//! - what `.gitignore`, `.ignore` and `.pinciteignore` files inside the folder name (the later of these three goes before the
+//!   earlier, a deeper file before a higher one);
+//! - hidden files and folders (a name that begins with `.`), unless the line that decides on them brings them back by a name that
+//!   begins with `.`: `!.github` does, `!*` does not;
+//! - `.git`, files with rules, and our own temporary files, whatever a rule says;
+//! - temporary files of editors (`name~`, `#name#`, `*.swp`, `*.swo`, `*.swx`, `4913`);
+//! - symbolic links, also to folders; named pipes, sockets and devices;
+//! - a data folder of ours;
+//! - what lies below more folders than a path may have.
+//!
+//! # Invariants
+//! - A file with rules is read as far as the limits allow, as a regular file of its folder only. What of it does not count is told.
+//! - [`admits`] and [`walk`](super::walk) ask the same two functions: [`Rules::below`] for the rules of a folder, and
+//!   [`Rules::admit`] for a name in it.
 
-use std::collections::BTreeSet;
-use std::ops::Bound;
+use std::io::Read as _;
 use std::path::Path;
+use std::sync::Arc;
 
-use ignore::gitignore::GitignoreBuilder;
-use ignore::{Walk, WalkBuilder};
+use ignore::Match;
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
-use crate::workspace::RelPath;
+use super::write::TEMPORARY_PREFIX;
+use crate::beneath::{BeneathError, Folder, Kind};
+use crate::config::Limits;
+use crate::workspace::{PatternLimits, RelPath};
 
 /// The files with rules, the one that goes before the others first.
-const RULE_FILES: [&str; 3] = [".pinciteignore", ".ignore", ".gitignore"];
+pub(super) const RULE_FILES: [&str; 3] = [".pinciteignore", ".ignore", ".gitignore"];
 
-/// Lists what belongs to the workspace: everything, or `places` and what is below them.
-pub(super) fn walk(root: &Path, places: Option<BTreeSet<RelPath>>) -> Walk {
-    let base = root.to_owned();
-    WalkBuilder::new(root)
-        .parents(false)
-        .git_global(false)
-        .git_exclude(false)
-        .require_git(false)
-        .follow_links(false)
-        .add_custom_ignore_filename(".pinciteignore")
-        .filter_entry(move |entry| {
-            if entry.depth() == 0 {
-                return true;
-            }
-            let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
-            let name = entry.file_name().to_string_lossy();
-            if if is_folder { is_data_folder(entry.path()) } else { is_temporary(&name) } {
-                return false;
-            }
-            let Some(places) = &places else { return true };
-            // A name that is no path of a workspace is a problem to tell of in a whole scan alone.
-            RelPath::strip(&base, entry.path()).is_ok_and(|path| touches(places, &path))
-        })
-        .build()
+/// What rules and paths of a workspace may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RuleLimits {
+    /// Bytes that are read of one file with rules.
+    pub file_bytes: u64,
+    /// Lines of all files with rules that apply to one folder.
+    pub lines: u64,
+    /// What one line may be.
+    pub pattern: PatternLimits,
+    /// Names in a path.
+    pub path_parts: u64,
 }
 
-/// Whether `path` is one of the places, above one or below one.
-fn touches(places: &BTreeSet<RelPath>, path: &RelPath) -> bool {
-    let path = path.as_str();
-    let ancestors = path.match_indices('/').map(|(at, _)| &path[..at]).chain([path]);
-    let below = format!("{path}/");
-    ancestors.into_iter().any(|ancestor| places.contains(ancestor))
-        || places
-            .range::<str, _>((Bound::Included(below.as_str()), Bound::Unbounded))
-            .next()
-            .is_some_and(|place| place.as_str().starts_with(&below))
+impl From<&Limits> for RuleLimits {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            file_bytes: limits.rule_file_bytes,
+            lines: limits.rule_lines,
+            pattern: PatternLimits::from(limits),
+            path_parts: limits.path_parts,
+        }
+    }
+}
+
+impl Default for RuleLimits {
+    fn default() -> Self {
+        Self::from(&Limits::default())
+    }
+}
+
+/// The rules that apply to what is in a folder: its own, and those of the folders above it.
+#[derive(Debug, Default)]
+pub(super) struct Rules {
+    above: Option<Arc<Rules>>,
+    /// In the order of [`RULE_FILES`].
+    own: [Option<Gitignore>; 3],
+    /// All of them.
+    num_lines: u64,
+}
+
+impl Rules {
+    /// The rules in a folder at `path` that has those of `above`; `has` says which files with rules may be in it. What does not count
+    /// is told to `problem`.
+    pub(super) fn below(
+        above: &Arc<Self>,
+        folder: &Folder,
+        path: &str,
+        has: impl Fn(&str) -> bool,
+        limits: &RuleLimits,
+        problem: &mut dyn FnMut(String),
+    ) -> Arc<Self> {
+        let mut num_lines = above.num_lines;
+        let own = RULE_FILES.map(|name| {
+            if !has(name) {
+                return None;
+            }
+            let shown = joined(path, name);
+            let mut told = |what: String| problem(format!("`{shown}`: {what}"));
+            let text = read(folder, name, limits, &mut told)?;
+            compiled(&text, path, &mut num_lines, limits, &mut told)
+        });
+        if own.iter().all(Option::is_none) {
+            return Arc::clone(above);
+        }
+        Arc::new(Self { above: Some(Arc::clone(above)), own, num_lines })
+    }
+
+    /// Whether something in the folder of these rules belongs to the workspace, by its path and kind.
+    pub(super) fn admit(&self, path: &Path, name: &str, kind: Kind) -> bool {
+        let is_folder = match kind {
+            Kind::Link | Kind::Other => return false,
+            Kind::File => false,
+            Kind::Folder => true,
+        };
+        if is_never(name) || !is_folder && is_temporary(name) {
+            return false;
+        }
+        match self.verdict(path, is_folder) {
+            Verdict::Ignored => false,
+            Verdict::Kept { names_hidden } => names_hidden || !is_hidden(name),
+            Verdict::None => !is_hidden(name),
+        }
+    }
+
+    fn verdict(&self, path: &Path, is_folder: bool) -> Verdict {
+        let from_here_up = || std::iter::successors(Some(self), |rules| rules.above.as_deref());
+        for kind in 0..RULE_FILES.len() {
+            for rules in from_here_up().filter_map(|rules| rules.own[kind].as_ref()) {
+                match rules.matched(path, is_folder) {
+                    Match::None => {}
+                    Match::Ignore(_) => return Verdict::Ignored,
+                    Match::Whitelist(line) => {
+                        let last = line.original().trim_end_matches('/').rsplit(['/', '!']).next();
+                        return Verdict::Kept { names_hidden: last.is_some_and(is_hidden) };
+                    }
+                }
+            }
+        }
+        Verdict::None
+    }
+}
+
+/// What the line says that decides on a name.
+enum Verdict {
+    /// There is none.
+    None,
+    Ignored,
+    /// A line with `!`.
+    Kept {
+        names_hidden: bool,
+    },
+}
+
+/// What is to be read of a file with rules, which ends with a whole line.
+fn read(folder: &Folder, name: &str, limits: &RuleLimits, problem: &mut dyn FnMut(String)) -> Option<String> {
+    let opened = folder.file(name);
+    let (file, meta) = match opened {
+        Ok(opened) => opened,
+        Err(BeneathError::Missing) => return None,
+        Err(BeneathError::Link) => {
+            problem("a symbolic link is no file with rules".to_owned());
+            return None;
+        }
+        Err(BeneathError::NotAFile) => {
+            problem("only a regular file has rules".to_owned());
+            return None;
+        }
+        Err(error) => {
+            problem(format!("cannot be read: {}", told(&error)));
+            return None;
+        }
+    };
+    let mut bytes = Vec::new();
+    if let Err(error) = file.take(limits.file_bytes + 1).read_to_end(&mut bytes) {
+        problem(format!("cannot be read: {}", error.kind()));
+        return None;
+    }
+    if bytes.len() as u64 > limits.file_bytes {
+        let max = limits.file_bytes;
+        problem(format!(
+            "has {} bytes, more than the {max} of `limits.rule_file_bytes`; the rest does not count",
+            meta.size
+        ));
+        bytes.truncate(usize::try_from(max).unwrap_or(usize::MAX));
+        let end = bytes.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
+        bytes.truncate(end);
+    }
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn compiled(
+    text: &str,
+    path: &str,
+    num_lines: &mut u64,
+    limits: &RuleLimits,
+    problem: &mut dyn FnMut(String),
+) -> Option<Gitignore> {
+    let mut builder = GitignoreBuilder::new(path);
+    let mut lines = Vec::new();
+    let mut num_passed_over = 0;
+    let mut first = String::new();
+    for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
+        if *num_lines >= limits.lines {
+            let max = limits.lines;
+            problem(format!(
+                "with it, more lines apply here than the {max} of `limits.rule_lines`; those from line {number} on do not count"
+            ));
+            break;
+        }
+        *num_lines += 1;
+        let checked = limits.pattern.check(line).map_err(|error| error.to_string());
+        let added = checked.and_then(|()| match builder.add_line(None, line) {
+            Ok(_) => {
+                lines.push((number, line));
+                Ok(())
+            }
+            Err(ignore::Error::Glob { err, .. }) => Err(err),
+            Err(_) => Err("it is no pattern".to_owned()),
+        });
+        if let Err(reason) = added {
+            num_passed_over += 1;
+            if num_passed_over == 1 {
+                first = format!("line {number} does not count: {reason}");
+            }
+        }
+    }
+    match num_passed_over {
+        0 => {}
+        1 => problem(first),
+        more => problem(format!("{first}; nor do {} more lines", more - 1)),
+    }
+    let mut rules = builder.build();
+    let mut first_left_out = None;
+    // Each line may be, and all together be more than the compiler takes.
+    while rules.is_err() && !lines.is_empty() {
+        let left_out = lines.split_off(lines.len() / 2);
+        first_left_out = left_out.first().map(|(number, _)| *number);
+        let mut builder = GitignoreBuilder::new(path);
+        for (_, line) in &lines {
+            // It was taken before.
+            let _ = builder.add_line(None, line);
+        }
+        rules = builder.build();
+    }
+    if let Some(number) = first_left_out {
+        problem(format!("its lines together are too much to compile; those from line {number} on do not count"));
+    }
+    rules.ok().filter(|rules| !rules.is_empty())
+}
+
+/// An error of a place in the workspace, without a path.
+pub(super) fn told(error: &BeneathError) -> String {
+    match error {
+        BeneathError::Io(error) => error.kind().to_string(),
+        other => other.to_string(),
+    }
+}
+
+pub(super) fn joined(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+}
+
+fn is_hidden(name: &str) -> bool {
+    name.starts_with('.')
+}
+
+/// Whether nothing of this name belongs to a workspace, whatever a rule says.
+fn is_never(name: &str) -> bool {
+    name == ".git" || RULE_FILES.contains(&name) || name.starts_with(TEMPORARY_PREFIX)
 }
 
 /// Whether an editor makes files of this name while it works.
@@ -63,64 +270,129 @@ fn is_temporary(name: &str) -> bool {
         || name.len() > 2 && name.starts_with('#') && name.ends_with('#')
 }
 
-/// Whether this is where we keep an index: indexing that would never end.
-fn is_data_folder(folder: &Path) -> bool {
-    folder.join("pincite.db").exists() && folder.join("writer.lock").exists()
+/// The place to look at when something may have changed at `path`; `None` where no rule can make it belong to the workspace. Of what is
+/// in a hidden folder, that folder: mostly it is passed over as a whole.
+pub(super) fn place_to_look_at(path: &RelPath) -> Option<RelPath> {
+    let mut parts = path.as_str().split('/');
+    if parts.clone().any(is_never) || is_temporary(path.file_name()) {
+        return None;
+    }
+    let mut end = 0;
+    let hidden = parts.find_map(|part| {
+        end += part.len() + 1;
+        is_hidden(part).then_some(end - 1)
+    });
+    path.as_str()[..hidden.unwrap_or(path.as_str().len())].parse().ok()
+}
+
+/// The names of the two files by which a data folder of ours is known: indexing one would never end.
+const OF_DATA_FOLDER: [&str; 2] = ["pincite.db", "writer.lock"];
+
+/// Whether a folder with these names is a data folder of ours.
+pub(super) fn is_data_folder(has: impl Fn(&str) -> bool) -> bool {
+    OF_DATA_FOLDER.into_iter().all(has)
+}
+
+/// Why a path does not belong to a workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotAdmitted {
+    /// Rules pass over it.
+    PassedOver,
+    /// A symbolic link is at the place or on the way to it.
+    Link,
+    /// It has more parts than a path may have.
+    TooDeep {
+        /// How many.
+        num_parts: u64,
+        /// The limit.
+        max: u64,
+    },
 }
 
 /// Whether a file at `path` would belong to the workspace, whether or not it is there. `root` is canonical.
 #[must_use]
-pub fn admits(root: &Path, path: &RelPath) -> bool {
-    let parts: Vec<&str> = path.as_str().split('/').collect();
-    if parts.iter().any(|part| part.starts_with('.')) || is_temporary(path.file_name()) {
-        return false;
-    }
-    // From the top: what is below an ignored folder is never looked at.
-    (1..=parts.len()).all(|depth| {
-        let is_folder = depth < parts.len();
-        let at = root.join(parts[..depth].join("/"));
-        let is_link = fs_err::symlink_metadata(&at).is_ok_and(|metadata| metadata.is_symlink());
-        let is_out = is_link || is_folder && is_data_folder(&at) || is_ignored(root, &parts[..depth], is_folder);
-        !is_out
-    })
+pub fn admits(root: &Path, path: &RelPath, limits: &RuleLimits) -> bool {
+    check(root, path, limits).is_ok()
 }
 
-fn is_ignored(root: &Path, parts: &[&str], is_folder: bool) -> bool {
-    let at = root.join(parts.join("/"));
-    for rules in RULE_FILES {
-        for depth in (0..parts.len()).rev() {
-            let folder = root.join(parts[..depth].join("/"));
-            let file = folder.join(rules);
-            if !file.is_file() {
-                continue;
-            }
-            let mut builder = GitignoreBuilder::new(&folder);
-            // Lines that are no globs are passed over, as the walk does.
-            let _ = builder.add(file);
-            let Ok(globs) = builder.build() else { continue };
-            let verdict = globs.matched(&at, is_folder);
-            if !verdict.is_none() {
-                return verdict.is_ignore();
-            }
-        }
+/// Why a file at `path` would not belong to the workspace, whether or not it is there. `root` is canonical.
+///
+/// # Errors
+/// The reason.
+pub fn check(root: &Path, path: &RelPath, limits: &RuleLimits) -> Result<(), NotAdmitted> {
+    let (num_parts, max) = (path.as_str().split('/').count() as u64, limits.path_parts);
+    if num_parts > max {
+        return Err(NotAdmitted::TooDeep { num_parts, max });
     }
-    false
+    let Ok(root) = Folder::root(root) else { return Err(NotAdmitted::PassedOver) };
+    // From the top: what is below an ignored folder is never looked at.
+    let mut at = Some(root);
+    let mut rules = Arc::<Rules>::default();
+    let mut done = "";
+    for part in path.as_str().split('/') {
+        let here = &path.as_str()[..done.len() + usize::from(!done.is_empty()) + part.len()];
+        let is_folder = here.len() < path.as_str().len();
+        let mut seen = None;
+        if let Some(folder) = &at {
+            let has = |name: &str| folder.look(name).is_ok();
+            if !done.is_empty() && is_data_folder(has) {
+                return Err(NotAdmitted::PassedOver);
+            }
+            rules = Rules::below(&rules, folder, done, |_| true, limits, &mut |_| {});
+            seen = folder.look(part).ok().map(|meta| meta.kind);
+        }
+        if seen == Some(Kind::Link) {
+            return Err(NotAdmitted::Link);
+        }
+        // What it would be, whatever is there now: to write there says what is in the way.
+        let kind = if is_folder { Kind::Folder } else { Kind::File };
+        if !rules.admit(Path::new(here), part, kind) {
+            return Err(NotAdmitted::PassedOver);
+        }
+        if is_folder {
+            at = match at.map(|folder| folder.folder(part)) {
+                Some(Err(BeneathError::Link)) => return Err(NotAdmitted::Link),
+                opened => opened.and_then(Result::ok),
+            };
+        }
+        done = here;
+    }
+    Ok(())
+}
+
+/// The name as text, in which what is not UTF-8 is replaced.
+pub(super) fn shown(name: &std::ffi::OsStr) -> std::borrow::Cow<'_, str> {
+    name.to_string_lossy()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::walk::{Seen, walk};
     use super::*;
 
     fn path(path: &str) -> RelPath {
         path.parse().unwrap()
     }
 
+    fn canonical(folder: &Path) -> std::path::PathBuf {
+        fs_err::canonicalize(folder).unwrap()
+    }
+
+    fn admits(root: &Path, path: &RelPath) -> bool {
+        super::admits(&canonical(root), path, &RuleLimits::default())
+    }
+
     fn files(root: &Path, places: Option<&[&str]>) -> Vec<String> {
-        let places = places.map(|places| places.iter().map(|place| path(place)).collect());
-        let entries = walk(root, places).filter_map(Result::ok);
-        let files = entries.filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file()));
-        let mut files: Vec<String> =
-            files.map(|entry| RelPath::strip(root, entry.path()).unwrap().to_string()).collect();
+        let places = places.map(|places| places.iter().map(|place| path(place)).collect::<BTreeSet<_>>());
+        let mut files = Vec::new();
+        let mut see = |seen: Seen<'_>| {
+            if let Seen::File(path, _) = seen {
+                files.push(path.to_string());
+            }
+        };
+        walk(&Folder::root(&canonical(root)).unwrap(), places.as_ref(), &RuleLimits::default(), &mut see).unwrap();
         files.sort();
         files
     }

@@ -1,21 +1,24 @@
 //! The scan: a folder compared with the file table; every difference goes into the log.
 //!
-//! What is passed over says [`super::rules`]. A file counts as unchanged when its size, modification time, change time and inode are
-//! those under which it was last read. One of the same size and modification time only is compared by its bytes, as is one that was
-//! read in the same tick of the clock in which it was written, until that tick is over for sure. A scan of some places is the same
-//! scan, with everything else left out but the other names of a file that has changed.
+//! What is passed over says [`super::rules`]. The folder is held open, and everything is looked at beneath it. A file counts as
+//! unchanged when its size, modification time, change time and inode are those under which it was last read. One of the same size
+//! and modification time only is compared by its bytes, as is one that was read in the same tick of the clock in which it was written,
+//! until that tick is over for sure. A scan of some places is the same scan, with everything else left out but the other names of a
+//! file that has changed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io::ErrorKind;
 use std::path::Path;
 
 use jiff::Timestamp;
 
 use super::differences::{Differences, Unlisted, differences};
-use super::progress::{Progress, Silent, Stage};
+use super::progress::{Progress, Stage};
 use super::read::{canonical_folder, fingerprint};
+use super::rules::RuleLimits;
+use super::walk::{Seen, walk};
 use super::write::TEMPORARY_PREFIX;
-use super::{IngestError, ReadError, rules};
+use super::{IngestError, ReadError};
+use crate::beneath::Folder;
 use crate::leftovers;
 use crate::workspace::{ChangeKind, Fingerprint, Known, Priority, RelPath, Revision, Store, WorkspaceId};
 
@@ -23,6 +26,8 @@ use crate::workspace::{ChangeKind, Fingerprint, Known, Priority, RelPath, Revisi
 const MAX_INTERACTIVE: usize = 64;
 /// While these are written to the log, others who write wait: a fraction of a second.
 const MAX_LOGGED_AT_ONCE: usize = 2_000;
+/// More problems than this are counted, and not told.
+const MAX_PROBLEMS: usize = 100;
 
 /// What a scan found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,7 +42,7 @@ pub struct ScanReport {
     pub num_deleted: usize,
     /// The revision of the last change that was logged, 0 if none was.
     pub revision: Revision,
-    /// What could not be listed, each with the reason.
+    /// What could not be listed, and rules that do not count, each with the reason.
     pub problems: Vec<String>,
 }
 
@@ -49,6 +54,7 @@ pub fn scan(
     store: &Store,
     workspace: &WorkspaceId,
     folder: &Path,
+    limits: &RuleLimits,
     progress: &dyn Progress,
 ) -> Result<ScanReport, IngestError> {
     let root = canonical_folder(folder)?;
@@ -56,8 +62,8 @@ pub fn scan(
     // not one that is known and was not there.
     let known = store.fingerprints(workspace)?;
     let began = Timestamp::now();
-    let listing = list(&root, None, progress)?;
-    let report = compare(store, workspace, &root, listing, known, Priority::Backfill)?;
+    let listing = list(&root, None, limits, progress)?;
+    let report = compare(store, workspace, (&root, limits), listing, known, (Priority::Backfill, progress))?;
     store.note_scanned(workspace, began, &report.problems)?;
     Ok(report)
 }
@@ -72,16 +78,18 @@ pub fn scan_places(
     workspace: &WorkspaceId,
     folder: &Path,
     places: &BTreeSet<RelPath>,
+    limits: &RuleLimits,
+    progress: &dyn Progress,
 ) -> Result<ScanReport, IngestError> {
     let root = canonical_folder(folder)?;
     let mut known = store.fingerprints_below(workspace, places)?;
-    let mut listing = list(&root, Some(places), &Silent)?;
+    let mut listing = list(&root, Some(places), limits, progress)?;
     let others = other_names(store, workspace, &listing, &known)?;
     if !others.is_empty() {
         known.extend(store.fingerprints_below(workspace, &others)?);
-        listing.add(list(&root, Some(&others), &Silent)?);
+        listing.add(list(&root, Some(&others), limits, progress)?);
     }
-    compare(store, workspace, &root, listing, known, Priority::Interactive)
+    compare(store, workspace, (&root, limits), listing, known, (Priority::Interactive, progress))
 }
 
 /// The paths, besides those that were listed, at which a file that has changed is or was: other names of it (hard links), of which
@@ -106,16 +114,17 @@ fn other_names(
 fn compare(
     store: &Store,
     workspace: &WorkspaceId,
-    root: &Path,
+    (root, limits): (&Path, &RuleLimits),
     listing: Listing,
     known: Vec<(RelPath, Option<Known>)>,
-    priority: Priority,
+    (priority, progress): (Priority, &dyn Progress),
 ) -> Result<ScanReport, IngestError> {
     let Listing { found, problems, unlisted } = listing;
     let mut report = ScanReport { num_files: found.len(), problems, ..ScanReport::default() };
-    let Differences { observations, looked_at } = differences(root, found, known, &unlisted);
+    let Differences { observations, looked_at } = differences(root, limits, found, known, &unlisted);
     for some in looked_at.chunks(MAX_LOGGED_AT_ONCE) {
         store.note_looked_at(workspace, some)?;
+        progress.advance(0);
     }
     let count = |kind| observations.iter().filter(|observation| observation.kind == kind).count();
     report.num_created = count(ChangeKind::Created);
@@ -129,6 +138,8 @@ fn compare(
     let priority = if priority == Priority::Interactive && is_burst()? { Priority::Backfill } else { priority };
     for some in observations.chunks(MAX_LOGGED_AT_ONCE) {
         report.revision = store.log(workspace, some, priority)?;
+        // Whoever waits sees that it goes on.
+        progress.advance(0);
     }
     Ok(report)
 }
@@ -138,7 +149,7 @@ fn compare(
 struct Listing {
     found: BTreeMap<RelPath, Fingerprint>,
     problems: Vec<String>,
-    /// Folders of which it is not known what they hold.
+    /// Places of which it is not known what they hold.
     unlisted: Vec<Unlisted>,
 }
 
@@ -150,74 +161,34 @@ impl Listing {
     }
 }
 
-fn list(root: &Path, places: Option<&BTreeSet<RelPath>>, progress: &dyn Progress) -> Result<Listing, IngestError> {
+fn list(
+    root: &Path,
+    places: Option<&BTreeSet<RelPath>>,
+    limits: &RuleLimits,
+    progress: &dyn Progress,
+) -> Result<Listing, IngestError> {
     progress.begin(Stage::Scanning, None);
     let mut listing = Listing::default();
-    let Listing { found, problems, unlisted } = &mut listing;
-    for entry in rules::walk(root, places.cloned()) {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(error) if error.depth() == Some(0) => {
-                let reason = error.into_io_error().unwrap_or_else(|| std::io::Error::other("cannot be listed"));
-                return Err(ReadError::Io(reason).into());
-            }
-            Err(error) => {
-                problems.push(below(root, &error.to_string()));
-                let folder = place_of(&error).unwrap_or(root).to_owned();
-                let is_refused = error.io_error().is_some_and(|error| error.kind() == ErrorKind::PermissionDenied);
-                unlisted.push(Unlisted { folder, is_refused });
-                continue;
-            }
-        };
-        if let Some(error) = entry.error() {
-            problems.push(below(root, &error.to_string()));
+    let mut num_untold = 0_usize;
+    let mut see = |seen: Seen<'_>| match seen {
+        Seen::Folder(folder, names) if places.is_none() => leftovers::sweep_beneath(folder, names, TEMPORARY_PREFIX),
+        Seen::Folder(..) => {}
+        Seen::File(path, meta) => {
+            listing.found.insert(path, fingerprint(&meta));
+            progress.advance(1);
         }
-        if !entry.file_type().is_some_and(|kind| kind.is_file()) {
-            if places.is_none() {
-                leftovers::sweep(entry.path(), TEMPORARY_PREFIX);
-            }
-            continue;
-        }
-        match (RelPath::strip(root, entry.path()), entry.metadata()) {
-            (Ok(path), Ok(metadata)) => {
-                found.insert(path, fingerprint(&metadata));
-                progress.advance(1);
-            }
-            (Err(_), _) => problems.push(unusable_name(root, entry.path())),
-            // It went between being listed and being looked at.
-            (Ok(_), Err(_)) => {}
-        }
-    }
+        Seen::Problem(problem) if listing.problems.len() < MAX_PROBLEMS => listing.problems.push(problem),
+        Seen::Problem(_) => num_untold += 1,
+        Seen::Unknown(place, is_refused) => listing.unlisted.push(Unlisted { place, is_refused }),
+    };
+    let held = Folder::root(root).map_err(ReadError::of_folder)?;
+    walk(&held, places, limits, &mut see).map_err(ReadError::of_folder)?;
     progress.end();
-    for problem in problems.iter() {
-        tracing::warn!(%problem, "passed over while listing");
+    for problem in &listing.problems {
+        tracing::warn!(%problem, "not everything can be listed as it is");
+    }
+    if num_untold > 0 {
+        listing.problems.push(format!("{num_untold} more problems are not listed"));
     }
     Ok(listing)
-}
-
-/// What is said of a place, without the path of the folder that it is in.
-fn below(root: &Path, said: &str) -> String {
-    said.replace(&format!("{}/", root.display()), "").replace(&*root.to_string_lossy(), ".")
-}
-
-/// Why a file of this name is not indexed.
-fn unusable_name(root: &Path, path: &Path) -> String {
-    let name = path.strip_prefix(root).unwrap_or(path);
-    let reason = match name.to_str() {
-        None => "its name is not UTF-8",
-        Some(name) if name.contains('\\') => r"its name holds a `\`",
-        Some(_) => "its path is too long",
-    };
-    format!("`{}` is not indexed: {reason}", name.display())
-}
-
-/// The file or folder that an error of the walk is about.
-fn place_of(error: &ignore::Error) -> Option<&Path> {
-    match error {
-        ignore::Error::WithPath { path, .. } => Some(path),
-        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => place_of(err),
-        ignore::Error::Loop { child, .. } => Some(child),
-        ignore::Error::Partial(errors) => errors.iter().find_map(place_of),
-        _ => None,
-    }
 }

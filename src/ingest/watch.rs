@@ -12,14 +12,13 @@ use notify_debouncer_full::notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify_debouncer_full::notify::{Config, Error, ErrorKind, EventKind, RecommendedWatcher, RecursiveMode};
 use notify_debouncer_full::{DebounceEventResult, Debouncer, NoCache, new_debouncer_opt};
 
+use super::rules::{RULE_FILES, place_to_look_at};
 use crate::workspace::RelPath;
 
 /// Changes of a file that follow each other within this time are one.
 const DEBOUNCE: Duration = Duration::from_millis(60);
 /// More places than this are looked at by a whole scan.
 const MAX_PLACES: usize = 1_000;
-/// Files that say what is passed over: when one changes, the whole folder is looked at.
-const RULES: [&str; 3] = [".gitignore", ".ignore", ".pinciteignore"];
 
 /// What may have changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,12 +108,11 @@ fn sighting(root: &Path, result: DebounceEventResult) -> Option<Sighting> {
             }
             // What has no name that a file of a workspace can have is none.
             let Ok(place) = RelPath::strip(root, path) else { continue };
-            if RULES.contains(&place.file_name()) {
+            // These say what is passed over.
+            if RULE_FILES.contains(&place.file_name()) {
                 return Some(Sighting::Anything);
             }
-            if !place.as_str().split('/').any(|part| part.starts_with('.')) {
-                places.insert(place);
-            }
+            places.extend(place_to_look_at(&place));
         }
     }
     match places.len() {
@@ -166,7 +164,10 @@ mod tests {
         assert_eq!(seen(vec![created("/w/.git/index"), created("/elsewhere/a"), created("/w/.a.swp")]), None);
         let read = Event::new(EventKind::Access(AccessKind::Open(AccessMode::Read))).add_path("/w/a".into());
         assert_eq!(seen(vec![read]), None);
-        let place: RelPath = "sub/a".parse().unwrap();
-        assert_eq!(seen(vec![created("/w/sub/a")]), Some(Sighting::Places(BTreeSet::from([place]))));
+        let places = |paths: &[&str]| Some(Sighting::Places(paths.iter().map(|path| path.parse().unwrap()).collect()));
+        assert_eq!(seen(vec![created("/w/sub/a")]), places(&["sub/a"]));
+        // A rule may bring it back; then all of it is looked at.
+        assert_eq!(seen(vec![created("/w/.github/a/b"), created("/w/.github/c")]), places(&[".github"]));
+        assert_eq!(seen(vec![created("/w/.github/.git/b"), created("/w/.pincite-0.part")]), None);
     }
 }

@@ -39,7 +39,7 @@ use crate::embed::{EmbedError, Embedder, Reranker};
 use crate::error::Advice;
 use crate::index::analyzer::{Stemming, identifiers, stopping};
 use crate::index::{ChunkRecord, Filter, HeldWords, IndexError, Scored, Snapshot};
-use crate::workspace::WorkspaceId;
+use crate::workspace::{PatternError, WorkspaceId};
 use exact::Exact;
 use fusion::{Bounds, ByWords, Convex, Fused};
 use passages::Wanted;
@@ -301,6 +301,9 @@ pub enum SearchError {
         /// What to do instead.
         hint: String,
     },
+    /// A glob is beyond a limit.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
     /// A dense search without a model that runs.
     #[error("a dense search needs an embedding model, and none runs here")]
     NoModel,
@@ -322,6 +325,7 @@ impl Advice for SearchError {
     fn code(&self) -> &'static str {
         match self {
             Self::Invalid { .. } => "invalid_request",
+            Self::Pattern(error) => error.code(),
             Self::NoModel => "no_model",
             Self::Index(error) => error.code(),
             Self::Embed(error) => error.code(),
@@ -331,6 +335,7 @@ impl Advice for SearchError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Invalid { hint, .. } => Some(hint.clone()),
+            Self::Pattern(error) => error.hint(),
             Self::NoModel => Some("use `--mode lexical`, or see `pincite models list` for what is missing".to_owned()),
             Self::Index(error) => error.hint(),
             Self::Embed(error) => error.hint(),

@@ -11,11 +11,12 @@ mod dates;
 #[cfg(test)]
 mod tests;
 
+use super::SearchError;
 use super::request::{Filters, SearchRequest};
 use crate::extract::Format;
 use crate::index::Holding;
 use crate::index::analyzer::Phrase;
-use crate::workspace::composed;
+use crate::workspace::{PatternLimits, composed};
 use dates::first_moment;
 
 /// The fields that can be asked for, as `field:value`.
@@ -81,10 +82,10 @@ pub struct ReadSearch {
 
 /// Reads the operators of a search's query. What they ask for holds beside the search's own filters.
 #[must_use]
-pub fn read_search(request: &SearchRequest) -> ReadSearch {
+pub fn read_search(request: &SearchRequest, limits: PatternLimits) -> ReadSearch {
     let is_text = request.query.split_whitespace().nth(MAX_WORDS).is_some();
     let operators = if is_text { Operators::Fields } else { Operators::All };
-    let ReadQuery { words, prefixes, filters, read, notes } = Reader::new(&request.query, operators).read();
+    let ReadQuery { words, prefixes, filters, read, notes } = Reader::new(&request.query, operators, limits).read();
     let notes = notes_of(&words, &read, notes);
     let filters = request.filters.clone().and(filters);
     ReadSearch { request: SearchRequest { query: words, filters, ..request.clone() }, prefixes, notes }
@@ -94,8 +95,9 @@ pub fn read_search(request: &SearchRequest) -> ReadSearch {
 ///
 /// Signs mean what they do in a sentence there: `-`, `*` and quotes are left alone.
 #[must_use]
-pub fn read_question(question: &str, filters: &Filters) -> (String, Filters, Vec<String>) {
-    let ReadQuery { words, filters: of_fields, read, notes, .. } = Reader::new(question, Operators::Fields).read();
+pub fn read_question(question: &str, filters: &Filters, limits: PatternLimits) -> (String, Filters, Vec<String>) {
+    let ReadQuery { words, filters: of_fields, read, notes, .. } =
+        Reader::new(question, Operators::Fields, limits).read();
     if read.is_empty() || words.trim().is_empty() {
         return (question.to_owned(), filters.clone(), notes);
     }
@@ -128,12 +130,13 @@ enum Operators {
 struct Reader<'a> {
     rest: &'a str,
     operators: Operators,
+    limits: PatternLimits,
     found: ReadQuery,
 }
 
 impl<'a> Reader<'a> {
-    fn new(query: &'a str, operators: Operators) -> Self {
-        Self { rest: query, operators, found: ReadQuery::default() }
+    fn new(query: &'a str, operators: Operators, limits: PatternLimits) -> Self {
+        Self { rest: query, operators, limits, found: ReadQuery::default() }
     }
 
     fn read(mut self) -> ReadQuery {
@@ -218,7 +221,12 @@ impl<'a> Reader<'a> {
             Field::Path => {
                 let globs = globs_of(value);
                 let test = Filters { path: globs.clone(), ..Filters::default() };
-                if globs.is_empty() || test.compile().is_err() {
+                let compiled = test.compile(self.limits);
+                if let Err(SearchError::Pattern(error)) = compiled {
+                    self.note(format!("a `path:` was searched as words: {error}"));
+                    return false;
+                }
+                if globs.is_empty() || compiled.is_err() {
                     self.note(format!("`path:{value}` is not a path or glob, and was searched as words"));
                     return false;
                 }

@@ -14,8 +14,8 @@ use crate::error::Advice as _;
 use crate::extract::Format;
 use crate::index::{Filter, LexicalQuery, WordConditions};
 use crate::workspace::{
-    Cells, Citation, Facets, FileCounts, InvalidProvenance, Language, ProvenanceFilter, RelPath, Revision,
-    common_spelling,
+    Cells, Citation, Facets, FileCounts, InvalidProvenance, Language, PatternLimits, ProvenanceFilter, RelPath,
+    Revision, common_spelling,
 };
 
 /// Longer queries are refused, in bytes.
@@ -326,16 +326,18 @@ impl Filters {
     /// The filter as the index applies it, but for what is asked of the writers of files.
     ///
     /// # Errors
-    /// [`SearchError::Invalid`] for a glob that cannot be read or a type that does not exist.
-    pub fn compile(&self) -> Result<Filter, SearchError> {
+    /// [`SearchError::Pattern`] for globs beyond `limits`, [`SearchError::Invalid`] for one that cannot be read or a type that does
+    /// not exist.
+    pub fn compile(&self, limits: PatternLimits) -> Result<Filter, SearchError> {
+        limits.check_number(self.each().map(|filters| filters.path.len() + filters.other_paths.len()).sum())?;
         let mut all = Filter::default();
         for filters in self.each() {
-            all = all.and(filters.compile_alone()?);
+            all = all.and(filters.compile_alone(limits)?);
         }
         Ok(all)
     }
 
-    fn compile_alone(&self) -> Result<Filter, SearchError> {
+    fn compile_alone(&self, limits: PatternLimits) -> Result<Filter, SearchError> {
         let mut formats: Option<BTreeSet<Format>> = None;
         if !self.formats.is_empty() {
             formats = Some(self.formats.iter().map(|name| format_of(name)).collect::<Result<_, _>>()?);
@@ -344,8 +346,8 @@ impl Filters {
             formats.get_or_insert_with(|| Format::ALL.into_iter().collect()).remove(&format_of(name)?);
         }
         Ok(Filter {
-            paths: glob_set(&self.path)?.into_iter().collect(),
-            other_paths: glob_set(&self.other_paths)?.into_iter().collect(),
+            paths: glob_set(&self.path, limits)?.into_iter().collect(),
+            other_paths: glob_set(&self.other_paths, limits)?.into_iter().collect(),
             formats,
             modified_from_ms: self.modified_after.map(Timestamp::as_millisecond),
             modified_until_ms: self.modified_before.map(Timestamp::as_millisecond),
@@ -363,20 +365,23 @@ fn format_of(name: &str) -> Result<Format, SearchError> {
 }
 
 /// Globs for paths in their common spelling; `None` where there are none.
-fn glob_set(patterns: &[String]) -> Result<Option<Arc<GlobSet>>, SearchError> {
+fn glob_set(patterns: &[String], limits: PatternLimits) -> Result<Option<Arc<GlobSet>>, SearchError> {
     if patterns.is_empty() {
         return Ok(None);
     }
     let mut globs = GlobSetBuilder::new();
     for pattern in patterns {
+        limits.check(pattern)?;
         // As in .gitignore files: a pattern without a slash is about names, wherever they are.
         let anywhere = if pattern.contains('/') { pattern.clone() } else { format!("**/{pattern}") };
-        let glob = GlobBuilder::new(&common_spelling(&anywhere)).literal_separator(true).build().map_err(|error| {
-            SearchError::invalid(
-                format!("`{pattern}` is not a path glob: {}", error.kind()),
-                "for example `reports/**` or `*.md`",
-            )
-        })?;
+        let spelled = common_spelling(&anywhere);
+        let glob =
+            GlobBuilder::new(&spelled).literal_separator(true).backslash_escape(true).build().map_err(|error| {
+                SearchError::invalid(
+                    format!("`{pattern}` is not a path glob: {}", error.kind()),
+                    "for example `reports/**` or `*.md`",
+                )
+            })?;
         globs.add(glob);
     }
     let set = globs.build().map_err(|error| SearchError::invalid(error.to_string(), "use fewer or simpler globs"))?;
@@ -417,8 +422,25 @@ mod tests {
     #[test]
     fn a_glob_without_a_slash_is_about_names() {
         let filters = Filters { path: vec!["*.md".into(), "runs/*/out.txt".into()], ..Filters::default() };
-        let filter = filters.compile().unwrap();
+        let filter = filters.compile(PatternLimits::default()).unwrap();
         assert!(filter.admits_path("a/b/c.md") && filter.admits_path("runs/1/out.txt"));
         assert!(!filter.admits_path("runs/1/2/out.txt") && !filter.admits_path("a.mdx"));
+    }
+
+    #[test]
+    fn a_glob_is_compiled_up_to_each_limit_and_not_beyond() {
+        let limits = PatternLimits { max_bytes: 12, max_nesting: 2, max_patterns: 2 };
+        let code = |path: &[&str]| {
+            let path = path.iter().map(|&glob| glob.to_owned()).collect();
+            Filters { path, ..Filters::default() }.compile(limits).map(drop).map_err(|error| error.code())
+        };
+        assert_eq!(code(&["{{a,b}}.md", "123456789012"]), Ok(()));
+        for beyond in ["{{{a}}}", "1234567890123", &"{".repeat(32_000)] {
+            assert_eq!(code(&[beyond]), Err("pattern_too_large"));
+        }
+        assert_eq!(code(&["a", "b", "c"]), Err("too_many_patterns"));
+        let one = Filters { path: vec!["a".into(), "b".into()], ..Filters::default() };
+        let both = one.and(Filters { other_paths: vec!["c".into()], ..Filters::default() });
+        assert_eq!(both.compile(limits).unwrap_err().code(), "too_many_patterns");
     }
 }

@@ -149,16 +149,19 @@ pub(super) struct Health {
     /// Why changes of folders may not be known yet, although it is ready: one is away, not watched, or was scanned long ago.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
+    /// Workspaces whose folders are not looked at for now, because a call of the file system hangs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    stuck: Vec<WorkspaceId>,
 }
 
 /// Whether the process answers at all.
 #[utoipa::path(get, path = "/livez", tag = "health", responses((status = 200, body = Health, description = "It does.")))]
 pub(super) async fn livez() -> Json<Health> {
-    Json(Health { status: "live".to_owned(), error: None, notes: Vec::new() })
+    Json(Health { status: "live".to_owned(), error: None, notes: Vec::new(), stuck: Vec::new() })
 }
 
 /// Whether the workspace that `/mcp` is about can be searched, and what was in its log at the start, or changed in its folder before, has
-/// been brought in.
+/// been brought in. Names the workspaces whose folders cannot be looked at, too.
 #[utoipa::path(
     get, path = "/readyz", tag = "health",
     responses(
@@ -169,8 +172,10 @@ pub(super) async fn livez() -> Json<Health> {
 pub(super) async fn readyz(State(app): Shared) -> Response {
     let engine = Arc::clone(&app.engine);
     let workspace = app.workspace.clone();
+    let stuck = engine.stuck_workspaces();
     let check = move || {
         engine.check_replayed(&workspace)?;
+        engine.check_looking(&workspace)?;
         engine.coverage(&workspace)?;
         let mut notes = engine.source_status(&workspace)?.notes;
         match engine.num_unwatched_besides(&workspace)? {
@@ -181,14 +186,14 @@ pub(super) async fn readyz(State(app): Shared) -> Response {
         Ok::<_, EngineError>(notes)
     };
     let error = match tokio::task::spawn_blocking(check).await {
-        Ok(Ok(notes)) => return Json(Health { status: "ready".to_owned(), error: None, notes }).into_response(),
+        Ok(Ok(notes)) => return Json(Health { status: "ready".to_owned(), error: None, notes, stuck }).into_response(),
         Ok(Err(error)) => ErrorReport::of(&error),
         Err(error) => {
             tracing::error!(%error, "the check of readiness failed");
             ErrorReport::new("internal", "the check failed", "this is a fault of the program: its log says more")
         }
     };
-    let health = Health { status: "not_ready".to_owned(), error: Some(error), notes: Vec::new() };
+    let health = Health { status: "not_ready".to_owned(), error: Some(error), notes: Vec::new(), stuck };
     (StatusCode::SERVICE_UNAVAILABLE, Json(health)).into_response()
 }
 

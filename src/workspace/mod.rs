@@ -13,6 +13,7 @@ mod file;
 mod id;
 mod language;
 mod path;
+mod pattern;
 mod provenance;
 mod span;
 mod spelling;
@@ -25,10 +26,12 @@ pub use citation::Citation;
 pub use file::{Change, ChangeKind, FileCounts, FileEntry, FileState, Priority};
 pub use id::{ContentHash, Revision, WorkspaceId};
 pub use language::Language;
-pub use path::RelPath;
+pub use path::{RelPath, is_device_name};
+pub use pattern::{PatternError, PatternLimits};
 pub use provenance::{Facet, Facets, InvalidProvenance, Provenance, ProvenanceFilter};
 pub use span::{LineRange, LineStarts, Span};
 pub use spelling::{common_spelling, composed};
+pub(crate) use store::open_to_read;
 pub use store::{
     ChangeScope, Fingerprint, Known, LoggedEvent, Members, Moved, Observation, Outcome, SourceState, Store, StoreError,
     Told, WorkspaceRow,
@@ -42,6 +45,12 @@ pub enum InvalidName {
     /// Not a workspace name.
     #[error("`{name}` is not a workspace name")]
     Workspace {
+        /// What was given.
+        name: String,
+    },
+    /// A device's name on Windows.
+    #[error("`{name}` is a device to Windows, and no workspace has such a name")]
+    Device {
         /// What was given.
         name: String,
     },
@@ -68,7 +77,7 @@ pub enum InvalidName {
 impl Advice for InvalidName {
     fn code(&self) -> &'static str {
         match self {
-            Self::Workspace { .. } => "invalid_workspace",
+            Self::Workspace { .. } | Self::Device { .. } => "invalid_workspace",
             Self::Path { .. } => "invalid_path",
             Self::Language { .. } => "invalid_language",
             Self::ContentHash { .. } => "invalid_content_hash",
@@ -79,6 +88,9 @@ impl Advice for InvalidName {
         Some(
             match self {
                 Self::Workspace { .. } => "use 1 to 64 of a-z, 0-9, `-`, `_` and `.`, beginning with a letter or digit",
+                Self::Device { .. } => {
+                    "take another name than `con`, `prn`, `aux`, `nul`, `com1` or `lpt1`, with any ending"
+                }
                 Self::Path { .. } => "give it relative to the workspace's root, joined by `/`, without `..`",
                 Self::Language { .. } => "a language is two small letters, as ISO 639-1 has them: `en`, `de`",
                 Self::ContentHash { .. } => "a content hash is the SHA-256 of the file, 64 hexadecimal digits",

@@ -64,6 +64,21 @@ impl RelPath {
     }
 }
 
+/// Whether Windows takes a name for that of a device, with any ending: no file or folder can be copied there under it.
+#[must_use]
+pub fn is_device_name(name: &str) -> bool {
+    const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
+    let stem = name.split(['.', ':']).next().unwrap_or(name).trim_end().to_ascii_lowercase();
+    let numbered = || {
+        let number = stem.strip_prefix("com").or_else(|| stem.strip_prefix("lpt"));
+        number.is_some_and(|number| {
+            let mut digits = number.chars();
+            matches!((digits.next(), digits.next()), (Some('0'..='9' | '¹' | '²' | '³'), None))
+        })
+    };
+    DEVICES.contains(&stem.as_str()) || numbered()
+}
+
 impl Borrow<str> for RelPath {
     fn borrow(&self) -> &str {
         &self.0

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms by level; a room uses rooms of lower levels.
 const LEVELS: [&[&str]; 9] = [
-    &["error", "config", "failpoint", "leftovers", "priority"],
+    &["error", "beneath", "config", "failpoint", "leftovers", "priority", "private"],
     &["workspace"],
     &["extract", "chunk", "embed"],
     &["index"],
@@ -17,9 +17,12 @@ const LEVELS: [&[&str]; 9] = [
 ];
 
 /// Rooms that use a room of their own level, and why.
-const NEIGHBOURS: [(&str, &str); 6] = [
+const NEIGHBOURS: [(&str, &str); 8] = [
     // Every error speaks through `Advice`.
     ("config", "error"),
+    ("beneath", "error"),
+    // A temporary file is made beneath a held folder.
+    ("leftovers", "beneath"),
     // A chunk is cut from a document, and a model's tokenizer counts for the chunker.
     ("chunk", "extract"),
     ("embed", "chunk"),

@@ -30,5 +30,6 @@ mod sockets;
 mod sources;
 mod spaces;
 mod stand_in;
+mod walls;
 mod watched;
 mod writes;

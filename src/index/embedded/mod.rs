@@ -12,6 +12,7 @@ mod kernel;
 mod lexical;
 mod opening;
 mod phrase;
+mod reading;
 mod schema;
 mod segment;
 mod snapshot;

@@ -10,6 +10,7 @@ use tantivy::directory::MmapDirectory;
 use tantivy::store::{Compressor, ZstdCompressor};
 use tantivy::{IndexSettings, ReloadPolicy};
 
+use super::reading::Reading;
 use super::schema::{EXACT, Fields, STEMMED};
 use super::snapshot::State;
 use super::vectors::{VectorFile, VectorTable};
@@ -113,11 +114,11 @@ impl EmbeddedIndex {
         let (schema, fields) = Fields::build();
         let exists = postings.join("meta.json").exists();
         let index = match (exists, access) {
-            (true, _) => tantivy::Index::open(directory_of(&postings)?).map_err(tantivy)?,
+            (true, _) => tantivy::Index::open(directory_of(&postings, access)?).map_err(tantivy)?,
             (false, Access::Read) => return Err(IndexError::Missing),
             (false, Access::Write) => {
                 fs_err::create_dir_all(&postings).map_err(io)?;
-                tantivy::Index::create(directory_of(&postings)?, schema.clone(), settings()).map_err(tantivy)?
+                tantivy::Index::create(directory_of(&postings, access)?, schema.clone(), settings()).map_err(tantivy)?
             }
         };
         let (older_schema, older_fields) = Fields::build_without_language();
@@ -161,8 +162,11 @@ impl EmbeddedIndex {
     }
 }
 
-fn directory_of(postings: &Path) -> Result<Box<dyn tantivy::Directory>, IndexError> {
+fn directory_of(postings: &Path, access: Access) -> Result<Box<dyn tantivy::Directory>, IndexError> {
     let directory = MmapDirectory::open(postings).map_err(|error| IndexError::Io(Box::new(error)))?;
+    if access == Access::Read {
+        return Ok(Box::new(Reading(directory)));
+    }
     #[cfg(test)]
     let directory = super::stepping::Stepping(directory);
     Ok(Box::new(directory))

@@ -12,10 +12,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use rusqlite::ffi::SQLITE_IOERR_SHORT_READ;
-use rusqlite::{Connection, ErrorCode, OpenFlags, Row, params};
+use rusqlite::{Connection, ErrorCode, Row, params};
 
-use crate::failpoint;
 use crate::index::{IndexError, VectorKey};
+use crate::{failpoint, workspace};
 
 /// How long a statement waits for another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -265,9 +265,7 @@ fn open_to_read(path: &Path) -> Result<Option<Connection>, IndexError> {
     if !path.exists() {
         return Ok(None);
     }
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
+    let connection = workspace::open_to_read(path, BUSY_TIMEOUT).map_err(sqlite)?;
     let has_table = connection
         .prepare("SELECT 1 FROM sqlite_master WHERE name = 'vectors'")
         .and_then(|mut statement| statement.exists([]))

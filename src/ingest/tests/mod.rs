@@ -1,11 +1,13 @@
 //! The change line on real folders, with a model that only counts what it is asked to embed.
 
 mod crash;
+mod exchange;
 mod failpoints;
 mod files;
 mod large;
 mod rebuild;
 mod unseen;
+mod walls;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -160,7 +162,7 @@ impl Place {
     }
 
     fn scan(&self) -> ScanReport {
-        scan(&self.store, &self.workspace, self.files.path(), &Silent).unwrap()
+        scan(&self.store, &self.workspace, self.files.path(), &RuleLimits::default(), &Silent).unwrap()
     }
 
     /// Scan, index, embed.
@@ -333,7 +335,12 @@ fn a_burst_of_changes_is_a_backfill_also_when_it_is_seen_bit_by_bit() {
             place.write(&format!("{bit}/{number}.txt"), paragraph("alpha"));
         }
         let seen = BTreeSet::from([bit.to_string().parse().unwrap()]);
-        assert_eq!(scan_places(&place.store, &place.workspace, &place.root(), &seen).unwrap().num_created, 40);
+        assert_eq!(
+            scan_places(&place.store, &place.workspace, &place.root(), &seen, &RuleLimits::default(), &Silent)
+                .unwrap()
+                .num_created,
+            40
+        );
     }
     let num_pending = |priority| place.store.num_pending(&place.workspace, priority, 1_000).unwrap();
     assert_eq!((num_pending(Priority::Interactive), num_pending(Priority::Backfill)), (80, 80));

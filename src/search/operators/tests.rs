@@ -6,7 +6,7 @@ use super::*;
 use crate::index::WordConditions;
 
 fn read(query: &str) -> ReadQuery {
-    Reader::new(query, Operators::All).read()
+    Reader::new(query, Operators::All, PatternLimits::default()).read()
 }
 
 fn words(query: &str) -> String {
@@ -106,7 +106,8 @@ fn fields_become_filters_also_with_quotes_and_in_capitals() {
 
 #[test]
 fn a_path_is_a_glob_a_folder_or_a_file() {
-    let admits = |query: &str, path: &str| read(query).filters.compile().unwrap().admits_path(path);
+    let admits =
+        |query: &str, path: &str| read(query).filters.compile(PatternLimits::default()).unwrap().admits_path(path);
     for (query, path, passes) in [
         ("path:*.md", "a/b.md", true),
         ("path:reports", "reports/a.md", true),
@@ -152,26 +153,29 @@ fn a_search_has_both_its_own_filters_and_those_of_its_query() {
     let mut request = SearchRequest::new("crane type:markdown path:a/** before:2026");
     request.filters.formats = vec!["markdown".into(), "text".into()];
     request.filters.path = vec!["*.md".into()];
-    let read = read_search(&request);
-    let filter = read.request.filters.compile().unwrap();
+    let read = read_search(&request, PatternLimits::default());
+    let filter = read.request.filters.compile(PatternLimits::default()).unwrap();
     assert_eq!(read.request.query, "crane");
     assert!(filter.admits("a/x.md", Format::Markdown, 0) && !filter.admits("b/x.md", Format::Markdown, 0));
     assert!(!filter.admits("a/x.md", Format::Text, 0) && !filter.admits("a/x.txt", Format::Markdown, 0));
     assert!(!filter.admits("a/x.md", Format::Markdown, i64::MAX));
     assert!(read.notes[0].starts_with("the query was read as: words `crane`; "), "{:?}", read.notes);
-    assert!(read_search(&SearchRequest::new("plain words")).notes.is_empty());
+    assert!(read_search(&SearchRequest::new("plain words"), PatternLimits::default()).notes.is_empty());
 }
 
 #[test]
 fn a_question_has_fields_and_no_other_operators() {
     let filters = Filters::default();
     let (question, narrowed, notes) =
-        read_question("How do I run java -jar \"x\" in path:docs/ type:markdown?", &filters);
+        read_question("How do I run java -jar \"x\" in path:docs/ type:markdown?", &filters, PatternLimits::default());
     assert_eq!(question.split_whitespace().collect::<Vec<_>>().join(" "), "How do I run java -jar \"x\" in");
     assert_eq!(narrowed.each().count(), 2);
     assert_eq!(notes.len(), 1);
     for plain in ["What does type: error mean?", "why -1?", "path:a"] {
-        assert_eq!(read_question(plain, &filters), (plain.to_owned(), filters.clone(), Vec::new()));
+        assert_eq!(
+            read_question(plain, &filters, PatternLimits::default()),
+            (plain.to_owned(), filters.clone(), Vec::new())
+        );
     }
 }
 
@@ -179,7 +183,7 @@ proptest! {
     #[test]
     fn any_query_is_read_and_only_operators_leave_its_words(query in "\\PC{0,60}") {
         let read = read(&query);
-        prop_assert!(read.filters.compile().is_ok());
+        prop_assert!(read.filters.compile(PatternLimits::default()).is_ok());
         if read.read.is_empty() && read.notes.is_empty() {
             let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
             prop_assert_eq!(squeezed(&read.words), squeezed(&query));

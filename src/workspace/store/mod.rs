@@ -18,6 +18,7 @@ mod log;
 mod members;
 mod provenance;
 mod prune;
+mod reading;
 mod rebuild;
 mod schema;
 mod sources;
@@ -29,12 +30,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
 
 pub use self::changes::ChangeScope;
 pub use self::error::StoreError;
 pub use self::events::LoggedEvent;
 pub use self::provenance::Told;
+pub(crate) use self::reading::open_to_read;
 pub use self::sources::SourceState;
 use super::{ChangeKind, ContentHash, FileEntry, Provenance, RelPath, WorkspaceId};
 
@@ -188,8 +190,7 @@ impl Store {
         } else {
             return Err(StoreError::Missing { folder: folder.to_owned() });
         };
-        let reader = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        reader.busy_timeout(BUSY_TIMEOUT)?;
+        let reader = open_to_read(&path, BUSY_TIMEOUT)?;
         match schema::version_of(&reader)? {
             schema::VERSION => Ok(Self { writer, reader: Mutex::new(reader) }),
             0 => Err(StoreError::Missing { folder: folder.to_owned() }),
