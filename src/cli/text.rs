@@ -92,7 +92,8 @@ pub(super) fn changes(out: &mut dyn Write, reply: &ChangesReply) -> io::Result<(
     for change in &reply.changes {
         let kind = change.kind.name();
         let revision = change.revision;
-        writeln!(out, "{revision:>6}  {:.0}  {kind:8}  {}{}", change.at, change.path, by(&change.provenance))?;
+        let from = change.from.as_ref().map(|from| format!(", before {from}")).unwrap_or_default();
+        writeln!(out, "{revision:>6}  {:.0}  {kind:8}  {}{from}{}", change.at, change.path, by(&change.provenance))?;
     }
     if reply.changes.is_empty() {
         writeln!(out, "no such change")?;
