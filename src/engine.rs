@@ -16,6 +16,7 @@ mod digest;
 mod error;
 mod evaluate;
 mod event;
+mod folders;
 mod indexes;
 mod lane;
 mod line;
@@ -26,6 +27,7 @@ mod read;
 mod reading;
 mod rebuild;
 mod reconcile;
+mod roots;
 mod runner;
 mod sections;
 mod sources;
@@ -34,6 +36,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod versions;
+mod waiting;
 mod workspaces;
 mod write;
 
@@ -58,6 +61,7 @@ pub use self::rebuild::{RebuildStatus, ReindexReport};
 use self::runner::Bell;
 pub use self::runner::Runner;
 pub use self::status::{AnswererStatus, ModelStatus, ReasonGroup, RerankerStatus, StatusReport};
+use self::waiting::Waiters;
 pub use self::workspaces::{WorkspaceList, WorkspaceSummary};
 pub use self::write::{Precondition, Upload, WriteReply};
 use crate::config::{Config, Extraction};
@@ -133,6 +137,8 @@ pub struct Engine {
     reading: Reading,
     /// Rung when something was logged here.
     bell: Bell,
+    /// Requests that wait for a revision.
+    waiters: Waiters,
     /// When somebody asked last.
     asked_at: Mutex<Option<Instant>>,
     /// What was in each workspace's log when the line was started.
@@ -176,6 +182,7 @@ impl Engine {
             indexing: Mutex::default(),
             reading: Reading::default(),
             bell: Bell::default(),
+            waiters: Waiters::default(),
             asked_at: Mutex::default(),
             replays: Mutex::default(),
         })
@@ -204,6 +211,9 @@ impl Engine {
         let mut files = self.store.files(id)?;
         files.retain(|file| filter.admits_path(file.path.as_str()) && !view.deleting.contains(file.on_disk()));
         // What is known of replaced content is as old as the content.
+        for reason in files.iter_mut().filter_map(|file| file.reason.as_mut()).filter(|reason| reason.contains('/')) {
+            *reason = self.without_folders(std::mem::take(reason));
+        }
         for file in files.iter_mut().filter(|file| view.superseded.contains(file.on_disk())) {
             (file.title, file.content_hash, file.num_chunks) = (None, None, 0);
         }

@@ -4,6 +4,7 @@
 //! checked against the file as it is now. `ARCHITECTURE.md` describes the rooms and the two straight lines through them.
 
 pub mod answer;
+pub mod budget;
 pub mod chunk;
 pub mod cli;
 pub mod config;
@@ -13,6 +14,7 @@ pub mod error;
 pub mod eval;
 pub mod extract;
 mod failpoint;
+mod gate;
 pub mod index;
 pub mod ingest;
 mod leftovers;

@@ -183,7 +183,7 @@ impl Turns {
                 Ok(false)
             });
             match worked {
-                Ok(true) => {}
+                Ok(true) => engine.waiters.ring(),
                 Ok(false) => {
                     engine.bell.wait(POLL);
                 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms by level; a room uses rooms of lower levels.
 const LEVELS: [&[&str]; 9] = [
-    &["error", "config", "failpoint", "leftovers", "priority"],
+    &["error", "budget", "config", "failpoint", "gate", "leftovers", "priority"],
     &["workspace"],
     &["extract", "chunk", "embed"],
     &["index"],

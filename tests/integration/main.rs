@@ -29,5 +29,6 @@ mod serve;
 mod sockets;
 mod spaces;
 mod stand_in;
+mod walls;
 mod watched;
 mod writes;
