@@ -19,8 +19,20 @@ const MAX_WAIT: Duration = Duration::from_secs(5);
 pub enum Class {
     /// Somebody looks at the screen: searches, files.
     Interactive,
-    /// Answers and digests, and searches that have waited for a revision.
+    /// Answers and digests.
     Batch,
+    /// What has waited for a revision. It goes with batch, and is not refused after its wait: `limits.waits` bounds how many there are.
+    Waited,
+}
+
+impl Class {
+    /// Where it stands in line.
+    const fn line(self) -> usize {
+        match self {
+            Self::Interactive => 0,
+            Self::Batch | Self::Waited => 1,
+        }
+    }
 }
 
 /// The gate in front of the engine.
@@ -70,20 +82,23 @@ impl Gate {
     pub async fn enter(self: &Arc<Self>, class: Class) -> Result<Pass, Overloaded> {
         let place = {
             let mut state = self.lock();
-            if state.queues[class as usize].is_empty() && self.has_place(&state, class) {
-                state.busy[class as usize] += 1;
+            if state.queues[class.line()].is_empty() && self.has_place(&state, class) {
+                state.busy[class.line()] += 1;
                 return Ok(Pass { gate: Some(Arc::clone(self)), class });
             }
-            let queue = &mut state.queues[class as usize];
+            let queue = &mut state.queues[class.line()];
             // Those that have hung up hold no place.
             queue.retain(|waiting| !waiting.is_closed());
-            if queue.len() >= self.most_queued {
+            if queue.len() >= self.most_queued && class != Class::Waited {
                 return Err(Overloaded);
             }
             let (sender, place) = oneshot::channel();
             queue.push_back(sender);
             place
         };
+        if class == Class::Waited {
+            return place.await.map_err(|_| Overloaded);
+        }
         match tokio::time::timeout(MAX_WAIT, place).await {
             Ok(Ok(pass)) => Ok(pass),
             Ok(Err(_)) | Err(_) => Err(Overloaded),
@@ -98,13 +113,13 @@ impl Gate {
 
     fn leave(self: &Arc<Self>, class: Class) {
         let mut state = self.lock();
-        state.busy[class as usize] -= 1;
+        state.busy[class.line()] -= 1;
         for next in [Class::Interactive, Class::Batch] {
             while self.has_place(&state, next) {
-                let Some(waiting) = state.queues[next as usize].pop_front() else { break };
+                let Some(waiting) = state.queues[next.line()].pop_front() else { break };
                 let pass = Pass { gate: Some(Arc::clone(self)), class: next };
                 match waiting.send(pass) {
-                    Ok(()) => state.busy[next as usize] += 1,
+                    Ok(()) => state.busy[next.line()] += 1,
                     // It has hung up; the pass is not given back, because nobody had it.
                     Err(mut unwanted) => drop(unwanted.gate.take()),
                 }
@@ -169,6 +184,21 @@ mod tests {
             task.await.unwrap();
         }
         assert_eq!(*order.lock().unwrap(), [Class::Interactive, Class::Batch]);
+    }
+
+    #[tokio::test]
+    async fn what_has_waited_for_a_revision_is_not_refused_after_its_wait() {
+        let gate = Arc::new(Gate::new(1, 1));
+        let first = gate.enter(Class::Interactive).await.unwrap();
+        let mut all: Vec<_> = (0..10).map(|_| Box::pin(gate.enter(Class::Waited))).collect();
+        for waiting in &mut all {
+            assert!(futures_poll(waiting.as_mut()).is_none());
+        }
+        drop(first);
+        for waiting in all {
+            drop(waiting.await.unwrap());
+        }
+        assert_eq!(gate.load(), (0, [0, 0]));
     }
 
     #[tokio::test]

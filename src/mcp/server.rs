@@ -69,7 +69,7 @@ impl McpServer {
             let waited = engine.await_revision(&workspace, Revision(revision), wait_ms).await;
             waited.map_err(|error| engine.report(&error))?;
             arguments.insert("wait_ms".to_owned(), 0.into());
-            class = Class::Batch;
+            class = Class::Waited;
         }
         let pass = match &desk.gate {
             Some(gate) => Some(gate.enter(class).await.map_err(|_| {

@@ -133,7 +133,7 @@ impl App {
     ) -> Reply<T> {
         let (engine, span) = (Arc::clone(&self.engine), tracing::Span::current());
         let done = tokio::task::spawn_blocking(move || span.in_scope(|| work(&engine))).await;
-        let done = done.map_err(|error| ApiError::internal(&error))?;
+        let done = done.map_err(|_| ApiError::internal("the work panicked"))?;
         Ok(Json(done.map_err(|error| ApiError::of(&self.engine, &error))?))
     }
 
@@ -147,7 +147,7 @@ impl App {
         let Some(revision) = revision.filter(|_| wait_ms > 0) else { return Ok(Class::Interactive) };
         let waited = self.engine.await_revision(workspace, revision, wait_ms).await;
         waited.map_err(|error| ApiError::of(&self.engine, &error))?;
-        Ok(Class::Batch)
+        Ok(Class::Waited)
     }
 
     /// The engine, for whoever calls it in another way.

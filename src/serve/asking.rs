@@ -46,15 +46,18 @@ pub(super) async fn ask(
     headers: HeaderMap,
     JsonBody(mut request): JsonBody<AskRequest>,
 ) -> Result<Response, ApiError> {
-    app.wait(&workspace, request.min_revision, request.wait_ms).await?;
+    let class = match app.wait(&workspace, request.min_revision, request.wait_ms).await? {
+        Class::Waited => Class::Waited,
+        Class::Interactive | Class::Batch => Class::Batch,
+    };
     // It was waited for; whether it is there, the question finds.
     request.wait_ms = 0;
     if !wants_events(&headers) {
         let ask =
             move |engine: &Engine, budget: &Budget| engine.ask_within(&workspace, &request, budget, &mut |_| true);
-        return Ok(app.call_within(Class::Batch, ask).await?.into_response());
+        return Ok(app.call_within(class, ask).await?.into_response());
     }
-    let pass = app.enter(Class::Batch).await?;
+    let pass = app.enter(class).await?;
     let budget = Budget::default();
     let hung_up = budget.cancelled_on_drop();
     // A slow client does not hold up the answer: an answer's events are no more than its bytes, which have a limit.
@@ -82,8 +85,8 @@ pub(super) async fn ask(
     let Some(first) = waiting.recv().await else {
         return Err(match answering.await {
             Ok(Err(error)) => ApiError::of(&app.engine(), &error),
-            Ok(Ok(())) => ApiError::internal(&"an answer without an event"),
-            Err(error) => ApiError::internal(&error),
+            Ok(Ok(())) => ApiError::internal("an answer without an event"),
+            Err(_) => ApiError::internal("the answer panicked"),
         });
     };
     if first.0 == "error"

@@ -20,9 +20,9 @@ impl ApiError {
         Self { status, report: ErrorReport::new(code, message, hint) }
     }
 
-    /// An error that is the program's own fault. `detail` goes into the log alone.
-    pub(super) fn internal(detail: &dyn std::fmt::Display) -> Self {
-        tracing::error!(error = %detail, "a request failed");
+    /// An error that is the program's own fault. `detail` goes into the log alone; it quotes nothing.
+    pub(super) fn internal(detail: &'static str) -> Self {
+        tracing::error!(detail, "a request failed");
         let hint = "this is a fault of the program: its log says more";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the request failed", hint)
     }
@@ -55,9 +55,8 @@ impl ApiError {
     }
 
     /// A request that is refused by its signature or its form, of which the engine knows nothing.
-    pub(super) fn of_name(error: EngineError) -> Self {
-        let report = ErrorReport::of(&error);
-        Self::reported(&error, report)
+    pub(super) fn of_name(error: &EngineError) -> Self {
+        Self::reported(error, ErrorReport::of(error))
     }
 }
 

@@ -36,7 +36,7 @@ where
         ApiError::new(StatusCode::BAD_REQUEST, "invalid_url", rejection.body_text(), hint)
     })?;
     let text = segments.get(name).map(String::as_str).unwrap_or_default();
-    text.parse().map_err(|error: InvalidName| ApiError::of_name(error.into()))
+    text.parse().map_err(|error: InvalidName| ApiError::of_name(&error.into()))
 }
 
 impl<S: Sync> FromRequestParts<S> for InWorkspace {

@@ -80,7 +80,7 @@ async fn no_place() -> ApiError {
 async fn metrics_text(State(app): Shared) -> Result<impl IntoResponse, ApiError> {
     let measured = Arc::clone(&app);
     let done = tokio::task::spawn_blocking(move || measured.measure()).await;
-    done.map_err(|error| ApiError::internal(&error))?;
+    done.map_err(|_| ApiError::internal("the metrics panicked"))?;
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, content_type)], app.metrics.text()))
 }
@@ -148,7 +148,7 @@ pub(super) async fn readyz(State(app): Shared) -> Response {
         }
         Ok(Err(error)) => app.engine().report(&error),
         Err(error) => {
-            tracing::error!(%error, "the check of readiness failed");
+            tracing::error!(is_panic = error.is_panic(), "the check of readiness failed");
             ErrorReport::new("internal", "the check failed", "this is a fault of the program: its log says more")
         }
     };
@@ -300,7 +300,7 @@ async fn mcp_default(State(app): Shared, request: Request) -> Response {
 async fn mcp_named(State(app): Shared, Path(name): Path<String>, request: Request) -> Response {
     let workspace: WorkspaceId = match name.parse() {
         Ok(workspace) => workspace,
-        Err(error) => return ApiError::of_name(EngineError::Name(error)).into_response(),
+        Err(error) => return ApiError::of_name(&EngineError::Name(error)).into_response(),
     };
     let known = workspace.clone();
     match app.call_at_once(move |engine| Ok(engine.workspaces()?.iter().any(|row| row.id == known))).await {

@@ -200,7 +200,7 @@ fn provenance(headers: &HeaderMap) -> Result<Provenance, ApiError> {
     let tags = tags.map(|tag| tag.trim().to_owned()).collect();
     let provenance = Provenance { agent: one(AGENT)?, run: one(RUN)?, sandbox: one(SANDBOX)?, tags };
     // Before the content comes.
-    provenance.check().map_err(|error| ApiError::of_name(EngineError::from(error)))?;
+    provenance.check().map_err(|error| ApiError::of_name(&EngineError::from(error)))?;
     Ok(provenance)
 }
 

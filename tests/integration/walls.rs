@@ -145,17 +145,12 @@ async fn many_requests_wait_for_a_revision_and_others_go_on() {
     let other = send(&rest, Method::POST, uri, Some(json!({ "query": "harbour", "mode": "lexical" }))).await;
     assert_eq!(other.0, 200, "{}", other.1);
     desk.run();
-    let mut num_answered = 0;
     for reply in waiting {
         let (status, reply) = reply.await.unwrap();
-        // Those that the server cannot answer at once are told so; what is answered is new enough.
-        assert!(status == 200 || reply["error"]["code"] == "overloaded", "{reply}");
-        if status == 200 {
-            assert_eq!(reply["hits"][0]["citation"]["path"], "a.md", "{reply}");
-            num_answered += 1;
-        }
+        // Who has waited is not refused then, although all come at once.
+        assert_eq!(status, 200, "{reply}");
+        assert_eq!(reply["hits"][0]["citation"]["path"], "a.md", "{reply}");
     }
-    assert!(num_answered > 0);
     assert_eq!(desk.engine.num_waiting(), 0);
 }
 
