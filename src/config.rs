@@ -38,6 +38,8 @@ pub struct Config {
     pub ranking: Ranking,
     /// Who writes answers.
     pub answer: Answer,
+    /// Where folders of workspaces may be.
+    pub workspaces: Workspaces,
     /// What a request, a file or a pattern may take.
     pub limits: Limits,
 }
@@ -66,6 +68,14 @@ impl Default for Extraction {
     }
 }
 
+/// Where folders of workspaces may be that are made over REST. The command line names any folder.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Workspaces {
+    /// A workspace's folder lies below one of these. With none, no workspace that is made over REST has a folder of its own.
+    pub allowed_roots: Vec<PathBuf>,
+}
+
 /// How pushed events are checked.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -74,6 +84,8 @@ pub struct Events {
     pub secret: Option<String>,
     /// How far a signature's time may be from now, in seconds.
     pub tolerance_s: u64,
+    /// Whether everything that writes over REST is to be signed, not events alone.
+    pub sign_all_writes: bool,
 }
 
 impl fmt::Debug for Events {
@@ -147,6 +159,7 @@ impl Default for Config {
             events: Events::default(),
             ranking: Ranking::default(),
             answer: Answer::default(),
+            workspaces: Workspaces::default(),
             limits: Limits::default(),
         }
     }
@@ -154,7 +167,7 @@ impl Default for Config {
 
 impl Default for Events {
     fn default() -> Self {
-        Self { secret: None, tolerance_s: 300 }
+        Self { secret: None, tolerance_s: 300, sign_all_writes: false }
     }
 }
 
@@ -236,6 +249,15 @@ impl Config {
         }
         if config.events.secret.is_some() && config.events.key().is_none() {
             let reason = "`events.secret` is not `whsec_` and the base64 of a key".to_owned();
+            return Err(ConfigError::Invalid { path, reason });
+        }
+        if config.events.sign_all_writes && config.events.secret.is_none() {
+            let reason = "`events.sign_all_writes` is without `events.secret`: nothing could be written".to_owned();
+            return Err(ConfigError::Invalid { path, reason });
+        }
+        if let Some(root) = config.workspaces.allowed_roots.iter().find(|root| !root.is_absolute()) {
+            let reason =
+                format!("`workspaces.allowed_roots` holds `{}`, which is not an absolute path", root.display());
             return Err(ConfigError::Invalid { path, reason });
         }
         config.limits.check().map_err(|reason| ConfigError::Invalid { path: path.clone(), reason })?;

@@ -16,6 +16,7 @@ mod digest;
 mod error;
 mod evaluate;
 mod event;
+mod folders;
 mod freshness;
 mod indexes;
 mod lane;
@@ -28,6 +29,7 @@ mod read;
 mod reading;
 mod rebuild;
 mod reconcile;
+mod roots;
 mod runner;
 mod sections;
 mod sources;
@@ -36,6 +38,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod versions;
+mod waiting;
 mod workspaces;
 mod write;
 
@@ -62,6 +65,7 @@ pub use self::rebuild::{RebuildStatus, ReindexReport};
 use self::runner::Bell;
 pub use self::runner::Runner;
 pub use self::status::{AnswererStatus, ModelStatus, ReasonGroup, RerankerStatus, StatusReport};
+use self::waiting::Waiters;
 pub use self::workspaces::{WorkspaceList, WorkspaceSummary};
 pub use self::write::{Precondition, Upload, WriteReply};
 use crate::config::{Config, Extraction};
@@ -143,6 +147,8 @@ pub struct Engine {
     looks: Arc<Looks>,
     /// Rung when something was logged here.
     bell: Bell,
+    /// Requests that wait for a revision.
+    waiters: Waiters,
     /// When somebody asked last.
     asked_at: Mutex<Option<Instant>>,
     /// What was in each workspace's log when the line was started.
@@ -197,6 +203,7 @@ impl Engine {
             reading: Reading::default(),
             looks: Arc::default(),
             bell: Bell::default(),
+            waiters: Waiters::default(),
             asked_at: Mutex::default(),
             replays: Mutex::default(),
         })
@@ -230,6 +237,9 @@ impl Engine {
         let mut files = self.store.files(id)?;
         files.retain(|file| filter.admits_path(file.path.as_str()) && !view.deleting.contains(file.on_disk()));
         // What is known of replaced content is as old as the content.
+        for reason in files.iter_mut().filter_map(|file| file.reason.as_mut()).filter(|reason| reason.contains('/')) {
+            *reason = self.without_folders(std::mem::take(reason));
+        }
         for file in files.iter_mut().filter(|file| view.superseded.contains(file.on_disk())) {
             (file.title, file.content_hash, file.num_chunks) = (None, None, 0);
         }

@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod beneath;
+pub mod budget;
 pub mod chunk;
 pub mod cli;
 pub mod config;
@@ -14,6 +15,7 @@ pub mod error;
 pub mod eval;
 pub mod extract;
 mod failpoint;
+mod gate;
 pub mod index;
 pub mod ingest;
 mod leftovers;

@@ -76,18 +76,21 @@ const MONTHS: [&str; 12] = [
 #[serde(deny_unknown_fields)]
 pub struct AskRequest {
     /// What to answer.
+    #[schema(min_length = 1, max_length = 32_768)]
     pub question: String,
     /// Which files to answer from.
     #[serde(default)]
     pub filters: Filters,
     /// The most sentences that the answer may have, 1 to 20; of an answer by files, that each file may have.
     #[serde(default = "default_max_sentences")]
+    #[schema(minimum = 1, maximum = 20)]
     pub max_sentences: usize,
     /// How to answer: `auto` by the question's words, or one of the plans.
     #[serde(default)]
     pub plan: PlanChoice,
     /// The most files that an answer by files quotes, 1 to 200; all others in scope are listed.
     #[serde(default = "default_max_files")]
+    #[schema(minimum = 1, maximum = 200)]
     pub max_files: usize,
     /// The time that the question is asked at (RFC 3339); without it, now. With it, `yesterday` is the same day for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,6 +107,10 @@ pub struct AskRequest {
     /// How long to wait for `min_revision`, in milliseconds, at most 60000.
     #[serde(default)]
     pub wait_ms: u64,
+    /// How long the answer may take, in milliseconds, without a language model; it is made of what is read until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 10_000)]
+    pub timeout_ms: Option<u64>,
     /// Who answers.
     #[serde(default)]
     pub answerer: Answerer,
@@ -150,6 +157,7 @@ impl AskRequest {
             time_zone: None,
             min_revision: None,
             wait_ms: 0,
+            timeout_ms: None,
             answerer: Answerer::Auto,
             facets: false,
         }
@@ -163,6 +171,9 @@ pub struct AskReply {
     pub revision: Revision,
     /// What was searched.
     pub coverage: Coverage,
+    /// Whether the time was over before everything was read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
     /// How the question was answered, and why so.
     pub plan: Plan,
     /// Whether there is no answer.
@@ -213,6 +224,7 @@ impl AskReply {
         Self {
             revision,
             coverage,
+            partial: false,
             plan,
             abstained: true,
             abstention: None,

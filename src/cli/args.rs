@@ -290,6 +290,9 @@ pub(super) struct Scope {
     /// How long to wait for it, in milliseconds
     #[arg(long, default_value_t = 0)]
     pub wait_ms: u64,
+    /// How long the work may take, in milliseconds; what is found until then is shown
+    #[arg(long, value_name = "MS")]
+    pub timeout_ms: Option<u64>,
 }
 
 impl Scope {

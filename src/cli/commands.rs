@@ -14,6 +14,7 @@ use super::digest::Extent;
 use super::progress::Terminal;
 use super::text;
 use crate::answer::{AskRequest, DEFAULT_MAX_FILES, Verdict};
+use crate::budget::Budget;
 use crate::config::Config;
 use crate::embed;
 use crate::engine::{
@@ -227,11 +228,12 @@ fn search(session: &Session, args: &SearchArgs) -> anyhow::Result<Done> {
         filters: args.scope.filters(),
         min_revision: args.scope.min_revision(),
         wait_ms: args.scope.wait_ms,
+        timeout_ms: args.scope.timeout_ms,
         explain: args.explain,
         facets: args.facets,
         every_passage: false,
     };
-    let reply = engine.search(&session.workspace, &request)?;
+    let reply = engine.search_within(&session.workspace, &request, &Budget::default())?;
     session.print(&reply, |out| text::search(out, &reply))?;
     if !session.json {
         super::copies::notes(&mut std::io::stderr(), &reply.notes)?;
@@ -252,6 +254,7 @@ fn ask(session: &Session, args: &AskArgs) -> anyhow::Result<Done> {
         time_zone: args.time_zone.clone(),
         min_revision: args.scope.min_revision(),
         wait_ms: args.scope.wait_ms,
+        timeout_ms: args.scope.timeout_ms,
         answerer: args.answerer,
         facets: args.facets,
     };
@@ -261,7 +264,8 @@ fn ask(session: &Session, args: &AskArgs) -> anyhow::Result<Done> {
         Extent::Screen
     };
     let mut progress = Answering::new(!session.json && std::io::stdout().is_terminal());
-    let reply = engine.ask_streamed(&session.workspace, &request, &mut |event| progress.tell(&event).is_ok())?;
+    let reply = engine
+        .ask_within(&session.workspace, &request, &Budget::default(), &mut |event| progress.tell(&event).is_ok())?;
     let shown = progress.num_shown();
     session.print(&reply, |out| text::ask(out, &reply, shown, extent))?;
     if !session.json {

@@ -68,13 +68,25 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn start_log(cli: &Cli) {
-    use tracing_subscriber::EnvFilter;
+    use tracing_subscriber::filter::filter_fn;
+    use tracing_subscriber::layer::SubscriberExt as _;
+    use tracing_subscriber::util::SubscriberInitExt as _;
+    use tracing_subscriber::{EnvFilter, Layer as _};
     let default = if cli.verbose { "pincite=debug,warn" } else { "pincite=warn,error" };
     let filter = EnvFilter::try_from_env("PINCITE_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    // Whatever the filter asks for: what libraries say may hold documents and queries, in events and in spans around ours.
+    let is_ours = filter_fn(|metadata| metadata.target() == "pincite" || metadata.target().starts_with("pincite::"));
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .init();
+        .with_target(false);
+    tracing_subscriber::registry().with(lines.with_filter(is_ours).with_filter(filter)).init();
+    std::panic::set_hook(Box::new(|panic| {
+        // A message that was put together may quote a document; one that stands in the code does not.
+        let message = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("…");
+        let location = panic.location().map(ToString::to_string);
+        let mut err = std::io::stderr().lock();
+        // If standard error is gone too, there is nobody left to tell.
+        let _ = writeln!(err, "panicked at {}: {message}", location.unwrap_or_default());
+    }));
 }

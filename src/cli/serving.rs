@@ -18,7 +18,7 @@ pub(super) fn serve(session: &Session, path: Option<&Path>, listen: SocketAddr) 
     let engine = Arc::new(session.open(Access::Share, "pincite serve")?);
     engine.ensure_workspace(&session.workspace, path)?;
     let runner = engine.run()?;
-    let options = serve::Options { address: listen, ..serve::Options::default() };
+    let options = serve::Options { address: listen, ..serve::Options::within(&engine.config().limits) };
     let runtime = tokio::runtime::Runtime::new()?;
     let served = runtime.block_on(serve::run(engine, session.workspace.clone(), options, |address| {
         // Whoever started the server without a standard error does not want to know.

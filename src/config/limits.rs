@@ -57,6 +57,20 @@ limits! {
     rule_file_bytes: 1_000_000, least 1_000, "rules_too_large", "Bytes that are read of one ignore file.";
     rule_lines: 10_000, least 100, "rules_too_large", "Lines of the ignore files that apply to one folder: its own, and those of the folders above it.";
     path_parts: 100, least 8, "path_too_deep", "Names in a path: its folders and its file.";
+    query_bytes: 32_768, least 64, "query_too_large", "Bytes of a query or question.";
+    query_terms: 2_048, least 8, "query_too_large", "Words of a query or question.";
+    query_phrases: 32, least 1, "query_too_large", "Phrases in quotes of a query.";
+    query_ms: 10_000, least 10, "timeout_too_long", "Milliseconds that a search or an answer may take; what is found until then is the reply, which says so.";
+    body_bytes: 4_194_304, least 1_024, "body_too_large", "Bytes of the body of a request that is not a file.";
+    bodies_bytes: 268_435_456, least 65_536, "too_many_bodies", "Bytes of all bodies together that have begun to come.";
+    header_ms: 30_000, least 100, "connection_closed", "Milliseconds for a request's header, and for the next request of a connection.";
+    body_ms: 30_000, least 100, "body_timeout", "Milliseconds for a body; of a file, for each `body_bytes` of it.";
+    write_ms: 30_000, least 100, "connection_closed", "Milliseconds that a client may let the server wait with 256 KiB of a reply.";
+    connections: 1_024, least 16, "too_many_connections", "Connections at once; health and metrics are answered beyond them.";
+    connections_per_address: 768, least 4, "too_many_connections", "Connections at once from one address.";
+    waits: 512, least 1, "too_many_waits", "Requests at once that wait for a revision.";
+    requests_per_core: 2, least 1, "overloaded", "Requests that are worked on at once, for each core.";
+    queued_per_core: 4, least 1, "overloaded", "Requests that wait for their turn, for each core; of searches and of answers so many each.";
 }
 
 impl Limits {

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::query::QueryState;
+use super::query::{CUT, QueryState};
 use super::{Engine, EngineError, digest, sections};
 use crate::answer::plan::{self, Moment};
 use crate::answer::{
     self, AnswerKind, Answerer, AskEvent, AskReply, AskRequest, Evidence, LanguageError, Plan, PlanKind, Tell,
 };
+use crate::budget::Budget;
 use crate::index::Filter;
 use crate::search::{self, Hit, SearchRequest};
 use crate::workspace::{Citation, FileState, RelPath, WorkspaceId};
@@ -40,25 +42,64 @@ impl Engine {
         request: &AskRequest,
         tell: &mut dyn FnMut(AskEvent<'_>) -> bool,
     ) -> Result<AskReply, EngineError> {
+        let timeout = request.timeout_ms.map(|timeout_ms| self.time_for(Some(timeout_ms))).transpose()?;
+        self.ask_in_time(id, request, (&Budget::default(), timeout), tell)
+    }
+
+    /// Answers as [`Engine::ask_streamed`] does, for a client: within the configured time where the request says none, and as long
+    /// as `budget` is not cancelled.
+    ///
+    /// # Errors
+    /// As [`Engine::ask_streamed`]; [`EngineError::Cancelled`].
+    pub fn ask_within(
+        &self,
+        id: &WorkspaceId,
+        request: &AskRequest,
+        budget: &Budget,
+        tell: &mut dyn FnMut(AskEvent<'_>) -> bool,
+    ) -> Result<AskReply, EngineError> {
+        let timeout = self.time_for(request.timeout_ms)?;
+        self.ask_in_time(id, request, (budget, Some(timeout)), &mut |event| tell(event) && !budget.is_cancelled())
+    }
+
+    fn ask_in_time(
+        &self,
+        id: &WorkspaceId,
+        request: &AskRequest,
+        (budget, timeout): (&Budget, Option<Duration>),
+        tell: Tell<'_>,
+    ) -> Result<AskReply, EngineError> {
         answer::check_request(request)?;
+        search::check_size(&request.question, &self.config.limits)?;
         answer::check_answerer(request, &self.config.answer)?;
         let (question, filters, notes) = search::read_question(&request.question, &request.filters, self.patterns());
         let request = &AskRequest { question, filters, ..request.clone() };
         let moment = Moment::at(request.now, request.time_zone.as_deref())?;
         let plan = plan::plan(&request.question, request.plan, &moment);
         let state = self.state(id, &request.filters, request.min_revision, request.wait_ms)?;
+        let budget = timeout.map_or_else(|| budget.clone(), |timeout| budget.lasting(timeout));
+        let state = state.within(&budget);
+        state.check_wanted()?;
         let plan = self.settled(id, &state, plan)?;
         let kind = plan.kind;
         let filter = state.filter.clone();
         let mut reply = match kind {
             PlanKind::Recent | PlanKind::Overview => self.answer_by_files(id, request, state, plan, tell)?,
             PlanKind::List | PlanKind::Count => match self.answer_by_listing(id, request, &state, &plan)? {
-                Some(reply) => reply,
-                None => self.answer_from(id, request, state, plan, NUM_EVIDENCE, tell)?,
+                // Some of what was to be counted was not read.
+                Some(reply) if !budget.was_cut() => reply,
+                _ => self.answer_from(id, request, state, plan, NUM_EVIDENCE, tell)?,
             },
             _ => self.answer_from(id, request, state, plan, NUM_EVIDENCE, tell)?,
         };
+        if budget.is_cancelled() {
+            return Err(EngineError::Cancelled);
+        }
         reply.plan.notes.splice(0..0, notes);
+        reply.partial = budget.was_cut();
+        if reply.partial && !reply.coverage.notes.iter().any(|note| note == CUT) {
+            reply.coverage.notes.push(CUT.to_owned());
+        }
         if reply.abstained {
             self.tell_what_was_searched(id, &filter, &mut reply)?;
         }
@@ -122,7 +163,9 @@ impl Engine {
             state.filter = whole;
             found.hits = with_named(of_named.hits, found.hits, num_evidence);
         }
-        if let Some(reply) = self.answer_from_tables(id, request, &state, &plan, &found.hits)? {
+        state.check_wanted()?;
+        let of_tables = self.answer_from_tables(id, request, &state, &plan, &found.hits)?;
+        if let Some(reply) = of_tables.filter(|_| !state.budget.was_cut()) {
             return Ok(AskReply { facets: found.facets, ..reply });
         }
         let versions = self.versions_of(id, &search, &mut state, &plan, &mut found.hits)?;

@@ -49,6 +49,8 @@ impl Engine {
         tell: Tell<'_>,
     ) -> Result<AskReply, EngineError> {
         let touched = self.touched(id, &state)?;
+        state.check_wanted()?;
+        let budget = state.budget.clone();
         let newest = touched.iter().max_by_key(|file| (file.at, std::cmp::Reverse(&file.path)));
         let newest = newest.map(|file| (file.path.clone(), file.at));
         let formers = Formers::of(&touched);
@@ -74,6 +76,7 @@ impl Engine {
             // Where a time or a name says which files are meant, they are shown, whatever they say on the topic.
             if !is_of_topic {
                 let state = self.state(id, &request.filters, request.min_revision, request.wait_ms)?;
+                let state = state.within(&budget);
                 let shown = AskRequest { answerer: Answerer::Extractive, ..request.clone() };
                 let grouped = Grouped::of(scope, &plan);
                 let files = self.digest_of(id, &shown, state, plan, (grouped, &formers), tell)?;

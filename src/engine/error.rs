@@ -80,6 +80,26 @@ pub enum EngineError {
         /// The folder.
         root: PathBuf,
     },
+    /// A client named a folder that it may not name, or that cannot be.
+    #[error("the folder cannot be a workspace's: it has to be one below the folders that clients may name")]
+    RootNotAllowed,
+    /// So many requests wait for a revision that no more may.
+    #[error("{max} requests wait for a revision already, the most that may (`limits.waits`)")]
+    TooManyWaits {
+        /// The limit.
+        max: u64,
+    },
+    /// A request asks for more time than it may have.
+    #[error("`timeout_ms` is {asked}, it is 1 to {most} (`limits.query_ms`)")]
+    TimeoutTooLong {
+        /// What was asked for.
+        asked: u64,
+        /// The limit.
+        most: u64,
+    },
+    /// Nobody waits for the reply any more.
+    #[error("the client has hung up")]
+    Cancelled,
     /// The workspace has no folder that files could be read from.
     #[error("the workspace `{id}` has no folder")]
     NoRoot {
@@ -178,7 +198,12 @@ impl EngineError {
         match self {
             Self::Name(_)
             | Self::Provenance(_)
-            | Self::Search(SearchError::Invalid { .. } | SearchError::Pattern(_) | SearchError::NoModel)
+            | Self::Search(
+                SearchError::Invalid { .. }
+                | SearchError::Pattern(_)
+                | SearchError::TooLarge { .. }
+                | SearchError::NoModel,
+            )
             | Self::Language(LanguageError::NotConfigured)
             | Self::Eval(_)
             | Self::Read(
@@ -193,6 +218,8 @@ impl EngineError {
             | Self::OtherWorkspace { .. }
             | Self::InvalidEvent { .. }
             | Self::OwnFolder { .. }
+            | Self::RootNotAllowed
+            | Self::TimeoutTooLong { .. }
             | Self::Write(
                 WriteError::Link { .. }
                 | WriteError::NotAFile { .. }
@@ -219,6 +246,8 @@ impl EngineError {
             | Self::Replaying
             | Self::Stuck { .. }
             | Self::Backlog { .. }
+            | Self::TooManyWaits { .. }
+            | Self::Cancelled
             | Self::Store(StoreError::BeingDeleted { .. })
             | Self::Write(WriteError::Full(_)) => ErrorKind::Unavailable,
             _ => ErrorKind::Internal,
@@ -249,6 +278,10 @@ impl EngineError {
             | Self::Thread(_)
             | Self::NotFresh { .. }
             | Self::OwnFolder { .. }
+            | Self::RootNotAllowed
+            | Self::TooManyWaits { .. }
+            | Self::TimeoutTooLong { .. }
+            | Self::Cancelled
             | Self::NoRoot { .. }
             | Self::IntelligenceOff { .. }
             | Self::OtherWorkspace { .. }
@@ -303,6 +336,10 @@ impl Advice for EngineError {
             Self::Thread(_) => "internal",
             Self::NotFresh { .. } => "not_fresh",
             Self::OwnFolder { .. } => "own_folder",
+            Self::RootNotAllowed => "root_not_allowed",
+            Self::TooManyWaits { .. } => "too_many_waits",
+            Self::TimeoutTooLong { .. } => "timeout_too_long",
+            Self::Cancelled => "cancelled",
             Self::NoRoot { .. } => "no_root",
             Self::IntelligenceOff { .. } => "intelligence_off",
             Self::OtherWorkspace { .. } => "other_workspace",
@@ -336,9 +373,21 @@ impl Advice for EngineError {
             Self::Thread(_) => Some("the system has no thread left: stop other programs".to_owned()),
             Self::NotFresh { .. } => Some("ask again with a larger `wait_ms`, or without `min_revision`".to_owned()),
             Self::OwnFolder { .. } => Some(
-                "give a folder outside the data folder, or none: files that are written to the workspace get one then"
+                "give a folder that the data folder is not in and that is not in it (`--data-dir` moves it), or none: files that are written to the workspace get one then"
                     .to_owned(),
             ),
+            Self::RootNotAllowed => Some(
+                "leave `root` out, make the workspace with `pincite workspace create`, or add a folder above it to \
+                 `workspaces.allowed_roots` in `config.toml`"
+                    .to_owned(),
+            ),
+            Self::TooManyWaits { .. } => {
+                Some("ask again in a second, or without `wait_ms`; `limits.waits` in `config.toml` raises it".to_owned())
+            }
+            Self::TimeoutTooLong { .. } => {
+                Some("ask for less, or raise `limits.query_ms` in `config.toml`".to_owned())
+            }
+            Self::Cancelled => None,
             Self::NoRoot { .. } => Some("index a folder into it: `pincite index PATH --workspace NAME`".to_owned()),
             Self::IntelligenceOff { id } => Some(format!("switch it on: `pincite workspace intelligence {id} on`")),
             Self::OtherWorkspace { .. } => Some("ask the workspace that the citation names".to_owned()),

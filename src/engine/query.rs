@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::versions::{self, NUM_FOR_CURRENT};
 use super::{Engine, EngineError, lock};
+use crate::budget::Budget;
 use crate::embed::OpenModel;
 use crate::index::{Counts, Filter, Index as _, IndexError, Languages, Snapshot};
 use crate::priority::Share;
@@ -16,6 +17,9 @@ use crate::workspace::{FileCounts, Provenance, ProvenanceFilter, RelPath, Revisi
 
 /// Who has asked within this time may ask again.
 const STILL_THERE: Duration = Duration::from_secs(2);
+/// What coverage says of a reply that is partial.
+pub(super) const CUT: &str =
+    "the time was over (`timeout_ms`) before everything was searched: there may be more, and better";
 /// How often a waiting query looks again.
 const WAIT_STEP: Duration = Duration::from_millis(10);
 
@@ -46,6 +50,25 @@ pub(super) struct QueryState {
     pub provenance: Writers,
     /// The model that the index is of, where there is one.
     model_id: Option<String>,
+    /// The time of the query.
+    pub budget: Budget,
+}
+
+impl QueryState {
+    /// The same state, whose reads end when the time is over.
+    pub(super) fn within(mut self, budget: &Budget) -> Self {
+        if let Some(snapshot) = &mut self.snapshot {
+            snapshot.limit(budget);
+        }
+        self.budget = budget.clone();
+        self
+    }
+
+    /// # Errors
+    /// [`EngineError::Cancelled`] where nobody waits any more.
+    pub(super) fn check_wanted(&self) -> Result<(), EngineError> {
+        if self.budget.is_cancelled() { Err(EngineError::Cancelled) } else { Ok(()) }
+    }
 }
 
 /// Conditions on the writers of files, all of them.
@@ -75,9 +98,49 @@ impl Engine {
     /// When the request cannot be, the workspace is unknown, the state is not as new as was asked for, or the index
     /// cannot be read.
     pub fn search(&self, id: &WorkspaceId, request: &SearchRequest) -> Result<SearchReply, EngineError> {
+        let timeout = request.timeout_ms.map(|timeout_ms| self.time_for(Some(timeout_ms))).transpose()?;
+        self.search_in_time(id, request, &Budget::default(), timeout)
+    }
+
+    /// Searches as [`Engine::search`] does, for a client: within the configured time where the request says none, and as long as
+    /// `budget` is not cancelled. What was found when the time is over is the reply.
+    ///
+    /// # Errors
+    /// As [`Engine::search`]; [`EngineError::Cancelled`].
+    pub fn search_within(
+        &self,
+        id: &WorkspaceId,
+        request: &SearchRequest,
+        budget: &Budget,
+    ) -> Result<SearchReply, EngineError> {
+        let timeout = self.time_for(request.timeout_ms)?;
+        self.search_in_time(id, request, budget, Some(timeout))
+    }
+
+    /// How long a request may take that asks for this time.
+    pub(super) fn time_for(&self, timeout_ms: Option<u64>) -> Result<Duration, EngineError> {
+        let most = self.config.limits.query_ms;
+        match timeout_ms {
+            Some(asked) if asked == 0 || asked > most => Err(EngineError::TimeoutTooLong { asked, most }),
+            asked => Ok(Duration::from_millis(asked.unwrap_or(most))),
+        }
+    }
+
+    fn search_in_time(
+        &self,
+        id: &WorkspaceId,
+        request: &SearchRequest,
+        budget: &Budget,
+        timeout: Option<Duration>,
+    ) -> Result<SearchReply, EngineError> {
         search::check_request(request)?;
+        search::check_size(&request.query, &self.config.limits)?;
         let mut asked = search::read_search(request, self.patterns());
-        let mut state = self.state(id, &asked.request.filters, asked.request.min_revision, asked.request.wait_ms)?;
+        let state = self.state(id, &asked.request.filters, asked.request.min_revision, asked.request.wait_ms)?;
+        // What was waited for a revision does not count.
+        let budget = timeout.map_or_else(|| budget.clone(), |timeout| budget.lasting(timeout));
+        let mut state = state.within(&budget);
+        state.check_wanted()?;
         if let Some(snapshot) = &state.snapshot {
             let model = if asked.request.mode == Mode::Lexical { None } else { self.model_for(&state)? };
             let is_word = |word: &str| model.as_ref().is_some_and(|model| model.tokens.num_tokens(word) == 1);
@@ -93,6 +156,7 @@ impl Engine {
         (asked.request.offset, asked.request.k) = (0, num_wanted);
         let (mut reply, _) = self.search_in(id, &asked.request, &state)?;
         self.mark_superseded(id, &asked.request.query, &state, &mut reply.hits)?;
+        state.check_wanted()?;
         let may_go_on = reply.hits.len() >= offset + k && offset + k < MAX_K;
         reply.hits.truncate(offset + k);
         reply.next_offset = may_go_on.then_some(offset + k);
@@ -132,14 +196,16 @@ impl Engine {
         let mut coverage = self.coverage_of(state, request.mode != Mode::Lexical)?;
         if let Some(reason) = found.not_reranked.take() {
             self.warn_of_reranker(&reason);
-            coverage.notes.push(format!("not reranked: {reason}"));
+            coverage.notes.push(self.without_folders(format!("not reranked: {reason}")));
         }
         let (hits, facets) = self.attribute(id, found, state)?;
         let facets = request.facets.then_some(facets);
-        Ok((
-            SearchReply { revision: state.view.settled, coverage, notes: Vec::new(), hits, next_offset: None, facets },
-            model,
-        ))
+        let partial = state.budget.was_cut();
+        if partial {
+            coverage.notes.push(CUT.to_owned());
+        }
+        let (revision, notes, next_offset) = (state.view.settled, Vec::new(), None);
+        Ok((SearchReply { revision, coverage, partial, notes, hits, next_offset, facets }, model))
     }
 
     /// What a query of the workspace would see now.
@@ -229,7 +295,7 @@ impl Engine {
                 }
                 Err(error) => return Err(error),
             };
-            return Ok(QueryState { view, snapshot, filter, provenance, model_id });
+            return Ok(QueryState { view, snapshot, filter, provenance, model_id, budget: Budget::default() });
         }
     }
 
@@ -274,6 +340,9 @@ impl Engine {
             notes.push("the workspace's intelligence is off: files are listed, and nothing is found".to_owned());
         }
         notes.extend(self.source_notes(&state.view.source));
+        for note in notes.iter_mut().filter(|note| note.contains('/')) {
+            *note = self.without_folders(std::mem::take(note));
+        }
         let FileCounts { pending, failed, partial, unsupported, .. } = state.view.counts;
         let mut note = |num_files: u64, one: &str, more: &str| match num_files {
             0 => {}

@@ -204,7 +204,7 @@ impl Turns {
                 Ok(false)
             });
             match worked {
-                Ok(true) => {}
+                Ok(true) => engine.waiters.ring(),
                 Ok(false) => {
                     engine.bell.wait(POLL);
                 }

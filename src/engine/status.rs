@@ -18,7 +18,7 @@ use crate::workspace::{Facets, FileEntry, FileState, Revision, WorkspaceId};
 pub struct StatusReport {
     /// The workspace.
     pub workspace: WorkspaceId,
-    /// Its folder.
+    /// Its folder; the command line alone is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root: Option<String>,
     /// The newest revision up to which nothing is pending.
@@ -108,6 +108,14 @@ pub struct AnswererStatus {
     pub base_url: Option<String>,
 }
 
+impl StatusReport {
+    /// The same for a client: where folders are on the server does not concern it.
+    #[must_use]
+    pub fn for_client(self) -> Self {
+        Self { root: None, ..self }
+    }
+}
+
 impl Engine {
     /// What is indexed in a workspace and what is not, with reasons.
     ///
@@ -174,7 +182,7 @@ impl Engine {
     fn reranker_status(&self) -> Option<RerankerStatus> {
         let folder = self.config.ranking.reranker.as_ref()?;
         let name = folder.file_name().unwrap_or(folder.as_os_str()).display().to_string();
-        let reason = self.reranker()?.err().map(with_hint);
+        let reason = self.reranker()?.err().map(with_hint).map(|reason| self.without_folders(reason));
         Some(RerankerStatus { name, reason })
     }
 
@@ -184,7 +192,7 @@ impl Engine {
     /// When the configured model is unknown or its files are not as pinned.
     pub fn model_status(&self) -> Result<ModelStatus, EngineError> {
         let model = self.model()?;
-        let reason = model.embedder.as_ref().err().map(with_hint);
+        let reason = model.embedder.as_ref().err().map(with_hint).map(|reason| self.without_folders(reason));
         Ok(ModelStatus { name: model.entry.name.clone(), runs: reason.is_none(), reason })
     }
 }

@@ -29,7 +29,7 @@ pub struct WorkspaceSummary {
     /// Its name.
     #[schema(example = "default")]
     pub name: WorkspaceId,
-    /// Its folder.
+    /// Its folder; the command line alone is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root: Option<String>,
     /// Whether its files are indexed; otherwise they are only listed.
@@ -40,6 +40,14 @@ impl From<WorkspaceRow> for WorkspaceSummary {
     fn from(row: WorkspaceRow) -> Self {
         let root = row.root.map(|root| root.display().to_string());
         Self { name: row.id, root, intelligence: row.intelligence }
+    }
+}
+
+impl WorkspaceSummary {
+    /// The same for a client: where folders are on the server does not concern it.
+    #[must_use]
+    pub fn for_client(self) -> Self {
+        Self { root: None, ..self }
     }
 }
 
@@ -97,11 +105,7 @@ impl Engine {
         }
         let root = root.map(ingest::canonical_folder).transpose()?;
         if let Some(root) = &root {
-            // Another workspace's files are in there, or may be one day.
-            let kept = ingest::canonical_folder(&self.data_folder)?.join("workspaces");
-            if root.starts_with(&kept) && *root != kept.join(id.as_str()).join("files") {
-                return Err(EngineError::OwnFolder { root: root.clone() });
-            }
+            self.check_root(id, root)?;
         }
         let row = match make(root.as_deref()) {
             Err(StoreError::BeingDeleted { .. }) => {

@@ -27,6 +27,7 @@ use sha2::{Digest as _, Sha256};
 pub use filter::{Filter, Holding, WordConditions};
 pub use words::{FoundWord, WordPattern};
 
+use crate::budget::Budget;
 use crate::chunk::plain;
 use crate::config::FieldWeights;
 use crate::error::Advice;
@@ -332,6 +333,15 @@ pub trait Snapshot: Send + Sync {
     /// # Errors
     /// When the files on disk are damaged.
     fn counts(&self) -> Result<Counts, IndexError>;
+
+    /// Gives the reads of this snapshot a time. When it is over, reads end and give what they have found; a read of conditions on
+    /// words gives nothing then, because what was not looked at may not meet them.
+    fn limit(&mut self, _budget: &Budget) {}
+
+    /// Whether the time is over.
+    fn is_over(&self) -> bool {
+        false
+    }
 
     /// How much it holds of each language.
     ///

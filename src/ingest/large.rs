@@ -12,6 +12,7 @@ use super::IngestError;
 use super::parts::{LargeFile, PartError, PlacedPart};
 use super::prepare::{Before, Facts, NEVER, Prepared, entry, inside, not_read, prepare_document, records};
 use super::worker::{Line, LineReport, finish};
+use crate::error::Advice as _;
 use crate::extract::{ExtractError, language_of};
 use crate::failpoint;
 use crate::index::{Batch, ChunkRecord};
@@ -119,7 +120,7 @@ pub(super) fn bring_in(
             // The next scan takes it up again.
             known = Known { fingerprint: NEVER, racy_until_ns: None, ..known };
         }
-        tracing::warn!(path = %change.path, %error, "a large file is read in part");
+        tracing::warn!(path = %change.path, code = error.code(), "a large file is read in part");
         entry.state = FileState::Partial;
         entry.reason = Some(format!(
             "its first {} of {} MB are read, up to line {}: {error}",

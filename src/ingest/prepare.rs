@@ -10,6 +10,7 @@ use super::worker::Line;
 use super::write::fingerprint_of;
 use super::{IngestError, ReadError};
 use crate::chunk::{chunk, plain, repeated_lines};
+use crate::error::Advice as _;
 use crate::extract::{Document, ExtractError, language_of};
 use crate::index::{Batch, ChunkPlace, ChunkRecord, FileFacts, Snapshot, VectorKey};
 use crate::workspace::{
@@ -224,7 +225,8 @@ fn read_document(
             if matches!(error, ExtractError::Unsupported { .. }) {
                 entry.state = FileState::Unsupported;
             } else {
-                tracing::warn!(path = %facts.path, %error, "extraction failed");
+                // What the error says may quote the file; the file's state has it.
+                tracing::warn!(path = %facts.path, code = error.code(), "extraction failed");
             }
             entry.reason = Some(error.to_string());
             return (entry, Vec::new());

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::bounds;
 use super::files::{DEFAULT_JSON_BYTES, DEFAULT_TEXT_BYTES, cut, pages_of, path_of};
 use super::passages::UNTRUSTED;
+use crate::budget::Budget;
 use crate::engine::{Engine, EngineError, ErrorKind, FileText};
 use crate::error::ErrorReport;
 use crate::extract::PageUnit;
@@ -54,8 +55,9 @@ pub(super) fn search(
     engine: &Engine,
     workspace: &WorkspaceId,
     request: &ConnectorQuery,
+    budget: &Budget,
 ) -> Result<(ConnectorResults, JsonObject), EngineError> {
-    let reply = engine.search(workspace, &SearchRequest::new(request.query.clone()))?;
+    let reply = engine.search_within(workspace, &SearchRequest::new(request.query.clone()), budget)?;
     let mut results: Vec<ConnectorResult> = reply.hits.iter().map(|hit| result_of(workspace, hit)).collect();
     let num_meta = bounds::size(&reply.coverage) + bounds::size(&reply.notes);
     results.truncate(bounds::num_fitting(&results, num_meta));
@@ -184,7 +186,7 @@ fn open(engine: &Engine, workspace: &WorkspaceId, id: &str) -> Result<(FileText,
             other => other.map(|file| (file, Some(span))),
         },
     };
-    found.map_err(|error| ErrorReport::of(&error))
+    found.map_err(|error| engine.report(&error))
 }
 
 /// Divides `PATH#START-END`; `None` where the id is a path alone.

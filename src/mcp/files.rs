@@ -100,8 +100,8 @@ pub(super) fn list(
     request: &ListFilesRequest,
 ) -> Result<FileList, ErrorReport> {
     check_range("limit", request.limit, MAX_FILES)?;
-    let (revision, pending) = engine.freshness(workspace).map_err(|error| ErrorReport::of(&error))?;
-    let files = engine.files(workspace, request.glob.as_deref()).map_err(|error| ErrorReport::of(&error))?;
+    let (revision, pending) = engine.freshness(workspace).map_err(|error| engine.report(&error))?;
+    let files = engine.files(workspace, request.glob.as_deref()).map_err(|error| engine.report(&error))?;
     let total = files.len();
     let page = files.into_iter().skip(request.offset).take(request.limit);
     let mut list = FileList { revision, pending, total, next_offset: None, files: Vec::new() };
@@ -177,7 +177,7 @@ pub(super) fn read(
     check_range("max_bytes", max_bytes, MAX_TEXT_BYTES)?;
     let path = path_of(engine, workspace, &request.path)?;
     let wanted = Span::new(request.start, request.start.saturating_add(max_bytes));
-    let file = engine.read_around(workspace, &path, wanted).map_err(|error| ErrorReport::of(&error))?;
+    let file = engine.read_around(workspace, &path, wanted).map_err(|error| engine.report(&error))?;
     let Some(start) = request.start.checked_sub(file.start).filter(|_| request.start <= file.end()) else {
         return Err(ErrorReport::new(
             "out_of_range",
@@ -212,7 +212,7 @@ pub(super) fn read(
 /// The path of a file as people and models write it: also with `./`, or from the root of the disk on where it is below the
 /// workspace's folder.
 pub(super) fn path_of(engine: &Engine, workspace: &WorkspaceId, text: &str) -> Result<RelPath, ErrorReport> {
-    let report = |error: EngineError| ErrorReport::of(&error);
+    let report = |error: EngineError| engine.report(&error);
     let mut path = text;
     while let Some(rest) = path.strip_prefix("./") {
         path = rest.trim_start_matches('/');
@@ -269,7 +269,7 @@ pub(super) fn changes(
     let RecentChangesRequest { limit, filters, facets } = request;
     check_range("limit", limit, MAX_CHANGES)?;
     let request = ChangesRequest { limit, filters, facets };
-    let mut reply = engine.recent_changes(workspace, &request).map_err(|error| ErrorReport::of(&error))?;
+    let mut reply = engine.recent_changes(workspace, &request).map_err(|error| engine.report(&error))?;
     let changes = std::mem::take(&mut reply.changes);
     let num_kept = bounds::num_fitting(&changes, bounds::size(&reply));
     let last = num_kept.checked_sub(1).and_then(|last| changes.get(last)).filter(|_| num_kept < changes.len());

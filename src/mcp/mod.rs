@@ -26,8 +26,10 @@ use rmcp::transport::streamable_http_server::session::never::NeverSessionManager
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 
 pub use self::server::McpServer;
+use crate::budget::Budget;
 use crate::engine::Engine;
 use crate::error::Advice;
+use crate::gate::Gate;
 use crate::workspace::WorkspaceId;
 
 /// Serves a workspace over standard input and output until the input ends.
@@ -57,12 +59,22 @@ pub struct HttpGuard {
     pub allowed_origins: Option<Vec<String>>,
 }
 
+/// What a server shares with others that serve.
+#[derive(Debug, Clone, Default)]
+pub struct Desk {
+    /// The gate in front of the engine; without one, every call is its turn.
+    pub gate: Option<Arc<Gate>>,
+    /// Is over when the client of the whole server has hung up, where one client is all there is.
+    pub budget: Option<Budget>,
+}
+
 /// A workspace as a service for one path of an HTTP server; requests must have been cut to size before.
 #[must_use]
 pub fn http_service(
     engine: Arc<Engine>,
     workspace: WorkspaceId,
     guard: HttpGuard,
+    desk: Desk,
     max_body_bytes: usize,
 ) -> StreamableHttpService<McpServer, NeverSessionManager> {
     let config = StreamableHttpServerConfig::default()
@@ -77,7 +89,7 @@ pub fn http_service(
         Some(origins) => config.with_allowed_origins(origins).enforce_origin_validation(),
         None => config.disable_allowed_origins(),
     };
-    let server = McpServer::new(engine, workspace);
+    let server = McpServer::new(engine, workspace).at(desk);
     StreamableHttpService::new(move || Ok(server.clone()), Arc::new(NeverSessionManager::default()), config)
 }
 

@@ -4,6 +4,7 @@ use super::bounds;
 use super::tools::to_value;
 use crate::answer::digest::fit;
 use crate::answer::{AskRequest, Verification};
+use crate::budget::Budget;
 use crate::engine::{Engine, EngineError};
 use crate::error::ErrorReport;
 use crate::search::{SearchReply, SearchRequest};
@@ -58,8 +59,9 @@ pub(super) fn search(
     engine: &Engine,
     workspace: &WorkspaceId,
     request: &SearchRequest,
+    budget: &Budget,
 ) -> Result<Quoting<SearchReply>, EngineError> {
-    let mut reply = engine.search(workspace, request)?;
+    let mut reply = engine.search_within(workspace, request, budget)?;
     let next = bounds::cut_passages(&mut reply, request.offset);
     Ok(Quoting { next, ..Quoting::new(reply) })
 }
@@ -69,8 +71,10 @@ pub(super) fn ask(
     engine: &Engine,
     workspace: &WorkspaceId,
     request: &AskRequest,
+    budget: &Budget,
 ) -> Result<Quoting<Value>, ErrorReport> {
-    let mut reply = engine.ask(workspace, request).map_err(|error| ErrorReport::of(&error))?;
+    let mut reply =
+        engine.ask_within(workspace, request, budget, &mut |_| true).map_err(|error| engine.report(&error))?;
     let note = fit(&mut reply, MAX_ANSWER_BYTES);
     let mut answer = to_value(&reply)?;
     let next = bounds::cut_answer(&mut answer).or(note.map(str::to_owned));

@@ -26,15 +26,16 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use unicode_segmentation::UnicodeSegmentation as _;
 
 pub use self::operators::{ReadSearch, read_question, read_search};
 pub use self::passages::{citation, hit_of, hit_of_adjacent};
 pub use self::request::{
-    Copied, Coverage, Filters, Found, FusionMethod, Hit, MAX_K, MAX_QUERY_BYTES, MAX_WAIT_MS, Mode, SearchReply,
-    SearchRequest, Signals, UNREAD, parse_query,
+    Copied, Coverage, Filters, Found, FusionMethod, Hit, MAX_K, MAX_WAIT_MS, Mode, SearchReply, SearchRequest, Signals,
+    UNREAD, parse_query,
 };
 pub use self::spelling::fit;
-use crate::config::Ranking;
+use crate::config::{Limits, Ranking};
 use crate::embed::{EmbedError, Embedder, Reranker};
 use crate::error::Advice;
 use crate::index::analyzer::{Stemming, identifiers, stopping};
@@ -90,11 +91,22 @@ pub fn check_query(query: &str) -> Result<(), SearchError> {
     if query.trim().is_empty() {
         return Err(SearchError::invalid("the query is empty", "say what to look for, in words or as a question"));
     }
-    if query.len() > MAX_QUERY_BYTES {
-        let message = format!("the query has {} bytes, at most {MAX_QUERY_BYTES} are taken", query.len());
-        return Err(SearchError::invalid(message, "ask a shorter question"));
-    }
     Ok(())
+}
+
+/// Checks how large a query or question is.
+///
+/// # Errors
+/// [`SearchError::TooLarge`], which names the limit.
+pub fn check_size(query: &str, limits: &Limits) -> Result<(), SearchError> {
+    let check = |found: usize, most: u64, what: &'static str, key: &'static str| {
+        if found as u64 > most { Err(SearchError::TooLarge { what, found, most, key }) } else { Ok(()) }
+    };
+    check(query.len(), limits.query_bytes, "bytes", "query_bytes")?;
+    // Counted only as far as it matters.
+    let most = usize::try_from(limits.query_terms).unwrap_or(usize::MAX).saturating_add(1);
+    check(query.unicode_words().take(most).count(), limits.query_terms, "words", "query_terms")?;
+    check(query.matches('"').count() / 2, limits.query_phrases, "phrases", "query_phrases")
 }
 
 /// The models that a search is made with, as far as there are any.
@@ -153,11 +165,16 @@ fn search_here(
         let (mut hits, is_full) = passages::assemble(workspace, considered, chunks, &wanted);
         // A file that has all places leaves them to others only as far as it pays to look for them.
         let is_enough = is_full || hits.len() == num_passages && considered.len() >= MAX_FOR_VARIETY;
-        if is_enough || considered.len() == ranked.len() {
-            let rerank = |reranker| rerank::rerank(reranker, &request.query, &mut hits, ranking.rerank_passages);
-            let not_reranked = reranker.map(rerank).and_then(Result::err);
+        if is_enough || considered.len() == ranked.len() || snapshot.is_over() {
+            let not_reranked = match reranker {
+                Some(_) if snapshot.is_over() => Some("there was no time left for it".to_owned()),
+                Some(reranker) => rerank::rerank(reranker, &request.query, &mut hits, ranking.rerank_passages)
+                    .err()
+                    .map(|error| error.to_string()),
+                None => None,
+            };
             hits.truncate(request.k);
-            return Ok(Found { hits, candidates, not_reranked: not_reranked.map(|error| error.to_string()) });
+            return Ok(Found { hits, candidates, not_reranked });
         }
         num_considered = num_considered.saturating_mul(2);
     }
@@ -204,6 +221,7 @@ pub fn rank(
         match (request.mode, embedder) {
             (Mode::Lexical, _) | (Mode::Hybrid, None) => Ok(None),
             (Mode::Dense, None) => Err(SearchError::NoModel),
+            (Mode::Dense | Mode::Hybrid, Some(_)) if snapshot.is_over() => Ok(None),
             (Mode::Dense | Mode::Hybrid, Some(embedder)) => Ok(Some(embedder.embed_query(&request.query)?)),
         }
     };
@@ -304,6 +322,18 @@ pub enum SearchError {
     /// A glob is beyond a limit.
     #[error(transparent)]
     Pattern(#[from] PatternError),
+    /// The query is longer than one may be.
+    #[error("the query has {found} {what} or more, at most {most} are taken (`limits.{key}`)")]
+    TooLarge {
+        /// Of what it has too much.
+        what: &'static str,
+        /// How much, as far as it was counted.
+        found: usize,
+        /// The limit.
+        most: u64,
+        /// Its key in `[limits]`.
+        key: &'static str,
+    },
     /// A dense search without a model that runs.
     #[error("a dense search needs an embedding model, and none runs here")]
     NoModel,
@@ -326,6 +356,7 @@ impl Advice for SearchError {
         match self {
             Self::Invalid { .. } => "invalid_request",
             Self::Pattern(error) => error.code(),
+            Self::TooLarge { .. } => "query_too_large",
             Self::NoModel => "no_model",
             Self::Index(error) => error.code(),
             Self::Embed(error) => error.code(),
@@ -336,6 +367,9 @@ impl Advice for SearchError {
         match self {
             Self::Invalid { hint, .. } => Some(hint.clone()),
             Self::Pattern(error) => error.hint(),
+            Self::TooLarge { key, .. } => {
+                Some(format!("ask a shorter question, or raise `limits.{key}` in `config.toml`"))
+            }
             Self::NoModel => Some("use `--mode lexical`, or see `pincite models list` for what is missing".to_owned()),
             Self::Index(error) => error.hint(),
             Self::Embed(error) => error.hint(),

@@ -18,8 +18,6 @@ use crate::workspace::{
     Revision, common_spelling,
 };
 
-/// Longer queries are refused, in bytes.
-pub const MAX_QUERY_BYTES: usize = 32 * 1024;
 /// More passages are not given at once.
 pub const MAX_K: usize = 100;
 /// More passages are not looked at by who asks for every one: an evaluation, which counts them.
@@ -96,12 +94,15 @@ pub struct Filters {
 pub struct SearchRequest {
     /// What to look for: plain words or a question, with `"a phrase"`, `-word`, `word*`, `path:reports/`, `type:pdf`, `agent:`, `run:`, `tag:`,
     /// `before:2026-10-31` and `after:` where wanted; `notes` of the reply say how it was read.
+    #[schema(min_length = 1, max_length = 32_768)]
     pub query: String,
     /// How many passages to return, 1 to 100.
     #[serde(default = "default_k")]
+    #[schema(minimum = 1, maximum = 100)]
     pub k: usize,
     /// How many of the best passages to leave out: `next_offset` of the reply before. With `k` at most 100.
     #[serde(default)]
+    #[schema(minimum = 0, maximum = 99)]
     pub offset: usize,
     /// Which legs to use.
     #[serde(default)]
@@ -118,6 +119,10 @@ pub struct SearchRequest {
     /// How long to wait for `min_revision`, in milliseconds, at most 60000.
     #[serde(default)]
     pub wait_ms: u64,
+    /// How long the search may take, in milliseconds; what is found until then is the reply. 10000 unless another limit is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 10_000)]
+    pub timeout_ms: Option<u64>,
     /// Whether each hit tells the ranks and scores of both legs.
     #[serde(default)]
     pub explain: bool,
@@ -147,6 +152,7 @@ impl SearchRequest {
             filters: Filters::default(),
             min_revision: None,
             wait_ms: 0,
+            timeout_ms: None,
             explain: false,
             facets: false,
             every_passage: false,
@@ -189,6 +195,9 @@ pub struct SearchReply {
     pub revision: Revision,
     /// What was searched.
     pub coverage: Coverage,
+    /// Whether the time was over before everything was searched.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
     /// How the query was read, where it has operators or a word that no file holds, and what of it was not understood.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,

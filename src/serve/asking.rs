@@ -14,12 +14,15 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::sync::mpsc;
 
+use super::app::Shared;
 use super::error::ApiError;
 use super::extract::{InWorkspace, JsonBody};
 use super::openapi;
-use super::routes::Shared;
 use crate::answer::{AskEvent, AskReply, AskRequest, Sentence};
-use crate::error::{ErrorBody, ErrorReport};
+use crate::budget::{Budget, CancelledOnDrop};
+use crate::engine::Engine;
+use crate::error::ErrorBody;
+use crate::gate::Class;
 use crate::workspace::Citation;
 
 /// Answers a question, each sentence cited, or says why it cannot.
@@ -41,24 +44,38 @@ pub(super) async fn ask(
     State(app): Shared,
     InWorkspace(workspace): InWorkspace,
     headers: HeaderMap,
-    JsonBody(request): JsonBody<AskRequest>,
+    JsonBody(mut request): JsonBody<AskRequest>,
 ) -> Result<Response, ApiError> {
+    let class = match app.wait(&workspace, request.min_revision, request.wait_ms).await? {
+        Class::Waited => Class::Waited,
+        Class::Interactive | Class::Batch => Class::Batch,
+    };
+    // It was waited for; whether it is there, the question finds.
+    request.wait_ms = 0;
     if !wants_events(&headers) {
-        return Ok(app.call(move |engine| engine.ask(&workspace, &request)).await?.into_response());
+        let ask =
+            move |engine: &Engine, budget: &Budget| engine.ask_within(&workspace, &request, budget, &mut |_| true);
+        return Ok(app.call_within(class, ask).await?.into_response());
     }
+    let pass = app.enter(class).await?;
+    let budget = Budget::default();
+    let hung_up = budget.cancelled_on_drop();
     // A slow client does not hold up the answer: an answer's events are no more than its bytes, which have a limit.
     let (events, mut waiting) = mpsc::unbounded_channel();
     let engine = app.engine();
+    let span = tracing::Span::current();
     let answering = tokio::task::spawn_blocking(move || {
+        let _in_span = span.enter();
         let mut tell = |event: AskEvent<'_>| match told(&event) {
             // A client that has hung up is noticed without another event.
             None => !events.is_closed(),
             Some(event) => events.send(event).is_ok(),
         };
-        let reply = engine.ask_streamed(&workspace, &request, &mut tell);
+        let reply = engine.ask_within(&workspace, &request, &budget, &mut tell);
+        drop(pass);
         let last = match &reply {
             Ok(reply) => event("done", reply),
-            Err(error) => event("error", &ErrorBody { error: ErrorReport::of(error) }),
+            Err(error) => event("error", &ErrorBody { error: engine.report(error) }),
         };
         // A client that is gone does not hear how it ended.
         let _ = events.send(last);
@@ -67,17 +84,17 @@ pub(super) async fn ask(
     // A request that cannot be has its status: nothing was told of it but its error.
     let Some(first) = waiting.recv().await else {
         return Err(match answering.await {
-            Ok(Err(error)) => error.into(),
-            Ok(Ok(())) => ApiError::internal(&"an answer without an event"),
-            Err(error) => ApiError::internal(&error),
+            Ok(Err(error)) => ApiError::of(&app.engine(), &error),
+            Ok(Ok(())) => ApiError::internal("an answer without an event"),
+            Err(_) => ApiError::internal("the answer panicked"),
         });
     };
     if first.0 == "error"
         && let Ok(Err(error)) = answering.await
     {
-        return Err(error.into());
+        return Err(ApiError::of(&app.engine(), &error));
     }
-    let events = Events { first: Some(first.1), waiting };
+    let events = Events { first: Some(first.1), waiting, _hung_up: hung_up };
     Ok((StatusCode::OK, Sse::new(events).keep_alive(KeepAlive::default())).into_response())
 }
 
@@ -123,6 +140,8 @@ fn event<T: Serialize>(name: &'static str, data: &T) -> Named {
 struct Events {
     first: Option<Event>,
     waiting: mpsc::UnboundedReceiver<Named>,
+    /// The answer ends when nobody hears it.
+    _hung_up: CancelledOnDrop,
 }
 
 impl Stream for Events {

@@ -7,10 +7,11 @@ use axum::http::StatusCode;
 use jiff::Timestamp;
 use utoipa::IntoParams;
 
+use super::app::{Reply, Shared};
 use super::error::ApiError;
 use super::extract::{InWorkspace, Parameters};
 use super::openapi;
-use super::routes::{Reply, Shared, check_limit};
+use super::routes::check_limit;
 use crate::engine::{ChangeFilters, ChangesReply, ChangesRequest};
 use crate::workspace::Revision;
 

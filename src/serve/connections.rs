@@ -1,44 +1,119 @@
-//! The accept loop: `axum::serve` has no deadline for headers, so connections are driven here.
+//! The accept loop: `axum::serve` has no deadlines for headers and replies, so connections are driven here.
+//!
+//! # Invariants
+//! - Whoever connects is accepted at once. Beyond the limits, of all or of one address, a connection is one of a reserve, where only
+//!   health and metrics are answered; of more than that the newest are kept. So no number of idle connections hides the health.
 
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::Options;
+use super::metrics::Metrics;
+use super::timed::Timed;
 
 /// How long to wait after a failure to accept that will not pass at once, as when no file descriptor is left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// Connections beyond the limits that are answered all the same.
+const RESERVE: usize = 32;
+/// How long one of the reserve may take to send its header.
+const RESERVE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Serves `router` to whoever connects, until `stop` is done and connections have ended or the deadline is over.
-pub(super) async fn serve(listener: TcpListener, router: &Router, options: &Options, stop: impl Future<Output = ()>) {
+/// What is served: everything, or only that the server is there.
+pub(super) struct Served {
+    pub all: Router,
+    pub health: Router,
+    pub metrics: Arc<Metrics>,
+}
+
+/// How many are connected, in all and by address.
+struct Places {
+    most: usize,
+    most_of_one: usize,
+    taken: Mutex<(usize, HashMap<IpAddr, usize>)>,
+}
+
+/// One of them, until it is dropped.
+struct Place {
+    places: Arc<Places>,
+    address: IpAddr,
+}
+
+impl Places {
+    fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let (num, by_address) = &mut *taken;
+        let of_one = by_address.get(&address).copied().unwrap_or(0);
+        if *num >= self.most || of_one >= self.most_of_one {
+            return None;
+        }
+        *num += 1;
+        by_address.insert(address, of_one + 1);
+        Some(Place { places: Arc::clone(self), address })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let (num, by_address) = &mut *taken;
+        *num -= 1;
+        if let Some(of_one) = by_address.get_mut(&self.address) {
+            *of_one -= 1;
+            if *of_one == 0 {
+                by_address.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// Serves whoever connects, until `stop` is done and connections have ended or the deadline is over.
+pub(super) async fn serve(listener: TcpListener, served: &Served, options: &Options, stop: impl Future<Output = ()>) {
     let (stopping, _) = watch::channel(false);
-    let places = Arc::new(Semaphore::new(options.max_connections.max(1)));
+    let (most, most_of_one) = (options.max_connections.max(1), options.max_connections_per_address.max(1));
+    let places = Arc::new(Places { most, most_of_one, taken: Mutex::default() });
+    let mut reserve: VecDeque<AbortHandle> = VecDeque::new();
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
     loop {
-        let accepted = async {
-            // The semaphore is never closed, so a place always comes.
-            let place = Arc::clone(&places).acquire_owned().await.ok();
-            (place, listener.accept().await)
-        };
         tokio::select! {
             biased;
             () = &mut stop => break,
-            (place, accepted) = accepted => match accepted {
-                Ok((stream, _)) => {
-                    let connection = drive(stream, router.clone(), options.header_timeout, stopping.subscribe());
-                    connections.spawn(async move {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    let connected = served.metrics.connected();
+                    // The same machine by another name is the same.
+                    let place = places.take(peer.ip().to_canonical());
+                    let is_in_place = place.is_some();
+                    let (router, header_timeout) = if is_in_place {
+                        (served.all.clone(), options.header_timeout)
+                    } else {
+                        served.metrics.refused("too_many_connections");
+                        (served.health.clone(), options.header_timeout.min(RESERVE_TIMEOUT))
+                    };
+                    let stream = Timed::new(stream, options.write_timeout);
+                    let connection = drive(stream, router, header_timeout, stopping.subscribe());
+                    let driven = connections.spawn(async move {
                         connection.await;
-                        drop(place);
+                        drop((place, connected));
                     });
+                    if !is_in_place {
+                        reserve.retain(|driven| !driven.is_finished());
+                        if reserve.len() >= RESERVE && let Some(oldest) = reserve.pop_front() {
+                            oldest.abort();
+                        }
+                        reserve.push_back(driven);
+                    }
                 }
                 Err(error) if is_of_one_client(&error) => {}
                 Err(error) => {
@@ -61,9 +136,7 @@ pub(super) async fn serve(listener: TcpListener, router: &Router, options: &Opti
 }
 
 /// Drives one connection to its end; told to stop, it finishes the request that it is at.
-async fn drive(stream: TcpStream, router: Router, header_timeout: Duration, mut stopping: watch::Receiver<bool>) {
-    // Replies are short: waiting to fill a packet only delays them.
-    let _ = stream.set_nodelay(true);
+async fn drive(stream: Timed, router: Router, header_timeout: Duration, mut stopping: watch::Receiver<bool>) {
     // With HTTP/2 allowed, the builder would wait for a connection's first bytes without a deadline.
     let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
     builder.http1().timer(TokioTimer::new()).header_read_timeout(header_timeout);

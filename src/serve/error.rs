@@ -5,7 +5,7 @@ use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use crate::engine::{EngineError, ErrorKind};
+use crate::engine::{Engine, EngineError, ErrorKind};
 use crate::error::{ErrorBody, ErrorReport};
 
 /// A reply that is an error.
@@ -20,16 +20,25 @@ impl ApiError {
         Self { status, report: ErrorReport::new(code, message, hint) }
     }
 
-    /// An error that is the program's own fault. `detail` goes into the log alone.
-    pub(super) fn internal(detail: &dyn std::fmt::Display) -> Self {
-        tracing::error!(error = %detail, "a request failed");
+    /// An error that is the program's own fault. `detail` goes into the log alone; it quotes nothing.
+    pub(super) fn internal(detail: &'static str) -> Self {
+        tracing::error!(detail, "a request failed");
         let hint = "this is a fault of the program: its log says more";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the request failed", hint)
     }
 }
 
-impl From<EngineError> for ApiError {
-    fn from(error: EngineError) -> Self {
+/// The code of an error, beside its reply: which limit refused it is counted.
+#[derive(Debug, Clone)]
+pub(super) struct Code(pub String);
+
+impl ApiError {
+    /// An error of the engine, without the names of the server's folders.
+    pub(super) fn of(engine: &Engine, error: &EngineError) -> Self {
+        Self::reported(error, engine.report(error))
+    }
+
+    fn reported(error: &EngineError, report: ErrorReport) -> Self {
         let status = match error.kind() {
             ErrorKind::Invalid => StatusCode::BAD_REQUEST,
             ErrorKind::NotFound => StatusCode::NOT_FOUND,
@@ -38,18 +47,25 @@ impl From<EngineError> for ApiError {
             ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        let report = ErrorReport::of(&error);
         if status.is_server_error() {
-            tracing::error!(code = %report.code, message = %report.message, "a request failed");
+            // What it says may quote a file.
+            tracing::error!(code = %report.code, "a request failed");
         }
         Self { status, report }
+    }
+
+    /// A request that is refused by its signature or its form, of which the engine knows nothing.
+    pub(super) fn of_name(error: &EngineError) -> Self {
+        Self::reported(error, ErrorReport::of(error))
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let retry = self.status == StatusCode::SERVICE_UNAVAILABLE;
+        let code = Code(self.report.code.clone());
         let mut response = (self.status, Json(ErrorBody { error: self.report })).into_response();
+        response.extensions_mut().insert(code);
         if retry {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }

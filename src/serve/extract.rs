@@ -1,8 +1,8 @@
 //! What handlers take from a request, with errors that say what is wrong.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
@@ -10,8 +10,9 @@ use axum::http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
+use super::app::App;
 use super::error::ApiError;
-use crate::engine::EngineError;
+use super::signature::Signature;
 use crate::workspace::{InvalidName, RelPath, WorkspaceId};
 
 /// The workspace that the URL names.
@@ -35,7 +36,7 @@ where
         ApiError::new(StatusCode::BAD_REQUEST, "invalid_url", rejection.body_text(), hint)
     })?;
     let text = segments.get(name).map(String::as_str).unwrap_or_default();
-    text.parse().map_err(|error: InvalidName| EngineError::from(error).into())
+    text.parse().map_err(|error: InvalidName| ApiError::of_name(&error.into()))
 }
 
 impl<S: Sync> FromRequestParts<S> for InWorkspace {
@@ -65,13 +66,30 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> {
     }
 }
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+/// The body is read by the routes that take one, and by no other.
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
         check_marked_as_json(request.headers())?;
-        let bytes = Bytes::from_request(request, state).await.map_err(|error| ApiError::internal(&error))?;
-        parse_json(&bytes).map(Self)
+        let whole = app.read_body(request.into_body()).await?;
+        parse_json(&whole.bytes).map(Self)
+    }
+}
+
+/// The JSON of a body that writes: signed, where all writes are to be.
+pub(super) struct SignedJson<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for SignedJson<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
+        check_marked_as_json(request.headers())?;
+        let (parts, body) = request.into_parts();
+        let signature = Signature::of_write(&parts.method, &parts.uri, &parts.headers, app.event_rules())?;
+        let whole = app.read_body(body).await?;
+        Signature::check_whole(signature, &whole.bytes)?;
+        parse_json(&whole.bytes).map(Self)
     }
 }
 

@@ -1,21 +1,23 @@
-//! What stands in front of every route: who the request was sent to, what page sent it, and how long its body may be.
+//! What stands in front of every route: who the request was sent to, what page sent it, and by which id it is known.
 
 use std::collections::BTreeSet;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 
-use axum::body::{Body, Bytes};
-use axum::extract::{FromRequest as _, MatchedPath, Request, State};
-use axum::http::header::{CACHE_CONTROL, HOST, ORIGIN, X_CONTENT_TYPE_OPTIONS};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{CACHE_CONTROL, HOST, HeaderName, ORIGIN, X_CONTENT_TYPE_OPTIONS};
 use axum::http::uri::Authority;
-use axum::http::{HeaderValue, Method, StatusCode, Uri};
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use tracing::Instrument as _;
 
-use super::error::ApiError;
-use super::incoming;
-use super::routes::FILE_ROUTE;
+use super::error::{ApiError, Code};
+use super::metrics::Metrics;
+use crate::config::Limits;
 
 /// The names that a server may be reached by.
 ///
@@ -57,9 +59,7 @@ impl AllowedHosts {
     }
 
     fn admits_request(&self, request: &Request) -> Result<(), ApiError> {
-        let from_header = || request.headers().get(HOST)?.to_str().ok()?.parse().ok();
-        let authority: Option<Authority> = request.uri().authority().cloned().or_else(from_header);
-        if !authority.is_some_and(|authority| self.admits(&authority)) {
+        if !self.admits(&authority_of(request)?) {
             return Err(ApiError::new(
                 StatusCode::FORBIDDEN,
                 "host_not_allowed",
@@ -67,9 +67,8 @@ impl AllowedHosts {
                 "use an address or `localhost`, or allow the name where the server is started",
             ));
         }
-        let Some(origin) = request.headers().get(ORIGIN) else { return Ok(()) };
-        let origin: Option<Uri> = origin.to_str().ok().and_then(|origin| origin.parse().ok());
-        if !origin.as_ref().and_then(Uri::authority).is_some_and(|authority| self.admits(authority)) {
+        // Each of several, because whoever stands between may look at another one.
+        if !request.headers().get_all(ORIGIN).iter().all(|origin| self.admits_origin(origin)) {
             return Err(ApiError::new(
                 StatusCode::FORBIDDEN,
                 "origin_not_allowed",
@@ -78,6 +77,34 @@ impl AllowedHosts {
             ));
         }
         Ok(())
+    }
+
+    /// Whether an origin is a scheme of the web, a name that is admitted, and nothing else (RFC 6454, section 7).
+    fn admits_origin(&self, origin: &HeaderValue) -> bool {
+        let authority = origin.to_str().ok().and_then(|origin| {
+            let (scheme, authority) = origin.split_once("://")?;
+            let is_web = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
+            authority.parse::<Authority>().ok().filter(|authority| is_web && !authority.as_str().contains('@'))
+        });
+        authority.is_some_and(|authority| self.admits(&authority))
+    }
+}
+
+/// Whom a request was sent to. A request without `Host`, with two, or with one that cannot be is a bad one (RFC 9112, section 3.2).
+fn authority_of(request: &Request) -> Result<Authority, ApiError> {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let host = hosts.next().map(|host| host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()));
+    let authority = request.uri().authority().cloned();
+    match (host, hosts.next(), authority) {
+        (Some(Some(host)), None, authority) if !host.as_str().contains('@') => Ok(authority.unwrap_or(host)),
+        // A request of HTTP/2, or of a program, names it in its URL alone.
+        (None, None, Some(authority)) => Ok(authority),
+        _ => Err(ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_host",
+            "the request has no header `Host`, more than one, or one that is no host",
+            "send `Host` once, with the name and port that the server is reached by",
+        )),
     }
 }
 
@@ -94,39 +121,46 @@ pub(super) async fn check_sender(State(hosts): State<Arc<AllowedHosts>>, request
     response
 }
 
-/// Reads the body, within `timeout` and the limit that the router sets, before a handler is called. A file's handler reads it itself.
-pub(super) async fn read_body(State(timeout): State<Duration>, request: Request, next: Next) -> Response {
-    let is_file = request.extensions().get::<MatchedPath>().is_some_and(|path| path.as_str() == FILE_ROUTE);
-    if is_file && request.method() == Method::PUT {
-        return next.run(request).await;
-    }
-    let (parts, body) = request.into_parts();
-    let mut whole = Request::new(body);
-    // The limit stands in the extensions.
-    whole.extensions_mut().clone_from(&parts.extensions);
-    match tokio::time::timeout(timeout, Bytes::from_request(whole, &())).await {
-        Ok(Ok(bytes)) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
-        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "body_too_large",
-            "the request's body is longer than this server takes",
-            "send less at once; put a large file into the workspace's folder instead",
-        )
-        .into_response(),
-        Ok(Err(_)) => incoming::broken().into_response(),
-        Err(_) => incoming::late().into_response(),
-    }
-}
+/// The header by which a request and what the log says of it are known to belong together.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Longer ids of clients are not taken.
+const MAX_ID_BYTES: usize = 64;
 
-/// Writes one line a request: the route, never what stands in the path, the query or the body.
-pub(super) async fn log(request: Request, next: Next) -> Response {
+/// Gives each request an id, counts it, and writes one line about it: the route, never what stands in the path, the query or the body.
+pub(super) async fn log(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let id = id_of(&request);
     let started = std::time::Instant::now();
-    let response = next.run(request).await;
-    let (status, elapsed_ms) = (response.status().as_u16(), started.elapsed().as_millis());
-    tracing::debug!(%method, route, status, elapsed_ms, "request");
+    let span = tracing::info_span!("request", id);
+    let mut response = next.run(request).instrument(span.clone()).await;
+    let (status, elapsed) = (response.status().as_u16(), started.elapsed());
+    metrics.answered(route.as_deref().unwrap_or("none"), &method, status, elapsed);
+    let refused_by = response.extensions().get::<Code>().filter(|code| is_of_limit(&code.0));
+    if let Some(Code(code)) = refused_by {
+        metrics.refused(code);
+    }
+    span.in_scope(|| tracing::debug!(%method, route, status, elapsed_ms = elapsed.as_millis(), "request"));
+    if let Ok(id) = HeaderValue::try_from(id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
     response
+}
+
+fn is_of_limit(code: &str) -> bool {
+    code == "backlog" || Limits::ALL.iter().any(|limit| limit.code == code)
+}
+
+/// The client's id, where it is one that may stand in a log, else a new one.
+fn id_of(request: &Request) -> String {
+    static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().build_hasher().finish());
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let is_plain = |id: &&str| {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        (1..=MAX_ID_BYTES).contains(&id.len()) && id.bytes().all(is_plain)
+    };
+    let of_client = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(is_plain);
+    of_client.map_or_else(|| format!("{:016x}-{:x}", *SEED, NEXT.fetch_add(1, Ordering::Relaxed)), str::to_owned)
 }
 
 #[cfg(test)]

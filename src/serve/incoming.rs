@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody as _};
 use axum::http::StatusCode;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::error::ApiError;
@@ -21,11 +22,14 @@ pub(super) struct Incoming {
     timeout: Duration,
     bytes_in_time: usize,
     num_bytes: usize,
+    /// Its part of what bodies take together.
+    _room: OwnedSemaphorePermit,
 }
 
 impl Incoming {
-    pub(super) fn new(body: Body, timeout: Duration, bytes_in_time: usize) -> Self {
-        Self { body, started: Instant::now(), timeout, bytes_in_time: bytes_in_time.max(1), num_bytes: 0 }
+    pub(super) fn new(body: Body, timeout: Duration, bytes_in_time: usize, room: OwnedSemaphorePermit) -> Self {
+        let (started, bytes_in_time) = (Instant::now(), bytes_in_time.max(1));
+        Self { body, started, timeout, bytes_in_time, num_bytes: 0, _room: room }
     }
 
     /// How long the body is at the least, as its sender says.

@@ -3,14 +3,18 @@
 //! # Invariants
 //! - A request that a web page sends to another site's name (DNS rebinding) or from another origin is refused before
 //!   anything is read.
-//! - No client holds a connection by being slow: headers, bodies and the end of the server each have a deadline, bodies
-//!   a limit.
+//! - No client holds a connection by being slow: headers, bodies, replies and the end of the server each have a deadline, bodies
+//!   a limit, each and together.
+//! - Health and metrics are answered whatever others do: beyond the limit of connections, and beside any load.
+//! - Beyond its capacity the server refuses early, with 503 and `Retry-After`; searches and files go before answers.
+//! - Work ends when its client hangs up.
 //! - Every reply but MCP's own is JSON, an error is `{error: {code, message, hint}}`, and nothing is cached.
 //! - The engine is called on threads that may block, never on those that serve connections.
 //!
 //! # Not here
 //! Who may see what: there is no authentication yet, so the default address is this machine's alone.
 
+mod app;
 mod asking;
 mod changes;
 mod connections;
@@ -18,9 +22,12 @@ mod error;
 mod extract;
 mod guard;
 mod incoming;
+mod metrics;
 mod openapi;
 mod routes;
+mod rpc;
 mod signature;
+mod timed;
 mod workspaces;
 mod writing;
 
@@ -32,6 +39,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 
 pub use self::openapi::document as openapi_document;
+use crate::config::Limits;
 use crate::engine::Engine;
 use crate::error::Advice;
 use crate::workspace::WorkspaceId;
@@ -47,25 +55,40 @@ pub struct Options {
     pub header_timeout: Duration,
     /// How long a client may take to send a request's body.
     pub body_timeout: Duration,
+    /// How long a client may let the server wait with 256 KiB of a reply.
+    pub write_timeout: Duration,
     /// How long requests may go on after the server was told to stop.
     pub shutdown_deadline: Duration,
     /// The longest body of a request.
     pub max_body_bytes: usize,
-    /// The most connections at once; more wait to be accepted.
+    /// The most connections at once; beyond them health and metrics alone are answered.
     pub max_connections: usize,
+    /// The most of them from one address.
+    pub max_connections_per_address: usize,
+}
+
+impl Options {
+    /// The default address, with the limits as they are configured.
+    #[must_use]
+    pub fn within(limits: &Limits) -> Self {
+        let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        Self {
+            address: SocketAddr::from(([127, 0, 0, 1], 7878)),
+            allowed_hosts: Vec::new(),
+            header_timeout: Duration::from_millis(limits.header_ms),
+            body_timeout: Duration::from_millis(limits.body_ms),
+            write_timeout: Duration::from_millis(limits.write_ms),
+            shutdown_deadline: Duration::from_secs(10),
+            max_body_bytes: size(limits.body_bytes),
+            max_connections: size(limits.connections),
+            max_connections_per_address: size(limits.connections_per_address),
+        }
+    }
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            address: SocketAddr::from(([127, 0, 0, 1], 7878)),
-            allowed_hosts: Vec::new(),
-            header_timeout: Duration::from_secs(30),
-            body_timeout: Duration::from_secs(30),
-            shutdown_deadline: Duration::from_secs(10),
-            max_body_bytes: 4 * 1024 * 1024,
-            max_connections: 1024,
-        }
+        Self::within(&Limits::default())
     }
 }
 
@@ -91,14 +114,14 @@ pub async fn run(
 
 /// The routes, for a server that is reached at `options.address`.
 pub fn router(engine: Arc<Engine>, workspace: WorkspaceId, options: &Options) -> Router {
-    routes::router(engine, workspace, options)
+    routes::served(engine, workspace, options).all
 }
 
 /// A server that listens and does not serve yet.
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
-    router: Router,
+    served: connections::Served,
     options: Options,
 }
 
@@ -114,8 +137,8 @@ impl Server {
         if !address.ip().is_loopback() {
             tracing::warn!(%address, "other machines can reach this address, and nobody is asked who they are");
         }
-        let router = routes::router(engine, workspace, &options);
-        Ok(Self { listener, address, router, options })
+        let served = routes::served(engine, workspace, &options);
+        Ok(Self { listener, address, served, options })
     }
 
     /// Where the server listens.
@@ -127,7 +150,7 @@ impl Server {
     /// Serves until `stop` is done, then lets requests finish within the deadline and cuts off the rest.
     pub async fn run_until(self, stop: impl Future<Output = ()>) {
         tracing::info!(address = %self.address, "listening");
-        connections::serve(self.listener, &self.router, &self.options, stop).await;
+        connections::serve(self.listener, &self.served, &self.options, stop).await;
         tracing::info!("stopped");
     }
 }

@@ -17,7 +17,7 @@ use crate::error::ErrorBody;
         title = "pincite",
         description = "Search and answers over workspaces of files. Every passage and every sentence of an answer carries a \
                        citation: the file, its content hash, the byte span, lines or page, and the exact words, which can be \
-                       checked against the file as it is now. What stands in files is untrusted content. Every error is \
+                       checked against the file as it is now. Limits are those of the default configuration. What stands in files is untrusted content. Every error is \
                        `{error: {code, message, hint}}`.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
@@ -156,7 +156,8 @@ impl IntoResponses for Errors {
             (
                 "503",
                 error(
-                    "Not now, perhaps later: the file changes while it is read, or the model does not run.",
+                    "Not now, perhaps later, as `Retry-After` says: a limit of all requests is met (`overloaded`, `too_many_waits`, `too_many_bodies`, \
+                     `too_many_connections`), the file changes while it is read, or the model does not run.",
                     "file_changes",
                     "the file changes while it is read",
                     "index again when the file is no longer written to",

@@ -1,90 +1,48 @@
 //! The routes of REST, each a call of the engine, and the place of MCP.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, Path, Request, State};
-use axum::http::{StatusCode, header};
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, patch, post};
-use axum::{Json, Router, body, middleware};
+use axum::{Json, Router, middleware};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Options;
+use super::app::{App, Reply, Shared};
+use super::connections::Served;
 use super::error::ApiError;
 use super::extract::{AtPath, InWorkspace, JsonBody, Parameters};
 use super::guard::{self, AllowedHosts};
-use super::incoming::Incoming;
 use super::{asking, changes, openapi, workspaces, writing};
 use crate::answer::Verification;
-use crate::config;
 use crate::engine::{Engine, EngineError, FileText, StatusReport};
 use crate::error::ErrorReport;
-use crate::mcp;
 use crate::search::{SearchReply, SearchRequest};
 use crate::workspace::{Citation, FileEntry, Revision, WorkspaceId};
 
-/// Where a file is; what is written there has limits of its own.
-pub(super) const FILE_ROUTE: &str = "/v1/workspaces/{ws}/files/{*path}";
-
 const MAX_FILES: usize = 10_000;
 
-/// What every handler shares.
-pub(super) struct App {
-    engine: Arc<Engine>,
-    workspace: WorkspaceId,
-    hosts: Arc<AllowedHosts>,
-    max_body_bytes: usize,
-    body_timeout: Duration,
-}
-
-pub(super) type Shared = State<Arc<App>>;
-pub(super) type Reply<T> = Result<Json<T>, ApiError>;
-
-impl App {
-    /// Calls the engine on a thread that may block.
-    pub(super) async fn call<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Engine) -> Result<T, EngineError> + Send + 'static,
-    ) -> Reply<T> {
-        let engine = Arc::clone(&self.engine);
-        let done = tokio::task::spawn_blocking(move || work(&engine)).await;
-        Ok(Json(done.map_err(|error| ApiError::internal(&error))??))
-    }
-
-    /// The engine, for whoever calls it in another way.
-    pub(super) fn engine(&self) -> Arc<Engine> {
-        Arc::clone(&self.engine)
-    }
-
-    /// Reads a body of any length, at least as fast as the longest that is read at once.
-    pub(super) fn incoming(&self, body: body::Body) -> Incoming {
-        Incoming::new(body, self.body_timeout, self.max_body_bytes)
-    }
-
-    pub(super) fn event_rules(&self) -> &config::Events {
-        &self.engine.config().events
-    }
-
-    async fn mcp(&self, workspace: WorkspaceId, request: Request) -> Response {
-        let guard = mcp::HttpGuard { allowed_hosts: self.hosts.names(), allowed_origins: self.hosts.origins() };
-        let service = mcp::http_service(Arc::clone(&self.engine), workspace, guard, self.max_body_bytes);
-        service.handle(request).await.map(body::Body::new)
-    }
-}
-
-/// All routes, behind the guards.
-pub(super) fn router(engine: Arc<Engine>, workspace: WorkspaceId, options: &Options) -> Router {
+/// All routes, and those of a connection beyond the limit, behind the guards.
+pub(super) fn served(engine: Arc<Engine>, workspace: WorkspaceId, options: &Options) -> Served {
     let hosts = Arc::new(AllowedHosts::new(options.address, &options.allowed_hosts));
-    let Options { max_body_bytes, body_timeout, .. } = *options;
-    let app = App { engine, workspace, hosts: Arc::clone(&hosts), max_body_bytes, body_timeout };
-    Router::new()
+    let app = Arc::new(App::new(engine, workspace, options, Arc::clone(&hosts)));
+    let metrics = Arc::clone(&app.metrics);
+    // The last layer is the first that a request meets.
+    let guarded = |routes: Router<Arc<App>>| {
+        routes
+            .with_state(Arc::clone(&app))
+            .layer(middleware::from_fn_with_state(Arc::clone(&hosts), guard::check_sender))
+            .layer(middleware::from_fn_with_state(Arc::clone(&metrics), guard::log))
+    };
+    let health =
+        || Router::new().route("/livez", get(livez)).route("/readyz", get(readyz)).route("/metrics", get(metrics_text));
+    let all = health()
         .route("/", get(root))
-        .route("/livez", get(livez))
-        .route("/readyz", get(readyz))
         .route("/openapi.json", get(openapi_json))
         .route("/v1/workspaces", get(workspaces::list).post(workspaces::create))
         .route("/v1/workspaces/{ws}", patch(workspaces::update).delete(workspaces::delete))
@@ -93,19 +51,38 @@ pub(super) fn router(engine: Arc<Engine>, workspace: WorkspaceId, options: &Opti
         .route("/v1/workspaces/{ws}/citations/verify", post(verify))
         .route("/v1/workspaces/{ws}/status", get(status))
         .route("/v1/workspaces/{ws}/files", get(files))
-        .route(FILE_ROUTE, get(file).put(writing::put).delete(writing::delete))
+        .route("/v1/workspaces/{ws}/files/{*path}", get(file).put(writing::put).delete(writing::delete))
         .route("/v1/workspaces/{ws}/events", post(writing::events))
         .route("/v1/workspaces/{ws}/changes", get(changes::changes))
         .route("/mcp", any(mcp_default))
         .route("/mcp/{ws}", any(mcp_named))
         .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
-        .with_state(Arc::new(app))
-        // The last layer is the first that a request meets.
-        .layer(middleware::from_fn_with_state(options.body_timeout, guard::read_body))
-        .layer(DefaultBodyLimit::max(options.max_body_bytes))
-        .layer(middleware::from_fn_with_state(hosts, guard::check_sender))
-        .layer(middleware::from_fn(guard::log))
+        .method_not_allowed_fallback(method_not_allowed);
+    let health = health().fallback(no_place).layer(middleware::map_response(closing));
+    Served { all: guarded(all), health: guarded(health), metrics: Arc::clone(&metrics) }
+}
+
+/// Whoever has no place of the usual ones does not keep that of another.
+async fn closing(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+async fn no_place() -> ApiError {
+    ApiError::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "too_many_connections",
+        "there are as many connections as there may be (`limits.connections`, `limits.connections_per_address`)",
+        "ask again in a second, over a connection that is kept; only health and metrics are answered meanwhile",
+    )
+}
+
+async fn metrics_text(State(app): Shared) -> Result<impl IntoResponse, ApiError> {
+    let measured = Arc::clone(&app);
+    let done = tokio::task::spawn_blocking(move || measured.measure()).await;
+    done.map_err(|_| ApiError::internal("the metrics panicked"))?;
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, content_type)], app.metrics.text()))
 }
 
 async fn not_found() -> ApiError {
@@ -161,7 +138,7 @@ pub(super) async fn livez() -> Json<Health> {
 }
 
 /// Whether the workspace that `/mcp` is about can be searched, and what was in its log at the start, or changed in its folder before, has
-/// been brought in. Names the workspaces whose folders cannot be looked at, too.
+/// been brought in; or it was deleted, and the others are served. Names the workspaces whose folders cannot be looked at, too.
 #[utoipa::path(
     get, path = "/readyz", tag = "health",
     responses(
@@ -170,26 +147,15 @@ pub(super) async fn livez() -> Json<Health> {
     ),
 )]
 pub(super) async fn readyz(State(app): Shared) -> Response {
-    let engine = Arc::clone(&app.engine);
-    let workspace = app.workspace.clone();
-    let stuck = engine.stuck_workspaces();
-    let check = move || {
-        engine.check_replayed(&workspace)?;
-        engine.check_looking(&workspace)?;
-        engine.coverage(&workspace)?;
-        let mut notes = engine.source_status(&workspace)?.notes;
-        match engine.num_unwatched_besides(&workspace)? {
-            0 => {}
-            others => notes
-                .push(format!("folders of {others} other workspaces are away or not watched; their status says why")),
+    let stuck = app.engine().stuck_workspaces();
+    let error = match tokio::task::spawn_blocking(app.check_ready()).await {
+        Ok(Ok(notes)) => {
+            app.note_ready();
+            return Json(Health { status: "ready".to_owned(), error: None, notes, stuck }).into_response();
         }
-        Ok::<_, EngineError>(notes)
-    };
-    let error = match tokio::task::spawn_blocking(check).await {
-        Ok(Ok(notes)) => return Json(Health { status: "ready".to_owned(), error: None, notes, stuck }).into_response(),
-        Ok(Err(error)) => ErrorReport::of(&error),
+        Ok(Err(error)) => app.engine().report(&error),
         Err(error) => {
-            tracing::error!(%error, "the check of readiness failed");
+            tracing::error!(is_panic = error.is_panic(), "the check of readiness failed");
             ErrorReport::new("internal", "the check failed", "this is a fault of the program: its log says more")
         }
     };
@@ -209,9 +175,12 @@ pub(super) async fn readyz(State(app): Shared) -> Response {
 pub(super) async fn search(
     State(app): Shared,
     InWorkspace(workspace): InWorkspace,
-    JsonBody(request): JsonBody<SearchRequest>,
+    JsonBody(mut request): JsonBody<SearchRequest>,
 ) -> Reply<SearchReply> {
-    app.call(move |engine| engine.search(&workspace, &request)).await
+    let class = app.wait(&workspace, request.min_revision, request.wait_ms).await?;
+    // It was waited for; whether it is there, the search finds.
+    request.wait_ms = 0;
+    app.call_within(class, move |engine, budget| engine.search_within(&workspace, &request, budget)).await
 }
 
 /// A citation to check.
@@ -244,7 +213,7 @@ pub(super) async fn verify(
     responses((status = 200, body = StatusReport, description = "As it stands."), openapi::Errors),
 )]
 pub(super) async fn status(State(app): Shared, InWorkspace(workspace): InWorkspace) -> Reply<StatusReport> {
-    app.call(move |engine| engine.status(&workspace)).await
+    app.call(move |engine| Ok(engine.status(&workspace)?.for_client())).await
 }
 
 /// Which files to list.
@@ -332,16 +301,16 @@ pub(super) fn check_limit(limit: usize, most: usize) -> Result<(), ApiError> {
 }
 
 async fn mcp_default(State(app): Shared, request: Request) -> Response {
-    app.mcp(app.workspace.clone(), request).await
+    app.mcp(app.default_workspace(), request).await
 }
 
 async fn mcp_named(State(app): Shared, Path(name): Path<String>, request: Request) -> Response {
     let workspace: WorkspaceId = match name.parse() {
         Ok(workspace) => workspace,
-        Err(error) => return ApiError::from(EngineError::Name(error)).into_response(),
+        Err(error) => return ApiError::of_name(&EngineError::Name(error)).into_response(),
     };
     let known = workspace.clone();
-    match app.call(move |engine| Ok(engine.workspaces()?.iter().any(|row| row.id == known))).await {
+    match app.call_at_once(move |engine| Ok(engine.workspaces()?.iter().any(|row| row.id == known))).await {
         Ok(Json(true)) => app.mcp(workspace, request).await,
         Ok(Json(false)) => ApiError::new(
             StatusCode::NOT_FOUND,

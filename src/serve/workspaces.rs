@@ -3,16 +3,17 @@
 use std::path::PathBuf;
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::app::{Reply, Shared};
 use super::error::ApiError;
-use super::extract::{InWorkspace, JsonBody};
+use super::extract::{InWorkspace, SignedJson};
 use super::openapi;
-use super::routes::{Reply, Shared};
+use super::signature::Signature;
 use crate::engine::{Engine, WorkspaceList, WorkspaceSummary};
 use crate::workspace::WorkspaceId;
 
@@ -22,7 +23,11 @@ use crate::workspace::WorkspaceId;
     responses((status = 200, body = WorkspaceList, description = "By name."), openapi::ServerErrors),
 )]
 pub(super) async fn list(State(app): Shared) -> Reply<WorkspaceList> {
-    app.call(Engine::list_workspaces).await
+    app.call(|engine| {
+        let WorkspaceList { workspaces } = engine.list_workspaces()?;
+        Ok(WorkspaceList { workspaces: workspaces.into_iter().map(WorkspaceSummary::for_client).collect() })
+    })
+    .await
 }
 
 /// A workspace to make.
@@ -31,7 +36,7 @@ pub(super) async fn list(State(app): Shared) -> Reply<WorkspaceList> {
 pub(super) struct CreateRequest {
     /// Its name.
     name: WorkspaceId,
-    /// Its folder, which exists. Without one, files that are written to the workspace are kept in the data folder.
+    /// Its folder, which exists, below one of `workspaces.allowed_roots` of the configuration. Without one, files that are written to the workspace are kept in the data folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     #[schema(value_type = Option<String>)]
@@ -46,10 +51,10 @@ pub(super) struct CreateRequest {
 )]
 pub(super) async fn create(
     State(app): Shared,
-    JsonBody(CreateRequest { name, root }): JsonBody<CreateRequest>,
+    SignedJson(CreateRequest { name, root }): SignedJson<CreateRequest>,
 ) -> Result<Response, ApiError> {
-    let made =
-        app.call(move |engine| Ok(WorkspaceSummary::from(engine.create_workspace(&name, root.as_deref())?))).await?;
+    let make = move |engine: &Engine| engine.create_workspace_for_client(&name, root.as_deref());
+    let made = app.call(move |engine| Ok(WorkspaceSummary::from(make(engine)?).for_client())).await?;
     Ok((StatusCode::CREATED, made).into_response())
 }
 
@@ -71,9 +76,12 @@ pub(super) struct UpdateRequest {
 pub(super) async fn update(
     State(app): Shared,
     InWorkspace(workspace): InWorkspace,
-    JsonBody(request): JsonBody<UpdateRequest>,
+    SignedJson(request): SignedJson<UpdateRequest>,
 ) -> Reply<WorkspaceSummary> {
-    app.call(move |engine| Ok(engine.set_intelligence(&workspace, request.intelligence)?.into())).await
+    app.call(move |engine| {
+        Ok(WorkspaceSummary::from(engine.set_intelligence(&workspace, request.intelligence)?).for_client())
+    })
+    .await
 }
 
 /// A workspace that was deleted.
@@ -90,6 +98,13 @@ pub(super) struct Deleted {
     params(openapi::WorkspaceParam),
     responses((status = 200, body = Deleted, description = "Nothing of it is left."), openapi::Errors),
 )]
-pub(super) async fn delete(State(app): Shared, InWorkspace(workspace): InWorkspace) -> Reply<Deleted> {
+pub(super) async fn delete(
+    State(app): Shared,
+    InWorkspace(workspace): InWorkspace,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Reply<Deleted> {
+    Signature::check_whole(Signature::of_write(&method, &uri, &headers, app.event_rules())?, b"")?;
     app.call(move |engine| engine.delete_workspace(&workspace).map(|()| Deleted { name: workspace })).await
 }

@@ -1,19 +1,20 @@
 //! The routes that write: files, and events that tell of files.
 
 use axum::Json;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::app::{Reply, Shared};
 use super::error::ApiError;
 use super::extract::{AtPath, InWorkspace, check_marked_as_json, parse_json};
-use super::routes::{Reply, Shared};
-use super::{openapi, signature};
+use super::openapi;
+use super::signature::Signature;
 use crate::engine::{Engine, EngineError, Event, EventsReply, Precondition, WriteReply};
 use crate::workspace::{ChangeKind, ContentHash, Provenance};
 
@@ -72,11 +73,12 @@ pub(super) async fn put(
     State(app): Shared,
     InWorkspace(workspace): InWorkspace,
     AtPath(path): AtPath,
-    headers: HeaderMap,
+    (method, uri, headers): (Method, Uri, HeaderMap),
     body: Body,
 ) -> Result<Response, ApiError> {
     let (precondition, provenance) = (precondition(&headers)?, provenance(&headers)?);
-    let mut incoming = app.incoming(body);
+    let mut signature = Signature::of_write(&method, &uri, &headers, app.event_rules())?;
+    let mut incoming = app.incoming(body)?;
     let min_size = incoming.min_size();
     let begin = move |engine: &Engine| {
         let upload = engine.begin_upload(&workspace, &path)?.by(provenance)?;
@@ -85,10 +87,15 @@ pub(super) async fn put(
     // No thread waits for what is still to come.
     let Json(mut upload) = app.call(begin).await?;
     while let Some(part) = incoming.next().await? {
+        if let Some(signature) = &mut signature {
+            signature.update(&part);
+        }
         let write = move |_: &Engine| upload.write(&part).map(|()| upload);
-        Json(upload) = app.call(write).await?;
+        // It has had its turn.
+        Json(upload) = app.call_at_once(write).await?;
     }
-    let reply = app.call(move |engine| engine.finish_upload(upload, &precondition)).await?;
+    Signature::check_whole(signature, b"")?;
+    let reply = app.call_at_once(move |engine| engine.finish_upload(upload, &precondition)).await?;
     let status = if reply.kind == ChangeKind::Created { StatusCode::CREATED } else { StatusCode::OK };
     let tag = reply.content_hash.map(|hash| (ETAG, format!("\"{hash}\"")));
     Ok((status, tag.map(|tag| [tag]), reply).into_response())
@@ -107,9 +114,10 @@ pub(super) async fn delete(
     State(app): Shared,
     InWorkspace(workspace): InWorkspace,
     AtPath(path): AtPath,
-    headers: HeaderMap,
+    (method, uri, headers): (Method, Uri, HeaderMap),
 ) -> Reply<WriteReply> {
     let (precondition, provenance) = (precondition(&headers)?, provenance(&headers)?);
+    Signature::check_whole(Signature::of_write(&method, &uri, &headers, app.event_rules())?, b"")?;
     app.call(move |engine| engine.delete_file(&workspace, &path, &precondition, provenance)).await
 }
 
@@ -118,11 +126,13 @@ pub(super) async fn delete(
 #[serde(deny_unknown_fields)]
 pub(super) struct EventsRequest {
     /// 1 to 1000 of them, in any order.
+    #[schema(min_items = 1, max_items = 1_000)]
     events: Vec<Event>,
 }
 
 /// Takes events, all or none, each once under its id. Where a secret is configured, the request is signed as Standard
-/// Webhooks has it (`webhook-id`, `webhook-timestamp`, `webhook-signature`).
+/// Webhooks has it (`webhook-id`, `webhook-timestamp`, `webhook-signature`), with a key of this workspace and route:
+/// HMAC-SHA256 of `POST` and the path of the URL, a space between, under the key of the secret.
 #[utoipa::path(
     post, path = "/v1/workspaces/{ws}/events", tag = "files",
     params(openapi::WorkspaceParam),
@@ -138,12 +148,15 @@ pub(super) struct EventsRequest {
 pub(super) async fn events(
     State(app): Shared,
     InWorkspace(workspace): InWorkspace,
-    headers: HeaderMap,
-    body: Bytes,
+    (method, uri, headers): (Method, Uri, HeaderMap),
+    body: Body,
 ) -> Reply<EventsReply> {
-    signature::check(&headers, &body, app.event_rules(), jiff::Timestamp::now())?;
+    let signature = Signature::of(&method, &uri, &headers, app.event_rules())?;
     check_marked_as_json(&headers)?;
-    let EventsRequest { events } = parse_json(&body)?;
+    let whole = app.read_body(body).await?;
+    Signature::check_whole(signature, &whole.bytes)?;
+    let EventsRequest { events } = parse_json(&whole.bytes)?;
+    drop(whole);
     if events.is_empty() || events.len() > MAX_EVENTS {
         return Err(ApiError::new(
             StatusCode::BAD_REQUEST,
@@ -187,7 +200,7 @@ fn provenance(headers: &HeaderMap) -> Result<Provenance, ApiError> {
     let tags = tags.map(|tag| tag.trim().to_owned()).collect();
     let provenance = Provenance { agent: one(AGENT)?, run: one(RUN)?, sandbox: one(SANDBOX)?, tags };
     // Before the content comes.
-    provenance.check().map_err(EngineError::from)?;
+    provenance.check().map_err(|error| ApiError::of_name(&EngineError::from(error)))?;
     Ok(provenance)
 }
 

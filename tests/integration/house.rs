@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms by level; a room uses rooms of lower levels.
 const LEVELS: [&[&str]; 9] = [
-    &["error", "beneath", "config", "failpoint", "leftovers", "priority", "private"],
+    &["error", "beneath", "budget", "config", "failpoint", "gate", "leftovers", "priority", "private"],
     &["workspace"],
     &["extract", "chunk", "embed"],
     &["index"],

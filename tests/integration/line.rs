@@ -41,6 +41,15 @@ impl Desk {
         Self { folder, data, engine, runner: None }
     }
 
+    /// As [`Desk::new`], with what `config.toml` says.
+    pub fn configured(config: &str) -> Self {
+        let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs_err::write(data.path().join("config.toml"), config).unwrap();
+        let engine = share(data.path());
+        engine.ensure_workspace(&named("default"), Some(folder.path())).unwrap();
+        Self { folder, data, engine, runner: None }
+    }
+
     pub fn running() -> Self {
         let mut desk = Self::new();
         desk.run();

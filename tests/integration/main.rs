@@ -24,6 +24,7 @@ mod provenance;
 mod python;
 mod refused;
 mod reindex;
+mod request_walls;
 mod reranking;
 mod serve;
 mod sockets;

@@ -242,7 +242,11 @@ async fn wrong_requests_are_told_what_is_wrong() {
         (post(r#"{"query": "   "}"#), 400, "invalid_request"),
         (post(r#"{"query": "a", "k": 0}"#), 400, "invalid_request"),
         (post(r#"{"query": "a", "min_revision": 999999}"#), 409, "not_fresh"),
-        (search("default", &json!({ "query": "x".repeat(40_000) })), 400, "invalid_request"),
+        (search("default", &json!({ "query": "x".repeat(40_000) })), 400, "query_too_large"),
+        (search("default", &json!({ "query": "a ".repeat(3_000) })), 400, "query_too_large"),
+        (search("default", &json!({ "query": "\"a b\" ".repeat(33) })), 400, "query_too_large"),
+        (search("default", &json!({ "query": "a", "timeout_ms": 0 })), 400, "timeout_too_long"),
+        (search("default", &json!({ "query": "a", "timeout_ms": 10_001 })), 400, "timeout_too_long"),
         (search("default", &json!({ "query": "x".repeat(5_000_000) })), 413, "body_too_large"),
     ];
     for (request, status, code) in cases {
@@ -275,11 +279,31 @@ async fn requests_to_foreign_names_and_from_foreign_pages_are_refused() {
     for uri in ["/livez", "/v1/workspaces", "/mcp", "/no/such"] {
         rest.assert_error(with(header::HOST, "evil.example:7878", uri), 403, "host_not_allowed").await;
         rest.assert_error(with(header::ORIGIN, "https://evil.example", uri), 403, "origin_not_allowed").await;
-        rest.assert_error(with(header::ORIGIN, "null", uri), 403, "origin_not_allowed").await;
+        for odd in [
+            "null",
+            "",
+            "localhost",
+            "ftp://localhost",
+            "http://localhost/path",
+            "http://user@localhost",
+            "http://",
+            "//localhost",
+        ] {
+            rest.assert_error(with(header::ORIGIN, odd, uri), 403, "origin_not_allowed").await;
+        }
+        let mut two = with(header::ORIGIN, "http://localhost", uri);
+        two.headers_mut().append(header::ORIGIN, "https://evil.example".parse().unwrap());
+        rest.assert_error(two, 403, "origin_not_allowed").await;
+        let mut two = request(Method::GET, uri, None);
+        two.headers_mut().append(header::HOST, "localhost".parse().unwrap());
+        rest.assert_error(two, 400, "invalid_host").await;
+        for odd in ["", "local host", "user@localhost", "localhost/path"] {
+            rest.assert_error(with(header::HOST, odd, uri), 400, "invalid_host").await;
+        }
     }
     let mut nameless = request(Method::GET, "/livez", None);
     nameless.headers_mut().remove(header::HOST);
-    rest.assert_error(nameless, 403, "host_not_allowed").await;
+    rest.assert_error(nameless, 400, "invalid_host").await;
     for allowed in [
         with(header::HOST, "localhost:7878", "/livez"),
         with(header::HOST, "search.example", "/livez"),

@@ -67,10 +67,12 @@ fn finds(engine: &Engine, name: &str, words: &str) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_workspace_leaves_no_trace_and_a_folder_of_its_own_alone() {
-    let desk = Desk::running();
+    let allowed = tempfile::tempdir().unwrap();
+    let own = tempfile::tempdir_in(allowed.path()).unwrap();
+    let mut desk = Desk::configured(&format!("[workspaces]\nallowed_roots = [{:?}]\n", allowed.path()));
+    desk.run();
     desk.write("stays.md", "A harbour.");
     let rest = router(&desk.engine);
-    let own = tempfile::tempdir().unwrap();
     fs_err::write(own.path().join(format!("{CANARY}.md")), format!("# {CANARY}\n\nOf {CANARY} itself.")).unwrap();
     let made = json!({ "name": format!("own-{CANARY}"), "root": own.path() });
     assert_eq!(send(&rest, Method::POST, "/v1/workspaces", Some(made.clone())).await.0, 201);
@@ -123,14 +125,15 @@ async fn a_workspace_over_files_of_another_is_refused() {
         let made = json!({ "name": "thief", "root": desk.data.path().join(below) });
         assert_eq!(
             code(&send(&rest, Method::POST, "/v1/workspaces", Some(made)).await),
-            (400, "own_folder"),
+            (400, "root_not_allowed"),
             "{below}"
         );
     }
     for (body, status) in [
         (json!({ "name": "../up" }), 422),
         (json!({ "name": ".deleted-x" }), 422),
-        (json!({ "name": "x", "root": "/no/such/folder" }), 404),
+        (json!({ "name": "x", "root": "/no/such/folder" }), 400),
+        (json!({ "name": "x", "root": "/" }), 400),
         (json!({ "name": "x", "files": [] }), 422),
         (json!({}), 422),
     ] {

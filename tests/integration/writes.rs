@@ -323,27 +323,63 @@ async fn events_that_cannot_be_are_refused_and_none_of_their_request_is_taken() 
     assert_eq!(code(&server.post("events", json!({ "events": [] })).await), (400, "invalid_request"));
 }
 
+const KEY: &[u8] = b"a key that both sides know";
+
+/// The signature of `content` for a method and path.
+fn signed_for(route: &str, content: &str) -> String {
+    let code = |key: &[u8], content: &str| {
+        let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(key).unwrap();
+        mac.update(content.as_bytes());
+        mac.finalize().into_bytes()
+    };
+    format!("v1,{}", STANDARD.encode(code(&code(KEY, route), content)))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_all_writes_are_signed_no_other_write_is_taken() {
+    let secret = STANDARD.encode(KEY);
+    let server =
+        Server::over(Desk::configured(&format!("[events]\nsecret = \"whsec_{secret}\"\nsign_all_writes = true\n")));
+    for (method, path) in [(Method::PUT, "files/a.txt"), (Method::DELETE, "files/a.txt"), (Method::POST, "events")] {
+        let refused =
+            server.send(method.clone(), path, &[("content-type", "application/json")], b"A dike.".to_vec()).await;
+        assert_eq!(code(&refused), (401, "bad_signature"), "{method} {path}");
+    }
+    let at = jiff::Timestamp::now().as_second().to_string();
+    let signature = signed_for("PUT /v1/workspaces/default/files/a.txt", &format!("msg_1.{at}.A dike."));
+    let headers =
+        [("webhook-id", "msg_1"), ("webhook-timestamp", at.as_str()), ("webhook-signature", signature.as_str())];
+    let forged = server.send(Method::PUT, "files/a.txt", &headers, b"A ditch.".to_vec()).await;
+    assert_eq!(code(&forged), (401, "bad_signature"));
+    assert_eq!(server.on_disk("a.txt"), None);
+    assert_eq!(server.send(Method::PUT, "files/a.txt", &headers, b"A dike.".to_vec()).await.0, 201);
+    assert_eq!(server.on_disk("a.txt").as_deref(), Some("A dike."));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn with_a_secret_only_signed_events_are_taken() {
-    let desk = Desk::new();
-    let config = desk.data.path().join("config.toml");
-    let secret = STANDARD.encode("a key that both sides know");
-    fs_err::write(&config, format!("[events]\nsecret = \"whsec_{secret}\"\n")).unwrap();
-    let Desk { folder, data, engine, runner } = desk;
-    drop((engine, runner));
-    let engine = share(data.path());
-    let server = Server::over(Desk { folder, data, engine, runner: None });
+    let secret = STANDARD.encode(KEY);
+    let server = Server::over(Desk::configured(&format!("[events]\nsecret = \"whsec_{secret}\"\n")));
     let body = json!({ "events": [{ "id": "1", "type": "created", "path": "a.txt", "content": "A dike." }] });
     assert_eq!(code(&server.post("events", body.clone()).await), (401, "bad_signature"));
     let at = jiff::Timestamp::now().as_second().to_string();
-    let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(b"a key that both sides know").unwrap();
-    mac.update(format!("msg_1.{at}.{body}").as_bytes());
-    let signature = format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()));
+    let signature = signed_for("POST /v1/workspaces/default/events", &format!("msg_1.{at}.{body}"));
     let headers = |id| {
         let signed = [("webhook-id", id), ("webhook-timestamp", at.as_str()), ("webhook-signature", &signature)];
         [signed.as_slice(), &[("content-type", "application/json")]].concat()
     };
     let bytes: Vec<u8> = body.to_string().into();
+    for elsewhere in ["POST /v1/workspaces/other/events", "PUT /v1/workspaces/default/events", ""] {
+        let wrong = signed_for(elsewhere, &format!("msg_1.{at}.{body}"));
+        let headers = [
+            ("webhook-id", "msg_1"),
+            ("webhook-timestamp", at.as_str()),
+            ("webhook-signature", wrong.as_str()),
+            ("content-type", "application/json"),
+        ];
+        let replayed = server.send(Method::POST, "events", &headers, bytes.clone()).await;
+        assert_eq!(code(&replayed), (401, "bad_signature"), "{elsewhere}");
+    }
     let forged = server.send(Method::POST, "events", &headers("msg_2"), bytes.clone()).await;
     assert_eq!(code(&forged), (401, "bad_signature"));
     assert_eq!(server.on_disk("a.txt"), None);

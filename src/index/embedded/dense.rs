@@ -13,6 +13,7 @@ use super::kernel::{dot_products, exact_score};
 use super::segment::Columns;
 use super::snapshot::Segment;
 use super::vectors::{Codes, VectorTable};
+use crate::budget::Budget;
 use crate::index::ChunkId;
 
 /// Marks a chunk whose vector is not known.
@@ -124,15 +125,16 @@ pub(super) fn scan(
     places: &[Place],
     segments: &[Segment],
     query: &[f32],
-    limit: usize,
+    (limit, budget): (usize, &Budget),
 ) -> Vec<(f32, ChunkId, u32, DocId)> {
     let wide = WideQuery::of(query);
     let keep = limit.saturating_add(RESCORE_MARGIN);
     let task_len = (places.len() / (rayon::current_num_threads() * TASKS_PER_CORE)).max(MIN_TASK);
+    let scan_in_time = |places| if budget.is_over() { Vec::new() } else { scan_task(codes, &wide, places, keep) };
     let mut candidates: Vec<Candidate> = if places.len() <= task_len {
         scan_task(codes, &wide, places, keep)
     } else {
-        places.par_chunks(task_len).flat_map_iter(|places| scan_task(codes, &wide, places, keep)).collect()
+        places.par_chunks(task_len).flat_map_iter(scan_in_time).collect()
     };
     candidates.sort_unstable_by(|a, b| b.cmp(a));
     // Rounding the query costs a little order among near equals, so more than asked for are scored with it unrounded.

@@ -10,6 +10,7 @@ use tantivy::{DocAddress, DocSet as _, Searcher, TERMINATED, Term};
 use super::schema::Fields;
 use super::snapshot::{Passing, State, pack};
 use super::tantivy;
+use crate::budget::Budget;
 use crate::index::analyzer::{AskedWord, Form, Stemming, asked_words, is_all_words, is_question, name_words, names};
 use crate::index::{HeldWord, HeldWords, Holder, IndexError, LexicalQuery, MAX_HOLDERS, MAX_LOOKED_UP};
 
@@ -22,6 +23,7 @@ pub(super) struct Asked<'a> {
     pub searcher: &'a Searcher,
     pub fields: &'a Fields,
     pub passing: Option<&'a Passing>,
+    pub budget: &'a Budget,
 }
 
 impl Asked<'_> {
@@ -31,6 +33,9 @@ impl Asked<'_> {
         let is_question = is_question(&text, stemmings);
         let mut words = Vec::new();
         for word in asked_words(&text, stemmings) {
+            if self.budget.is_over() {
+                break;
+            }
             self.look_up(&word, is_question, &mut words)?;
         }
         Ok(HeldWords { is_question, are_all_words: is_all_words(&text), words, named: self.named(&text)? })

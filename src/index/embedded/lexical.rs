@@ -15,6 +15,7 @@ use tantivy::{BitSet, DocAddress, DocId, Score, Searcher, SegmentReader, Term};
 use super::phrase::WithPhrase;
 use super::schema::Fields;
 use super::snapshot::{Passing, Segment};
+use crate::budget::Budget;
 use crate::index::analyzer::{ExactTerm, QueryTerms, QueryWord, Stemming, analyse_query};
 use crate::index::{ChunkId, IndexError, LexicalQuery};
 
@@ -22,6 +23,8 @@ use crate::index::{ChunkId, IndexError, LexicalQuery};
 const MAX_QUERY_TERMS: usize = 256;
 /// A filter that passes less than this part of a segment leads the search; a wider one is asked about each candidate.
 const NARROW_PART: usize = 16;
+/// Chunks that are scored before the time is looked at.
+const LOOKS_AT_THE_TIME_EVERY: usize = 1_024;
 /// How much a phrase counts, against its words found singly.
 const PHRASE_WEIGHT: f32 = 2.0;
 
@@ -77,7 +80,7 @@ pub(super) fn search(
     searcher: &Searcher,
     words: BooleanQuery,
     segments: &[Segment],
-    passing: Option<&Arc<Passing>>,
+    (passing, budget): (Option<&Arc<Passing>>, &Budget),
     limit: usize,
 ) -> Result<Vec<(f32, ChunkId, DocAddress)>, IndexError> {
     let scoring = EnableScoring::enabled_from_searcher(searcher);
@@ -96,13 +99,23 @@ pub(super) fn search(
         let weight = narrow.as_ref().filter(|_| is_narrow).unwrap_or(&wide);
         let admitted = docs.filter(|_| !is_narrow).map(|docs| bit_set(docs, reader));
         let alive = reader.alive_bitset().filter(|_| docs.is_none());
+        if budget.is_over() {
+            break;
+        }
         let threshold = best.threshold();
+        let mut num_offered = 0_usize;
         let mut offer = |doc: DocId, score: Score| {
             let passes = admitted.as_ref().is_none_or(|admitted| admitted.contains(doc));
             if passes && alive.is_none_or(|alive| alive.is_alive(doc)) {
                 best.offer(Found { score, id: segment.columns.chunk_id(doc), at: DocAddress::new(ordinal, doc) });
             }
-            best.threshold()
+            num_offered += 1;
+            // No score is worth looking for any more.
+            if num_offered.is_multiple_of(LOOKS_AT_THE_TIME_EVERY) && budget.is_over() {
+                Score::INFINITY
+            } else {
+                best.threshold()
+            }
         };
         weight.for_each_pruning(threshold, reader, &mut offer).map_err(super::tantivy)?;
     }

@@ -10,6 +10,7 @@ mod dense;
 mod held;
 mod kernel;
 mod lexical;
+mod newest;
 mod opening;
 mod phrase;
 mod reading;
@@ -36,6 +37,7 @@ use self::schema::Fields;
 use self::snapshot::{EmbeddedSnapshot, State};
 use self::vectors::{Code, VectorFile, VectorTable};
 use super::{Batch, ChunkRecord, Index, IndexError, Snapshot, VectorKey};
+use crate::budget::Budget;
 use crate::failpoint;
 
 /// Memory of the writer for a few files: the least that tantivy takes, because it is cleared for every commit.
@@ -281,7 +283,12 @@ impl Index for EmbeddedIndex {
             }
         }
         let state = Arc::clone(&lock(&self.state).state);
-        Ok(Box::new(EmbeddedSnapshot { state, fields: self.fields, passing: Mutex::default() }))
+        Ok(Box::new(EmbeddedSnapshot {
+            state,
+            fields: self.fields,
+            passing: Mutex::default(),
+            budget: Budget::default(),
+        }))
     }
 }
 

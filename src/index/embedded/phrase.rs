@@ -13,6 +13,7 @@ use tantivy::{DocAddress, Searcher, SegmentReader, TantivyDocument, Term};
 use super::schema::Fields;
 use super::snapshot::Passing;
 use super::tantivy;
+use crate::budget::Budget;
 use crate::index::IndexError;
 use crate::index::analyzer::{Analysis, Phrase, Stemming};
 
@@ -28,54 +29,65 @@ pub(super) struct WithPhrase {
     pub chunks: Passing,
 }
 
-/// Looks for a phrase among the chunks that pass; `None` where it has not two words.
-pub(super) fn find(
-    searcher: &Searcher,
-    fields: &Fields,
-    stemmings: &[Stemming],
-    phrase: &str,
-    passing: Option<&Passing>,
-) -> Result<Option<WithPhrase>, IndexError> {
-    let Some(words) = Phrase::of(phrase) else { return Ok(None) };
-    let num_chunks: u64 = searcher.segment_readers().iter().map(|reader| u64::from(reader.max_doc())).sum();
-    let mut score = 0.0_f32;
-    let mut languages: Vec<(Occur, Box<dyn Query>)> = Vec::new();
-    for &stemming in stemmings {
-        let terms = |field, analysis| -> Vec<Term> {
-            words.terms(analysis, stemming).iter().map(|term| Term::from_field_text(field, term)).collect()
-        };
-        let (stems, exact) = (terms(fields.body, Analysis::Stemmed), terms(fields.exact, Analysis::Exact));
-        let mut rarity = 0.0;
-        for term in if stems.is_empty() { &exact } else { &stems } {
-            rarity += idf(searcher.doc_freq(term).map_err(tantivy)?, num_chunks);
+/// Where phrases are looked for.
+pub(super) struct Among<'a> {
+    pub searcher: &'a Searcher,
+    pub fields: &'a Fields,
+    pub stemmings: &'a [Stemming],
+    pub budget: &'a Budget,
+}
+
+impl Among<'_> {
+    /// Looks for a phrase among the chunks that pass; `None` where it has not two words.
+    pub(super) fn find(&self, phrase: &str, passing: Option<&Passing>) -> Result<Option<WithPhrase>, IndexError> {
+        let Self { searcher, fields, stemmings, budget } = *self;
+        if budget.is_over() {
+            return Ok(None);
         }
-        score = score.max(rarity);
-        let all = stems.into_iter().chain(exact).map(|term| {
-            let query: Box<dyn Query> = Box::new(TermQuery::new(term, IndexRecordOption::Basic));
-            (Occur::Must, query)
-        });
-        languages.push((Occur::Should, Box::new(BooleanQuery::from(all.collect::<Vec<_>>()))));
+        let Some(words) = Phrase::of(phrase) else { return Ok(None) };
+        let num_chunks: u64 = searcher.segment_readers().iter().map(|reader| u64::from(reader.max_doc())).sum();
+        let mut score = 0.0_f32;
+        let mut languages: Vec<(Occur, Box<dyn Query>)> = Vec::new();
+        for &stemming in stemmings {
+            let terms = |field, analysis| -> Vec<Term> {
+                words.terms(analysis, stemming).iter().map(|term| Term::from_field_text(field, term)).collect()
+            };
+            let (stems, exact) = (terms(fields.body, Analysis::Stemmed), terms(fields.exact, Analysis::Exact));
+            let mut rarity = 0.0;
+            for term in if stems.is_empty() { &exact } else { &stems } {
+                rarity += idf(searcher.doc_freq(term).map_err(tantivy)?, num_chunks);
+            }
+            score = score.max(rarity);
+            let all = stems.into_iter().chain(exact).map(|term| {
+                let query: Box<dyn Query> = Box::new(TermQuery::new(term, IndexRecordOption::Basic));
+                (Occur::Must, query)
+            });
+            languages.push((Occur::Should, Box::new(BooleanQuery::from(all.collect::<Vec<_>>()))));
+        }
+        let holding = searcher.search(&BooleanQuery::from(languages), &DocSetCollector).map_err(tantivy)?;
+        let passes = |at: &DocAddress| {
+            passing.is_none_or(|passing| passing[at.segment_ord as usize].binary_search(&at.doc_id).is_ok())
+        };
+        let mut holding: Vec<DocAddress> = holding.into_iter().filter(passes).collect();
+        // In the order in which they are stored, so that a block is read once.
+        holding.sort_unstable();
+        let has_phrase = |&at: &DocAddress| -> Result<Option<DocAddress>, IndexError> {
+            if budget.is_over() {
+                return Ok(None);
+            }
+            let document: TantivyDocument = searcher.doc(at).map_err(tantivy)?;
+            let body = document.get_first(fields.text);
+            Ok(body.and_then(|body| body.as_str()).is_some_and(|body| words.is_in(body)).then_some(at))
+        };
+        let found: Vec<Option<DocAddress>> =
+            holding.par_iter().with_min_len(MIN_READ).map(has_phrase).collect::<Result<_, _>>()?;
+        let mut chunks: Passing = vec![Vec::new(); searcher.segment_readers().len()];
+        for at in found.into_iter().flatten() {
+            chunks[at.segment_ord as usize].push(at.doc_id);
+        }
+        let ids = searcher.segment_readers().iter().map(SegmentReader::segment_id).collect();
+        Ok(Some(WithPhrase { score, ids, chunks }))
     }
-    let holding = searcher.search(&BooleanQuery::from(languages), &DocSetCollector).map_err(tantivy)?;
-    let passes = |at: &DocAddress| {
-        passing.is_none_or(|passing| passing[at.segment_ord as usize].binary_search(&at.doc_id).is_ok())
-    };
-    let mut holding: Vec<DocAddress> = holding.into_iter().filter(passes).collect();
-    // In the order in which they are stored, so that a block is read once.
-    holding.sort_unstable();
-    let has_phrase = |&at: &DocAddress| -> Result<Option<DocAddress>, IndexError> {
-        let document: TantivyDocument = searcher.doc(at).map_err(tantivy)?;
-        let body = document.get_first(fields.text);
-        Ok(body.and_then(|body| body.as_str()).is_some_and(|body| words.is_in(body)).then_some(at))
-    };
-    let found: Vec<Option<DocAddress>> =
-        holding.par_iter().with_min_len(MIN_READ).map(has_phrase).collect::<Result<_, _>>()?;
-    let mut chunks: Passing = vec![Vec::new(); searcher.segment_readers().len()];
-    for at in found.into_iter().flatten() {
-        chunks[at.segment_ord as usize].push(at.doc_id);
-    }
-    let ids = searcher.segment_readers().iter().map(SegmentReader::segment_id).collect();
-    Ok(Some(WithPhrase { score, ids, chunks }))
 }
 
 /// As tantivy's BM25 has it.

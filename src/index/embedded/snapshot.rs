@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rayon::prelude::*;
@@ -15,10 +15,12 @@ use tantivy::{BitSet, DocAddress, DocId, Searcher, SegmentReader, TantivyDocumen
 use super::dense::{Place, SegmentVectors, scan};
 use super::held::Asked;
 use super::kernel::decode;
+use super::newest::Newest;
 use super::schema::Fields;
 use super::segment::Columns;
 use super::vectors::{Codes, VectorTable};
 use super::{lexical, phrase, tantivy};
+use crate::budget::Budget;
 use crate::index::analyzer::Stemming;
 use crate::index::{
     ChunkId, ChunkRecord, Counts, Filter, FoundWord, HeldWords, IndexError, Languages, LexicalQuery, Scored, Snapshot,
@@ -221,6 +223,8 @@ pub(super) struct EmbeddedSnapshot {
     pub fields: Fields,
     /// What the last filter lets pass: the two legs of a query ask with the same one.
     pub passing: Mutex<Option<(Filter, Arc<Passing>)>>,
+    /// The time of the query.
+    pub budget: Budget,
 }
 
 impl EmbeddedSnapshot {
@@ -237,6 +241,9 @@ impl EmbeddedSnapshot {
 
     /// Chunks of one file, in the order of its text.
     fn chunks_at(&self, addresses: &[u64]) -> Result<Vec<ChunkRecord>, IndexError> {
+        if self.budget.is_over() {
+            return Ok(Vec::new());
+        }
         let mut chunks = self.load(addresses)?;
         chunks.sort_unstable_by_key(|chunk| chunk.place.ordinal);
         Ok(chunks)
@@ -254,12 +261,24 @@ impl EmbeddedSnapshot {
         let of_segment = |(reader, segment): (&SegmentReader, &Segment)| segment.columns.passing(reader, filter);
         let passing = self.state.segments().map(of_segment).collect::<Result<Passing, _>>()?;
         let passing = Arc::new(self.meeting(passing, &filter.words)?);
+        if self.budget.is_over() {
+            // Whoever asks for less of it later asks in vain, too.
+            return Ok(Some(Arc::new(vec![Vec::new(); passing.len()])));
+        }
         *last = Some((filter.clone(), Arc::clone(&passing)));
         Ok(Some(passing))
     }
 }
 
 impl Snapshot for EmbeddedSnapshot {
+    fn limit(&mut self, budget: &Budget) {
+        self.budget = budget.clone();
+    }
+
+    fn is_over(&self) -> bool {
+        self.budget.is_over()
+    }
+
     fn revision(&self) -> Revision {
         self.state.revision
     }
@@ -297,13 +316,13 @@ impl Snapshot for EmbeddedSnapshot {
         let Some(searcher) = &self.state.searcher else { return Ok(Vec::new()) };
         let limit = limit.min(self.state.counts.num_chunks);
         let passing = self.passing(filter)?;
-        let find = |phrase: &String| {
-            phrase::find(searcher, &self.fields, &self.state.stemmings, phrase, passing.as_deref()).transpose()
-        };
+        let among =
+            phrase::Among { searcher, fields: &self.fields, stemmings: &self.state.stemmings, budget: &self.budget };
+        let find = |phrase: &String| among.find(phrase, passing.as_deref()).transpose();
         let phrases = query.phrases.iter().filter_map(find).collect::<Result<_, _>>()?;
         let query = lexical::build(query, &self.fields, &self.state.stemmings, phrases).filter(|_| limit > 0);
         let Some(query) = query else { return Ok(Vec::new()) };
-        let best = lexical::search(searcher, query, &self.state.segments, passing.as_ref(), limit)?;
+        let best = lexical::search(searcher, query, &self.state.segments, (passing.as_ref(), &self.budget), limit)?;
         let scored =
             |(score, id, at): (f32, _, DocAddress)| Scored { address: pack(at.segment_ord, at.doc_id), id, score };
         Ok(best.into_iter().map(scored).collect())
@@ -312,7 +331,8 @@ impl Snapshot for EmbeddedSnapshot {
     fn held(&self, query: &LexicalQuery, filter: &Filter) -> Result<HeldWords, IndexError> {
         let Some(searcher) = &self.state.searcher else { return Ok(HeldWords::default()) };
         let passing = self.passing(filter)?;
-        let asked = Asked { state: &self.state, searcher, fields: &self.fields, passing: passing.as_deref() };
+        let Self { state, fields, budget, .. } = self;
+        let asked = Asked { state, searcher, fields, passing: passing.as_deref(), budget };
         asked.held(query)
     }
 
@@ -330,7 +350,7 @@ impl Snapshot for EmbeddedSnapshot {
             None => Cow::Borrowed(self.state.places()),
             Some(passing) => Cow::Owned(self.state.places_of(passing)),
         };
-        let best = scan(codes, &places, &self.state.segments, query, limit);
+        let best = scan(codes, &places, &self.state.segments, query, (limit, &self.budget));
         Ok(best
             .into_iter()
             .map(|(score, id, segment, doc)| Scored { address: pack(segment, doc), id, score })
@@ -430,7 +450,7 @@ impl Snapshot for EmbeddedSnapshot {
     }
 
     fn unembedded(&self, limit: usize) -> Result<Vec<(VectorKey, String)>, IndexError> {
-        let mut newest = Newest { limit, by_rank: BTreeMap::new(), ranks: HashMap::new() };
+        let mut newest = Newest::new(limit);
         for (ordinal, (reader, segment)) in (0..).zip(self.state.segments()) {
             let Segment { columns, .. } = segment;
             for doc in reader.doc_ids_alive().filter(|&doc| segment.vectors.slot(doc).is_none()) {
@@ -440,40 +460,9 @@ impl Snapshot for EmbeddedSnapshot {
                 }
             }
         }
-        let addresses: Vec<u64> = newest.by_rank.keys().map(|&(_, address)| address).collect();
+        let addresses = newest.addresses();
         let chunks = self.load(&addresses)?;
         Ok(chunks.iter().map(|chunk| (chunk.key, chunk.embedding_text())).collect())
-    }
-}
-
-/// Revision and address: the newest chunk first, and of one revision that with the lowest address.
-type Rank = (Reverse<u64>, u64);
-
-/// The first chunks by their rank, each key once: of millions that wait no more than these are held.
-struct Newest {
-    limit: usize,
-    by_rank: BTreeMap<Rank, VectorKey>,
-    ranks: HashMap<VectorKey, Rank>,
-}
-
-impl Newest {
-    fn offer(&mut self, rank: Rank, key: VectorKey) {
-        let is_full = self.by_rank.len() >= self.limit;
-        if is_full && self.by_rank.last_key_value().is_none_or(|(last, _)| rank > *last) {
-            return;
-        }
-        match self.ranks.get(&key) {
-            Some(known) if *known < rank => return,
-            Some(known) => drop(self.by_rank.remove(known)),
-            None => {}
-        }
-        self.by_rank.insert(rank, key);
-        self.ranks.insert(key, rank);
-        if self.by_rank.len() > self.limit
-            && let Some((_, last)) = self.by_rank.pop_last()
-        {
-            self.ranks.remove(&last);
-        }
     }
 }
 

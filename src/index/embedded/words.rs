@@ -38,6 +38,9 @@ impl EmbeddedSnapshot {
     pub(super) fn meeting(&self, mut passing: Passing, words: &WordConditions) -> Result<Passing, IndexError> {
         let conditions = words.required.iter().map(|holding| (holding, true));
         for (holding, is_required) in conditions.chain(words.excluded.iter().map(|holding| (holding, false))) {
+            if self.budget.is_over() {
+                break;
+            }
             let segments: Vec<InSegment<'_>> = (0..).zip(self.state.segments().map(|(reader, _)| reader)).collect();
             for ((ordinal, reader), docs) in segments.into_iter().zip(&mut passing) {
                 let holding = self.docs_holding((ordinal, reader), holding, docs)?;
@@ -72,6 +75,9 @@ impl EmbeddedSnapshot {
                 let may_hold = self.may_hold(reader, phrase)?;
                 let candidates: Vec<DocId> = docs.iter().copied().filter(|&doc| may_hold.contains(doc)).collect();
                 let holds = |&doc: &DocId| -> Result<Option<DocId>, IndexError> {
+                    if self.budget.is_over() {
+                        return Ok(None);
+                    }
                     let chunks = self.load(&[pack(ordinal, doc)])?;
                     Ok(chunks.iter().any(|chunk| holds_phrase(chunk, phrase)).then_some(doc))
                 };
@@ -147,6 +153,9 @@ impl EmbeddedSnapshot {
         let mut found = Vec::new();
         let mut as_written = Vec::new();
         for (word, (fields, _)) in words {
+            if self.budget.is_over() {
+                break;
+            }
             let (mut num_chunks, mut is_written) = (0, false);
             for field in fields {
                 let num = self.num_passing(&Term::from_field_text(field, &word), passing)?;

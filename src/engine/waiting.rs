@@ -1,0 +1,141 @@
+//! Requests that wait for a revision: they hold no thread and ask nobody.
+//!
+//! One thread asks the store for all of them, when the line has brought something in or another process has written. It runs while
+//! somebody waits. For every distinct revision of a workspace it asks once.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::{Engine, EngineError, lock};
+use crate::search::MAX_WAIT_MS;
+use crate::workspace::{Revision, WorkspaceId};
+
+/// How often the thread looks for what other processes have written, and for waiters that have hung up.
+const LOOKS_EVERY: Duration = Duration::from_millis(10);
+
+type Waiting = BTreeMap<(WorkspaceId, Revision), Vec<oneshot::Sender<()>>>;
+
+/// All requests that wait for a revision.
+#[derive(Debug, Default)]
+pub(super) struct Waiters {
+    state: Mutex<State>,
+    changed: Condvar,
+    num: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: Waiting,
+    /// Whether the thread runs.
+    is_watched: bool,
+    /// Whether there may be something new.
+    is_rung: bool,
+}
+
+/// One that waits, until it is dropped.
+struct Counted<'a>(&'a AtomicU64);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Waiters {
+    /// Says that the index has more than before.
+    pub(super) fn ring(&self) {
+        if self.num.load(Ordering::Relaxed) > 0 {
+            lock(&self.state).is_rung = true;
+            self.changed.notify_all();
+        }
+    }
+}
+
+impl Engine {
+    /// How many requests wait for a revision.
+    #[must_use]
+    pub fn num_waiting(&self) -> u64 {
+        self.waiters.num.load(Ordering::Relaxed)
+    }
+
+    /// Waits until a workspace is as new as `revision`, at most `wait_ms`; no thread is held meanwhile. Whether it is as new then,
+    /// the query says.
+    ///
+    /// # Errors
+    /// [`EngineError::TooManyWaits`] at once where `limits.waits` others wait.
+    pub async fn await_revision(
+        self: &Arc<Self>,
+        id: &WorkspaceId,
+        revision: Revision,
+        wait_ms: u64,
+    ) -> Result<(), EngineError> {
+        let max = self.config.limits.waits;
+        let counted = Counted(&self.waiters.num);
+        if self.waiters.num.fetch_add(1, Ordering::Relaxed) >= max {
+            return Err(EngineError::TooManyWaits { max });
+        }
+        let (sender, reached) = oneshot::channel();
+        {
+            let mut state = lock(&self.waiters.state);
+            state.waiting.entry((id.clone(), revision)).or_default().push(sender);
+            state.is_rung = true;
+            if !state.is_watched {
+                let engine = Arc::clone(self);
+                let thread = std::thread::Builder::new().name("waits".to_owned()).spawn(move || engine.watch_waits());
+                thread.map_err(EngineError::Thread)?;
+                state.is_watched = true;
+            }
+        }
+        self.waiters.changed.notify_all();
+        // The sender is dropped where nothing is to be waited for.
+        let _ = tokio::time::timeout(Duration::from_millis(wait_ms.min(MAX_WAIT_MS)), reached).await;
+        drop(counted);
+        Ok(())
+    }
+
+    /// Ends the waits of those whose revision is there, until nobody waits.
+    fn watch_waits(&self) {
+        let mut seen_version = None;
+        loop {
+            let keys: Vec<(WorkspaceId, Revision)> = {
+                let mut state = lock(&self.waiters.state);
+                state.waiting.retain(|_, waiting| {
+                    waiting.retain(|sender| !sender.is_closed());
+                    !waiting.is_empty()
+                });
+                if state.waiting.is_empty() {
+                    state.is_watched = false;
+                    return;
+                }
+                if std::mem::take(&mut state.is_rung) {
+                    seen_version = None;
+                }
+                state.waiting.keys().cloned().collect()
+            };
+            // Before the revisions: what changes while they are asked for is another version.
+            let version = self.store.version().ok();
+            if version.is_none() || seen_version != version {
+                seen_version = version;
+                for key in keys {
+                    // Where the workspace is gone or the store fails, the query says so.
+                    if self.store.has_reached(&key.0, key.1).unwrap_or(true)
+                        && let Some(waiting) = lock(&self.waiters.state).waiting.remove(&key)
+                    {
+                        for sender in waiting {
+                            // It may have hung up.
+                            let _ = sender.send(());
+                        }
+                    }
+                }
+            }
+            let state = lock(&self.waiters.state);
+            if !state.is_rung && !state.waiting.is_empty() {
+                drop(self.waiters.changed.wait_timeout(state, LOOKS_EVERY).unwrap_or_else(PoisonError::into_inner));
+            }
+        }
+    }
+}
