@@ -100,7 +100,7 @@ impl Drop for FileBeneath {
 fn random_characters() -> String {
     const CHARACTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
     // Each state has keys of its own.
-    let mut random = u128::from(RandomState::new().hash_one(0)) << 64 | u128::from(RandomState::new().hash_one(1));
+    let mut random = (u128::from(RandomState::new().hash_one(0)) << 64) | u128::from(RandomState::new().hash_one(1));
     let mut next = || {
         let character = CHARACTERS[usize::try_from(random % 36).unwrap_or(0)];
         random /= 36;

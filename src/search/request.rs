@@ -438,7 +438,7 @@ mod tests {
 
     #[test]
     fn a_glob_is_compiled_up_to_each_limit_and_not_beyond() {
-        let limits = PatternLimits { max_bytes: 12, max_nesting: 2, max_patterns: 2 };
+        let limits = PatternLimits { bytes: 12, nesting: 2, number: 2 };
         let code = |path: &[&str]| {
             let path = path.iter().map(|&glob| glob.to_owned()).collect();
             Filters { path, ..Filters::default() }.compile(limits).map(drop).map_err(|error| error.code())

@@ -7,20 +7,16 @@ use crate::error::Advice;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PatternLimits {
     /// Its length in bytes.
-    pub max_bytes: u64,
+    pub bytes: u64,
     /// Braces in one another.
-    pub max_nesting: u64,
+    pub nesting: u64,
     /// Patterns of one request.
-    pub max_patterns: u64,
+    pub number: u64,
 }
 
 impl From<&Limits> for PatternLimits {
     fn from(limits: &Limits) -> Self {
-        Self {
-            max_bytes: limits.pattern_bytes,
-            max_nesting: limits.pattern_nesting,
-            max_patterns: limits.request_patterns,
-        }
+        Self { bytes: limits.pattern_bytes, nesting: limits.pattern_nesting, number: limits.request_patterns }
     }
 }
 
@@ -36,11 +32,11 @@ impl PatternLimits {
     /// # Errors
     /// Which limit it is beyond.
     pub fn check(&self, pattern: &str) -> Result<(), PatternError> {
-        let (num_bytes, max) = (pattern.len() as u64, self.max_bytes);
+        let (num_bytes, max) = (pattern.len() as u64, self.bytes);
         if num_bytes > max {
             return Err(PatternError::Long { num_bytes, max });
         }
-        let (nesting, max) = (nesting(pattern), self.max_nesting);
+        let (nesting, max) = (nesting(pattern), self.nesting);
         if nesting > max { Err(PatternError::Nested { nesting, max }) } else { Ok(()) }
     }
 
@@ -49,7 +45,7 @@ impl PatternLimits {
     /// # Errors
     /// The limit that they are beyond.
     pub fn check_number(&self, num_patterns: usize) -> Result<(), PatternError> {
-        let (num_patterns, max) = (num_patterns as u64, self.max_patterns);
+        let (num_patterns, max) = (num_patterns as u64, self.number);
         if num_patterns > max { Err(PatternError::Many { num_patterns, max }) } else { Ok(()) }
     }
 }
@@ -164,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_limit_that_is_met_is_named_with_its_value_and_key() {
-        let limits = PatternLimits { max_bytes: 10, max_nesting: 2, max_patterns: 3 };
+        let limits = PatternLimits { bytes: 10, nesting: 2, number: 3 };
         assert_eq!(limits.check("{{a}}45678"), Ok(()));
         assert_eq!(limits.check("12345678901"), Err(PatternError::Long { num_bytes: 11, max: 10 }));
         assert_eq!(limits.check("{{{a}}}"), Err(PatternError::Nested { nesting: 3, max: 2 }));
@@ -226,7 +222,7 @@ mod tests {
     #[test]
     fn the_deepest_and_longest_pattern_that_passes_is_compiled() {
         let limits = PatternLimits::default();
-        let (deep, bytes) = (usize::try_from(limits.max_nesting).unwrap(), usize::try_from(limits.max_bytes).unwrap());
+        let (deep, bytes) = (usize::try_from(limits.nesting).unwrap(), usize::try_from(limits.bytes).unwrap());
         let ends = format!("{}a{}", "{".repeat(deep), "}".repeat(deep));
         for pattern in
             [ends.repeat(bytes / ends.len()), "*".repeat(bytes), "[a]".repeat(bytes / 3), "**/".repeat(bytes / 3)]

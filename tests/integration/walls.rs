@@ -144,7 +144,11 @@ mod private {
         while let Some(next) = folders.pop() {
             for entry in fs_err::read_dir(&next).unwrap() {
                 let path = entry.unwrap().path();
-                if path.is_dir() { folders.push(path) } else { all.push(path) }
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    all.push(path);
+                }
             }
             all.push(next);
         }

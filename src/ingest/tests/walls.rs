@@ -86,8 +86,12 @@ fn a_pipe_in_the_place_of_a_listed_file_is_no_file_any_more() {
     fs_err::remove_file(&path).unwrap();
     assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
     // The log may have it before a scan sees what it is.
-    let changed =
-        Observation::new("a.txt".parse().unwrap(), ChangeKind::Modified, Fingerprint { size: 9, modified_ns: 9 }, true);
+    let changed = Observation::new(
+        "a.txt".parse().unwrap(),
+        ChangeKind::Modified,
+        Fingerprint { size: 9, modified_ns: 9, ..Fingerprint::NONE },
+        true,
+    );
     place.store.log(&place.workspace, &[changed], Priority::Interactive).unwrap();
     place.run();
     assert_eq!((place.state("a.txt"), place.with_words("alpha")), (None, set(&["b.txt"])));
