@@ -88,7 +88,8 @@ fn tighten(folder: &Path) -> io::Result<()> {
     fs::set_permissions(folder, std::fs::Permissions::from_mode(mode))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 

@@ -103,7 +103,9 @@ impl Tally {
                 self.num_over_memory += usize::from(reason.contains("MB of memory"));
                 3
             }
-            Err(error @ ExtractError::Unavailable { .. }) => panic!("no file's fault: {error}"),
+            Err(error @ (ExtractError::Killed { .. } | ExtractError::Unavailable { .. })) => {
+                panic!("no file's fault: {error}")
+            }
         };
         self.states[state] += 1;
         // What a child had that was ended for it can be asked no more.

@@ -68,7 +68,7 @@ fn row_of(entry: &Entry, reading: Reading) -> Row {
             let state = match error {
                 ExtractError::Unsupported { .. } => "unsupported",
                 ExtractError::Failed { .. } => "failed",
-                ExtractError::Unavailable { .. } => panic!("no file's fault: {error}"),
+                ExtractError::Killed { .. } | ExtractError::Unavailable { .. } => panic!("no file's fault: {error}"),
             };
             reason = error.to_string();
             (format!(".{}", entry.extension()), state)

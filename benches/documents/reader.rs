@@ -1,7 +1,7 @@
 //! Files through the program's child processes, and what each of them took.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use pincite::extract::child::{Children, Limits, Program};
 use pincite::extract::{Document, ExtractError, Extractor as _};

@@ -17,8 +17,8 @@ use crate::ingest::{Progress, Stage};
 use crate::workspace::{RelPath, WorkspaceId};
 
 /// A look that shows no progress for so long hangs in a call of the system, as where a network's file system does not answer.
-pub(super) const STUCK_AFTER: Duration = Duration::from_secs(60);
-/// More threads than this do not look at folders, however many hang.
+pub(super) const STUCK_AFTER: Duration = Duration::from_mins(1);
+/// More threads than this do not look at folders, however many release.
 const MAX_LOOKERS: usize = 8;
 /// How often it is looked whether a thread has ended.
 const WAIT_STEP: Duration = Duration::from_millis(5);
@@ -108,13 +108,13 @@ pub(super) struct Lookers {
     stuck_after: Duration,
     jobs: Sender<Job>,
     queue: Arc<Mutex<Receiver<Job>>>,
-    lookers: Vec<Looker>,
+    threads: Vec<Looker>,
 }
 
 impl Lookers {
     pub(super) fn new(stuck_after: Duration) -> Self {
         let (jobs, queue) = channel();
-        Self { stuck_after, jobs, queue: Arc::new(Mutex::new(queue)), lookers: Vec::new() }
+        Self { stuck_after, jobs, queue: Arc::new(Mutex::new(queue)), threads: Vec::new() }
     }
 
     /// Has a thread look at the folder of a workspace, after those that were given before.
@@ -134,13 +134,13 @@ impl Lookers {
 
     /// Sees to it that one thread at least is not stuck.
     pub(super) fn relieve(&mut self) {
-        self.lookers.retain(|looker| !looker.thread.is_finished());
-        let all_are_stuck = self.lookers.iter().all(|looker| looker.is_stuck(self.stuck_after));
-        if !all_are_stuck || self.lookers.len() >= MAX_LOOKERS {
+        self.threads.retain(|looker| !looker.thread.is_finished());
+        let all_are_stuck = self.threads.iter().all(|looker| looker.is_stuck(self.stuck_after));
+        if !all_are_stuck || self.threads.len() >= MAX_LOOKERS {
             return;
         }
-        if !self.lookers.is_empty() {
-            tracing::error!(num_stuck = self.lookers.len(), "a look at a folder hangs; others are looked at meanwhile");
+        if !self.threads.is_empty() {
+            tracing::error!(num_stuck = self.threads.len(), "a look at a folder hangs; others are looked at meanwhile");
         }
         let (queue, at) = (Arc::clone(&self.queue), Arc::new(Slot::default()));
         let slot = Arc::clone(&at);
@@ -154,20 +154,20 @@ impl Lookers {
             }
         };
         match std::thread::Builder::new().name("looker".to_owned()).spawn(work) {
-            Ok(thread) => self.lookers.push(Looker { thread, at }),
+            Ok(thread) => self.threads.push(Looker { thread, at }),
             Err(error) => tracing::error!(%error, "no thread is left to look at folders"),
         }
     }
 
     /// Ends the threads, after what they are at.
     pub(super) fn end(self) {
-        let Self { stuck_after, jobs, queue, lookers } = self;
+        let Self { stuck_after, jobs, queue, threads } = self;
         // What waits is not begun any more. The first thread that waits for more holds the queue.
         if let Ok(queue) = queue.try_lock() {
             while queue.try_recv().is_ok() {}
         }
         drop(jobs);
-        for looker in lookers {
+        for looker in threads {
             while !looker.thread.is_finished() && !looker.is_stuck(stuck_after) {
                 std::thread::sleep(WAIT_STEP);
             }
@@ -183,7 +183,7 @@ mod tests {
     fn a_look_that_hangs_holds_up_no_other_and_is_named() {
         let looks = Arc::<Looks>::default();
         let (told, heard) = channel();
-        let (hang, hung) = channel::<()>();
+        let (release, hung) = channel::<()>();
         let mut lookers = Lookers::new(Duration::ZERO);
         let id = |name: &str| -> WorkspaceId { name.parse().unwrap() };
         let begun = told.clone();
@@ -197,7 +197,7 @@ mod tests {
             lookers.give(&looks, id("other"), move |_| done.send("other").unwrap());
             assert_eq!(heard.recv().unwrap(), "other");
         }
-        assert!(lookers.lookers.len() <= MAX_LOOKERS);
+        assert!(lookers.threads.len() <= MAX_LOOKERS);
         assert!(lock(&looks.0).contains_key(&id("stuck")) && looks.stuck(&id("stuck")).is_none());
         let Some(then) = Instant::now().checked_sub(STUCK_AFTER) else { return };
         *lock(&lock(&looks.0)[&id("stuck")].0) = then;
@@ -205,6 +205,6 @@ mod tests {
         assert_eq!(looks.all_stuck(), [id("stuck")]);
         // Ending does not wait for it.
         lookers.end();
-        drop(hang);
+        drop(release);
     }
 }

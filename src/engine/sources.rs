@@ -248,7 +248,7 @@ impl Source {
             Err(error) => {
                 if !std::mem::replace(&mut self.is_away, true) {
                     tracing::error!(workspace = %id, %error, hint = error.hint(), "the folder cannot be looked at for now");
-                    self.note(engine, id, Some(AWAY));
+                    note(engine, id, Some(AWAY));
                 }
                 self.rest();
             }
@@ -263,12 +263,6 @@ impl Source {
         (self.watch, self.identity) = (None, None);
         self.scans_at = Instant::now() + REST;
         self.seen.clear();
-    }
-
-    fn note(&self, engine: &Engine, id: &WorkspaceId, unwatched: Option<&str>) {
-        if let Err(error) = engine.store.note_watched(id, unwatched) {
-            tracing::warn!(workspace = %id, %error, "whether the folder is watched cannot be noted");
-        }
     }
 
     fn scan(
@@ -301,7 +295,7 @@ impl Source {
                     ))
                 }
             };
-            self.note(engine, id, unwatched.as_deref());
+            note(engine, id, unwatched.as_deref());
         }
         self.seen.clear();
         self.scans_at = Instant::now() + interval;
@@ -320,5 +314,11 @@ impl Source {
             engine.bell.ring();
         }
         Ok(())
+    }
+}
+
+fn note(engine: &Engine, id: &WorkspaceId, unwatched: Option<&str>) {
+    if let Err(error) = engine.store.note_watched(id, unwatched) {
+        tracing::warn!(workspace = %id, %error, "whether the folder is watched cannot be noted");
     }
 }

@@ -78,13 +78,13 @@ pub(super) fn differences(
             gone.push((path, known));
         }
     }
-    let mut deleted = renamed(root, observations, gone);
+    let mut deleted = renamed(root, observations, &gone);
     observations.append(&mut deleted);
     differences
 }
 
 /// Marks in `observations` the files that were at a path that is `gone`, and returns the observations of those paths.
-fn renamed(root: &Path, observations: &mut [Observation], gone: Vec<(RelPath, Option<Known>)>) -> Vec<Observation> {
+fn renamed(root: &Path, observations: &mut [Observation], gone: &[(RelPath, Option<Known>)]) -> Vec<Observation> {
     let mut by_inode: HashMap<u64, usize> = HashMap::new();
     for (number, (_, known)) in gone.iter().enumerate() {
         if let Some(known) = known.filter(|known| known.fingerprint.inode != 0 && known.content_hash.is_some()) {

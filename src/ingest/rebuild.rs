@@ -29,7 +29,7 @@ pub struct Rebuild {
 enum Built {
     Prepared(Box<Prepared>),
     /// It is not what the file table knows.
-    Changed(Observation),
+    Changed(Box<Observation>),
 }
 
 impl Rebuild {
@@ -80,7 +80,7 @@ fn write(line: &Line<'_>, obsolete: Vec<RelPath>, built: Vec<Built>) -> Result<(
     let mut changed = Vec::new();
     for file in built {
         match file {
-            Built::Changed(observation) => changed.push(observation),
+            Built::Changed(observation) => changed.push(*observation),
             Built::Prepared(prepared) => outcomes.push(prepared.into_batch(line, &*snapshot, &mut batch)?),
         }
     }
@@ -132,7 +132,8 @@ fn change_of(file: &FileEntry) -> Change {
 }
 
 fn build_file(line: &Line<'_>, file: &FileEntry) -> Result<Built, IngestError> {
-    let observed = |kind, fingerprint| Built::Changed(Observation::new(file.path.clone(), kind, fingerprint, false));
+    let observed =
+        |kind, fingerprint| Built::Changed(Box::new(Observation::new(file.path.clone(), kind, fingerprint, false)));
     let change = change_of(file);
     Ok(match read_file(line.root, &file.path, line.max_file_bytes) {
         Ok(content) if file.content_hash == Some(content.content_hash) => {

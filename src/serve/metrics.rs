@@ -128,7 +128,7 @@ impl Metrics {
         Connected(Arc::clone(self))
     }
 
-    /// All of it in the text format of OpenMetrics, which Prometheus reads.
+    /// All of it in the text format of `OpenMetrics`, which Prometheus reads.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.

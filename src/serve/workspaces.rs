@@ -54,8 +54,8 @@ pub(super) async fn create(
     SignedJson(CreateRequest { name, root }): SignedJson<CreateRequest>,
 ) -> Result<Response, ApiError> {
     let make = move |engine: &Engine| engine.create_workspace_for_client(&name, root.as_deref());
-    let made = app.call(move |engine| Ok(WorkspaceSummary::from(make(engine)?).for_client())).await?;
-    Ok((StatusCode::CREATED, made).into_response())
+    let summary = app.call(move |engine| Ok(WorkspaceSummary::from(make(engine)?).for_client())).await?;
+    Ok((StatusCode::CREATED, summary).into_response())
 }
 
 /// What to change of a workspace.

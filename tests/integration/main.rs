@@ -15,6 +15,7 @@ mod ir_measures;
 mod isolation;
 mod languages;
 mod large;
+mod limits;
 mod line;
 mod mcp;
 mod plain_questions;

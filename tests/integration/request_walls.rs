@@ -208,6 +208,12 @@ async fn each_reply_has_the_id_of_its_request_and_is_counted() {
         assert!(text.contains(&format!("pincite_{name}")), "{name}: {text}");
     }
     assert!(!text.contains("default"), "no name of a workspace: {text}");
+    let dashboard = include_str!("../../deploy/grafana.json");
+    for (at, _) in dashboard.match_indices("pincite_") {
+        let name: String = dashboard[at..].chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+        let family = name.trim_end_matches("_total").trim_end_matches("_bucket");
+        assert!(text.contains(&format!("# TYPE {family} ")), "the dashboard draws `{name}`: {text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

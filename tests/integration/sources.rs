@@ -30,7 +30,8 @@ fn make(folder: &Path, word: &str) {
 
 #[test]
 fn a_root_that_is_replaced_in_any_way_is_watched_again_at_once() {
-    let replace: [(&str, &dyn Fn(&Path)); 3] = [
+    type Replace<'a> = (&'a str, &'a dyn Fn(&Path));
+    let replace: [Replace<'_>; 3] = [
         ("removed and made again", &|root| {
             fs_err::remove_dir_all(root).unwrap();
             make(root, "buoy");

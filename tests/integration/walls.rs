@@ -156,10 +156,14 @@ mod private {
             let mode = fs_err::metadata(path).unwrap().permissions().mode() & !0o222 | write;
             fs_err::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
         };
-        all.iter().for_each(|path| set(path, 0));
+        for path in &all {
+            set(path, 0);
+        }
         let found = pincite.run(&["search", "lighthouse", "--json"]);
         let status = pincite.run(&["status", "--json"]);
-        all.iter().rev().for_each(|path| set(path, 0o200));
+        for path in all.iter().rev() {
+            set(path, 0o200);
+        }
         assert_eq!(found.code, 0, "{}", found.err);
         assert_eq!(found.json()["hits"][0]["citation"]["path"], "a.txt");
         assert_eq!(status.json()["coverage"]["ready"], 1);

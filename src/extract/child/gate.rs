@@ -122,7 +122,7 @@ mod tests {
     fn state(num_inside: usize, num_of_line: usize, last: Option<Kind>, waiting: &[(Kind, bool)]) -> State {
         let ticket = |(number, &(kind, is_alone))| Ticket { number, kind, is_alone };
         let waiting = (0..).zip(waiting).map(ticket).collect();
-        State { num_inside, num_of_line, last, waiting, ..State::default() }
+        State { waiting, num_inside, num_of_line, last, ..State::default() }
     }
 
     fn next(gate: &Gate, state: &State) -> Option<u64> {

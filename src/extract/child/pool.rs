@@ -134,11 +134,10 @@ impl Children {
             (Ok(answer), Some(_)) => Ok(answer),
             (Err(error), ended_for) => {
                 let fault = match ended_for {
-                    Some(Cause::MemoryOfAll) => Fault::OfAll,
-                    Some(Cause::Overdue(_) | Cause::Memory) => Fault::OfFile,
-                    None if is_broken_off(&error) && worker.was_killed() => Fault::OfOthers,
-                    None if worker.num_files > 1 => Fault::OfFileBefore,
-                    None => Fault::OfFile,
+                    Some(Cause::MemoryOfAll) => Fault::All,
+                    None if is_broken_off(&error) && worker.was_killed() => Fault::Others,
+                    None if worker.num_files > 1 => Fault::FileBefore,
+                    Some(Cause::Overdue(_) | Cause::Memory) | None => Fault::File,
                 };
                 Err(Wrong { reason: self.reason(&mut worker, &error, ended_for), fault })
             }
@@ -185,13 +184,13 @@ struct Wrong {
 /// Whose fault it is that a child went wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
-    OfFile,
+    File,
     /// It may be of a file that the child read before.
-    OfFileBefore,
+    FileBefore,
     /// The child was ended from outside.
-    OfOthers,
+    Others,
     /// All children together took too much memory.
-    OfAll,
+    All,
 }
 
 /// Whether the other side has closed the pipe.
@@ -239,9 +238,9 @@ impl Asker<'_> {
             };
             drop(pass);
             match wrong.fault {
-                Fault::OfFileBefore if !is_new => {}
-                Fault::OfAll if !is_alone => is_alone = true,
-                Fault::OfOthers => {
+                Fault::FileBefore if !is_new => {}
+                Fault::All if !is_alone => is_alone = true,
+                Fault::Others => {
                     num_killed += 1;
                     if num_killed >= children.limits.max_tries {
                         let reason = format!(

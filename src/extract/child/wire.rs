@@ -353,7 +353,7 @@ struct StructureTooLarge {
 
 /// Whether an answer was refused for its structure.
 pub(super) fn is_of_structure(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<StructureTooLarge>())
+    error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<StructureTooLarge>)
 }
 
 fn invalid(reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {

@@ -44,11 +44,11 @@ fn rename_over(place: &Place, path: &str, text: &str) {
 }
 
 fn look_at(place: &Place, path: &str) -> ScanReport {
-    look_at_all(place, [path.parse().unwrap()].into())
+    look_at_all(place, &[path.parse().unwrap()].into())
 }
 
-fn look_at_all(place: &Place, places: BTreeSet<RelPath>) -> ScanReport {
-    scan_places(&place.store, &place.workspace, &place.root(), &places, &RuleLimits::default(), &Silent).unwrap()
+fn look_at_all(place: &Place, places: &BTreeSet<RelPath>) -> ScanReport {
+    scan_places(&place.store, &place.workspace, &place.root(), places, &RuleLimits::default(), &Silent).unwrap()
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn a_plain_rename_is_one_change_and_keeps_the_writer() {
     let looks: [&dyn Fn(&Place) -> ScanReport; 3] =
         [&|place| place.scan(), &|place| look_at(place, "new.md"), &|place| {
             let places = ["old.md", "new.md"].map(|path| path.parse().unwrap());
-            look_at_all(&place, BTreeSet::from(places))
+            look_at_all(place, &BTreeSet::from(places))
         }];
     for look in looks {
         let place = Place::new();

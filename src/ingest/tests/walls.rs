@@ -30,7 +30,8 @@ fn a_line_of_nested_braces_does_not_count_and_the_others_do() {
 #[test]
 fn of_lines_that_are_too_much_together_the_first_count() {
     let place = Place::new();
-    let lines: String = (0..9_000).map(|number| format!("*foo{number}{{a,b{{c,d}}}}*bar[0-9]{number}\n")).collect();
+    let lines =
+        (0..9_000).map(|number| format!("*foo{number}{{a,b{{c,d}}}}*bar[0-9]{number}\n")).collect::<Vec<_>>().concat();
     place.write(".gitignore", format!("*.log\n{lines}*.last\n"));
     for path in ["a.log", "b.last", "c.txt"] {
         place.write(path, "alpha");
