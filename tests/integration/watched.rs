@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use pincite::error::Advice as _;
+
 use pincite::search::Mode;
 
 use crate::indexed::named;
@@ -146,11 +148,14 @@ fn a_folder_that_goes_away_is_not_taken_for_emptied_and_is_watched_again_when_it
 }
 
 #[test]
-fn our_own_data_folder_inside_the_workspace_is_no_part_of_it() {
-    let folder = tempfile::tempdir().unwrap();
+fn a_data_folder_inside_the_workspace_is_no_part_of_it_and_ones_own_cannot_be_there() {
+    let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     fs_err::create_dir(folder.path().join("index")).unwrap();
     fs_err::write(folder.path().join("a.txt"), "A lighthouse.").unwrap();
-    let engine = crate::line::share(&folder.path().join("index"));
+    let inside = crate::line::share(&folder.path().join("index"));
+    let refused = inside.ensure_workspace(&named("default"), Some(folder.path())).unwrap_err();
+    assert_eq!(refused.code(), "own_folder");
+    let engine = crate::line::share(data.path());
     engine.ensure_workspace(&named("default"), Some(folder.path())).unwrap();
     let line = engine.run().unwrap();
     until("the file is found", || engine.coverage(&named("default")).unwrap().files.ready == 1);

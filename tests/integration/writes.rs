@@ -27,7 +27,8 @@ pub struct Server {
 
 impl Server {
     pub fn over(desk: Desk) -> Self {
-        let router = serve::router(Arc::clone(&desk.engine), named("default"), &Options::default());
+        let options = Options::within(&desk.engine.config().limits);
+        let router = serve::router(Arc::clone(&desk.engine), named("default"), &options);
         Self { desk, router }
     }
 
