@@ -2,17 +2,21 @@
 //!
 //! # Invariants
 //! - At most `num_places` have a pass, and so many of them at most are batch that one is left to the others, where there are two.
-//! - Who waits has a place in a queue of a fixed length; who finds the queue full is refused at once.
+//! - Who waits has a place in a queue of a fixed length; who finds the queue full is refused at once. From then on nobody
+//!   waits, so that those who are taken are served at once, until nobody has been refused for a second. A burst that fits is so served whole.
 //! - A place that becomes free goes to the first that is interactive, then to the first that is batch.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 /// Who has waited this long is refused: its client has given up, or will have when the reply comes.
 const MAX_WAIT: Duration = Duration::from_secs(5);
+
+/// So long after somebody was refused there is no queue.
+const OVERLOADED_FOR: Duration = Duration::from_secs(1);
 
 /// What waits for whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +52,8 @@ struct State {
     /// Interactive, batch.
     busy: [usize; 2],
     queues: [VecDeque<oneshot::Sender<Pass>>; 2],
+    /// When somebody was refused last.
+    refused_at: [Option<Instant>; 2],
 }
 
 /// A place, until it is dropped.
@@ -89,11 +95,15 @@ impl Gate {
             let queue = &mut state.queues[class.line()];
             // Those that have hung up hold no place.
             queue.retain(|waiting| !waiting.is_closed());
-            if queue.len() >= self.most_queued && class != Class::Waited {
+            let num_queued = queue.len();
+            let refused_at = &mut state.refused_at[class.line()];
+            let is_overloaded = refused_at.is_some_and(|refused_at| refused_at.elapsed() < OVERLOADED_FOR);
+            if (is_overloaded || num_queued >= self.most_queued) && class != Class::Waited {
+                *refused_at = Some(Instant::now());
                 return Err(Overloaded);
             }
             let (sender, place) = oneshot::channel();
-            queue.push_back(sender);
+            state.queues[class.line()].push_back(sender);
             place
         };
         if class == Class::Waited {
@@ -159,6 +169,23 @@ mod tests {
         drop(first);
         drop(second.await.unwrap().unwrap());
         assert_eq!(gate.load(), (0, [0, 0]));
+    }
+
+    #[tokio::test]
+    async fn once_somebody_was_refused_nobody_waits_any_more() {
+        let gate = Arc::new(Gate::new(1, 8));
+        let first = gate.enter(Class::Interactive).await.unwrap();
+        let mut burst: Vec<_> = (0..8).map(|_| Box::pin(gate.enter(Class::Interactive))).collect();
+        assert!(burst.iter_mut().all(|waiting| futures_poll(waiting.as_mut()).is_none()), "a burst that fits waits");
+        assert_eq!(gate.enter(Class::Interactive).await.unwrap_err(), Overloaded);
+        burst.truncate(1);
+        assert_eq!(gate.enter(Class::Interactive).await.unwrap_err(), Overloaded, "though there is room again");
+        let mut batch = Box::pin(gate.enter(Class::Batch));
+        assert!(futures_poll(batch.as_mut()).is_none(), "each queue by itself");
+        drop(first);
+        for waiting in burst {
+            drop(waiting.await.unwrap());
+        }
     }
 
     #[tokio::test]

@@ -70,7 +70,7 @@ limits! {
     connections_per_address: 768, least 4, "too_many_connections", "Connections at once from one address.";
     waits: 512, least 1, "too_many_waits", "Requests at once that wait for a revision.";
     requests_per_core: 2, least 1, "overloaded", "Requests that are worked on at once, for each core.";
-    queued_per_core: 4, least 1, "overloaded", "Requests that wait for their turn, for each core; of searches and of answers so many each.";
+    queued_per_core: 16, least 1, "overloaded", "Requests that wait for their turn, for each core; of searches and of answers so many each. None while others are refused.";
 }
 
 impl Limits {
