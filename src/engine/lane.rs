@@ -97,6 +97,13 @@ impl Lane {
         Ok(())
     }
 
+    /// Lets go of what only writing needs.
+    pub(super) fn rest(&self, id: &WorkspaceId) {
+        if let Some(Err(error)) = self.serving.as_ref().map(|serving| serving.index.rest()) {
+            tracing::warn!(workspace = %id, %error, "a merge of the index has failed");
+        }
+    }
+
     /// Whether there is something to do that no change in the store tells of.
     pub(super) fn has_work_left(&self) -> bool {
         self.rests_until.is_none() && (self.may_miss_vectors || self.next.is_some())

@@ -8,7 +8,7 @@
 //! - An error of one workspace (a full disk, a folder that is away) is tried again later and holds up no other.
 //! - Its threads end when the [`Runner`] is dropped, and never live longer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -28,6 +28,8 @@ const POLL: Duration = Duration::from_millis(50);
 const TAKE_OVER: Duration = Duration::from_secs(1);
 /// Changes that the log keeps of each workspace, besides those that are pending.
 pub(super) const KEPT_CHANGES: usize = 100_000;
+/// Indexes whose writers stay open. Each has some threads and megabytes of its own.
+const MAX_WRITERS: usize = 16;
 /// How often older ones are looked for.
 const PRUNES_EVERY: Duration = Duration::from_mins(10);
 
@@ -170,6 +172,8 @@ impl Drop for Runner {
 #[derive(Default)]
 struct Turns {
     lanes: BTreeMap<WorkspaceId, Lane>,
+    /// The workspaces whose indexes have a writer, the last that was used at the back.
+    written: VecDeque<WorkspaceId>,
     /// Workspaces that had an error before they had a lane.
     absent: BTreeMap<WorkspaceId, Instant>,
     /// The workspace whose backfill or vectors were served last: the next one is served next.
@@ -227,11 +231,16 @@ impl Turns {
             return Ok(false);
         }
         let mut worked = false;
-        for (id, lane) in &mut self.lanes {
-            worked |= lane.attempt(engine, id, |lane| lane.index(engine, id, Priority::Interactive));
+        for id in self.lanes.keys().cloned().collect::<Vec<_>>() {
+            let Some(lane) = self.lanes.get_mut(&id) else { continue };
+            let did_write = lane.attempt(engine, &id, |lane| lane.index(engine, &id, Priority::Interactive));
+            worked |= did_write;
             // The vectors of what was just written come before the rest of a backfill.
             if lane.has_urgent() {
-                worked |= lane.attempt(engine, id, |lane| lane.embed(URGENT_SLICE));
+                worked |= lane.attempt(engine, &id, |lane| lane.embed(URGENT_SLICE));
+            }
+            if did_write {
+                self.has_written(&id);
             }
         }
         if worked {
@@ -241,6 +250,7 @@ impl Turns {
         for id in self.in_turn() {
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
             if lane.attempt(engine, &id, |lane| in_background(share, || lane.index(engine, &id, Priority::Backfill))) {
+                self.has_written(&id);
                 self.last_served = Some(id);
                 return Ok(true);
             }
@@ -262,6 +272,18 @@ impl Turns {
             }
         }
         Ok(false)
+    }
+
+    /// Notes that an index was written to. Those that were written to longest ago let go of their writers, beyond as many as may be open.
+    fn has_written(&mut self, id: &WorkspaceId) {
+        self.written.retain(|other| other != id);
+        self.written.push_back(id.clone());
+        while self.written.len() > MAX_WRITERS {
+            let Some(idle) = self.written.pop_front() else { return };
+            if let Some(lane) = self.lanes.get(&idle) {
+                lane.rest(&idle);
+            }
+        }
     }
 
     /// Removes some old changes from the log when nothing else is to be done; `false` where none is too old.
@@ -357,5 +379,19 @@ mod tests {
         turns.open_lanes(&engine, &alone).unwrap();
         assert!(!kept.exists() && engine.store.deleted_workspaces().unwrap().is_empty());
         assert!(!turns.wakes(Instant::now() + REST));
+    }
+    #[test]
+    fn of_many_workspaces_those_written_to_last_keep_a_writer() {
+        let data = tempfile::tempdir().unwrap();
+        let engine = Engine::open(OpenOptions::new(data.path(), Access::Write, "a test")).unwrap();
+        let mut turns = Turns::default();
+        let ids: Vec<WorkspaceId> = (0..40).map(|number| format!("w{number}").parse().unwrap()).collect();
+        turns.open_lanes(&engine, &lock(&engine.indexing)).unwrap();
+        for id in ids.iter().chain(&ids[30..]) {
+            turns.has_written(id);
+        }
+        assert_eq!(turns.written.len(), MAX_WRITERS);
+        assert_eq!(turns.written.back(), ids.last());
+        assert!(ids[30..].iter().all(|id| turns.written.contains(id)));
     }
 }

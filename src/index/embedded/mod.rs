@@ -113,6 +113,17 @@ impl EmbeddedIndex {
         self.outdated.as_deref()
     }
 
+    /// Lets go of the memory and the threads of the writer, which the next batch begins anew. Merges that go on are waited for.
+    ///
+    /// # Errors
+    /// When a merge has failed; what was committed stays.
+    pub fn rest(&self) -> Result<(), IndexError> {
+        match lock(&self.writer).open.take() {
+            Some((writer, _)) => writer.wait_merging_threads().map_err(tantivy),
+            None => Ok(()),
+        }
+    }
+
     /// Copies what vectors `from` has of chunks that have none here, and returns how many.
     ///
     /// # Errors

@@ -263,6 +263,26 @@ fn a_reader_sees_every_one_of_many_quick_commits() {
 }
 
 #[test]
+fn an_index_that_rests_is_written_to_again_and_holds_what_it_held() {
+    let folder = closed();
+    let index = try_open(folder.path(), Access::Write).unwrap();
+    index.rest().unwrap();
+    for revision in 3..6 {
+        index
+            .apply(&Batch {
+                revision: Revision(revision),
+                replaced: vec![file("c", revision, &["sea fog"])],
+                ..Batch::default()
+            })
+            .unwrap();
+        assert!(lock(&index.writer).open.is_some());
+        index.rest().unwrap();
+        assert!(lock(&index.writer).open.is_none());
+        assert_eq!(words_in(&*index.snapshot().unwrap(), "fog", &Filter::default(), 9), ["c#0"]);
+    }
+}
+
+#[test]
 fn a_reader_writes_nothing() {
     let folder = closed();
     let reader = open(folder.path(), Access::Read);
