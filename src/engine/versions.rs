@@ -161,10 +161,19 @@ impl Engine {
             let modified = self.store.file(id, &standing.path)?.map_or(0, |file| file.modified.as_second());
             ordered.push((&standing.order, modified, &standing.path));
         }
-        ordered.sort();
-        let last = ordered.len().saturating_sub(1).max(1) as f32;
-        Ok(ordered.into_iter().enumerate().map(|(place, (_, _, path))| (path.clone(), place as f32 / last)).collect())
+        Ok(places_of(ordered))
     }
+}
+
+/// The part of all ages that each file is younger than, 0 to 1: files of one age are equally new, and where all are, none is new.
+fn places_of(mut files: Vec<(&Order, i64, &RelPath)>) -> HashMap<RelPath, f32> {
+    files.sort();
+    let num_ages = files.chunk_by(|one, other| (one.0, one.1) == (other.0, other.1)).count();
+    let last = num_ages.saturating_sub(1).max(1) as f32;
+    let by_age = files.chunk_by(|one, other| (one.0, one.1) == (other.0, other.1)).enumerate();
+    by_age
+        .flat_map(|(place, files)| files.iter().map(move |(_, _, path)| ((*path).clone(), place as f32 / last)))
+        .collect()
 }
 
 fn look_at(
@@ -225,4 +234,20 @@ fn newest_of_families(standings: &[Standing], found: &HashSet<RelPath>) -> Vec<R
         }
     }
     newest.into_values().map(|standing| standing.path.clone()).filter(|path| !found.contains(path)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_one_age_are_equally_new() {
+        let (order, paths) = (Order::default(), ["a", "b", "c", "d"].map(|path| path.parse::<RelPath>().unwrap()));
+        let newness = |ages: [i64; 4]| {
+            let places = places_of(ages.into_iter().zip(&paths).map(|(age, path)| (&order, age, path)).collect());
+            paths.each_ref().map(|path| places[path])
+        };
+        assert!(newness([7, 7, 7, 7]).iter().all(|place| *place == 0.0));
+        assert!(newness([1, 9, 5, 9]).iter().zip([0.0, 1.0, 0.5, 1.0]).all(|(place, told)| *place == told));
+    }
 }
