@@ -247,7 +247,8 @@ mod tests {
             let places = places_of(ages.into_iter().zip(&paths).map(|(age, path)| (&order, age, path)).collect());
             paths.each_ref().map(|path| places[path])
         };
-        assert!(newness([7, 7, 7, 7]).iter().all(|place| *place == 0.0));
-        assert!(newness([1, 9, 5, 9]).iter().zip([0.0, 1.0, 0.5, 1.0]).all(|(place, told)| *place == told));
+        let told = |ages| format!("{:?}", newness(ages));
+        assert_eq!(told([7, 7, 7, 7]), "[0.0, 0.0, 0.0, 0.0]");
+        assert_eq!(told([1, 9, 5, 9]), "[0.0, 1.0, 0.5, 1.0]");
     }
 }
