@@ -38,6 +38,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod versions;
+mod view;
 mod waiting;
 mod workspaces;
 mod write;
@@ -57,7 +58,6 @@ pub use self::event::{Event, EventKind, EventsReply, TakenEvent};
 pub use self::freshness::SourceStatus;
 pub use self::line::IndexReport;
 use self::lookers::Looks;
-use self::query::View;
 pub use self::read::FileText;
 use self::reading::Reading;
 pub use self::reading::ReadingStatus;
@@ -65,6 +65,7 @@ pub use self::rebuild::{RebuildStatus, ReindexReport};
 use self::runner::Bell;
 pub use self::runner::Runner;
 pub use self::status::{AnswererStatus, ModelStatus, ReasonGroup, RerankerStatus, StatusReport};
+use self::view::Views;
 use self::waiting::Waiters;
 pub use self::workspaces::{WorkspaceList, WorkspaceSummary};
 pub use self::write::{Precondition, Upload, WriteReply};
@@ -74,8 +75,7 @@ use crate::extract::child::{self, Children, Limits};
 use crate::extract::kept::Shelf;
 use crate::extract::{Extractor, InProcess};
 use crate::index::embedded::EmbeddedIndex;
-use crate::search;
-use crate::workspace::{FileEntry, PatternLimits, Store, WorkspaceId};
+use crate::workspace::{PatternLimits, Store, WorkspaceId};
 
 /// How a data folder is opened.
 pub struct OpenOptions {
@@ -136,7 +136,7 @@ pub struct Engine {
     warned_of_reranker: AtomicBool,
     /// Each with the epoch of its workspace. They are opened for writing where this process indexes.
     indexes: Mutex<HashMap<WorkspaceId, (i64, Arc<EmbeddedIndex>)>>,
-    views: Mutex<HashMap<WorkspaceId, Arc<View>>>,
+    views: Mutex<Views>,
     /// Where documents are kept that were made before.
     shelves: Mutex<HashMap<WorkspaceId, Arc<Shelf>>>,
     /// One batch at a time.
@@ -224,26 +224,6 @@ impl Engine {
     /// What a pattern of a request may take.
     fn patterns(&self) -> PatternLimits {
         PatternLimits::from(&self.config.limits)
-    }
-
-    /// The files of a workspace by path, all or those that match a glob. A file whose deletion is logged is none of them.
-    ///
-    /// # Errors
-    /// When the workspace is unknown or the glob cannot be read.
-    pub fn files(&self, id: &WorkspaceId, glob: Option<&str>) -> Result<Vec<FileEntry>, EngineError> {
-        let view = self.view(id)?;
-        let filters = search::Filters { path: glob.map(str::to_owned).into_iter().collect(), ..Default::default() };
-        let filter = filters.compile(self.patterns())?;
-        let mut files = self.store.files(id)?;
-        files.retain(|file| filter.admits_path(file.path.as_str()) && !view.deleting.contains(file.on_disk()));
-        // What is known of replaced content is as old as the content.
-        for reason in files.iter_mut().filter_map(|file| file.reason.as_mut()).filter(|reason| reason.contains('/')) {
-            *reason = self.without_folders(std::mem::take(reason));
-        }
-        for file in files.iter_mut().filter(|file| view.superseded.contains(file.on_disk())) {
-            (file.title, file.content_hash, file.num_chunks) = (None, None, 0);
-        }
-        Ok(files)
     }
 }
 

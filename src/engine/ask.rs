@@ -119,7 +119,7 @@ impl Engine {
         // What waits to be read again is hidden, and in scope all the same.
         let filter = Filter { hidden: BTreeSet::new(), ..filter.clone() };
         let (mut num_files, mut num_searched) = (0_usize, 0_usize);
-        for file in self.files(id, None)? {
+        for file in self.all_files(id)?.iter() {
             if !digest::admits(&filter, &file.path, file.format.as_deref(), file.modified) {
                 continue;
             }
@@ -196,7 +196,7 @@ impl Engine {
         if named.is_empty() {
             return Ok(HashSet::new());
         }
-        let files = self.files(id, None)?;
+        let files = self.all_files(id)?;
         let files = files.iter().filter(|file| file.num_chunks > 0 && state.filter.admits_path(file.path.as_str()));
         let best = named.best(files.map(|file| (&file.path, file.title.as_deref())));
         Ok(if best.len() > MAX_NAMED { HashSet::new() } else { best })

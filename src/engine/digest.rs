@@ -211,11 +211,11 @@ impl Engine {
         let filter = Filter { hidden: BTreeSet::new(), ..state.filter.clone() };
         let mut touched = Vec::new();
         let mut there = HashSet::new();
-        for file in self.files(id, None)? {
+        for file in self.all_files(id)?.iter() {
             there.insert(file.on_disk().clone());
             let history = histories.get(file.on_disk()).cloned().unwrap_or_default();
             if admits(&filter, &file.path, file.format.as_deref(), file.modified) {
-                touched.push(history.of_file(file));
+                touched.push(history.of_file(file.clone()));
             }
         }
         // What is deleted is written by nobody: who deleted it counts.

@@ -34,17 +34,16 @@ impl Engine {
     /// When the workspace is unknown.
     pub fn source_status(&self, id: &WorkspaceId) -> Result<SourceStatus, EngineError> {
         let row = self.store.workspace(id)?;
-        let state = self.source_state(&row)?;
+        let state = self.with_look(self.store.source_state(id)?, &row);
         Ok(SourceStatus { scanned: state.scanned, notes: self.source_notes(&state) })
     }
 
-    /// What the store says of a folder, and what this process sees, where none watches it.
-    pub(super) fn source_state(&self, row: &WorkspaceRow) -> Result<SourceState, EngineError> {
-        let mut state = self.store.source_state(&row.id)?;
+    /// What the store says of a folder, with what this process sees where it does not watch the folder itself.
+    pub(super) fn with_look(&self, mut state: SourceState, row: &WorkspaceRow) -> SourceState {
         if !self.is_writer() && row.root.as_ref().is_some_and(|root| !root.is_dir()) {
             state.unwatched = Some(AWAY.to_owned());
         }
-        Ok(state)
+        state
     }
 
     /// Why changes of a folder may not be known yet.

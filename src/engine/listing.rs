@@ -9,7 +9,7 @@ use crate::answer::{self, AskReply, AskRequest, Listed, Listing, Member, Named, 
 use crate::config::FieldWeights;
 use crate::index::{ChunkRecord, Filter, LexicalQuery};
 use crate::search;
-use crate::workspace::{FileEntry, FileState, RelPath, Span, WorkspaceId};
+use crate::workspace::{ContentHash, FileEntry, FileState, RelPath, Span, WorkspaceId};
 
 /// Chunks with the words of a question that are looked at.
 const MAX_CHUNKS: usize = 5_000;
@@ -34,12 +34,17 @@ impl Engine {
         plan: &Plan,
     ) -> Result<Option<AskReply>, EngineError> {
         let subject = Subject::of(&request.question);
-        let files = self.files_in_scope(id, state)?;
+        let all = self.all_files(id)?;
+        // The files that the request admits, also those that are pending.
+        let filter = Filter { hidden: BTreeSet::new(), ..state.filter.clone() };
+        let is_admitted =
+            |file: &&FileEntry| digest::admits(&filter, &file.path, file.format.as_deref(), file.modified);
+        let files: Vec<&FileEntry> = all.iter().filter(is_admitted).collect();
         let num_searched =
             files.iter().filter(|file| matches!(file.state, FileState::Ready | FileState::Empty)).count();
         let mut listing = Draft { num_files: files.len(), num_searched, ..Draft::default() };
-        let in_scope: Vec<FileEntry> =
-            files.iter().filter(|file| answer::is_in_scope(file, &subject.scope)).cloned().collect();
+        let in_scope: Vec<&FileEntry> =
+            files.iter().copied().filter(|file| answer::is_in_scope(file, &subject.scope)).collect();
         let named = answer::named(&subject, &in_scope);
         let is_found = if let Some(mentioned) = &subject.mentioned {
             listing.mentions(state, mentioned, named.as_ref().map(|named| (&subject, named)))?;
@@ -61,14 +66,6 @@ impl Engine {
         }
         listing.into_reply(id, state, &mut reply)?;
         Ok(Some(reply))
-    }
-
-    /// The files that the request admits, also those that are pending.
-    fn files_in_scope(&self, id: &WorkspaceId, state: &QueryState) -> Result<Vec<FileEntry>, EngineError> {
-        let filter = Filter { hidden: BTreeSet::new(), ..state.filter.clone() };
-        let mut files = self.files(id, None)?;
-        files.retain(|file| digest::admits(&filter, &file.path, file.format.as_deref(), file.modified));
-        Ok(files)
     }
 }
 
@@ -160,7 +157,7 @@ impl Draft {
         question: &str,
         subject: &Subject,
         named: &Named,
-        files: &[FileEntry],
+        files: &[&FileEntry],
     ) -> Result<bool, EngineError> {
         let condition = subject.condition.join(" ");
         if !condition.is_empty() {
@@ -193,10 +190,12 @@ impl Draft {
             self.basis = Some(format!("looked at were {}", named.basis));
             return Ok(true);
         }
+        let hashes: HashMap<&RelPath, Option<ContentHash>> =
+            files.iter().map(|file| (&file.path, file.content_hash)).collect();
         let mut seen = HashSet::new();
         for (name, paths) in &named.members {
             // Exact copies are one member.
-            let hash = files.iter().find(|file| Some(&file.path) == paths.first()).and_then(|file| file.content_hash);
+            let hash = paths.first().and_then(|path| hashes.get(path).copied().flatten());
             let is_whole = named.members.len() == self.num_files;
             if named.are_folders || is_whole || hash.is_none_or(|hash| seen.insert(hash)) {
                 self.members.insert(name.clone(), (label_of(name, named.are_folders), Vec::new()));
@@ -252,14 +251,14 @@ impl Draft {
     }
 
     /// Items with a box that is ticked or not, of all files with text.
-    fn todos(&mut self, state: &QueryState, files: &[FileEntry], subject: &Subject) -> Result<bool, EngineError> {
+    fn todos(&mut self, state: &QueryState, files: &[&FileEntry], subject: &Subject) -> Result<bool, EngineError> {
         let Some(snapshot) = &state.snapshot else { return Ok(false) };
-        let has_text = |file: &&FileEntry| {
+        let has_text = |file: &&&FileEntry| {
             matches!(file.format.as_deref(), Some("markdown" | "text" | "rst" | "asciidoc" | "org"))
                 && file.num_chunks > 0
                 && state.filter.admits_path(file.path.as_str())
         };
-        let texts: Vec<&FileEntry> = files.iter().filter(has_text).collect();
+        let texts: Vec<&&FileEntry> = files.iter().filter(has_text).collect();
         if texts.len() > MAX_FILES_OF_ITEMS {
             let note = format!("only {MAX_FILES_OF_ITEMS} of {} text files were looked through for items", texts.len());
             self.notes.push(note);

@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use super::query::{QueryState, View};
+use super::query::QueryState;
+use super::view::View;
 use super::{Engine, EngineError, lock};
 use crate::search::{Found, Hit};
 use crate::workspace::{Citation, Facets, Provenance, ProvenanceFilter, RelPath, Told, WorkspaceId};

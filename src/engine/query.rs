@@ -1,10 +1,11 @@
 //! What a query is answered from: one state of the log, then one of the index.
 
-use std::collections::{BTreeSet, HashSet};
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::versions::{self, NUM_FOR_CURRENT};
+use super::view::View;
 use super::{Engine, EngineError, lock};
 use crate::budget::Budget;
 use crate::embed::OpenModel;
@@ -13,7 +14,7 @@ use crate::priority::Share;
 use crate::search::{
     self, Coverage, Filters, Found, MAX_K, MAX_WAIT_MS, Mode, Models, SearchReply, SearchRequest, UNREAD,
 };
-use crate::workspace::{FileCounts, Provenance, ProvenanceFilter, RelPath, Revision, SourceState, WorkspaceId};
+use crate::workspace::{FileCounts, Provenance, ProvenanceFilter, Revision, WorkspaceId};
 
 /// Who has asked within this time may ask again.
 const STILL_THERE: Duration = Duration::from_secs(2);
@@ -22,25 +23,6 @@ pub(super) const CUT: &str =
     "the time was over (`timeout_ms`) before everything was searched: there may be more, and better";
 /// How often a waiting query looks again.
 const WAIT_STEP: Duration = Duration::from_millis(10);
-
-/// What the store says of a workspace, kept as long as the store does not change.
-pub(super) struct View {
-    store_version: i64,
-    /// The epoch of the workspace, and whether it is indexed.
-    epoch: i64,
-    intelligence: bool,
-    pub counts: FileCounts,
-    /// The folder as the place where changes come from.
-    pub source: SourceState,
-    /// The newest revision up to which nothing is pending.
-    pub settled: Revision,
-    /// Paths whose content in the index is not to be shown.
-    pub superseded: BTreeSet<RelPath>,
-    /// Those of them that are deleted.
-    pub deleting: BTreeSet<RelPath>,
-    /// The files of the last filter on their writers: questions of one agent come in rows.
-    pub written_by: Mutex<Option<(ProvenanceFilter, Arc<HashSet<RelPath>>)>>,
-}
 
 pub(super) struct QueryState {
     pub view: Arc<View>,
@@ -224,30 +206,6 @@ impl Engine {
     pub fn freshness(&self, id: &WorkspaceId) -> Result<(Revision, u64), EngineError> {
         let view = self.view(id)?;
         Ok((view.settled, view.counts.pending))
-    }
-
-    pub(super) fn view(&self, id: &WorkspaceId) -> Result<Arc<View>, EngineError> {
-        let store_version = self.store.version()?;
-        if let Some(view) = lock(&self.views).get(id).filter(|view| view.store_version == store_version) {
-            return Ok(Arc::clone(view));
-        }
-        let row = self.store.workspace(id).inspect_err(|_| drop(lock(&self.views).remove(id)))?;
-        let superseded = self.store.superseded(id)?;
-        let deleting = if superseded.is_empty() { BTreeSet::new() } else { self.store.deleting(id)? };
-        let (counts, settled) = (self.store.counts(id)?, self.store.settled_revision(id)?);
-        let view = Arc::new(View {
-            store_version,
-            epoch: row.epoch,
-            intelligence: row.intelligence,
-            counts,
-            source: self.source_state(&row)?,
-            settled,
-            superseded,
-            deleting,
-            written_by: Mutex::default(),
-        });
-        lock(&self.views).insert(id.clone(), Arc::clone(&view));
-        Ok(view)
     }
 
     /// What a query is answered from, when it is new enough: when it holds everything that was written or reported up to

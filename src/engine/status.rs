@@ -147,7 +147,7 @@ impl Engine {
             stuck: self.check_looking(id).err().map(|error| error.to_string()),
             rebuild: self.rebuild_status(id)?,
             facets: self.store.facets(id)?,
-            not_ready: by_state_and_reason(self.files(id, None)?),
+            not_ready: by_state_and_reason(&self.all_files(id)?),
         })
     }
 
@@ -204,11 +204,11 @@ fn with_hint(error: &EmbedError) -> String {
 }
 
 /// Files that are not ready, by state; in a state the reasons of most files first.
-fn by_state_and_reason(files: Vec<FileEntry>) -> BTreeMap<String, Vec<ReasonGroup>> {
+fn by_state_and_reason(files: &[FileEntry]) -> BTreeMap<String, Vec<ReasonGroup>> {
     let mut grouped: BTreeMap<String, BTreeMap<Option<String>, Vec<FileEntry>>> = BTreeMap::new();
-    for file in files.into_iter().filter(|file| file.state != FileState::Ready) {
+    for file in files.iter().filter(|file| file.state != FileState::Ready) {
         let reasons = grouped.entry(file.state.name().to_owned()).or_default();
-        reasons.entry(file.reason.clone()).or_default().push(file);
+        reasons.entry(file.reason.clone()).or_default().push(file.clone());
     }
     let in_order = |reasons: BTreeMap<Option<String>, Vec<FileEntry>>| {
         let groups = reasons.into_iter().map(|(reason, files)| ReasonGroup { reason, files });

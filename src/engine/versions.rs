@@ -65,11 +65,11 @@ impl Engine {
         let folders: HashSet<String> = outdated.map(|standing| folder_of(&standing.path).to_owned()).collect();
         if !families.is_empty() || !folders.is_empty() {
             let mut others: Vec<RelPath> = Vec::new();
-            for file in self.files(id, None)? {
+            for file in self.all_files(id)?.iter() {
                 let is_other =
                     folders.contains(folder_of(&file.path)) || families.contains(&versions::family(&file.path));
                 if is_other && file.num_chunks > 0 && state.filter.admits_path(file.path.as_str()) {
-                    others.push(file.path);
+                    others.push(file.path.clone());
                 }
             }
             // The newest by name are the last.

@@ -182,7 +182,7 @@ impl Engine {
                     fs_err::remove_dir_all(&aside).map_err(EngineError::Io)?;
                 }
             }
-            lock(&self.views).remove(&id);
+            lock(&self.views).forget(&id);
             drop(indexes);
             self.store.forget_deleted(&id)?;
             tracing::info!(workspace = %id, "deleted");

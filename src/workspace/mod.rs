@@ -34,7 +34,7 @@ pub use spelling::{common_spelling, composed};
 pub(crate) use store::open_to_read;
 pub use store::{
     ChangeScope, Fingerprint, Known, LoggedEvent, Members, Moved, Observation, Outcome, SourceState, Store, StoreError,
-    Told, WorkspaceRow,
+    StoredView, Told, WorkspaceRow,
 };
 
 use crate::error::Advice;

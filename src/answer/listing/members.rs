@@ -61,7 +61,7 @@ pub fn is_in_scope(file: &FileEntry, scope: &[String]) -> bool {
 
 /// What the noun of a question names among these files, or `None`. `file` and the like name all of them.
 #[must_use]
-pub fn named(subject: &Subject, files: &[FileEntry]) -> Option<Named> {
+pub fn named(subject: &Subject, files: &[&FileEntry]) -> Option<Named> {
     const ALL: [&str; 6] = ["file", "document", "thing", "item", "doc", "page"];
     let last = subject.noun.last()?;
     let modifiers = &subject.noun[..subject.noun.len() - 1];
@@ -76,7 +76,7 @@ pub fn named(subject: &Subject, files: &[FileEntry]) -> Option<Named> {
 }
 
 /// Files that are named so, one in each of several folders: `report.md`, `kep.yaml`; and files below a folder named so.
-fn by_own_name(noun: &str, modifiers: &[String], files: &[FileEntry]) -> Option<Named> {
+fn by_own_name(noun: &str, modifiers: &[String], files: &[&FileEntry]) -> Option<Named> {
     let mut members: BTreeMap<String, Vec<RelPath>> = BTreeMap::new();
     let mut num_own = 0;
     for file in files.iter().filter(|file| has_words(file, modifiers)) {
@@ -93,7 +93,7 @@ fn by_own_name(noun: &str, modifiers: &[String], files: &[FileEntry]) -> Option<
 }
 
 /// Folders whose names have all words of the noun and more: `20230824T081333_full_run`.
-fn by_folder_names(noun: &str, modifiers: &[String], files: &[FileEntry]) -> Option<Named> {
+fn by_folder_names(noun: &str, modifiers: &[String], files: &[&FileEntry]) -> Option<Named> {
     let mut members: BTreeMap<String, Vec<RelPath>> = BTreeMap::new();
     for file in files {
         let (folders, _) = parts(&file.path);
@@ -111,7 +111,7 @@ fn by_folder_names(noun: &str, modifiers: &[String], files: &[FileEntry]) -> Opt
 }
 
 /// Whatever lies in a folder that is named by the noun: folders where there are any, else files.
-fn by_container(noun: &str, modifiers: &[String], files: &[FileEntry]) -> Option<Named> {
+fn by_container(noun: &str, modifiers: &[String], files: &[&FileEntry]) -> Option<Named> {
     let (mut below, mut folders_below): (BTreeMap<String, Vec<RelPath>>, BTreeMap<String, Vec<RelPath>>) =
         Default::default();
     let mut container = None;
@@ -132,7 +132,7 @@ fn by_container(noun: &str, modifiers: &[String], files: &[FileEntry]) -> Option
 }
 
 /// Files whose names or titles have the words of the noun.
-fn by_words_of_names(noun: &str, modifiers: &[String], files: &[FileEntry]) -> Option<Named> {
+fn by_words_of_names(noun: &str, modifiers: &[String], files: &[&FileEntry]) -> Option<Named> {
     let mut members: BTreeMap<String, Vec<RelPath>> = BTreeMap::new();
     for file in files.iter().filter(|file| has_words(file, modifiers)) {
         let name = words_of(stem(parts(&file.path).1));

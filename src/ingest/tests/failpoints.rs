@@ -202,7 +202,7 @@ fn survives(abort_at: usize) -> Option<String> {
         let logged = log.iter().find(|change| change.revision == revision);
         assert!(logged.is_some_and(|change| change.path.as_str() == path), "{what}: {path} at {revision} is lost");
         if kind == format!("{:?}", ChangeKind::Deleted) && !place.files.path().join(&path).exists() {
-            let hidden = place.store.superseded(&place.workspace).unwrap();
+            let hidden = place.store.view(&place.workspace).unwrap().superseded;
             let filter = Filter { hidden, ..Filter::default() };
             let snapshot = place.index.snapshot().unwrap();
             let found = snapshot.dense(&[1.0, 0.0], &filter, 10_000).unwrap();

@@ -195,7 +195,7 @@ fn a_file_that_is_rewritten_in_the_same_tick_with_as_many_bytes_is_found_as_it_i
     let report =
         scan_places(&place.store, &place.workspace, &place.root(), &seen, &RuleLimits::default(), &Silent).unwrap();
     assert_eq!(report.num_modified, 1);
-    assert_eq!(place.store.superseded(&place.workspace).unwrap().len(), 1, "what it was is not shown any more");
+    assert_eq!(place.store.view(&place.workspace).unwrap().superseded.len(), 1, "what it was is not shown any more");
     place.run();
     assert_eq!((place.with_words("alpha"), place.with_words("gamma")), (set(&[]), set(&["a.txt"])));
     rewrite(&place, "delta", tick);

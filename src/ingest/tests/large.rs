@@ -260,7 +260,7 @@ fn a_large_file_whose_reading_stops_for_no_fault_of_its_own_is_read_again_and_ne
     let root = place.root();
     let line = Line { extractor: Box::new(Tired(Mutex::new(5))), ..place.line(&root, &place.index) };
     assert!(matches!(index_pending(&line), Err(IngestError::Extract(ExtractError::Unavailable { .. }))));
-    let hidden = place.store.superseded(&place.workspace).unwrap();
+    let hidden = place.store.view(&place.workspace).unwrap().superseded;
     assert_eq!(hidden, ["large.txt".parse().unwrap()].into(), "half of it is not shown");
     // Back to what it was before anything else happens: the index holds something else by now.
     place.write("large.txt", &old);

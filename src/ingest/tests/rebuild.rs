@@ -123,7 +123,7 @@ fn a_file_whose_change_is_pending_when_the_new_index_takes_over_is_hidden_and_th
     fs_err::remove_file(place.files.path().join("b.md")).unwrap();
     place.scan();
     assert!(place.swap());
-    assert_eq!(place.store.superseded(&place.workspace).unwrap().len(), 2, "both are hidden");
+    assert_eq!(place.store.view(&place.workspace).unwrap().superseded.len(), 2, "both are hidden");
     place.run();
     assert_eq!((place.with_words("plainfir"), place.with_words("plainash plainelm")), (set(&["a.md"]), set(&[])));
     assert_is_as_the_oracle_has_it(&place, "");

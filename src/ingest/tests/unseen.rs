@@ -58,7 +58,11 @@ fn a_change_that_keeps_size_and_time_is_seen_by_scan_and_watch() {
             let place = settled("a.txt", "alpha");
             change(&place, "a.txt", "gamma");
             assert_eq!(look(&place).num_modified, 1);
-            assert_eq!(place.store.superseded(&place.workspace).unwrap().len(), 1, "the old text is hidden at once");
+            assert_eq!(
+                place.store.view(&place.workspace).unwrap().superseded.len(),
+                1,
+                "the old text is hidden at once"
+            );
             place.run();
             assert_eq!((place.with_words("alpha"), place.with_words("gamma")), (set(&[]), set(&["a.txt"])));
         }
@@ -77,7 +81,7 @@ fn a_mode_a_link_or_a_copy_of_the_same_bytes_is_no_change_and_is_read_once() {
     ];
     for change in changes {
         change();
-        assert_eq!((place.scan().num_modified, place.store.superseded(&place.workspace).unwrap().len()), (0, 0));
+        assert_eq!((place.scan().num_modified, place.store.view(&place.workspace).unwrap().superseded.len()), (0, 0));
         settle(&place);
         // The new fingerprint is noted: with another hash in the table, a comparison of the bytes would find a change.
         let table = rusqlite::Connection::open(place.data.path().join("pincite.db")).unwrap();

@@ -6,9 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::{Fingerprint, Known, Store, StoreError, as_i64, begin, parsed, provenance};
-use crate::workspace::{
-    ContentHash, FileCounts, FileEntry, FileState, Language, RelPath, Revision, WorkspaceId, common_spelling,
-};
+use crate::workspace::{ContentHash, FileEntry, FileState, Language, RelPath, Revision, WorkspaceId, common_spelling};
 
 pub(super) const SELECT_FILE: &str =
     "SELECT path, state, reason, format, title, size, modified_ns, content_hash, revision, num_chunks,
@@ -232,36 +230,6 @@ impl Store {
         )?;
         let rows = statement.query_map(params![workspace.as_str(), hash.0], |row| parsed(row, 0))?;
         rows.map(|row| row.map_err(StoreError::from)).collect()
-    }
-
-    /// How many files of a workspace are in each state.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn counts(&self, workspace: &WorkspaceId) -> Result<FileCounts, StoreError> {
-        let connection = self.reader();
-        let mut statement = connection.prepare_cached(
-            "SELECT state, count(*) FROM files WHERE workspace = ?1 GROUP BY state
-             UNION ALL SELECT state, count(*) FROM members WHERE workspace = ?1 GROUP BY state",
-        )?;
-        let mut rows = statement.query([workspace.as_str()])?;
-        let mut counts = FileCounts::default();
-        while let Some(row) = rows.next()? {
-            let state: String = row.get(0)?;
-            let number = row.get::<_, i64>(1)?.cast_unsigned();
-            counts.files += number;
-            match FileState::from_name(&state) {
-                Some(FileState::Ready) => counts.ready += number,
-                Some(FileState::Partial) => counts.partial += number,
-                Some(FileState::Pending) => counts.pending += number,
-                Some(FileState::Empty) => counts.empty += number,
-                Some(FileState::Unsupported) => counts.unsupported += number,
-                Some(FileState::Listed) => counts.listed += number,
-                Some(FileState::Failed) => counts.failed += number,
-                None => return Err(StoreError::Damaged { reason: format!("a file has the state `{state}`") }),
-            }
-        }
-        Ok(counts)
     }
 }
 

@@ -1,7 +1,5 @@
 //! The change log: what happened, in the order of its revisions, and what of it is still to be done.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
@@ -10,9 +8,7 @@ use super::echoes::{Echoes, Telling};
 use super::files::code_of;
 use super::provenance::{Notes, as_json, carry};
 use super::workspaces::must_exist;
-use super::{
-    Fingerprint, Known, Members, Moved, Observation, Outcome, Store, StoreError, as_i64, begin, members, parsed,
-};
+use super::{Fingerprint, Known, Members, Moved, Observation, Outcome, Store, StoreError, as_i64, begin, members};
 use crate::failpoint;
 use crate::workspace::{Change, ChangeKind, FileState, Priority, RelPath, Revision, WorkspaceId};
 
@@ -77,59 +73,6 @@ impl Store {
             )?
             .query_row(params![workspace.as_str(), priority.number(), as_i64(most as u64)], |row| row.get(0))?;
         Ok(usize::try_from(number).unwrap_or(0))
-    }
-
-    /// Paths of which the index may hold content that the log has already replaced or deleted.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn superseded(&self, workspace: &WorkspaceId) -> Result<BTreeSet<RelPath>, StoreError> {
-        let connection = self.reader();
-        // What was seen and is known under the same fingerprint is what the index holds: a watch tells of a write, too, when
-        // that is done already, and must not hide it again.
-        let mut statement = connection.prepare_cached(
-            "SELECT DISTINCT changes.path FROM changes LEFT JOIN files USING (workspace, path)
-             WHERE workspace = ?1 AND pending = 1 AND kind <> 'created' AND (
-                 kind = 'deleted' OR seen_size IS NULL
-                 OR seen_size IS NOT known_size OR seen_modified_ns IS NOT known_modified_ns
-                 OR seen_changed_ns IS NOT known_changed_ns OR seen_inode IS NOT known_inode)",
-        )?;
-        let rows = statement.query_map([workspace.as_str()], |row| parsed(row, 0))?;
-        rows.map(|row| row.map_err(StoreError::from)).collect()
-    }
-
-    /// Paths whose newest change deletes them and is still pending.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn deleting(&self, workspace: &WorkspaceId) -> Result<BTreeSet<RelPath>, StoreError> {
-        let connection = self.reader();
-        let mut statement = connection.prepare_cached(
-            "SELECT DISTINCT path FROM changes AS one
-             WHERE workspace = ?1 AND pending = 1 AND kind <> 'created' AND kind = 'deleted' AND revision =
-                 (SELECT max(revision) FROM changes WHERE workspace = ?1 AND path = one.path AND pending = 1)",
-        )?;
-        let rows = statement.query_map([workspace.as_str()], |row| parsed(row, 0))?;
-        rows.map(|row| row.map_err(StoreError::from)).collect()
-    }
-
-    /// The newest revision up to which no change of a workspace is pending.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn settled_revision(&self, workspace: &WorkspaceId) -> Result<Revision, StoreError> {
-        let connection = self.reader();
-        let settled: Option<i64> = connection
-            .prepare_cached(
-                "SELECT coalesce(
-                     (SELECT min(oldest) - 1 FROM (
-                         SELECT min(revision) AS oldest FROM changes WHERE workspace = ?1 AND pending = 1 AND priority = 0
-                         UNION ALL
-                         SELECT min(revision) FROM changes WHERE workspace = ?1 AND pending = 1 AND priority = 1)),
-                     (SELECT max(revision) FROM changes WHERE workspace = ?1))",
-            )?
-            .query_row([workspace.as_str()], |row| row.get(0))?;
-        Ok(Revision(settled.unwrap_or(0).cast_unsigned()))
     }
 
     /// The oldest pending change of this priority.

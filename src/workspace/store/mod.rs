@@ -24,6 +24,7 @@ mod schema;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod view;
 mod workspaces;
 
 use std::path::{Path, PathBuf};
@@ -38,6 +39,7 @@ pub use self::events::LoggedEvent;
 pub use self::provenance::Told;
 pub(crate) use self::reading::open_to_read;
 pub use self::sources::SourceState;
+pub use self::view::StoredView;
 use super::{ChangeKind, ContentHash, FileEntry, Provenance, RelPath, WorkspaceId};
 
 /// How long a statement waits for another process that writes.

@@ -2,7 +2,7 @@
 //! changes are told as they happen.
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{Store, StoreError, parsed};
 use crate::workspace::WorkspaceId;
@@ -27,19 +27,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::UnknownWorkspace`] where there is no such workspace.
     pub fn source_state(&self, workspace: &WorkspaceId) -> Result<SourceState, StoreError> {
-        let connection = self.reader();
-        let mut statement =
-            connection.prepare_cached("SELECT scanned_ms, passed_over, unwatched FROM workspaces WHERE name = ?1")?;
-        let row = statement.query_row([workspace.as_str()], |row| {
-            let scanned: Option<i64> = row.get(0)?;
-            let passed_over: Option<String> = row.get(1)?;
-            Ok(SourceState {
-                scanned: scanned.and_then(|ms| Timestamp::from_millisecond(ms).ok()),
-                passed_over: passed_over.and_then(|list| serde_json::from_str(&list).ok()).unwrap_or_default(),
-                unwatched: row.get(2)?,
-            })
-        });
-        row.optional()?.ok_or_else(|| StoreError::UnknownWorkspace { id: workspace.clone() })
+        source_state(&self.reader(), workspace)?.ok_or_else(|| StoreError::UnknownWorkspace { id: workspace.clone() })
     }
 
     /// The workspaces whose folder is away or not watched, by name.
@@ -87,4 +75,22 @@ impl Store {
         )?;
         Ok(())
     }
+}
+
+pub(super) fn source_state(
+    connection: &Connection,
+    workspace: &WorkspaceId,
+) -> Result<Option<SourceState>, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT scanned_ms, passed_over, unwatched FROM workspaces WHERE name = ?1")?;
+    let row = statement.query_row([workspace.as_str()], |row| {
+        let scanned: Option<i64> = row.get(0)?;
+        let passed_over: Option<String> = row.get(1)?;
+        Ok(SourceState {
+            scanned: scanned.and_then(|ms| Timestamp::from_millisecond(ms).ok()),
+            passed_over: passed_over.and_then(|list| serde_json::from_str(&list).ok()).unwrap_or_default(),
+            unwatched: row.get(2)?,
+        })
+    });
+    Ok(row.optional()?)
 }

@@ -176,7 +176,7 @@ fn refuse_while_being_deleted(transaction: &Transaction<'_>, id: &WorkspaceId) -
     if remains.exists([id.as_str()])? { Err(StoreError::BeingDeleted { id: id.clone() }) } else { Ok(()) }
 }
 
-fn find(connection: &Connection, id: &WorkspaceId) -> Result<Option<WorkspaceRow>, StoreError> {
+pub(super) fn find(connection: &Connection, id: &WorkspaceId) -> Result<Option<WorkspaceRow>, StoreError> {
     let mut statement = connection.prepare_cached(&format!("{SELECT_WORKSPACE} WHERE name = ?1"))?;
     Ok(statement.query_row([id.as_str()], workspace_row).optional()?)
 }

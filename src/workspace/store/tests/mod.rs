@@ -107,7 +107,7 @@ impl Desk {
     }
 
     fn superseded(&self) -> Vec<RelPath> {
-        self.store.superseded(&self.workspace).unwrap().into_iter().collect()
+        self.store.view(&self.workspace).unwrap().superseded.into_iter().collect()
     }
 
     fn known(&self, name: &str) -> Option<Fingerprint> {
@@ -476,4 +476,14 @@ fn a_switch_makes_every_file_pending_again_and_begins_an_epoch() {
     }
     assert_eq!((desk.state("a"), desk.state("b")), (Some(FileState::Pending), Some(FileState::Pending)));
     assert_eq!(desk.pending().len(), 2);
+}
+
+#[test]
+fn a_view_claims_no_revision_whose_file_it_hides() {
+    let desk = Desk::new();
+    desk.done(desk.log(ChangeKind::Created, &["a"]), "a", b"first");
+    let changed = desk.log(ChangeKind::Modified, &["a"]);
+    let view = desk.store.view_while(&desk.workspace, || desk.done(changed, "a", b"second")).unwrap();
+    assert_eq!((view.superseded.into_iter().collect::<Vec<_>>(), view.settled), (paths(&["a"]), Revision(1)));
+    assert_eq!((desk.superseded(), desk.settled()), (paths(&[]), 2), "the change is done in the next view");
 }

@@ -1,0 +1,122 @@
+//! What the store says of a workspace, kept as long as the store does not change.
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use super::{Engine, EngineError, lock};
+use crate::search;
+use crate::workspace::{
+    FileCounts, FileEntry, ProvenanceFilter, RelPath, Revision, SourceState, StoredView, WorkspaceId,
+};
+
+/// The workspaces whose lists of files are kept: 10,000 files take some 5 MB.
+const NUM_LISTS: usize = 4;
+
+/// One state of a workspace.
+pub(super) struct View {
+    store_version: i64,
+    /// The epoch of the workspace, and whether it is indexed.
+    pub epoch: i64,
+    pub intelligence: bool,
+    pub counts: FileCounts,
+    /// The folder as the place where changes come from.
+    pub source: SourceState,
+    /// The newest revision up to which nothing is pending.
+    pub settled: Revision,
+    /// Paths whose content in the index is not to be shown.
+    pub superseded: BTreeSet<RelPath>,
+    /// Those of them that are deleted.
+    pub deleting: BTreeSet<RelPath>,
+    /// The files of the last filter on their writers: questions of one agent come in rows.
+    pub written_by: Mutex<Option<(ProvenanceFilter, Arc<HashSet<RelPath>>)>>,
+    /// The files, once somebody has asked for them.
+    files: Mutex<Option<Arc<[FileEntry]>>>,
+}
+
+/// The newest view of each workspace that was asked for.
+#[derive(Default)]
+pub(super) struct Views {
+    of: HashMap<WorkspaceId, Arc<View>>,
+    /// Workspaces whose views hold their files, the one that was asked last at the end.
+    listed: VecDeque<WorkspaceId>,
+}
+
+impl Views {
+    pub fn forget(&mut self, id: &WorkspaceId) {
+        self.of.remove(id);
+        self.listed.retain(|listed| listed != id);
+    }
+
+    /// Notes that a view holds its files, and drops the files of those that were asked for longest ago.
+    fn note_listed(&mut self, id: &WorkspaceId) {
+        self.listed.retain(|listed| listed != id);
+        self.listed.push_back(id.clone());
+        while self.listed.len() > NUM_LISTS {
+            let view = self.listed.pop_front().and_then(|oldest| self.of.get(&oldest));
+            if let Some(view) = view {
+                *lock(&view.files) = None;
+            }
+        }
+    }
+}
+
+impl Engine {
+    pub(super) fn view(&self, id: &WorkspaceId) -> Result<Arc<View>, EngineError> {
+        // Read before the view, so that a view is never taken for newer than it is.
+        let store_version = self.store.version()?;
+        if let Some(view) = lock(&self.views).of.get(id).filter(|view| view.store_version == store_version) {
+            return Ok(Arc::clone(view));
+        }
+        let stored = self.store.view(id).inspect_err(|_| lock(&self.views).forget(id))?;
+        let StoredView { row, counts, settled, superseded, deleting, source } = stored;
+        let view = Arc::new(View {
+            store_version,
+            epoch: row.epoch,
+            intelligence: row.intelligence,
+            counts,
+            source: self.with_look(source, &row),
+            settled,
+            superseded,
+            deleting,
+            written_by: Mutex::default(),
+            files: Mutex::default(),
+        });
+        lock(&self.views).of.insert(id.clone(), Arc::clone(&view));
+        Ok(view)
+    }
+
+    /// The files of a workspace by path, all or those that match a glob. A file whose deletion is logged is none of them.
+    ///
+    /// # Errors
+    /// When the workspace is unknown or the glob cannot be read.
+    pub fn files(&self, id: &WorkspaceId, glob: Option<&str>) -> Result<Vec<FileEntry>, EngineError> {
+        let filters = search::Filters { path: glob.map(str::to_owned).into_iter().collect(), ..Default::default() };
+        let filter = filters.compile(self.patterns())?;
+        let files = self.all_files(id)?;
+        Ok(files.iter().filter(|file| filter.admits_path(file.path.as_str())).cloned().collect())
+    }
+
+    /// The files of a workspace by path, as [`Engine::files`] gives them. An answer asks for them several times.
+    pub(super) fn all_files(&self, id: &WorkspaceId) -> Result<Arc<[FileEntry]>, EngineError> {
+        let view = self.view(id)?;
+        if let Some(files) = &*lock(&view.files) {
+            return Ok(Arc::clone(files));
+        }
+        let mut files = self.store.files(id)?;
+        files.retain(|file| !view.deleting.contains(file.on_disk()));
+        for reason in files.iter_mut().filter_map(|file| file.reason.as_mut()).filter(|reason| reason.contains('/')) {
+            *reason = self.without_folders(std::mem::take(reason));
+        }
+        // What is known of replaced content is as old as the content.
+        for file in files.iter_mut().filter(|file| view.superseded.contains(file.on_disk())) {
+            (file.title, file.content_hash, file.num_chunks) = (None, None, 0);
+        }
+        let files: Arc<[FileEntry]> = files.into();
+        // Of a store that has changed since the view was read, they are another state's.
+        if self.store.version()? == view.store_version {
+            *lock(&view.files) = Some(Arc::clone(&files));
+            lock(&self.views).note_listed(id);
+        }
+        Ok(files)
+    }
+}
