@@ -302,6 +302,6 @@ impl Advice for ConfigError {
     }
 
     fn hint(&self) -> Option<String> {
-        Some("mend or remove `config.toml` in the data folder; README lists what it may hold".to_owned())
+        Some("mend or remove `config.toml` in the data folder; `docs/configuration.md` lists every key".to_owned())
     }
 }
