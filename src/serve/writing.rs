@@ -64,8 +64,8 @@ pub(super) struct ProvenanceHeaders {
     params(openapi::WorkspaceParam, openapi::PathParam, PreconditionHeaders, ProvenanceHeaders),
     request_body(content = String, content_type = "application/octet-stream", description = "The file's content."),
     responses(
-        (status = 200, body = WriteReply, description = "It is written, and its change is in the log."),
-        (status = 201, body = WriteReply, description = "The same of a new file."),
+        (status = 200, body = WriteReply, description = "The file existed; it is written, and its change is in the log."),
+        (status = 201, body = WriteReply, description = "The file is new; it is written, and its change is in the log."),
         openapi::WriteErrors, openapi::BodyErrors, openapi::Errors,
     ),
 )]
@@ -101,7 +101,7 @@ pub(super) async fn put(
     Ok((status, tag.map(|tag| [tag]), reply).into_response())
 }
 
-/// Deletes a file. When this is answered, no query shows anything of it.
+/// Deletes a file. After the reply no query shows anything of it.
 #[utoipa::path(
     delete, path = "/v1/workspaces/{ws}/files/{path}", tag = "files",
     params(openapi::WorkspaceParam, openapi::PathParam, PreconditionHeaders, ProvenanceHeaders),
@@ -181,14 +181,15 @@ fn precondition(headers: &HeaderMap) -> Result<Precondition, ApiError> {
             match tags.split(',').map(tag).collect() {
                 Some(hashes) => Ok(Precondition::Matches(hashes)),
                 None => invalid(
-                    "`If-Match` holds what is no content hash",
+                    "`If-Match` holds something other than a content hash",
                     "give `content_hash` in double quotes, or `*` for any file",
                 ),
             }
         }
-        (None, Some(_)) => {
-            invalid("`If-None-Match` holds something else than `*`", "only `*` is known: no such file yet")
-        }
+        (None, Some(_)) => invalid(
+            "`If-None-Match` holds something other than `*`",
+            "send `*`, which means that the file must not exist",
+        ),
         (Some(_), Some(_)) => invalid("`If-Match` and `If-None-Match` exclude each other", "leave one of them out"),
     }
 }
@@ -214,7 +215,7 @@ fn utf8<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>
             StatusCode::BAD_REQUEST,
             "invalid_header",
             message,
-            "send it in UTF-8, once; tags with commas between",
+            "send it once, in UTF-8; separate tags by commas",
         )
     })
 }

@@ -59,7 +59,7 @@ pub struct FileEntry {
     /// Why it is not `ready`, for a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What it was taken for (`markdown`, `pdf`, …), where it was read.
+    /// The file's type (`markdown`, `pdf`, …), as `filters.type` takes it; absent where the file was not read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
     /// The document's title.

@@ -235,25 +235,25 @@ impl Facets {
     }
 }
 
-/// Provenance that cannot be.
+/// Why provenance is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidProvenance {
     /// A value is empty or too long.
-    #[error("the {label} has {num_bytes} bytes, and 1 to {MAX_BYTES} are taken")]
+    #[error("the {label} has {num_bytes} bytes, and must have 1 to {MAX_BYTES}")]
     Length {
         /// Which value.
         label: &'static str,
         /// Its length.
         num_bytes: usize,
     },
-    /// A value holds what nobody sees.
+    /// A value holds control characters, or white space at its ends.
     #[error("the {label} holds control characters, or white space at its ends")]
     Characters {
         /// Which value.
         label: &'static str,
     },
-    /// So many tags are not kept.
-    #[error("there are {num_tags} tags, and at most {MAX_TAGS} are taken")]
+    /// There are too many tags.
+    #[error("there are {num_tags} tags, and {MAX_TAGS} are allowed")]
     TooManyTags {
         /// How many.
         num_tags: usize,
@@ -268,7 +268,7 @@ impl Advice for InvalidProvenance {
     fn hint(&self) -> Option<String> {
         Some(
             match self {
-                Self::Length { .. } => "name it in few words, or leave it out",
+                Self::Length { .. } => "shorten it, or leave it out",
                 Self::Characters { .. } => "send it as one line, without white space around it",
                 Self::TooManyTags { .. } => "send fewer tags",
             }
