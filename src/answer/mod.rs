@@ -173,7 +173,7 @@ pub struct AskReply {
     /// Whether the time limit ended the work before everything was read.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
-    /// How the question was answered, and why so.
+    /// The plan that answered the question, with the reason.
     pub plan: Plan,
     /// Whether there is no answer.
     pub abstained: bool,
@@ -186,22 +186,22 @@ pub struct AskReply {
     /// For an abstention: the number of files in scope that could not be searched, or only in part. The answer may be in them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub num_unread: usize,
-    /// Where there is none: the passages that come nearest, best first, and what they lack.
+    /// For an abstention: the nearest passages, best first, and the words that they lack.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nearest: Vec<Nearest>,
-    /// Where there is none: words of the question that no passage holds that was found.
+    /// For an abstention: words of the question that no found passage holds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing_words: Vec<String>,
-    /// How probable it is that the sentences answer the question, in `0..=1`, where they are sentences of the files; `docs/answers.md` says
-    /// how that was fitted.
+    /// The probability that the sentences answer the question, in `0..=1`, for sentences of the files; `docs/answers.md` says how it
+    /// was fitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f32>,
     /// What the evidence is, where sentences of the files are to answer.
     #[serde(skip)]
     pub signals: Option<Signals>,
-    /// The answer's sentences in the order to read them.
+    /// The sentences of the answer, in reading order.
     pub sentences: Vec<Sentence>,
-    /// What the sentences cite, by position from 0.
+    /// The citations of the sentences, by position from 0.
     pub citations: Vec<Citation>,
     /// The members of a list or count, where the question asks for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -273,7 +273,7 @@ pub struct AnsweredBy {
     /// Sentences of the model that its passages did not support, and that were left out.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub num_dropped: usize,
-    /// Whether the model wanted to write more than it may.
+    /// Whether the model reached its token limit before its answer was complete.
     #[serde(default, skip_serializing_if = "is_false")]
     pub cut: bool,
 }

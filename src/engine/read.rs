@@ -23,7 +23,7 @@ pub struct FileText {
     /// The document's title.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What it was taken for.
+    /// The file's type, as `filters.type` takes it.
     pub format: String,
     /// The SHA-256 of its bytes.
     pub content_hash: ContentHash,

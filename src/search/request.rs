@@ -49,7 +49,7 @@ pub enum FusionMethod {
     Rrf,
 }
 
-/// Conditions on the files that are searched, all of them; applied inside both legs.
+/// Conditions on the searched files; all must hold. They apply inside both legs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Filters {
@@ -161,7 +161,7 @@ impl SearchRequest {
     }
 }
 
-/// What a reply was answered from, and what it could not see.
+/// The files that a reply is based on, and the parts that it could not see.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct Coverage {
     /// Files by state, of the whole workspace.

@@ -150,7 +150,7 @@ impl App {
         Ok(Class::Waited)
     }
 
-    /// The engine, for whoever calls it in another way.
+    /// The engine, for callers that use it in another way.
     pub(super) fn engine(&self) -> Arc<Engine> {
         Arc::clone(&self.engine)
     }

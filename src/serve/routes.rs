@@ -115,13 +115,14 @@ pub(super) struct Health {
     /// `live`, `ready` or `not_ready`.
     #[schema(example = "ready")]
     status: String,
-    /// Why it is not ready.
+    /// The reason why the workspace is not ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<ErrorReport>,
-    /// Why changes of folders may not be known yet, although it is ready: one is away, not watched, or was scanned long ago.
+    /// Why changes of a folder may not be known yet, although the server is ready: the folder is away, not watched, or was scanned long
+    /// ago.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
-    /// Workspaces whose folders are not looked at for now, because a call of the file system hangs.
+    /// Workspaces whose folders cannot be scanned now, because a call of the file system hangs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     stuck: Vec<WorkspaceId>,
 }

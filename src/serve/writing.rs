@@ -28,7 +28,7 @@ pub(super) struct PreconditionHeaders {
     /// `*`: the file exists. `"HASH"`: its content has this SHA-256 (`content_hash`, and the `ETag` of a file's reply).
     #[param(rename = "If-Match", required = false)]
     if_match: String,
-    /// `*`: there is no such file.
+    /// `*`: the file does not exist.
     #[param(rename = "If-None-Match", required = false)]
     if_none_match: String,
 }
@@ -106,7 +106,7 @@ pub(super) async fn put(
     delete, path = "/v1/workspaces/{ws}/files/{path}", tag = "files",
     params(openapi::WorkspaceParam, openapi::PathParam, PreconditionHeaders, ProvenanceHeaders),
     responses(
-        (status = 200, body = WriteReply, description = "It is gone, and its change is in the log."),
+        (status = 200, body = WriteReply, description = "The file is deleted, and its change is in the log."),
         openapi::WriteErrors, openapi::Errors,
     ),
 )]
@@ -121,7 +121,7 @@ pub(super) async fn delete(
     app.call(move |engine| engine.delete_file(&workspace, &path, &precondition, provenance)).await
 }
 
-/// Things that happened to files.
+/// Reports of changed files.
 #[derive(Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EventsRequest {
@@ -130,9 +130,10 @@ pub(super) struct EventsRequest {
     events: Vec<Event>,
 }
 
-/// Takes events, all or none, each once under its id. Where a secret is configured, the request is signed as Standard
-/// Webhooks has it (`webhook-id`, `webhook-timestamp`, `webhook-signature`), with a key of this workspace and route:
-/// HMAC-SHA256 of `POST` and the path of the URL, a space between, under the key of the secret.
+/// Takes events, all or none, each id once.
+/// Where a secret is configured, the request must be signed as Standard Webhooks specifies (`webhook-id`, `webhook-timestamp`,
+/// `webhook-signature`), with a key of this workspace and route: the HMAC-SHA256 of `POST`, a space and the path of the URL, under the
+/// key of the secret.
 #[utoipa::path(
     post, path = "/v1/workspaces/{ws}/events", tag = "files",
     params(openapi::WorkspaceParam),
@@ -141,7 +142,7 @@ pub(super) struct EventsRequest {
         { "id": "evt-2", "type": "created", "path": "notes/today.md", "content": "# Today", "agent": "coder-03", "tags": ["notes"] },
     ] })),
     responses(
-        (status = 200, body = EventsReply, description = "They are in the log."),
+        (status = 200, body = EventsReply, description = "The events are in the log."),
         openapi::SignatureErrors, openapi::BodyErrors, openapi::Errors,
     ),
 )]

@@ -17,7 +17,7 @@ const MAX_TAGS: usize = 32;
 /// Of more values, those of the most files are told.
 const MAX_FACET_VALUES: usize = 100;
 
-/// Who wrote the content of a file, as its writer said. Nothing of it is proven.
+/// The writer of a file's content, as the writer stated it. Nothing of it is proven.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(default)]
 pub struct Provenance {
@@ -30,7 +30,7 @@ pub struct Provenance {
     /// The sandbox or machine that it was written in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sandbox: Option<String>,
-    /// Words to find it by.
+    /// Words to find the file by.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub tags: BTreeSet<String>,
 }
@@ -179,7 +179,7 @@ pub struct Facets {
     pub sandbox: Vec<Facet>,
     /// Tags.
     pub tags: Vec<Facet>,
-    /// Values of all kinds that are not told because there are more than 100 of theirs.
+    /// The number of values that are left out, because a kind has more than 100 of them.
     #[serde(skip_serializing_if = "is_zero")]
     pub left_off: usize,
 }
