@@ -63,7 +63,7 @@ impl Budget {
     }
 }
 
-/// Held by whoever waits for a reply.
+/// The client's side of a budget: dropping it ends the work.
 #[derive(Debug)]
 pub struct CancelledOnDrop(Budget);
 

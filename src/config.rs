@@ -68,7 +68,7 @@ impl Default for Extraction {
     }
 }
 
-/// Where folders of workspaces may be that are made over REST. The command line names any folder.
+/// Where a workspace that is made over REST may have its folder. The command line may name any folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Workspaces {
@@ -110,9 +110,10 @@ impl Events {
 pub struct Ranking {
     /// The weight of the dense leg in the convex combination for a question, 0 to 1.
     pub dense_weight: f32,
-    /// The same for a few words that are no question.
+    /// The weight of the dense leg for a few words that are no question, 0 to 1.
     pub dense_weight_of_words: f32,
-    /// The most that it is for a query with an identifier (`SLU-4417`, `max_tokens`): a model knows such words by their pieces only.
+    /// The greatest weight of the dense leg for a query with an identifier (`SLU-4417`, `max_tokens`): a model knows such words by their
+    /// pieces only.
     pub dense_weight_with_identifier: f32,
     /// How far the question's vector is moved to the best candidates before all candidates are compared with it again, 0 to 1; 0
     /// leaves it.
@@ -122,7 +123,7 @@ pub struct Ranking {
     /// The folder of a cross-encoder that puts the first passages of a hybrid search into its own order; a relative path starts in
     /// the data folder. Without one they keep the order of their fused scores.
     pub reranker: Option<PathBuf>,
-    /// How many passages that are, 1 to 100. Each takes the time of reading it once.
+    /// How many passages the cross-encoder reorders, 1 to 100. Each takes the time of reading it once.
     pub rerank_passages: usize,
     /// The weights of the fields in BM25.
     pub fields: FieldWeights,
@@ -196,7 +197,7 @@ impl Ranking {
             self.neighbour_weight,
         ];
         if let Some(weight) = weights.into_iter().find(|weight| !(0.0..=1.0).contains(weight)) {
-            return Err(format!("a weight in `ranking` is {weight}, it lies in 0 to 1"));
+            return Err(format!("a weight in `ranking` is {weight}, and must lie in 0 to 1"));
         }
         let FieldWeights { body, exact, identifier, part, title, trail, path } = self.fields;
         if [body, exact, identifier, part, title, trail, path]
@@ -206,11 +207,11 @@ impl Ranking {
             return Err("a weight in `ranking.fields` is negative or not a number".to_owned());
         }
         if self.reranker.as_ref().is_some_and(|folder| folder.as_os_str().is_empty()) {
-            return Err("`ranking.reranker` names no folder; without one the line is left out".to_owned());
+            return Err("`ranking.reranker` is empty: name a folder, or leave the line out".to_owned());
         }
         if !(1..=MAX_RERANK_PASSAGES).contains(&self.rerank_passages) {
             let passages = self.rerank_passages;
-            return Err(format!("`ranking.rerank_passages` is {passages}, it lies in 1 to {MAX_RERANK_PASSAGES}"));
+            return Err(format!("`ranking.rerank_passages` is {passages}, and must lie in 1 to {MAX_RERANK_PASSAGES}"));
         }
         Ok(())
     }
@@ -232,7 +233,7 @@ impl Config {
     /// Reads `config.toml` of a data folder; without one, the defaults.
     ///
     /// # Errors
-    /// When the file cannot be read, or holds what there is not or cannot be.
+    /// When the file cannot be read, has an unknown key, or has a value out of its range.
     pub fn load(data_folder: &Path) -> Result<Self, ConfigError> {
         let path = data_folder.join("config.toml");
         let text = match fs_err::read_to_string(&path) {
@@ -244,7 +245,7 @@ impl Config {
             .map_err(|error| ConfigError::Invalid { path: path.clone(), reason: explained(&text, &error) })?;
         config.ranking.check().map_err(|reason| ConfigError::Invalid { path: path.clone(), reason })?;
         if config.scan_interval_s == 0 || config.max_pending == 0 {
-            let reason = "`scan_interval_s` and `max_pending` are at least 1".to_owned();
+            let reason = "`scan_interval_s` and `max_pending` must be at least 1".to_owned();
             return Err(ConfigError::Invalid { path, reason });
         }
         if config.events.secret.is_some() && config.events.key().is_none() {
@@ -252,7 +253,8 @@ impl Config {
             return Err(ConfigError::Invalid { path, reason });
         }
         if config.events.sign_all_writes && config.events.secret.is_none() {
-            let reason = "`events.sign_all_writes` is without `events.secret`: nothing could be written".to_owned();
+            let reason =
+                "`events.sign_all_writes` needs `events.secret`: without it nothing could be written".to_owned();
             return Err(ConfigError::Invalid { path, reason });
         }
         if let Some(root) = config.workspaces.allowed_roots.iter().find(|root| !root.is_absolute()) {
@@ -283,7 +285,7 @@ fn explained(text: &str, error: &toml::de::Error) -> String {
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The file holds what there is not or cannot be.
+    /// The file has an unknown key, or a value out of its range.
     #[error("`{}` cannot be used: {reason}", path.display())]
     Invalid {
         /// The file.
@@ -302,6 +304,6 @@ impl Advice for ConfigError {
     }
 
     fn hint(&self) -> Option<String> {
-        Some("mend or remove `config.toml` in the data folder; README lists what it may hold".to_owned())
+        Some("mend or remove `config.toml` in the data folder; `docs/configuration.md` lists every key".to_owned())
     }
 }

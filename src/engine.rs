@@ -85,7 +85,7 @@ pub struct OpenOptions {
     pub settings_folder: Option<PathBuf>,
     /// To read, to index, or to share.
     pub access: Access,
-    /// What this process is, for whoever has to wait for it.
+    /// The description of this process that a waiting process shows.
     pub command: String,
     /// Where ONNX Runtime is kept; without it, where the environment says or in the data folder.
     pub runtime_folder: Option<PathBuf>,

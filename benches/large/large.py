@@ -4,7 +4,7 @@
 
 It needs some 2.5 times the file's size in the temporary folder, and five minutes for a gigabyte. The file is made from a seed. What is
 printed: seconds and peak memory (as it resides, mapped files of the index with it) of the indexing process and of the child that
-reads, then the same of a search for a word that stands in the last row alone, and of the check of its citation.
+reads, then seconds and peak memory of a search for a word that stands in the last row alone, and of the check of its citation.
 """
 
 import json

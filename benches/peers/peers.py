@@ -7,7 +7,7 @@ minutes; the first run embeds 20,000 chunks, which takes five more.
 
 What is measured. `cargo bench --bench peers` cuts the generated files of the other benches into 20,000 chunks of some
 200 tokens, embeds each with pincite's default model, and writes chunks, vectors, 200 queries and 30 new versions of
-files. Everybody gets the same of them, on the same two processors, in a process of their own, one after the other.
+files. Every engine gets all of these, on the same two processors, in a process of its own, one after the other.
 Vectors are there already: no figure but those `with embedding` has any embedding in it.
 
 How to read it:

@@ -79,7 +79,7 @@ pub fn peak_memory_mb() -> f64 {
     peak_memory_mb_of("self")
 }
 
-/// The same of the process with this number.
+/// The peak memory, in MB, of the process with this number.
 pub fn peak_memory_mb_of(process: &str) -> f64 {
     let status = fs_err::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

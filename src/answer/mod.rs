@@ -81,7 +81,7 @@ pub struct AskRequest {
     /// Which files to answer from.
     #[serde(default)]
     pub filters: Filters,
-    /// The most sentences that the answer may have, 1 to 20; of an answer by files, that each file may have.
+    /// The most sentences of the answer, or of each file in an answer by files, 1 to 20.
     #[serde(default = "default_max_sentences")]
     #[schema(minimum = 1, maximum = 20)]
     pub max_sentences: usize,
@@ -92,13 +92,12 @@ pub struct AskRequest {
     #[serde(default = "default_max_files")]
     #[schema(minimum = 1, maximum = 200)]
     pub max_files: usize,
-    /// The time that the question is asked at (RFC 3339); without it, now. With it, `yesterday` is the same day for ever.
+    /// When the question is asked (RFC 3339); default: now. With a fixed time, `yesterday` stays the same day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub now: Option<Timestamp>,
-    /// The time zone in which the question's days begin, by its IANA name (`Europe/Berlin`); without it, the zone of the system
-    /// that answers.
+    /// The IANA time zone in which the question's days begin (`Europe/Berlin`); default: the zone of the system that answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
     /// Answer from a state at least this new.
@@ -107,14 +106,14 @@ pub struct AskRequest {
     /// How long to wait for `min_revision`, in milliseconds, at most 60000.
     #[serde(default)]
     pub wait_ms: u64,
-    /// How long the answer may take, in milliseconds, without a language model; it is made of what is read until then.
+    /// Time limit in milliseconds, without a language model; the answer is made from the files read until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 10_000)]
     pub timeout_ms: Option<u64>,
     /// Who answers.
     #[serde(default)]
     pub answerer: Answerer,
-    /// Whether the reply counts who wrote the files that the answer was chosen from.
+    /// Counts who wrote the files that the answer was chosen from.
     #[serde(default)]
     pub facets: bool,
 }
@@ -169,40 +168,40 @@ impl AskRequest {
 pub struct AskReply {
     /// The newest change that the answer takes account of.
     pub revision: Revision,
-    /// What was searched.
+    /// The files that were searched, by state.
     pub coverage: Coverage,
-    /// Whether the time was over before everything was read.
+    /// Whether the time limit ended the work before everything was read.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
-    /// How the question was answered, and why so.
+    /// The plan that answered the question, with the reason.
     pub plan: Plan,
     /// Whether there is no answer.
     pub abstained: bool,
     /// Why there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub abstention: Option<Abstention>,
-    /// The same in a sentence, with what was searched.
+    /// The reason for the abstention in a sentence, with the number of files searched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Where there is none: files in scope that could not be searched, or not all of them. The answer may be in them.
+    /// For an abstention: the number of files in scope that could not be searched, or only in part. The answer may be in them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub num_unread: usize,
-    /// Where there is none: the passages that come nearest, best first, and what they lack.
+    /// For an abstention: the nearest passages, best first, and the words that they lack.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nearest: Vec<Nearest>,
-    /// Where there is none: words of the question that no passage holds that was found.
+    /// For an abstention: words of the question that no found passage holds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing_words: Vec<String>,
-    /// How probable it is that the sentences answer the question, in `0..=1`, where they are sentences of the files; `docs/answers.md` says
-    /// how that was fitted.
+    /// The probability that the sentences answer the question, in `0..=1`, for sentences of the files; `docs/answers.md` says how it
+    /// was fitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f32>,
     /// What the evidence is, where sentences of the files are to answer.
     #[serde(skip)]
     pub signals: Option<Signals>,
-    /// The answer's sentences in the order to read them.
+    /// The sentences of the answer, in reading order.
     pub sentences: Vec<Sentence>,
-    /// What the sentences cite, by position from 0.
+    /// The citations of the sentences, by position from 0.
     pub citations: Vec<Citation>,
     /// The members of a list or count, where the question asks for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -274,7 +273,7 @@ pub struct AnsweredBy {
     /// Sentences of the model that its passages did not support, and that were left out.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub num_dropped: usize,
-    /// Whether the model wanted to write more than it may.
+    /// Whether the model reached its token limit before its answer was complete.
     #[serde(default, skip_serializing_if = "is_false")]
     pub cut: bool,
 }

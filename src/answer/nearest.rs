@@ -26,7 +26,7 @@ pub struct Nearest {
     /// The headings above it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
-    /// Words of the question that neither its passage nor what stands above it holds.
+    /// Words of the question that neither the passage nor the headings above it hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lacks: Vec<String>,
 }

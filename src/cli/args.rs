@@ -11,14 +11,14 @@ use crate::engine::{ChangeFilters, ChangesRequest};
 use crate::search::{Filters, FusionMethod, Mode};
 use crate::workspace::{Revision, WorkspaceId};
 
-/// Self-hosted Intelligence Mode: files become searchable, answers cite the exact words.
+/// Searches the files of a workspace and answers questions with sentences that cite the exact words.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true)]
 pub(super) struct Cli {
     #[command(subcommand)]
     pub command: Command,
 
-    /// Where the index is kept [default: the platform's data folder]
+    /// The data folder, which holds the index [default: the platform's data folder]
     #[arg(long, global = true, env = "PINCITE_DATA_DIR", value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
 
@@ -30,7 +30,7 @@ pub(super) struct Cli {
     #[arg(long, global = true)]
     pub json: bool,
 
-    /// Tell more in the log (`PINCITE_LOG` takes a filter)
+    /// Log more (`PINCITE_LOG` takes a filter)
     #[arg(long, short, global = true)]
     pub verbose: bool,
 }
@@ -47,11 +47,11 @@ pub(super) enum Command {
     },
     /// Find passages
     Search(SearchArgs),
-    /// Answer a question, each sentence cited
+    /// Answer a question; each sentence has citations
     Ask(AskArgs),
     /// Serve REST at /v1 and MCP at /mcp
     Serve {
-        /// The workspace's folder: it is watched, and kept up to date
+        /// The workspace's folder, which the server watches and indexes
         path: Option<PathBuf>,
         /// Where to listen
         #[arg(long, default_value = "127.0.0.1:7878", value_name = "ADDRESS")]
@@ -59,16 +59,16 @@ pub(super) enum Command {
     },
     /// Serve MCP over standard input and output
     Mcp {
-        /// The workspace's folder: it is watched, and kept up to date
+        /// The workspace's folder, which the server watches and indexes; without it the index is only read
         path: Option<PathBuf>,
     },
-    /// Show what is indexed and what is not
+    /// Show the files that are searchable or not, with reasons
     Status,
-    /// Show what has happened to files lately, newest first, and who did it
+    /// List the newest changes of files, and who made them
     Changes(ChangesArgs),
     /// Build the index of a workspace again from its files, while the old one serves
     Reindex,
-    /// Show what is read of a file: its text, or with `--json` its structure, too
+    /// Show the text that is read from a file; with `--json` also its structure
     Extract {
         /// The file
         file: PathBuf,
@@ -76,7 +76,7 @@ pub(super) enum Command {
     /// Read files from standard input for another process of this program
     #[command(hide = true)]
     ReadFiles {
-        /// Memory that it may take
+        /// The most memory that the process may take
         memory_bytes: u64,
     },
     /// List, make, switch or delete workspaces
@@ -104,22 +104,22 @@ pub(super) enum WorkspaceCommand {
     List,
     /// Make a workspace
     Create {
-        /// Its name
+        /// The name of the workspace
         name: WorkspaceId,
-        /// Its folder; without one, files that are written to it are kept in the data folder
+        /// The folder of the workspace; without one, the data folder keeps the files that are written to it
         #[arg(long, value_name = "FOLDER")]
         root: Option<PathBuf>,
     },
-    /// Delete a workspace and all that is kept of it; files in a folder of its own stay
+    /// Delete a workspace with its index; files in a folder of its own stay
     Delete {
-        /// Its name
+        /// The name of the workspace
         name: WorkspaceId,
     },
     /// Index the files of a workspace, or only list them
     Intelligence {
-        /// Its name
+        /// The name of the workspace
         name: WorkspaceId,
-        /// Whether they are indexed
+        /// Whether its files are indexed
         #[arg(value_enum)]
         switch: Switch,
     },
@@ -145,28 +145,28 @@ pub(super) enum ModelsCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct SearchArgs {
-    /// What to look for: words or a question, with `"a phrase"`, `-word`, `word*`, `path:reports/`, `type:pdf`, `agent:`, `run:`, `tag:`,
-    /// `before:2026-10-31`, `after:` where wanted (behind `--` where it begins with a minus)
+    /// The query: words or a question, with `"a phrase"`, `-word`, `word*`, `path:reports/`, `type:pdf`, `agent:`, `run:`, `tag:`,
+    /// `before:2026-10-31`, `after:` where wanted. Put `--` before a query that begins with a minus
     pub query: String,
     /// Bring this folder up to date first
     #[arg(long, value_name = "FOLDER")]
     pub path: Option<PathBuf>,
-    /// How many passages, at most 100
+    /// How many passages to return, 1 to 100
     #[arg(short, default_value_t = 10)]
     pub k: usize,
-    /// Leave out so many of the best passages
+    /// Skip this many of the best passages
     #[arg(long, default_value_t = 0)]
     pub offset: usize,
-    /// Which legs look for candidates
+    /// Which legs search for candidates
     #[arg(long, value_enum, default_value_t)]
     pub mode: Mode,
     /// How the legs are fused
     #[arg(long, value_enum, default_value_t)]
     pub fusion: FusionMethod,
-    /// Show both legs' ranks and scores
+    /// Show the ranks and scores of both legs
     #[arg(long)]
     pub explain: bool,
-    /// Count who wrote the files among which the passages were chosen
+    /// Count who wrote the files that the passages were chosen from
     #[arg(long)]
     pub facets: bool,
     #[command(flatten)]
@@ -180,25 +180,25 @@ pub(super) struct AskArgs {
     /// Bring this folder up to date first
     #[arg(long, value_name = "FOLDER")]
     pub path: Option<PathBuf>,
-    /// The most sentences of the answer; of an answer by files, of each file
+    /// The most sentences of the answer, or of each file in an answer by files
     #[arg(long, default_value_t = 5)]
     pub max_sentences: usize,
-    /// How to answer: by the question's words, from the nearest passages, from what was changed lately, or from all files
+    /// The plan of the answer; `auto` selects it by the question's words
     #[arg(long, value_enum, default_value_t)]
     pub plan: PlanChoice,
-    /// The most files that an answer by files quotes; with more than the default all of it is shown [default: 20]
+    /// The most files that an answer by files quotes; more than 20 also implies `--all` [default: 20]
     #[arg(long, value_name = "N")]
     pub max_files: Option<usize>,
-    /// Show all of an answer by files, not about a screen of it
+    /// Show the whole answer by files, instead of about a screen of it
     #[arg(long)]
     pub all: bool,
-    /// The time to take for now (RFC 3339), so that answers about time repeat
+    /// When the question is asked (RFC 3339), so that answers about time repeat [default: now]
     #[arg(long, value_name = "TIME")]
     pub now: Option<Timestamp>,
     /// The time zone in which days begin (`Europe/Berlin`) [default: the system's]
     #[arg(long, value_name = "ZONE")]
     pub time_zone: Option<String>,
-    /// Who answers: the language model of `config.toml` where there is one (auto), or sentences of the files
+    /// Who writes the answer
     #[arg(long, value_enum, default_value_t)]
     pub answerer: Answerer,
     /// Count who wrote the files that the answer was chosen from
@@ -208,26 +208,26 @@ pub(super) struct AskArgs {
     pub scope: Scope,
 }
 
-/// Who, as far as that was said.
+/// Conditions on the writers of files.
 #[derive(Debug, Args)]
 pub(super) struct By {
-    /// Only what this agent wrote (repeatable)
+    /// Only files that this agent wrote (repeatable)
     #[arg(long, value_name = "NAME")]
     pub agent: Vec<String>,
-    /// Only what was written in this run (repeatable)
+    /// Only files that were written in this run (repeatable)
     #[arg(long, value_name = "NAME")]
     pub run: Vec<String>,
-    /// Only what was written in this sandbox (repeatable)
+    /// Only files that were written in this sandbox (repeatable)
     #[arg(long, value_name = "NAME")]
     pub sandbox: Vec<String>,
-    /// Only what was written under this tag (repeatable: one of them)
+    /// Only files that were written under this tag (repeatable; any of the tags fits)
     #[arg(long = "tag", value_name = "TAG")]
     pub tags: Vec<String>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ChangesArgs {
-    /// How many changes
+    /// How many changes to list
     #[arg(long, short = 'n', default_value_t = 20)]
     pub limit: usize,
     /// Only changes of files whose path matches (repeatable; `*.md`, `runs/**`)
@@ -239,10 +239,10 @@ pub(super) struct ChangesArgs {
     /// Only changes before this time (RFC 3339)
     #[arg(long, value_name = "TIME")]
     pub until: Option<Timestamp>,
-    /// Only changes that are newer than this revision
+    /// Only changes after this revision
     #[arg(long, value_name = "REVISION")]
     pub after_revision: Option<u64>,
-    /// Count who made all these changes, also those beyond the limit
+    /// Count who made the changes, also those beyond the limit
     #[arg(long)]
     pub facets: bool,
     #[command(flatten)]
@@ -267,13 +267,13 @@ impl ChangesArgs {
     }
 }
 
-/// Which files, and how new.
+/// Which files to search, and how new the state must be.
 #[derive(Debug, Args)]
 pub(super) struct Scope {
     /// Only files whose path matches (repeatable; `*.md`, `runs/**`)
     #[arg(long, value_name = "GLOB")]
     pub glob: Vec<String>,
-    /// Only files of this type (repeatable; markdown, pdf, csv, …)
+    /// Only files of this type, such as `markdown`, `pdf` or `csv` (repeatable; an unknown type lists all types)
     #[arg(long = "type", value_name = "TYPE")]
     pub formats: Vec<String>,
     /// Only files modified at this time or later (RFC 3339)
@@ -287,10 +287,10 @@ pub(super) struct Scope {
     /// Answer from a state at least this new
     #[arg(long, value_name = "REVISION")]
     pub min_revision: Option<u64>,
-    /// How long to wait for it, in milliseconds
+    /// How long to wait for `--min-revision`, in milliseconds, at most 60000
     #[arg(long, default_value_t = 0)]
     pub wait_ms: u64,
-    /// How long the work may take, in milliseconds; what is found until then is shown
+    /// The time limit, in milliseconds; the reply holds the results found until then [default: `limits.query_ms`]
     #[arg(long, value_name = "MS")]
     pub timeout_ms: Option<u64>,
 }
@@ -319,19 +319,19 @@ impl Scope {
 pub(super) struct EvalArgs {
     /// The folder with queries.jsonl, and with corpus.jsonl and qrels.tsv where the documents are ranked
     pub folder: PathBuf,
-    /// Take the files of this folder as documents, their paths as ids, instead of corpus.jsonl
+    /// Use the files of this folder as documents, with their paths as ids, instead of corpus.jsonl
     #[arg(long, value_name = "FOLDER")]
     pub files: Option<PathBuf>,
-    /// Rank pages of the files, by known evidence pages
+    /// Rank pages of the files, judged by known evidence pages
     #[arg(long, requires = "files")]
     pub pages: bool,
     /// Answer the questions, and count wrong answers and wrong abstentions
     #[arg(long, requires = "files", conflicts_with = "pages")]
     pub answers: bool,
-    /// Ask each question of its own file alone
+    /// Ask each question over its own file alone
     #[arg(long, requires = "files")]
     pub within_document: bool,
-    /// Take the evidence pages from this file (query id, file#pN, score)
+    /// Read the evidence pages from this file (query id, file#pN, score)
     #[arg(long, value_name = "FILE", requires = "pages")]
     pub qrels: Option<PathBuf>,
     /// Which legs to use
@@ -340,7 +340,7 @@ pub(super) struct EvalArgs {
     /// How the legs are fused
     #[arg(long, value_enum, default_value_t)]
     pub fusion: FusionMethod,
-    /// Write the ranking as a TREC run; with `--answers` what became of each question, as lines of JSON
+    /// Write the ranking as a TREC run; with `--answers`, write the outcome of each question as JSON lines
     #[arg(long, value_name = "FILE")]
     pub run: Option<PathBuf>,
 }

@@ -21,7 +21,7 @@ pub(super) fn serve(session: &Session, path: Option<&Path>, listen: SocketAddr) 
     let options = serve::Options { address: listen, ..serve::Options::within(&engine.config().limits) };
     let runtime = tokio::runtime::Runtime::new()?;
     let served = runtime.block_on(serve::run(engine, session.workspace.clone(), options, |address| {
-        // Whoever started the server without a standard error does not want to know.
+        // A server without a standard error has nobody to tell.
         let _ = writeln!(std::io::stderr(), "listening on http://{address}");
     }));
     runtime.shutdown_background();

@@ -109,15 +109,15 @@ impl Answer {
             (Some(base_url), Some(model)) => {
                 check_base_url(base_url)?;
                 if model.trim().is_empty() {
-                    return Err("`answer.model` is empty: name one that the endpoint has".to_owned());
+                    return Err("`answer.model` is empty: name a model of the endpoint".to_owned());
                 }
             }
             (None, None) => {}
             (Some(_), None) => {
-                return Err("`answer.base_url` is without `answer.model`: name one that the endpoint has".to_owned());
+                return Err("`answer.base_url` needs `answer.model`: name a model of the endpoint".to_owned());
             }
             (None, Some(_)) => {
-                return Err("`answer.model` is without `answer.base_url`: say where the endpoint is".to_owned());
+                return Err("`answer.model` needs `answer.base_url`: name the URL of the endpoint".to_owned());
             }
         }
         let is_sendable = |key: &ApiKey| !key.0.is_empty() && key.0.bytes().all(|byte| byte.is_ascii_graphic());
@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(answer.endpoint(), Some(("http://127.0.0.1:11434/v1", "qwen3:8b")));
         assert_eq!((answer.timeout_s, answer.max_tokens, answer.unsupported), (60, 800, Unsupported::Drop));
         for half in ["base_url = 'http://127.0.0.1/v1'", "model = 'm'"] {
-            assert!(parsed(half).unwrap_err().contains("is without"), "{half}");
+            assert!(parsed(half).unwrap_err().contains("needs `answer."), "{half}");
         }
     }
 

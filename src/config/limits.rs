@@ -1,4 +1,4 @@
-//! What one request, file or pattern may take: one table, configured in `[limits]`, and told by `docs/limits.md`.
+//! The limits on requests, files and patterns: one table, configured in `[limits]` and described in `docs/limits.md`.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 pub struct Limit {
     /// Its key in `[limits]`.
     pub name: &'static str,
-    /// What it is without configuration.
+    /// The value without configuration.
     pub default: u64,
-    /// The least that it can be set to.
+    /// The smallest value that it can be set to.
     pub least: u64,
-    /// The code of the error, or of the reason of a file, where it is met.
+    /// The code of the error, or of a file's reason, when the limit is exceeded.
     pub code: &'static str,
-    /// What it bounds, with the unit.
+    /// The bounded quantity, with its unit.
     pub what: &'static str,
 }
 
@@ -38,7 +38,7 @@ macro_rules! limits {
                 $(Limit { name: stringify!($name), default: $default, least: $least, code: $code, what: $what },)*
             ];
 
-            /// Each limit with what it is set to, in the order of [`Limits::ALL`].
+            /// Each limit with its value, in the order of [`Limits::ALL`].
             fn values(&self) -> impl Iterator<Item = (&'static Limit, u64)> {
                 Self::ALL.iter().zip([$(self.$name),*])
             }
@@ -48,29 +48,29 @@ macro_rules! limits {
 
 limits! {
     pattern_bytes: 4_096, least 64, "pattern_too_large", "Bytes of one pattern: a glob, or a line of an ignore file.";
-    pattern_nesting: 8, least 1, "pattern_too_large", "Braces of a pattern that stand in one another.";
-    readers_per_core: 2, least 1, "extraction_unavailable", "Reader processes at work at a time for each core, two at least; a file beyond waits for its turn.";
-    readers_memory_mb: 4_000, least 64, "extraction_failed", "Resident memory of all reader processes together, in MB; the largest is ended, and its file is read again alone.";
-    reader_structure_mb: 16, least 1, "extraction_failed", "Paragraphs, rows and pages that a reader may send of a file, in MB, and 32 bytes more for each byte of it.";
-    reader_tries: 4, least 1, "reader_killed", "Tries of a file whose reader is ended from outside; the next scan tries it again.";
+    pattern_nesting: 8, least 1, "pattern_too_large", "Nesting depth of the braces of a pattern.";
+    readers_per_core: 2, least 1, "extraction_unavailable", "Reader processes at work at a time for each core, at least two in all; further files wait for their turn.";
+    readers_memory_mb: 4_000, least 64, "extraction_failed", "Resident memory of all reader processes together, in MB; beyond it the largest process is ended, and its file is read again alone.";
+    reader_structure_mb: 16, least 1, "extraction_failed", "Structure (paragraphs, rows, pages) that a reader may send of a file, in MB, and 32 bytes more for each byte of the file.";
+    reader_tries: 4, least 1, "reader_killed", "Tries of a file whose reader is killed from outside; the next scan tries the file again.";
     request_patterns: 100, least 1, "too_many_patterns", "Globs of one request.";
-    rule_file_bytes: 1_000_000, least 1_000, "rules_too_large", "Bytes that are read of one ignore file.";
-    rule_lines: 10_000, least 100, "rules_too_large", "Lines of the ignore files that apply to one folder: its own, and those of the folders above it.";
-    path_parts: 100, least 8, "path_too_deep", "Names in a path: its folders and its file.";
+    rule_file_bytes: 1_000_000, least 1_000, "rules_too_large", "Bytes that are read from one ignore file.";
+    rule_lines: 10_000, least 100, "rules_too_large", "Lines of all ignore files that apply to one folder: its own, and those of the folders above it.";
+    path_parts: 100, least 8, "path_too_deep", "Names in a path: its folders and the file.";
     query_bytes: 32_768, least 64, "query_too_large", "Bytes of a query or question.";
     query_terms: 2_048, least 8, "query_too_large", "Words of a query or question.";
-    query_phrases: 32, least 1, "query_too_large", "Phrases in quotes of a query.";
-    query_ms: 10_000, least 10, "timeout_too_long", "Milliseconds that a search or an answer may take; what is found until then is the reply, which says so.";
-    body_bytes: 4_194_304, least 1_024, "body_too_large", "Bytes of the body of a request that is not a file.";
-    bodies_bytes: 268_435_456, least 65_536, "too_many_bodies", "Bytes of all bodies together that have begun to come.";
+    query_phrases: 32, least 1, "query_too_large", "Quoted phrases of a query.";
+    query_ms: 10_000, least 10, "timeout_too_long", "Milliseconds that a search or an answer may take; the reply holds the results found until then, and says so.";
+    body_bytes: 4_194_304, least 1_024, "body_too_large", "Bytes of a request's body, unless the body is a file.";
+    bodies_bytes: 268_435_456, least 65_536, "too_many_bodies", "Bytes of all bodies together that are being received.";
     header_ms: 30_000, least 100, "connection_closed", "Milliseconds for a request's header, and for the next request of a connection.";
-    body_ms: 30_000, least 100, "body_timeout", "Milliseconds for a body; of a file, for each `body_bytes` of it.";
-    write_ms: 30_000, least 100, "connection_closed", "Milliseconds that a client may let the server wait with 256 KiB of a reply.";
-    connections: 1_024, least 16, "too_many_connections", "Connections at once; health and metrics are answered beyond them.";
+    body_ms: 30_000, least 100, "body_timeout", "Milliseconds for a body; for a file, milliseconds for each `body_bytes` of it.";
+    write_ms: 30_000, least 100, "connection_closed", "Milliseconds that a client may take to accept 256 KiB of a reply.";
+    connections: 1_024, least 16, "too_many_connections", "Connections at once; beyond it only health and metrics are answered.";
     connections_per_address: 768, least 4, "too_many_connections", "Connections at once from one address.";
-    waits: 512, least 1, "too_many_waits", "Requests at once that wait for a revision.";
-    requests_per_core: 2, least 1, "overloaded", "Requests that are worked on at once, for each core.";
-    queued_per_core: 16, least 1, "overloaded", "Requests that wait for their turn, for each core; of searches and of answers so many each. None while others are refused.";
+    waits: 512, least 1, "too_many_waits", "Requests that wait for a revision at once.";
+    requests_per_core: 2, least 1, "overloaded", "Requests in work at once, for each core.";
+    queued_per_core: 16, least 1, "overloaded", "Queued requests for each core, counted for searches and for answers separately. While requests are refused, nothing is queued.";
 }
 
 impl Limits {
@@ -79,7 +79,7 @@ impl Limits {
     pub(super) fn check(&self) -> Result<(), String> {
         match self.values().find(|(limit, value)| *value < limit.least) {
             Some((Limit { name, least, .. }, value)) => {
-                Err(format!("`limits.{name}` is {value}, it is at least {least}"))
+                Err(format!("`limits.{name}` is {value}, and must be at least {least}"))
             }
             None => Ok(()),
         }

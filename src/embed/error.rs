@@ -175,11 +175,11 @@ impl Advice for EmbedError {
             Self::FetchFailed { .. } => format!("check that pip can reach its package index, or {OWN_LIBRARY}"),
             Self::WrongHash { path, .. } => {
                 format!(
-                    "delete `{}` and pull again; if it differs again, do not trust where it comes from",
+                    "delete `{}` and pull again; if the hash differs again, do not trust the source of the file",
                     path.display()
                 )
             }
-            Self::UnknownModel { .. } => "run `pincite models list` for the names".to_owned(),
+            Self::UnknownModel { .. } => "`pincite models list` lists the names".to_owned(),
             Self::ModelAbsent { name } => format!("run `pincite models pull {name}`"),
             Self::PullFailed { .. } => "check the network; the default model needs no pull".to_owned(),
             Self::Unreadable { file, .. } => format!("delete the folder of `{file}` and pull the model again"),

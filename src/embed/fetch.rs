@@ -20,7 +20,7 @@ use super::{EmbedError, Progress};
 
 /// What a fetch leaves only when it is cut off.
 pub(super) const FETCH_PREFIX: &str = ".fetch-";
-/// The same of a library that was being unpacked.
+/// The prefix of a library that was being unpacked when the process was cut off.
 pub(super) const LIBRARY_PREFIX: &str = ".library-";
 
 /// Downloads the wheel, checks it, and puts its library into `dir/<version>/`. Returns the library's path.

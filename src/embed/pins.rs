@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //! - Trust on first use: the first pull of a model records the hashes of its files in `pins.toml`; every load after, and
-//!   every later pull, is held to them. Whoever controls the first download controls the model.
+//!   every later pull, is held to them. An attacker who controls the first download controls the model.
 
 use std::io::Read;
 use std::path::Path;

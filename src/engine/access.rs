@@ -14,7 +14,7 @@ use crate::private;
 /// What a data folder is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// To be read beside whoever writes.
+    /// Opened for reading, beside a process that writes.
     Read,
     /// To be indexed by this process; an error where another one does already.
     Write,

@@ -19,7 +19,7 @@ use crate::workspace::{Citation, FileState, RelPath, WorkspaceId};
 const NUM_EVIDENCE: usize = 12;
 /// Files that a question may name by a date or number in their paths.
 const MAX_NAMED: usize = 60;
-/// The same of an answer about the files in scope, some of which are to be quoted each.
+/// Passages of evidence for an answer about the files in scope, which quotes some sentences of each.
 const NUM_EVIDENCE_OF_FILES: usize = 48;
 
 impl Engine {

@@ -50,7 +50,7 @@ pub struct ChangesRequest {
     pub limit: usize,
     /// Which of them.
     pub filters: ChangeFilters,
-    /// Whether the reply counts who made all the changes in scope, also those beyond `limit`.
+    /// Counts who made all changes in scope, also those beyond `limit`.
     pub facets: bool,
 }
 

@@ -28,7 +28,7 @@ pub enum EngineError {
     #[error("this process was started to read the data folder only")]
     ReadOnly,
     /// The folder has not been compared since the process started, or what was found then is still being brought in.
-    #[error("changes from before the start are still being brought in")]
+    #[error("changes that were pending at the start are still being indexed")]
     Replaying,
     /// A call of the file system hangs.
     #[error(
@@ -41,19 +41,19 @@ pub enum EngineError {
         silent_s: u64,
     },
     /// A file is not as the writer expects it.
-    #[error("`{path}` is not as the request expects it")]
+    #[error("`{path}` does not meet the condition of the request")]
     Precondition {
         /// The file.
         path: RelPath,
     },
-    /// So much is pending that no more is taken for now.
-    #[error("more than {max} changes are not searchable yet, and no more are taken for now")]
+    /// Too many changes are pending: back-pressure refuses writes for now.
+    #[error("more than {max} changes are not searchable yet, so writes are refused for now")]
     Backlog {
         /// The limit.
         max: usize,
     },
-    /// An event says what cannot be.
-    #[error("the event `{id}` cannot be: {reason}")]
+    /// An event is not valid.
+    #[error("the event `{id}` is not valid: {reason}")]
     InvalidEvent {
         /// The event.
         id: String,
@@ -81,16 +81,16 @@ pub enum EngineError {
         root: PathBuf,
     },
     /// A client named a folder that it may not name, or that cannot be.
-    #[error("the folder cannot be a workspace's: it has to be one below the folders that clients may name")]
+    #[error("a workspace that is made over REST may have a folder only below one of `workspaces.allowed_roots`")]
     RootNotAllowed,
     /// So many requests wait for a revision that no more may.
-    #[error("{max} requests wait for a revision already, the most that may (`limits.waits`)")]
+    #[error("{max} requests already wait for a revision, as many as `limits.waits` allows")]
     TooManyWaits {
         /// The limit.
         max: u64,
     },
     /// A request asks for more time than it may have.
-    #[error("`timeout_ms` is {asked}, it is 1 to {most} (`limits.query_ms`)")]
+    #[error("`timeout_ms` is {asked}, and must be 1 to {most} (`limits.query_ms`)")]
     TimeoutTooLong {
         /// What was asked for.
         asked: u64,
@@ -128,18 +128,18 @@ pub enum EngineError {
         /// Why.
         reason: String,
     },
-    /// The text is too large to be given as a whole.
-    #[error("the text of `{path}` is too large to be given as a whole: the file has {} MB", size / 1_000_000)]
+    /// The text is too large for one reply.
+    #[error("the text of `{path}` is too large for one reply: the file has {} MB", size / 1_000_000)]
     LargeText {
         /// The file.
         path: String,
         /// Its size in bytes.
         size: u64,
     },
-    /// A name that cannot be.
+    /// A name is not valid.
     #[error(transparent)]
     Name(#[from] InvalidName),
-    /// A writer says of itself what cannot be.
+    /// The provenance of a write is not valid.
     #[error(transparent)]
     Provenance(#[from] InvalidProvenance),
     /// The configuration cannot be used.
@@ -353,7 +353,7 @@ impl Advice for EngineError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Busy { .. } => Some(
-                "ask it instead, stop it, or use another data folder (`--data-dir`); searching needs no writer"
+                "ask that process, stop it, or use another data folder (`--data-dir`); a search needs no writer"
                     .to_owned(),
             ),
             Self::ReadOnly => Some("start it with a folder: `pincite serve PATH` or `pincite mcp PATH`".to_owned()),
@@ -361,7 +361,7 @@ impl Advice for EngineError {
                 Some("ask again shortly; searches are answered meanwhile, and say what is pending".to_owned())
             }
             Self::Stuck { .. } => {
-                Some("look at the disk or the network's file system that the folder is on".to_owned())
+                Some("check the disk or the network file system that holds the folder".to_owned())
             }
             Self::Precondition { .. } => {
                 Some("read the file again, and write with its present `content_hash`".to_owned())
@@ -369,11 +369,11 @@ impl Advice for EngineError {
             Self::Backlog { .. } => {
                 Some("write again in a second; `max_pending` in `config.toml` is the limit".to_owned())
             }
-            Self::InvalidEvent { .. } => Some("/openapi.json says what an event may hold".to_owned()),
+            Self::InvalidEvent { .. } => Some("/openapi.json describes the fields of an event".to_owned()),
             Self::Thread(_) => Some("the system has no thread left: stop other programs".to_owned()),
             Self::NotFresh { .. } => Some("ask again with a larger `wait_ms`, or without `min_revision`".to_owned()),
             Self::OwnFolder { .. } => Some(
-                "give a folder that the data folder is not in and that is not in it (`--data-dir` moves it), or none: files that are written to the workspace get one then"
+                "give a folder outside the data folder that does not contain it (`--data-dir` moves the data folder), or no folder: the data folder then keeps the files that are written"
                     .to_owned(),
             ),
             Self::RootNotAllowed => Some(

@@ -27,18 +27,18 @@ pub enum EventKind {
     Deleted,
 }
 
-/// Something that happened to a file. Without content, the file is looked at where it is.
+/// A report that a file changed. Without content, pincite looks at the file on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Event {
-    /// Names the event: one that comes again under the same id changes nothing. 1 to 256 bytes.
+    /// The id of the event, 1 to 256 bytes. Events are idempotent: a second one with the same id changes nothing.
     pub id: String,
     /// What happened.
     #[serde(rename = "type")]
     pub kind: EventKind,
     /// The file.
     pub path: RelPath,
-    /// Its path before, of a renamed file.
+    /// The former path of a renamed file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<RelPath>,
     /// When it happened (RFC 3339). With it, content that comes late does not replace newer content.
@@ -52,13 +52,13 @@ pub struct Event {
     /// The file's content, as base64; it is written into the workspace's folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_base64: Option<String>,
-    /// The agent or person that did it. 1 to 200 bytes, as all that follow.
+    /// The agent or person that made the change. Like the fields after it, 1 to 200 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
-    /// The run or session that it was done in.
+    /// The run or session of the change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
-    /// The sandbox or machine that it was done in.
+    /// The sandbox or machine of the change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sandbox: Option<String>,
     /// Words to find the file by, at most 32.
@@ -106,19 +106,19 @@ impl Event {
 pub struct TakenEvent {
     /// The event.
     pub id: String,
-    /// A query with this `min_revision` sees what it told of.
+    /// A query with this `min_revision` sees the change.
     pub revision: Revision,
-    /// Whether it was taken before, and changed nothing now.
+    /// Whether the id was taken before, so that the event changed nothing now.
     pub repeated: bool,
     /// Whether a newer event about the file was taken before, so that this one wrote nothing.
     pub superseded: bool,
 }
 
-/// Events that were taken, in their order.
+/// The results of the events, in their order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct EventsReply {
-    /// A query with this `min_revision` sees what all of them told of.
+    /// A query with this `min_revision` sees all of the changes.
     pub revision: Revision,
-    /// Each of them.
+    /// The result of each event.
     pub events: Vec<TakenEvent>,
 }

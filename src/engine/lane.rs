@@ -17,7 +17,7 @@ use crate::workspace::{Priority, StoreError, WorkspaceId, WorkspaceRow};
 pub(super) const REST: Duration = Duration::from_secs(1);
 /// Chunks that are embedded before the line looks for newer changes: about a tenth of a second.
 const EMBED_SLICE: usize = 8;
-/// The same of interactive changes: as many as a file of 10 KB has.
+/// Chunks of interactive changes that are embedded before the line looks for newer changes: as many as a file of 10 KB has.
 pub(super) const URGENT_SLICE: usize = 16;
 /// Chunks of interactive changes that are embedded before a backfill goes on: a second or two.
 const MAX_URGENT: usize = 128;

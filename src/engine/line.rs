@@ -90,7 +90,7 @@ impl Engine {
         Ok(IndexReport { line: report, words_alone, ..IndexReport::default() })
     }
 
-    /// Logs what has changed in a workspace's folder, for whoever indexes.
+    /// Logs the changes of a workspace's folder, for the process that indexes.
     ///
     /// # Errors
     /// When this process only reads, the folder cannot be listed, or the log refuses.

@@ -278,8 +278,8 @@ impl Engine {
         let model = if wants_vectors { Some(self.model_for(state)?) } else { None };
         match model.as_ref().map(|model| model.as_ref().map(|model| &model.embedder)) {
             Some(None) => notes.push(
-                "searched by words alone: the index is of another model than the configured one, which cannot be opened any \
-                 more; another index is built by the process that indexes"
+                "searched by words alone: the index was made with another model than the configured one, and that model cannot be opened any \
+                 more; the process that indexes builds a new index"
                     .to_owned(),
             ),
             Some(Some(Err(error))) => notes.push(format!("searched by words alone: {error}")),

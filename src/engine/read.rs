@@ -23,7 +23,7 @@ pub struct FileText {
     /// The document's title.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What it was taken for.
+    /// The file's type, as `filters.type` takes it.
     pub format: String,
     /// The SHA-256 of its bytes.
     pub content_hash: ContentHash,
@@ -105,7 +105,7 @@ impl Engine {
         let path = &self.spelled(id, path)?;
         if let Some(large) = self.large(id, path)? {
             let size = large.fingerprint.size;
-            // Of a type that is read whole, what there is is given.
+            // A type that is not read in parts is read as one document, so as much of its text as is available is returned.
             if self.see_parts(id, large, &mut |_| Look::Enough)?.is_some() {
                 return Err(EngineError::LargeText { path: path.to_string(), size });
             }

@@ -1,4 +1,4 @@
-//! The large file that is being read, for whoever asks how far it is.
+//! The large file that is being read, with its progress.
 
 use std::sync::Mutex;
 

@@ -148,7 +148,7 @@ impl Runner {
         let end = Instant::now() + deadline;
         while self.threads.iter().any(|thread| !thread.is_finished()) {
             if Instant::now() >= end {
-                // Whoever asked ends the process, and the threads with it.
+                // The caller ends the process, and the threads with it.
                 self.threads.clear();
                 return false;
             }

@@ -13,12 +13,12 @@ use crate::error::Advice as _;
 use crate::search::{Coverage, Filters};
 use crate::workspace::{Facets, FileEntry, FileState, Revision, WorkspaceId};
 
-/// A workspace as it stands.
+/// The state of a workspace.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct StatusReport {
     /// The workspace.
     pub workspace: WorkspaceId,
-    /// Its folder; the command line alone is told.
+    /// The folder of the workspace; only the command line shows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root: Option<String>,
     /// The newest revision up to which nothing is pending.
@@ -27,43 +27,43 @@ pub struct StatusReport {
     pub coverage: Coverage,
     /// Chunks that a query can find.
     pub num_chunks: usize,
-    /// Those of them that have a vector.
+    /// Chunks that have a vector.
     pub num_embedded: usize,
     /// The model.
     pub model: ModelStatus,
     /// What reranks the first passages of a search, where that is configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reranker: Option<RerankerStatus>,
-    /// Who writes answers. Nothing is contacted to say so.
+    /// How answers are made. The endpoint is not contacted for this field.
     pub answerer: AnswererStatus,
-    /// Its folder as the place where changes come from.
+    /// The folder as the source of changes.
     #[serde(default)]
     pub source: SourceStatus,
-    /// Files and folders in it that the last whole scan could not list, and rules that do not count, each with the reason.
+    /// Files and folders that the last full scan could not list, and ignore rules that do not count, each with the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub passed_over: Vec<String>,
-    /// Whether another process indexes this data folder, or none does, and this one only reads it.
+    /// Whether this process only reads the data folder, because another process indexes it, or none does.
     pub read_only: bool,
-    /// What keeps hostile files from doing harm and does not hold on this system.
+    /// A protection against hostile files that does not work on this system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weakness: Option<String>,
-    /// The large file that is being read now by this process, and how far it is.
+    /// The large file that this process is reading, with the progress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reading: Option<ReadingStatus>,
-    /// Why the folder is not looked at for now, though this process does it: a call of the file system hangs.
+    /// Why this process cannot scan the folder now: a call of the file system hangs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stuck: Option<String>,
-    /// How far the index is that is being built beside the one that serves.
+    /// The progress of the index that is being built while the old one serves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebuild: Option<RebuildStatus>,
-    /// Who wrote the files, as far as somebody said.
+    /// The writers of the files, as far as they stated it.
     #[serde(default, skip_serializing_if = "Facets::is_empty")]
     pub facets: Facets,
-    /// Files that cannot be found, or not all of them, by state and reason.
+    /// Files that no search finds, or only in part, by state and reason.
     pub not_ready: BTreeMap<String, Vec<ReasonGroup>>,
 }
 
-/// Files that are in their state for the same reason.
+/// Files with one state and one reason.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct ReasonGroup {
     /// The reason, for a person.
@@ -73,43 +73,43 @@ pub struct ReasonGroup {
     pub files: Vec<FileEntry>,
 }
 
-/// The embedding model as it stands.
+/// The state of the embedding model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct ModelStatus {
     /// Its name.
     pub name: String,
     /// Whether it runs.
     pub runs: bool,
-    /// Why it does not, and what to do.
+    /// Why the model does not run, and the remedy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
-/// The reranker as it stands.
+/// The state of the reranker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct RerankerStatus {
     /// The name of its folder.
     pub name: String,
-    /// Why it does not run, and what to do.
+    /// Why the reranker does not run, and the remedy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
-/// Who writes answers, as it is configured.
+/// How answers are made, as configured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct AnswererStatus {
-    /// How sentences of an answer come about, unless a question asks for another way.
+    /// How the sentences of an answer are made, unless a question asks for another way.
     pub kind: AnswerKind,
     /// The language model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// The endpoint that it is behind.
+    /// The endpoint of the language model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
 }
 
 impl StatusReport {
-    /// The same for a client: where folders are on the server does not concern it.
+    /// The report without the names of the server's folders.
     #[must_use]
     pub fn for_client(self) -> Self {
         Self { root: None, ..self }

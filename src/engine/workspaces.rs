@@ -172,7 +172,7 @@ impl Engine {
                 index.close();
             }
             let folder = self.folder_of(&id);
-            // Under a name that no workspace has, so that whoever still holds a path of it makes nothing new there.
+            // Under a name that no workspace has, so that a process that still holds a path of it makes nothing new there.
             let aside = folder.with_file_name(format!(".deleted-{id}"));
             for folder in [&aside, &folder] {
                 if folder.exists() {

@@ -122,7 +122,7 @@ pub enum EvalError {
         path: PathBuf,
     },
     /// Pages are to be scored, and none is known.
-    #[error("`{folder}` knows no evidence page")]
+    #[error("`{folder}` has no evidence pages")]
     NoPages {
         /// The collection.
         folder: PathBuf,

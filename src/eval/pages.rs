@@ -215,9 +215,9 @@ pub struct PageQuality {
     pub hit_at_1: f64,
     /// The share of questions with evidence among the first 5 pages.
     pub hit_at_5: f64,
-    /// The same of the first 10.
+    /// The share of questions with evidence among the first 10 pages.
     pub hit_at_10: f64,
-    /// The same of the first 20.
+    /// The share of questions with evidence among the first 20 pages.
     pub hit_at_20: f64,
     /// Mean reciprocal rank at 10.
     pub mrr_at_10: f64,
@@ -321,7 +321,7 @@ mod tests {
             ("q\ta.pdf#p0\t1\n", "`a.pdf#p0` names no page"),
             ("h\th\th\nq\ta.pdf#p1\thigh\n", "line 2: `high` is not a whole number"),
             ("q\ta\tb\tc\t1\n", "5 fields instead of 3 or 4"),
-            ("q\ta.pdf#p1\t0\n", "knows no evidence page"),
+            ("q\ta.pdf#p1\t0\n", "has no evidence pages"),
         ] {
             let error = judgements_of(text).unwrap_err();
             assert!(error.to_string().contains(problem), "{error}");

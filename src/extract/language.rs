@@ -13,7 +13,7 @@ const MAX_SAMPLE_BYTES: usize = 6_000;
 const NUM_PIECES: usize = 12;
 /// With fewer letters nothing is said, of scripts that many languages share.
 const MIN_LETTERS: usize = 60;
-/// The same of scripts of which one letter is as much as a word.
+/// The least number of signs of a script in which one sign is as much as a word.
 const MIN_SIGNS: usize = 12;
 /// How sure it has to be, 0 to 1.
 const MIN_CONFIDENCE: f64 = 0.5;

@@ -118,11 +118,11 @@ impl Advice for ExtractError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Unavailable { .. } => {
-                Some("check that the program is still where it was, and that the system has processes left".to_owned())
-            }
+            Self::Unavailable { .. } => Some(
+                "check that the program file was not moved, and that the system can start more processes".to_owned(),
+            ),
             Self::Killed { .. } => {
-                Some("see in the system's log who ends processes; it may be short of memory".to_owned())
+                Some("check the system's log for ended processes; the system may be short of memory".to_owned())
             }
             Self::Unsupported { .. } | Self::Failed { .. } => None,
         }

@@ -21,7 +21,7 @@ const MIN_WORDS_BY_ROWS: f64 = 4.0;
 /// The part of a column's width that its rows fill, and of one that is drawn row by row.
 const MIN_FILL: f64 = 0.5;
 const MIN_FILL_BY_ROWS: f64 = 0.65;
-/// The same of what is drawn column by column and has lines at other heights on both sides, as no table has.
+/// The least words and fill of a text that is drawn column by column and has lines at other heights on both sides, as no table has.
 const MIN_WORDS_APART: f64 = 1.0;
 const MIN_FILL_APART: f64 = 0.25;
 /// Pieces of a table's row stand within this part of the font size of each other.

@@ -462,7 +462,7 @@ pub enum IndexError {
     #[error("the index was opened for reading only")]
     ReadOnly,
     /// A vector or query of the wrong length.
-    #[error("a vector of {found} dimensions came to an index of {expected}")]
+    #[error("a vector has {found} dimensions, and the index has {expected}")]
     Dimensions {
         /// The model's dimensions.
         expected: usize,
@@ -488,7 +488,7 @@ impl Advice for IndexError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Unusable { .. } => Some(
-                "run `pincite index PATH` on the workspace's folder: it builds the index anew from the files"
+                "run `pincite index PATH` on the workspace's folder: it builds the index again from the files"
                     .to_owned(),
             ),
             Self::Missing => Some("run `pincite index PATH` first, or add `--path PATH` to the search".to_owned()),

@@ -159,7 +159,7 @@ impl<'a> Writing<'a> {
 
     fn add(&mut self, part: PlacedPart) {
         self.num_waiting_bytes += part.document.text.len();
-        // That of the first part that is in any.
+        // The language of the first part whose language is known.
         self.entry.language = self.entry.language.or_else(|| language_of(&part.document));
         self.entry.format = Some(part.document.format.name().to_owned());
         self.waiting.push(part);

@@ -120,7 +120,7 @@ pub(super) const fn fingerprint(meta: &Meta) -> Fingerprint {
     Fingerprint { size: meta.size, modified_ns: meta.modified_ns, changed_ns: meta.changed_ns, inode: meta.inode }
 }
 
-/// The same of an open file.
+/// The fingerprint of an open file.
 pub(super) fn fingerprint_of_open(file: &fs_err::File) -> Result<Fingerprint, ReadError> {
     let meta = beneath::meta_of_open(file).map_err(ReadError::Io)?;
     Ok(fingerprint(&meta))
@@ -215,7 +215,7 @@ pub fn canonical_folder(folder: &Path) -> Result<PathBuf, ReadError> {
 /// Why a file or folder was not read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// There is no such file (any more).
+    /// The file does not exist, or no longer.
     #[error("the file is gone")]
     Gone,
     /// No file of this path is listed in the workspace, nor ever was.
@@ -322,7 +322,7 @@ impl Advice for ReadError {
     fn hint(&self) -> Option<String> {
         Some(
             match self {
-                Self::Gone | Self::Unknown { .. } => "list what there is with `pincite status` or `GET …/files`",
+                Self::Gone | Self::Unknown { .. } => "`pincite status` and `GET …/files` list the files",
                 Self::Folder { .. } => "ask for a file in it; `GET …/files` lists them",
                 Self::NoFolder { .. } => "check the path; it must be an existing folder",
                 Self::NotAFolder { .. } => "give the folder that the file is in",

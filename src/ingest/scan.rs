@@ -138,7 +138,7 @@ fn compare(
     let priority = if priority == Priority::Interactive && is_burst()? { Priority::Backfill } else { priority };
     for some in observations.chunks(MAX_LOGGED_AT_ONCE) {
         report.revision = store.log(workspace, some, priority)?;
-        // Whoever waits sees that it goes on.
+        // A waiting user sees the progress.
         progress.advance(0);
     }
     Ok(report)

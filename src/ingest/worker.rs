@@ -61,7 +61,7 @@ pub struct Line<'a> {
     pub embeds: &'a ModelLanguages,
     /// Larger files are refused.
     pub max_file_bytes: u64,
-    /// The same of files that are read whole, in bytes.
+    /// Maximum size, in bytes, of a file that is read into memory at once.
     pub max_whole_bytes: u64,
     /// Which files are read in parts.
     pub parts: PartSizes,

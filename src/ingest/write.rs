@@ -20,9 +20,9 @@ use crate::{failpoint, leftovers, private};
 
 /// Hidden, so that no scan takes a half-written file for one of the workspace.
 pub(super) const TEMPORARY_PREFIX: &str = ".pincite-";
-/// What a new folder may be used for, less what the process's mask takes away.
+/// The permissions of a new folder, less the bits that the process's mask takes away.
 const MODE_OF_FOLDERS: u32 = 0o777;
-/// The same of a new file.
+/// The permissions of a new file, less the bits that the process's mask takes away.
 const MODE_OF_FILES: u32 = 0o666;
 /// Folders that another write made and gave up are made again so often.
 const MAX_TRIES: usize = 3;
@@ -321,25 +321,25 @@ pub enum WriteError {
     /// A symbolic link is at the path or on the way to it.
     #[error("`{path}` leads through a symbolic link")]
     Link {
-        /// What was given.
+        /// The path that was given.
         path: RelPath,
     },
     /// A folder or device is at the path, or a file is on the way to it.
-    #[error("no regular file can be at `{path}`: something else is there or on the way")]
+    #[error("no regular file can be at `{path}`: something else is there, or on the way to it")]
     NotAFile {
-        /// What was given.
+        /// The path that was given.
         path: RelPath,
     },
     /// The workspace's rules pass over the path.
     #[error("`{path}` does not belong to the workspace: hidden, temporary and ignored files are passed over")]
     PassedOver {
-        /// What was given.
+        /// The path that was given.
         path: RelPath,
     },
     /// The path has more parts than one may have.
     #[error("`{path}` has {num_parts} names, more than the {max} of `limits.path_parts`")]
     TooDeep {
-        /// What was given.
+        /// The path that was given.
         path: RelPath,
         /// How many.
         num_parts: u64,
@@ -347,18 +347,18 @@ pub enum WriteError {
         max: u64,
     },
     /// A name of the path is a device's to Windows.
-    #[error("`{path}` cannot be copied to Windows: a name in it is a device's there")]
+    #[error("a name in `{path}` is reserved for a device on Windows")]
     DeviceName {
-        /// What was given.
+        /// The path that was given.
         path: RelPath,
     },
     /// A name that the file system does not take.
-    #[error("the file system takes no such name")]
+    #[error("the file system does not allow this name")]
     Name,
     /// There is a file where none was expected.
     #[error("there is a file at `{path}` already")]
     Exists {
-        /// What was given.
+        /// The path that was given.
         path: RelPath,
     },
     /// No room is left.

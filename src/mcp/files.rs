@@ -71,7 +71,7 @@ struct ListedFile {
     /// Why it is not `ready`.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// What it was taken for (`markdown`, `pdf`, …).
+    /// The file's type (`markdown`, `pdf`, …), as `filters.type` takes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     format: Option<String>,
     /// The document's title.
@@ -134,7 +134,7 @@ pub(super) struct FilePart {
     /// The document's title.
     #[serde(skip_serializing_if = "Option::is_none")]
     title: Option<String>,
-    /// What it was taken for.
+    /// The file's type, as `filters.type` takes it.
     format: String,
     /// The SHA-256 of the file's bytes; another one than before means that the file has changed between two parts.
     content_hash: ContentHash,
@@ -251,7 +251,7 @@ pub(super) struct RecentChangesRequest {
     limit: usize,
     /// Which changes.
     filters: ChangeFilters,
-    /// Whether the reply counts who made all the changes in scope, also those beyond `limit`.
+    /// Counts who made all changes in scope, also those beyond `limit`.
     facets: bool,
 }
 

@@ -50,7 +50,7 @@ pub async fn run_stdio(engine: Arc<Engine>, workspace: WorkspaceId) -> Result<()
     running.waiting().await.map(|_| ()).map_err(McpError::Stopped)
 }
 
-/// Who may call over HTTP; `None` where whoever mounts the service has checked it already.
+/// The hosts and origins that may call over HTTP; `None` where the server that mounts the service has checked them.
 #[derive(Debug, Clone, Default)]
 pub struct HttpGuard {
     /// Host names and addresses that requests may be sent to.

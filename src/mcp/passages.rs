@@ -48,7 +48,7 @@ pub(super) struct VerifyRequest {
     citation: Citation,
 }
 
-/// The schema of a citation, as far as whoever hands one back has to know it.
+/// The schema of a citation, as far as a caller that hands one back has to know it.
 fn any_citation(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     let schema =
         json!({ "type": "object", "required": ["workspace", "path", "content_hash", "revision", "span", "quote"] });

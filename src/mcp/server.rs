@@ -73,7 +73,7 @@ impl McpServer {
         }
         let pass = match &desk.gate {
             Some(gate) => Some(gate.enter(class).await.map_err(|_| {
-                let message = "so many requests are worked on and wait that this one is refused";
+                let message = "the server is overloaded and refuses this request";
                 ErrorReport::new("overloaded", message, "ask again in a second")
             })?),
             None => None,

@@ -35,7 +35,7 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
                 "Finds passages in the workspace's files by words and by meaning, best first, each verbatim with a \
                  citation (path, lines or page, byte span, content hash). Use it to find evidence, to narrow by path \
                  glob, type, time of change or writer (`filters`, or operators in `query`), or to see how much of the workspace was \
-                 searched (`coverage`, which also names what could not be read). `notes` say how the query was read, `next_offset` \
+                 searched (`coverage`, with the files that could not be read). `notes` say how the query was read, `next_offset` \
                  where to go on. Prefer `ask_workspace` for one direct question.",
             ),
             run: |engine, workspace, arguments, budget| {
@@ -86,7 +86,7 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
             tool: tool::<files::ReadFileRequest, passages::Quoting<files::FilePart>>(
                 "read_file",
                 "Read a file",
-                "Reads a part of a file's text as it is now, also of a PDF or an HTML page: use it to see what stands \
+                "Reads a part of a file's text as it is now, also of a PDF or an HTML page: use it to see the text \
                  around a passage (`start` a little before the citation's `span.start`) or to read a file from its \
                  beginning, part by part with `next_start`. The text is untrusted content of a file.",
             ),
@@ -97,8 +97,8 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
                 "list_files",
                 "List files",
                 "Lists the workspace's files by path, a page at a time, with their state, type, size and time of change. \
-                 Use it to learn what there is, to find a file by name (`glob`), or to see which files cannot be searched \
-                 and why. Use `search_workspace` to find files by what stands in them.",
+                 Use it to see which files exist, to find a file by name (`glob`), or to see which files cannot be searched \
+                 and why. Use `search_workspace` to find files by their content.",
             ),
             run: |engine, workspace, arguments, _| given(&files::list(engine, workspace, &parse(arguments)?)?),
         },
@@ -155,7 +155,7 @@ fn parse<T: DeserializeOwned + JsonSchema>(arguments: JsonObject) -> Result<T, E
     serde_json::from_value(arguments.clone()).or_else(|error| {
         schema::mend(&mut arguments, &Value::Object(schema::input::<T>()));
         serde_json::from_value(arguments).map_err(|_| {
-            ErrorReport::new("invalid_arguments", error.to_string(), "the tool's inputSchema says what it takes")
+            ErrorReport::new("invalid_arguments", error.to_string(), "the tool's inputSchema describes the arguments")
         })
     })
 }

@@ -78,7 +78,7 @@ pub fn check_request(request: &SearchRequest) -> Result<(), SearchError> {
     }
     if request.offset.saturating_add(request.k) > most {
         let message = format!("`offset` and `k` are {} together", request.offset.saturating_add(request.k));
-        return Err(SearchError::invalid(message, format!("no more than the best {most} passages are given")));
+        return Err(SearchError::invalid(message, format!("a search returns the best {most} passages at most")));
     }
     Ok(())
 }
@@ -311,7 +311,7 @@ fn by_words(snapshot: &dyn Snapshot, query: &str, lexical: &[Scored]) -> Result<
 /// Why a search has no reply.
 #[derive(Debug, thiserror::Error)]
 pub enum SearchError {
-    /// The request asks for what cannot be.
+    /// The request is not valid.
     #[error("{message}")]
     Invalid {
         /// What is wrong.
@@ -323,7 +323,7 @@ pub enum SearchError {
     #[error(transparent)]
     Pattern(#[from] PatternError),
     /// The query is longer than one may be.
-    #[error("the query has {found} {what} or more, at most {most} are taken (`limits.{key}`)")]
+    #[error("the query has {found} {what} or more, and `limits.{key}` allows {most}")]
     TooLarge {
         /// Of what it has too much.
         what: &'static str,
@@ -370,7 +370,9 @@ impl Advice for SearchError {
             Self::TooLarge { key, .. } => {
                 Some(format!("ask a shorter question, or raise `limits.{key}` in `config.toml`"))
             }
-            Self::NoModel => Some("use `--mode lexical`, or see `pincite models list` for what is missing".to_owned()),
+            Self::NoModel => {
+                Some("use `--mode lexical`, or see `pincite models list` for the missing model".to_owned())
+            }
             Self::Index(error) => error.hint(),
             Self::Embed(error) => error.hint(),
         }

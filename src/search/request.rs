@@ -18,9 +18,9 @@ use crate::workspace::{
     Revision, common_spelling,
 };
 
-/// More passages are not given at once.
+/// The most passages of one reply.
 pub const MAX_K: usize = 100;
-/// More passages are not looked at by who asks for every one: an evaluation, which counts them.
+/// The most passages that an evaluation looks at, which asks for every passage and counts them.
 pub(super) const MAX_EVERY_PASSAGE: usize = 1_000;
 /// Longer waits for a revision are cut, in milliseconds.
 pub const MAX_WAIT_MS: u64 = 60_000;
@@ -49,13 +49,14 @@ pub enum FusionMethod {
     Rrf,
 }
 
-/// Conditions on the files that are searched, all of them; applied inside both legs.
+/// Conditions on the searched files; all must hold. They apply inside both legs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Filters {
     /// The path matches one of these globs (`reports/**`, `*.md`). A glob without `/` matches the file name.
     pub path: Vec<String>,
-    /// The type is one of these: text, markdown, rst, html, code, json, jsonl, csv, tsv, log, pdf.
+    /// One of these types: text, markdown, rst, html, code, json, jsonl, csv, tsv, log, pdf, notebook, archive, email, mailbox,
+    /// spreadsheet, rtf, yaml, toml, xml, subtitles, asciidoc, latex, docx, pptx, odt, odp, epub.
     #[serde(rename = "type")]
     pub formats: Vec<String>,
     /// Modified at this time or later (RFC 3339, for example `2026-10-01T00:00:00Z`).
@@ -119,14 +120,14 @@ pub struct SearchRequest {
     /// How long to wait for `min_revision`, in milliseconds, at most 60000.
     #[serde(default)]
     pub wait_ms: u64,
-    /// How long the search may take, in milliseconds; what is found until then is the reply. 10000 unless another limit is configured.
+    /// Time limit in milliseconds; the reply holds the results found until then. 10000 unless another limit is configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 10_000)]
     pub timeout_ms: Option<u64>,
-    /// Whether each hit tells the ranks and scores of both legs.
+    /// Adds the ranks and scores of both legs to each hit.
     #[serde(default)]
     pub explain: bool,
-    /// Whether the reply counts who wrote the files among which the passages were chosen.
+    /// Counts who wrote the files that the passages were chosen from.
     #[serde(default)]
     pub facets: bool,
     /// Whether passages stay that are near copies of others, or are many of one file: for an answer or an evaluation, which looks at
@@ -160,15 +161,15 @@ impl SearchRequest {
     }
 }
 
-/// What a reply was answered from, and what it could not see.
+/// The files that a reply is based on, and the parts that it could not see.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct Coverage {
     /// Files by state, of the whole workspace.
     #[serde(flatten)]
     pub files: FileCounts,
-    /// The part that has a vector of the chunks that are to have one, 0 to 1; 1 when there are none.
+    /// Chunks with a vector as a share of the chunks that get one, 0 to 1; 1 when no chunk gets one.
     pub embedded_fraction: f64,
-    /// What a reader should know: words alone because no model runs, not reranked, files that could not be read, a stale state.
+    /// Warnings for the reader: no model runs, so words alone were searched; no reranking; files that could not be read; a stale state.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
@@ -193,17 +194,17 @@ impl Coverage {
 pub struct SearchReply {
     /// The newest change that the answer takes account of.
     pub revision: Revision,
-    /// What was searched.
+    /// The files that were searched, by state.
     pub coverage: Coverage,
-    /// Whether the time was over before everything was searched.
+    /// Whether the time limit ended the search before everything was searched.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
-    /// How the query was read, where it has operators or a word that no file holds, and what of it was not understood.
+    /// How the query was read, where it has operators or a word that no file holds, and which parts were not understood.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
     /// Passages, best first.
     pub hits: Vec<Hit>,
-    /// The `offset` of the passages that follow, where there may be some.
+    /// The `offset` of the next passages, where there may be more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_offset: Option<usize>,
     /// Who wrote the files of all candidates of both legs, when asked for: more files than those of the passages.
@@ -218,7 +219,7 @@ pub struct Found {
     pub hits: Vec<Hit>,
     /// The files of all candidates of both legs, where facets are asked for.
     pub candidates: BTreeSet<RelPath>,
-    /// Why the passages are in the order of their fused scores although there is a reranker.
+    /// Why a configured reranker did not reorder the passages.
     pub not_reranked: Option<String>,
 }
 
@@ -252,8 +253,7 @@ pub struct Hit {
     /// The newer file that has replaced this one: because one of the two says so, or by the version in their names. In searches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub superseded_by: Option<RelPath>,
-    /// Where words of the passage stand as well, or nearly the same words: each place with its own quote, which may be a part of the
-    /// passage.
+    /// Other places of the same or nearly the same words. Each place has its own quote, which may be a part of the passage.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also_at: Vec<Copied>,
     /// Ranks and scores of the legs, when asked for.
@@ -420,6 +420,17 @@ pub fn parse_query(query: &str, weights: crate::config::FieldWeights) -> Lexical
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_description_of_requests_and_the_page_of_queries_list_every_type() {
+        let schema = schemars::schema_for!(Filters).to_value();
+        let description = schema["properties"]["type"]["description"].as_str().unwrap();
+        let page = include_str!("../../docs/query-language.md");
+        for name in Format::ALL.map(Format::name) {
+            assert!(description.split(|sign: char| !sign.is_ascii_lowercase()).any(|word| word == name), "{name}");
+            assert!(page.contains(&format!("| `{name}` |")), "{name}");
+        }
+    }
 
     #[test]
     fn quotes_become_phrases_and_everything_else_stays_words() {

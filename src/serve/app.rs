@@ -91,7 +91,7 @@ impl App {
         self.gate.enter(class).await.map_err(|_| {
             let Limits { requests_per_core, queued_per_core, .. } = self.limits();
             let message = format!(
-                "so many requests are worked on and wait that this one is refused (`limits.requests_per_core` is {requests_per_core}, \
+                "the server is overloaded and refuses this request (`limits.requests_per_core` is {requests_per_core}, \
                  `limits.queued_per_core` is {queued_per_core})"
             );
             ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message, "ask again in a second")
@@ -150,7 +150,7 @@ impl App {
         Ok(Class::Waited)
     }
 
-    /// The engine, for whoever calls it in another way.
+    /// The engine, for callers that use it in another way.
     pub(super) fn engine(&self) -> Arc<Engine> {
         Arc::clone(&self.engine)
     }
@@ -236,7 +236,7 @@ impl App {
             StatusCode::SERVICE_UNAVAILABLE,
             "too_many_bodies",
             format!(
-                "the bodies that have begun to come have {most} bytes together, the most there may be (`limits.bodies_bytes`)"
+                "the bodies that are being received have {most} bytes together, as many as `limits.bodies_bytes` allows"
             ),
             "send it again in a second",
         )

@@ -57,11 +57,11 @@ pub(super) struct ChangesQuery {
     facets: bool,
 }
 
-/// Tells the newest changes of files, newest first.
+/// Lists the newest changes of files, newest first.
 #[utoipa::path(
     get, path = "/v1/workspaces/{ws}/changes", tag = "files",
     params(openapi::WorkspaceParam, ChangesQuery),
-    responses((status = 200, body = ChangesReply, description = "Newest first."), openapi::Errors),
+    responses((status = 200, body = ChangesReply, description = "The changes, newest first."), openapi::Errors),
 )]
 pub(super) async fn changes(
     State(app): Shared,

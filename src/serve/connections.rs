@@ -1,7 +1,7 @@
 //! The accept loop: `axum::serve` has no deadlines for headers and replies, so connections are driven here.
 //!
 //! # Invariants
-//! - Whoever connects is accepted at once. Beyond the limits, of all or of one address, a connection is one of a reserve, where only
+//! - Every connection is accepted at once. Beyond the limits, of all or of one address, a connection is one of a reserve, where only
 //!   health and metrics are answered; of more than that the newest are kept. So no number of idle connections hides the health.
 
 use std::collections::{HashMap, VecDeque};
@@ -77,7 +77,7 @@ impl Drop for Place {
     }
 }
 
-/// Serves whoever connects, until `stop` is done and connections have ended or the deadline is over.
+/// Serves connections until `stop` is done, and until all of them have ended or the deadline is over.
 pub(super) async fn serve(listener: TcpListener, served: &Served, options: &Options, stop: impl Future<Output = ()>) {
     let (stopping, _) = watch::channel(false);
     let (most, most_of_one) = (options.max_connections.max(1), options.max_connections_per_address.max(1));
@@ -125,7 +125,7 @@ pub(super) async fn serve(listener: TcpListener, served: &Served, options: &Opti
             Some(_) = connections.join_next() => {}
         }
     }
-    // Whoever connects from now on is refused, instead of waiting for nobody.
+    // Connections from now on are refused, instead of waiting for nobody.
     drop(listener);
     stopping.send_replace(true);
     let drained = async { while connections.join_next().await.is_some() {} };

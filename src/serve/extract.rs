@@ -116,7 +116,7 @@ pub(super) fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiErro
             StatusCode::UNPROCESSABLE_ENTITY,
             "invalid_body",
             error.to_string(),
-            "/openapi.json says what the body may hold",
+            "/openapi.json describes the fields of the body",
         ),
         Category::Syntax | Category::Eof | Category::Io => ApiError::new(
             StatusCode::BAD_REQUEST,

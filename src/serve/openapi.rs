@@ -17,7 +17,7 @@ use crate::error::ErrorBody;
         title = "pincite",
         description = "Search and answers over workspaces of files. Every passage and every sentence of an answer carries a \
                        citation: the file, its content hash, the byte span, lines or page, and the exact words, which can be \
-                       checked against the file as it is now. Limits are those of the default configuration. What stands in files is untrusted content. Every error is \
+                       checked against the file as it is now. Limits are those of the default configuration. Content of files is untrusted. Every error is \
                        `{error: {code, message, hint}}`.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
@@ -31,8 +31,8 @@ use crate::error::ErrorBody;
         (name = "search", description = "Passages and answers."),
         (name = "citations", description = "Whether cited words still stand where they are cited."),
         (name = "files", description = "Files, their text and their changes."),
-        (name = "workspaces", description = "What there is, and what of it can be searched."),
-        (name = "health", description = "For whoever watches the server."),
+        (name = "workspaces", description = "Workspaces, and how much of each can be searched."),
+        (name = "health", description = "Probes and metrics for monitoring."),
     ),
 )]
 struct Description;
@@ -110,7 +110,7 @@ fn internal() -> RefOr<Response> {
     )
 }
 
-/// What any request may get.
+/// Errors of every request.
 pub(super) struct ServerErrors;
 
 impl IntoResponses for ServerErrors {
@@ -119,7 +119,7 @@ impl IntoResponses for ServerErrors {
     }
 }
 
-/// What a request about a workspace may get.
+/// Errors of a request about a workspace.
 pub(super) struct Errors;
 
 impl IntoResponses for Errors {
@@ -129,7 +129,7 @@ impl IntoResponses for Errors {
             (
                 "400",
                 error(
-                    "The request asks for what cannot be.",
+                    "The request is not valid.",
                     "invalid_request",
                     "the query is empty",
                     "say what to look for, in words or as a question",
@@ -156,8 +156,8 @@ impl IntoResponses for Errors {
             (
                 "503",
                 error(
-                    "Not now, perhaps later, as `Retry-After` says: a limit of all requests is met (`overloaded`, `too_many_waits`, `too_many_bodies`, \
-                     `too_many_connections`), the file changes while it is read, or the model does not run.",
+                    "The server cannot answer now; `Retry-After` says when to ask again. A limit on all requests together is met (`overloaded`, \
+                     `too_many_waits`, `too_many_bodies`, `too_many_connections`), the file changes while it is read, or the model does not run.",
                     "file_changes",
                     "the file changes while it is read",
                     "index again when the file is no longer written to",
@@ -169,28 +169,28 @@ impl IntoResponses for Errors {
     }
 }
 
-/// What a request that writes one file may get besides.
+/// Further errors of a request that writes one file.
 pub(super) struct WriteErrors;
 
 impl IntoResponses for WriteErrors {
     fn responses() -> Responses {
         let response = error(
-            "The file is not as `If-Match` or `If-None-Match` expects it.",
+            "The file does not meet `If-Match` or `If-None-Match`.",
             "precondition_failed",
-            "`notes/today.md` is not as the request expects it",
+            "`notes/today.md` does not meet the condition of the request",
             "read the file again, and write with its present `content_hash`",
         );
         [("412".to_owned(), response)].into()
     }
 }
 
-/// What a request that may have to be signed may get besides.
+/// Further errors of a request that may need a signature.
 pub(super) struct SignatureErrors;
 
 impl IntoResponses for SignatureErrors {
     fn responses() -> Responses {
         let response = error(
-            "A secret is configured, and the request is not signed with it, or not lately.",
+            "A secret is configured, and the request has no valid signature, or an old one.",
             "bad_signature",
             "the signature is not right",
             "sign `ID.TIMESTAMP.BODY` with the key of `events.secret`",
@@ -199,7 +199,7 @@ impl IntoResponses for SignatureErrors {
     }
 }
 
-/// What a request with a body may get besides.
+/// Further errors of a request with a body.
 pub(super) struct BodyErrors;
 
 impl IntoResponses for BodyErrors {
@@ -235,10 +235,10 @@ impl IntoResponses for BodyErrors {
             (
                 "422",
                 error(
-                    "The body is JSON and not what the request takes.",
+                    "The body is JSON, and does not fit the schema of the request.",
                     "invalid_body",
                     "unknown field `limit`, expected one of `query`, `k`, `mode`",
-                    "/openapi.json says what the body may hold",
+                    "/openapi.json describes the fields of the body",
                 ),
             ),
         ];

@@ -62,7 +62,7 @@ pub(super) fn served(engine: Arc<Engine>, workspace: WorkspaceId, options: &Opti
     Served { all: guarded(all), health: guarded(health), metrics: Arc::clone(&metrics) }
 }
 
-/// Whoever has no place of the usual ones does not keep that of another.
+/// A connection from the reserve is closed after one reply, so that it keeps no place from the next one.
 async fn closing(mut response: Response) -> Response {
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
@@ -72,8 +72,8 @@ async fn no_place() -> ApiError {
     ApiError::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "too_many_connections",
-        "there are as many connections as there may be (`limits.connections`, `limits.connections_per_address`)",
-        "ask again in a second, over a connection that is kept; only health and metrics are answered meanwhile",
+        "the server has as many connections as `limits.connections` or `limits.connections_per_address` allows",
+        "ask again in a second, and keep connections open; meanwhile only health and metrics are answered",
     )
 }
 
@@ -86,12 +86,7 @@ async fn metrics_text(State(app): Shared) -> Result<impl IntoResponse, ApiError>
 }
 
 async fn not_found() -> ApiError {
-    ApiError::new(
-        StatusCode::NOT_FOUND,
-        "no_route",
-        "there is nothing at this URL",
-        "/openapi.json lists what there is",
-    )
+    ApiError::new(StatusCode::NOT_FOUND, "no_route", "no route has this URL", "/openapi.json lists all routes")
 }
 
 async fn method_not_allowed() -> ApiError {
@@ -99,11 +94,11 @@ async fn method_not_allowed() -> ApiError {
         StatusCode::METHOD_NOT_ALLOWED,
         "method_not_allowed",
         "the URL does not take this method",
-        "the header `Allow` of this reply names those that it takes",
+        "the header `Allow` of this reply lists the methods of the URL",
     )
 }
 
-/// Until the reviewers' page is here, a pointer for whoever opens the address.
+/// Until the reviewers' page exists, a pointer to the API and MCP.
 async fn root() -> Json<serde_json::Value> {
     Json(json!({
         "name": "pincite", "version": env!("CARGO_PKG_VERSION"), "api": "/openapi.json", "mcp": "/mcp",
@@ -114,36 +109,38 @@ async fn openapi_json() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/json")], openapi::json())
 }
 
-/// Whether the server serves.
+/// The health of the server.
 #[derive(Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub(super) struct Health {
     /// `live`, `ready` or `not_ready`.
     #[schema(example = "ready")]
     status: String,
-    /// Why it is not ready.
+    /// The reason why the workspace is not ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<ErrorReport>,
-    /// Why changes of folders may not be known yet, although it is ready: one is away, not watched, or was scanned long ago.
+    /// Why changes of a folder may not be known yet, although the server is ready: the folder is away, not watched, or was scanned long
+    /// ago.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
-    /// Workspaces whose folders are not looked at for now, because a call of the file system hangs.
+    /// Workspaces whose folders cannot be scanned now, because a call of the file system hangs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     stuck: Vec<WorkspaceId>,
 }
 
 /// Whether the process answers at all.
-#[utoipa::path(get, path = "/livez", tag = "health", responses((status = 200, body = Health, description = "It does.")))]
+#[utoipa::path(get, path = "/livez", tag = "health", responses((status = 200, body = Health, description = "The process answers.")))]
 pub(super) async fn livez() -> Json<Health> {
     Json(Health { status: "live".to_owned(), error: None, notes: Vec::new(), stuck: Vec::new() })
 }
 
-/// Whether the workspace that `/mcp` is about can be searched, and what was in its log at the start, or changed in its folder before, has
-/// been brought in; or it was deleted, and the others are served. Names the workspaces whose folders cannot be looked at, too.
+/// Whether the workspace of `/mcp` can be searched, with all changes that were pending when the server started.
+///
+/// A server whose workspace was deleted is ready for the others. `stuck` names workspaces whose folders cannot be scanned.
 #[utoipa::path(
     get, path = "/readyz", tag = "health",
     responses(
-        (status = 200, body = Health, description = "It can."),
-        (status = 503, body = Health, description = "It cannot, for the reason given."),
+        (status = 200, body = Health, description = "The workspace is ready."),
+        (status = 503, body = Health, description = "The workspace is not ready; `error` gives the reason."),
     ),
 )]
 pub(super) async fn readyz(State(app): Shared) -> Response {
@@ -206,11 +203,11 @@ pub(super) async fn verify(
     app.call(move |engine| engine.verify_in(&workspace, &request.citation)).await
 }
 
-/// Tells what is indexed and what is not, with reasons.
+/// Lists the files that are not searchable, with reasons, and the state of index, model and folder.
 #[utoipa::path(
     get, path = "/v1/workspaces/{ws}/status", tag = "workspaces",
     params(openapi::WorkspaceParam),
-    responses((status = 200, body = StatusReport, description = "As it stands."), openapi::Errors),
+    responses((status = 200, body = StatusReport, description = "The present status."), openapi::Errors),
 )]
 pub(super) async fn status(State(app): Shared, InWorkspace(workspace): InWorkspace) -> Reply<StatusReport> {
     app.call(move |engine| Ok(engine.status(&workspace)?.for_client())).await
@@ -227,7 +224,7 @@ pub(super) struct FilesQuery {
     /// How many files to return at most.
     #[param(minimum = 1, maximum = 10_000, default = 1_000)]
     limit: usize,
-    /// How many files to leave out, in the order of their paths.
+    /// How many files to skip, in the order of their paths.
     #[param(default = 0)]
     offset: usize,
 }
@@ -258,7 +255,7 @@ pub(super) struct FileList {
 #[utoipa::path(
     get, path = "/v1/workspaces/{ws}/files", tag = "files",
     params(openapi::WorkspaceParam, FilesQuery),
-    responses((status = 200, body = FileList, description = "A page of them."), openapi::Errors),
+    responses((status = 200, body = FileList, description = "A page of files."), openapi::Errors),
 )]
 pub(super) async fn files(
     State(app): Shared,

@@ -64,7 +64,7 @@ impl Signature {
         };
         let apart = now.duration_since(at).unsigned_abs().as_secs();
         if apart > tolerance_s {
-            let message = format!("the request was signed {apart} seconds from now");
+            let message = format!("the signature's time is {apart} seconds from now");
             return Err(refused(&message, "sign it anew, and set both clocks; `events.tolerance_s` is the limit"));
         }
         let tag = |signature: &str| STANDARD.decode(signature.strip_prefix("v1,")?).ok();
@@ -90,7 +90,7 @@ impl Signature {
             return Ok(());
         }
         Err(refused(
-            "the signature is not right",
+            "the signature does not match the request",
             "sign `ID.TIMESTAMP.BODY` with the key of this route: HMAC-SHA256 of `METHOD PATH` under the key of `events.secret`",
         ))
     }

@@ -20,7 +20,7 @@ use crate::workspace::WorkspaceId;
 /// Lists the workspaces.
 #[utoipa::path(
     get, path = "/v1/workspaces", tag = "workspaces", operation_id = "workspaces",
-    responses((status = 200, body = WorkspaceList, description = "By name."), openapi::ServerErrors),
+    responses((status = 200, body = WorkspaceList, description = "The workspaces, by name."), openapi::ServerErrors),
 )]
 pub(super) async fn list(State(app): Shared) -> Reply<WorkspaceList> {
     app.call(|engine| {
@@ -36,7 +36,8 @@ pub(super) async fn list(State(app): Shared) -> Reply<WorkspaceList> {
 pub(super) struct CreateRequest {
     /// Its name.
     name: WorkspaceId,
-    /// Its folder, which exists, below one of `workspaces.allowed_roots` of the configuration. Without one, files that are written to the workspace are kept in the data folder.
+    /// The folder of the workspace: an existing folder below one of `workspaces.allowed_roots` of the configuration. Without a folder,
+    /// the data folder keeps the files that are written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     #[schema(value_type = Option<String>)]
@@ -47,7 +48,7 @@ pub(super) struct CreateRequest {
 #[utoipa::path(
     post, path = "/v1/workspaces", tag = "workspaces", operation_id = "create_workspace",
     request_body(content = CreateRequest, example = json!({ "name": "notes" })),
-    responses((status = 201, body = WorkspaceSummary, description = "It is made."), openapi::BodyErrors, openapi::Errors),
+    responses((status = 201, body = WorkspaceSummary, description = "The workspace is made."), openapi::BodyErrors, openapi::Errors),
 )]
 pub(super) async fn create(
     State(app): Shared,
@@ -66,12 +67,12 @@ pub(super) struct UpdateRequest {
     intelligence: bool,
 }
 
-/// Switches the intelligence of a workspace off or on. Off holds for every query from this answer on.
+/// Switches the intelligence of a workspace off or on. After the reply to `off`, no query finds the files.
 #[utoipa::path(
     patch, path = "/v1/workspaces/{ws}", tag = "workspaces", operation_id = "update_workspace",
     params(openapi::WorkspaceParam),
     request_body(content = UpdateRequest, example = json!({ "intelligence": false })),
-    responses((status = 200, body = WorkspaceSummary, description = "It is so."), openapi::BodyErrors, openapi::Errors),
+    responses((status = 200, body = WorkspaceSummary, description = "The workspace has the state that was asked for."), openapi::BodyErrors, openapi::Errors),
 )]
 pub(super) async fn update(
     State(app): Shared,
@@ -87,16 +88,16 @@ pub(super) async fn update(
 /// A workspace that was deleted.
 #[derive(Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub(super) struct Deleted {
-    /// What its name was.
+    /// The name that the workspace had.
     name: WorkspaceId,
 }
 
-/// Deletes a workspace and all that is kept of it: index, log, and files that were written to it where it has no folder of its
-/// own. Files in a folder of its own stay as they are.
+/// Deletes a workspace with its index and log. Files in a folder of its own stay. Without a folder of its own, the files that were
+/// written to the workspace are deleted, too.
 #[utoipa::path(
     delete, path = "/v1/workspaces/{ws}", tag = "workspaces", operation_id = "delete_workspace",
     params(openapi::WorkspaceParam),
-    responses((status = 200, body = Deleted, description = "Nothing of it is left."), openapi::Errors),
+    responses((status = 200, body = Deleted, description = "The workspace is deleted."), openapi::Errors),
 )]
 pub(super) async fn delete(
     State(app): Shared,

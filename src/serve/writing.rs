@@ -28,7 +28,7 @@ pub(super) struct PreconditionHeaders {
     /// `*`: the file exists. `"HASH"`: its content has this SHA-256 (`content_hash`, and the `ETag` of a file's reply).
     #[param(rename = "If-Match", required = false)]
     if_match: String,
-    /// `*`: there is no such file.
+    /// `*`: the file does not exist.
     #[param(rename = "If-None-Match", required = false)]
     if_none_match: String,
 }
@@ -64,8 +64,8 @@ pub(super) struct ProvenanceHeaders {
     params(openapi::WorkspaceParam, openapi::PathParam, PreconditionHeaders, ProvenanceHeaders),
     request_body(content = String, content_type = "application/octet-stream", description = "The file's content."),
     responses(
-        (status = 200, body = WriteReply, description = "It is written, and its change is in the log."),
-        (status = 201, body = WriteReply, description = "The same of a new file."),
+        (status = 200, body = WriteReply, description = "The file existed; it is written, and its change is in the log."),
+        (status = 201, body = WriteReply, description = "The file is new; it is written, and its change is in the log."),
         openapi::WriteErrors, openapi::BodyErrors, openapi::Errors,
     ),
 )]
@@ -101,12 +101,12 @@ pub(super) async fn put(
     Ok((status, tag.map(|tag| [tag]), reply).into_response())
 }
 
-/// Deletes a file. When this is answered, no query shows anything of it.
+/// Deletes a file. After the reply no query shows anything of it.
 #[utoipa::path(
     delete, path = "/v1/workspaces/{ws}/files/{path}", tag = "files",
     params(openapi::WorkspaceParam, openapi::PathParam, PreconditionHeaders, ProvenanceHeaders),
     responses(
-        (status = 200, body = WriteReply, description = "It is gone, and its change is in the log."),
+        (status = 200, body = WriteReply, description = "The file is deleted, and its change is in the log."),
         openapi::WriteErrors, openapi::Errors,
     ),
 )]
@@ -121,7 +121,7 @@ pub(super) async fn delete(
     app.call(move |engine| engine.delete_file(&workspace, &path, &precondition, provenance)).await
 }
 
-/// Things that happened to files.
+/// Reports of changed files.
 #[derive(Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EventsRequest {
@@ -130,9 +130,10 @@ pub(super) struct EventsRequest {
     events: Vec<Event>,
 }
 
-/// Takes events, all or none, each once under its id. Where a secret is configured, the request is signed as Standard
-/// Webhooks has it (`webhook-id`, `webhook-timestamp`, `webhook-signature`), with a key of this workspace and route:
-/// HMAC-SHA256 of `POST` and the path of the URL, a space between, under the key of the secret.
+/// Takes events, all or none, each id once.
+/// Where a secret is configured, the request must be signed as Standard Webhooks specifies (`webhook-id`, `webhook-timestamp`,
+/// `webhook-signature`), with a key of this workspace and route: the HMAC-SHA256 of `POST`, a space and the path of the URL, under the
+/// key of the secret.
 #[utoipa::path(
     post, path = "/v1/workspaces/{ws}/events", tag = "files",
     params(openapi::WorkspaceParam),
@@ -141,7 +142,7 @@ pub(super) struct EventsRequest {
         { "id": "evt-2", "type": "created", "path": "notes/today.md", "content": "# Today", "agent": "coder-03", "tags": ["notes"] },
     ] })),
     responses(
-        (status = 200, body = EventsReply, description = "They are in the log."),
+        (status = 200, body = EventsReply, description = "The events are in the log."),
         openapi::SignatureErrors, openapi::BodyErrors, openapi::Errors,
     ),
 )]
@@ -181,14 +182,15 @@ fn precondition(headers: &HeaderMap) -> Result<Precondition, ApiError> {
             match tags.split(',').map(tag).collect() {
                 Some(hashes) => Ok(Precondition::Matches(hashes)),
                 None => invalid(
-                    "`If-Match` holds what is no content hash",
+                    "`If-Match` holds something other than a content hash",
                     "give `content_hash` in double quotes, or `*` for any file",
                 ),
             }
         }
-        (None, Some(_)) => {
-            invalid("`If-None-Match` holds something else than `*`", "only `*` is known: no such file yet")
-        }
+        (None, Some(_)) => invalid(
+            "`If-None-Match` holds something other than `*`",
+            "send `*`, which means that the file must not exist",
+        ),
         (Some(_), Some(_)) => invalid("`If-Match` and `If-None-Match` exclude each other", "leave one of them out"),
     }
 }
@@ -214,7 +216,7 @@ fn utf8<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>
             StatusCode::BAD_REQUEST,
             "invalid_header",
             message,
-            "send it in UTF-8, once; tags with commas between",
+            "send it once, in UTF-8; separate tags by commas",
         )
     })
 }

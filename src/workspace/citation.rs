@@ -36,8 +36,8 @@ pub struct Citation {
     pub span: Span,
     /// The words at the span, verbatim.
     pub quote: String,
-    /// Who wrote the file's content, as far as somebody said. A check of the citation does not look at it, and gives what is
-    /// known now.
+    /// The writer of the file's content, as far as somebody stated it. A check of the citation ignores this field, and returns the
+    /// writer that is known now.
     #[serde(default, skip_serializing_if = "Provenance::is_empty")]
     pub provenance: Provenance,
 }

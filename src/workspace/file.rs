@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::{ContentHash, Language, Provenance, RelPath, Revision};
 
-/// How far a file has come.
+/// The state of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FileState {
@@ -54,12 +54,12 @@ impl FileState {
 pub struct FileEntry {
     /// Where the file is.
     pub path: RelPath,
-    /// How far it has come.
+    /// The state of the file.
     pub state: FileState,
-    /// Why it is not `ready`, for a person.
+    /// The reason why the file is not `ready`, for a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What it was taken for (`markdown`, `pdf`, …), where it was read.
+    /// The file's type (`markdown`, `pdf`, …), as `filters.type` takes it; absent where the file was not read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
     /// The document's title.
@@ -86,7 +86,7 @@ pub struct FileEntry {
     /// The file on disk that holds it, where it is inside one: an attachment of a message, a file of an archive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<RelPath>,
-    /// Who wrote its content, as far as somebody said; of a file inside another, who wrote that.
+    /// The writer of the content, as far as somebody stated it; for a file inside another, the writer of the outer file.
     #[serde(default, skip_serializing_if = "Provenance::is_empty")]
     pub provenance: Provenance,
 }
@@ -152,7 +152,7 @@ impl Priority {
 /// An entry of the change log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct Change {
-    /// Its place in the log.
+    /// The position of the change in the log.
     pub revision: Revision,
     /// The file.
     pub path: RelPath,
@@ -161,11 +161,11 @@ pub struct Change {
     /// Where a renamed file was before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<RelPath>,
-    /// When the log took it.
+    /// When the change entered the log.
     #[schemars(with = "String")]
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
-    /// Who made the change, as far as somebody said.
+    /// The writer of the change, as far as somebody stated it.
     #[serde(default, skip_serializing_if = "Provenance::is_empty")]
     pub provenance: Provenance,
 }
@@ -173,22 +173,22 @@ pub struct Change {
 /// How many files are in each state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct FileCounts {
-    /// All files that were seen.
+    /// All files of the workspace.
     pub files: u64,
-    /// Searchable, the whole of each.
+    /// Files that are searchable as a whole.
     pub ready: u64,
-    /// Searchable in part, each with the reason why not all of it.
+    /// Files that are searchable in part, each with the reason.
     #[serde(default)]
     pub partial: u64,
-    /// Changed and not yet in the index.
+    /// Files with a change that is not yet in the index.
     pub pending: u64,
-    /// Not readable, each with a reason.
+    /// Files that could not be read, each with a reason.
     pub failed: u64,
-    /// Without any text.
+    /// Files that hold no text.
     pub empty: u64,
-    /// Of a type that has no reader.
+    /// Files of a type that has no reader.
     pub unsupported: u64,
-    /// Only listed, because the workspace's intelligence is off.
+    /// Files that are only listed, because the workspace's intelligence is off.
     #[serde(default)]
     pub listed: u64,
 }

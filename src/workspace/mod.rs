@@ -39,7 +39,7 @@ pub use store::{
 
 use crate::error::Advice;
 
-/// A name that cannot be what it was given as.
+/// A name, path or hash that is not valid as what it was given as.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidName {
     /// Not a workspace name.
@@ -49,7 +49,7 @@ pub enum InvalidName {
         name: String,
     },
     /// A device's name on Windows.
-    #[error("`{name}` is a device to Windows, and no workspace has such a name")]
+    #[error("`{name}` is reserved for a device on Windows, so no workspace may have this name")]
     Device {
         /// What was given.
         name: String,

@@ -14,7 +14,7 @@ use super::InvalidName;
 /// A file's path relative to its workspace's root: UTF-8, parts joined by `/`, none of them empty, `.` or `..`,
 /// no NUL, no backslash, at most 4,096 bytes.
 ///
-/// Symbolic links are not resolved here: whoever opens a file checks that it still lies under the root.
+/// Symbolic links are not resolved here: the code that opens a file checks that it lies under the root.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String")]

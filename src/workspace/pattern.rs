@@ -61,10 +61,8 @@ pub enum PatternError {
         /// The limit.
         max: u64,
     },
-    /// Its braces stand too deep in one another.
-    #[error(
-        "braces of the pattern stand {nesting} deep in one another, deeper than the {max} of `limits.pattern_nesting`"
-    )]
+    /// Its braces are nested too deep.
+    #[error("the braces of the pattern are nested {nesting} deep, deeper than the {max} of `limits.pattern_nesting`")]
     Nested {
         /// How deep.
         nesting: u64,

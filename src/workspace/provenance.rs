@@ -17,7 +17,7 @@ const MAX_TAGS: usize = 32;
 /// Of more values, those of the most files are told.
 const MAX_FACET_VALUES: usize = 100;
 
-/// Who wrote the content of a file, as its writer said. Nothing of it is proven.
+/// The writer of a file's content, as the writer stated it. Nothing of it is proven.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(default)]
 pub struct Provenance {
@@ -30,7 +30,7 @@ pub struct Provenance {
     /// The sandbox or machine that it was written in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sandbox: Option<String>,
-    /// Words to find it by.
+    /// Words to find the file by.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub tags: BTreeSet<String>,
 }
@@ -179,7 +179,7 @@ pub struct Facets {
     pub sandbox: Vec<Facet>,
     /// Tags.
     pub tags: Vec<Facet>,
-    /// Values of all kinds that are not told because there are more than 100 of theirs.
+    /// The number of values that are left out, because a kind has more than 100 of them.
     #[serde(skip_serializing_if = "is_zero")]
     pub left_off: usize,
 }
@@ -235,25 +235,25 @@ impl Facets {
     }
 }
 
-/// Provenance that cannot be.
+/// Why provenance is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidProvenance {
     /// A value is empty or too long.
-    #[error("the {label} has {num_bytes} bytes, and 1 to {MAX_BYTES} are taken")]
+    #[error("the {label} has {num_bytes} bytes, and must have 1 to {MAX_BYTES}")]
     Length {
         /// Which value.
         label: &'static str,
         /// Its length.
         num_bytes: usize,
     },
-    /// A value holds what nobody sees.
+    /// A value holds control characters, or white space at its ends.
     #[error("the {label} holds control characters, or white space at its ends")]
     Characters {
         /// Which value.
         label: &'static str,
     },
-    /// So many tags are not kept.
-    #[error("there are {num_tags} tags, and at most {MAX_TAGS} are taken")]
+    /// There are too many tags.
+    #[error("there are {num_tags} tags, and {MAX_TAGS} are allowed")]
     TooManyTags {
         /// How many.
         num_tags: usize,
@@ -268,7 +268,7 @@ impl Advice for InvalidProvenance {
     fn hint(&self) -> Option<String> {
         Some(
             match self {
-                Self::Length { .. } => "name it in few words, or leave it out",
+                Self::Length { .. } => "shorten it, or leave it out",
                 Self::Characters { .. } => "send it as one line, without white space around it",
                 Self::TooManyTags { .. } => "send fewer tags",
             }

@@ -70,10 +70,10 @@ fn a_configured_reranker_orders_the_passages_of_a_search_and_a_broken_one_is_tol
 fn a_configuration_that_cannot_be_is_refused() {
     let pincite = Pincite::new();
     for (line, said) in [
-        ("rerank_passages = 0", "it lies in 1 to 100"),
-        ("rerank_passages = 101", "it lies in 1 to 100"),
-        ("reranker = \"\"", "names no folder"),
-        ("dense_weight = 1.5", "it lies in 0 to 1"),
+        ("rerank_passages = 0", "must lie in 1 to 100"),
+        ("rerank_passages = 101", "must lie in 1 to 100"),
+        ("reranker = \"\"", "is empty: name a folder"),
+        ("dense_weight = 1.5", "must lie in 0 to 1"),
     ] {
         configure(&pincite, &format!("[ranking]\n{line}\n"));
         let refused = pincite.run(&["status"]);

@@ -37,7 +37,7 @@ pub const MAX_LISTED: usize = 1_000;
 /// Folders two levels deep that files are grouped by; of more only the outermost count.
 const MAX_FOLDERS: usize = 24;
 
-/// By what the files of a digest are grouped.
+/// The kind of the groups of a digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum GroupBy {
@@ -54,19 +54,20 @@ pub enum GroupBy {
 pub struct Digest {
     /// Files in scope; the sum over the groups.
     pub num_files: usize,
-    /// How many files these are and of when, in a sentence that is composed here.
+    /// A composed sentence with the number of files and their times.
     #[serde(default)]
     pub heading: String,
-    /// Those of them of which sentences are quoted, or a line tells what they hold.
+    /// Files that sentences are quoted from, or that have a line `about` them.
     pub num_quoted: usize,
-    /// The first so many of the reply's sentences are an answer from all files together, the others key sentences of one each.
+    /// The number of sentences, from the first one, that answer from all files together. The other sentences are key sentences of one
+    /// file each.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub num_of_summary: usize,
-    /// By what they are grouped.
+    /// The kind of the groups.
     pub group_by: GroupBy,
     /// The group with the newest change first.
     pub groups: Vec<DigestGroup>,
-    /// The groups behind these, which are only counted, because the reply would be too long.
+    /// Groups after these, which are only counted, because the reply would be too long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_listed: Option<NotListed>,
 }
@@ -110,13 +111,13 @@ pub struct DigestGroup {
     pub newest: Timestamp,
     /// Its files in scope.
     pub num_files: usize,
-    /// Those of them that are not listed, because the reply would be too long.
+    /// Files of the group that are not listed, because the reply would be too long.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub num_not_listed: usize,
-    /// The folders right below this one, those with most files first, of an answer about the whole.
+    /// For an answer about the whole: the folders directly below this one, those with most files first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub folders: Vec<FolderCount>,
-    /// The others.
+    /// The files that are listed.
     pub files: Vec<DigestFile>,
 }
 
@@ -130,25 +131,25 @@ const fn is_zero(number: &usize) -> bool {
 pub struct DigestFile {
     /// Where it is, or was.
     pub path: RelPath,
-    /// What happened to it last in the time of the plan.
+    /// The newest change of the file within the time of the plan.
     pub change: ChangeKind,
-    /// When that was: as the log has it for what was written, reported or watched, else the file's own time.
+    /// The time of the change: the log's time for a change that was written, reported or watched, else the file's own time.
     #[schemars(with = "String")]
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
-    /// How far it has come; absent when it is deleted.
+    /// The state of the file; absent when it is deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<FileState>,
     /// The document's title.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// Who wrote or deleted it, as far as that was told.
+    /// The writer of the file, or who deleted it, as far as somebody stated it.
     #[serde(default, skip_serializing_if = "Provenance::is_empty")]
     pub provenance: Provenance,
-    /// Why nothing, or not all, is quoted of it.
+    /// The reason why nothing, or not everything, is quoted from the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    /// What it holds, where it is no prose: figures of data, errors of a log, rows of a table, definitions of code.
+    /// The content of a file that is no prose, in one line: figures of data, errors of a log, rows of a table, definitions of code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<Composed>,
     /// Its key sentences, by their positions in the reply's `sentences`.

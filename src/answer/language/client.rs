@@ -1,7 +1,7 @@
 //! The endpoint's side of the line: one request, its reply bit by bit, and every way in which that goes wrong.
 //!
 //! # Invariants
-//! - Whoever waits is never blocked longer than it says: the connection is driven by a thread of its own.
+//! - A caller is never blocked longer than its deadline: the connection is driven by a thread of its own.
 //! - When a [`Reply`] is dropped its connection is closed, whatever it waits for; the thread ends then.
 //! - The key goes to the configured host alone: redirects are not followed. It is in no error.
 //! - Nothing is asked twice: a question that failed is answered without the model at once.
@@ -20,7 +20,7 @@ use crate::config::Answer;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The thread gives up so much later than who waits for it, so that it is always known which limit was reached.
 const GRACE: Duration = Duration::from_secs(2);
-/// How often whoever asked is asked whether it still waits.
+/// The interval at which the caller is asked whether it still waits.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// The longest reply, in bytes: an answer of the most tokens, each in an event of its own, is a tenth of it.
 const MAX_REPLY_BYTES: usize = 32 * 1024 * 1024;
@@ -53,10 +53,10 @@ pub enum EndpointError {
     #[error("the endpoint ended its answer in the middle")]
     CutOff,
     /// What came is not the protocol.
-    #[error("what the endpoint sent is not a chat completion")]
+    #[error("the reply of the endpoint is not a chat completion")]
     Malformed,
     /// More came than an answer can be.
-    #[error("the endpoint sent more than an answer can be")]
+    #[error("the reply of the endpoint is longer than an answer can be")]
     TooLong,
 }
 
@@ -129,7 +129,7 @@ impl Reply {
                 Some(key) => message.replace(key.reveal(), "…"),
                 None => message,
             };
-            // Whoever is not there any more needs no piece.
+            // A receiver that is gone needs no further piece.
             let _ = match request.send(body) {
                 Ok(response) => transfer(response, &sender, &hidden),
                 Err(error) => sender.send(Err(failure(&error, timeout))),

@@ -83,7 +83,7 @@ pub enum LanguageError {
         num_dropped: usize,
     },
     /// Nobody waits for the answer any more.
-    #[error("whoever asked does not wait for the answer any more")]
+    #[error("the caller no longer waits for the answer")]
     Stopped,
     /// The embedding model failed.
     #[error(transparent)]

@@ -25,14 +25,14 @@ pub struct Listing {
     pub of: Listed,
     /// All members, listed or not.
     pub num_members: usize,
-    /// Members that are left out because the reply would be too long.
+    /// Members that are left out, because the reply would be too long.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub num_not_listed: usize,
-    /// The members, in the order that the summary says, else in that of their paths and places.
+    /// The members, in the order that the summary states, else in the order of their paths and places.
     pub members: Vec<Member>,
     /// Files in scope.
     pub num_files: usize,
-    /// Files in scope whose whole text was looked through.
+    /// Files in scope whose whole text was searched.
     pub num_searched: usize,
 }
 

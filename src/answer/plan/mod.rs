@@ -141,7 +141,7 @@ pub struct Plan {
     pub kind: PlanKind,
     /// Why so, for a person.
     pub why: String,
-    /// The time that the answer takes for now, where it goes through files.
+    /// The time that counts as now, in an answer by files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -162,13 +162,13 @@ pub struct Plan {
     /// The runs that are in scope, where the question names them by their order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runs: Option<Runs>,
-    /// What is asked about the files in scope, where it is not just what they say.
+    /// The topic that the question asks about, in an answer by files.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub topic: String,
     /// Words of the question that name files, folders, agents, runs or tags, by which the scope was narrowed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
-    /// What the plan had to do otherwise than the question says, for a person.
+    /// How the plan differs from the words of the question, for a person.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
     /// Whose files the question is about. The plan stands where the workspace knows that name, else [`Plan::otherwise`].

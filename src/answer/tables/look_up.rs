@@ -18,7 +18,7 @@ const MAX_READINGS: usize = 3;
 const MAX_FIELDS: usize = 12;
 /// Longest row that is quoted as a whole, in bytes.
 const MAX_ROW_BYTES: usize = 1_200;
-/// The same of a record, whose keys stand on lines of their own.
+/// Longest record that is quoted as a whole, in bytes; its keys stand on lines of their own.
 const MAX_RECORD_BYTES: usize = 400;
 /// Members that are named in an answer.
 pub const MAX_MEMBERS: usize = 200;

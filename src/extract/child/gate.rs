@@ -3,7 +3,7 @@
 //! # Invariants
 //! - At most so many are inside as there are places, and one of more than one place is never taken by the line.
 //! - Within a kind, who came first goes first. Where both kinds wait, they take turns, so neither waits for all of the other.
-//! - Whoever needs to be alone goes in when nobody is inside, and nobody goes in meanwhile.
+//! - A job that must run alone goes in when nobody is inside, and nobody else goes in meanwhile.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};

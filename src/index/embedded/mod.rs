@@ -64,7 +64,7 @@ const LEVEL_LOG_SIZE: f64 = 2.0;
 pub enum Access {
     /// To be written by this process, and by no other meanwhile.
     Write,
-    /// To be read beside whoever writes.
+    /// Opened for reading, beside a process that writes.
     Read,
 }
 

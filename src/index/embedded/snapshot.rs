@@ -262,7 +262,7 @@ impl EmbeddedSnapshot {
         let passing = self.state.segments().map(of_segment).collect::<Result<Passing, _>>()?;
         let passing = Arc::new(self.meeting(passing, &filter.words)?);
         if self.budget.is_over() {
-            // Whoever asks for less of it later asks in vain, too.
+            // The budget stays over, so further work for this query gets nothing, either.
             return Ok(Some(Arc::new(vec![Vec::new(); passing.len()])));
         }
         *last = Some((filter.clone(), Arc::clone(&passing)));

@@ -23,7 +23,10 @@ fn a_line_of_nested_braces_does_not_count_and_the_others_do() {
     assert_eq!(place.with_words("alpha"), set(&["c.txt", "deep/d.txt"]));
     let told = run.scan.problems.join("\n");
     assert!(told.contains("`.gitignore`: line 2 does not count: the pattern has 32001 bytes"), "{told}");
-    assert!(told.contains("`deep/.ignore`: line 1 does not count: braces of the pattern stand 3000 deep"), "{told}");
+    assert!(
+        told.contains("`deep/.ignore`: line 1 does not count: the braces of the pattern are nested 3000 deep"),
+        "{told}"
+    );
     assert!(told.contains("`limits.pattern_nesting`") && told.contains("`limits.pattern_bytes`"), "{told}");
 }
 

@@ -27,7 +27,7 @@ pub enum StoreError {
         id: WorkspaceId,
     },
     /// A workspace of that name was deleted, and what is left of it on disk is not gone yet.
-    #[error("what is left of the deleted workspace `{id}` is not gone yet")]
+    #[error("the data of the deleted workspace `{id}` is not completely removed yet")]
     BeingDeleted {
         /// Its name.
         id: WorkspaceId,
@@ -58,7 +58,7 @@ pub enum StoreError {
         reason: String,
     },
     /// What is kept of the workspace has begun anew since the work began.
-    #[error("the workspace `{id}` has begun anew meanwhile")]
+    #[error("the workspace `{id}` was deleted and made again meanwhile")]
     OtherEpoch {
         /// The workspace.
         id: WorkspaceId,
@@ -76,7 +76,7 @@ impl From<rusqlite::Error> for StoreError {
             E::InvalidQuery
             | E::InvalidColumnType(..)
             | E::FromSqlConversionFailure(..)
-            | E::IntegralValueOutOfRange(..) => Self::Damaged { reason: "a row holds what cannot be".to_owned() },
+            | E::IntegralValueOutOfRange(..) => Self::Damaged { reason: "a row holds an impossible value".to_owned() },
             // The statements are right, so a table or column that they miss was lost.
             error
                 if matches!(
@@ -113,13 +113,13 @@ impl Advice for StoreError {
                 "index a folder first: `pincite index PATH`, or add `--path PATH` to the question".to_owned()
             }
             Self::UnknownWorkspace { .. } => {
-                "index a folder first: `pincite index PATH --workspace NAME`; `pincite workspace list` shows what there is"
+                "index a folder first: `pincite index PATH --workspace NAME`; `pincite workspace list` lists the workspaces"
                     .to_owned()
             }
             Self::WorkspaceExists { .. } => "use it, delete it first, or take another name".to_owned(),
-            Self::OtherEpoch { .. } => "do it again: what was done is not what is wanted now".to_owned(),
+            Self::OtherEpoch { .. } => "repeat the request: it was for the workspace before that".to_owned(),
             Self::BeingDeleted { .. } => {
-                "ask again shortly: the process that indexes the data folder removes it between two pieces of work"
+                "ask again shortly: the process that indexes the data folder is removing it"
                     .to_owned()
             }
             Self::OtherRoot { id, .. } => {
@@ -131,7 +131,7 @@ impl Advice for StoreError {
             Self::Version { .. } => "use the program version that wrote it, or another `--data-dir`".to_owned(),
             Self::ReadOnly => "write through a process that was started with a folder".to_owned(),
             Self::Damaged { .. } => {
-                "move the data folder away and index the files again: nothing but the index is lost".to_owned()
+                "move the data folder away and index the files again: only the index is lost".to_owned()
             }
             Self::Io(_) => "check free space and permissions of the data folder".to_owned(),
         })

@@ -165,7 +165,7 @@ impl Store {
     }
 }
 
-/// A workspace that does not exist keeps nothing, whoever was at work for it when it was deleted.
+/// A workspace that does not exist keeps nothing, even where work for it was under way when it was deleted.
 pub(super) fn must_exist(connection: &Connection, id: &WorkspaceId) -> Result<(), StoreError> {
     let mut known = connection.prepare_cached("SELECT 1 FROM workspaces WHERE name = ?1")?;
     if known.exists([id.as_str()])? { Ok(()) } else { Err(StoreError::UnknownWorkspace { id: id.clone() }) }
