@@ -4,10 +4,10 @@
 //! - Text is recognised as text whatever its first bytes look like to a table of magic numbers (`BMW` is no bitmap).
 //! - A type that is not read is named in words that a person understands, as a media type where it has one.
 
-use super::archive::{self, Packing};
-use super::decode::{self, Decoded};
-use super::package::{Package, PackageKind};
-use super::{ExtractError, Format, Hints, log, mail, notebook, ole2, spreadsheet};
+use super::container::archive::{self, Packing};
+use super::office::package::{Package, PackageKind};
+use super::text::decode::{self, Decoded};
+use super::{ExtractError, Format, Hints, container::mail, data::notebook, office::ole2, spreadsheet, text::log};
 
 /// How a file will be read.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ const PACKAGE_EXTENSIONS: &[&str] = &[
     "docm", "docx", "dotm", "dotx", "epub", "odp", "odt", "otp", "ott", "potm", "potx", "ppsm", "ppsx", "pptm", "pptx",
 ];
 
-/// Extension to language, for source code. Those of [`super::code::grammar`] are cut at their definitions.
+/// Extension to language, for source code. Those of [`super::text::code::grammar`] are cut at their definitions.
 const LANGUAGES: &[(&str, &str)] = &[
     ("asm", "assembly"),
     ("awk", "awk"),

@@ -10,49 +10,23 @@
 //! # Not here
 //! Cutting into chunks (`chunk`) and reading files (`ingest`).
 
-mod archive;
-mod asciidoc;
 mod builder;
 pub mod child;
-mod code;
-mod cyrillic;
-mod decode;
-mod delimited;
+mod container;
+mod data;
 mod detect;
 mod document;
-mod html;
-mod html_tree;
-mod json;
-mod json_mend;
 pub mod kept;
 mod language;
-mod latex;
-mod log;
-mod mail;
-mod markdown;
-mod nested;
-mod notebook;
+mod markup;
 mod office;
-mod ole2;
-mod outline;
-mod package;
 pub mod parts;
 mod pdf;
-mod pdf_device;
-mod pdf_layout;
-mod pdf_letters;
-mod pdf_page;
-mod rst;
 mod rtf;
 mod spreadsheet;
-mod subtitles;
 #[cfg(test)]
 pub(crate) mod tests;
 mod text;
-mod toml;
-mod xml;
-mod xml_events;
-mod yaml;
 
 use std::io::{self, Read as _, Seek as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -62,9 +36,13 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::Advice;
 use crate::workspace::ContentHash;
+use container::Nest;
+use container::{archive, mail};
+use data::{delimited, json, notebook, toml, xml, yaml};
 use detect::Kind;
-use nested::Nest;
+use markup::{asciidoc, html, latex, markdown, rst};
 use parts::{Continuation, Part};
+use text::{code, log, subtitles};
 
 pub use document::{Block, BlockKind, Document, Format, Member, PageUnit};
 pub use language::language_of;

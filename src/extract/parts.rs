@@ -11,10 +11,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::decode::{self, Encoding};
-use super::delimited::Dialect;
+use super::data::delimited::Dialect;
 use super::detect::{self, Kind};
-use super::{Block, BlockKind, Document, ExtractError, Format, Hints, delimited, json, log, text};
+use super::text::decode::{self, Encoding};
+use super::{Block, BlockKind, Document, ExtractError, Format, Hints, data::delimited, data::json, text, text::log};
 
 /// What a part's first byte has to know of the parts before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use super::frames::Frames;
 use super::page::{Piece, Style};
 use super::table::{Cell, Row, Table};
-use crate::extract::xml_events::{Node, Xml};
+use crate::extract::office::xml_events::{Node, Xml};
 
 /// Most rows of a chart's table.
 const MAX_ROWS: usize = 2000;

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use super::failed;
 use super::relations::{resolved, title_in};
-use crate::extract::package::{Package, xml_text};
-use crate::extract::xml_events::{Node, Xml};
-use crate::extract::{Block, Document, ExtractError, Format, html};
+use crate::extract::office::package::{Package, xml_text};
+use crate::extract::office::xml_events::{Node, Xml};
+use crate::extract::{Block, Document, ExtractError, Format, markup::html};
 use crate::workspace::Span;
 
 /// Most chapters that are read.

@@ -1,7 +1,7 @@
 //! Equations of Office as a line: `(a+b)/(2c)`, `x^2`, `√(x)`.
 
 use super::frames::Frames;
-use crate::extract::xml_events::Tag;
+use crate::extract::office::xml_events::Tag;
 
 /// A longer part is not put in parentheses: that moves what stands in it.
 const MAX_GROUP_BYTES: usize = 400;

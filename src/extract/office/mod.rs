@@ -12,7 +12,9 @@ mod epub;
 mod frames;
 mod math;
 mod numbering;
+pub(super) mod ole2;
 mod open_document;
+pub(super) mod package;
 mod page;
 mod relations;
 mod slides;
@@ -23,8 +25,9 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod word;
+pub(super) mod xml_events;
 
-use super::package::{Package, PackageKind};
+use super::office::package::{Package, PackageKind};
 use super::spreadsheet::{self, Packing};
 use super::{Document, ExtractError, Format};
 use page::Page;

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::extract::xml_events::{Node, Xml};
+use crate::extract::office::xml_events::{Node, Xml};
 
 /// Levels of a list.
 const MAX_LEVELS: usize = 9;

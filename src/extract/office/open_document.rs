@@ -9,8 +9,8 @@ use super::page::Style;
 use super::relations::title_in;
 use super::table::MAX_SPAN;
 use super::{broken_off, document, failed};
-use crate::extract::package::Package;
-use crate::extract::xml_events::{Node, Tag, Xml};
+use crate::extract::office::package::Package;
+use crate::extract::office::xml_events::{Node, Tag, Xml};
 use crate::extract::{Document, ExtractError, Format, PageUnit};
 
 /// What stands over the speaker's notes in the trail.

@@ -1,8 +1,8 @@
 //! Which parts of an Office Open XML package belong to a part, and its own facts about itself.
 
 use crate::extract::builder::label;
-use crate::extract::package::Package;
-use crate::extract::xml_events::{Node, Xml};
+use crate::extract::office::package::Package;
+use crate::extract::office::xml_events::{Node, Xml};
 
 /// A link from one part to another.
 #[derive(Debug)]

@@ -7,8 +7,8 @@ use super::relations::{Relations, core_title};
 use super::story::{Referred, Shapes, State, Story};
 use super::styles::Styles;
 use super::{charts, document, failed, joined};
-use crate::extract::package::Package;
-use crate::extract::xml_events::{Node, Xml};
+use crate::extract::office::package::Package;
+use crate::extract::office::xml_events::{Node, Xml};
 use crate::extract::{Document, ExtractError, Format, PageUnit};
 
 /// Most slides that are read.

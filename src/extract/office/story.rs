@@ -16,7 +16,7 @@ use super::page::{Piece, Style};
 use super::styles::{ParagraphLook, Styles};
 use super::symbols;
 use super::table::MAX_SPAN;
-use crate::extract::xml_events::{Node, Tag, Xml};
+use crate::extract::office::xml_events::{Node, Tag, Xml};
 
 /// What is done where an element ends.
 enum Closing {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::extract::xml_events::{Node, Tag, Xml};
+use crate::extract::office::xml_events::{Node, Tag, Xml};
 
 /// Styles are based on one another at most so deep; more is a circle.
 const MAX_BASES: usize = 16;

@@ -9,9 +9,9 @@ use super::relations::{Relations, core_title};
 use super::story::{Referred, Shapes, State, Story};
 use super::styles::Styles;
 use super::{broken_off, charts, document, failed, joined};
-use crate::extract::package::{Package, xml_text};
-use crate::extract::xml_events::{Node, Xml};
-use crate::extract::{Document, ExtractError, Format, html};
+use crate::extract::office::package::{Package, xml_text};
+use crate::extract::office::xml_events::{Node, Xml};
+use crate::extract::{Document, ExtractError, Format, markup::html};
 
 /// Most headers and footers that are read.
 const MAX_MARGINS: usize = 500;

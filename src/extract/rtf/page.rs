@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::extract::builder::{Headings, Trail, label, no_trail};
-use crate::extract::{Block, BlockKind, delimited};
+use crate::extract::{Block, BlockKind, data::delimited};
 use crate::workspace::Span;
 
 /// Words beside the paragraph that they stand in.

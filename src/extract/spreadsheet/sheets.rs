@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::extract::builder::{Blocks, label};
-use crate::extract::{BlockKind, Document, Format, delimited};
+use crate::extract::{BlockKind, Document, Format, data::delimited};
 use crate::workspace::{Cell, Span};
 
 /// More text is not read: it is a bomb, or a database.

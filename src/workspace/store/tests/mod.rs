@@ -70,6 +70,10 @@ impl Desk {
 
     /// Acknowledges that `name` was read with these bytes.
     fn done(&self, through: Revision, name: &str, bytes: &[u8]) {
+        self.done_in(self.epoch(), through, name, bytes);
+    }
+
+    fn done_in(&self, epoch: i64, through: Revision, name: &str, bytes: &[u8]) {
         let entry = FileEntry {
             path: path(name),
             state: FileState::Ready,
@@ -86,7 +90,7 @@ impl Desk {
             num_chunks: 1,
         };
         self.store
-            .acknowledge(&self.workspace, self.epoch(), through, &[Outcome::File(entry, READ_AS.into(), Members::Same)])
+            .acknowledge(&self.workspace, epoch, through, &[Outcome::File(entry, READ_AS.into(), Members::Same)])
             .unwrap();
     }
 
@@ -483,7 +487,8 @@ fn a_view_claims_no_revision_whose_file_it_hides() {
     let desk = Desk::new();
     desk.done(desk.log(ChangeKind::Created, &["a"]), "a", b"first");
     let changed = desk.log(ChangeKind::Modified, &["a"]);
-    let view = desk.store.view_while(&desk.workspace, || desk.done(changed, "a", b"second")).unwrap();
+    let epoch = desk.epoch();
+    let view = desk.store.view_while(&desk.workspace, || desk.done_in(epoch, changed, "a", b"second")).unwrap();
     assert_eq!((view.superseded.into_iter().collect::<Vec<_>>(), view.settled), (paths(&["a"]), Revision(1)));
     assert_eq!((desk.superseded(), desk.settled()), (paths(&[]), 2), "the change is done in the next view");
 }
