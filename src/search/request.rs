@@ -22,7 +22,7 @@ use crate::workspace::{
 pub const MAX_K: usize = 100;
 /// More passages are not looked at by who asks for every one: an evaluation, which counts them.
 pub(super) const MAX_EVERY_PASSAGE: usize = 1_000;
-/// Longer waits for a revision are cut, in milliseconds.
+/// Longer waits for a revision are refused, in milliseconds.
 pub const MAX_WAIT_MS: u64 = 60_000;
 
 /// Which legs look for candidates.
@@ -55,7 +55,8 @@ pub enum FusionMethod {
 pub struct Filters {
     /// The path matches one of these globs (`reports/**`, `*.md`). A glob without `/` matches the file name.
     pub path: Vec<String>,
-    /// The type is one of these: text, markdown, rst, html, code, json, jsonl, csv, tsv, log, pdf.
+    /// The type is one of these: text, markdown, rst, html, code, json, jsonl, csv, tsv, log, pdf, notebook, archive, email, mailbox,
+    /// spreadsheet, rtf, yaml, toml, xml, subtitles, asciidoc, latex, docx, pptx, odt, odp, epub.
     #[serde(rename = "type")]
     pub formats: Vec<String>,
     /// Modified at this time or later (RFC 3339, for example `2026-10-01T00:00:00Z`).

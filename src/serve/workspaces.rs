@@ -47,7 +47,7 @@ pub(super) struct CreateRequest {
 #[utoipa::path(
     post, path = "/v1/workspaces", tag = "workspaces", operation_id = "create_workspace",
     request_body(content = CreateRequest, example = json!({ "name": "notes" })),
-    responses((status = 201, body = WorkspaceSummary, description = "It is made."), openapi::BodyErrors, openapi::Errors),
+    responses((status = 201, body = WorkspaceSummary, description = "It is made."), openapi::SignatureErrors, openapi::BodyErrors, openapi::Errors),
 )]
 pub(super) async fn create(
     State(app): Shared,
@@ -71,7 +71,7 @@ pub(super) struct UpdateRequest {
     patch, path = "/v1/workspaces/{ws}", tag = "workspaces", operation_id = "update_workspace",
     params(openapi::WorkspaceParam),
     request_body(content = UpdateRequest, example = json!({ "intelligence": false })),
-    responses((status = 200, body = WorkspaceSummary, description = "It is so."), openapi::BodyErrors, openapi::Errors),
+    responses((status = 200, body = WorkspaceSummary, description = "It is so."), openapi::SignatureErrors, openapi::BodyErrors, openapi::Errors),
 )]
 pub(super) async fn update(
     State(app): Shared,
@@ -96,7 +96,7 @@ pub(super) struct Deleted {
 #[utoipa::path(
     delete, path = "/v1/workspaces/{ws}", tag = "workspaces", operation_id = "delete_workspace",
     params(openapi::WorkspaceParam),
-    responses((status = 200, body = Deleted, description = "Nothing of it is left."), openapi::Errors),
+    responses((status = 200, body = Deleted, description = "Nothing of it is left."), openapi::SignatureErrors, openapi::Errors),
 )]
 pub(super) async fn delete(
     State(app): Shared,
