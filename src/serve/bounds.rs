@@ -38,6 +38,11 @@ pub(super) fn write(description: &mut Value, limits: &Limits) {
         for parameter in parameters.into_iter().flatten() {
             words.write_parameter(parameter);
         }
+        // A file without a word is one: only JSON has to be there.
+        let body = operation.get_mut("requestBody").filter(|body| body["content"]["application/json"].is_null());
+        if let Some(body) = body {
+            body["required"] = false.into();
+        }
     }
     bound_numbers(description);
 }
@@ -195,6 +200,7 @@ mod tests {
         assert!(schemas["RelPath"]["pattern"].as_str().unwrap().ends_with("{0,8}$"));
         let written = &description["paths"]["/v1/workspaces/{ws}/files/{path}"]["put"]["parameters"];
         let tags = written.as_array().unwrap().iter().find(|parameter| parameter["name"] == "Pincite-Tags").unwrap();
+        assert_eq!(description["paths"]["/v1/workspaces/{ws}/files/{path}"]["put"]["requestBody"]["required"], false);
         assert!(tags["schema"]["pattern"].as_str().unwrap().contains("{0,31}"), "{tags}");
     }
 }
