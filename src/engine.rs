@@ -54,7 +54,7 @@ use self::access::WriterLock;
 pub use self::changes::{ChangeFilters, ChangesReply, ChangesRequest};
 pub use self::error::{EngineError, ErrorKind};
 pub use self::evaluate::{EvalOptions, evaluate, evaluate_answers, evaluate_pages};
-pub use self::event::{Event, EventKind, EventsReply, TakenEvent};
+pub use self::event::{Event, EventKind, EventsReply, MAX_EVENT_ID_CHARS, TakenEvent};
 pub use self::freshness::SourceStatus;
 pub use self::line::IndexReport;
 use self::lookers::Looks;

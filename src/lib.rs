@@ -24,4 +24,5 @@ mod priority;
 mod private;
 pub mod search;
 pub mod serve;
+mod strict;
 pub mod workspace;

@@ -15,6 +15,7 @@ const STOP_DEADLINE: Duration = Duration::from_secs(5);
 
 /// `pincite serve`: listens at once, and brings changes in beside it; replies say what is still pending.
 pub(super) fn serve(session: &Session, path: Option<&Path>, listen: SocketAddr) -> anyhow::Result<Done> {
+    serve::take_descriptors()?;
     let engine = Arc::new(session.open(Access::Share, "pincite serve")?);
     engine.ensure_workspace(&session.workspace, path)?;
     let runner = engine.run()?;

@@ -179,6 +179,8 @@ pub enum EngineError {
 pub enum ErrorKind {
     /// The request has to be another one.
     Invalid,
+    /// The request asks for what clients may not do.
+    Forbidden,
     /// What was named is not there.
     NotFound,
     /// Something else stands in the way: another root, another writer, an older state.
@@ -218,7 +220,6 @@ impl EngineError {
             | Self::OtherWorkspace { .. }
             | Self::InvalidEvent { .. }
             | Self::OwnFolder { .. }
-            | Self::RootNotAllowed
             | Self::TimeoutTooLong { .. }
             | Self::Write(
                 WriteError::Link { .. }
@@ -229,6 +230,7 @@ impl EngineError {
                 | WriteError::Name,
             )
             | Self::Embed(EmbedError::UnknownModel { .. }) => ErrorKind::Invalid,
+            Self::RootNotAllowed => ErrorKind::Forbidden,
             Self::Store(StoreError::UnknownWorkspace { .. } | StoreError::Missing { .. })
             | Self::Read(ReadError::Gone | ReadError::Unknown { .. } | ReadError::NoFolder { .. })
             | Self::Index(IndexError::Missing)
@@ -248,7 +250,7 @@ impl EngineError {
             | Self::Backlog { .. }
             | Self::TooManyWaits { .. }
             | Self::Cancelled
-            | Self::Store(StoreError::BeingDeleted { .. })
+            | Self::Store(StoreError::BeingDeleted { .. } | StoreError::Busy(_) | StoreError::Full(_))
             | Self::Write(WriteError::Full(_)) => ErrorKind::Unavailable,
             _ => ErrorKind::Internal,
         }

@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 use super::EngineError;
 use crate::workspace::{Provenance, RelPath, Revision};
 
-/// Longer ids are refused, in bytes.
-const MAX_ID_BYTES: usize = 256;
+/// Longer ids are refused, in characters.
+pub const MAX_EVENT_ID_CHARS: usize = 256;
 
 /// What happened to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -27,11 +27,12 @@ pub enum EventKind {
     Deleted,
 }
 
-/// A report that a file changed. Without content, pincite looks at the file on disk.
+/// A report that a file changed. Without content, pincite looks at the file on disk. An event has `content` or `content_base64`, not both, and
+/// neither where the file was deleted; only the event of a renamed file has `from`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Event {
-    /// The id of the event, 1 to 256 bytes. Events are idempotent: a second one with the same id changes nothing.
+    /// The id of the event, 1 to 256 characters. Events are idempotent: a second one with the same id changes nothing.
     pub id: String,
     /// What happened.
     #[serde(rename = "type")]
@@ -52,7 +53,7 @@ pub struct Event {
     /// The file's content, as base64; it is written into the workspace's folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_base64: Option<String>,
-    /// The agent or person that made the change. Like the fields after it, 1 to 200 bytes.
+    /// The agent or person that made the change. Like the fields after it, 1 to 200 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
     /// The run or session of the change.
@@ -77,8 +78,8 @@ impl Event {
     /// The content that the event brings, when all that it says can be.
     pub(super) fn check(&self) -> Result<Option<Vec<u8>>, EngineError> {
         let invalid = |reason: &str| Err(EngineError::InvalidEvent { id: self.id.clone(), reason: reason.to_owned() });
-        if self.id.trim().is_empty() || self.id.len() > MAX_ID_BYTES {
-            return invalid("its id has 1 to 256 bytes");
+        if self.id.trim().is_empty() || self.id.chars().count() > MAX_EVENT_ID_CHARS {
+            return invalid("its id has 1 to 256 characters, not all of them white space");
         }
         if let Err(error) = self.provenance().check() {
             return invalid(&error.to_string());

@@ -11,9 +11,7 @@ use crate::budget::Budget;
 use crate::embed::OpenModel;
 use crate::index::{Counts, Filter, Index as _, IndexError, Languages, Snapshot};
 use crate::priority::Share;
-use crate::search::{
-    self, Coverage, Filters, Found, MAX_K, MAX_WAIT_MS, Mode, Models, SearchReply, SearchRequest, UNREAD,
-};
+use crate::search::{self, Coverage, Filters, Found, MAX_K, Mode, Models, SearchReply, SearchRequest, UNREAD};
 use crate::workspace::{FileCounts, Provenance, ProvenanceFilter, Revision, WorkspaceId};
 
 /// Who has asked within this time may ask again.
@@ -217,10 +215,11 @@ impl Engine {
         min_revision: Option<Revision>,
         wait_ms: u64,
     ) -> Result<QueryState, EngineError> {
+        search::check_wait(wait_ms)?;
         let (mut filter, provenance) = (filters.compile(self.patterns())?, Writers::of(filters)?);
         let now = Instant::now();
         *lock(&self.asked_at) = Some(now);
-        let deadline = now + Duration::from_millis(wait_ms.min(MAX_WAIT_MS));
+        let deadline = now + Duration::from_millis(wait_ms);
         if let Some(wanted) = min_revision {
             self.store.workspace(id)?;
             while !self.store.has_reached(id, wanted)? {

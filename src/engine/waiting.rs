@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::{Engine, EngineError, lock};
-use crate::search::MAX_WAIT_MS;
+use crate::search;
 use crate::workspace::{Revision, WorkspaceId};
 
 /// How often the thread looks for what other processes have written, and for waiters that have hung up.
@@ -66,13 +66,14 @@ impl Engine {
     /// the query says.
     ///
     /// # Errors
-    /// [`EngineError::TooManyWaits`] at once where `limits.waits` others wait.
+    /// [`EngineError::Search`] for a wait that is too long, [`EngineError::TooManyWaits`] at once where `limits.waits` others wait.
     pub async fn await_revision(
         self: &Arc<Self>,
         id: &WorkspaceId,
         revision: Revision,
         wait_ms: u64,
     ) -> Result<(), EngineError> {
+        search::check_wait(wait_ms)?;
         let max = self.config.limits.waits;
         let counted = Counted(&self.waiters.num);
         if self.waiters.num.fetch_add(1, Ordering::Relaxed) >= max {
@@ -92,7 +93,7 @@ impl Engine {
         }
         self.waiters.changed.notify_all();
         // The sender is dropped where nothing is to be waited for.
-        let _ = tokio::time::timeout(Duration::from_millis(wait_ms.min(MAX_WAIT_MS)), reached).await;
+        let _ = tokio::time::timeout(Duration::from_millis(wait_ms), reached).await;
         drop(counted);
         Ok(())
     }

@@ -37,6 +37,8 @@ pub enum Precondition {
     Absent,
     /// There is a file, and its content has one of these hashes.
     Matches(Vec<ContentHash>),
+    /// There is a file, and there is none: both were asked for.
+    Never,
 }
 
 /// A file that was written or deleted.
@@ -362,6 +364,7 @@ impl Engine {
             Precondition::None => true,
             Precondition::Exists => exists,
             Precondition::Absent => !exists,
+            Precondition::Never => false,
             Precondition::Matches(hashes) => {
                 exists && hashes.contains(&LargeFile::open(root, path, self.config.max_file_bytes)?.content_hash)
             }

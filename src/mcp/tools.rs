@@ -14,6 +14,7 @@ use crate::budget::Budget;
 use crate::engine::{Engine, EngineError};
 use crate::error::ErrorReport;
 use crate::search::{SearchReply, SearchRequest};
+use crate::strict::Strict;
 use crate::workspace::WorkspaceId;
 
 /// What a tool gave: the structured content, and what goes beside it in `_meta`.
@@ -152,9 +153,9 @@ fn with_known_filters(mut tool: Tool) -> Tool {
 /// The arguments of a call. Where they are not as the schema has them, `"5"` is taken for 5, and one value for a list of one.
 fn parse<T: DeserializeOwned + JsonSchema>(arguments: JsonObject) -> Result<T, ErrorReport> {
     let mut arguments = Value::Object(arguments);
-    serde_json::from_value(arguments.clone()).or_else(|error| {
+    T::deserialize(Strict(arguments.clone())).or_else(|error| {
         schema::mend(&mut arguments, &Value::Object(schema::input::<T>()));
-        serde_json::from_value(arguments).map_err(|_| {
+        T::deserialize(Strict(arguments)).map_err(|_: serde_json::Error| {
             ErrorReport::new("invalid_arguments", error.to_string(), "the tool's inputSchema describes the arguments")
         })
     })

@@ -94,6 +94,18 @@ pub fn check_query(query: &str) -> Result<(), SearchError> {
     Ok(())
 }
 
+/// Checks how long a request may wait for a revision.
+///
+/// # Errors
+/// [`SearchError::Invalid`] beyond [`MAX_WAIT_MS`].
+pub fn check_wait(wait_ms: u64) -> Result<(), SearchError> {
+    if wait_ms > MAX_WAIT_MS {
+        let hint = format!("wait for {MAX_WAIT_MS} milliseconds at most, and ask again");
+        return Err(SearchError::invalid(format!("`wait_ms` is {wait_ms}"), hint));
+    }
+    Ok(())
+}
+
 /// Checks how large a query or question is.
 ///
 /// # Errors

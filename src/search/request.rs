@@ -22,7 +22,7 @@ use crate::workspace::{
 pub const MAX_K: usize = 100;
 /// The most passages that an evaluation looks at, which asks for every passage and counts them.
 pub(super) const MAX_EVERY_PASSAGE: usize = 1_000;
-/// Longer waits for a revision are cut, in milliseconds.
+/// Longer waits for a revision are refused, in milliseconds.
 pub const MAX_WAIT_MS: u64 = 60_000;
 
 /// Which legs look for candidates.

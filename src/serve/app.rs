@@ -17,12 +17,13 @@ use super::error::ApiError;
 use super::guard::AllowedHosts;
 use super::incoming::{self, Incoming};
 use super::metrics::Metrics;
-use super::rpc;
+use super::{openapi, rpc};
 use crate::budget::Budget;
 use crate::config::{self, Limits};
 use crate::engine::{Engine, EngineError};
 use crate::gate::{Class, Gate, Pass};
 use crate::mcp;
+use crate::search;
 use crate::workspace::{Revision, WorkspaceId};
 
 /// Bodies are counted in pieces of this many bytes.
@@ -43,6 +44,8 @@ pub(super) struct App {
     /// Whether the workspace that `/mcp` is about has been there.
     was_there: AtomicBool,
     pub metrics: Arc<Metrics>,
+    /// Of REST, as JSON.
+    pub description: String,
 }
 
 pub(super) type Shared = State<Arc<App>>;
@@ -78,6 +81,7 @@ impl App {
             num_pieces,
             was_there: AtomicBool::new(was_there),
             metrics: Arc::new(Metrics::new()),
+            description: openapi::json(limits),
             engine,
         }
     }
@@ -144,6 +148,7 @@ impl App {
         revision: Option<Revision>,
         wait_ms: u64,
     ) -> Result<Class, ApiError> {
+        search::check_wait(wait_ms).map_err(|error| ApiError::of(&self.engine, &error.into()))?;
         let Some(revision) = revision.filter(|_| wait_ms > 0) else { return Ok(Class::Interactive) };
         let waited = self.engine.await_revision(workspace, revision, wait_ms).await;
         waited.map_err(|error| ApiError::of(&self.engine, &error))?;

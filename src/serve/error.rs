@@ -41,6 +41,7 @@ impl ApiError {
     fn reported(error: &EngineError, report: ErrorReport) -> Self {
         let status = match error.kind() {
             ErrorKind::Invalid => StatusCode::BAD_REQUEST,
+            ErrorKind::Forbidden => StatusCode::FORBIDDEN,
             ErrorKind::NotFound => StatusCode::NOT_FOUND,
             ErrorKind::Precondition => StatusCode::PRECONDITION_FAILED,
             ErrorKind::Conflict => StatusCode::CONFLICT,

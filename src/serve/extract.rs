@@ -13,6 +13,7 @@ use serde_json::error::Category;
 use super::app::App;
 use super::error::ApiError;
 use super::signature::Signature;
+use crate::strict::Strict;
 use crate::workspace::{InvalidName, RelPath, WorkspaceId};
 
 /// The workspace that the URL names.
@@ -111,7 +112,9 @@ pub(super) fn check_marked_as_json(headers: &HeaderMap) -> Result<(), ApiError> 
 
 /// Reads the JSON of a body.
 pub(super) fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(bytes).map_err(|error| match error.classify() {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let parsed = T::deserialize(Strict(&mut reader)).and_then(|parsed| reader.end().map(|()| parsed));
+    parsed.map_err(|error| match error.classify() {
         Category::Data => ApiError::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "invalid_body",

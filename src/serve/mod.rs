@@ -16,8 +16,10 @@
 
 mod app;
 mod asking;
+mod bounds;
 mod changes;
 mod connections;
+mod descriptors;
 mod error;
 mod extract;
 mod guard;
@@ -38,6 +40,7 @@ use std::time::Duration;
 use axum::Router;
 use tokio::net::TcpListener;
 
+pub use self::descriptors::take_descriptors;
 pub use self::openapi::document as openapi_document;
 use crate::config::Limits;
 use crate::engine::Engine;
@@ -167,6 +170,14 @@ pub enum ServeError {
         #[source]
         source: std::io::Error,
     },
+    /// The process may have too few files open at once.
+    #[error("the process may open {most} files at once, and a server needs {least}")]
+    Descriptors {
+        /// What the system allows.
+        most: u64,
+        /// What is needed at the least.
+        least: u64,
+    },
     /// The system does not let the process hear signals.
     #[error("cannot wait for the signal to stop")]
     Signals(#[source] std::io::Error),
@@ -176,6 +187,7 @@ impl Advice for ServeError {
     fn code(&self) -> &'static str {
         match self {
             Self::Listen { .. } => "cannot_listen",
+            Self::Descriptors { .. } => "too_few_descriptors",
             Self::Signals(_) => "internal",
         }
     }
@@ -186,6 +198,7 @@ impl Advice for ServeError {
                 Some("another program listens there: stop it, or take another port (0 takes a free one)".to_owned())
             }
             Self::Listen { .. } => Some("use an address of this machine, for example 127.0.0.1:7878".to_owned()),
+            Self::Descriptors { .. } => Some("raise the limit of the shell or service: `ulimit -n 4096`".to_owned()),
             Self::Signals(_) => None,
         }
     }

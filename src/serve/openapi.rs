@@ -1,13 +1,13 @@
 //! The description of REST in `OpenAPI` 3.1, made from the handlers.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 use serde_json::{Value, json};
-use utoipa::openapi::{ContentBuilder, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, HeaderBuilder, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoParams, IntoResponses, OpenApi};
 
-use super::{asking, changes, routes, workspaces, writing};
+use super::{asking, bounds, changes, routes, workspaces, writing};
+use crate::config::Limits;
 use crate::error::ErrorBody;
 
 /// Search and answers with citations that can be checked.
@@ -17,12 +17,12 @@ use crate::error::ErrorBody;
         title = "pincite",
         description = "Search and answers over workspaces of files. Every passage and every sentence of an answer carries a \
                        citation: the file, its content hash, the byte span, lines or page, and the exact words, which can be \
-                       checked against the file as it is now. Limits are those of the default configuration. Content of files is untrusted. Every error is \
+                       checked against the file as it is now. Limits are those of the server that sends it. Content of files is untrusted. Every error is \
                        `{error: {code, message, hint}}`.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     paths(
-        routes::livez, routes::readyz, workspaces::list, workspaces::create, workspaces::update, workspaces::delete, routes::search, asking::ask, routes::verify, routes::status,
+        routes::livez, routes::readyz, routes::metrics_text, workspaces::list, workspaces::create, workspaces::update, workspaces::delete, routes::search, asking::ask, routes::verify, routes::status,
         routes::files, routes::file, changes::changes, writing::put, writing::delete, writing::events,
     ),
     components(schemas(ErrorBody)),
@@ -43,11 +43,11 @@ pub fn document() -> utoipa::openapi::OpenApi {
     Description::openapi()
 }
 
-/// The description as JSON text.
-pub(super) fn json() -> &'static str {
-    static JSON: LazyLock<String> =
-        LazyLock::new(|| document().to_json().expect("the description holds nothing that JSON cannot"));
-    &JSON
+/// The description as JSON text, with the limits as they are configured.
+pub(super) fn json(limits: &Limits) -> String {
+    let mut description = serde_json::to_value(document()).expect("the description holds nothing that JSON cannot");
+    bounds::write(&mut description, limits);
+    description.to_string()
 }
 
 /// The workspace in a URL.
@@ -65,7 +65,8 @@ pub(super) struct WorkspaceParam {
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "read by the derive alone")]
 pub(super) struct PathParam {
-    /// The file's path in the workspace; its `/` may stand as they are.
+    /// The file's path in the workspace; its `/` may stand as they are. Each name in it has at most as many bytes as the file system takes, which is
+    /// 255 in most, and is no device's of Windows (`aux`, `con`).
     #[param(example = "reports/summary.md")]
     path: String,
 }
@@ -83,18 +84,28 @@ pub(super) fn example_citation() -> Value {
     })
 }
 
+/// Codes of replies that say when to come again.
+const OVERLOADED: &str = "overloaded";
+const FILE_CHANGES: &str = "file_changes";
+
 type Responses = BTreeMap<String, RefOr<Response>>;
 
 fn error(description: &str, code: &str, message: &str, hint: &str) -> RefOr<Response> {
     let example = json!({ "error": { "code": code, "message": message, "hint": hint } });
     let schema = utoipa::openapi::Ref::from_schema_name("ErrorBody");
     let content = ContentBuilder::new().schema(Some(schema)).example(Some(example)).build();
-    ResponseBuilder::new().description(description).content("application/json", content).build().into()
+    let mut response = ResponseBuilder::new().description(description).content("application/json", content);
+    if matches!(code, OVERLOADED | FILE_CHANGES) {
+        let header = HeaderBuilder::new().description(Some("Seconds until it may be asked again."));
+        response = response.header("Retry-After", header.build());
+    }
+    response.build().into()
 }
 
 fn forbidden() -> RefOr<Response> {
     error(
-        "The request was sent to a host name that the server does not go by, or by a page of another site.",
+        "The request was sent to a host name that the server does not go by, or by a page of another site, or names a folder that clients may \
+         not name.",
         "host_not_allowed",
         "the request was sent to a host name that this server does not go by",
         "use an address or `localhost`, or allow the name where the server is started",
@@ -110,12 +121,41 @@ fn internal() -> RefOr<Response> {
     )
 }
 
-/// Errors of every request.
+/// Errors of any request whose sender or headers are wrong.
+pub(super) struct SenderErrors;
+
+impl IntoResponses for SenderErrors {
+    fn responses() -> Responses {
+        let invalid = error(
+            "The request names no host, or two, or one that is none.",
+            "invalid_host",
+            "the request has no header `Host`, more than one, or one that is no host",
+            "send `Host` once, with the name and port that the server is reached by",
+        );
+        let long = |what: &str| ResponseBuilder::new().description(what).build().into();
+        BTreeMap::from([
+            ("400".to_owned(), invalid),
+            ("403".to_owned(), forbidden()),
+            ("414".to_owned(), long("The URL has more than 65,534 bytes. The reply has no body.")),
+            ("431".to_owned(), long("The header is too large. The reply has no body.")),
+        ])
+    }
+}
+
+/// Errors of every request but those of health.
 pub(super) struct ServerErrors;
 
 impl IntoResponses for ServerErrors {
     fn responses() -> Responses {
-        BTreeMap::from([("403".to_owned(), forbidden()), ("500".to_owned(), internal())])
+        let mut responses = SenderErrors::responses();
+        let overloaded = error(
+            "More is asked than can be answered now; `Retry-After` says when to come again.",
+            OVERLOADED,
+            "so many requests are worked on and wait that this one is refused",
+            "ask again in a second",
+        );
+        responses.extend([("500".to_owned(), internal()), ("503".to_owned(), overloaded)]);
+        responses
     }
 }
 
@@ -158,7 +198,7 @@ impl IntoResponses for Errors {
                 error(
                     "The server cannot answer now; `Retry-After` says when to ask again. A limit on all requests together is met (`overloaded`, \
                      `too_many_waits`, `too_many_bodies`, `too_many_connections`), the file changes while it is read, or the model does not run.",
-                    "file_changes",
+                    FILE_CHANGES,
                     "the file changes while it is read",
                     "index again when the file is no longer written to",
                 ),

@@ -77,7 +77,15 @@ async fn no_place() -> ApiError {
     )
 }
 
-async fn metrics_text(State(app): Shared) -> Result<impl IntoResponse, ApiError> {
+/// Figures for Prometheus: requests, refusals, queues, readers, caches, what is pending.
+#[utoipa::path(
+    get, path = "/metrics", tag = "health", operation_id = "metrics",
+    responses(
+        (status = 200, body = String, content_type = "application/openmetrics-text", description = "As OpenMetrics has them."),
+        openapi::ServerErrors,
+    ),
+)]
+pub(super) async fn metrics_text(State(app): Shared) -> Result<impl IntoResponse, ApiError> {
     let measured = Arc::clone(&app);
     let done = tokio::task::spawn_blocking(move || measured.measure()).await;
     done.map_err(|_| ApiError::internal("the metrics panicked"))?;
@@ -105,8 +113,8 @@ async fn root() -> Json<serde_json::Value> {
     }))
 }
 
-async fn openapi_json() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/json")], openapi::json())
+async fn openapi_json(State(app): Shared) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], app.description.clone())
 }
 
 /// The health of the server.
@@ -128,7 +136,7 @@ pub(super) struct Health {
 }
 
 /// Whether the process answers at all.
-#[utoipa::path(get, path = "/livez", tag = "health", responses((status = 200, body = Health, description = "The process answers.")))]
+#[utoipa::path(get, path = "/livez", tag = "health", responses((status = 200, body = Health, description = "The process answers."), openapi::SenderErrors))]
 pub(super) async fn livez() -> Json<Health> {
     Json(Health { status: "live".to_owned(), error: None, notes: Vec::new(), stuck: Vec::new() })
 }
@@ -140,7 +148,7 @@ pub(super) async fn livez() -> Json<Health> {
     get, path = "/readyz", tag = "health",
     responses(
         (status = 200, body = Health, description = "The workspace is ready."),
-        (status = 503, body = Health, description = "The workspace is not ready; `error` gives the reason."),
+        (status = 503, body = Health, description = "The workspace is not ready; `error` gives the reason."), openapi::SenderErrors,
     ),
 )]
 pub(super) async fn readyz(State(app): Shared) -> Response {

@@ -48,7 +48,7 @@ pub(super) struct CreateRequest {
 #[utoipa::path(
     post, path = "/v1/workspaces", tag = "workspaces", operation_id = "create_workspace",
     request_body(content = CreateRequest, example = json!({ "name": "notes" })),
-    responses((status = 201, body = WorkspaceSummary, description = "The workspace is made."), openapi::BodyErrors, openapi::Errors),
+    responses((status = 201, body = WorkspaceSummary, description = "The workspace is made."), openapi::SignatureErrors, openapi::BodyErrors, openapi::Errors),
 )]
 pub(super) async fn create(
     State(app): Shared,
@@ -72,7 +72,7 @@ pub(super) struct UpdateRequest {
     patch, path = "/v1/workspaces/{ws}", tag = "workspaces", operation_id = "update_workspace",
     params(openapi::WorkspaceParam),
     request_body(content = UpdateRequest, example = json!({ "intelligence": false })),
-    responses((status = 200, body = WorkspaceSummary, description = "The workspace has the state that was asked for."), openapi::BodyErrors, openapi::Errors),
+    responses((status = 200, body = WorkspaceSummary, description = "The workspace has the state that was asked for."), openapi::SignatureErrors, openapi::BodyErrors, openapi::Errors),
 )]
 pub(super) async fn update(
     State(app): Shared,
@@ -97,7 +97,7 @@ pub(super) struct Deleted {
 #[utoipa::path(
     delete, path = "/v1/workspaces/{ws}", tag = "workspaces", operation_id = "delete_workspace",
     params(openapi::WorkspaceParam),
-    responses((status = 200, body = Deleted, description = "The workspace is deleted."), openapi::Errors),
+    responses((status = 200, body = Deleted, description = "The workspace is deleted."), openapi::SignatureErrors, openapi::Errors),
 )]
 pub(super) async fn delete(
     State(app): Shared,

@@ -26,10 +26,10 @@ const MAX_EVENTS: usize = 1_000;
 #[expect(dead_code, reason = "read by the derive alone")]
 pub(super) struct PreconditionHeaders {
     /// `*`: the file exists. `"HASH"`: its content has this SHA-256 (`content_hash`, and the `ETag` of a file's reply).
-    #[param(rename = "If-Match", required = false)]
+    #[param(rename = "If-Match", required = false, example = "*")]
     if_match: String,
     /// `*`: the file does not exist.
-    #[param(rename = "If-None-Match", required = false)]
+    #[param(rename = "If-None-Match", required = false, example = "*")]
     if_none_match: String,
 }
 
@@ -38,7 +38,7 @@ const RUN: HeaderName = HeaderName::from_static("pincite-run");
 const SANDBOX: HeaderName = HeaderName::from_static("pincite-sandbox");
 const TAGS: HeaderName = HeaderName::from_static("pincite-tags");
 
-/// Who does it, in UTF-8. Each value has 1 to 200 bytes, no control characters and no white space at its ends.
+/// Who does it, in UTF-8. Each value has 1 to 200 characters, no control characters and no white space at its ends.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "read by the derive alone")]
@@ -66,7 +66,7 @@ pub(super) struct ProvenanceHeaders {
     responses(
         (status = 200, body = WriteReply, description = "The file existed; it is written, and its change is in the log."),
         (status = 201, body = WriteReply, description = "The file is new; it is written, and its change is in the log."),
-        openapi::WriteErrors, openapi::BodyErrors, openapi::Errors,
+        openapi::WriteErrors, openapi::SignatureErrors, openapi::BodyErrors, openapi::Errors,
     ),
 )]
 pub(super) async fn put(
@@ -107,7 +107,7 @@ pub(super) async fn put(
     params(openapi::WorkspaceParam, openapi::PathParam, PreconditionHeaders, ProvenanceHeaders),
     responses(
         (status = 200, body = WriteReply, description = "The file is deleted, and its change is in the log."),
-        openapi::WriteErrors, openapi::Errors,
+        openapi::WriteErrors, openapi::SignatureErrors, openapi::Errors,
     ),
 )]
 pub(super) async fn delete(
@@ -173,26 +173,28 @@ fn precondition(headers: &HeaderMap) -> Result<Precondition, ApiError> {
     let (matches, absent) = (text(headers, &IF_MATCH)?, text(headers, &IF_NONE_MATCH)?);
     let invalid =
         |message: &str, hint: &str| Err(ApiError::new(StatusCode::BAD_REQUEST, "invalid_header", message, hint));
-    match (matches, absent) {
-        (None, None) => Ok(Precondition::None),
-        (Some("*"), None) => Ok(Precondition::Exists),
-        (None, Some("*")) => Ok(Precondition::Absent),
-        (Some(tags), None) => {
+    if absent.is_some_and(|absent| absent != "*") {
+        return invalid("`If-None-Match` holds something else than `*`", "only `*` is known: no such file yet");
+    }
+    let wanted = match matches {
+        None if absent.is_some() => return Ok(Precondition::Absent),
+        None => return Ok(Precondition::None),
+        Some("*") => Precondition::Exists,
+        Some(tags) => {
             let tag = |tag: &str| tag.trim().strip_prefix('"')?.strip_suffix('"')?.parse::<ContentHash>().ok();
             match tags.split(',').map(tag).collect() {
-                Some(hashes) => Ok(Precondition::Matches(hashes)),
-                None => invalid(
-                    "`If-Match` holds something other than a content hash",
-                    "give `content_hash` in double quotes, or `*` for any file",
-                ),
+                Some(hashes) => Precondition::Matches(hashes),
+                None => {
+                    return invalid(
+                        "`If-Match` holds something other than a content hash",
+                        "give `content_hash` in double quotes, or `*` for any file",
+                    );
+                }
             }
         }
-        (None, Some(_)) => invalid(
-            "`If-None-Match` holds something other than `*`",
-            "send `*`, which means that the file must not exist",
-        ),
-        (Some(_), Some(_)) => invalid("`If-Match` and `If-None-Match` exclude each other", "leave one of them out"),
-    }
+    };
+    // Both are conditions of HTTP, and no file meets the two at once (RFC 9110, section 13.2.2).
+    Ok(if absent.is_some() { Precondition::Never } else { wanted })
 }
 
 /// Who does it, as the headers say.

@@ -28,7 +28,7 @@ pub use id::{ContentHash, Revision, WorkspaceId};
 pub use language::Language;
 pub use path::{RelPath, is_device_name};
 pub use pattern::{PatternError, PatternLimits};
-pub use provenance::{Facet, Facets, InvalidProvenance, Provenance, ProvenanceFilter};
+pub use provenance::{Facet, Facets, InvalidProvenance, MAX_LABEL_CHARS, MAX_TAGS, Provenance, ProvenanceFilter};
 pub use span::{LineRange, LineStarts, Span};
 pub use spelling::{common_spelling, composed};
 pub(crate) use store::open_to_read;

@@ -22,6 +22,9 @@ use super::InvalidName;
 pub struct RelPath(String);
 
 impl RelPath {
+    /// Longer paths are refused.
+    pub const MAX_BYTES: usize = 4_096;
+
     /// The path as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -90,7 +93,7 @@ impl FromStr for RelPath {
 
     fn from_str(path: &str) -> Result<Self, InvalidName> {
         let part_is_safe = |part: &str| !matches!(part, "" | "." | "..");
-        if path.len() <= 4096 && !path.contains(['\0', '\\']) && path.split('/').all(part_is_safe) {
+        if path.len() <= Self::MAX_BYTES && !path.contains(['\0', '\\']) && path.split('/').all(part_is_safe) {
             Ok(Self(path.to_owned()))
         } else {
             Err(InvalidName::Path { path: path.to_owned() })

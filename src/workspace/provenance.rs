@@ -10,10 +10,10 @@ use utoipa::ToSchema;
 use super::RelPath;
 use crate::error::Advice;
 
-/// Longer values are refused, in bytes.
-const MAX_BYTES: usize = 200;
+/// Longer values are refused, in characters: what JSON Schema counts.
+pub const MAX_LABEL_CHARS: usize = 200;
 /// More tags are refused.
-const MAX_TAGS: usize = 32;
+pub const MAX_TAGS: usize = 32;
 /// Of more values, those of the most files are told.
 const MAX_FACET_VALUES: usize = 100;
 
@@ -42,7 +42,7 @@ impl Provenance {
         self.agent.is_none() && self.run.is_none() && self.sandbox.is_none() && self.tags.is_empty()
     }
 
-    /// Refuses what cannot be: values have 1 to 200 bytes, no control characters and no white space at their ends; there are
+    /// Refuses what cannot be: values have 1 to 200 characters, no control characters and no white space at their ends; there are
     /// at most 32 tags.
     ///
     /// # Errors
@@ -103,8 +103,8 @@ impl Label {
 
 fn check(label: Label, value: &str) -> Result<(), InvalidProvenance> {
     let label = label.name();
-    if value.is_empty() || value.len() > MAX_BYTES {
-        return Err(InvalidProvenance::Length { label, num_bytes: value.len() });
+    if value.is_empty() || value.chars().count() > MAX_LABEL_CHARS {
+        return Err(InvalidProvenance::Length { label, num_chars: value.chars().count() });
     }
     if value.contains(char::is_control) || value.trim() != value {
         return Err(InvalidProvenance::Characters { label });
@@ -239,12 +239,12 @@ impl Facets {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidProvenance {
     /// A value is empty or too long.
-    #[error("the {label} has {num_bytes} bytes, and must have 1 to {MAX_BYTES}")]
+    #[error("the {label} has {num_chars} characters, and must have 1 to {MAX_LABEL_CHARS}")]
     Length {
         /// Which value.
         label: &'static str,
         /// Its length.
-        num_bytes: usize,
+        num_chars: usize,
     },
     /// A value holds control characters, or white space at its ends.
     #[error("the {label} holds control characters, or white space at its ends")]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms by level; a room uses rooms of lower levels.
 const LEVELS: [&[&str]; 9] = [
-    &["error", "beneath", "budget", "config", "failpoint", "gate", "leftovers", "priority", "private"],
+    &["error", "beneath", "budget", "config", "failpoint", "gate", "leftovers", "priority", "private", "strict"],
     &["workspace"],
     &["extract", "chunk", "embed"],
     &["index"],

@@ -43,31 +43,71 @@ fn edge_of(name: &str, least: u64) -> Option<Edge> {
     })
 }
 
-/// Limits that take more than one request, a file or a slow client to meet, and the test that does.
-const MET_ELSEWHERE: [(&str, &str); 16] = [
-    ("path_parts", "walls::a_path_is_written_up_to_its_limit_and_a_devices_name_never"),
-    ("rule_file_bytes", "ingest::tests::walls"),
-    ("rule_lines", "ingest::tests::walls::of_lines_that_are_too_much_together_the_first_count"),
-    ("readers_per_core", "extract::child::gate"),
-    ("readers_memory_mb", "extract::child::pool"),
-    ("reader_structure_mb", "extract::child::wire"),
-    ("reader_tries", "extract::child"),
-    ("bodies_bytes", "request_walls"),
-    ("header_ms", "sockets"),
-    ("body_ms", "sockets"),
-    ("write_ms", "request_walls"),
-    ("connections", "request_walls::health_and_metrics_are_answered_beyond_the_limit_of_connections"),
-    ("connections_per_address", "request_walls::health_and_metrics_are_answered_beyond_the_limit_of_connections"),
-    ("waits", "request_walls"),
-    ("requests_per_core", "gate"),
-    ("queued_per_core", "gate"),
+/// Limits that take more than one request, a file or a slow client to meet, and the file and test that does.
+const MET_ELSEWHERE: [(&str, &str, &str); 16] = [
+    ("path_parts", "tests/integration/walls.rs", "a_path_is_written_up_to_its_limit_and_a_devices_name_never"),
+    ("rule_file_bytes", "src/ingest/tests/walls.rs", "a_file_with_rules_counts_up_to_its_limits_and_says_so"),
+    ("rule_lines", "src/ingest/tests/walls.rs", "of_lines_that_are_too_much_together_the_first_count"),
+    ("readers_per_core", "src/extract/child/gate.rs", "no_more_are_inside_than_there_are_places"),
+    (
+        "readers_memory_mb",
+        "src/extract/child/tests.rs",
+        "all_children_together_keep_to_their_memory_and_a_file_is_then_read_alone",
+    ),
+    ("reader_structure_mb", "src/extract/child/tests.rs", "a_structure_that_is_too_large_for_its_file_is_not_taken"),
+    (
+        "reader_tries",
+        "src/extract/child/tests.rs",
+        "a_file_whose_reader_is_ended_from_outside_is_tried_again_and_not_for_ever",
+    ),
+    (
+        "bodies_bytes",
+        "tests/integration/request_walls.rs",
+        "bodies_that_do_not_come_to_their_end_have_a_budget_together",
+    ),
+    ("header_ms", "tests/integration/sockets.rs", "a_client_that_does_not_finish_its_header_is_cut_off"),
+    ("body_ms", "tests/integration/sockets.rs", "a_client_that_does_not_finish_its_body_is_told_so"),
+    ("write_ms", "tests/integration/request_walls.rs", "a_client_that_does_not_read_its_replies_is_cut_off"),
+    (
+        "connections",
+        "tests/integration/request_walls.rs",
+        "health_and_metrics_are_answered_beyond_the_limit_of_connections",
+    ),
+    (
+        "connections_per_address",
+        "tests/integration/request_walls.rs",
+        "health_and_metrics_are_answered_beyond_the_limit_of_connections",
+    ),
+    ("waits", "tests/integration/request_walls.rs", "many_requests_wait_for_a_revision_and_others_go_on"),
+    ("requests_per_core", "src/gate.rs", "beyond_places_and_queue_a_request_is_refused_at_once"),
+    ("queued_per_core", "src/gate.rs", "beyond_places_and_queue_a_request_is_refused_at_once"),
 ];
+
+/// Whether a file holds the test: the function, with the attribute of a test before it.
+fn holds_test(source: &str, name: &str) -> bool {
+    source.split_once(&format!("fn {name}(")).is_some_and(|(before, _)| {
+        let last_item = before.rsplit("\n}\n").next().unwrap_or_default();
+        last_item.contains("#[test]") || last_item.contains("#[tokio::test")
+    })
+}
+
+#[test]
+fn the_tests_that_meet_limits_elsewhere_are_there() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (limit, file, test) in MET_ELSEWHERE {
+        assert!(Limits::ALL.iter().any(|known| known.name == limit), "there is no limit `{limit}`");
+        assert!(edge_of(limit, 64).is_none(), "`{limit}` is met here");
+        let source = fs_err::read_to_string(root.join(file)).unwrap();
+        assert!(holds_test(&source, test), "`{limit}`: {file} has no test `{test}`");
+    }
+    assert!(!holds_test("#[test]\nfn one() {\n}\nfn other() {\n}\n", "other"));
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_limit_is_met_just_inside_and_just_outside() {
     for limit in Limits::ALL {
         let Some(Edge { route, inside, outside }) = edge_of(limit.name, limit.least) else {
-            assert!(MET_ELSEWHERE.iter().any(|(name, _)| *name == limit.name), "nothing meets `{}`", limit.name);
+            assert!(MET_ELSEWHERE.iter().any(|(name, ..)| *name == limit.name), "nothing meets `{}`", limit.name);
             continue;
         };
         let server = Server::over(Desk::configured(&format!("[limits]\n{} = {}\n", limit.name, limit.least)));

@@ -345,6 +345,7 @@ async fn the_description_is_valid_and_lists_every_route() {
     let described: Vec<_> = paths.keys().map(String::as_str).collect();
     let routes = [
         "/livez",
+        "/metrics",
         "/readyz",
         "/v1/workspaces",
         "/v1/workspaces/{ws}",

@@ -125,15 +125,15 @@ async fn a_workspace_over_files_of_another_is_refused() {
         let made = json!({ "name": "thief", "root": desk.data.path().join(below) });
         assert_eq!(
             code(&send(&rest, Method::POST, "/v1/workspaces", Some(made)).await),
-            (400, "root_not_allowed"),
+            (403, "root_not_allowed"),
             "{below}"
         );
     }
     for (body, status) in [
         (json!({ "name": "../up" }), 422),
         (json!({ "name": ".deleted-x" }), 422),
-        (json!({ "name": "x", "root": "/no/such/folder" }), 400),
-        (json!({ "name": "x", "root": "/" }), 400),
+        (json!({ "name": "x", "root": "/no/such/folder" }), 403),
+        (json!({ "name": "x", "root": "/" }), 403),
         (json!({ "name": "x", "files": [] }), 422),
         (json!({}), 422),
     ] {

@@ -164,6 +164,10 @@ async fn a_write_with_a_condition_happens_only_when_it_holds() {
     assert_eq!(code(&server.put("a.txt", "three", &[("if-match", &tag)]).await), (412, "precondition_failed"));
     assert_eq!(code(&server.delete("a.txt", &[("if-match", &tag)]).await), (412, "precondition_failed"));
     assert_eq!(code(&server.put("b.txt", "b", &[("if-match", "*")]).await), (412, "precondition_failed"));
+    for path in ["a.txt", "b.txt"] {
+        let both = server.put(path, "b", &[("if-match", "*"), ("if-none-match", "*")]).await;
+        assert_eq!(code(&both), (412, "precondition_failed"), "no file meets both");
+    }
     assert_eq!((server.on_disk("a.txt").as_deref(), server.on_disk("b.txt")), (Some("two"), None));
     for wrong in [("if-match", "abc"), ("if-match", "W/\"ab\""), ("if-none-match", "\"ab\"")] {
         assert_eq!(code(&server.put("a.txt", "x", &[wrong]).await), (400, "invalid_header"), "{wrong:?}");

@@ -15,61 +15,20 @@ server died may have been done or not: there the file on disk is the truth. Only
 
 import http.client
 import json
-import os
 import pathlib
 import random
 import re
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 
-DEADLINE_S = 120
+from served import DEADLINE_S, Server
+
 SETTLES_S = 20
 MAX_PASSAGES = 3
 LETTERS = "bcdfghjklmnpqrvw"
 FILLER = "The tide rose again over the outer wall and the keeper wrote it down. " * 22
-
-
-class Server:
-    def __init__(self, program: str, data: pathlib.Path, folder: pathlib.Path):
-        environment = {**os.environ, "PINCITE_DATA_DIR": str(data)}
-        command = [program, "serve", str(folder), "--listen", "127.0.0.1:0"]
-        self.process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-        self.said = []
-        for line in self.process.stderr:
-            self.said.append(line)
-            if found := re.match(r"listening on http://([\d.]+):(\d+)", line):
-                self.address = (found[1], int(found[2]))
-                break
-        else:
-            raise SystemExit(f"the server did not start:\n{''.join(self.said)}")
-        threading.Thread(target=lambda: self.said.extend(self.process.stderr), daemon=True).start()
-
-    def ask(self, method: str, path: str, body: bytes | None = None, kind: str = "application/json"):
-        """The status and the reply; an OSError or HTTPException where the server is gone."""
-        connection = http.client.HTTPConnection(*self.address, timeout=DEADLINE_S)
-        try:
-            connection.request(method, path, body, {"Content-Type": kind} if body is not None else {})
-            response = connection.getresponse()
-            return response.status, json.loads(response.read() or b"null")
-        finally:
-            connection.close()
-
-    def search(self, word: str) -> list[str]:
-        """The paths of the passages that hold the word."""
-        body = json.dumps({"query": word, "mode": "lexical", "k": 100}).encode()
-        status, reply = self.ask("POST", "/v1/workspaces/default/search", body)
-        if status != 200:
-            raise SystemExit(f"a search was refused: {reply}")
-        hits = [hit for hit in reply["hits"] if word in hit["text"]]
-        places = [hit["citation"]["path"] for hit in hits]
-        return places + [place["path"] for hit in hits for place in hit.get("also_at", [])]
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
 
 
 class Campaign:

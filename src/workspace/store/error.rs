@@ -63,7 +63,13 @@ pub enum StoreError {
         /// The workspace.
         id: WorkspaceId,
     },
-    /// The disk or the lock refused. Try again when that has changed.
+    /// Another process has held its lock for too long. Nothing was done; try again.
+    #[error("another process holds the file `pincite.db`")]
+    Busy(#[source] rusqlite::Error),
+    /// The disk is full. Nothing was done; try again when there is room.
+    #[error("the disk of the data folder is full")]
+    Full(#[source] rusqlite::Error),
+    /// The disk refused. Try again when that has changed.
     #[error("the file `pincite.db` cannot be written or read")]
     Io(#[source] rusqlite::Error),
 }
@@ -71,7 +77,9 @@ pub enum StoreError {
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::Error as E;
-        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, TypeMismatch, Unknown};
+        use rusqlite::ErrorCode::{
+            DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, TypeMismatch, Unknown,
+        };
         match error {
             E::InvalidQuery
             | E::InvalidColumnType(..)
@@ -86,7 +94,11 @@ impl From<rusqlite::Error> for StoreError {
             {
                 Self::Damaged { reason: error.to_string() }
             }
-            error => Self::Io(error),
+            error => match error.sqlite_error_code() {
+                Some(DatabaseBusy | DatabaseLocked) => Self::Busy(error),
+                Some(DiskFull) => Self::Full(error),
+                _ => Self::Io(error),
+            },
         }
     }
 }
@@ -103,6 +115,8 @@ impl Advice for StoreError {
             Self::Version { .. } => "other_version",
             Self::ReadOnly => "read_only",
             Self::Damaged { .. } => "store_damaged",
+            Self::Busy(_) => "store_busy",
+            Self::Full(_) => "disk_full",
             Self::Io(_) => "store_io",
         }
     }
@@ -133,6 +147,8 @@ impl Advice for StoreError {
             Self::Damaged { .. } => {
                 "move the data folder away and index the files again: only the index is lost".to_owned()
             }
+            Self::Busy(_) => "ask again in a second; where it stays so, end what else has opened the data folder".to_owned(),
+            Self::Full(_) => "make room on the disk of the data folder, and ask again".to_owned(),
             Self::Io(_) => "check free space and permissions of the data folder".to_owned(),
         })
     }

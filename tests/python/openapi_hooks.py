@@ -1,0 +1,57 @@
+"""What schemathesis has to know beside the description of REST: formats, rules between fields, and states.
+
+Loaded by schemathesis (`SCHEMATHESIS_HOOKS`). Whatever JSON Schema can say is in the description and not here.
+"""
+
+import schemathesis
+from hypothesis import strategies
+from schemathesis.specs.openapi import checks
+
+schemathesis.openapi.format("glob", strategies.sampled_from(["reports/**", "*.md", "a?/{b,c}/*", "[a-z]*.txt", "", "ü*"]))
+schemathesis.openapi.format("iana-time-zone", strategies.sampled_from(["UTC", "Europe/Berlin", "Asia/Kolkata"]))
+
+# A request of the right form that is refused for what is there, or for how much is asked of the server, not for its form.
+STATES = {
+    "precondition_failed", "is_a_folder", "no_text", "large_text", "passed_over", "not_a_file", "no_language_model",
+}  # fmt: skip
+
+
+@schemathesis.check
+def valid_is_taken(ctx, response, case):
+    """As `positive_data_acceptance`, which knows statuses alone."""
+    if response.status_code in (400, 412):
+        code = response.json().get("error", {}).get("code")
+        names = str((case.path_parameters or {}).get("path", "")).split("/")
+        is_long = any(len(name.encode("utf-8", "replace")) > 255 for name in names)
+        if code in STATES or (code == "invalid_path" and is_long):
+            return None
+    return checks.positive_data_acceptance(ctx, response, case)
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    of_path = case.path_parameters or {}
+    if of_path.get("ws") == "default" and case.operation.path == "/v1/workspaces/{ws}":
+        # The files that all others ask for stay, and stay searchable.
+        of_path["ws"] = "other"
+    meta = case.meta
+    body = case.body if isinstance(case.body, dict) else {}
+    if "wait_ms" in body and isinstance(body["wait_ms"], int):
+        body["wait_ms"] = min(body["wait_ms"], 20) if body["wait_ms"] <= 60_000 else body["wait_ms"]
+    if meta is None or not meta.generation.mode.is_positive:
+        return
+    # Rules between two fields, which descriptions say in words.
+    if case.operation.path.endswith("/search") and "offset" in body:
+        body["offset"] = min(int(body["offset"]), 100 - int(body.get("k", 10)))
+    if case.operation.path.endswith("/verify") and isinstance(body.get("citation"), dict):
+        body["citation"]["workspace"] = of_path["ws"]
+    if case.operation.path.endswith("/events"):
+        for event in body.get("events", []):
+            if event["type"] != "renamed":
+                event.pop("from", None)
+            elif event.get("from") is None:
+                event["from"] = "moved/from.md"
+            if event.get("content") is not None or event["type"] == "deleted":
+                event.pop("content_base64", None)
+            if event["type"] == "deleted":
+                event.pop("content", None)
