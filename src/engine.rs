@@ -274,3 +274,5 @@ pub fn extractor(config: &Config, program: Option<child::Program>) -> Result<Box
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+        base_text_bytes: usize::try_from(limits.reader_text_mb.saturating_mul(1_000_000)).unwrap_or(usize::MAX),
+        most_structure_bytes: limits.reader_structure_most_mb.saturating_mul(1_000_000),

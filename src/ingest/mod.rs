@@ -16,6 +16,7 @@ mod prepare;
 mod progress;
 mod read;
 mod rebuild;
+mod room;
 mod rules;
 mod scan;
 #[cfg(test)]

@@ -44,7 +44,7 @@ fn edge_of(name: &str, least: u64) -> Option<Edge> {
 }
 
 /// Limits that take more than one request, a file or a slow client to meet, and the test that does.
-const MET_ELSEWHERE: [(&str, &str); 16] = [
+const MET_ELSEWHERE: [(&str, &str); 19] = [
     ("path_parts", "walls::a_path_is_written_up_to_its_limit_and_a_devices_name_never"),
     ("rule_file_bytes", "ingest::tests::walls"),
     ("rule_lines", "ingest::tests::walls::of_lines_that_are_too_much_together_the_first_count"),
@@ -52,6 +52,9 @@ const MET_ELSEWHERE: [(&str, &str); 16] = [
     ("readers_memory_mb", "extract::child::pool"),
     ("reader_structure_mb", "extract::child::wire"),
     ("reader_tries", "extract::child"),
+    ("reader_text_mb", "extract::child::tests::a_text_that_is_too_long_for_its_file_is_not_taken"),
+    ("reader_structure_most_mb", "extract::child::tests::a_structure_that_is_too_large_for_its_file_is_not_taken"),
+    ("batch_text_mb", "ingest::tests::batches::a_batch_is_bounded_by_the_text_of_its_files_whatever_they_have_on_disk"),
     ("bodies_bytes", "request_walls"),
     ("header_ms", "sockets"),
     ("body_ms", "sockets"),
