@@ -234,7 +234,7 @@ impl Engine {
         let view = self.view(id)?;
         let filters = search::Filters { path: glob.map(str::to_owned).into_iter().collect(), ..Default::default() };
         let filter = filters.compile(self.patterns())?;
-        let mut files = self.store.files(id)?;
+        let mut files = self.store.files_while(id, goes_on)?;
         files.retain(|file| filter.admits_path(file.path.as_str()) && !view.deleting.contains(file.on_disk()));
         // What is known of replaced content is as old as the content.
         for reason in files.iter_mut().filter_map(|file| file.reason.as_mut()).filter(|reason| reason.contains('/')) {
@@ -242,6 +242,16 @@ impl Engine {
         }
         for file in files.iter_mut().filter(|file| view.superseded.contains(file.on_disk())) {
             (file.title, file.content_hash, file.num_chunks) = (None, None, 0);
+        self.files_in_time(id, glob, &|| true)
+    }
+
+    /// As [`Engine::files`], as far as they are read until `goes_on` says no.
+    fn files_in_time(
+        &self,
+        id: &WorkspaceId,
+        glob: Option<&str>,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<Vec<FileEntry>, EngineError> {
         }
         Ok(files)
     }

@@ -66,7 +66,7 @@ impl Engine {
     /// The files that the request admits, also those that are pending.
     fn files_in_scope(&self, id: &WorkspaceId, state: &QueryState) -> Result<Vec<FileEntry>, EngineError> {
         let filter = Filter { hidden: BTreeSet::new(), ..state.filter.clone() };
-        let mut files = self.files(id, None)?;
+        let mut files = self.files_in_time(id, None, &|| !state.budget.is_over())?;
         files.retain(|file| digest::admits(&filter, &file.path, file.format.as_deref(), file.modified));
         Ok(files)
     }
