@@ -22,6 +22,7 @@ mod indexes;
 mod lane;
 mod line;
 mod listing;
+mod load;
 mod lookers;
 mod provenance;
 mod query;
@@ -57,6 +58,8 @@ pub use self::event::{Event, EventKind, EventsReply, TakenEvent};
 pub use self::freshness::SourceStatus;
 pub use self::line::IndexReport;
 use self::lookers::Looks;
+use self::load::Embedded;
+pub use self::load::Load;
 use self::query::View;
 pub use self::read::FileText;
 use self::reading::Reading;
@@ -147,6 +150,8 @@ pub struct Engine {
     looks: Arc<Looks>,
     /// Rung when something was logged here.
     bell: Bell,
+    /// What was embedded here.
+    embedded: Embedded,
     /// Requests that wait for a revision.
     waiters: Waiters,
     /// When somebody asked last.
@@ -206,6 +211,7 @@ impl Engine {
             waiters: Waiters::default(),
             asked_at: Mutex::default(),
             replays: Mutex::default(),
+            embedded: Embedded::default(),
         })
     }
 

@@ -181,7 +181,7 @@ impl Lane {
     }
 
     /// Embeds a slice of what has no vector yet.
-    pub(super) fn embed(&mut self, most: usize) -> Result<bool, EngineError> {
+    pub(super) fn embed(&mut self, engine: &Engine, most: usize) -> Result<bool, EngineError> {
         if self.waiting.is_empty() && self.may_miss_vectors {
             self.waiting = self.without_vectors()?;
         }
@@ -192,7 +192,7 @@ impl Lane {
         let Some(Serving { index, model }) = &self.serving else { return Ok(false) };
         let Ok(embedder) = &model.embedder else { return Ok(false) };
         let slice: Vec<_> = self.waiting.split_off(self.waiting.len().saturating_sub(most));
-        ingest::embed(&**index, &**embedder, &slice)?;
+        engine.embed_chunks(&**index, &**embedder, &slice)?;
         self.num_urgent = self.num_urgent.saturating_sub(slice.len());
         Ok(true)
     }
@@ -210,13 +210,13 @@ impl Lane {
     }
 
     /// Embeds a slice of what nobody waits for, unless another model's index is about to take over.
-    pub(super) fn embed_backlog(&mut self) -> Result<bool, EngineError> {
+    pub(super) fn embed_backlog(&mut self, engine: &Engine) -> Result<bool, EngineError> {
         let is_outdated = self.serving.as_ref().is_some_and(|serving| serving.index.outdated().is_some());
         if self.next.is_some() && is_outdated {
             self.may_miss_vectors = false;
             return Ok(false);
         }
-        self.embed(EMBED_SLICE)
+        self.embed(engine, EMBED_SLICE)
     }
 
     /// Goes on with the index that is being built, and lets it take over when it is done.

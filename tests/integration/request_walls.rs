@@ -207,6 +207,19 @@ async fn each_reply_has_the_id_of_its_request_and_is_counted() {
     for name in ["request_duration_seconds_bucket", "requests_at_work", "requests_queued", "waits", "pending_files"] {
         assert!(text.contains(&format!("pincite_{name}")), "{name}: {text}");
     }
+    for line in [
+        "pincite_readers{state=\"busy\"} 0",
+        "pincite_readers{state=\"idle\"} ",
+        "pincite_readers_queued 0",
+        "pincite_readers_started_total ",
+        "pincite_reader_retries_total 0",
+        "pincite_embedded_chunks_total ",
+        "pincite_embedding_seconds_total ",
+        "pincite_cache_entries{cache=\"indexes\"} ",
+        "pincite_kept_documents_bytes ",
+    ] {
+        assert!(text.lines().any(|told| told.starts_with(line)), "{line}: {text}");
+    }
     assert!(!text.contains("default"), "no name of a workspace: {text}");
     // A family without a figure yet is not told, so its name is looked for where it is registered.
     let (dashboard, registered) =
