@@ -24,6 +24,7 @@ mod line;
 mod listing;
 mod load;
 mod lookers;
+mod probes;
 mod provenance;
 mod query;
 mod read;
@@ -57,9 +58,10 @@ pub use self::evaluate::{EvalOptions, evaluate, evaluate_answers, evaluate_pages
 pub use self::event::{Event, EventKind, EventsReply, TakenEvent};
 pub use self::freshness::SourceStatus;
 pub use self::line::IndexReport;
-use self::lookers::Looks;
 use self::load::Embedded;
 pub use self::load::Load;
+use self::lookers::Looks;
+use self::probes::Probes;
 use self::query::View;
 pub use self::read::FileText;
 use self::reading::Reading;
@@ -148,10 +150,12 @@ pub struct Engine {
     reading: Reading,
     /// The looks at folders that are being taken here.
     looks: Arc<Looks>,
-    /// Rung when something was logged here.
-    bell: Bell,
     /// What was embedded here.
     embedded: Embedded,
+    /// Rung when something was logged here.
+    bell: Bell,
+    /// The looks at files that are about to be read here.
+    probes: Arc<Probes>,
     /// Requests that wait for a revision.
     waiters: Waiters,
     /// When somebody asked last.
@@ -207,11 +211,12 @@ impl Engine {
             indexing: Mutex::default(),
             reading: Reading::default(),
             looks: Arc::default(),
+            embedded: Embedded::default(),
             bell: Bell::default(),
+            probes: Arc::default(),
             waiters: Waiters::default(),
             asked_at: Mutex::default(),
             replays: Mutex::default(),
-            embedded: Embedded::default(),
         })
     }
 
@@ -237,6 +242,16 @@ impl Engine {
     /// # Errors
     /// When the workspace is unknown or the glob cannot be read.
     pub fn files(&self, id: &WorkspaceId, glob: Option<&str>) -> Result<Vec<FileEntry>, EngineError> {
+        self.files_in_time(id, glob, &|| true)
+    }
+
+    /// As [`Engine::files`], as far as they are read until `goes_on` says no.
+    fn files_in_time(
+        &self,
+        id: &WorkspaceId,
+        glob: Option<&str>,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<Vec<FileEntry>, EngineError> {
         let view = self.view(id)?;
         let filters = search::Filters { path: glob.map(str::to_owned).into_iter().collect(), ..Default::default() };
         let filter = filters.compile(self.patterns())?;
@@ -248,16 +263,6 @@ impl Engine {
         }
         for file in files.iter_mut().filter(|file| view.superseded.contains(file.on_disk())) {
             (file.title, file.content_hash, file.num_chunks) = (None, None, 0);
-        self.files_in_time(id, glob, &|| true)
-    }
-
-    /// As [`Engine::files`], as far as they are read until `goes_on` says no.
-    fn files_in_time(
-        &self,
-        id: &WorkspaceId,
-        glob: Option<&str>,
-        goes_on: &dyn Fn() -> bool,
-    ) -> Result<Vec<FileEntry>, EngineError> {
         }
         Ok(files)
     }
@@ -277,7 +282,9 @@ pub fn extractor(config: &Config, program: Option<child::Program>) -> Result<Box
         timeout: Duration::from_secs(timeout_s),
         memory_bytes: memory_mb.saturating_mul(1_000_000),
         text_bytes: usize::try_from(text_mb.saturating_mul(1_000_000)).unwrap_or(usize::MAX),
+        base_text_bytes: usize::try_from(limits.reader_text_mb.saturating_mul(1_000_000)).unwrap_or(usize::MAX),
         structure_bytes: limits.reader_structure_mb.saturating_mul(1_000_000),
+        most_structure_bytes: limits.reader_structure_most_mb.saturating_mul(1_000_000),
         // One of them is never taken by the line.
         max_children: usize::try_from(limits.readers_per_core).unwrap_or(usize::MAX).saturating_mul(num_cores).max(2),
         memory_of_all_bytes: of_all_mb.saturating_mul(1_000_000),
@@ -290,5 +297,3 @@ pub fn extractor(config: &Config, program: Option<child::Program>) -> Result<Box
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-        base_text_bytes: usize::try_from(limits.reader_text_mb.saturating_mul(1_000_000)).unwrap_or(usize::MAX),
-        most_structure_bytes: limits.reader_structure_most_mb.saturating_mul(1_000_000),

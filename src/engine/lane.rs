@@ -155,6 +155,11 @@ impl Lane {
         if engine.store.first_pending(id, priority)?.is_none() {
             return Ok(false);
         }
+        let limits = match priority {
+            Priority::Interactive => BatchLimits::INTERACTIVE,
+            Priority::Backfill => BatchLimits::BESIDE_OTHERS,
+        };
+        engine.probe(id, &self.root, priority, limits.max_files)?;
         // A folder that is away, as on a disk that is not mounted, has not lost its files.
         ingest::canonical_folder(&self.root)?;
         let Some(Serving { index, model }) = &self.serving else {
@@ -165,7 +170,7 @@ impl Lane {
         let line = engine.line((id, self.epoch), &self.root, &**index, index.model_id(), model, &told);
         let num_done = match priority {
             Priority::Interactive => ingest::index_interactive(&line, &mut report)?,
-            Priority::Backfill => ingest::index_backfill(&line, BatchLimits::BESIDE_OTHERS, &mut report)?,
+            Priority::Backfill => ingest::index_backfill(&line, limits, &mut report)?,
         };
         if priority == Priority::Interactive {
             self.num_urgent = (self.num_urgent + report.num_chunks).min(MAX_URGENT);

@@ -37,7 +37,7 @@ impl BatchLimits {
     /// For a backfill beside others who write: small enough that an interactive change waits a few tenths of a second.
     pub const BESIDE_OTHERS: Self = Self { max_files: 128, max_bytes: 1024 * 1024 };
     /// For interactive changes: the first of many are not held up by the last.
-    const INTERACTIVE: Self = Self { max_files: 64, max_bytes: 4 * 1024 * 1024 };
+    pub const INTERACTIVE: Self = Self { max_files: 64, max_bytes: 4 * 1024 * 1024 };
 }
 
 /// Chunks that are embedded between two looks at what is newest.
