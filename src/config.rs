@@ -64,7 +64,7 @@ pub struct Extraction {
 
 impl Default for Extraction {
     fn default() -> Self {
-        Self { timeout_s: 60, memory_mb: 2_000, text_mb: 100, parts_from_mb: 64, whole_mb: 500, kept_mb: 500 }
+        Self { timeout_s: 60, memory_mb: 2_000, text_mb: 100, parts_from_mb: 16, whole_mb: 500, kept_mb: 500 }
     }
 }
 

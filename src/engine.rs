@@ -22,7 +22,9 @@ mod indexes;
 mod lane;
 mod line;
 mod listing;
+mod load;
 mod lookers;
+mod probes;
 mod provenance;
 mod query;
 mod read;
@@ -57,7 +59,10 @@ pub use self::evaluate::{EvalOptions, evaluate, evaluate_answers, evaluate_pages
 pub use self::event::{Event, EventKind, EventsReply, MAX_EVENT_ID_CHARS, TakenEvent};
 pub use self::freshness::SourceStatus;
 pub use self::line::IndexReport;
+use self::load::Embedded;
+pub use self::load::Load;
 use self::lookers::Looks;
+use self::probes::Probes;
 pub use self::read::FileText;
 use self::reading::Reading;
 pub use self::reading::ReadingStatus;
@@ -145,8 +150,12 @@ pub struct Engine {
     reading: Reading,
     /// The looks at folders that are being taken here.
     looks: Arc<Looks>,
+    /// What was embedded here.
+    embedded: Embedded,
     /// Rung when something was logged here.
     bell: Bell,
+    /// The looks at files that are about to be read here.
+    probes: Arc<Probes>,
     /// Requests that wait for a revision.
     waiters: Waiters,
     /// When somebody asked last.
@@ -202,7 +211,9 @@ impl Engine {
             indexing: Mutex::default(),
             reading: Reading::default(),
             looks: Arc::default(),
+            embedded: Embedded::default(),
             bell: Bell::default(),
+            probes: Arc::default(),
             waiters: Waiters::default(),
             asked_at: Mutex::default(),
             replays: Mutex::default(),
@@ -241,7 +252,9 @@ pub fn extractor(config: &Config, program: Option<child::Program>) -> Result<Box
         timeout: Duration::from_secs(timeout_s),
         memory_bytes: memory_mb.saturating_mul(1_000_000),
         text_bytes: usize::try_from(text_mb.saturating_mul(1_000_000)).unwrap_or(usize::MAX),
+        base_text_bytes: usize::try_from(limits.reader_text_mb.saturating_mul(1_000_000)).unwrap_or(usize::MAX),
         structure_bytes: limits.reader_structure_mb.saturating_mul(1_000_000),
+        most_structure_bytes: limits.reader_structure_most_mb.saturating_mul(1_000_000),
         // One of them is never taken by the line.
         max_children: usize::try_from(limits.readers_per_core).unwrap_or(usize::MAX).saturating_mul(num_cores).max(2),
         memory_of_all_bytes: of_all_mb.saturating_mul(1_000_000),

@@ -4,6 +4,9 @@
 //! counting more), the place of its passage, and whether it has the kind of thing that the question asks for. A sentence is compared
 //! together with the heading right above it, without which it may say the opposite.
 
+#[cfg(test)]
+mod in_time;
+
 use std::collections::BTreeSet;
 
 use super::exact;
@@ -17,6 +20,8 @@ use crate::index::analyzer::{Analysis, QueryWord, Stemming, analyse_query, ident
 use crate::search::{Hit, SearchError};
 use crate::workspace::Span;
 
+/// Sentences that are embedded between two looks at the time.
+const LEAST_AT_ONCE: usize = 4;
 /// Sentences that are looked at closely.
 const MAX_CANDIDATES: usize = 32;
 /// What a sentence gains by naming the very thing that the question names.
@@ -227,15 +232,26 @@ fn sentences(hits: &[Hit]) -> Vec<Candidate> {
 /// Compares candidates with the question by meaning.
 fn compare(question: &str, evidence: &Evidence<'_>, candidates: &mut [Candidate]) -> Result<(), SearchError> {
     let Some(embedder) = evidence.embedder else { return Ok(()) };
+    if evidence.budget.is_over() {
+        return Ok(());
+    }
     let question = embedder.embed_query(question)?;
     // The model's view of a language that it does not know is noise.
     let known = |c: &&mut Candidate| !evidence.hits[c.hit].by_words;
     let mut known: Vec<&mut Candidate> = candidates.iter_mut().filter(known).collect();
     let texts: Vec<String> = known.iter().map(|c| with_heading(&evidence.hits[c.hit], c.span)).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    for (candidate, vector) in known.iter_mut().zip(embedder.embed_passages(&texts)?) {
-        candidate.cosine = Some(dot(&question, &vector));
-        candidate.vector = vector;
+    // As many at once as there are sessions to embed them in.
+    let at_once = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).max(LEAST_AT_ONCE);
+    for (candidates, texts) in known.chunks_mut(at_once).zip(texts.chunks(at_once)) {
+        if evidence.budget.is_over() {
+            // What is not compared by meaning counts by its words.
+            break;
+        }
+        for (candidate, vector) in candidates.iter_mut().zip(embedder.embed_passages(texts)?) {
+            candidate.cosine = Some(dot(&question, &vector));
+            candidate.vector = vector;
+        }
     }
     Ok(())
 }

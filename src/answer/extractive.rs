@@ -18,6 +18,7 @@ use super::sentences::units;
 use super::tables::within;
 use super::wanted::{Wanted, wanted};
 use super::{Abstention, AskReply, AskRequest, Sentence};
+use crate::budget::Budget;
 use crate::embed::{Embedder, dot};
 use crate::search::{Hit, SearchError, check_query};
 use crate::workspace::{RelPath, Span};
@@ -49,6 +50,8 @@ pub struct Evidence<'a> {
     pub superseded: &'a HashMap<RelPath, RelPath>,
     /// How new files are, 0 to 1, where the question asks for the newest.
     pub newness: &'a HashMap<RelPath, f32>,
+    /// The time of the request: where it is over, sentences are compared by their words alone.
+    pub budget: &'a Budget,
 }
 
 /// Checks what can be checked of a question before anything is opened.

@@ -71,6 +71,9 @@ limits! {
     waits: 512, least 1, "too_many_waits", "Requests that wait for a revision at once.";
     requests_per_core: 2, least 1, "overloaded", "Requests in work at once, for each core.";
     queued_per_core: 16, least 1, "overloaded", "Queued requests for each core, counted for searches and for answers separately. While requests are refused, nothing is queued.";
+    reader_text_mb: 16, least 1, "extraction_failed", "Text that a reader may send of a file, in MB, and 32 bytes more for each byte of it; never more than `extraction.text_mb`.";
+    reader_structure_most_mb: 48, least 1, "extraction_failed", "Paragraphs, rows and pages that a reader may send of a file, in MB, however large the file is: about a million rows.";
+    batch_text_mb: 32, least 1, "pending", "Text that is brought into the index at once, in MB; the other files of a batch stay pending until the next one, and a file with more is alone in its batch.";
 }
 
 impl Limits {

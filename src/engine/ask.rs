@@ -174,12 +174,13 @@ impl Engine {
             found.hits = with_named(hits, std::mem::take(&mut found.hits), num_evidence);
             (found.hits[0].citation.path.clone(), heading)
         });
+        let budget = state.budget.clone();
         // The snapshot is not held while a language model writes.
         drop(state);
         let embedder = model.as_ref().and_then(|model| model.embedder.as_deref().ok());
         let (superseded, newness) = (&versions.superseded, &versions.newness);
         let section = section.as_ref().map(|(path, heading)| (path, heading.as_str()));
-        let evidence = Evidence { hits: &found.hits, embedder, section, superseded, newness };
+        let evidence = Evidence { hits: &found.hits, embedder, section, superseded, newness, budget: &budget };
         let reply = AskReply { facets: found.facets, ..AskReply::abstaining(found.revision, found.coverage, plan) };
         Ok(answer::respond(request, &evidence, reply, &self.config.answer, tell)?)
     }

@@ -129,7 +129,8 @@ impl Engine {
         let mut reader = Reader { workspace: id, state: &state, room: MAX_CHUNKS_IN_ALL };
         let (mut told, mut passages) = (Vec::new(), Vec::new());
         let mut seen = BTreeSet::new();
-        let read = to_be_quoted.into_iter().map(|file| Ok((file, reader.read(file, formers)?)));
+        let in_time = to_be_quoted.into_iter().take_while(|_| !state.budget.is_over());
+        let read = in_time.map(|file| Ok((file, reader.read(file, formers)?)));
         let read = read.collect::<Result<Vec<(&Touched, Read)>, EngineError>>()?;
         let prose =
             read.iter().filter(|(_, read)| read.chunks.first().is_some_and(|chunk| !about::is_told(chunk.file.format)));
@@ -164,12 +165,12 @@ impl Engine {
             }
         }
         if answer::is_model_asked(request, &self.config.answer) && !passages.is_empty() {
-            let model = self.model_for(&state)?;
+            let (model, budget) = (self.model_for(&state)?, state.budget.clone());
             // The snapshot is not held while a language model writes.
             drop(state);
             let embedder = model.as_ref().and_then(|model| model.embedder.as_deref().ok());
             let (superseded, newness) = (&HashMap::new(), &HashMap::new());
-            let evidence = Evidence { hits: &passages, embedder, section: None, superseded, newness };
+            let evidence = Evidence { hits: &passages, embedder, section: None, superseded, newness, budget: &budget };
             answer::summarize(request, &evidence, &mut reply, &self.config.answer, tell)?;
         }
         let num_of_summary = reply.sentences.len();
@@ -201,22 +202,27 @@ impl Engine {
     }
 
     /// All files that the state's filter admits, each with what happened to it last; those that were deleted, too, as long as the log
-    /// knows of it.
+    /// knows of it. Where the time is over, those that were read until then, and none that was deleted.
     fn touched(&self, id: &WorkspaceId, state: &QueryState) -> Result<Vec<Touched>, EngineError> {
         let mut histories: HashMap<RelPath, History> = HashMap::new();
-        for (change, priority) in self.store.changes(id)? {
+        let is_in_time = || !state.budget.is_over();
+        for (change, priority) in self.store.changes(id, &is_in_time)? {
             histories.entry(change.path.clone()).or_default().add(&change, priority);
         }
         // What is replaced in the log is hidden in the index, and in scope all the same: it is listed as pending.
         let filter = Filter { hidden: BTreeSet::new(), ..state.filter.clone() };
         let mut touched = Vec::new();
         let mut there = HashSet::new();
-        for file in self.all_files(id)?.iter() {
+        for file in self.all_files_while(id, &is_in_time)?.iter() {
             there.insert(file.on_disk().clone());
             let history = histories.get(file.on_disk()).cloned().unwrap_or_default();
             if admits(&filter, &file.path, file.format.as_deref(), file.modified) {
                 touched.push(history.of_file(file.clone()));
             }
+        }
+        if state.budget.is_over() {
+            // A file that is not read any more would pass for one that was deleted.
+            return Ok(touched);
         }
         // What is deleted is written by nobody: who deleted it counts.
         let filter = Filter { only: None, ..filter };

@@ -155,6 +155,11 @@ impl Lane {
         if engine.store.first_pending(id, priority)?.is_none() {
             return Ok(false);
         }
+        let limits = match priority {
+            Priority::Interactive => BatchLimits::INTERACTIVE,
+            Priority::Backfill => BatchLimits::BESIDE_OTHERS,
+        };
+        engine.probe(id, &self.root, priority, limits.max_files)?;
         // A folder that is away, as on a disk that is not mounted, has not lost its files.
         ingest::canonical_folder(&self.root)?;
         let Some(Serving { index, model }) = &self.serving else {
@@ -165,7 +170,7 @@ impl Lane {
         let line = engine.line((id, self.epoch), &self.root, &**index, index.model_id(), model, &told);
         let num_done = match priority {
             Priority::Interactive => ingest::index_interactive(&line, &mut report)?,
-            Priority::Backfill => ingest::index_backfill(&line, BatchLimits::BESIDE_OTHERS, &mut report)?,
+            Priority::Backfill => ingest::index_backfill(&line, limits, &mut report)?,
         };
         if priority == Priority::Interactive {
             self.num_urgent = (self.num_urgent + report.num_chunks).min(MAX_URGENT);
@@ -181,7 +186,7 @@ impl Lane {
     }
 
     /// Embeds a slice of what has no vector yet.
-    pub(super) fn embed(&mut self, most: usize) -> Result<bool, EngineError> {
+    pub(super) fn embed(&mut self, engine: &Engine, most: usize) -> Result<bool, EngineError> {
         if self.waiting.is_empty() && self.may_miss_vectors {
             self.waiting = self.without_vectors()?;
         }
@@ -192,7 +197,7 @@ impl Lane {
         let Some(Serving { index, model }) = &self.serving else { return Ok(false) };
         let Ok(embedder) = &model.embedder else { return Ok(false) };
         let slice: Vec<_> = self.waiting.split_off(self.waiting.len().saturating_sub(most));
-        ingest::embed(&**index, &**embedder, &slice)?;
+        engine.embed_chunks(&**index, &**embedder, &slice)?;
         self.num_urgent = self.num_urgent.saturating_sub(slice.len());
         Ok(true)
     }
@@ -210,13 +215,13 @@ impl Lane {
     }
 
     /// Embeds a slice of what nobody waits for, unless another model's index is about to take over.
-    pub(super) fn embed_backlog(&mut self) -> Result<bool, EngineError> {
+    pub(super) fn embed_backlog(&mut self, engine: &Engine) -> Result<bool, EngineError> {
         let is_outdated = self.serving.as_ref().is_some_and(|serving| serving.index.outdated().is_some());
         if self.next.is_some() && is_outdated {
             self.may_miss_vectors = false;
             return Ok(false);
         }
-        self.embed(EMBED_SLICE)
+        self.embed(engine, EMBED_SLICE)
     }
 
     /// Goes on with the index that is being built, and lets it take over when it is done.

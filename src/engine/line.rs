@@ -145,6 +145,7 @@ impl Engine {
             max_file_bytes: self.config.max_file_bytes,
             max_whole_bytes: self.config.extraction.whole_mb.saturating_mul(1_000_000),
             parts: self.part_sizes(),
+            max_batch_text_bytes: self.config.limits.batch_text_mb.saturating_mul(1_000_000),
             progress,
         }
     }

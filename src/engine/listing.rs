@@ -34,7 +34,7 @@ impl Engine {
         plan: &Plan,
     ) -> Result<Option<AskReply>, EngineError> {
         let subject = Subject::of(&request.question);
-        let all = self.all_files(id)?;
+        let all = self.all_files_while(id, &|| !state.budget.is_over())?;
         // The files that the request admits, also those that are pending.
         let filter = Filter { hidden: BTreeSet::new(), ..state.filter.clone() };
         let is_admitted =

@@ -91,7 +91,7 @@ impl Next {
         }
         if let (Ok(embedder), false) = (&at.model.embedder, self.waiting.is_empty()) {
             let slice: Vec<_> = self.waiting.split_off(self.waiting.len().saturating_sub(most_embedded));
-            ingest::embed(&self.index, &**embedder, &slice)?;
+            at.engine.embed_chunks(&self.index, &**embedder, &slice)?;
             self.num_embedded += slice.len();
             return Ok(true);
         }

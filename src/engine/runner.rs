@@ -237,7 +237,7 @@ impl Turns {
             worked |= did_write;
             // The vectors of what was just written come before the rest of a backfill.
             if lane.has_urgent() {
-                worked |= lane.attempt(engine, &id, |lane| lane.embed(URGENT_SLICE));
+                worked |= lane.attempt(engine, &id, |lane| lane.embed(engine, URGENT_SLICE));
             }
             if did_write {
                 self.has_written(&id);
@@ -259,7 +259,7 @@ impl Turns {
         self.seen_version = Some(version);
         for id in self.in_turn() {
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
-            if lane.attempt(engine, &id, |lane| in_background(share, || lane.embed_backlog())) {
+            if lane.attempt(engine, &id, |lane| in_background(share, || lane.embed_backlog(engine))) {
                 self.last_served = Some(id);
                 return Ok(true);
             }

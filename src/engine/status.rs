@@ -50,7 +50,7 @@ pub struct StatusReport {
     /// The large file that this process is reading, with the progress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reading: Option<ReadingStatus>,
-    /// Why this process cannot scan the folder now: a call of the file system hangs.
+    /// Why this process cannot scan the folder or read its files now: a call of the file system hangs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stuck: Option<String>,
     /// The progress of the index that is being built while the old one serves.
@@ -151,21 +151,25 @@ impl Engine {
         })
     }
 
-    /// Whether the look at a workspace's folder goes on, where this process looks.
+    /// Whether the look at a workspace's folder goes on, where this process looks, and its files can be read, where it indexes.
     ///
     /// # Errors
     /// [`EngineError::Stuck`].
     pub fn check_looking(&self, id: &WorkspaceId) -> Result<(), EngineError> {
-        match self.looks.stuck(id) {
+        match self.looks.stuck(id).or_else(|| self.probes.stuck(id)) {
             None => Ok(()),
             Some(silent_for) => Err(EngineError::Stuck { id: id.clone(), silent_s: silent_for.as_secs() }),
         }
     }
 
-    /// The workspaces whose folders are not looked at for now, because a call of the file system hangs.
+    /// The workspaces whose folders are not looked at, or whose files are not read, for now, because a call of the file system hangs.
     #[must_use]
     pub fn stuck_workspaces(&self) -> Vec<WorkspaceId> {
-        self.looks.all_stuck()
+        let mut stuck = self.looks.all_stuck();
+        stuck.extend(self.probes.all_stuck());
+        stuck.sort();
+        stuck.dedup();
+        stuck
     }
 
     fn answerer_status(&self) -> AnswererStatus {

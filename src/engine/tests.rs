@@ -54,6 +54,7 @@ fn bring_in(folder: &Path) -> (Engine, Arc<EmbeddedIndex>) {
         max_file_bytes: 1_000,
         max_whole_bytes: 1_000,
         parts: PartSizes::default(),
+        max_batch_text_bytes: u64::MAX,
         progress: &Silent,
     };
     ingest::index_pending(&line).unwrap();

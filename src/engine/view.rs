@@ -98,11 +98,20 @@ impl Engine {
 
     /// The files of a workspace by path, as [`Engine::files`] gives them. An answer asks for them several times.
     pub(super) fn all_files(&self, id: &WorkspaceId) -> Result<Arc<[FileEntry]>, EngineError> {
+        self.all_files_while(id, &|| true)
+    }
+
+    /// As [`Engine::all_files`], as far as they are read until `goes_on` says no.
+    pub(super) fn all_files_while(
+        &self,
+        id: &WorkspaceId,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<Arc<[FileEntry]>, EngineError> {
         let view = self.view(id)?;
         if let Some(files) = &*lock(&view.files) {
             return Ok(Arc::clone(files));
         }
-        let mut files = self.store.files(id)?;
+        let mut files = self.store.files_while(id, goes_on)?;
         files.retain(|file| !view.deleting.contains(file.on_disk()));
         for reason in files.iter_mut().filter_map(|file| file.reason.as_mut()).filter(|reason| reason.contains('/')) {
             *reason = self.without_folders(std::mem::take(reason));
@@ -113,7 +122,7 @@ impl Engine {
         }
         let files: Arc<[FileEntry]> = files.into();
         // Of a store that has changed since the view was read, they are another state's.
-        if self.store.version()? == view.store_version {
+        if goes_on() && self.store.version()? == view.store_version {
             *lock(&view.files) = Some(Arc::clone(&files));
             lock(&self.views).note_listed(id);
         }

@@ -130,6 +130,12 @@ impl Shelf {
         Ok(())
     }
 
+    /// Bytes that the folder holds, where this process has looked.
+    #[must_use]
+    pub fn num_bytes(&self) -> Option<u64> {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn file(&self, hash: ContentHash, file_name: &str) -> PathBuf {
         let type_by_name = detect::type_by_name(file_name);
         self.folder.join(format!("{hash}-{READERS}-{type_by_name}.{SUFFIX}"))

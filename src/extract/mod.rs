@@ -138,6 +138,11 @@ pub trait Extractor: Send + Sync {
         None
     }
 
+    /// The reader processes as they stand; `None` where there are none.
+    fn readers(&self) -> Option<child::ReaderCounts> {
+        None
+    }
+
     /// What keeps a hostile file from doing harm and does not hold here, for a person; as far as that is known by now.
     fn weakness(&self) -> Option<String> {
         None

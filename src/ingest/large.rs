@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use super::IngestError;
 use super::parts::{LargeFile, PartError, PlacedPart};
 use super::prepare::{Before, Facts, NEVER, Prepared, entry, inside, not_read, prepare_document, records};
+use super::room::weight_of;
 use super::worker::{Line, LineReport, finish};
 use crate::error::Advice as _;
 use crate::extract::{ExtractError, language_of};
@@ -158,7 +159,7 @@ impl<'a> Writing<'a> {
     }
 
     fn add(&mut self, part: PlacedPart) {
-        self.num_waiting_bytes += part.document.text.len();
+        self.num_waiting_bytes += weight_of(&part.document);
         // The language of the first part whose language is known.
         self.entry.language = self.entry.language.or_else(|| language_of(&part.document));
         self.entry.format = Some(part.document.format.name().to_owned());

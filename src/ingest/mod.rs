@@ -16,6 +16,7 @@ mod prepare;
 mod progress;
 mod read;
 mod rebuild;
+mod room;
 mod rules;
 mod scan;
 #[cfg(test)]
@@ -27,7 +28,7 @@ mod write;
 
 pub use parts::{LargeFile, PartError, PartSizes, Parts, PlacedPart};
 pub use progress::{Progress, Silent, Stage};
-pub use read::{FileContent, ReadError, canonical_folder, read_file, size_of};
+pub use read::{FileContent, ReadError, canonical_folder, read_file, size_of, touch};
 pub use rebuild::Rebuild;
 pub use rules::{NotAdmitted, RuleLimits, admits, check as check_admitted};
 pub use scan::{ScanReport, scan, scan_places};

@@ -27,7 +27,7 @@ pub struct PartSizes {
 
 impl Default for PartSizes {
     fn default() -> Self {
-        Self { from_bytes: 64_000_000, part_bytes: 4 * 1024 * 1024, commit_bytes: 16 * 1024 * 1024 }
+        Self { from_bytes: 16_000_000, part_bytes: 4 * 1024 * 1024, commit_bytes: 16 * 1024 * 1024 }
     }
 }
 

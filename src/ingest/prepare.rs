@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::read::{FileContent, read_file};
+use super::room::Room;
 use super::worker::Line;
 use super::write::fingerprint_of;
 use super::{IngestError, ReadError};
@@ -110,20 +111,23 @@ pub(super) fn inside(
     Ok(inside)
 }
 
-/// Reads the file of a change, unless it is what the file table knows.
-pub(super) fn prepare(line: &Line<'_>, change: &Change) -> Result<Prepared, IngestError> {
+/// Reads the file of a change, unless it is what the file table knows. `None` where its text has no room beside those before it.
+pub(super) fn prepare(line: &Line<'_>, change: &Change, room: &Room) -> Result<Option<Prepared>, IngestError> {
     let path = &change.path;
     // Also a file that is there: it may be ignored from now on, and if it is back, a later change says so.
     if change.kind == ChangeKind::Deleted {
-        return Ok(Prepared::Gone(path.clone()));
+        return Ok(Some(Prepared::Gone(path.clone())));
+    }
+    if room.is_full() {
+        return Ok(None);
     }
     let content = match read_file(line.root, path, line.max_file_bytes) {
         Ok(content) => content,
-        Err(error) => return Ok(not_read(line, change, &error)),
+        Err(error) => return Ok(Some(not_read(line, change, &error))),
     };
     match Prepared::unchanged(line, change, content.content_hash, content.known())? {
-        Some(unchanged) => Ok(unchanged),
-        None => read_in(line, change, content),
+        Some(unchanged) => Ok(Some(unchanged)),
+        None => read_in(line, change, content, room),
     }
 }
 
@@ -151,11 +155,20 @@ fn seen(line: &Line<'_>, change: &Change) -> Option<Fingerprint> {
     fingerprint_of(line.root, &change.path)
 }
 
-pub(super) fn read_in(line: &Line<'_>, change: &Change, content: FileContent) -> Result<Prepared, IngestError> {
+/// What is to be done with the content of a file; `None` where its text has no room beside those before it.
+pub(super) fn read_in(
+    line: &Line<'_>,
+    change: &Change,
+    content: FileContent,
+    room: &Room,
+) -> Result<Option<Prepared>, IngestError> {
     let known = content.known();
     let FileContent { bytes, content_hash, .. } = content;
     let outcome = line.extractor.extract(bytes, change.path.file_name());
-    prepare_document(line, change, known, content_hash, outcome)
+    if outcome.as_ref().is_ok_and(|document| !room.takes(document)) {
+        return Ok(None);
+    }
+    prepare_document(line, change, known, content_hash, outcome).map(Some)
 }
 
 /// What is to be done with what was made of a file, and of the files inside it.
@@ -183,7 +196,8 @@ pub(super) fn prepare_document(
             Ok(path) => {
                 read_members.push(read_document(line, &facts(path, member.size, member.content_hash), member.outcome));
             }
-            Err(error) => tracing::warn!(path = %change.path, %error, "a file inside cannot be listed"),
+            // What the error says would quote a name that stands in the file.
+            Err(_) => tracing::warn!(path = %change.path, "a file inside cannot be listed: its name can be no path"),
         }
     }
     let own = facts(change.path.clone(), fingerprint.size, Some(content_hash));

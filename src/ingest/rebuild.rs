@@ -11,6 +11,7 @@ use super::large::{Brought, bring_in, read_whole};
 use super::parts::LargeFile;
 use super::prepare::{NEVER, Prepared, read_in, unreadable};
 use super::read::{ReadError, read_file};
+use super::room::Room;
 use super::worker::{BatchLimits, Line, LineReport, files_within};
 use crate::failpoint;
 use crate::index::Batch;
@@ -57,7 +58,7 @@ impl Rebuild {
         }
         let num_done = obsolete.len() + files.len();
         if num_done > 0 {
-            build(line, obsolete, &files)?;
+            build(line, obsolete, &files, &line.room(limits))?;
         }
         if let Some(last) = files.pop() {
             self.after = Some(last.path);
@@ -66,8 +67,10 @@ impl Rebuild {
     }
 }
 
-fn build(line: &Line<'_>, obsolete: Vec<RelPath>, files: &[FileEntry]) -> Result<(), IngestError> {
-    let built: Vec<Built> = files.par_iter().map(|file| build_file(line, file)).collect::<Result<_, _>>()?;
+/// Brings in those of these files whose texts are not too much together; the others are taken up behind the walk.
+fn build(line: &Line<'_>, obsolete: Vec<RelPath>, files: &[FileEntry], room: &Room) -> Result<(), IngestError> {
+    let built = files.par_iter().filter_map(|file| build_file(line, file, room).transpose());
+    let built: Vec<Built> = built.collect::<Result<_, _>>()?;
     write(line, obsolete, built)
 }
 
@@ -131,13 +134,17 @@ fn change_of(file: &FileEntry) -> Change {
     }
 }
 
-fn build_file(line: &Line<'_>, file: &FileEntry) -> Result<Built, IngestError> {
+fn build_file(line: &Line<'_>, file: &FileEntry, room: &Room) -> Result<Option<Built>, IngestError> {
+    if room.is_full() {
+        return Ok(None);
+    }
     let observed =
         |kind, fingerprint| Built::Changed(Box::new(Observation::new(file.path.clone(), kind, fingerprint, false)));
     let change = change_of(file);
-    Ok(match read_file(line.root, &file.path, line.max_file_bytes) {
+    Ok(Some(match read_file(line.root, &file.path, line.max_file_bytes) {
         Ok(content) if file.content_hash == Some(content.content_hash) => {
-            Built::Prepared(Box::new(read_in(line, &change, content)?))
+            let Some(prepared) = read_in(line, &change, content, room)? else { return Ok(None) };
+            Built::Prepared(Box::new(prepared))
         }
         Ok(content) => observed(ChangeKind::Modified, content.fingerprint),
         Err(ReadError::Gone | ReadError::NotAFile { .. }) => observed(ChangeKind::Deleted, Fingerprint::NONE),
@@ -147,5 +154,5 @@ fn build_file(line: &Line<'_>, file: &FileEntry) -> Result<Built, IngestError> {
             tracing::warn!(path = %file.path, %error, "a file cannot be read any more");
             observed(ChangeKind::Modified, NEVER)
         }
-    })
+    }))
 }

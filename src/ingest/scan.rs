@@ -184,8 +184,10 @@ fn list(
     let held = Folder::root(root).map_err(ReadError::of_folder)?;
     walk(&held, places, limits, &mut see).map_err(ReadError::of_folder)?;
     progress.end();
-    for problem in &listing.problems {
-        tracing::warn!(%problem, "not everything can be listed as it is");
+    if !listing.problems.is_empty() {
+        // What they are may quote a line of an ignore file; the status has them.
+        let num_problems = listing.problems.len() + num_untold;
+        tracing::warn!(num_problems, "not everything can be listed as it is: `status` tells what is passed over");
     }
     if num_untold > 0 {
         listing.problems.push(format!("{num_untold} more problems are not listed"));

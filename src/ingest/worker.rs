@@ -9,6 +9,7 @@ use super::large::index_large;
 use super::parts::PartSizes;
 use super::prepare::{Prepared, entry, prepare};
 use super::progress::{Progress, Stage};
+use super::room::Room;
 use crate::chunk::TokenCounter;
 use crate::embed::{EmbedError, Embedder, ModelLanguages};
 use crate::extract::Extractor;
@@ -27,13 +28,16 @@ pub struct BatchLimits {
     pub max_bytes: u64,
 }
 
+/// A batch takes at most so many times as much text as its files may have bytes: documents are packed, and some were made to do harm.
+const TEXT_BYTES_PER_BYTE: u64 = 4;
+
 impl BatchLimits {
     /// For a run that somebody waits for as a whole: so many that a commit's cost is small beside its files'.
     pub const WHOLE: Self = Self { max_files: 4_096, max_bytes: 64 * 1024 * 1024 };
     /// For a backfill beside others who write: small enough that an interactive change waits a few tenths of a second.
     pub const BESIDE_OTHERS: Self = Self { max_files: 128, max_bytes: 1024 * 1024 };
     /// For interactive changes: the first of many are not held up by the last.
-    const INTERACTIVE: Self = Self { max_files: 64, max_bytes: 4 * 1024 * 1024 };
+    pub const INTERACTIVE: Self = Self { max_files: 64, max_bytes: 4 * 1024 * 1024 };
 }
 
 /// Chunks that are embedded between two looks at what is newest.
@@ -65,6 +69,8 @@ pub struct Line<'a> {
     pub max_whole_bytes: u64,
     /// Which files are read in parts.
     pub parts: PartSizes,
+    /// Bytes of text that are brought in at once, whatever the files have on disk; a file with more is alone.
+    pub max_batch_text_bytes: u64,
     /// Is told how far it is.
     pub progress: &'a dyn Progress,
 }
@@ -160,8 +166,7 @@ fn index_some(
         return Ok(1);
     }
     let num_files = files_within(&sizes[..num_small], limits.max_bytes);
-    index_batch(line, &changes[..num_files], report)?;
-    Ok(num_files)
+    index_batch(line, &changes[..num_files], limits, report)
 }
 
 /// Brings in the interactive changes that are pending, but for those of large files: nobody waits for one file behind another that
@@ -177,7 +182,7 @@ pub(super) fn index_small_interactive(line: &Line<'_>, report: &mut LineReport) 
         if num_files == 0 {
             return Ok(());
         }
-        index_batch(line, &changes[..num_files], report)?;
+        index_batch(line, &changes[..num_files], limits, report)?;
     }
 }
 
@@ -260,10 +265,23 @@ pub(super) fn files_within(sizes: &[u64], max_bytes: u64) -> usize {
     within.count().max(1).min(sizes.len())
 }
 
-fn index_batch(line: &Line<'_>, changes: &[Change], report: &mut LineReport) -> Result<(), IngestError> {
-    let Some(through) = changes.iter().map(|change| change.revision).max() else { return Ok(()) };
-    let prepared: Vec<Prepared> = changes.par_iter().map(|change| prepare(line, change)).collect::<Result<_, _>>()?;
-    finish(line, through, prepared, report)
+/// Brings in those of these changes whose texts are not too much together, and returns how many: at least one where there is one.
+fn index_batch(
+    line: &Line<'_>,
+    changes: &[Change],
+    limits: BatchLimits,
+    report: &mut LineReport,
+) -> Result<usize, IngestError> {
+    let room = line.room(limits);
+    let prepare_one = |change: &Change| -> Result<Option<(Revision, Prepared)>, IngestError> {
+        Ok(prepare(line, change, &room)?.map(|prepared| (change.revision, prepared)))
+    };
+    let prepared = changes.par_iter().filter_map(|change| prepare_one(change).transpose());
+    let prepared: Vec<(Revision, Prepared)> = prepared.collect::<Result<_, IngestError>>()?;
+    let Some(through) = prepared.iter().map(|(revision, _)| *revision).max() else { return Ok(0) };
+    let num_done = prepared.len();
+    finish(line, through, prepared.into_iter().map(|(_, prepared)| prepared).collect(), report)?;
+    Ok(num_done)
 }
 
 /// Puts what was prepared into the index, and then acknowledges it.
@@ -302,6 +320,11 @@ impl Line<'_> {
     /// How many files from the front are before the first that may be read in parts.
     pub(super) fn num_small(&self, sizes: &[u64]) -> usize {
         sizes.iter().take_while(|&&size| size <= self.parts.from_bytes).count()
+    }
+
+    /// The room for the texts of one batch.
+    pub(super) fn room(&self, limits: BatchLimits) -> Room {
+        Room::new(self.max_batch_text_bytes.min(limits.max_bytes.saturating_mul(TEXT_BYTES_PER_BYTE)))
     }
 
     fn size_of(&self, path: &RelPath) -> u64 {

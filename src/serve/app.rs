@@ -262,6 +262,7 @@ impl App {
         let rows = self.engine.workspaces().unwrap_or_default();
         let pending = rows.iter().filter_map(|row| self.engine.freshness(&row.id).ok()).map(|(_, pending)| pending);
         metrics.set_pending(rows.len(), pending.sum());
+        metrics.set_engine(&self.engine.load());
     }
 
     pub(super) fn default_workspace(&self) -> WorkspaceId {

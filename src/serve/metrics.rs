@@ -15,6 +15,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::engine::Load;
+
 /// Bounds of the durations, in seconds.
 const BOUNDS: [f64; 12] = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
 
@@ -40,6 +42,23 @@ struct OfClass {
     class: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfState {
+    state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfReason {
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfCache {
+    cache: &'static str,
+}
+
+/// A counter of which somebody else keeps the count.
+type Count = Counter<u64, AtomicU64>;
 type Number = Gauge<i64, std::sync::atomic::AtomicI64>;
 
 /// The counters of one server.
@@ -56,6 +75,15 @@ pub(super) struct Metrics {
     connections: Number,
     workspaces: Number,
     pending: Number,
+    readers: Family<OfState, Number>,
+    readers_queued: Number,
+    readers_started: Count,
+    reader_retries: Count,
+    readers_ended: Family<OfReason, Count>,
+    embedded: Count,
+    embedding_seconds: Counter<f64, AtomicU64>,
+    cache_entries: Family<OfCache, Number>,
+    document_bytes: Number,
 }
 
 impl Metrics {
@@ -72,6 +100,15 @@ impl Metrics {
             connections: Number::default(),
             workspaces: Number::default(),
             pending: Number::default(),
+            readers: Family::default(),
+            readers_queued: Number::default(),
+            readers_started: Count::default(),
+            reader_retries: Count::default(),
+            readers_ended: Family::default(),
+            embedded: Count::default(),
+            embedding_seconds: Counter::default(),
+            cache_entries: Family::default(),
+            document_bytes: Number::default(),
             registry: Registry::default(),
         };
         registry.register("requests", "Requests that were answered", metrics.requests.clone());
@@ -88,7 +125,65 @@ impl Metrics {
         registry.register("connections", "Connections that are open", metrics.connections.clone());
         registry.register("workspaces", "Workspaces", metrics.workspaces.clone());
         registry.register("pending_files", "Files with a change that is not searchable yet", metrics.pending.clone());
+        metrics.register_engine(&mut registry);
         Self { registry, ..metrics }
+    }
+
+    fn register_engine(&self, registry: &mut Registry) {
+        registry.register(
+            "readers",
+            "Reader processes, at work (busy) or waiting for a file (idle)",
+            self.readers.clone(),
+        );
+        registry.register("readers_queued", "Files that wait for a reader process", self.readers_queued.clone());
+        registry.register("readers_started", "Reader processes that were started", self.readers_started.clone());
+        registry.register(
+            "reader_retries",
+            "Files that were given to another reader process because the first one went wrong",
+            self.reader_retries.clone(),
+        );
+        registry.register(
+            "readers_ended",
+            "Reader processes that went wrong: their time or memory was over, they were ended from outside, or crashed",
+            self.readers_ended.clone(),
+        );
+        registry.register("embedded_chunks", "Chunks that were embedded for indexes", self.embedded.clone());
+        registry.register("embedding_seconds", "Time in which chunks were embedded", self.embedding_seconds.clone());
+        registry.register(
+            "cache_entries",
+            "Indexes, models and views of the store that are kept open",
+            self.cache_entries.clone(),
+        );
+        registry.register(
+            "kept_documents_bytes",
+            "Documents that are kept on disk so that no content is read twice, of workspaces that this process has read files of",
+            self.document_bytes.clone(),
+        );
+    }
+
+    /// Takes over what the engine counts.
+    pub(super) fn set_engine(&self, load: &Load) {
+        use std::sync::atomic::Ordering::Relaxed;
+
+        let readers = load.readers.unwrap_or_default();
+        for (state, number) in [("busy", readers.busy), ("idle", readers.idle)] {
+            self.readers.get_or_create(&OfState { state }).set(signed(number));
+        }
+        self.readers_queued.set(signed(readers.waiting));
+        // Scrapes may overlap, and a count does not go back.
+        let raise = |counter: &Count, number| counter.inner().fetch_max(number, Relaxed);
+        raise(&self.readers_started, readers.started);
+        raise(&self.reader_retries, readers.retries);
+        for (reason, number) in readers.ended.into_iter().filter(|(reason, _)| !reason.is_empty()) {
+            raise(&self.readers_ended.get_or_create(&OfReason { reason }), number);
+        }
+        raise(&self.embedded, load.num_embedded);
+        // Of positive numbers, bits are in the order of the numbers.
+        self.embedding_seconds.inner().fetch_max(load.embedding.as_secs_f64().to_bits(), Relaxed);
+        for (cache, number) in load.cache_entries {
+            self.cache_entries.get_or_create(&OfCache { cache }).set(signed(number));
+        }
+        self.document_bytes.set(load.num_document_bytes.cast_signed());
     }
 
     /// Counts a reply.

@@ -22,7 +22,8 @@ fn reason_beside_a_good_file(extraction: &str, large: &[u8]) -> String {
 fn a_file_that_takes_too_much_memory_text_or_time_is_failed_with_that_reason() {
     let page = [&b"<html>"[..], &b"<p>The tide rose again over the outer wall.</p>".repeat(400_000)].concat();
     assert_eq!(reason_beside_a_good_file("memory_mb = 100", &page), "reading it takes more than 100 MB of memory");
-    assert_eq!(reason_beside_a_good_file("text_mb = 1", &page[..3_000_000]), "its text is longer than 1 MB");
+    let reason = reason_beside_a_good_file("text_mb = 1", &page[..3_000_000]);
+    assert_eq!(reason, "its text is longer than 1 MB (the limit is `extraction.text_mb`)");
 }
 
 #[test]

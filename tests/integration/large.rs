@@ -97,7 +97,8 @@ fn a_large_archive_goes_from_the_file_to_its_reader_and_its_texts_end_where_the_
     };
     assert_eq!(
         reason_of("all.tar/long.txt").unwrap(),
-        "its text and those of the files before it are more than the 1 MB that are read of one file"
+        "its text and those of the files before it are more than the 1 MB that are read of this file (the limits are \
+         `limits.reader_text_mb` and `extraction.text_mb`)"
     );
     assert_eq!(reason_of("page.html").unwrap(), "the file has 4 MB, and of its type no more than 3 MB are read");
 }

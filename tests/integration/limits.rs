@@ -44,7 +44,7 @@ fn edge_of(name: &str, least: u64) -> Option<Edge> {
 }
 
 /// Limits that take more than one request, a file or a slow client to meet, and the file and test that does.
-const MET_ELSEWHERE: [(&str, &str, &str); 16] = [
+const MET_ELSEWHERE: [(&str, &str, &str); 19] = [
     ("path_parts", "tests/integration/walls.rs", "a_path_is_written_up_to_its_limit_and_a_devices_name_never"),
     ("rule_file_bytes", "src/ingest/tests/walls.rs", "a_file_with_rules_counts_up_to_its_limits_and_says_so"),
     ("rule_lines", "src/ingest/tests/walls.rs", "of_lines_that_are_too_much_together_the_first_count"),
@@ -81,6 +81,17 @@ const MET_ELSEWHERE: [(&str, &str, &str); 16] = [
     ("waits", "tests/integration/request_walls.rs", "many_requests_wait_for_a_revision_and_others_go_on"),
     ("requests_per_core", "src/gate.rs", "beyond_places_and_queue_a_request_is_refused_at_once"),
     ("queued_per_core", "src/gate.rs", "beyond_places_and_queue_a_request_is_refused_at_once"),
+    ("reader_text_mb", "src/extract/child/tests.rs", "a_text_that_is_too_long_for_its_file_is_not_taken"),
+    (
+        "reader_structure_most_mb",
+        "src/extract/child/tests.rs",
+        "a_structure_that_is_too_large_for_its_file_is_not_taken",
+    ),
+    (
+        "batch_text_mb",
+        "src/ingest/tests/batches.rs",
+        "a_batch_is_bounded_by_the_text_of_its_files_whatever_they_have_on_disk",
+    ),
 ];
 
 /// Whether a file holds the test: the function, with the attribute of a test before it.

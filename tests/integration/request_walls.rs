@@ -207,6 +207,19 @@ async fn each_reply_has_the_id_of_its_request_and_is_counted() {
     for name in ["request_duration_seconds_bucket", "requests_at_work", "requests_queued", "waits", "pending_files"] {
         assert!(text.contains(&format!("pincite_{name}")), "{name}: {text}");
     }
+    for line in [
+        "pincite_readers{state=\"busy\"} 0",
+        "pincite_readers{state=\"idle\"} ",
+        "pincite_readers_queued 0",
+        "pincite_readers_started_total ",
+        "pincite_reader_retries_total 0",
+        "pincite_embedded_chunks_total ",
+        "pincite_embedding_seconds_total ",
+        "pincite_cache_entries{cache=\"indexes\"} ",
+        "pincite_kept_documents_bytes ",
+    ] {
+        assert!(text.lines().any(|told| told.starts_with(line)), "{line}: {text}");
+    }
     assert!(!text.contains("default"), "no name of a workspace: {text}");
     // A family without a figure yet is not told, so its name is looked for where it is registered.
     let (dashboard, registered) =
@@ -286,10 +299,17 @@ async fn malformed_json_rpc_gets_the_error_of_its_specification() {
 
 #[test]
 fn the_log_holds_no_text_of_documents_or_queries_at_its_finest_level() {
-    const WORDS: [&str; 3] = ["zanzibarquux", "hippogryphon", "quicksilverine"];
+    const WORDS: [&str; 4] = ["zanzibarquux", "hippogryphon", "quicksilverine", "\u{4e16}"];
     let (pincite, folder) = (Pincite::words_alone(), tempfile::tempdir().unwrap());
     fs_err::write(folder.path().join("a.md"), format!("# Of {}\n\nThe {} is here.", WORDS[0], WORDS[0])).unwrap();
     fs_err::write(folder.path().join("b.html"), format!("<table><p>{}</b>", WORDS[0])).unwrap();
+    // A line that does not count, and why not is told with what stands in it; and a name in a file that can be no path.
+    fs_err::write(folder.path().join(".gitignore"), format!("{}[{}-a]\n", WORDS[0], WORDS[3])).unwrap();
+    let mut archive = zip::ZipWriter::new(fs_err::File::create(folder.path().join("d.zip")).unwrap());
+    let name = format!("{}/../\u{7}{}", WORDS[0], WORDS[3]);
+    archive.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+    archive.write_all(WORDS[0].as_bytes()).unwrap();
+    archive.finish().unwrap();
     let log = tempfile::NamedTempFile::new().unwrap();
     let mut command = pincite.command(&["serve", folder.path().to_str().unwrap(), "--listen", "127.0.0.1:0"]);
     command.env("PINCITE_LOG", "trace").stderr(log.reopen().unwrap());
@@ -325,6 +345,8 @@ fn the_log_holds_no_text_of_documents_or_queries_at_its_finest_level() {
     let arguments = json!({ "query": WORDS[1] });
     let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "search_workspace", "arguments": arguments } });
     call("POST", "/mcp", &message.to_string());
+    let status = call("GET", &format!("{uri}/status"), "").1;
+    assert!(status.contains("passed_over") && status.contains(WORDS[3]), "{status}");
     child.kill().unwrap();
     child.wait().unwrap();
     let log = told();

@@ -76,6 +76,11 @@ impl Gate {
         Pass { gate: self, ticket }
     }
 
+    /// How many wait for a place.
+    pub(super) fn num_waiting(&self) -> usize {
+        self.state().waiting.len()
+    }
+
     /// Who goes in now, if anybody does.
     fn next(&self, state: &State) -> Option<Ticket> {
         if state.has_loner || state.num_inside >= self.places {

@@ -3,8 +3,9 @@
 //! # Invariants
 //! - A file that makes its reader crash, hang, or take too much memory or text is `failed` with the reason; the next file finds another
 //!   child. The parent holds no more than the file's bytes and its document.
-//! - At most so many children work at a time, and all of them together hold no more than their memory; who waits for one file takes
-//!   turns with those who index many.
+//! - At most so many children work at a time, and all of them together, idle ones too, are no more and hold no more than their memory;
+//!   who waits for one file takes turns with those who index many.
+//! - How much text and structure is taken of a file depends on the file's size: a small file never makes a large document.
 //! - A child reads requests and writes documents, and can do nothing else where the system lets it be confined: see `confine`.
 //! - What a child says is checked as if the file had written it: spans lie in the text, sizes within their limits.
 
@@ -14,6 +15,7 @@ mod memory;
 mod pool;
 #[cfg(test)]
 mod tests;
+mod watch;
 pub(super) mod wire;
 
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -33,11 +35,15 @@ pub struct Limits {
     pub timeout: Duration,
     /// Memory, in bytes, as it resides.
     pub memory_bytes: u64,
-    /// Text of the document, in bytes.
+    /// Text of the document, in bytes, however large the file is.
     pub text_bytes: usize,
-    /// Structure of the document (blocks, headings, pages), as a child sends it, in bytes.
+    /// Text of the document that every file may have, in bytes, besides some for each of its own.
+    pub base_text_bytes: usize,
+    /// Structure of the document (blocks, headings, pages) that every file may have, as a child sends it, in bytes.
     pub structure_bytes: u64,
-    /// Children at work at a time.
+    /// The same however large the file is: each byte of it is held some six times while the document is made.
+    pub most_structure_bytes: u64,
+    /// Children at work at a time, and children in all.
     pub max_children: usize,
     /// Resident memory of all children together, in bytes.
     pub memory_of_all_bytes: u64,
@@ -51,7 +57,9 @@ impl Limits {
         timeout: Duration::from_mins(1),
         memory_bytes: 2_000_000_000,
         text_bytes: 100_000_000,
+        base_text_bytes: 16_000_000,
         structure_bytes: 16_000_000,
+        most_structure_bytes: 48_000_000,
         max_children: 4,
         memory_of_all_bytes: 4_000_000_000,
         max_tries: 4,
@@ -62,12 +70,39 @@ impl Limits {
     fn structure_bytes_of(&self, file_bytes: u64) -> u64 {
         self.structure_bytes
             .saturating_add(file_bytes.saturating_mul(STRUCTURE_BYTES_PER_BYTE))
-            .min(wire::MAX_STRUCTURE_BYTES)
+            .min(self.most_structure_bytes)
+    }
+
+    /// How many bytes of text are taken of a file of this size: documents of office programs unpack to ten times their size, while one
+    /// that was made to do harm unpacks to a thousand times.
+    fn text_bytes_of(&self, file_bytes: u64) -> usize {
+        let of_its_own = usize::try_from(file_bytes.saturating_mul(TEXT_BYTES_PER_BYTE)).unwrap_or(usize::MAX);
+        self.base_text_bytes.saturating_add(of_its_own).min(self.text_bytes)
     }
 }
 
 /// For each byte of a file so many of structure are taken from a child, besides those that every file may have.
 const STRUCTURE_BYTES_PER_BYTE: u64 = 32;
+
+/// The same of text.
+const TEXT_BYTES_PER_BYTE: u64 = 32;
+
+/// Reader processes as they stand, and what became of those before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReaderCounts {
+    /// Readers at work.
+    pub busy: usize,
+    /// Readers that wait for a file.
+    pub idle: usize,
+    /// Files that wait for a reader.
+    pub waiting: usize,
+    /// Readers that were started, in all.
+    pub started: u64,
+    /// Files that were given to another reader because the first one went wrong.
+    pub retries: u64,
+    /// Readers that went wrong, by why.
+    pub ended: [(&'static str, u64); 4],
+}
 
 /// How a child is started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,7 +153,8 @@ fn keep_to(max_text_bytes: usize, document: &mut Document) {
             None => {
                 member.outcome = Err(ExtractError::Failed {
                     reason: format!(
-                        "its text and those of the files before it are more than the {} MB that are read of one file",
+                        "its text and those of the files before it are more than the {} MB that are read of this file (the limits are \
+                         `limits.reader_text_mb` and `extraction.text_mb`)",
                         max_text_bytes / 1_000_000
                     ),
                 });

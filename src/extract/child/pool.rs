@@ -2,24 +2,22 @@
 
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::gate::{Gate, Kind};
 use super::memory::resident_bytes_of;
+use super::watch::{Cause, Watch};
 use super::wire::{Body, Question};
-use super::{Limits, Program, wire};
+use super::{Limits, Program, ReaderCounts, wire};
 use crate::extract::parts::{Continuation, Part};
 use crate::extract::{Document, ExtractError, Extractor, Source};
 
-/// How often a child at work is looked at.
-const TICK: Duration = Duration::from_millis(20);
 /// A child that has read so many files is replaced: what its readers lose of memory does not add up.
 const MAX_FILES: usize = 500;
 /// A child that still has so much memory after a file is replaced.
-const MAX_RESIDENT_AFTER: u64 = 256 * 1024 * 1024;
+const MAX_RESIDENT_AFTER: u64 = 128 * 1024 * 1024;
 /// A child whose readers have printed so much is replaced.
 const MAX_SAID_BYTES: u64 = 1024 * 1024;
 /// So much of what a child printed last is looked at when it has died.
@@ -37,47 +35,20 @@ pub struct Children {
     gate: Gate,
     program: Program,
     limits: Limits,
-    idle: Mutex<Vec<Worker>>,
     /// Why children can do more than they should, once one has said so.
     unconfined: OnceLock<String>,
     watch: Arc<Watch>,
     watcher: Option<JoinHandle<()>>,
 }
 
-/// Why a child was ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cause {
-    Overdue(Duration),
-    Memory,
-    /// All children together took too much, and this one most.
-    MemoryOfAll,
-}
-
 /// A child process, at no work.
-struct Worker {
+pub(super) struct Worker {
     process: Arc<Mutex<std::process::Child>>,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
     /// What its readers print: a file without a name.
     said: std::fs::File,
     num_files: usize,
-}
-
-/// A child at work.
-struct Job {
-    number: u64,
-    process: Arc<Mutex<std::process::Child>>,
-    began: Instant,
-    timeout: Duration,
-    ended_for: Option<Cause>,
-}
-
-/// The children at work, for the thread that looks at them.
-#[derive(Default)]
-struct Watch {
-    jobs: Mutex<(Vec<Job>, bool)>,
-    changed: Condvar,
-    next_number: AtomicU64,
 }
 
 impl Children {
@@ -91,33 +62,27 @@ impl Children {
         let watcher =
             std::thread::Builder::new().name("extraction".to_owned()).spawn(move || for_thread.run(&limits))?;
         let gate = Gate::new(limits.max_children);
-        Ok(Self {
-            gate,
-            program,
-            limits,
-            idle: Mutex::default(),
-            unconfined: OnceLock::new(),
-            watch,
-            watcher: Some(watcher),
-        })
+        Ok(Self { gate, program, limits, unconfined: OnceLock::new(), watch, watcher: Some(watcher) })
     }
 
     fn worker(&self) -> Result<Worker, ExtractError> {
-        if let Some(worker) = lock(&self.idle).pop() {
-            return Ok(worker);
+        match self.watch.take_idle() {
+            Some(worker) => Ok(worker),
+            None => self.start(),
         }
-        self.start()
     }
 
     fn start(&self) -> Result<Worker, ExtractError> {
+        self.watch.make_room(self.limits.max_children);
         Worker::start(&self.program, self.limits.memory_bytes)
+            .inspect(|_| self.watch.count_start())
             .map_err(|error| ExtractError::Unavailable { reason: format!("no reader process can be started: {error}") })
     }
 
     /// The answer of a child, or how it went wrong; the child is kept if it is sound.
     fn ask<T>(&self, mut worker: Worker, ask: &mut Ask<'_, '_, T>) -> Result<T, Wrong> {
         let timeout = self.limits.timeout + Duration::from_secs(ask.body.len() / BYTES_A_SECOND);
-        let number = self.watch.begin(&worker, timeout);
+        let number = self.watch.begin(&worker.process, timeout);
         let answer = wire::write_request(&mut worker.input, &ask.question, &mut ask.body)
             .and_then(|()| if worker.num_files == 0 { self.take_greeting(&mut worker) } else { Ok(()) })
             .and_then(|()| (ask.read_answer)(&mut worker.output));
@@ -125,8 +90,8 @@ impl Children {
         worker.num_files += 1;
         match (answer, ended_for) {
             (Ok(answer), None) => {
-                if worker.is_sound() {
-                    lock(&self.idle).push(worker);
+                if let Some(resident) = worker.resident_if_sound() {
+                    self.watch.keep(worker, resident, &self.limits);
                 }
                 Ok(answer)
             }
@@ -139,7 +104,8 @@ impl Children {
                     None if worker.num_files > 1 => Fault::FileBefore,
                     Some(Cause::Overdue(_) | Cause::Memory) | None => Fault::File,
                 };
-                Err(Wrong { reason: self.reason(&mut worker, &error, ended_for), fault })
+                self.watch.count_end(ended_for, fault == Fault::Others);
+                Err(Wrong { reason: self.reason(&mut worker, &error, ended_for, ask.most), fault })
             }
         }
     }
@@ -154,18 +120,28 @@ impl Children {
         Ok(())
     }
 
-    fn reason(&self, worker: &mut Worker, error: &io::Error, ended_for: Option<Cause>) -> String {
+    fn reason(&self, worker: &mut Worker, error: &io::Error, ended_for: Option<Cause>, most: Most) -> String {
         let memory = || format!("reading it takes more than {} MB of memory", self.limits.memory_bytes / 1_000_000);
         match (ended_for, error.kind()) {
             (Some(Cause::Overdue(after)), _) => format!("reading it takes longer than {} s", after.as_secs()),
             (Some(Cause::Memory | Cause::MemoryOfAll), _) => memory(),
             (None, io::ErrorKind::FileTooLarge) if wire::is_of_structure(error) => {
+                let (for_its_size, key) = match most.structure_bytes < self.limits.most_structure_bytes {
+                    true => (" for its size", "reader_structure_mb"),
+                    false => ("", "reader_structure_most_mb"),
+                };
                 format!(
-                    "it has too many paragraphs, rows or pages for its size ({error}; the limit is `limits.reader_structure_mb`)"
+                    "it has too many paragraphs, rows or pages{for_its_size} ({error}; the limit is `limits.{key}`)"
                 )
             }
             (None, io::ErrorKind::FileTooLarge) => {
-                format!("its text is longer than {} MB", self.limits.text_bytes / 1_000_000)
+                let is_for_its_size = most.text_bytes < self.limits.text_bytes;
+                let key = if is_for_its_size { "limits.reader_text_mb" } else { "extraction.text_mb" };
+                let for_its_size = if is_for_its_size { ", too long for its size" } else { "" };
+                format!(
+                    "its text is longer than {} MB{for_its_size} (the limit is `{key}`)",
+                    most.text_bytes / 1_000_000
+                )
             }
             (None, io::ErrorKind::Other) => error.to_string(),
             (None, io::ErrorKind::InvalidData) => format!("the reader for this type went wrong: {error}"),
@@ -199,10 +175,24 @@ fn is_broken_off(error: &io::Error) -> bool {
     matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
 }
 
+/// What is taken of a child's answer at the most.
+#[derive(Debug, Clone, Copy)]
+struct Most {
+    text_bytes: usize,
+    structure_bytes: u64,
+}
+
+impl Most {
+    fn of(limits: &Limits, file_bytes: u64) -> Self {
+        Self { text_bytes: limits.text_bytes_of(file_bytes), structure_bytes: limits.structure_bytes_of(file_bytes) }
+    }
+}
+
 /// What a child is asked, and how its answer is read.
 struct Ask<'a, 's, T> {
     question: Question,
     body: Body<'a, 's>,
+    most: Most,
     read_answer: &'a dyn Fn(&mut BufReader<ChildStdout>) -> io::Result<T>,
 }
 
@@ -215,12 +205,12 @@ struct Asker<'c> {
 
 impl Asker<'_> {
     fn read_whole(self, body: Body<'_, '_>, file_name: &str) -> Result<Document, ExtractError> {
-        let limits = &self.children.limits;
-        let (max_text_bytes, max_structure_bytes) = (limits.text_bytes, limits.structure_bytes_of(body.len()));
+        let most = Most::of(&self.children.limits, body.len());
         self.ask_any(Ask {
-            question: Question::File { file_name: file_name.to_owned(), max_text_bytes },
+            question: Question::File { file_name: file_name.to_owned(), max_text_bytes: most.text_bytes },
             body,
-            read_answer: &|output| wire::read_answer(output, max_text_bytes, max_structure_bytes),
+            most,
+            read_answer: &|output| wire::read_answer(output, most.text_bytes, most.structure_bytes),
         })
     }
 
@@ -255,6 +245,7 @@ impl Asker<'_> {
                 _ => return Err(ExtractError::Failed { reason: wrong.reason }),
             }
             is_new = true;
+            children.watch.count_retry();
         }
     }
 }
@@ -275,12 +266,12 @@ impl Extractor for Asker<'_> {
         file_name: &str,
         before: Option<&Continuation>,
     ) -> Result<Option<Part>, ExtractError> {
-        let limits = &self.children.limits;
-        let max_structure_bytes = limits.structure_bytes_of(bytes.len() as u64);
+        let most = Most::of(&self.children.limits, bytes.len() as u64);
         self.ask_any(Ask {
             question: Question::Part { file_name: file_name.to_owned(), is_last, before: before.cloned() },
             body: Body::Bytes(bytes),
-            read_answer: &|output| wire::read_part(output, bytes.len(), limits.text_bytes, max_structure_bytes),
+            most,
+            read_answer: &|output| wire::read_part(output, bytes.len(), most.text_bytes, most.structure_bytes),
         })
     }
 }
@@ -314,6 +305,10 @@ impl Extractor for Children {
         Some(Box::new(Asker { children: self, kind: Kind::Request }))
     }
 
+    fn readers(&self) -> Option<ReaderCounts> {
+        Some(ReaderCounts { waiting: self.gate.num_waiting(), ..self.watch.counts() })
+    }
+
     fn weakness(&self) -> Option<String> {
         let reason = self.unconfined.get()?;
         Some(format!("files are read in processes that could open files and connections: {reason}"))
@@ -322,8 +317,7 @@ impl Extractor for Children {
 
 impl Drop for Children {
     fn drop(&mut self) {
-        lock(&self.watch.jobs).1 = true;
-        self.watch.changed.notify_all();
+        self.watch.stop();
         if let Some(watcher) = self.watcher.take() {
             // It does not panic.
             let _ = watcher.join();
@@ -350,12 +344,14 @@ impl Worker {
         Ok(Self { process, input, output: BufReader::new(output), said, num_files: 0 })
     }
 
-    /// Whether it may read another file.
-    fn is_sound(&self) -> bool {
+    /// The memory that it has, where it may read another file.
+    fn resident_if_sound(&self) -> Option<u64> {
         let id = lock(&self.process).id();
-        self.num_files < MAX_FILES
-            && resident_bytes_of(id).is_none_or(|resident| resident < MAX_RESIDENT_AFTER)
-            && self.said.metadata().is_ok_and(|said| said.len() < MAX_SAID_BYTES)
+        let resident = resident_bytes_of(id).unwrap_or(0);
+        let is_sound = self.num_files < MAX_FILES
+            && resident < MAX_RESIDENT_AFTER
+            && self.said.metadata().is_ok_and(|said| said.len() < MAX_SAID_BYTES);
+        is_sound.then_some(resident)
     }
 
     fn last_words(&mut self) -> String {
@@ -409,62 +405,7 @@ impl Drop for Worker {
     }
 }
 
-impl Job {
-    fn end(&mut self, cause: Cause) {
-        self.ended_for = Some(cause);
-        // It may have ended by itself.
-        let _ = lock(&self.process).kill();
-    }
-}
-
-impl Watch {
-    fn begin(&self, worker: &Worker, timeout: Duration) -> u64 {
-        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
-        let process = Arc::clone(&worker.process);
-        lock(&self.jobs).0.push(Job { number, process, began: Instant::now(), timeout, ended_for: None });
-        self.changed.notify_all();
-        number
-    }
-
-    /// Looks at a child no more, and returns why it was ended, if it was.
-    fn end(&self, number: u64) -> Option<Cause> {
-        let mut jobs = lock(&self.jobs);
-        let at = jobs.0.iter().position(|job| job.number == number)?;
-        jobs.0.swap_remove(at).ended_for
-    }
-
-    fn run(&self, limits: &Limits) {
-        let mut jobs = lock(&self.jobs);
-        while !jobs.1 {
-            if jobs.0.is_empty() {
-                jobs = self.changed.wait(jobs).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            }
-            let mut residents: Vec<(u64, &mut Job)> = Vec::new();
-            for job in jobs.0.iter_mut().filter(|job| job.ended_for.is_none()) {
-                let resident = resident_bytes_of(lock(&job.process).id()).unwrap_or(0);
-                if job.began.elapsed() > job.timeout {
-                    job.end(Cause::Overdue(job.timeout));
-                } else if resident > limits.memory_bytes {
-                    job.end(Cause::Memory);
-                } else {
-                    residents.push((resident, job));
-                }
-            }
-            // One that works alone has all that one may have.
-            let of_all: u64 = residents.iter().map(|(resident, _)| resident).sum();
-            if of_all > limits.memory_of_all_bytes
-                && residents.len() > 1
-                && let Some((_, job)) = residents.iter_mut().max_by_key(|(resident, _)| *resident)
-            {
-                job.end(Cause::MemoryOfAll);
-            }
-            jobs = self.changed.wait_timeout(jobs, TICK).unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-}
-
 /// Nothing here leaves a lock's content half changed when it panics.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

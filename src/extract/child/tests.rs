@@ -17,7 +17,9 @@ const LIMITS: Limits = Limits {
     timeout: Duration::from_mins(1),
     memory_bytes: 200_000_000,
     text_bytes: 1_000_000,
+    base_text_bytes: 1_000_000,
     structure_bytes: 1_000_000,
+    most_structure_bytes: 1_000_000,
     max_children: 4,
     memory_of_all_bytes: 1_000_000_000,
     max_tries: 3,
@@ -70,7 +72,7 @@ fn a_child_that_makes_no_sense_is_not_believed() {
         r"printf '\000\000\000\000\000\000\000\000\377\377\377\377\377\377\377\177'; exec sleep 1000",
     ] {
         let reason = failure(&script(babble, LIMITS));
-        assert!(reason.contains("went wrong") || reason.contains("for its size"), "{reason}");
+        assert!(reason.contains("went wrong") || reason.contains("too many paragraphs"), "{reason}");
     }
 }
 
@@ -123,6 +125,57 @@ fn a_structure_that_is_too_large_for_its_file_is_not_taken() {
     let refused = script(&answers, Limits { structure_bytes: 0, ..LIMITS }).extract(Vec::new(), "a.txt");
     let Err(ExtractError::Failed { reason }) = refused else { panic!("{refused:?}") };
     assert!(reason.contains("for its size") && reason.contains("limits.reader_structure_mb"), "{reason}");
+    let refused = script(&answers, Limits { most_structure_bytes: 9, ..LIMITS }).extract(vec![b' '; 9_000], "a.txt");
+    let Err(ExtractError::Failed { reason }) = refused else { panic!("{refused:?}") };
+    assert!(reason.contains("limits.reader_structure_most_mb"), "{reason}");
+}
+
+#[test]
+fn a_text_that_is_too_long_for_its_file_is_not_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let (answers, document) = answering(folder.path());
+    let limits = Limits { base_text_bytes: 9, ..LIMITS };
+    // Ten bytes of text: nine may be of any file, and a file of one byte may have 32 more.
+    assert_eq!(script(&answers, limits).extract(b"x".to_vec(), "a.txt").unwrap(), document);
+    let refused = script(&answers, limits).extract(Vec::new(), "a.txt");
+    let Err(ExtractError::Failed { reason }) = refused else { panic!("{refused:?}") };
+    assert!(reason.contains("too long for its size") && reason.contains("limits.reader_text_mb"), "{reason}");
+    assert_eq!(limits.text_bytes_of(1_000), 32_009);
+    assert_eq!(limits.text_bytes_of(u64::MAX), limits.text_bytes, "however large the file is");
+}
+
+#[test]
+fn idle_children_count_among_all_and_go_first_where_all_take_too_much() {
+    let folder = tempfile::tempdir().unwrap();
+    let (answers, document) = answering(folder.path());
+    let read = |children: &Children| {
+        assert_eq!(children.extract(b"some words".to_vec(), "a.txt").unwrap(), document);
+        children.readers().unwrap()
+    };
+    let kept = read(&script(&answers, LIMITS));
+    assert_eq!((kept.busy, kept.idle, kept.started), (0, 1, 1));
+    // A shell has a megabyte, and all together may have less.
+    let children = script(&answers, Limits { memory_of_all_bytes: 1_000, ..LIMITS });
+    for started in 1..3 {
+        let counts = read(&children);
+        assert_eq!((counts.idle, counts.started), (0, started));
+    }
+}
+
+#[test]
+fn children_are_counted_with_what_became_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let (answers, _) = answering(folder.path());
+    let tries = folder.path().join("tries");
+    let dies_once = format!("echo >> {0}; [ $(wc -c < {0}) -gt 1 ] || kill -s KILL $$; {answers}", tries.display());
+    let children = script(&dies_once, LIMITS);
+    children.extract(b"some words".to_vec(), "a.txt").unwrap();
+    let counts = children.readers().unwrap();
+    assert_eq!((counts.started, counts.retries, counts.idle, counts.waiting), (2, 1, 1, 0));
+    assert_eq!(counts.ended, [("time", 0), ("memory", 0), ("outside", 1), ("crash", 0)]);
+    let children = script("exit 7", LIMITS);
+    failure(&children);
+    assert_eq!(children.readers().unwrap().ended[3], ("crash", 1));
 }
 
 #[cfg(target_os = "linux")]

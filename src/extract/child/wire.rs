@@ -36,8 +36,6 @@ impl Body<'_, '_> {
     }
 }
 
-/// Frames other than a file's bytes and text are never larger: some fifty bytes for each of ten million blocks.
-pub(super) const MAX_STRUCTURE_BYTES: u64 = 512 * 1024 * 1024;
 /// A name, a header of a table and a few words.
 const MAX_QUESTION_BYTES: u64 = 64 * 1024;
 
@@ -181,7 +179,10 @@ pub(in crate::extract) fn read_answer(
     max_structure_bytes: u64,
 ) -> io::Result<Result<Document, ExtractError>> {
     let structure = read_structure(input, max_structure_bytes)?.ok_or(io::ErrorKind::UnexpectedEof)?;
-    let (own, members) = match serde_json::from_slice(&structure)? {
+    let answer = serde_json::from_slice(&structure)?;
+    // It is as large as what was made of it.
+    drop(structure);
+    let (own, members) = match answer {
         Answer::Failed(error) => return Ok(Err(error)),
         Answer::Document(own, members) => (own, members),
         Answer::Part(..) | Answer::NotInParts => return Err(invalid("another question was answered")),

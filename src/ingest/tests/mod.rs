@@ -1,5 +1,6 @@
 //! The change line on real folders, with a model that only counts what it is asked to embed.
 
+mod batches;
 mod crash;
 mod exchange;
 mod failpoints;
@@ -157,6 +158,7 @@ impl Place {
             max_file_bytes: MAX_FILE_BYTES,
             max_whole_bytes: MAX_FILE_BYTES,
             parts: SMALL_PARTS,
+            max_batch_text_bytes: u64::MAX,
             progress: &Silent,
         }
     }

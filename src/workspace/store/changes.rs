@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, params};
 
-use super::{Store, StoreError, as_i64, parsed, provenance};
+use super::{Store, StoreError, as_i64, parsed, provenance, while_asked};
 use crate::workspace::{Change, ChangeKind, Priority, ProvenanceFilter, RelPath, Revision, WorkspaceId};
 
 /// Which changes are asked for: all conditions hold.
@@ -58,11 +58,16 @@ impl Store {
         Ok(paths)
     }
 
-    /// All changes that the log holds of a workspace, oldest first, each with its urgency; none twice that was only seen once more.
+    /// All changes that the log holds of a workspace, oldest first, each with its urgency; none twice that was only seen once more. As far as
+    /// they are read until `goes_on` says no, which is asked now and then.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn changes(&self, workspace: &WorkspaceId) -> Result<Vec<(Change, Priority)>, StoreError> {
+    pub fn changes(
+        &self,
+        workspace: &WorkspaceId,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<Vec<(Change, Priority)>, StoreError> {
         let connection = self.reader();
         let mut statement = connection.prepare_cached(
             "SELECT revision, path, kind, at_ms, provenance, moved_from, priority FROM changes
@@ -73,7 +78,7 @@ impl Store {
             let is_interactive = row.get::<_, i64>(6)? == interactive;
             Ok((change_row(row)?, if is_interactive { Priority::Interactive } else { Priority::Backfill }))
         })?;
-        rows.map(|row| row.map_err(StoreError::from)).collect()
+        while_asked(rows, goes_on)
     }
 
     /// Shows changes of a workspace that are in `scope`, newest first, as long as `see` says to go on; none twice that was only seen

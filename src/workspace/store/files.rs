@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, params};
 
+use super::while_asked;
 use super::{Fingerprint, Known, Store, StoreError, as_i64, begin, parsed, provenance};
 use crate::workspace::{ContentHash, FileEntry, FileState, Language, RelPath, Revision, WorkspaceId, common_spelling};
 
@@ -113,11 +114,23 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn files(&self, workspace: &WorkspaceId) -> Result<Vec<FileEntry>, StoreError> {
+        self.files_while(workspace, &|| true)
+    }
+
+    /// As [`Store::files`], as far as they are read until `goes_on` says no, which is asked now and then.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn files_while(
+        &self,
+        workspace: &WorkspaceId,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<Vec<FileEntry>, StoreError> {
         let connection = self.reader();
         let mut statement = connection.prepare_cached(&format!("{SELECT_FILE} WHERE workspace = ?1 ORDER BY path"))?;
         let rows = statement.query_map([workspace.as_str()], file_row)?;
-        let mut files = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-        let members = super::members::all(&connection, workspace)?;
+        let mut files = while_asked(rows, goes_on)?;
+        let members = super::members::all(&connection, workspace, goes_on)?;
         if !members.is_empty() {
             files.extend(members);
             files.sort_by(|one, other| one.path.cmp(&other.path));

@@ -31,11 +31,15 @@ impl Store {
 }
 
 /// All members of a workspace by path.
-pub(super) fn all(connection: &Connection, workspace: &WorkspaceId) -> Result<Vec<FileEntry>, StoreError> {
+pub(super) fn all(
+    connection: &Connection,
+    workspace: &WorkspaceId,
+    goes_on: &dyn Fn() -> bool,
+) -> Result<Vec<FileEntry>, StoreError> {
     let mut statement =
         connection.prepare_cached(&format!("{SELECT_MEMBER} WHERE members.workspace = ?1 ORDER BY members.path"))?;
     let rows = statement.query_map([workspace.as_str()], member_row)?;
-    rows.map(|row| row.map_err(StoreError::from)).collect()
+    super::while_asked(rows, goes_on)
 }
 
 /// One member.

@@ -45,6 +45,9 @@ use super::{ChangeKind, ContentHash, FileEntry, Provenance, RelPath, WorkspaceId
 /// How long a statement waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Rows that are read between two looks at whether to go on: about a millisecond.
+const ROWS_BETWEEN_LOOKS: usize = 256;
+
 /// A workspace as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkspaceRow {
@@ -231,6 +234,21 @@ impl Store {
 /// A transaction that waits for its turn now: one that began by reading could not wait later.
 fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
     connection.transaction_with_behavior(TransactionBehavior::Immediate)
+}
+
+/// Reads rows as long as `goes_on` says to.
+fn while_asked<T>(
+    rows: impl Iterator<Item = rusqlite::Result<T>>,
+    goes_on: &dyn Fn() -> bool,
+) -> Result<Vec<T>, StoreError> {
+    let mut read = Vec::new();
+    for row in rows {
+        if read.len().is_multiple_of(ROWS_BETWEEN_LOOKS) && !goes_on() {
+            break;
+        }
+        read.push(row?);
+    }
+    Ok(read)
 }
 
 fn parsed<T: std::str::FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {

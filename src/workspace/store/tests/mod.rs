@@ -1,5 +1,6 @@
 //! The store keeps what it was told, across reopening, and refuses what it cannot use.
 
+mod in_time;
 mod layouts;
 mod provenance;
 
