@@ -71,6 +71,7 @@ limits! {
     waits: 512, least 1, "too_many_waits", "Requests at once that wait for a revision.";
     requests_per_core: 2, least 1, "overloaded", "Requests that are worked on at once, for each core.";
     queued_per_core: 16, least 1, "overloaded", "Requests that wait for their turn, for each core; of searches and of answers so many each. None while others are refused.";
+    watched_folders: 1_000_000, least 1, "not_watched", "Folders that are watched at once, of all workspaces; a workspace beyond is scanned each minute, and says so.";
 }
 
 impl Limits {

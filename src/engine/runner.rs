@@ -82,7 +82,8 @@ impl Engine {
         self.remember_replays()?;
         let mut runner = Runner { engine: Arc::clone(self), stop: Arc::default(), threads: Vec::new() };
         runner.spawn("line", |engine, stop| Turns::default().run(engine, stop))?;
-        runner.spawn("sources", |engine, stop| Sources::new().run(engine, stop))?;
+        let most_watched = usize::try_from(self.config.limits.watched_folders).unwrap_or(usize::MAX);
+        runner.spawn("sources", move |engine, stop| Sources::new(most_watched).run(engine, stop))?;
         Ok(runner)
     }
 
