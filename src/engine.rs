@@ -23,6 +23,7 @@ mod lane;
 mod line;
 mod listing;
 mod lookers;
+mod opened;
 mod provenance;
 mod query;
 mod read;
@@ -57,6 +58,7 @@ pub use self::event::{Event, EventKind, EventsReply, TakenEvent};
 pub use self::freshness::SourceStatus;
 pub use self::line::IndexReport;
 use self::lookers::Looks;
+use self::opened::OpenIndexes;
 use self::query::View;
 pub use self::read::FileText;
 use self::reading::Reading;
@@ -73,7 +75,6 @@ use crate::embed::{self, EmbedError, OpenModel, Reranker};
 use crate::extract::child::{self, Children, Limits};
 use crate::extract::kept::Shelf;
 use crate::extract::{Extractor, InProcess};
-use crate::index::embedded::EmbeddedIndex;
 use crate::search;
 use crate::workspace::{FileEntry, PatternLimits, Store, WorkspaceId};
 
@@ -134,8 +135,8 @@ pub struct Engine {
     reranker: OnceLock<Result<Box<dyn Reranker>, EmbedError>>,
     /// Whether a log says already that the reranker fails.
     warned_of_reranker: AtomicBool,
-    /// Each with the epoch of its workspace. They are opened for writing where this process indexes.
-    indexes: Mutex<HashMap<WorkspaceId, (i64, Arc<EmbeddedIndex>)>>,
+    /// They are opened for writing where this process indexes.
+    indexes: Mutex<OpenIndexes>,
     views: Mutex<HashMap<WorkspaceId, Arc<View>>>,
     /// Where documents are kept that were made before.
     shelves: Mutex<HashMap<WorkspaceId, Arc<Shelf>>>,
@@ -180,6 +181,7 @@ impl Engine {
             indexes::distrust_newer(&data_folder, &store)?;
         }
         let extractor = extractor(&config, reader_program)?;
+        let max_open_indexes = max_open_indexes(&config);
         Ok(Self {
             data_folder,
             settings_folder,
@@ -196,7 +198,7 @@ impl Engine {
             former_models: Mutex::default(),
             reranker: OnceLock::new(),
             warned_of_reranker: AtomicBool::new(false),
-            indexes: Mutex::default(),
+            indexes: Mutex::new(OpenIndexes::new(max_open_indexes)),
             shelves: Mutex::default(),
             views: Mutex::default(),
             indexing: Mutex::default(),
@@ -219,6 +221,10 @@ impl Engine {
     #[must_use]
     pub const fn config(&self) -> &Config {
         &self.config
+    }
+
+    fn max_open_indexes(&self) -> usize {
+        max_open_indexes(&self.config)
     }
 
     /// What a pattern of a request may take.
@@ -245,6 +251,10 @@ impl Engine {
         }
         Ok(files)
     }
+}
+
+fn max_open_indexes(config: &Config) -> usize {
+    usize::try_from(config.limits.open_indexes).unwrap_or(usize::MAX)
 }
 
 /// Reads files in children of `program` within the configured limits; without one, in this process.

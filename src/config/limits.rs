@@ -72,6 +72,7 @@ limits! {
     requests_per_core: 2, least 1, "overloaded", "Requests that are worked on at once, for each core.";
     queued_per_core: 16, least 1, "overloaded", "Requests that wait for their turn, for each core; of searches and of answers so many each. None while others are refused.";
     watched_folders: 1_000_000, least 1, "not_watched", "Folders that are watched at once, of all workspaces; a workspace beyond is scanned each minute, and says so.";
+    open_indexes: 64, least 1, "none", "Indexes that stay open between requests; the one that was asked longest ago is closed, and opened again at its next request.";
 }
 
 impl Limits {

@@ -44,7 +44,7 @@ fn edge_of(name: &str, least: u64) -> Option<Edge> {
 }
 
 /// Limits that take more than one request, a file or a slow client to meet, and the test that does.
-const MET_ELSEWHERE: [(&str, &str); 17] = [
+const MET_ELSEWHERE: [(&str, &str); 18] = [
     ("path_parts", "walls::a_path_is_written_up_to_its_limit_and_a_devices_name_never"),
     ("rule_file_bytes", "ingest::tests::walls"),
     ("rule_lines", "ingest::tests::walls::of_lines_that_are_too_much_together_the_first_count"),
@@ -62,6 +62,7 @@ const MET_ELSEWHERE: [(&str, &str); 17] = [
     ("requests_per_core", "gate"),
     ("queued_per_core", "gate"),
     ("watched_folders", "many::a_workspace_beyond_the_limit_on_watches_says_so_and_is_scanned"),
+    ("open_indexes", "many::indexes_beyond_the_limit_are_closed_and_opened_again"),
 ];
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,8 @@
 //! Many workspaces in one process: what they share is bounded, and one beyond a bound says so and goes on.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use pincite::search::{Mode, SearchRequest};
 use serde_json::Value;
 
@@ -56,4 +59,35 @@ async fn a_workspace_beyond_the_limit_on_watches_says_so_and_is_scanned() {
     });
     desk.write("sub/b.txt", "A buoy.");
     until("a scan finds it", || desk.found("buoy") == ["sub/b.txt"]);
+}
+
+/// How many tables of vectors of this data folder the process has open: one for each index.
+#[cfg(target_os = "linux")]
+fn num_open(data: &Path) -> usize {
+    let open = fs_err::read_dir("/proc/self/fd").unwrap().flatten();
+    let open = open.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    open.filter(|file| file.starts_with(data) && file.ends_with("vectors.db")).collect::<BTreeSet<_>>().len()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn indexes_beyond_the_limit_are_closed_and_opened_again() {
+    let mut desk = Desk::configured("[limits]\nopen_indexes = 2\n");
+    let names: Vec<String> = (0..6).map(|number| format!("w{number}")).collect();
+    let folders: Vec<tempfile::TempDir> = names.iter().map(|name| add(&desk, name)).collect();
+    desk.run();
+    let each_is_found = || names.iter().all(|name| found(&desk, name, name) == ["first.txt"]);
+    until("each is found", each_is_found);
+    let data = desk.data.path().canonicalize().unwrap();
+    until("two are open", || each_is_found() && num_open(&data) <= 2);
+    // One that was closed takes writes, and shows them.
+    for (name, folder) in names.iter().zip(&folders) {
+        fs_err::write(folder.path().join("second.txt"), "A windmill.").unwrap();
+        until("the write is found", || found(&desk, name, "windmill") == ["second.txt"]);
+        fs_err::remove_file(folder.path().join("first.txt")).unwrap();
+        until("the deletion is seen", || found(&desk, name, name).is_empty());
+    }
+    until("two are open again", || {
+        names.iter().all(|name| found(&desk, name, "windmill") == ["second.txt"]) && num_open(&data) <= 2
+    });
 }

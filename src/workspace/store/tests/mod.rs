@@ -1,6 +1,7 @@
 //! The store keeps what it was told, across reopening, and refuses what it cannot use.
 
 mod layouts;
+mod pending;
 mod provenance;
 
 use std::path::Path;
