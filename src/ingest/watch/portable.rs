@@ -24,7 +24,7 @@ impl Watcher {
     ///
     /// # Errors
     /// When the system watches no folder, or not so many.
-    #[expect(clippy::unused_self, reason = "as on Linux")]
+    #[allow(clippy::unused_self, reason = "as on Linux")]
     pub fn watch(&self, root: &Path, tell: impl Fn(Sighting) + Send + 'static) -> Result<Watch, WatchError> {
         let folder = root.to_owned();
         let handler = move |result: DebounceEventResult| {
@@ -41,7 +41,7 @@ impl Watcher {
     }
 
     /// Each watch ends by itself.
-    #[expect(clippy::unused_self, reason = "as on Linux")]
+    #[allow(clippy::unused_self, reason = "as on Linux")]
     pub fn end(&self) {}
 }
 
@@ -53,7 +53,7 @@ impl Watch {
     ///
     /// # Errors
     /// None.
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "as on Linux")]
+    #[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "as on Linux")]
     pub fn follow(&self, _folder: &str) -> Result<(), WatchError> {
         Ok(())
     }
@@ -67,7 +67,6 @@ impl Drop for Watch {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "given to `map_err`")]
 fn of_watch(error: Error) -> WatchError {
     match error.kind {
         ErrorKind::MaxFilesWatch => WatchError::Watches,
