@@ -24,6 +24,7 @@ mod line;
 mod listing;
 mod load;
 mod lookers;
+mod opened;
 mod probes;
 mod provenance;
 mod query;
@@ -62,6 +63,7 @@ pub use self::line::IndexReport;
 use self::load::Embedded;
 pub use self::load::Load;
 use self::lookers::Looks;
+use self::opened::OpenIndexes;
 use self::probes::Probes;
 pub use self::read::FileText;
 use self::reading::Reading;
@@ -79,7 +81,6 @@ use crate::embed::{self, EmbedError, OpenModel, Reranker};
 use crate::extract::child::{self, Children, Limits};
 use crate::extract::kept::Shelf;
 use crate::extract::{Extractor, InProcess};
-use crate::index::embedded::EmbeddedIndex;
 use crate::workspace::{PatternLimits, Store, WorkspaceId};
 
 /// How a data folder is opened.
@@ -139,8 +140,8 @@ pub struct Engine {
     reranker: OnceLock<Result<Box<dyn Reranker>, EmbedError>>,
     /// Whether a log says already that the reranker fails.
     warned_of_reranker: AtomicBool,
-    /// Each with the epoch of its workspace. They are opened for writing where this process indexes.
-    indexes: Mutex<HashMap<WorkspaceId, (i64, Arc<EmbeddedIndex>)>>,
+    /// They are opened for writing where this process indexes.
+    indexes: Mutex<OpenIndexes>,
     views: Mutex<Views>,
     /// Where documents are kept that were made before.
     shelves: Mutex<HashMap<WorkspaceId, Arc<Shelf>>>,
@@ -189,6 +190,7 @@ impl Engine {
             indexes::distrust_newer(&data_folder, &store)?;
         }
         let extractor = extractor(&config, reader_program)?;
+        let max_open_indexes = max_open_indexes(&config);
         Ok(Self {
             data_folder,
             settings_folder,
@@ -205,7 +207,7 @@ impl Engine {
             former_models: Mutex::default(),
             reranker: OnceLock::new(),
             warned_of_reranker: AtomicBool::new(false),
-            indexes: Mutex::default(),
+            indexes: Mutex::new(OpenIndexes::new(max_open_indexes)),
             shelves: Mutex::default(),
             views: Mutex::default(),
             indexing: Mutex::default(),
@@ -232,10 +234,18 @@ impl Engine {
         &self.config
     }
 
+    fn max_open_indexes(&self) -> usize {
+        max_open_indexes(&self.config)
+    }
+
     /// What a pattern of a request may take.
     fn patterns(&self) -> PatternLimits {
         PatternLimits::from(&self.config.limits)
     }
+}
+
+fn max_open_indexes(config: &Config) -> usize {
+    usize::try_from(config.limits.open_indexes).unwrap_or(usize::MAX)
 }
 
 /// Reads files in children of `program` within the configured limits; without one, in this process.

@@ -74,6 +74,8 @@ limits! {
     reader_text_mb: 16, least 1, "extraction_failed", "Text that a reader may send of a file, in MB, and 32 bytes more for each byte of it; never more than `extraction.text_mb`.";
     reader_structure_most_mb: 48, least 1, "extraction_failed", "Paragraphs, rows and pages that a reader may send of a file, in MB, however large the file is: about a million rows.";
     batch_text_mb: 32, least 1, "pending", "Text that is brought into the index at once, in MB; the other files of a batch stay pending until the next one, and a file with more is alone in its batch.";
+    watched_folders: 1_000_000, least 1, "not_watched", "Folders that are watched at once, of all workspaces; a workspace beyond is scanned each minute, and says so.";
+    open_indexes: 64, least 1, "none", "Indexes that stay open between requests; the one that was asked longest ago is closed, and opened again at its next request.";
 }
 
 impl Limits {

@@ -57,11 +57,13 @@ impl Engine {
         notes
     }
 
-    /// How many workspaces have a folder that is away or not watched, this one left out.
+    /// The workspaces whose folder is away or not watched, by name, this one left out.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn num_unwatched_besides(&self, id: &WorkspaceId) -> Result<usize, EngineError> {
-        Ok(self.store.unwatched()?.iter().filter(|other| *other != id).count())
+    pub fn unwatched_besides(&self, id: &WorkspaceId) -> Result<Vec<WorkspaceId>, EngineError> {
+        let mut unwatched = self.store.unwatched()?;
+        unwatched.retain(|other| other != id);
+        Ok(unwatched)
     }
 }

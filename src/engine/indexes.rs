@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 
 use super::{Engine, EngineError, lock};
 use crate::embed::{self, EmbedError, OnnxReranker, OpenModel, Reranker};
-use crate::index::embedded::{Access, EmbeddedIndex};
+use crate::index::embedded::{Access, Condition, EmbeddedIndex};
 use crate::index::{Index as _, IndexError};
 use crate::workspace::{Store, WorkspaceId, WorkspaceRow};
 
@@ -91,42 +91,75 @@ impl Engine {
     }
 
     fn open_index(&self, id: &WorkspaceId, generation: i64, access: Access) -> Result<EmbeddedIndex, EngineError> {
+        self.open_index_as(id, generation, access, Condition::Unknown)
+    }
+
+    fn open_index_as(
+        &self,
+        id: &WorkspaceId,
+        generation: i64,
+        access: Access,
+        condition: Condition,
+    ) -> Result<EmbeddedIndex, EngineError> {
         let identity = embed::identify(&self.settings_folder, self.config.model.as_deref())?;
         let (folder, log_id) = (self.folder_of_index(id, generation), self.store.log_id()?);
-        Ok(EmbeddedIndex::open(&folder, &log_id, &identity.model_id, identity.num_dimensions, access)?)
+        let (model_id, num_dimensions) = (&identity.model_id, identity.num_dimensions);
+        Ok(EmbeddedIndex::open_as(&folder, &log_id, (model_id, num_dimensions), access, condition)?)
     }
 
     /// The index of a workspace in this epoch or a later one. A writer that finds an unusable one begins a new one and has every
     /// file read again; for an outdated one it has another built beside it.
     pub(super) fn index(&self, id: &WorkspaceId, epoch: i64) -> Result<Arc<EmbeddedIndex>, EngineError> {
-        let mut indexes = lock(&self.indexes);
-        if let Some((of, index)) = indexes.get(id)
-            && *of == epoch
-        {
-            return Ok(Arc::clone(index));
-        }
-        // Asked under the lock: what is deleted or switched off gets no index any more.
-        let row = self.store.workspace(id)?;
-        if !row.intelligence {
-            return Err(IndexError::Missing.into());
-        }
-        if let Some((of, index)) = indexes.get(id)
-            && *of == row.epoch
-        {
-            return Ok(Arc::clone(index));
-        }
-        let index = if self.is_writer() {
-            self.open_to_write(&row)?
-        } else {
-            self.open_index(id, row.generation, Access::Read)?
+        let turn = {
+            let mut indexes = lock(&self.indexes);
+            if let Some(index) = indexes.get(id, epoch) {
+                return Ok(index);
+            }
+            indexes.turn(id)
         };
+        // Other workspaces do not wait until it is open.
+        let _turn = lock(&turn);
+        loop {
+            // Asked in turn: what is deleted or switched off gets no index any more.
+            let row = self.store.workspace(id)?;
+            if !row.intelligence {
+                return Err(IndexError::Missing.into());
+            }
+            let was_checked = {
+                let mut indexes = lock(&self.indexes);
+                if let Some(index) = indexes.get(id, row.epoch) {
+                    return Ok(index);
+                }
+                indexes.was_checked(id, row.epoch)
+            };
+            let opens_to_write = self.is_writer();
+            let reopened = if was_checked { self.reopened(&row, opens_to_write)? } else { None };
+            let index = match reopened {
+                Some(index) => index,
+                None => self.opened_and_checked(&row, opens_to_write)?,
+            };
+            let mut indexes = lock(&self.indexes);
+            // This process may have taken the indexing over meanwhile.
+            if self.is_writer() == opens_to_write {
+                let index = Arc::new(index);
+                indexes.insert(id, row.epoch, Arc::clone(&index));
+                return Ok(index);
+            }
+        }
+    }
+
+    /// Opens an index of which nothing is known, and compares it with the store.
+    fn opened_and_checked(&self, row: &WorkspaceRow, opens_to_write: bool) -> Result<EmbeddedIndex, EngineError> {
+        let id = &row.id;
+        let index =
+            if opens_to_write { self.open_to_write(row)? } else { self.open_index(id, row.generation, Access::Read)? };
         // The index first: what it holds was in the log before, if it is of this log.
         let committed = index.snapshot()?.revision();
         if committed > self.store.newest_revision()? {
             let reason = "it is newer than `pincite.db`".to_owned();
             return Err(IndexError::Unusable { reason }.into());
         }
-        if self.is_writer() {
+        if opens_to_write {
             // An index that is behind what was acknowledged has lost commits: the files say it all again.
             if committed < self.store.acknowledged_revision(id)? {
                 self.store.forget_contents(id)?;
@@ -137,9 +170,17 @@ impl Engine {
                 self.store.begin_rebuild(id)?;
             }
         }
-        let index = Arc::new(index);
-        indexes.insert(id.clone(), (row.epoch, Arc::clone(&index)));
         Ok(index)
+    }
+
+    /// The index that was let go, as this process left it; `None` where it is not usable any more, and has to be checked.
+    fn reopened(&self, row: &WorkspaceRow, opens_to_write: bool) -> Result<Option<EmbeddedIndex>, EngineError> {
+        let access = if opens_to_write { Access::Write } else { Access::Read };
+        match self.open_index_as(&row.id, row.generation, access, Condition::Checked) {
+            Ok(index) if index.snapshot()?.revision() <= self.store.newest_revision()? => Ok(Some(index)),
+            Ok(_) | Err(EngineError::Index(IndexError::Unusable { .. } | IndexError::Missing)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn open_to_write(&self, row: &WorkspaceRow) -> Result<EmbeddedIndex, EngineError> {

@@ -1,4 +1,6 @@
 //! One workspace's part of the line: its index, what of it is to be embedded, and the index that is being built beside it.
+//!
+//! A lane holds its index from when it has something to do until it rests: most workspaces of a server rest most of the time.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, MutexGuard};
@@ -26,7 +28,9 @@ const MAX_URGENT: usize = 128;
 pub(super) struct Lane {
     pub root: PathBuf,
     pub epoch: i64,
-    /// None where files are only listed.
+    /// Whether files are indexed; otherwise they are only listed.
+    intelligence: bool,
+    /// The index that serves, while the lane works.
     serving: Option<Serving>,
     /// The index that is being built.
     next: Option<Next>,
@@ -68,20 +72,18 @@ impl Lane {
         root: &Path,
         alone: &MutexGuard<'_, ()>,
     ) -> Result<Self, EngineError> {
-        let serving = if row.intelligence {
-            Some(Serving::of(engine, engine.index(&row.id, row.epoch)?)?)
-        } else {
+        if !row.intelligence {
             engine.remove_index(&row.id, alone)?;
-            None
-        };
+        }
         let mut lane = Self {
             root: root.to_owned(),
             epoch: row.epoch,
-            serving,
+            intelligence: row.intelligence,
+            serving: None,
             next: None,
             waiting: Vec::new(),
             num_urgent: 0,
-            may_miss_vectors: true,
+            may_miss_vectors: row.intelligence,
             is_trusted: false,
             rests_until: None,
         };
@@ -91,22 +93,32 @@ impl Lane {
 
     /// Opens the index that is to be built beside the one that serves, where one is wanted.
     pub(super) fn open_next(&mut self, engine: &Engine, row: &WorkspaceRow) -> Result<(), EngineError> {
-        if let (Some(generation), None, Some(_)) = (row.next_generation, &self.next, &self.serving) {
+        if let (Some(generation), None, true) = (row.next_generation, &self.next, self.intelligence) {
             self.next = Some(Next::open(engine, &row.id, generation)?);
         }
         Ok(())
     }
 
-    /// Lets go of what only writing needs.
-    pub(super) fn rest(&self, id: &WorkspaceId) {
-        if let Some(Err(error)) = self.serving.as_ref().map(|serving| serving.index.rest()) {
+    /// Lets go of what writing needs, and of the index.
+    pub(super) fn rest(&mut self, id: &WorkspaceId) {
+        if let Some(Err(error)) = self.serving.take().map(|serving| serving.index.rest()) {
             tracing::warn!(workspace = %id, %error, "a merge of the index has failed");
         }
     }
 
     /// Whether there is something to do that no change in the store tells of.
     pub(super) fn has_work_left(&self) -> bool {
-        self.rests_until.is_none() && (self.may_miss_vectors || self.next.is_some())
+        self.rests_until.is_none() && self.may_go_on()
+    }
+
+    /// Whether chunks may be without a vector, or an index is being built.
+    pub(super) const fn may_go_on(&self) -> bool {
+        self.may_miss_vectors || self.next.is_some()
+    }
+
+    /// Whether the index is held.
+    pub(super) const fn is_awake(&self) -> bool {
+        self.serving.is_some()
     }
 
     /// Does `work` unless the workspace rests; an error lets it rest.
@@ -135,7 +147,15 @@ impl Lane {
         }
     }
 
+    /// Opens the index, where it is not open, and has it agree with the file table before anything is brought in.
     fn prepare(&mut self, engine: &Engine, id: &WorkspaceId) -> Result<(), EngineError> {
+        if self.intelligence && self.serving.is_none() {
+            let opened = engine.index(id, self.epoch);
+            if engine.store.workspace(id)?.epoch != self.epoch {
+                return Err(StoreError::OtherEpoch { id: id.clone() }.into());
+            }
+            self.serving = Some(Serving::of(engine, opened?)?);
+        }
         if let Some(Serving { index, model }) = self.serving.as_ref().filter(|_| !self.is_trusted) {
             ingest::distrust_unacknowledged(&engine.line(
                 (id, self.epoch),

@@ -50,6 +50,10 @@ impl Progress for Beat {
         self.touch();
     }
 
+    fn entering(&self, _: &str) {
+        self.touch();
+    }
+
     fn reading(&self, _: &RelPath, _: u64, _: u64) {
         self.touch();
     }

@@ -11,7 +11,7 @@ use crate::budget::Budget;
 use crate::embed::OpenModel;
 use crate::index::{Counts, Filter, Index as _, IndexError, Languages, Snapshot};
 use crate::priority::Share;
-use crate::search::{self, Coverage, Filters, Found, MAX_K, Mode, Models, SearchReply, SearchRequest, UNREAD};
+use crate::search::{self, Coverage, Filters, Found, MAX_K, Mode, Models, SKIPPED, SearchReply, SearchRequest, UNREAD};
 use crate::workspace::{FileCounts, Provenance, ProvenanceFilter, Revision, WorkspaceId};
 
 /// Who has asked within this time may ask again.
@@ -310,13 +310,11 @@ impl Engine {
         for (num_files, (one, more)) in [failed, partial, unsupported].into_iter().zip(UNREAD) {
             note(num_files, one, more);
         }
-        let num_passed_over = state.view.source.passed_over.len() as u64;
-        let (one, more) = UNREAD[0];
-        note(
-            num_passed_over,
-            &format!("or folder is not listed and {one}"),
-            &format!("or folders are not listed and {more}"),
-        );
+        match state.view.source.passed_over.len() {
+            0 => {}
+            1 => notes.push(format!("1 file, folder or ignore rule was {SKIPPED}")),
+            num => notes.push(format!("{num} files, folders or ignore rules were {SKIPPED}")),
+        }
         Ok(Coverage { files: state.view.counts, embedded_fraction, notes })
     }
 }

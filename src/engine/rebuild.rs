@@ -117,13 +117,14 @@ impl Engine {
     pub(super) fn take_index_over(&self, at: &Site<'_>, next: Next) -> Result<bool, EngineError> {
         // It holds what the old one does, and says so.
         next.index.apply(&Batch { revision: at.live.snapshot()?.revision(), ..Batch::default() })?;
-        let mut indexes = lock(&self.indexes);
+        let turn = lock(&self.indexes).turn(at.id);
+        let turn = lock(&turn);
         if !self.store.swap(at.id, at.epoch)? {
             return Ok(false);
         }
         let row = self.store.workspace(at.id)?;
-        indexes.insert(at.id.clone(), (row.epoch, Arc::new(next.index)));
-        drop(indexes);
+        lock(&self.indexes).insert(at.id, row.epoch, Arc::new(next.index));
+        drop(turn);
         at.live.close();
         self.remove_other_indexes(&row)?;
         tracing::info!(workspace = %at.id, generation = row.generation, "the new index serves");

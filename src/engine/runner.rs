@@ -5,10 +5,11 @@
 //! - Interactive changes of every workspace go first and their vectors next, then what scans found, then the other vectors; after
 //!   each small piece of work the line looks again.
 //! - What nobody waits for runs in threads of lower priority.
+//! - A workspace in which nothing happens costs a turn nothing but its entry in the map of lanes: it holds no index, and it is not asked for.
 //! - An error of one workspace (a full disk, a folder that is away) is tried again later and holds up no other.
 //! - Its threads end when the [`Runner`] is dropped, and never live longer.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -28,8 +29,8 @@ const POLL: Duration = Duration::from_millis(50);
 const TAKE_OVER: Duration = Duration::from_secs(1);
 /// Changes that the log keeps of each workspace, besides those that are pending.
 pub(super) const KEPT_CHANGES: usize = 100_000;
-/// Indexes whose writers stay open. Each has some threads and megabytes of its own.
-const MAX_WRITERS: usize = 16;
+/// Indexes whose writers stay open. Each has three threads and some megabytes of its own; to open one takes milliseconds.
+const MAX_WRITERS: usize = 8;
 /// How often older ones are looked for.
 const PRUNES_EVERY: Duration = Duration::from_mins(10);
 
@@ -82,7 +83,8 @@ impl Engine {
         self.remember_replays()?;
         let mut runner = Runner { engine: Arc::clone(self), stop: Arc::default(), threads: Vec::new() };
         runner.spawn("line", |engine, stop| Turns::default().run(engine, stop))?;
-        runner.spawn("sources", |engine, stop| Sources::new().run(engine, stop))?;
+        let most_watched = usize::try_from(self.config.limits.watched_folders).unwrap_or(usize::MAX);
+        runner.spawn("sources", move |engine, stop| Sources::new(most_watched).run(engine, stop))?;
         Ok(runner)
     }
 
@@ -222,6 +224,7 @@ impl Turns {
 
     /// One piece of work, the most urgent one; `false` where there is none.
     fn turn(&mut self, engine: &Engine) -> Result<bool, EngineError> {
+        self.let_rest(engine);
         // Held from here on: a workspace is deleted or switched between two turns, and what is known here is of this one.
         let alone = lock(&engine.indexing);
         let version = engine.store.version()?;
@@ -230,8 +233,10 @@ impl Turns {
         } else if !self.lanes.values().any(Lane::has_work_left) {
             return Ok(false);
         }
+        let most_writers = MAX_WRITERS.min(engine.max_open_indexes());
         let mut worked = false;
-        for id in self.lanes.keys().cloned().collect::<Vec<_>>() {
+        let written = engine.store.workspaces_with_pending(Priority::Interactive)?;
+        for id in self.those(|id, lane| written.contains(id) || lane.has_urgent()) {
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
             let did_write = lane.attempt(engine, &id, |lane| lane.index(engine, &id, Priority::Interactive));
             worked |= did_write;
@@ -240,31 +245,37 @@ impl Turns {
                 worked |= lane.attempt(engine, &id, |lane| lane.embed(engine, URGENT_SLICE));
             }
             if did_write {
-                self.has_written(&id);
+                self.has_written(&id, most_writers);
             }
         }
         if worked {
             return Ok(true);
         }
         let share = engine.share_for_background();
-        for id in self.in_turn() {
+        let found = engine.store.workspaces_with_pending(Priority::Backfill)?;
+        for id in self.in_turn(self.those(|id, _| found.contains(id))) {
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
             if lane.attempt(engine, &id, |lane| in_background(share, || lane.index(engine, &id, Priority::Backfill))) {
-                self.has_written(&id);
+                self.has_written(&id, most_writers);
                 self.last_served = Some(id);
                 return Ok(true);
             }
         }
         // Nothing was pending in this state of the log.
         self.seen_version = Some(version);
-        for id in self.in_turn() {
+        for id in self.in_turn(self.those(|_, lane| lane.may_go_on())) {
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
+            // After the first look at an index there may be something more urgent.
+            let was_awake = lane.is_awake();
             if lane.attempt(engine, &id, |lane| in_background(share, || lane.embed_backlog(engine))) {
                 self.last_served = Some(id);
                 return Ok(true);
             }
+            if !was_awake {
+                return Ok(true);
+            }
         }
-        for id in self.in_turn() {
+        for id in self.in_turn(self.those(|_, lane| lane.may_go_on())) {
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
             if lane.attempt(engine, &id, |lane| in_background(share, || lane.rebuild(engine, &id))) {
                 self.last_served = Some(id);
@@ -274,13 +285,31 @@ impl Turns {
         Ok(false)
     }
 
+    /// Has lanes let go of their indexes that have nothing to do, unless they were the last that were written to.
+    fn let_rest(&mut self, engine: &Engine) {
+        let idle = self.those(|id, lane| lane.is_awake() && !lane.may_go_on() && !self.written.contains(id));
+        for id in &idle {
+            if let Some(lane) = self.lanes.get_mut(id) {
+                lane.rest(id);
+            }
+        }
+        if !idle.is_empty() {
+            lock(&engine.indexes).let_go();
+        }
+    }
+
+    /// The workspaces whose lanes are so, by name.
+    fn those(&self, are_so: impl Fn(&WorkspaceId, &Lane) -> bool) -> Vec<WorkspaceId> {
+        self.lanes.iter().filter(|(id, lane)| are_so(id, lane)).map(|(id, _)| id.clone()).collect()
+    }
+
     /// Notes that an index was written to. Those that were written to longest ago let go of their writers, beyond as many as may be open.
-    fn has_written(&mut self, id: &WorkspaceId) {
+    fn has_written(&mut self, id: &WorkspaceId, most: usize) {
         self.written.retain(|other| other != id);
         self.written.push_back(id.clone());
-        while self.written.len() > MAX_WRITERS {
+        while self.written.len() > most {
             let Some(idle) = self.written.pop_front() else { return };
-            if let Some(lane) = self.lanes.get(&idle) {
+            if let Some(lane) = self.lanes.get_mut(&idle) {
                 lane.rest(&idle);
             }
         }
@@ -310,9 +339,8 @@ impl Turns {
             || self.removes_at.as_ref().is_some_and(is_due)
     }
 
-    /// The workspaces, beginning after the one that was served last.
-    fn in_turn(&self) -> Vec<WorkspaceId> {
-        let mut ids: Vec<WorkspaceId> = self.lanes.keys().cloned().collect();
+    /// Workspaces, by name, in the order of their turns: they begin after the one that was served last.
+    fn in_turn(&self, mut ids: Vec<WorkspaceId>) -> Vec<WorkspaceId> {
         if let Some(last) = &self.last_served {
             let next = ids.partition_point(|id| id <= last);
             ids.rotate_left(next);
@@ -323,7 +351,8 @@ impl Turns {
     fn open_lanes(&mut self, engine: &Engine, alone: &MutexGuard<'_, ()>) -> Result<(), EngineError> {
         let now = Instant::now();
         let rows = engine.store.workspaces()?;
-        self.lanes.retain(|id, lane| rows.iter().any(|row| row.id == *id && row.epoch == lane.epoch));
+        let epochs: HashMap<&WorkspaceId, i64> = rows.iter().map(|row| (&row.id, row.epoch)).collect();
+        self.lanes.retain(|id, lane| epochs.get(id) == Some(&lane.epoch));
         let has_failed = self.removes_at.take().is_some();
         if let Err(error) = engine.remove_deleted(alone) {
             if !has_failed {
@@ -387,11 +416,11 @@ mod tests {
         let mut turns = Turns::default();
         let ids: Vec<WorkspaceId> = (0..40).map(|number| format!("w{number}").parse().unwrap()).collect();
         turns.open_lanes(&engine, &lock(&engine.indexing)).unwrap();
-        for id in ids.iter().chain(&ids[30..]) {
-            turns.has_written(id);
+        for id in ids.iter().chain(&ids[36..]) {
+            turns.has_written(id, MAX_WRITERS);
         }
         assert_eq!(turns.written.len(), MAX_WRITERS);
         assert_eq!(turns.written.back(), ids.last());
-        assert!(ids[30..].iter().all(|id| turns.written.contains(id)));
+        assert!(ids[32..].iter().all(|id| turns.written.contains(id)));
     }
 }

@@ -1,25 +1,25 @@
 //! Where changes come from by themselves: the folders of all workspaces, watched and scanned by the process that indexes.
 //!
 //! # Invariants
-//! - A folder is watched before it is scanned, so that no change falls between the two.
+//! - Each folder is watched before the scan lists it, so that no change falls between the two; one watcher watches all workspaces.
 //! - A folder that is away or cannot be watched is tried again; until then its files are neither touched nor taken for deleted, and
 //!   the store says so to those who ask.
 //! - A folder in whose place another one was put is watched and scanned as that one.
 //! - Only the process that indexes watches, so that a change is not logged once for every process.
 //! - A look at one folder that hangs in the file system holds up no other (`lookers`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::lookers::{Beat, Lookers, STUCK_AFTER};
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, lock};
 use crate::error::Advice as _;
-use crate::ingest::{self, IngestError, Sighting, Watch};
+use crate::ingest::{self, IngestError, Progress, Sighting, Stage, Watch, WatchError, Watcher};
 use crate::workspace::{RelPath, WorkspaceId, WorkspaceRow};
 
 /// How often new workspaces, and the signal to stop, are looked for.
@@ -72,6 +72,8 @@ struct Source {
     scans_at: Instant,
     /// Whether the last attempt failed, so that the log says it once.
     is_away: bool,
+    /// Whether the last attempt to watch it failed, so that the log says it once.
+    is_unwatched: bool,
 }
 
 /// A workspace's folder, here or away with the thread that looks at it.
@@ -96,14 +98,16 @@ pub(super) struct Sources {
     seen_version: Option<i64>,
     sender: Sender<Message>,
     messages: Receiver<Message>,
+    watcher: Watcher,
     lookers: Lookers,
 }
 
 impl Sources {
-    pub(super) fn new() -> Self {
+    /// The sources, of which no more than so many folders are watched at once.
+    pub(super) fn new(most_watched: usize) -> Self {
         let (sender, messages) = channel();
-        let lookers = Lookers::new(STUCK_AFTER);
-        Self { by_workspace: BTreeMap::new(), seen_version: None, sender, messages, lookers }
+        let (watcher, lookers) = (Watcher::new(most_watched), Lookers::new(STUCK_AFTER));
+        Self { by_workspace: BTreeMap::new(), seen_version: None, sender, messages, watcher, lookers }
     }
 
     pub(super) fn run(mut self, engine: &Arc<Engine>, stop: &AtomicBool) {
@@ -124,13 +128,15 @@ impl Sources {
             }
             for (id, place) in &mut self.by_workspace {
                 if let Some(source) = place.source.take_if(|source| source.has_to_look()) {
-                    let look = look(Arc::clone(engine), id.clone(), source, self.sender.clone());
+                    let told = (self.watcher.clone(), self.sender.clone());
+                    let look = look(Arc::clone(engine), id.clone(), source, told);
                     self.lookers.give(&engine.looks, id.clone(), look);
                 }
             }
             self.lookers.relieve();
         }
         self.lookers.end();
+        self.watcher.end();
     }
 
     fn take(&mut self, message: Message) {
@@ -160,7 +166,8 @@ impl Sources {
             return Ok(());
         }
         let rows = engine.store.workspaces()?;
-        self.by_workspace.retain(|id, _| rows.iter().any(|row| row.id == *id));
+        let names: HashSet<&WorkspaceId> = rows.iter().map(|row| &row.id).collect();
+        self.by_workspace.retain(|id, _| names.contains(id));
         for WorkspaceRow { id, root, epoch, .. } in rows {
             let Some(root) = root else { continue };
             if self.by_workspace.get(&id).is_none_or(|place| place.root != root || place.epoch != epoch) {
@@ -178,10 +185,10 @@ fn look(
     engine: Arc<Engine>,
     id: WorkspaceId,
     mut source: Box<Source>,
-    sender: Sender<Message>,
+    (watcher, sender): (Watcher, Sender<Message>),
 ) -> impl FnOnce(&Beat) + Send + 'static {
     move |beat| {
-        let looked = catch_unwind(AssertUnwindSafe(|| source.look(&engine, &id, &sender, beat)));
+        let looked = catch_unwind(AssertUnwindSafe(|| source.look(&engine, &id, (&watcher, &sender), beat)));
         if looked.is_err() {
             tracing::error!(workspace = %id, "looking at the folder panicked; it is looked at again");
             source.rest();
@@ -203,6 +210,7 @@ impl Source {
             seen: BTreeSet::new(),
             scans_at: now,
             is_away: false,
+            is_unwatched: false,
         }
     }
 
@@ -236,13 +244,13 @@ impl Source {
     }
 
     /// Logs what has changed, where anything may have.
-    fn look(&mut self, engine: &Engine, id: &WorkspaceId, sender: &Sender<Message>, beat: &Beat) {
+    fn look(&mut self, engine: &Engine, id: &WorkspaceId, told: (&Watcher, &Sender<Message>), beat: &Beat) {
         self.identify();
         if self.seen.is_empty() && self.scans_at > Instant::now() {
             return;
         }
         let is_due = self.scans_at <= Instant::now();
-        let looked = if is_due { self.scan(engine, id, sender, beat) } else { self.scan_seen(engine, id, beat) };
+        let looked = if is_due { self.scan(engine, id, told, beat) } else { self.scan_seen(engine, id, beat) };
         match looked {
             Ok(()) => self.is_away = false,
             Err(error) => {
@@ -269,37 +277,35 @@ impl Source {
         &mut self,
         engine: &Engine,
         id: &WorkspaceId,
-        sender: &Sender<Message>,
+        (watcher, sender): (&Watcher, &Sender<Message>),
         beat: &Beat,
     ) -> Result<(), IngestError> {
         let root = ingest::canonical_folder(&self.root)?;
-        let mut interval = engine.config.scan_interval();
-        if self.watch.is_none() {
+        let begins = self.watch.is_none();
+        let mut unwatched = None;
+        if begins {
             // Before it is watched: if it is replaced in between, it is seen to be another one.
             self.identity = FolderIdentity::of(&self.root);
             let (watched, sender) = (id.clone(), sender.clone());
             // Nobody listens any more when the line has ended.
             let tell = move |sighting| drop(sender.send(Message::Seen(watched.clone(), sighting)));
-            let unwatched = match Watch::start(&root, tell) {
-                Ok(watch) => {
-                    self.watch = Some(watch);
-                    None
-                }
-                Err(error) => {
-                    let reason = error.reason();
-                    tracing::warn!(workspace = %id, %error, reason, "changes are found by the next scan");
-                    interval = interval.min(UNWATCHED_INTERVAL);
-                    Some(format!(
-                        "the folder is not watched, so a change is found within {} s: {reason}",
-                        interval.as_secs()
-                    ))
-                }
-            };
-            note(engine, id, unwatched.as_deref());
+            match watcher.watch(&root, tell) {
+                Ok(watch) => self.watch = Some(watch),
+                Err(error) => unwatched = Some(error),
+            }
         }
         self.seen.clear();
-        self.scans_at = Instant::now() + interval;
-        let report = ingest::scan(&engine.store, id, &root, &engine.rule_limits(), beat)?;
+        self.scans_at = Instant::now() + engine.config.scan_interval();
+        let following = Following::new(beat, self.watch.as_ref());
+        let report = ingest::scan(&engine.store, id, &root, &engine.rule_limits(), &following)?;
+        match unwatched.or(following.refused()) {
+            Some(error) => self.is_refused(engine, id, &error),
+            None if begins => {
+                self.is_unwatched = false;
+                note(engine, id, None);
+            }
+            None => {}
+        }
         if report.revision.0 > 0 {
             engine.bell.ring();
         }
@@ -308,12 +314,73 @@ impl Source {
     }
 
     fn scan_seen(&mut self, engine: &Engine, id: &WorkspaceId, beat: &Beat) -> Result<(), IngestError> {
-        let report = ingest::scan_places(&engine.store, id, &self.root, &self.seen, &engine.rule_limits(), beat)?;
+        let following = Following::new(beat, self.watch.as_ref());
+        let report = ingest::scan_places(&engine.store, id, &self.root, &self.seen, &engine.rule_limits(), &following)?;
         self.seen.clear();
+        if let Some(error) = following.refused() {
+            self.is_refused(engine, id, &error);
+        }
         if report.revision.0 > 0 {
             engine.bell.ring();
         }
         Ok(())
+    }
+
+    /// Takes note that not all of the folder can be watched: then none of it is, which leaves the room to others, and it is scanned more
+    /// often. Each of these scans tries to watch it again.
+    fn is_refused(&mut self, engine: &Engine, id: &WorkspaceId, error: &WatchError) {
+        self.watch = None;
+        let interval = engine.config.scan_interval().min(UNWATCHED_INTERVAL);
+        self.scans_at = self.scans_at.min(Instant::now() + interval);
+        if !std::mem::replace(&mut self.is_unwatched, true) {
+            tracing::warn!(workspace = %id, %error, "the folder is not watched: changes are found by scans");
+        }
+        let seconds = interval.as_secs();
+        note(engine, id, Some(&format!("the folder is not watched, so a change is found within {seconds} s: {error}")));
+    }
+}
+
+/// Has each folder watched that a scan enters, and tells the looker that it goes on.
+struct Following<'a> {
+    beat: &'a Beat,
+    watch: Option<&'a Watch>,
+    refused: Mutex<Option<WatchError>>,
+}
+
+impl<'a> Following<'a> {
+    fn new(beat: &'a Beat, watch: Option<&'a Watch>) -> Self {
+        Self { beat, watch, refused: Mutex::default() }
+    }
+
+    /// Why not all folders are watched.
+    fn refused(self) -> Option<WatchError> {
+        self.refused.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Progress for Following<'_> {
+    fn begin(&self, stage: Stage, total: Option<u64>) {
+        self.beat.begin(stage, total);
+    }
+
+    fn advance(&self, done: u64) {
+        self.beat.advance(done);
+    }
+
+    fn entering(&self, folder: &str) {
+        self.beat.entering(folder);
+        let mut refused = lock(&self.refused);
+        if let (Some(watch), None) = (self.watch, &*refused) {
+            *refused = watch.follow(folder).err();
+        }
+    }
+
+    fn reading(&self, path: &RelPath, num_done: u64, size: u64) {
+        self.beat.reading(path, num_done, size);
+    }
+
+    fn end(&self) {
+        self.beat.end();
     }
 }
 

@@ -11,6 +11,7 @@ use crate::chunk::TokenCounter;
 use crate::config::FieldWeights;
 use crate::embed::ModelLanguages;
 use crate::failpoint::armed::{ABORT_AT, TRACE};
+use crate::index::embedded::EmbeddedIndex;
 use crate::index::{Filter, Index as _, LexicalQuery};
 use crate::ingest::{self, Line, PartSizes, Silent};
 use crate::workspace::FileState;

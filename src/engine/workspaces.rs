@@ -167,8 +167,10 @@ impl Engine {
     /// Removes what is left of deleted workspaces. `_alone` is the lock that keeps batches from being in work.
     pub(super) fn remove_deleted(&self, _alone: &MutexGuard<'_, ()>) -> Result<(), EngineError> {
         for id in self.store.deleted_workspaces()? {
-            let mut indexes = lock(&self.indexes);
-            if let Some((_, index)) = indexes.remove(&id) {
+            let turn = lock(&self.indexes).turn(&id);
+            let turn = lock(&turn);
+            let removed = lock(&self.indexes).remove(&id);
+            if let Some(index) = removed {
                 index.close();
             }
             let folder = self.folder_of(&id);
@@ -183,7 +185,7 @@ impl Engine {
                 }
             }
             lock(&self.views).forget(&id);
-            drop(indexes);
+            drop(turn);
             self.store.forget_deleted(&id)?;
             tracing::info!(workspace = %id, "deleted");
         }
@@ -193,13 +195,15 @@ impl Engine {
     /// Removes the index of a workspace whose intelligence is off; its vectors stay, they are true of any index. `_alone` as in
     /// [`Engine::remove_deleted`].
     pub(super) fn remove_index(&self, id: &WorkspaceId, _alone: &MutexGuard<'_, ()>) -> Result<(), EngineError> {
-        let mut indexes = lock(&self.indexes);
-        // Asked under the lock: as soon as it is on again, somebody may open the index.
+        let turn = lock(&self.indexes).turn(id);
+        let _turn = lock(&turn);
+        // Asked in turn: as soon as it is on again, somebody may open the index.
         let row = self.store.workspace(id)?;
         if row.intelligence {
             return Ok(());
         }
-        if let Some((_, index)) = indexes.remove(id) {
+        let removed = lock(&self.indexes).remove(id);
+        if let Some(index) = removed {
             index.close();
         }
         match fs_err::remove_dir_all(self.folder_of(id).join("documents")) {

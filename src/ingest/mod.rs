@@ -32,7 +32,7 @@ pub use read::{FileContent, ReadError, canonical_folder, read_file, size_of, tou
 pub use rebuild::Rebuild;
 pub use rules::{NotAdmitted, RuleLimits, admits, check as check_admitted};
 pub use scan::{ScanReport, scan, scan_places};
-pub use watch::{Sighting, Watch, WatchError};
+pub use watch::{Sighting, Watch, WatchError, Watcher};
 pub use worker::{
     BatchLimits, EMBED_BATCH, Line, LineReport, distrust_unacknowledged, embed, embed_missing, index_backfill,
     index_interactive, index_pending, list_some,

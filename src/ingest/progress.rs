@@ -23,6 +23,9 @@ pub trait Progress: Sync {
     /// So much more is done.
     fn advance(&self, done: u64);
 
+    /// A folder is about to be listed, by its path below the workspace's; empty for that one itself.
+    fn entering(&self, _folder: &str) {}
+
     /// So many bytes of the `size` of a large file are read; all of them once it is done with. May come from several threads.
     fn reading(&self, path: &RelPath, num_done: u64, size: u64);
 

@@ -272,9 +272,9 @@ fn is_temporary(name: &str) -> bool {
 
 /// The place to look at when something may have changed at `path`; `None` where no rule can make it belong to the workspace. Of what is
 /// in a hidden folder, that folder: mostly it is passed over as a whole.
-pub(super) fn place_to_look_at(path: &RelPath) -> Option<RelPath> {
+pub(super) fn place_to_look_at(path: &RelPath, is_folder: bool) -> Option<RelPath> {
     let mut parts = path.as_str().split('/');
-    if parts.clone().any(is_never) || is_temporary(path.file_name()) {
+    if parts.clone().any(is_never) || !is_folder && is_temporary(path.file_name()) {
         return None;
     }
     let mut end = 0;

@@ -171,6 +171,7 @@ fn list(
     let mut listing = Listing::default();
     let mut num_untold = 0_usize;
     let mut see = |seen: Seen<'_>| match seen {
+        Seen::Entering(folder) => progress.entering(folder),
         Seen::Folder(folder, names) if places.is_none() => leftovers::sweep_beneath(folder, names, TEMPORARY_PREFIX),
         Seen::Folder(..) => {}
         Seen::File(path, meta) => {

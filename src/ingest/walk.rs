@@ -16,6 +16,8 @@ use crate::workspace::RelPath;
 
 /// What a walk meets.
 pub(super) enum Seen<'a> {
+    /// The path of a folder that is about to be listed, empty for the root.
+    Entering(&'a str),
     /// A folder, with the names in it.
     Folder(&'a Folder, &'a [(OsString, Option<Kind>)]),
     /// A file of the workspace.
@@ -40,7 +42,10 @@ pub(super) fn walk(
     let mut waiting = vec![(String::new(), Arc::<Rules>::default())];
     while let Some((path, above)) = waiting.pop() {
         let is_root = path.is_empty();
-        let opened = root.folder(&path).and_then(|folder| folder.names().map(|names| (folder, names)));
+        let opened = root.folder(&path).and_then(|folder| {
+            see(Seen::Entering(&path));
+            folder.names().map(|names| (folder, names))
+        });
         let (folder, names) = match opened {
             Ok(opened) => opened,
             Err(error) if is_root => return Err(error),

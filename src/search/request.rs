@@ -181,11 +181,14 @@ pub const UNREAD: [(&str, &str); 3] = [
     ("is of a type that is not read", "are of types that are not read"),
 ];
 
+/// How a note ends that counts what a scan could not list, and ignore rules that do not count.
+pub const SKIPPED: &str = "skipped; `status` gives the reason for each";
+
 impl Coverage {
     /// Whether a note is on files that cannot be searched, which concerns only who was told that there is nothing, or all.
     #[must_use]
     pub fn is_on_unread(note: &str) -> bool {
-        UNREAD.iter().any(|(one, more)| note.ends_with(one) || note.ends_with(more))
+        note.ends_with(SKIPPED) || UNREAD.iter().any(|(one, more)| note.ends_with(one) || note.ends_with(more))
     }
 }
 

@@ -28,6 +28,8 @@ use crate::workspace::{Revision, WorkspaceId};
 
 /// Bodies are counted in pieces of this many bytes.
 const PIECE: usize = 1_024;
+/// Workspaces that a note names; it counts the others.
+const MAX_NAMED: usize = 5;
 /// What one file takes of the budget while it comes.
 const PIECES_OF_FILE: u32 = 256;
 
@@ -174,12 +176,7 @@ impl App {
             engine.check_looking(&workspace)?;
             engine.coverage(&workspace)?;
             let mut notes = engine.source_status(&workspace)?.notes;
-            match engine.num_unwatched_besides(&workspace)? {
-                0 => {}
-                others => notes.push(format!(
-                    "folders of {others} other workspaces are away or not watched; their status says why"
-                )),
-            }
+            notes.extend(on_unwatched(&engine.unwatched_besides(&workspace)?));
             Ok(notes)
         }
     }
@@ -297,6 +294,20 @@ impl App {
                 frame
             }))
         })
+    }
+}
+
+/// What is told of folders that are away or not watched.
+fn on_unwatched(workspaces: &[WorkspaceId]) -> Option<String> {
+    let named: Vec<String> = workspaces.iter().take(MAX_NAMED).map(|id| format!("`{id}`")).collect();
+    let named = named.join(", ");
+    match workspaces.len() {
+        0 => None,
+        1 => Some(format!("the folder of another workspace is away or not watched: {named}; its status says why")),
+        num if num <= MAX_NAMED => {
+            Some(format!("{num} other folders are away or not watched: {named}; their status says why"))
+        }
+        num => Some(format!("{num} other folders are away or not watched, of {named} and more; their status says why")),
     }
 }
 

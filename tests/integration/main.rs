@@ -18,6 +18,7 @@ mod languages;
 mod large;
 mod limits;
 mod line;
+mod many;
 mod mcp;
 mod plain_questions;
 mod plans;

@@ -145,7 +145,12 @@ fn names_that_cannot_be_indexed_are_told_by_the_command_line() {
         assert!(status.contains(reason), "{status}");
     }
     let reply: Value = serde_json::from_str(&run(&["search", "anchor", "--json"])).unwrap();
-    assert!(reply["coverage"]["notes"].to_string().contains("2 files or folders are not listed"), "{reply:#}");
+    assert!(
+        reply["coverage"]["notes"]
+            .to_string()
+            .contains("2 files, folders or ignore rules were skipped; `status` gives"),
+        "{reply:#}"
+    );
 }
 
 fn cite(desk: &Desk, words: &str) -> Citation {

@@ -29,6 +29,7 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use tantivy::indexer::IndexWriterOptions;
 use tantivy::merge_policy::LogMergePolicy;
 use tantivy::{IndexReader, IndexWriter, Term};
 
@@ -66,6 +67,15 @@ pub enum Access {
     Write,
     /// Opened for reading, beside a process that writes.
     Read,
+}
+
+/// What is known of an index's files before it is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// Nothing: every file is compared with its checksum.
+    Unknown,
+    /// This process opened them before, when they were sound.
+    Checked,
 }
 
 /// The index of one workspace in one folder.
@@ -122,6 +132,12 @@ impl EmbeddedIndex {
             Some((writer, _)) => writer.wait_merging_threads().map_err(tantivy),
             None => Ok(()),
         }
+    }
+
+    /// Whether it has no writer, so that nothing is lost when it is dropped.
+    #[must_use]
+    pub fn is_resting(&self) -> bool {
+        self.writer.try_lock().is_ok_and(|writer| writer.open.is_none())
     }
 
     /// Copies what vectors `from` has of chunks that have none here, and returns how many.
@@ -314,7 +330,14 @@ impl Writer {
         // A few files are one segment, made by one thread; of many, each core makes one.
         let num_cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let num_threads = if memory == SMALL_BATCH_BYTES { 1 } else { num_cores.min(MAX_WRITER_THREADS) };
-        let writer: IndexWriter = index.writer_with_num_threads(num_threads, memory).map_err(tantivy)?;
+        // Commits of a few files seldom have something to merge.
+        let num_merge_threads = if memory == SMALL_BATCH_BYTES { 1 } else { MAX_WRITER_THREADS };
+        let options = IndexWriterOptions::builder()
+            .num_worker_threads(num_threads)
+            .memory_budget_per_thread(memory / num_threads)
+            .num_merge_threads(num_merge_threads)
+            .build();
+        let writer: IndexWriter = index.writer_with_options(options).map_err(tantivy)?;
         let mut merges = LogMergePolicy::default();
         merges.set_del_docs_ratio_before_merge(0.25);
         // Commits of a few files are merged with each other, and not each time with a segment a hundred times as large.

@@ -14,7 +14,7 @@ use super::reading::Reading;
 use super::schema::{EXACT, Fields, STEMMED};
 use super::snapshot::State;
 use super::vectors::{VectorFile, VectorTable};
-use super::{Access, Current, EmbeddedIndex, io, tantivy};
+use super::{Access, Condition, Current, EmbeddedIndex, io, tantivy};
 use crate::index::IndexError;
 use crate::index::analyzer::{Analysis, text_analyzer};
 use crate::workspace::Revision;
@@ -90,7 +90,21 @@ impl EmbeddedIndex {
         num_dimensions: usize,
         access: Access,
     ) -> Result<Self, IndexError> {
-        contained(|| Self::open_files(folder, log_id, model_id, num_dimensions, access))
+        Self::open_as(folder, log_id, (model_id, num_dimensions), access, Condition::Unknown)
+    }
+
+    /// Opens the index as [`EmbeddedIndex::open`] does, with what is known of its files.
+    ///
+    /// # Errors
+    /// As [`EmbeddedIndex::open`].
+    pub fn open_as(
+        folder: &Path,
+        log_id: &str,
+        (model_id, num_dimensions): (&str, usize),
+        access: Access,
+        condition: Condition,
+    ) -> Result<Self, IndexError> {
+        contained(|| Self::open_files(folder, log_id, (model_id, num_dimensions), access, condition))
     }
 
     /// The log that the index in `folder` was last committed from, and the revision of that commit; `None` where there is no
@@ -106,9 +120,9 @@ impl EmbeddedIndex {
     fn open_files(
         folder: &Path,
         log_id: &str,
-        model_id: &str,
-        num_dimensions: usize,
+        (model_id, num_dimensions): (&str, usize),
         access: Access,
+        condition: Condition,
     ) -> Result<Self, IndexError> {
         let postings = folder.join("postings");
         let (schema, fields) = Fields::build();
@@ -138,7 +152,9 @@ impl EmbeddedIndex {
             Some(payload) => payload.identity.compared_with(&wanted)?,
             None => (wanted, None),
         };
-        validate(&index, &postings)?;
+        if condition == Condition::Unknown {
+            validate(&index, &postings)?;
+        }
         let mut vectors = VectorFile::open(&folder.join("vectors.db"), access == Access::Write)?;
         let table = RwLock::new(VectorTable::new(identity.num_dimensions.unwrap_or(num_dimensions)));
         vectors.catch_up(&table)?;

@@ -109,7 +109,7 @@ fn a_folder_exchanged_for_a_link_lets_no_verb_out() {
         walk(&Held::root(&root).unwrap(), None, &RuleLimits::default(), &mut |seen| match seen {
             Seen::File(path, meta) => assert_ne!(meta.size, OUTSIDE.len() as u64, "{path}"),
             Seen::Folder(folder, names) => crate::leftovers::sweep_beneath(folder, names, ".pincite-"),
-            Seen::Problem(_) | Seen::Unknown(..) => {}
+            Seen::Entering(_) | Seen::Problem(_) | Seen::Unknown(..) => {}
         })
         .unwrap();
     }

@@ -1,11 +1,12 @@
 //! Workspaces: made, switched, and deleted with everything that was kept of them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::{Store, StoreError, WorkspaceRow, begin, parsed};
-use crate::workspace::WorkspaceId;
+use crate::workspace::{Priority, WorkspaceId};
 
 const SELECT_WORKSPACE: &str = "SELECT name, root, intelligence, epoch, generation, next_generation FROM workspaces";
 
@@ -18,6 +19,27 @@ impl Store {
         let connection = self.reader();
         let mut statement = connection.prepare_cached(&format!("{SELECT_WORKSPACE} ORDER BY name"))?;
         let rows = statement.query_map([], workspace_row)?;
+        rows.map(|row| row.map_err(StoreError::from)).collect()
+    }
+
+    /// The workspaces that have a pending change of this priority, by name. Its cost grows with their number and not with that of
+    /// changes.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn workspaces_with_pending(&self, priority: Priority) -> Result<BTreeSet<WorkspaceId>, StoreError> {
+        let connection = self.reader();
+        // Each step goes to the next name in the index of pending changes.
+        let mut statement = connection.prepare_cached(
+            "WITH RECURSIVE named(name) AS (
+                 SELECT min(workspace) FROM changes WHERE pending = 1
+                 UNION ALL
+                 SELECT (SELECT min(workspace) FROM changes WHERE pending = 1 AND workspace > named.name)
+                 FROM named WHERE named.name IS NOT NULL)
+             SELECT name FROM named WHERE name IS NOT NULL AND EXISTS
+                 (SELECT 1 FROM changes WHERE workspace = named.name AND pending = 1 AND priority = ?1)",
+        )?;
+        let rows = statement.query_map([priority.number()], |row| parsed(row, 0))?;
         rows.map(|row| row.map_err(StoreError::from)).collect()
     }
 

@@ -2,6 +2,7 @@
 
 mod in_time;
 mod layouts;
+mod pending;
 mod provenance;
 
 use std::path::Path;
