@@ -197,7 +197,7 @@ impl Engine {
         if named.is_empty() {
             return Ok(HashSet::new());
         }
-        let files = self.all_files(id)?;
+        let files = self.all_files_while(id, &|| !state.budget.is_over())?;
         let files = files.iter().filter(|file| file.num_chunks > 0 && state.filter.admits_path(file.path.as_str()));
         let best = named.best(files.map(|file| (&file.path, file.title.as_deref())));
         Ok(if best.len() > MAX_NAMED { HashSet::new() } else { best })

@@ -92,6 +92,11 @@ impl OpenIndexes {
         self.by_workspace.remove(id).map(|opened| opened.index)
     }
 
+    /// How many are open.
+    pub(super) fn len(&self) -> usize {
+        self.by_workspace.len()
+    }
+
     /// Lets go of all; the next ones are checked.
     pub(super) fn clear(&mut self) {
         self.by_workspace.clear();

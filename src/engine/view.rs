@@ -42,6 +42,11 @@ pub(super) struct Views {
 }
 
 impl Views {
+    /// How many are kept.
+    pub fn len(&self) -> usize {
+        self.of.len()
+    }
+
     pub fn forget(&mut self, id: &WorkspaceId) {
         self.of.remove(id);
         self.listed.retain(|listed| listed != id);
