@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use pincite::answer::{AskReply, AskRequest};
 use pincite::embed::Silent as SilentFetch;
-use pincite::engine::{Access, Engine, OpenOptions};
+use pincite::engine::{Access, Caller, Engine, OpenOptions};
 use pincite::workspace::WorkspaceId;
 use workload::line::{index_words, open_index};
 use workload::measure::{Target, Times, head, peak_memory_mb, row, timed};
@@ -52,7 +52,9 @@ fn main() {
     .expect("an engine");
     let ask = |question: &str| -> (f64, AskReply) {
         let request = AskRequest::new(question);
-        timed(|| engine.ask(&WorkspaceId::default(), &request).expect("an answer"))
+        timed(|| {
+            engine.workspace(&WorkspaceId::default(), Caller::LocalUser).unwrap().ask(&request).expect("an answer")
+        })
     };
     head(&format!("questions to {NUM_FILES} files"));
     let mut random = Random::new(7);

@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use pincite::config::FieldWeights;
 use pincite::embed::{Embedder, OpenModel, Silent as SilentFetch};
-use pincite::engine::{Access, Engine, OpenOptions};
+use pincite::engine::{Access, Caller, Engine, OpenOptions};
 use pincite::eval::Collection;
 use pincite::index::{Filter, Index as _, Snapshot, VectorKey};
 use pincite::search::{Filters, Mode, SearchRequest, parse_query};
@@ -145,7 +145,7 @@ fn searches(data: &std::path::Path, questions: &[String], most: f64) -> OpenMode
         let mut request = SearchRequest::new(question);
         request.mode = mode;
         request.filters = Filters { path: glob.map(str::to_owned).into_iter().collect(), ..Filters::default() };
-        timed(|| engine.search(&workspace, &request).expect("a search")).0
+        timed(|| engine.workspace(&workspace, Caller::LocalUser).unwrap().search(&request).expect("a search")).0
     };
     for question in &questions[..30] {
         search(question, Mode::Hybrid, None);

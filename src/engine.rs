@@ -40,9 +40,11 @@ mod status;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod versions;
 mod view;
 mod waiting;
+mod workspace;
 mod workspaces;
 mod write;
 
@@ -74,6 +76,7 @@ pub use self::runner::Runner;
 pub use self::status::{AnswererStatus, ModelStatus, ReasonGroup, RerankerStatus, StatusReport};
 use self::view::Views;
 use self::waiting::Waiters;
+pub use self::workspace::{Caller, Workspace};
 pub use self::workspaces::{WorkspaceList, WorkspaceSummary};
 pub use self::write::{Precondition, Upload, WriteReply};
 use crate::config::{Config, Extraction};

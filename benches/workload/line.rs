@@ -48,6 +48,7 @@ pub fn index_words(data_folder: &Path, folder: &Path, index: &EmbeddedIndex, mod
         embeds: &model.entry.languages,
         max_file_bytes: MAX_FILE_BYTES,
         max_whole_bytes: MAX_FILE_BYTES,
+        max_batch_text_bytes: u64::MAX,
         parts: PartSizes::default(),
         progress: &Silent,
     };

@@ -18,7 +18,7 @@ use crate::budget::Budget;
 use crate::config::Config;
 use crate::embed;
 use crate::engine::{
-    self, Access, Engine, EngineError, EvalOptions, IndexReport, OpenOptions, evaluate, evaluate_answers,
+    self, Access, Caller, Engine, EngineError, EvalOptions, IndexReport, OpenOptions, evaluate, evaluate_answers,
     evaluate_pages,
 };
 use crate::eval::{PageOptions, Run};
@@ -159,7 +159,7 @@ struct IndexCounts<'a> {
 fn index(session: &Session, path: &Path, strict: bool) -> anyhow::Result<Done> {
     let engine = session.open(Access::Share, "pincite index")?;
     let report = session.bring_up_to_date(&engine, path)?;
-    let status = engine.status(&session.workspace)?;
+    let status = engine.workspace(&session.workspace, Caller::LocalUser)?.status()?;
     let (scan, line) = (&report.scan, &report.line);
     let counts = IndexCounts {
         revision: status.revision.0,
@@ -204,8 +204,8 @@ struct Reindexed<'a> {
 
 fn reindex(session: &Session) -> anyhow::Result<Done> {
     let engine = session.open(Access::Share, "pincite reindex")?;
-    let report = engine.reindex(&session.workspace, &*session.progress)?;
-    let status = engine.status(&session.workspace)?;
+    let report = engine.workspace(&session.workspace, Caller::LocalUser)?.reindex(&*session.progress)?;
+    let status = engine.workspace(&session.workspace, Caller::LocalUser)?.status()?;
     let reindexed = Reindexed {
         generation: report.generation,
         chunks: status.num_chunks,
@@ -233,7 +233,7 @@ fn search(session: &Session, args: &SearchArgs) -> anyhow::Result<Done> {
         facets: args.facets,
         every_passage: false,
     };
-    let reply = engine.search_within(&session.workspace, &request, &Budget::default())?;
+    let reply = engine.workspace(&session.workspace, Caller::LocalUser)?.search_within(&request, &Budget::default())?;
     session.print(&reply, |out| text::search(out, &reply))?;
     if !session.json {
         super::copies::notes(&mut std::io::stderr(), &reply.notes)?;
@@ -264,8 +264,11 @@ fn ask(session: &Session, args: &AskArgs) -> anyhow::Result<Done> {
         Extent::Screen
     };
     let mut progress = Answering::new(!session.json && std::io::stdout().is_terminal());
-    let reply = engine
-        .ask_within(&session.workspace, &request, &Budget::default(), &mut |event| progress.tell(&event).is_ok())?;
+    let reply = engine.workspace(&session.workspace, Caller::LocalUser)?.ask_within(
+        &request,
+        &Budget::default(),
+        &mut |event| progress.tell(&event).is_ok(),
+    )?;
     let shown = progress.num_shown();
     session.print(&reply, |out| text::ask(out, &reply, shown, extent))?;
     if !session.json {
@@ -278,14 +281,14 @@ fn ask(session: &Session, args: &AskArgs) -> anyhow::Result<Done> {
 
 fn status(session: &Session) -> anyhow::Result<Done> {
     let engine = session.open(Access::Read, "pincite status")?;
-    let report = engine.status(&session.workspace)?;
+    let report = engine.workspace(&session.workspace, Caller::LocalUser)?.status()?;
     session.print(&report, |out| text::status(out, &report))?;
     Ok(Done::Yes)
 }
 
 fn changes(session: &Session, args: &ChangesArgs) -> anyhow::Result<Done> {
     let engine = session.open(Access::Read, "pincite changes")?;
-    let reply = engine.recent_changes(&session.workspace, &args.request())?;
+    let reply = engine.workspace(&session.workspace, Caller::LocalUser)?.recent_changes(&args.request())?;
     session.print(&reply, |out| text::changes(out, &reply))?;
     Ok(Done::when(!reply.changes.is_empty()))
 }
@@ -303,7 +306,7 @@ fn verify(session: &Session, citation: &Path) -> anyhow::Result<Done> {
         "this is not a citation: give one object of `citations` or `citation` from a reply that was made with `--json`",
     )?;
     let engine = session.open(Access::Read, "pincite verify")?;
-    let result = engine.verify(&citation)?;
+    let result = engine.workspace(&citation.workspace, Caller::LocalUser)?.verify(&citation)?;
     session.print(&result, |out| text::verification(out, &result))?;
     Ok(Done::when(matches!(result.verdict, Verdict::Valid | Verdict::Moved)))
 }

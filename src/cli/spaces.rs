@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::args::{Switch, WorkspaceCommand};
 use super::commands::{Done, Session};
-use crate::engine::{Access, WorkspaceSummary};
+use crate::engine::{Access, Caller, WorkspaceSummary};
 
 /// `pincite workspace`.
 pub(super) fn run(session: &Session, command: &WorkspaceCommand) -> anyhow::Result<Done> {
@@ -21,12 +21,13 @@ pub(super) fn run(session: &Session, command: &WorkspaceCommand) -> anyhow::Resu
         }
         WorkspaceCommand::Delete { name } => {
             let engine = session.open(Access::Share, "pincite workspace delete")?;
-            engine.delete_workspace(name)?;
+            engine.workspace(name, Caller::LocalUser)?.delete()?;
             session.print(&serde_json::json!({ "name": name }), |out| writeln!(out, "{name} is deleted"))?;
         }
         WorkspaceCommand::Intelligence { name, switch } => {
             let engine = session.open(Access::Share, "pincite workspace intelligence")?;
-            let switched: WorkspaceSummary = engine.set_intelligence(name, *switch == Switch::On)?.into();
+            let switched: WorkspaceSummary =
+                engine.workspace(name, Caller::LocalUser)?.set_intelligence(*switch == Switch::On)?.into();
             // Done here, or waited for where another process indexes. A folder that is away is looked at when it is back.
             if let Some(root) = switched.root.as_deref().map(Path::new).filter(|root| root.is_dir()) {
                 engine.index_folder(name, root, &*session.progress)?;

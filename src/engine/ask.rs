@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::query::{CUT, QueryState};
-use super::{Engine, EngineError, digest, sections};
+use super::{EngineError, Workspace, digest, sections};
 use crate::answer::plan::{self, Moment};
 use crate::answer::{
     self, AnswerKind, Answerer, AskEvent, AskReply, AskRequest, Evidence, LanguageError, Plan, PlanKind, Tell,
@@ -13,7 +13,7 @@ use crate::answer::{
 use crate::budget::Budget;
 use crate::index::Filter;
 use crate::search::{self, Hit, SearchRequest};
-use crate::workspace::{Citation, FileState, RelPath, WorkspaceId};
+use crate::workspace::{Citation, FileState, RelPath};
 
 /// Passages that an answer is chosen from.
 const NUM_EVIDENCE: usize = 12;
@@ -22,75 +22,73 @@ const MAX_NAMED: usize = 60;
 /// Passages of evidence for an answer about the files in scope, which quotes some sentences of each.
 const NUM_EVIDENCE_OF_FILES: usize = 48;
 
-impl Engine {
+impl Workspace<'_> {
     /// Answers a question from a workspace, by sentences that cite its files.
     ///
     /// # Errors
-    /// As [`Engine::search`]; when the time zone is not known; and where a language model is to answer and none is configured.
-    pub fn ask(&self, id: &WorkspaceId, request: &AskRequest) -> Result<AskReply, EngineError> {
-        self.ask_streamed(id, request, &mut |_| true)
+    /// As [`Workspace::search`]; when the time zone is not known; and where a language model is to answer and none is configured.
+    pub fn ask(&self, request: &AskRequest) -> Result<AskReply, EngineError> {
+        self.ask_streamed(request, &mut |_| true)
     }
 
     /// Answers a question, and tells on the way what happens. `tell` says whether anybody still waits for the answer; where
     /// nobody does, the language model is not waited for either.
     ///
     /// # Errors
-    /// As [`Engine::ask`]; and where nobody waits any more.
+    /// As [`Workspace::ask`]; and where nobody waits any more.
     pub fn ask_streamed(
         &self,
-        id: &WorkspaceId,
         request: &AskRequest,
         tell: &mut dyn FnMut(AskEvent<'_>) -> bool,
     ) -> Result<AskReply, EngineError> {
-        let timeout = request.timeout_ms.map(|timeout_ms| self.time_for(Some(timeout_ms))).transpose()?;
-        self.ask_in_time(id, request, (&Budget::default(), timeout), tell)
+        let timeout = request.timeout_ms.map(|timeout_ms| self.engine.time_for(Some(timeout_ms))).transpose()?;
+        self.ask_in_time(request, (&Budget::default(), timeout), tell)
     }
 
-    /// Answers as [`Engine::ask_streamed`] does, for a client: within the configured time where the request says none, and as long
+    /// Answers as [`Workspace::ask_streamed`] does, for a client: within the configured time where the request says none, and as long
     /// as `budget` is not cancelled.
     ///
     /// # Errors
-    /// As [`Engine::ask_streamed`]; [`EngineError::Cancelled`].
+    /// As [`Workspace::ask_streamed`]; [`EngineError::Cancelled`].
     pub fn ask_within(
         &self,
-        id: &WorkspaceId,
         request: &AskRequest,
         budget: &Budget,
         tell: &mut dyn FnMut(AskEvent<'_>) -> bool,
     ) -> Result<AskReply, EngineError> {
-        let timeout = self.time_for(request.timeout_ms)?;
-        self.ask_in_time(id, request, (budget, Some(timeout)), &mut |event| tell(event) && !budget.is_cancelled())
+        let timeout = self.engine.time_for(request.timeout_ms)?;
+        self.ask_in_time(request, (budget, Some(timeout)), &mut |event| tell(event) && !budget.is_cancelled())
     }
 
     fn ask_in_time(
         &self,
-        id: &WorkspaceId,
         request: &AskRequest,
         (budget, timeout): (&Budget, Option<Duration>),
         tell: Tell<'_>,
     ) -> Result<AskReply, EngineError> {
         answer::check_request(request)?;
-        search::check_size(&request.question, &self.config.limits)?;
-        answer::check_answerer(request, &self.config.answer)?;
-        let (question, filters, notes) = search::read_question(&request.question, &request.filters, self.patterns());
+        search::check_size(&request.question, &self.engine.config.limits)?;
+        answer::check_answerer(request, &self.engine.config.answer)?;
+        let (question, filters, notes) =
+            search::read_question(&request.question, &request.filters, self.engine.patterns());
         let request = &AskRequest { question, filters, ..request.clone() };
         let moment = Moment::at(request.now, request.time_zone.as_deref())?;
         let plan = plan::plan(&request.question, request.plan, &moment);
-        let state = self.state(id, &request.filters, request.min_revision, request.wait_ms)?;
+        let state = self.state(&request.filters, request.min_revision, request.wait_ms)?;
         let budget = timeout.map_or_else(|| budget.clone(), |timeout| budget.lasting(timeout));
         let state = state.within(&budget);
         state.check_wanted()?;
-        let plan = self.settled(id, &state, plan)?;
+        let plan = self.settled(&state, plan)?;
         let kind = plan.kind;
         let filter = state.filter.clone();
         let mut reply = match kind {
-            PlanKind::Recent | PlanKind::Overview => self.answer_by_files(id, request, state, plan, tell)?,
-            PlanKind::List | PlanKind::Count => match self.answer_by_listing(id, request, &state, &plan)? {
+            PlanKind::Recent | PlanKind::Overview => self.answer_by_files(request, state, plan, tell)?,
+            PlanKind::List | PlanKind::Count => match self.answer_by_listing(request, &state, &plan)? {
                 // Some of what was to be counted was not read.
                 Some(reply) if !budget.was_cut() => reply,
-                _ => self.answer_from(id, request, state, plan, NUM_EVIDENCE, tell)?,
+                _ => self.answer_from(request, state, plan, NUM_EVIDENCE, tell)?,
             },
-            _ => self.answer_from(id, request, state, plan, NUM_EVIDENCE, tell)?,
+            _ => self.answer_from(request, state, plan, NUM_EVIDENCE, tell)?,
         };
         if budget.is_cancelled() {
             return Err(EngineError::Cancelled);
@@ -101,25 +99,20 @@ impl Engine {
             reply.coverage.notes.push(CUT.to_owned());
         }
         if reply.abstained {
-            self.tell_what_was_searched(id, &filter, &mut reply)?;
+            self.tell_what_was_searched(&filter, &mut reply)?;
         }
-        if reply.answered_by.kind == AnswerKind::Model && !self.still_stand(id, &reply.citations)? {
-            return self.ask_again(id, request, reply, tell);
+        if reply.answered_by.kind == AnswerKind::Model && !self.still_stand(&reply.citations)? {
+            return self.ask_again(request, reply, tell);
         }
         Ok(reply)
     }
 
     /// Adds to the reason why there is no answer how many of the files in scope were searched: it may be in the others.
-    fn tell_what_was_searched(
-        &self,
-        id: &WorkspaceId,
-        filter: &Filter,
-        reply: &mut AskReply,
-    ) -> Result<(), EngineError> {
+    fn tell_what_was_searched(&self, filter: &Filter, reply: &mut AskReply) -> Result<(), EngineError> {
         // What waits to be read again is hidden, and in scope all the same.
         let filter = Filter { hidden: BTreeSet::new(), ..filter.clone() };
         let (mut num_files, mut num_searched) = (0_usize, 0_usize);
-        for file in self.all_files(id)?.iter() {
+        for file in self.all_files()?.iter() {
             if !digest::admits(&filter, &file.path, file.format.as_deref(), file.modified) {
                 continue;
             }
@@ -143,32 +136,32 @@ impl Engine {
     /// The answer from the passages that fit the question best, of all that the state's filter admits.
     pub(super) fn answer_from(
         &self,
-        id: &WorkspaceId,
         request: &AskRequest,
         mut state: QueryState,
         plan: Plan,
         num_evidence: usize,
         tell: Tell<'_>,
     ) -> Result<AskReply, EngineError> {
+        let id = &self.id;
         let mut search = SearchRequest::new(request.question.clone());
         (search.k, search.explain, search.facets) = (num_evidence, true, request.facets);
         search.every_passage = true;
         search::check_request(&search)?;
-        let (mut found, model) = self.search_in(id, &search, &state)?;
-        let named = self.files_named_in(id, request, &state)?;
+        let (mut found, model) = self.search_in(&search, &state)?;
+        let named = self.files_named_in(request, &state)?;
         if !named.is_empty() {
             let filter = Filter { only: Some(Arc::new(named)), ..state.filter.clone() };
             let whole = std::mem::replace(&mut state.filter, filter);
-            let of_named = self.search_in(id, &search, &state)?.0;
+            let of_named = self.search_in(&search, &state)?.0;
             state.filter = whole;
             found.hits = with_named(of_named.hits, found.hits, num_evidence);
         }
         state.check_wanted()?;
-        let of_tables = self.answer_from_tables(id, request, &state, &plan, &found.hits)?;
+        let of_tables = self.answer_from_tables(request, &state, &plan, &found.hits)?;
         if let Some(reply) = of_tables.filter(|_| !state.budget.was_cut()) {
             return Ok(AskReply { facets: found.facets, ..reply });
         }
-        let versions = self.versions_of(id, &search, &mut state, &plan, &mut found.hits)?;
+        let versions = self.versions_of(&search, &mut state, &plan, &mut found.hits)?;
         let section = sections::section_named_in(id, &request.question, &state)?;
         let section = section.map(|(heading, hits)| {
             found.hits = with_named(hits, std::mem::take(&mut found.hits), num_evidence);
@@ -182,31 +175,25 @@ impl Engine {
         let section = section.as_ref().map(|(path, heading)| (path, heading.as_str()));
         let evidence = Evidence { hits: &found.hits, embedder, section, superseded, newness, budget: &budget };
         let reply = AskReply { facets: found.facets, ..AskReply::abstaining(found.revision, found.coverage, plan) };
-        Ok(answer::respond(request, &evidence, reply, &self.config.answer, tell)?)
+        Ok(answer::respond(request, &evidence, reply, &self.engine.config.answer, tell)?)
     }
 
     /// Files whose path or title has a date, number or identifier of the question: `What failed on 9 October?` asks of
     /// `2026-10-09-incident.md`.
-    fn files_named_in(
-        &self,
-        id: &WorkspaceId,
-        request: &AskRequest,
-        state: &QueryState,
-    ) -> Result<HashSet<RelPath>, EngineError> {
+    fn files_named_in(&self, request: &AskRequest, state: &QueryState) -> Result<HashSet<RelPath>, EngineError> {
         let named = answer::NamedThings::of(&request.question);
         if named.is_empty() {
             return Ok(HashSet::new());
         }
-        let files = self.all_files_while(id, &|| !state.budget.is_over())?;
+        let files = self.all_files_while(&|| !state.budget.is_over())?;
         let files = files.iter().filter(|file| file.num_chunks > 0 && state.filter.admits_path(file.path.as_str()));
         let best = named.best(files.map(|file| (&file.path, file.title.as_deref())));
         Ok(if best.len() > MAX_NAMED { HashSet::new() } else { best })
     }
 
-    /// As [`Engine::answer_from`], about the plan's topic and from these files alone.
+    /// As [`Workspace::answer_from`], about the plan's topic and from these files alone.
     pub(super) fn answer_on_topic(
         &self,
-        id: &WorkspaceId,
         request: &AskRequest,
         mut state: QueryState,
         plan: Plan,
@@ -216,15 +203,16 @@ impl Engine {
         let request = AskRequest { question: plan.topic.clone(), ..request.clone() };
         // What is in scope has passed the filter on writers.
         state.filter.only = Some(Arc::new(files));
-        self.answer_from(id, &request, state, plan, NUM_EVIDENCE_OF_FILES, tell)
+        self.answer_from(&request, state, plan, NUM_EVIDENCE_OF_FILES, tell)
     }
 
     /// Whether cited files are as they were when they were found. A model writes for seconds, and what was deleted or
     /// overwritten meanwhile is not to be shown.
-    fn still_stand(&self, id: &WorkspaceId, citations: &[Citation]) -> Result<bool, EngineError> {
-        let view = self.view(id)?;
+    fn still_stand(&self, citations: &[Citation]) -> Result<bool, EngineError> {
+        let id = &self.id;
+        let view = self.view()?;
         for citation in citations {
-            let file = self.store.file(id, &citation.path)?;
+            let file = self.engine.store.file(id, &citation.path)?;
             let stands = file.is_some_and(|file| {
                 !view.superseded.contains(file.on_disk())
                     && file.content_hash.is_none_or(|content_hash| content_hash == citation.content_hash)
@@ -239,7 +227,6 @@ impl Engine {
     /// The extractive answer from the files as they are now, in place of one of the model that they have left behind.
     fn ask_again(
         &self,
-        id: &WorkspaceId,
         request: &AskRequest,
         outdated: AskReply,
         tell: &mut dyn FnMut(AskEvent<'_>) -> bool,
@@ -249,7 +236,7 @@ impl Engine {
             return Err(LanguageError::Stopped.into());
         }
         let extractive = AskRequest { answerer: Answerer::Extractive, ..request.clone() };
-        let mut reply = self.ask_streamed(id, &extractive, tell)?;
+        let mut reply = self.ask_streamed(&extractive, tell)?;
         (reply.answered_by.model, reply.answered_by.fallback) = (outdated.answered_by.model, Some(reason));
         Ok(reply)
     }

@@ -7,9 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Engine, EngineError};
+use super::{EngineError, Workspace};
 use crate::search::Filters;
-use crate::workspace::{Change, ChangeScope, Facets, Revision, WorkspaceId};
+use crate::workspace::{Change, ChangeScope, Facets, Revision};
 
 /// Conditions on changes, all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -76,19 +76,20 @@ pub struct ChangesReply {
     pub facets: Option<Facets>,
 }
 
-impl Engine {
+impl Workspace<'_> {
     /// The newest changes of a workspace that are asked for, newest first.
     ///
     /// # Errors
     /// When the workspace is unknown, or a filter cannot be.
-    pub fn recent_changes(&self, id: &WorkspaceId, request: &ChangesRequest) -> Result<ChangesReply, EngineError> {
+    pub fn recent_changes(&self, request: &ChangesRequest) -> Result<ChangesReply, EngineError> {
+        let id = &self.id;
         let ChangesRequest { limit, filters, facets: wants_facets } = request;
         let ChangeFilters { path, agent, run, sandbox, tags, since, until, after_revision, before_revision } =
             filters.clone();
         let files = Filters { path, agent, run, sandbox, tags, ..Filters::default() };
-        let admits = files.compile(self.patterns())?;
+        let admits = files.compile(self.engine.patterns())?;
         let scope = ChangeScope { since, until, after_revision, provenance: files.provenance()? };
-        let (revision, pending) = self.freshness(id)?;
+        let (revision, pending) = self.freshness()?;
         let mut changes = Vec::new();
         let mut told = BTreeSet::new();
         // A renaming is of both its paths.
@@ -96,7 +97,7 @@ impl Engine {
             admits.admits_path(change.path.as_str())
                 || change.from.as_ref().is_some_and(|from| admits.admits_path(from.as_str()))
         };
-        self.store.see_changes(id, &scope, &mut |change| {
+        self.engine.store.see_changes(id, &scope, &mut |change| {
             let is_older = before_revision.is_none_or(|before| change.revision < before);
             if is_older && is_of(&change) {
                 if *wants_facets && !change.provenance.is_empty() {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use jiff::Timestamp;
 
 use super::query::QueryState;
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, Workspace};
 use crate::answer::digest::about::{self, Before, Of};
 use crate::answer::digest::{self, Composed, Formers, Grouped, KeySentence, Shown, Touched};
 use crate::answer::{
@@ -32,80 +32,6 @@ const SENTENCES_OF_FEW: usize = 3;
 const FEW: usize = 5;
 
 impl Engine {
-    /// The plan as it is, where the workspace knows whom the question names; else the one of a question that names nobody.
-    pub(super) fn settled(&self, id: &WorkspaceId, state: &QueryState, mut plan: Plan) -> Result<Plan, EngineError> {
-        let (Some(subject), Some(otherwise)) = (&plan.subject, plan.otherwise.take()) else { return Ok(plan) };
-        let is_known = digest::is_known(&self.touched(id, state)?, subject);
-        Ok(if is_known { plan } else { *otherwise })
-    }
-
-    /// Answers by going through the files that `plan` is about.
-    pub(super) fn answer_by_files(
-        &self,
-        id: &WorkspaceId,
-        request: &AskRequest,
-        state: QueryState,
-        mut plan: Plan,
-        tell: Tell<'_>,
-    ) -> Result<AskReply, EngineError> {
-        let touched = self.touched(id, &state)?;
-        state.check_wanted()?;
-        let budget = state.budget.clone();
-        let newest = touched.iter().max_by_key(|file| (file.at, std::cmp::Reverse(&file.path)));
-        let newest = newest.map(|file| (file.path.clone(), file.at));
-        let formers = Formers::of(&touched);
-        let mut scope = digest::in_scope(touched, &mut plan);
-        if scope.is_empty() {
-            let newest = newest.as_ref().map(|(path, at)| (path, *at));
-            let reason = digest::nothing_in_scope(&plan, newest);
-            let reply = AskReply {
-                abstention: Some(Abstention::NothingInScope),
-                reason: Some(reason),
-                ..self.empty_reply(&state, plan)?
-            };
-            return Ok(AskReply { facets: request.facets.then(Facets::default), ..reply });
-        }
-        if plan.topic.is_empty() {
-            let files = Grouped::of(scope, &plan);
-            return self.digest_of(id, request, state, plan, (files, &formers), tell);
-        }
-        let files: HashSet<RelPath> = scope.iter().map(|file| file.path.clone()).collect();
-        let is_of_topic = plan.kind == PlanKind::Overview && plan.names.is_empty();
-        let mut reply = self.answer_on_topic(id, request, state, plan.clone(), files, tell)?;
-        if reply.abstained {
-            // Where a time or a name says which files are meant, they are shown, whatever they say on the topic.
-            if !is_of_topic {
-                let state = self.state(id, &request.filters, request.min_revision, request.wait_ms)?;
-                let state = state.within(&budget);
-                let shown = AskRequest { answerer: Answerer::Extractive, ..request.clone() };
-                let grouped = Grouped::of(scope, &plan);
-                let files = self.digest_of(id, &shown, state, plan, (grouped, &formers), tell)?;
-                (reply.sentences, reply.citations) = (files.sentences, files.citations);
-                (reply.digest, reply.facets) = (files.digest, files.facets);
-            }
-            return Ok(reply);
-        }
-        let mut quoted: BTreeMap<RelPath, Shown> = BTreeMap::new();
-        for (position, sentence) in reply.sentences.iter().enumerate() {
-            for &citation in &sentence.citations {
-                quoted.entry(reply.citations[citation].path.clone()).or_default().sentences.push(position);
-            }
-        }
-        if is_of_topic {
-            // Without a time or a name, the topic alone says which files the question is about.
-            scope.retain(|file| quoted.contains_key(&file.path));
-            let num_files = scope.len();
-            reply
-                .plan
-                .notes
-                .push(format!("the files in scope are the {num_files} that say most on `{}`", reply.plan.topic));
-        }
-        let (num_of_summary, files) = (reply.sentences.len(), Grouped::of(scope, &reply.plan));
-        reply.facets = request.facets.then(|| files.facets());
-        reply.digest = Some(Digest { num_of_summary, ..files.into_digest(&quoted, &reply.plan) });
-        Ok(reply)
-    }
-
     /// The key sentences of the files of a digest and the lines about those of data, behind a summary where a language model is to
     /// write one.
     fn digest_of(
@@ -200,20 +126,97 @@ impl Engine {
     fn empty_reply(&self, state: &QueryState, plan: Plan) -> Result<AskReply, EngineError> {
         Ok(AskReply::abstaining(state.view.settled, self.coverage_of(state, false)?, plan))
     }
+}
+
+impl Workspace<'_> {
+    /// The plan as it is, where the workspace knows whom the question names; else the one of a question that names nobody.
+    pub(super) fn settled(&self, state: &QueryState, mut plan: Plan) -> Result<Plan, EngineError> {
+        let (Some(subject), Some(otherwise)) = (&plan.subject, plan.otherwise.take()) else { return Ok(plan) };
+        let is_known = digest::is_known(&self.touched(state)?, subject);
+        Ok(if is_known { plan } else { *otherwise })
+    }
+
+    /// Answers by going through the files that `plan` is about.
+    pub(super) fn answer_by_files(
+        &self,
+        request: &AskRequest,
+        state: QueryState,
+        mut plan: Plan,
+        tell: Tell<'_>,
+    ) -> Result<AskReply, EngineError> {
+        let id = &self.id;
+        let touched = self.touched(&state)?;
+        state.check_wanted()?;
+        let budget = state.budget.clone();
+        let newest = touched.iter().max_by_key(|file| (file.at, std::cmp::Reverse(&file.path)));
+        let newest = newest.map(|file| (file.path.clone(), file.at));
+        let formers = Formers::of(&touched);
+        let mut scope = digest::in_scope(touched, &mut plan);
+        if scope.is_empty() {
+            let newest = newest.as_ref().map(|(path, at)| (path, *at));
+            let reason = digest::nothing_in_scope(&plan, newest);
+            let reply = AskReply {
+                abstention: Some(Abstention::NothingInScope),
+                reason: Some(reason),
+                ..self.engine.empty_reply(&state, plan)?
+            };
+            return Ok(AskReply { facets: request.facets.then(Facets::default), ..reply });
+        }
+        if plan.topic.is_empty() {
+            let files = Grouped::of(scope, &plan);
+            return self.engine.digest_of(id, request, state, plan, (files, &formers), tell);
+        }
+        let files: HashSet<RelPath> = scope.iter().map(|file| file.path.clone()).collect();
+        let is_of_topic = plan.kind == PlanKind::Overview && plan.names.is_empty();
+        let mut reply = self.answer_on_topic(request, state, plan.clone(), files, tell)?;
+        if reply.abstained {
+            // Where a time or a name says which files are meant, they are shown, whatever they say on the topic.
+            if !is_of_topic {
+                let state = self.state(&request.filters, request.min_revision, request.wait_ms)?;
+                let state = state.within(&budget);
+                let shown = AskRequest { answerer: Answerer::Extractive, ..request.clone() };
+                let grouped = Grouped::of(scope, &plan);
+                let files = self.engine.digest_of(id, &shown, state, plan, (grouped, &formers), tell)?;
+                (reply.sentences, reply.citations) = (files.sentences, files.citations);
+                (reply.digest, reply.facets) = (files.digest, files.facets);
+            }
+            return Ok(reply);
+        }
+        let mut quoted: BTreeMap<RelPath, Shown> = BTreeMap::new();
+        for (position, sentence) in reply.sentences.iter().enumerate() {
+            for &citation in &sentence.citations {
+                quoted.entry(reply.citations[citation].path.clone()).or_default().sentences.push(position);
+            }
+        }
+        if is_of_topic {
+            // Without a time or a name, the topic alone says which files the question is about.
+            scope.retain(|file| quoted.contains_key(&file.path));
+            let num_files = scope.len();
+            reply
+                .plan
+                .notes
+                .push(format!("the files in scope are the {num_files} that say most on `{}`", reply.plan.topic));
+        }
+        let (num_of_summary, files) = (reply.sentences.len(), Grouped::of(scope, &reply.plan));
+        reply.facets = request.facets.then(|| files.facets());
+        reply.digest = Some(Digest { num_of_summary, ..files.into_digest(&quoted, &reply.plan) });
+        Ok(reply)
+    }
 
     /// All files that the state's filter admits, each with what happened to it last; those that were deleted, too, as long as the log
     /// knows of it. Where the time is over, those that were read until then, and none that was deleted.
-    fn touched(&self, id: &WorkspaceId, state: &QueryState) -> Result<Vec<Touched>, EngineError> {
+    fn touched(&self, state: &QueryState) -> Result<Vec<Touched>, EngineError> {
+        let id = &self.id;
         let mut histories: HashMap<RelPath, History> = HashMap::new();
         let is_in_time = || !state.budget.is_over();
-        for (change, priority) in self.store.changes(id, &is_in_time)? {
+        for (change, priority) in self.engine.store.changes(id, &is_in_time)? {
             histories.entry(change.path.clone()).or_default().add(&change, priority);
         }
         // What is replaced in the log is hidden in the index, and in scope all the same: it is listed as pending.
         let filter = Filter { hidden: BTreeSet::new(), ..state.filter.clone() };
         let mut touched = Vec::new();
         let mut there = HashSet::new();
-        for file in self.all_files_while(id, &is_in_time)?.iter() {
+        for file in self.all_files_while(&is_in_time)?.iter() {
             there.insert(file.on_disk().clone());
             let history = histories.get(file.on_disk()).cloned().unwrap_or_default();
             if admits(&filter, &file.path, file.format.as_deref(), file.modified) {

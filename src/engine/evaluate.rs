@@ -3,6 +3,7 @@
 mod answers;
 mod pages;
 
+use crate::engine::Caller;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -51,7 +52,7 @@ pub struct EvalOptions {
 /// first run has warmed everything.
 ///
 /// # Errors
-/// When the collection cannot be read, and as [`Engine::index_folder`] and [`Engine::search`].
+/// When the collection cannot be read, and as [`Engine::index_folder`] and [`Workspace::search`].
 pub fn evaluate(options: &EvalOptions, progress: &dyn Progress) -> Result<(Report, Run), EngineError> {
     let collection = Collection::open(&options.collection)?;
     let queries = collection.queries()?;
@@ -65,7 +66,8 @@ pub fn evaluate(options: &EvalOptions, progress: &dyn Progress) -> Result<(Repor
         (files, Some(ids))
     };
     let (engine, workspace) = open(options, documents, &files, progress)?;
-    let num_documents = ids.as_ref().map_or(engine.files(&workspace, None)?.len(), Vec::len);
+    let num_documents =
+        ids.as_ref().map_or(engine.workspace(&workspace, Caller::LocalUser)?.files(None)?.len(), Vec::len);
 
     let request = |text: &str, k: usize| {
         let mut request = SearchRequest::new(text);
@@ -75,7 +77,7 @@ pub fn evaluate(options: &EvalOptions, progress: &dyn Progress) -> Result<(Repor
     };
     let mut run = Run::default();
     for query in &queries {
-        let reply = engine.search(&workspace, &request(&query.text, NUM_PASSAGES))?;
+        let reply = engine.workspace(&workspace, Caller::LocalUser)?.search(&request(&query.text, NUM_PASSAGES))?;
         let mut ranking = Vec::new();
         let mut seen = HashSet::new();
         for hit in &reply.hits {
@@ -92,7 +94,7 @@ pub fn evaluate(options: &EvalOptions, progress: &dyn Progress) -> Result<(Repor
     for query in &queries {
         let request = request(&query.text, 10);
         let start = Instant::now();
-        engine.search(&workspace, &request)?;
+        engine.workspace(&workspace, Caller::LocalUser)?.search(&request)?;
         latencies.record(start.elapsed());
     }
     let quality = score(&run, &qrels);

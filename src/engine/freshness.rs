@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::sources::AWAY;
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, Workspace};
 use crate::workspace::{SourceState, WorkspaceId, WorkspaceRow};
 
 /// Of the interval of scans so many may pass until a scan counts as long ago.
@@ -28,16 +28,6 @@ pub struct SourceStatus {
 }
 
 impl Engine {
-    /// A workspace's folder as the place where changes come from.
-    ///
-    /// # Errors
-    /// When the workspace is unknown.
-    pub fn source_status(&self, id: &WorkspaceId) -> Result<SourceStatus, EngineError> {
-        let row = self.store.workspace(id)?;
-        let state = self.with_look(self.store.source_state(id)?, &row);
-        Ok(SourceStatus { scanned: state.scanned, notes: self.source_notes(&state) })
-    }
-
     /// What the store says of a folder, with what this process sees where it does not watch the folder itself.
     pub(super) fn with_look(&self, mut state: SourceState, row: &WorkspaceRow) -> SourceState {
         if !self.is_writer() && row.root.as_ref().is_some_and(|root| !root.is_dir()) {
@@ -65,5 +55,18 @@ impl Engine {
         let mut unwatched = self.store.unwatched()?;
         unwatched.retain(|other| other != id);
         Ok(unwatched)
+    }
+}
+
+impl Workspace<'_> {
+    /// A workspace's folder as the place where changes come from.
+    ///
+    /// # Errors
+    /// When the workspace is unknown.
+    pub fn source_status(&self) -> Result<SourceStatus, EngineError> {
+        let id = &self.id;
+        let row = self.engine.store.workspace(id)?;
+        let state = self.engine.with_look(self.engine.store.source_state(id)?, &row);
+        Ok(SourceStatus { scanned: state.scanned, notes: self.engine.source_notes(&state) })
     }
 }

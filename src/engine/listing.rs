@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::query::QueryState;
-use super::{Engine, EngineError, digest};
+use super::{EngineError, Workspace, digest};
 use crate::answer::{self, AskReply, AskRequest, Listed, Listing, Member, Named, Plan, Subject};
 use crate::config::FieldWeights;
 use crate::index::{ChunkRecord, Filter, LexicalQuery};
@@ -24,17 +24,17 @@ struct Found {
     span: Span,
 }
 
-impl Engine {
+impl Workspace<'_> {
     /// The members that a question asks for, or `None` where nothing tells which they are.
     pub(super) fn answer_by_listing(
         &self,
-        id: &WorkspaceId,
         request: &AskRequest,
         state: &QueryState,
         plan: &Plan,
     ) -> Result<Option<AskReply>, EngineError> {
+        let id = &self.id;
         let subject = Subject::of(&request.question);
-        let all = self.all_files_while(id, &|| !state.budget.is_over())?;
+        let all = self.all_files_while(&|| !state.budget.is_over())?;
         // The files that the request admits, also those that are pending.
         let filter = Filter { hidden: BTreeSet::new(), ..state.filter.clone() };
         let is_admitted =
@@ -59,7 +59,7 @@ impl Engine {
         if !is_found {
             return Ok(None);
         }
-        let mut reply = AskReply::abstaining(state.view.settled, self.coverage_of(state, false)?, plan.clone());
+        let mut reply = AskReply::abstaining(state.view.settled, self.engine.coverage_of(state, false)?, plan.clone());
         reply.plan.notes.append(&mut listing.notes);
         if let Some(basis) = listing.basis.take() {
             reply.plan.why = format!("{}; {basis}", reply.plan.why);

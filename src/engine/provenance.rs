@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use super::query::QueryState;
 use super::view::View;
-use super::{Engine, EngineError, lock};
+use super::{EngineError, Workspace, lock};
 use crate::search::{Found, Hit};
-use crate::workspace::{Citation, Facets, Provenance, ProvenanceFilter, RelPath, Told, WorkspaceId};
+use crate::workspace::{Citation, Facets, Provenance, ProvenanceFilter, RelPath, Told};
 
-impl Engine {
+impl Workspace<'_> {
     /// The files whose writers pass a filter; `None` where all do. Asked before the snapshot is taken, as `view` is.
     pub(super) fn written_by(
         &self,
-        id: &WorkspaceId,
         view: &View,
         filter: &ProvenanceFilter,
     ) -> Result<Option<Arc<HashSet<RelPath>>>, EngineError> {
+        let id = &self.id;
         if filter.is_open() {
             return Ok(None);
         }
@@ -24,7 +24,7 @@ impl Engine {
         if let Some((_, files)) = last.as_ref().filter(|(of, _)| of == filter) {
             return Ok(Some(Arc::clone(files)));
         }
-        let files = Arc::new(self.store.written_by(id, filter)?);
+        let files = Arc::new(self.engine.store.written_by(id, filter)?);
         *last = Some((filter.clone(), Arc::clone(&files)));
         Ok(Some(files))
     }
@@ -32,16 +32,12 @@ impl Engine {
     /// The passages that were found, each with who wrote its file, and who wrote the files of the candidates.
     ///
     /// A file that got another writer since the state was taken is left out, where writers are asked for.
-    pub(super) fn attribute(
-        &self,
-        id: &WorkspaceId,
-        found: Found,
-        state: &QueryState,
-    ) -> Result<(Vec<Hit>, Facets), EngineError> {
+    pub(super) fn attribute(&self, found: Found, state: &QueryState) -> Result<(Vec<Hit>, Facets), EngineError> {
+        let id = &self.id;
         let Found { mut hits, candidates, .. } = found;
         let cited = hits.iter().flat_map(Hit::places);
         let paths: BTreeSet<RelPath> = cited.map(|citation| citation.path.clone()).chain(candidates.clone()).collect();
-        let writers = self.store.writers(id, &paths)?;
+        let writers = self.engine.store.writers(id, &paths)?;
         let passes = |path: &RelPath| {
             let passes = |told: &Told| state.provenance.admits(&told.provenance);
             state.provenance.is_open() || writers.get(path).is_some_and(passes)
@@ -62,7 +58,7 @@ impl Engine {
 
     /// Who wrote the content that a citation is of, as far as is known now.
     pub(super) fn writer_of(&self, citation: &Citation) -> Result<Provenance, EngineError> {
-        let writers = self.store.writers(&citation.workspace, &BTreeSet::from([citation.path.clone()]))?;
+        let writers = self.engine.store.writers(&citation.workspace, &BTreeSet::from([citation.path.clone()]))?;
         Ok(writers.get(&citation.path).map(|told| of_cited(citation, told)).unwrap_or_default())
     }
 }

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use super::versions::{self, NUM_FOR_CURRENT};
 use super::view::View;
-use super::{Engine, EngineError, lock};
+use super::{Engine, EngineError, Workspace, lock};
 use crate::budget::Budget;
 use crate::embed::OpenModel;
 use crate::index::{Counts, Filter, Index as _, IndexError, Languages, Snapshot};
 use crate::priority::Share;
 use crate::search::{self, Coverage, Filters, Found, MAX_K, Mode, Models, SKIPPED, SearchReply, SearchRequest, UNREAD};
-use crate::workspace::{FileCounts, Provenance, ProvenanceFilter, Revision, WorkspaceId};
+use crate::workspace::{FileCounts, Provenance, ProvenanceFilter, Revision};
 
 /// Who has asked within this time may ask again.
 const STILL_THERE: Duration = Duration::from_secs(2);
@@ -72,31 +72,6 @@ impl Writers {
 }
 
 impl Engine {
-    /// Searches a workspace. The query may have operators: `docs/query-language.md`.
-    ///
-    /// # Errors
-    /// When the request cannot be, the workspace is unknown, the state is not as new as was asked for, or the index
-    /// cannot be read.
-    pub fn search(&self, id: &WorkspaceId, request: &SearchRequest) -> Result<SearchReply, EngineError> {
-        let timeout = request.timeout_ms.map(|timeout_ms| self.time_for(Some(timeout_ms))).transpose()?;
-        self.search_in_time(id, request, &Budget::default(), timeout)
-    }
-
-    /// Searches as [`Engine::search`] does, for a client: within the configured time where the request says none, and as long as
-    /// `budget` is not cancelled. What was found when the time is over is the reply.
-    ///
-    /// # Errors
-    /// As [`Engine::search`]; [`EngineError::Cancelled`].
-    pub fn search_within(
-        &self,
-        id: &WorkspaceId,
-        request: &SearchRequest,
-        budget: &Budget,
-    ) -> Result<SearchReply, EngineError> {
-        let timeout = self.time_for(request.timeout_ms)?;
-        self.search_in_time(id, request, budget, Some(timeout))
-    }
-
     /// How long a request may take that asks for this time.
     pub(super) fn time_for(&self, timeout_ms: Option<u64>) -> Result<Duration, EngineError> {
         let most = self.config.limits.query_ms;
@@ -106,154 +81,10 @@ impl Engine {
         }
     }
 
-    fn search_in_time(
-        &self,
-        id: &WorkspaceId,
-        request: &SearchRequest,
-        budget: &Budget,
-        timeout: Option<Duration>,
-    ) -> Result<SearchReply, EngineError> {
-        search::check_request(request)?;
-        search::check_size(&request.query, &self.config.limits)?;
-        let mut asked = search::read_search(request, self.patterns());
-        let state = self.state(id, &asked.request.filters, asked.request.min_revision, asked.request.wait_ms)?;
-        // What was waited for a revision does not count.
-        let budget = timeout.map_or_else(|| budget.clone(), |timeout| budget.lasting(timeout));
-        let mut state = state.within(&budget);
-        state.check_wanted()?;
-        if let Some(snapshot) = &state.snapshot {
-            let model = if asked.request.mode == Mode::Lexical { None } else { self.model_for(&state)? };
-            let is_word = |word: &str| model.as_ref().is_some_and(|model| model.tokens.num_tokens(word) == 1);
-            state.filter = search::fit(&mut asked, &**snapshot, state.filter, &is_word)?;
-        }
-        if asked.request.query.is_empty() {
-            // Nothing is there to rank by, for a model either.
-            asked.request.mode = Mode::Lexical;
-        }
-        let SearchRequest { offset, k, .. } = *request;
-        let is_for_current = versions::asks_for_current(&asked.request.query);
-        let num_wanted = if is_for_current { NUM_FOR_CURRENT.max(offset + k) } else { offset + k };
-        (asked.request.offset, asked.request.k) = (0, num_wanted);
-        let (mut reply, _) = self.search_in(id, &asked.request, &state)?;
-        self.mark_superseded(id, &asked.request.query, &state, &mut reply.hits)?;
-        state.check_wanted()?;
-        let may_go_on = reply.hits.len() >= offset + k && offset + k < MAX_K;
-        reply.hits.truncate(offset + k);
-        reply.next_offset = may_go_on.then_some(offset + k);
-        reply.hits.drain(..offset.min(reply.hits.len()));
-        Ok(SearchReply { notes: asked.notes, ..reply })
-    }
-
     /// What work that nobody waits for may take of the machine now.
     pub(super) fn share_for_background(&self) -> Share {
         let asks = lock(&self.asked_at).is_some_and(|asked_at| asked_at.elapsed() < STILL_THERE);
         if asks { Share::Half } else { Share::Whole }
-    }
-
-    /// A search, and the model that it was made with.
-    pub(super) fn search_in(
-        &self,
-        id: &WorkspaceId,
-        request: &SearchRequest,
-        state: &QueryState,
-    ) -> Result<(SearchReply, Option<Arc<OpenModel>>), EngineError> {
-        let model = if request.mode == Mode::Lexical { None } else { self.model_for(state)? };
-        let embedder = model.as_ref().and_then(|model| model.embedder.as_deref().ok());
-        let mut found = match &state.snapshot {
-            None => Found { hits: Vec::new(), candidates: BTreeSet::new(), not_reranked: None },
-            Some(snapshot) => {
-                let reranker = if request.mode == Mode::Hybrid { self.reranker() } else { None };
-                let (reranker, unusable) = match reranker {
-                    None => (None, None),
-                    Some(Ok(reranker)) => (Some(reranker), None),
-                    Some(Err(error)) => (None, Some(error.to_string())),
-                };
-                let (models, ranking) = (Models { embedder, reranker }, &self.config.ranking);
-                let found = search::search(id, &**snapshot, models, ranking, request, &state.filter)?;
-                Found { not_reranked: unusable.or(found.not_reranked), ..found }
-            }
-        };
-        let mut coverage = self.coverage_of(state, request.mode != Mode::Lexical)?;
-        if let Some(reason) = found.not_reranked.take() {
-            self.warn_of_reranker(&reason);
-            coverage.notes.push(self.without_folders(format!("not reranked: {reason}")));
-        }
-        let (hits, facets) = self.attribute(id, found, state)?;
-        let facets = request.facets.then_some(facets);
-        let partial = state.budget.was_cut();
-        if partial {
-            coverage.notes.push(CUT.to_owned());
-        }
-        let (revision, notes, next_offset) = (state.view.settled, Vec::new(), None);
-        Ok((SearchReply { revision, coverage, partial, notes, hits, next_offset, facets }, model))
-    }
-
-    /// What a query of the workspace would see now.
-    ///
-    /// # Errors
-    /// When the workspace is unknown or its index cannot be read.
-    pub fn coverage(&self, id: &WorkspaceId) -> Result<Coverage, EngineError> {
-        let state = self.state(id, &Filters::default(), None, 0)?;
-        self.coverage_of(&state, true)
-    }
-
-    /// The newest revision up to which nothing is pending, and how many files have a change that is.
-    ///
-    /// # Errors
-    /// When the workspace is unknown.
-    pub fn freshness(&self, id: &WorkspaceId) -> Result<(Revision, u64), EngineError> {
-        let view = self.view(id)?;
-        Ok((view.settled, view.counts.pending))
-    }
-
-    /// What a query is answered from, when it is new enough: when it holds everything that was written or reported up to
-    /// `min_revision`. Changes that a scan found do not hold it up; the coverage counts those that are pending.
-    pub(super) fn state(
-        &self,
-        id: &WorkspaceId,
-        filters: &Filters,
-        min_revision: Option<Revision>,
-        wait_ms: u64,
-    ) -> Result<QueryState, EngineError> {
-        search::check_wait(wait_ms)?;
-        let (mut filter, provenance) = (filters.compile(self.patterns())?, Writers::of(filters)?);
-        let now = Instant::now();
-        *lock(&self.asked_at) = Some(now);
-        let deadline = now + Duration::from_millis(wait_ms);
-        if let Some(wanted) = min_revision {
-            self.store.workspace(id)?;
-            while !self.store.has_reached(id, wanted)? {
-                if Instant::now() >= deadline {
-                    return Err(EngineError::NotFresh { wanted, has: self.view(id)?.settled });
-                }
-                std::thread::sleep(WAIT_STEP);
-            }
-        }
-        loop {
-            // The store first: what it calls done is in every snapshot that is taken after.
-            let view = self.view(id)?;
-            filter.hidden.clone_from(&view.superseded);
-            filter.only = None;
-            for writers in &provenance.0 {
-                let files = self.written_by(id, &view, writers)?;
-                filter = filter.and(Filter { only: files, ..Filter::default() });
-            }
-            let opened = if view.intelligence { self.index(id, view.epoch) } else { Err(IndexError::Missing.into()) };
-            let opened = opened.and_then(|index| Ok((index.snapshot()?, index.model_id().to_owned())));
-            let (snapshot, model_id) = match opened {
-                Ok((snapshot, model_id)) => (Some(snapshot), Some(model_id)),
-                // Another index has taken over, and the files of the former one may be gone.
-                Err(_) if self.store.workspace(id)?.epoch != view.epoch => continue,
-                // A workspace of which nothing was read yet, or nothing is to be found any more, is empty, not broken.
-                Err(EngineError::Index(IndexError::Missing))
-                    if view.counts.ready + view.counts.partial == 0 || !view.intelligence =>
-                {
-                    (None, None)
-                }
-                Err(error) => return Err(error),
-            };
-            return Ok(QueryState { view, snapshot, filter, provenance, model_id, budget: Budget::default() });
-        }
     }
 
     /// The model to ask an index with: its own, or the configured one where there is no index. `None` where its own cannot be
@@ -316,6 +147,172 @@ impl Engine {
             num => notes.push(format!("{num} files, folders or ignore rules were {SKIPPED}")),
         }
         Ok(Coverage { files: state.view.counts, embedded_fraction, notes })
+    }
+}
+
+impl Workspace<'_> {
+    /// Searches a workspace. The query may have operators: `docs/query-language.md`.
+    ///
+    /// # Errors
+    /// When the request cannot be, the workspace is unknown, the state is not as new as was asked for, or the index
+    /// cannot be read.
+    pub fn search(&self, request: &SearchRequest) -> Result<SearchReply, EngineError> {
+        let timeout = request.timeout_ms.map(|timeout_ms| self.engine.time_for(Some(timeout_ms))).transpose()?;
+        self.search_in_time(request, &Budget::default(), timeout)
+    }
+
+    /// Searches as [`Workspace::search`] does, for a client: within the configured time where the request says none, and as long as
+    /// `budget` is not cancelled. What was found when the time is over is the reply.
+    ///
+    /// # Errors
+    /// As [`Workspace::search`]; [`EngineError::Cancelled`].
+    pub fn search_within(&self, request: &SearchRequest, budget: &Budget) -> Result<SearchReply, EngineError> {
+        let timeout = self.engine.time_for(request.timeout_ms)?;
+        self.search_in_time(request, budget, Some(timeout))
+    }
+
+    fn search_in_time(
+        &self,
+        request: &SearchRequest,
+        budget: &Budget,
+        timeout: Option<Duration>,
+    ) -> Result<SearchReply, EngineError> {
+        search::check_request(request)?;
+        search::check_size(&request.query, &self.engine.config.limits)?;
+        let mut asked = search::read_search(request, self.engine.patterns());
+        let state = self.state(&asked.request.filters, asked.request.min_revision, asked.request.wait_ms)?;
+        // What was waited for a revision does not count.
+        let budget = timeout.map_or_else(|| budget.clone(), |timeout| budget.lasting(timeout));
+        let mut state = state.within(&budget);
+        state.check_wanted()?;
+        if let Some(snapshot) = &state.snapshot {
+            let model = if asked.request.mode == Mode::Lexical { None } else { self.engine.model_for(&state)? };
+            let is_word = |word: &str| model.as_ref().is_some_and(|model| model.tokens.num_tokens(word) == 1);
+            state.filter = search::fit(&mut asked, &**snapshot, state.filter, &is_word)?;
+        }
+        if asked.request.query.is_empty() {
+            // Nothing is there to rank by, for a model either.
+            asked.request.mode = Mode::Lexical;
+        }
+        let SearchRequest { offset, k, .. } = *request;
+        let is_for_current = versions::asks_for_current(&asked.request.query);
+        let num_wanted = if is_for_current { NUM_FOR_CURRENT.max(offset + k) } else { offset + k };
+        (asked.request.offset, asked.request.k) = (0, num_wanted);
+        let (mut reply, _) = self.search_in(&asked.request, &state)?;
+        self.mark_superseded(&asked.request.query, &state, &mut reply.hits)?;
+        state.check_wanted()?;
+        let may_go_on = reply.hits.len() >= offset + k && offset + k < MAX_K;
+        reply.hits.truncate(offset + k);
+        reply.next_offset = may_go_on.then_some(offset + k);
+        reply.hits.drain(..offset.min(reply.hits.len()));
+        Ok(SearchReply { notes: asked.notes, ..reply })
+    }
+
+    /// A search, and the model that it was made with.
+    pub(super) fn search_in(
+        &self,
+        request: &SearchRequest,
+        state: &QueryState,
+    ) -> Result<(SearchReply, Option<Arc<OpenModel>>), EngineError> {
+        let id = &self.id;
+        let model = if request.mode == Mode::Lexical { None } else { self.engine.model_for(state)? };
+        let embedder = model.as_ref().and_then(|model| model.embedder.as_deref().ok());
+        let mut found = match &state.snapshot {
+            None => Found { hits: Vec::new(), candidates: BTreeSet::new(), not_reranked: None },
+            Some(snapshot) => {
+                let reranker = if request.mode == Mode::Hybrid { self.engine.reranker() } else { None };
+                let (reranker, unusable) = match reranker {
+                    None => (None, None),
+                    Some(Ok(reranker)) => (Some(reranker), None),
+                    Some(Err(error)) => (None, Some(error.to_string())),
+                };
+                let (models, ranking) = (Models { embedder, reranker }, &self.engine.config.ranking);
+                let found = search::search(id, &**snapshot, models, ranking, request, &state.filter)?;
+                Found { not_reranked: unusable.or(found.not_reranked), ..found }
+            }
+        };
+        let mut coverage = self.engine.coverage_of(state, request.mode != Mode::Lexical)?;
+        if let Some(reason) = found.not_reranked.take() {
+            self.engine.warn_of_reranker(&reason);
+            coverage.notes.push(self.engine.without_folders(format!("not reranked: {reason}")));
+        }
+        let (hits, facets) = self.attribute(found, state)?;
+        let facets = request.facets.then_some(facets);
+        let partial = state.budget.was_cut();
+        if partial {
+            coverage.notes.push(CUT.to_owned());
+        }
+        let (revision, notes, next_offset) = (state.view.settled, Vec::new(), None);
+        Ok((SearchReply { revision, coverage, partial, notes, hits, next_offset, facets }, model))
+    }
+
+    /// What a query of the workspace would see now.
+    ///
+    /// # Errors
+    /// When the workspace is unknown or its index cannot be read.
+    pub fn coverage(&self) -> Result<Coverage, EngineError> {
+        let state = self.state(&Filters::default(), None, 0)?;
+        self.engine.coverage_of(&state, true)
+    }
+
+    /// The newest revision up to which nothing is pending, and how many files have a change that is.
+    ///
+    /// # Errors
+    /// When the workspace is unknown.
+    pub fn freshness(&self) -> Result<(Revision, u64), EngineError> {
+        let view = self.view()?;
+        Ok((view.settled, view.counts.pending))
+    }
+
+    /// What a query is answered from, when it is new enough: when it holds everything that was written or reported up to
+    /// `min_revision`. Changes that a scan found do not hold it up; the coverage counts those that are pending.
+    pub(super) fn state(
+        &self,
+        filters: &Filters,
+        min_revision: Option<Revision>,
+        wait_ms: u64,
+    ) -> Result<QueryState, EngineError> {
+        let id = &self.id;
+        search::check_wait(wait_ms)?;
+        let (mut filter, provenance) = (filters.compile(self.engine.patterns())?, Writers::of(filters)?);
+        let now = Instant::now();
+        *lock(&self.engine.asked_at) = Some(now);
+        let deadline = now + Duration::from_millis(wait_ms);
+        if let Some(wanted) = min_revision {
+            self.engine.store.workspace(id)?;
+            while !self.engine.store.has_reached(id, wanted)? {
+                if Instant::now() >= deadline {
+                    return Err(EngineError::NotFresh { wanted, has: self.view()?.settled });
+                }
+                std::thread::sleep(WAIT_STEP);
+            }
+        }
+        loop {
+            // The store first: what it calls done is in every snapshot that is taken after.
+            let view = self.view()?;
+            filter.hidden.clone_from(&view.superseded);
+            filter.only = None;
+            for writers in &provenance.0 {
+                let files = self.written_by(&view, writers)?;
+                filter = filter.and(Filter { only: files, ..Filter::default() });
+            }
+            let opened =
+                if view.intelligence { self.engine.index(id, view.epoch) } else { Err(IndexError::Missing.into()) };
+            let opened = opened.and_then(|index| Ok((index.snapshot()?, index.model_id().to_owned())));
+            let (snapshot, model_id) = match opened {
+                Ok((snapshot, model_id)) => (Some(snapshot), Some(model_id)),
+                // Another index has taken over, and the files of the former one may be gone.
+                Err(_) if self.engine.store.workspace(id)?.epoch != view.epoch => continue,
+                // A workspace of which nothing was read yet, or nothing is to be found any more, is empty, not broken.
+                Err(EngineError::Index(IndexError::Missing))
+                    if view.counts.ready + view.counts.partial == 0 || !view.intelligence =>
+                {
+                    (None, None)
+                }
+                Err(error) => return Err(error),
+            };
+            return Ok(QueryState { view, snapshot, filter, provenance, model_id, budget: Budget::default() });
+        }
     }
 }
 

@@ -8,12 +8,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Access, Engine, EngineError, lock};
-use crate::answer::{Check, Stretch, Verdict, Verification, verify};
+use super::{Access, Engine, EngineError, Workspace, lock};
 use crate::extract::kept::{Kept, Shelf};
 use crate::extract::{Document, ExtractError, Extractor, PageUnit};
 use crate::ingest::{self, FileContent, LargeFile, PartError, PlacedPart, ReadError};
-use crate::workspace::{Cells, Citation, ContentHash, Fingerprint, LineRange, LineStarts, RelPath, Span, WorkspaceId};
+use crate::workspace::{Cells, ContentHash, Fingerprint, LineRange, LineStarts, RelPath, Span, WorkspaceId};
 
 /// A file's text as it is now, read from the file itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -83,186 +82,17 @@ impl FileText {
     }
 }
 
-/// A file's path is followed through so many renamings.
-const MAX_RENAMINGS: usize = 32;
-
 /// What a look at a large file does with each part.
-type See<'a> = &'a mut dyn FnMut(PlacedPart) -> Look;
+pub(super) type See<'a> = &'a mut dyn FnMut(PlacedPart) -> Look;
 
 /// Whether to go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Look {
+pub(super) enum Look {
     On,
     Enough,
 }
 
 impl Engine {
-    /// The text of a file as it is now.
-    ///
-    /// # Errors
-    /// When there is no such workspace or file, the file has no text, or more than is given at once.
-    pub fn read_file(&self, id: &WorkspaceId, path: &RelPath) -> Result<FileText, EngineError> {
-        let path = &self.spelled(id, path)?;
-        if let Some(large) = self.large(id, path)? {
-            let size = large.fingerprint.size;
-            // A type that is not read in parts is read as one document, so as much of its text as is available is returned.
-            if self.see_parts(id, large, &mut |_| Look::Enough)?.is_some() {
-                return Err(EngineError::LargeText { path: path.to_string(), size });
-            }
-        }
-        let (fingerprint, content_hash, document) = self.document(id, path)?;
-        Ok(Self::text_of(path, &fingerprint, content_hash, document))
-    }
-
-    /// The text of a file around `wanted`, as it is now: all of it, or of a large file the parts that `wanted` touches and the
-    /// one before, or the last one where it lies behind the end.
-    ///
-    /// # Errors
-    /// When there is no such workspace or file, or the file has no text.
-    pub fn read_around(&self, id: &WorkspaceId, path: &RelPath, wanted: Span) -> Result<FileText, EngineError> {
-        let path = &self.spelled(id, path)?;
-        let Some(large) = self.large(id, path)? else { return self.read_file(id, path) };
-        let (fingerprint, content_hash) = (large.fingerprint, large.content_hash);
-        let mut parts: Vec<PlacedPart> = Vec::new();
-        let ended = self.see_parts(id, large, &mut |part| {
-            // A text that ends where a part does is not known to go on.
-            let is_enough = part.start > wanted.end;
-            if parts.last().is_some_and(|last| last.start + last.document.text.len() <= wanted.start) {
-                parts.clear();
-            }
-            parts.push(part);
-            if is_enough { Look::Enough } else { Look::On }
-        })?;
-        let Some(ended) = ended else { return self.read_file(id, path) };
-        let mut parts = parts.into_iter();
-        let first = parts
-            .next()
-            .ok_or_else(|| EngineError::NoText { path: path.to_string(), reason: ended.clone().unwrap_or_default() })?;
-        let mut text = Self::text_of(path, &fingerprint, content_hash, first.document);
-        (text.start, text.num_lines_before) = (first.start, first.num_lines_before);
-        for part in parts {
-            text.goes_on = part.start > wanted.end;
-            if !text.goes_on {
-                text.text.push_str(&part.document.text);
-            }
-        }
-        text.partial = ended;
-        Ok(text)
-    }
-
-    /// A path as its file is listed, in any spelling that is given; the path itself where none is.
-    fn spelled(&self, id: &WorkspaceId, path: &RelPath) -> Result<RelPath, EngineError> {
-        if self.store.file(id, path)?.is_some() {
-            return Ok(path.clone());
-        }
-        Ok(self.store.path_spelled_like(id, path)?.unwrap_or_else(|| path.clone()))
-    }
-
-    fn text_of(path: &RelPath, fingerprint: &Fingerprint, content_hash: ContentHash, document: Document) -> FileText {
-        let modified = Timestamp::from_nanosecond(i128::from(fingerprint.modified_ns)).unwrap_or_default();
-        let cells = document.cells(Span::new(0, document.text.len()));
-        FileText {
-            path: path.clone(),
-            title: document.title,
-            format: document.format.name().to_owned(),
-            content_hash,
-            modified,
-            num_pages: (!document.pages.is_empty()).then_some(document.pages.len()),
-            page_unit: document.page_unit,
-            cells,
-            pages: document.pages,
-            partial: document.partial,
-            has_file_lines: document.has_file_lines,
-            text: document.text,
-            start: 0,
-            num_lines_before: 0,
-            goes_on: false,
-        }
-    }
-
-    /// Checks a citation against the file as it is now.
-    ///
-    /// # Errors
-    /// When there is no such workspace, or the file is there and cannot be read.
-    pub fn verify(&self, citation: &Citation) -> Result<Verification, EngineError> {
-        let verified = match self.verify_file(citation) {
-            Err(EngineError::Read(ReadError::Gone | ReadError::Unknown { .. } | ReadError::Folder { .. })) => {
-                verify(citation, None)
-            }
-            verified => verified?,
-        };
-        let mut verified = match verified.verdict {
-            Verdict::Valid | Verdict::Moved => verified,
-            Verdict::Changed | Verdict::Deleted => self.verify_elsewhere(citation, &verified)?.unwrap_or(verified),
-        };
-        // What the citation says of its writer proves nothing, and is not given back.
-        if let Some(now) = &mut verified.citation {
-            now.provenance = self.writer_of(now)?;
-        }
-        Ok(verified)
-    }
-
-    /// The check of a citation whose words are not in their file any more, against the files that this was renamed to; and where there
-    /// is no such file, against those of the content that it had.
-    fn verify_elsewhere(&self, citation: &Citation, here: &Verification) -> Result<Option<Verification>, EngineError> {
-        let id = &citation.workspace;
-        let mut paths = self.store.renamed_to(id, &citation.path, MAX_RENAMINGS)?;
-        if here.verdict == Verdict::Deleted {
-            paths.extend(self.store.paths_of_content(id, citation.content_hash)?);
-        }
-        for path in paths {
-            let there = match self.verify_file(&Citation { path: path.clone(), ..citation.clone() }) {
-                Err(EngineError::Read(_) | EngineError::NoText { .. }) => continue,
-                there => there?,
-            };
-            if let Some(now) = there.citation {
-                let explanation = format!("the file is now `{path}`: {}", there.explanation);
-                return Ok(Some(Verification { verdict: Verdict::Moved, explanation, citation: Some(now) }));
-            }
-        }
-        Ok(None)
-    }
-
-    fn verify_file(&self, citation: &Citation) -> Result<Verification, EngineError> {
-        let Citation { workspace, path, .. } = citation;
-        if let Some(large) = self.large(workspace, path)? {
-            let mut check = Check::new(citation, large.content_hash);
-            // A quote may lie in two parts.
-            let mut before: Option<PlacedPart> = None;
-            let ended = self.see_parts(workspace, large, &mut |part| {
-                let mut both = before.take().unwrap_or_else(|| PlacedPart {
-                    document: Document { has_file_lines: true, ..Document::of(part.document.format, String::new()) },
-                    start: part.start,
-                    num_lines_before: part.num_lines_before,
-                });
-                both.document.text.push_str(&part.document.text);
-                // Of a part only its words and lines have a place.
-                both.document.blocks.clear();
-                let PlacedPart { document, start, num_lines_before } = &both;
-                let is_settled = check.look(Stretch { document, start: *start, num_lines_before: *num_lines_before });
-                before = Some(part);
-                if is_settled { Look::Enough } else { Look::On }
-            })?;
-            if ended.is_some() {
-                return Ok(check.finish());
-            }
-        }
-        let (_, content_hash, document) = self.document(workspace, path)?;
-        Ok(verify(citation, Some((content_hash, &document))))
-    }
-
-    /// As [`Engine::verify`], for a caller who may only see one workspace.
-    ///
-    /// # Errors
-    /// [`EngineError::OtherWorkspace`] for a citation of another workspace, whether or not that exists; else as
-    /// [`Engine::verify`].
-    pub fn verify_in(&self, id: &WorkspaceId, citation: &Citation) -> Result<Verification, EngineError> {
-        if citation.workspace != *id {
-            return Err(EngineError::OtherWorkspace { asked: id.clone(), cited: citation.workspace.clone() });
-        }
-        self.verify(citation)
-    }
-
     /// Reads the files of a workspace, each content once: documents are kept in the workspace's folder, from where they go with
     /// it. A process that only reads keeps none.
     pub(super) fn extractor_of(&self, id: &WorkspaceId) -> Box<dyn Extractor + '_> {
@@ -270,12 +100,6 @@ impl Engine {
             return Box::new(&*self.extractor);
         }
         Box::new(Kept::new(Box::new(&*self.extractor), self.shelf(id)))
-    }
-
-    /// As [`Engine::extractor_of`], for a request, which waits for one file and takes turns with the line.
-    fn extractor_for_request(&self, id: &WorkspaceId) -> Box<dyn Extractor + '_> {
-        let extractor = self.extractor.for_requests().unwrap_or_else(|| Box::new(&*self.extractor));
-        if self.access == Access::Read { extractor } else { Box::new(Kept::new(extractor, self.shelf(id))) }
     }
 
     fn shelf(&self, id: &WorkspaceId) -> Arc<Shelf> {
@@ -289,28 +113,98 @@ impl Engine {
         let wanted = self.store.content_hashes(id)?;
         self.shelf(id).remove_unwanted(|hash| wanted.contains(&hash)).map_err(EngineError::Io)
     }
+}
+
+impl Workspace<'_> {
+    /// The text of a file as it is now.
+    ///
+    /// # Errors
+    /// When there is no such workspace or file, the file has no text, or more than is given at once.
+    pub fn read_file(&self, path: &RelPath) -> Result<FileText, EngineError> {
+        let path = &self.spelled(path)?;
+        if let Some(large) = self.large(path)? {
+            let size = large.fingerprint.size;
+            // A type that is not read in parts is read as one document, so as much of its text as is available is returned.
+            if self.see_parts(large, &mut |_| Look::Enough)?.is_some() {
+                return Err(EngineError::LargeText { path: path.to_string(), size });
+            }
+        }
+        let (fingerprint, content_hash, document) = self.document(path)?;
+        Ok(text_of(path, &fingerprint, content_hash, document))
+    }
+
+    /// The text of a file around `wanted`, as it is now: all of it, or of a large file the parts that `wanted` touches and the
+    /// one before, or the last one where it lies behind the end.
+    ///
+    /// # Errors
+    /// When there is no such workspace or file, or the file has no text.
+    pub fn read_around(&self, path: &RelPath, wanted: Span) -> Result<FileText, EngineError> {
+        let path = &self.spelled(path)?;
+        let Some(large) = self.large(path)? else { return self.read_file(path) };
+        let (fingerprint, content_hash) = (large.fingerprint, large.content_hash);
+        let mut parts: Vec<PlacedPart> = Vec::new();
+        let ended = self.see_parts(large, &mut |part| {
+            // A text that ends where a part does is not known to go on.
+            let is_enough = part.start > wanted.end;
+            if parts.last().is_some_and(|last| last.start + last.document.text.len() <= wanted.start) {
+                parts.clear();
+            }
+            parts.push(part);
+            if is_enough { Look::Enough } else { Look::On }
+        })?;
+        let Some(ended) = ended else { return self.read_file(path) };
+        let mut parts = parts.into_iter();
+        let first = parts
+            .next()
+            .ok_or_else(|| EngineError::NoText { path: path.to_string(), reason: ended.clone().unwrap_or_default() })?;
+        let mut text = text_of(path, &fingerprint, content_hash, first.document);
+        (text.start, text.num_lines_before) = (first.start, first.num_lines_before);
+        for part in parts {
+            text.goes_on = part.start > wanted.end;
+            if !text.goes_on {
+                text.text.push_str(&part.document.text);
+            }
+        }
+        text.partial = ended;
+        Ok(text)
+    }
+
+    /// A path as its file is listed, in any spelling that is given; the path itself where none is.
+    fn spelled(&self, path: &RelPath) -> Result<RelPath, EngineError> {
+        let id = &self.id;
+        if self.engine.store.file(id, path)?.is_some() {
+            return Ok(path.clone());
+        }
+        Ok(self.engine.store.path_spelled_like(id, path)?.unwrap_or_else(|| path.clone()))
+    }
+
+    /// As [`Engine::extractor_of`], for a request, which waits for one file and takes turns with the line.
+    fn extractor_for_request(&self) -> Box<dyn Extractor + '_> {
+        let id = &self.id;
+        let extractor = self.engine.extractor.for_requests().unwrap_or_else(|| Box::new(&*self.engine.extractor));
+        if self.engine.access == Access::Read {
+            extractor
+        } else {
+            Box::new(Kept::new(extractor, self.engine.shelf(id)))
+        }
+    }
 
     /// A file that may be a large text; `None` for all others.
-    fn large(&self, id: &WorkspaceId, path: &RelPath) -> Result<Option<LargeFile>, EngineError> {
-        let (root, on_disk, is_inside) = self.place_of(id, path)?;
+    pub(super) fn large(&self, path: &RelPath) -> Result<Option<LargeFile>, EngineError> {
+        let (root, on_disk, is_inside) = self.place_of(path)?;
         let size = ingest::size_of(&root, &on_disk);
-        if is_inside || size <= self.part_sizes().from_bytes {
+        if is_inside || size <= self.engine.part_sizes().from_bytes {
             return Ok(None);
         }
-        Ok(Some(LargeFile::open(&root, &on_disk, self.config.max_file_bytes)?))
+        Ok(Some(LargeFile::open(&root, &on_disk, self.engine.config.max_file_bytes)?))
     }
 
     /// Shows the parts of a large text in order, up to where it can be read or enough was seen; `None` where it is no text that is
     /// read in parts, else why the text does not go on where the file does.
     #[expect(clippy::option_option, reason = "two answers, each of which may be none")]
-    fn see_parts(
-        &self,
-        id: &WorkspaceId,
-        large: LargeFile,
-        see: See<'_>,
-    ) -> Result<Option<Option<String>>, EngineError> {
-        let extractor = self.extractor_for_request(id);
-        let mut parts = large.parts(&*extractor, self.part_sizes().part_bytes)?;
+    pub(super) fn see_parts(&self, large: LargeFile, see: See<'_>) -> Result<Option<Option<String>>, EngineError> {
+        let extractor = self.extractor_for_request();
+        let mut parts = large.parts(&*extractor, self.engine.part_sizes().part_bytes)?;
         loop {
             match parts.next_part() {
                 Ok(Some(part)) => {
@@ -328,38 +222,40 @@ impl Engine {
     }
 
     /// Where a file is on disk: the workspace's folder, the file that is or holds it, and whether it is inside that.
-    fn place_of(&self, id: &WorkspaceId, path: &RelPath) -> Result<(PathBuf, RelPath, bool), EngineError> {
-        let row = self.store.workspace(id)?;
-        let container = self.store.container(id, path)?;
+    fn place_of(&self, path: &RelPath) -> Result<(PathBuf, RelPath, bool), EngineError> {
+        let id = &self.id;
+        let row = self.engine.store.workspace(id)?;
+        let container = self.engine.store.container(id, path)?;
         let is_inside = container.is_some();
         let on_disk = container.unwrap_or_else(|| path.clone());
         // A file that is not listed, or is no more, has nothing to show, also where there is one on disk.
-        if self.store.file(id, path)?.is_none() || self.view(id)?.deleting.contains(&on_disk) {
-            return Err(self.why_no_file(id, path)?);
+        if self.engine.store.file(id, path)?.is_none() || self.view()?.deleting.contains(&on_disk) {
+            return Err(self.why_no_file(path)?);
         }
         let root = row.root.ok_or_else(|| EngineError::NoRoot { id: id.clone() })?;
         Ok((root, on_disk, is_inside))
     }
 
     /// The error of a path at which no file is listed: a folder, a file that was there before, or nothing that was ever known.
-    pub(super) fn why_no_file(&self, id: &WorkspaceId, path: &RelPath) -> Result<EngineError, EngineError> {
-        let below = self.store.fingerprints_below(id, &[path.clone()].into())?;
+    pub(super) fn why_no_file(&self, path: &RelPath) -> Result<EngineError, EngineError> {
+        let id = &self.id;
+        let below = self.engine.store.fingerprints_below(id, &[path.clone()].into())?;
         if below.iter().any(|(file, _)| file != path) {
             return Ok(ReadError::Folder { path: path.clone() }.into());
         }
-        let was_known =
-            self.store.newest_change(id, path)?.is_some() || !self.store.renamed_to(id, path, 1)?.is_empty();
+        let was_known = self.engine.store.newest_change(id, path)?.is_some()
+            || !self.engine.store.renamed_to(id, path, 1)?.is_empty();
         Ok(if was_known { ReadError::Gone } else { ReadError::Unknown { path: path.clone() } }.into())
     }
 
-    fn document(&self, id: &WorkspaceId, path: &RelPath) -> Result<(Fingerprint, ContentHash, Document), EngineError> {
-        let (root, on_disk, is_inside) = self.place_of(id, path)?;
-        let extractor = self.extractor_for_request(id);
+    pub(super) fn document(&self, path: &RelPath) -> Result<(Fingerprint, ContentHash, Document), EngineError> {
+        let (root, on_disk, is_inside) = self.place_of(path)?;
+        let extractor = self.extractor_for_request();
         let size = ingest::size_of(&root, &on_disk);
-        let max_whole_bytes = self.config.extraction.whole_mb.saturating_mul(1_000_000);
-        let (fingerprint, mut content_hash, mut outcome) = if size <= self.part_sizes().from_bytes {
+        let max_whole_bytes = self.engine.config.extraction.whole_mb.saturating_mul(1_000_000);
+        let (fingerprint, mut content_hash, mut outcome) = if size <= self.engine.part_sizes().from_bytes {
             let FileContent { bytes, fingerprint, content_hash, .. } =
-                ingest::read_file(&root, &on_disk, self.config.max_file_bytes)?;
+                ingest::read_file(&root, &on_disk, self.engine.config.max_file_bytes)?;
             (fingerprint, content_hash, extractor.extract(bytes, on_disk.file_name()))
         } else {
             let file = LargeFile::open(&root, &on_disk, max_whole_bytes)?;
@@ -377,5 +273,27 @@ impl Engine {
             Err(error @ ExtractError::Unavailable { .. }) => Err(error.into()),
             Err(error) => Err(EngineError::NoText { path: path.to_string(), reason: error.to_string() }),
         }
+    }
+}
+
+fn text_of(path: &RelPath, fingerprint: &Fingerprint, content_hash: ContentHash, document: Document) -> FileText {
+    let modified = Timestamp::from_nanosecond(i128::from(fingerprint.modified_ns)).unwrap_or_default();
+    let cells = document.cells(Span::new(0, document.text.len()));
+    FileText {
+        path: path.clone(),
+        title: document.title,
+        format: document.format.name().to_owned(),
+        content_hash,
+        modified,
+        num_pages: (!document.pages.is_empty()).then_some(document.pages.len()),
+        page_unit: document.page_unit,
+        cells,
+        pages: document.pages,
+        partial: document.partial,
+        has_file_lines: document.has_file_lines,
+        text: document.text,
+        start: 0,
+        num_lines_before: 0,
+        goes_on: false,
     }
 }

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Engine, EngineError, lock};
+use super::{Engine, EngineError, Workspace, lock};
 use crate::embed::OpenModel;
 use crate::index::embedded::EmbeddedIndex;
 use crate::index::{Batch, Index as _, VectorKey};
@@ -131,29 +131,6 @@ impl Engine {
         Ok(true)
     }
 
-    /// Builds the index of a workspace again from its files, beside the one that serves, and lets it take over.
-    ///
-    /// Where another process indexes, it is done there, and the call returns when it is. Should that process end first, this one
-    /// goes on with it.
-    ///
-    /// # Errors
-    /// When this process only reads, the workspace has no folder or its intelligence is off, or the disk refuses. What was built
-    /// stays, and is gone on with by whoever indexes next.
-    pub fn reindex(&self, id: &WorkspaceId, progress: &dyn Progress) -> Result<ReindexReport, EngineError> {
-        self.must_log()?;
-        let root = self.store.workspace(id)?.root.ok_or_else(|| EngineError::NoRoot { id: id.clone() })?;
-        // What has changed without a word in the log is found first, so that it is not read twice.
-        self.scan_folder(id, &root, progress)?;
-        let off = || EngineError::IntelligenceOff { id: id.clone() };
-        let generation = self.store.begin_rebuild(id)?.ok_or_else(off)?;
-        self.bell.ring();
-        if let Some(holder) = self.wait_for_other_to_build(id, generation, progress)? {
-            return Ok(ReindexReport { generation, num_embedded: 0, done_by: Some(holder) });
-        }
-        let report = self.index_here(id, &root, progress)?;
-        Ok(ReindexReport { generation, num_embedded: report.line.num_embedded, done_by: None })
-    }
-
     /// Builds the new index of a workspace to its end, where one is wanted, and returns how many chunks were embedded. The caller
     /// holds the lock that keeps other batches from being in work.
     pub(super) fn finish_rebuild(
@@ -179,12 +156,42 @@ impl Engine {
         self.take_index_over(&at, next)?;
         Ok(Some(num_embedded))
     }
+}
+
+impl Workspace<'_> {
+    /// Builds the index of a workspace again from its files, beside the one that serves, and lets it take over.
+    ///
+    /// Where another process indexes, it is done there, and the call returns when it is. Should that process end first, this one
+    /// goes on with it.
+    ///
+    /// # Errors
+    /// When this process only reads, the workspace has no folder or its intelligence is off, or the disk refuses. What was built
+    /// stays, and is gone on with by whoever indexes next.
+    pub fn reindex(&self, progress: &dyn Progress) -> Result<ReindexReport, EngineError> {
+        let id = &self.id;
+        self.engine.must_log()?;
+        let root = self.engine.store.workspace(id)?.root.ok_or_else(|| EngineError::NoRoot { id: id.clone() })?;
+        // What has changed without a word in the log is found first, so that it is not read twice.
+        self.engine.scan_folder(id, &root, progress)?;
+        let off = || EngineError::IntelligenceOff { id: id.clone() };
+        let generation = self.engine.store.begin_rebuild(id)?.ok_or_else(off)?;
+        self.engine.bell.ring();
+        if let Some(holder) = self.engine.wait_for_other_to_build(id, generation, progress)? {
+            return Ok(ReindexReport { generation, num_embedded: 0, done_by: Some(holder) });
+        }
+        let report = self.engine.index_here(id, &root, progress)?;
+        Ok(ReindexReport { generation, num_embedded: report.line.num_embedded, done_by: None })
+    }
 
     /// How far the index is that is being built beside the one that serves, where one is.
-    pub(super) fn rebuild_status(&self, id: &WorkspaceId) -> Result<Option<RebuildStatus>, EngineError> {
-        if self.store.workspace(id)?.next_generation.is_none() {
+    pub(super) fn rebuild_status(&self) -> Result<Option<RebuildStatus>, EngineError> {
+        let id = &self.id;
+        if self.engine.store.workspace(id)?.next_generation.is_none() {
             return Ok(None);
         }
-        Ok(Some(RebuildStatus { files_done: self.store.num_built(id)?, files: self.store.counts(id)?.files }))
+        Ok(Some(RebuildStatus {
+            files_done: self.engine.store.num_built(id)?,
+            files: self.engine.store.counts(id)?.files,
+        }))
     }
 }

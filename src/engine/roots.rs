@@ -133,6 +133,7 @@ fn places<'a>(mounts: &'a [Mount], folder: &Path) -> Vec<(&'a str, PathBuf)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Caller;
     use crate::engine::{Access, OpenOptions};
 
     /// The folders of a test: a data folder in `home/data`, and `outside` beside it.
@@ -161,14 +162,14 @@ mod tests {
             let root = self.folder.path().join(name);
             let id: WorkspaceId = "made".parse().unwrap();
             let made = self.engine.create_workspace_for_client(&id, Some(&root)).map_err(|error| error.code());
-            made.map(|_| self.engine.delete_workspace(&id).unwrap())
+            made.map(|_| self.engine.workspace(&id, Caller::LocalUser).unwrap().delete().unwrap())
         }
 
         fn by_command_line(&self, name: &str) -> bool {
             let root = self.folder.path().join(name);
             let id: WorkspaceId = "typed".parse().unwrap();
             match self.engine.create_workspace(&id, Some(&root)) {
-                Ok(_) => self.engine.delete_workspace(&id).is_ok(),
+                Ok(_) => self.engine.workspace(&id, Caller::LocalUser).unwrap().delete().is_ok(),
                 Err(error) => {
                     assert!(matches!(error, EngineError::OwnFolder { .. }), "{error}");
                     false

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use super::lane::{Lane, REST, URGENT_SLICE};
 use super::sources::Sources;
-use super::{Engine, EngineError, lock};
+use super::{Engine, EngineError, Workspace, lock};
 use crate::error::Advice as _;
 use crate::priority::in_background;
 use crate::workspace::{Priority, Revision, WorkspaceId, WorkspaceRow};
@@ -88,21 +88,6 @@ impl Engine {
         Ok(runner)
     }
 
-    /// Whether what was in a workspace's log when the line was started has been brought in, and what its first scan found.
-    ///
-    /// # Errors
-    /// [`EngineError::Replaying`] when it has not, others when the log cannot be read.
-    pub fn check_replayed(&self, id: &WorkspaceId) -> Result<(), EngineError> {
-        let Some(&replay) = lock(&self.replays).get(id) else { return Ok(()) };
-        self.store.workspace(id)?;
-        match replay {
-            Replay::Through(through) if self.store.settled_revision(id)? >= through => {}
-            Replay::Through(_) | Replay::AwaitsScan => return Err(EngineError::Replaying),
-        }
-        lock(&self.replays).remove(id);
-        Ok(())
-    }
-
     fn remember_replays(&self) -> Result<(), EngineError> {
         let mut replays = lock(&self.replays);
         for WorkspaceRow { id, root, .. } in self.store.workspaces()? {
@@ -122,6 +107,24 @@ impl Engine {
             let last = self.store.last_revision(id)?;
             lock(&self.replays).insert(id.clone(), Replay::Through(last));
         }
+        Ok(())
+    }
+}
+
+impl Workspace<'_> {
+    /// Whether what was in a workspace's log when the line was started has been brought in, and what its first scan found.
+    ///
+    /// # Errors
+    /// [`EngineError::Replaying`] when it has not, others when the log cannot be read.
+    pub fn check_replayed(&self) -> Result<(), EngineError> {
+        let id = &self.id;
+        let Some(&replay) = lock(&self.engine.replays).get(id) else { return Ok(()) };
+        self.engine.store.workspace(id)?;
+        match replay {
+            Replay::Through(through) if self.engine.store.settled_revision(id)? >= through => {}
+            Replay::Through(_) | Replay::AwaitsScan => return Err(EngineError::Replaying),
+        }
+        lock(&self.engine.replays).remove(id);
         Ok(())
     }
 }

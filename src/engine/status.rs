@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Engine, EngineError, ReadingStatus, RebuildStatus, SourceStatus};
+use super::{Engine, EngineError, ReadingStatus, RebuildStatus, SourceStatus, Workspace};
 use crate::answer::AnswerKind;
 use crate::embed::EmbedError;
 use crate::error::Advice as _;
@@ -117,51 +117,6 @@ impl StatusReport {
 }
 
 impl Engine {
-    /// What is indexed in a workspace and what is not, with reasons.
-    ///
-    /// # Errors
-    /// When the workspace is unknown or its index cannot be read.
-    pub fn status(&self, id: &WorkspaceId) -> Result<StatusReport, EngineError> {
-        let row = self.store.workspace(id)?;
-        let state = self.state(id, &Filters::default(), None, 0)?;
-        let coverage = self.coverage_of(&state, true)?;
-        let counts = match &state.snapshot {
-            Some(snapshot) => snapshot.counts()?,
-            None => crate::index::Counts::default(),
-        };
-        Ok(StatusReport {
-            workspace: id.clone(),
-            root: row.root.map(|root| root.display().to_string()),
-            revision: state.view.settled,
-            coverage,
-            num_chunks: counts.num_chunks,
-            num_embedded: counts.num_embedded,
-            model: self.model_status()?,
-            reranker: self.reranker_status(),
-            answerer: self.answerer_status(),
-            source: SourceStatus { scanned: state.view.source.scanned, notes: self.source_notes(&state.view.source) },
-            passed_over: state.view.source.passed_over.clone(),
-            read_only: !self.is_writer(),
-            weakness: self.extractor.weakness(),
-            reading: self.reading.now(id),
-            stuck: self.check_looking(id).err().map(|error| error.to_string()),
-            rebuild: self.rebuild_status(id)?,
-            facets: self.store.facets(id)?,
-            not_ready: by_state_and_reason(&self.all_files(id)?),
-        })
-    }
-
-    /// Whether the look at a workspace's folder goes on, where this process looks, and its files can be read, where it indexes.
-    ///
-    /// # Errors
-    /// [`EngineError::Stuck`].
-    pub fn check_looking(&self, id: &WorkspaceId) -> Result<(), EngineError> {
-        match self.looks.stuck(id).or_else(|| self.probes.stuck(id)) {
-            None => Ok(()),
-            Some(silent_for) => Err(EngineError::Stuck { id: id.clone(), silent_s: silent_for.as_secs() }),
-        }
-    }
-
     /// The workspaces whose folders are not looked at, or whose files are not read, for now, because a call of the file system hangs.
     #[must_use]
     pub fn stuck_workspaces(&self) -> Vec<WorkspaceId> {
@@ -198,6 +153,58 @@ impl Engine {
         let model = self.model()?;
         let reason = model.embedder.as_ref().err().map(with_hint).map(|reason| self.without_folders(reason));
         Ok(ModelStatus { name: model.entry.name.clone(), runs: reason.is_none(), reason })
+    }
+}
+
+impl Workspace<'_> {
+    /// What is indexed in a workspace and what is not, with reasons.
+    ///
+    /// # Errors
+    /// When the workspace is unknown or its index cannot be read.
+    pub fn status(&self) -> Result<StatusReport, EngineError> {
+        let id = &self.id;
+        let row = self.engine.store.workspace(id)?;
+        let state = self.state(&Filters::default(), None, 0)?;
+        let coverage = self.engine.coverage_of(&state, true)?;
+        let counts = match &state.snapshot {
+            Some(snapshot) => snapshot.counts()?,
+            None => crate::index::Counts::default(),
+        };
+        Ok(StatusReport {
+            workspace: id.clone(),
+            root: row.root.map(|root| root.display().to_string()),
+            revision: state.view.settled,
+            coverage,
+            num_chunks: counts.num_chunks,
+            num_embedded: counts.num_embedded,
+            model: self.engine.model_status()?,
+            reranker: self.engine.reranker_status(),
+            answerer: self.engine.answerer_status(),
+            source: SourceStatus {
+                scanned: state.view.source.scanned,
+                notes: self.engine.source_notes(&state.view.source),
+            },
+            passed_over: state.view.source.passed_over.clone(),
+            read_only: !self.engine.is_writer(),
+            weakness: self.engine.extractor.weakness(),
+            reading: self.engine.reading.now(id),
+            stuck: self.check_looking().err().map(|error| error.to_string()),
+            rebuild: self.rebuild_status()?,
+            facets: self.engine.store.facets(id)?,
+            not_ready: by_state_and_reason(&self.all_files()?),
+        })
+    }
+
+    /// Whether the look at a workspace's folder goes on, where this process looks, and its files can be read, where it indexes.
+    ///
+    /// # Errors
+    /// [`EngineError::Stuck`].
+    pub fn check_looking(&self) -> Result<(), EngineError> {
+        let id = &self.id;
+        match self.engine.looks.stuck(id).or_else(|| self.engine.probes.stuck(id)) {
+            None => Ok(()),
+            Some(silent_for) => Err(EngineError::Stuck { id: id.clone(), silent_s: silent_for.as_secs() }),
+        }
     }
 }
 

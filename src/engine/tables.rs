@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use super::query::QueryState;
-use super::{Engine, EngineError};
+use super::{EngineError, Workspace};
 use crate::answer::tables::{self, Answer, Found, Line, Sheet};
 use crate::answer::{
     self, Abstention, AskReply, AskRequest, Listed, Listing, Member, Plan, PlanChoice, PlanKind, Sentence, cite,
@@ -37,115 +37,10 @@ struct Looked {
     chunks: Vec<Vec<ChunkRecord>>,
 }
 
-impl Engine {
-    /// The answer from rows of tables or from records, where the question names some; `None` where it does not, and other plans answer.
-    ///
-    /// Looked through are the files of `hits` that have rows or keys, then files of rows and records that the question's words find, then
-    /// those whose path has a day that it names.
-    pub(super) fn answer_from_tables(
-        &self,
-        id: &WorkspaceId,
-        request: &AskRequest,
-        state: &QueryState,
-        plan: &Plan,
-        hits: &[Hit],
-    ) -> Result<Option<AskReply>, EngineError> {
-        let question = request.question.as_str();
-        let is_wanted = matches!(
-            request.plan,
-            PlanChoice::Auto | PlanChoice::Table | PlanChoice::List | PlanChoice::Count | PlanChoice::Compare
-        );
-        if !is_wanted || answer::is_model_asked(request, &self.config.answer) {
-            return Ok(None);
-        }
-        let Some(snapshot) = state.snapshot.as_deref().filter(|_| tables::is_for_tables(question)) else {
-            return Ok(None);
-        };
-        let began = Instant::now();
-        let mut paths: Vec<RelPath> = Vec::new();
-        let mut add = |path: &RelPath| {
-            if paths.len() < MAX_FILES && !paths.contains(path) && state.filter.admits_path(path.as_str()) {
-                paths.push(path.clone());
-            }
-        };
-        hits.iter().filter(|hit| may_be_of_table(hit)).for_each(|hit| add(&hit.citation.path));
-        self.tables_by_words(question, state, snapshot)?.iter().for_each(&mut add);
-        if tables::names_a_day(question) {
-            for file in self.all_files(id)?.iter() {
-                if tables::is_of_day(question, file.path.as_str()) {
-                    add(&file.path);
-                }
-            }
-        }
-        let looked = look_through(snapshot, &paths)?;
-        let num_tables: usize = looked.sheets.iter().map(|sheet| sheet.tables.len()).sum();
-        let read_ms = began.elapsed().as_millis();
-        let answer = tables::look_up(question, &looked.sheets);
-        tracing::debug!(num_files = paths.len(), num_tables, read_ms, ms = began.elapsed().as_millis(), "tables");
-        match answer {
-            Answer::Nothing => Ok(None),
-            Answer::Missing { word, table, .. } => {
-                // Other words may say it: only what nothing that was found speaks of is missing.
-                let speaks_of = |hit: &Hit| tables::speaks_of(question, &word, &around(hit));
-                if hits.iter().any(speaks_of) {
-                    return Ok(None);
-                }
-                let plan = Plan {
-                    kind: PlanKind::Table,
-                    why: format!("the question names a row and a column as {table} has them"),
-                    ..plan.clone()
-                };
-                let reason =
-                    format!("no row or column of {table} is of `{word}`, and no passage that was found holds it");
-                let reply = AskReply::abstaining(state.view.settled, self.coverage_of(state, true)?, plan);
-                Ok(Some(AskReply { abstention: Some(Abstention::UnknownIdentifier), reason: Some(reason), ..reply }))
-            }
-            Answer::Found(found) => self.tell_rows(id, request, state, plan, &looked, found),
-        }
-    }
-
-    /// Files of rows and records that the words of a question find: those with most of its words first, then in the order of their best
-    /// passage. A row has the name of a thing, and only the header the name of its column, so no passage need have both.
-    fn tables_by_words(
-        &self,
-        question: &str,
-        state: &QueryState,
-        snapshot: &dyn Snapshot,
-    ) -> Result<Vec<RelPath>, EngineError> {
-        let formats = tables::structured_formats().filter(|format| state.filter.admits_format(*format)).collect();
-        let filter = Filter { formats: Some(formats), ..state.filter.clone() };
-        let find = |words: &str, limit: usize| -> Result<Vec<u64>, EngineError> {
-            let weights = self.config.ranking.fields;
-            let query = LexicalQuery { words: words.to_owned(), phrases: Vec::new(), weights };
-            Ok(snapshot.lexical(&query, &filter, limit)?.iter().map(|chunk| chunk.address).collect())
-        };
-        let mut num_words: HashMap<RelPath, usize> = HashMap::new();
-        for word in tables::words_to_find(question).iter().take(MAX_WORDS) {
-            for path in snapshot.paths(&find(word, NUM_CHUNKS_BY_WORD)?)? {
-                *num_words.entry(path).or_default() += 1;
-            }
-        }
-        let mut places: HashMap<RelPath, usize> = HashMap::new();
-        for (place, address) in find(question, NUM_CHUNKS_BY_WORDS)?.into_iter().enumerate() {
-            for path in snapshot.paths(&[address])? {
-                places.entry(path).or_insert(place);
-            }
-        }
-        let mut paths: Vec<RelPath> = num_words.keys().chain(places.keys()).cloned().collect();
-        let order = |path: &RelPath| {
-            let num = num_words.get(path).copied().unwrap_or(0);
-            (Reverse(num), places.get(path).copied().unwrap_or(usize::MAX), path.clone())
-        };
-        paths.sort_by_cached_key(order);
-        paths.dedup();
-        paths.truncate(MAX_FILES_BY_WORDS);
-        Ok(paths)
-    }
-
+impl Workspace<'_> {
     /// The reply of rows and cells.
     fn tell_rows(
         &self,
-        id: &WorkspaceId,
         request: &AskRequest,
         state: &QueryState,
         plan: &Plan,
@@ -154,7 +49,7 @@ impl Engine {
     ) -> Result<Option<AskReply>, EngineError> {
         let mut plan = Plan { kind: found.kind, why: found.why, ..plan.clone() };
         plan.notes.extend(found.notes);
-        let mut citer = Citer { id, looked, citations: Vec::new() };
+        let mut citer = Citer { id: &self.id, looked, citations: Vec::new() };
         let (mut sentences, mut members) = (Vec::new(), Vec::new());
         for line in &found.lines {
             let Some(quoted) = citer.cite(line.sheet, line.quote) else { continue };
@@ -187,7 +82,7 @@ impl Engine {
         if sentences.is_empty() {
             return Ok(None);
         }
-        let coverage = self.coverage_of(state, true)?;
+        let coverage = self.engine.coverage_of(state, true)?;
         let listing = found.summary.map(|summary| Listing {
             summary,
             of: Listed::Rows,
@@ -199,6 +94,111 @@ impl Engine {
         });
         let reply = AskReply::abstaining(state.view.settled, coverage, plan);
         Ok(Some(AskReply { abstained: false, sentences, citations, listing, ..reply }))
+    }
+}
+
+impl Workspace<'_> {
+    /// The answer from rows of tables or from records, where the question names some; `None` where it does not, and other plans answer.
+    ///
+    /// Looked through are the files of `hits` that have rows or keys, then files of rows and records that the question's words find, then
+    /// those whose path has a day that it names.
+    pub(super) fn answer_from_tables(
+        &self,
+        request: &AskRequest,
+        state: &QueryState,
+        plan: &Plan,
+        hits: &[Hit],
+    ) -> Result<Option<AskReply>, EngineError> {
+        let question = request.question.as_str();
+        let is_wanted = matches!(
+            request.plan,
+            PlanChoice::Auto | PlanChoice::Table | PlanChoice::List | PlanChoice::Count | PlanChoice::Compare
+        );
+        if !is_wanted || answer::is_model_asked(request, &self.engine.config.answer) {
+            return Ok(None);
+        }
+        let Some(snapshot) = state.snapshot.as_deref().filter(|_| tables::is_for_tables(question)) else {
+            return Ok(None);
+        };
+        let began = Instant::now();
+        let mut paths: Vec<RelPath> = Vec::new();
+        let mut add = |path: &RelPath| {
+            if paths.len() < MAX_FILES && !paths.contains(path) && state.filter.admits_path(path.as_str()) {
+                paths.push(path.clone());
+            }
+        };
+        hits.iter().filter(|hit| may_be_of_table(hit)).for_each(|hit| add(&hit.citation.path));
+        self.tables_by_words(question, state, snapshot)?.iter().for_each(&mut add);
+        if tables::names_a_day(question) {
+            for file in self.all_files()?.iter() {
+                if tables::is_of_day(question, file.path.as_str()) {
+                    add(&file.path);
+                }
+            }
+        }
+        let looked = look_through(snapshot, &paths)?;
+        let num_tables: usize = looked.sheets.iter().map(|sheet| sheet.tables.len()).sum();
+        let read_ms = began.elapsed().as_millis();
+        let answer = tables::look_up(question, &looked.sheets);
+        tracing::debug!(num_files = paths.len(), num_tables, read_ms, ms = began.elapsed().as_millis(), "tables");
+        match answer {
+            Answer::Nothing => Ok(None),
+            Answer::Missing { word, table, .. } => {
+                // Other words may say it: only what nothing that was found speaks of is missing.
+                let speaks_of = |hit: &Hit| tables::speaks_of(question, &word, &around(hit));
+                if hits.iter().any(speaks_of) {
+                    return Ok(None);
+                }
+                let plan = Plan {
+                    kind: PlanKind::Table,
+                    why: format!("the question names a row and a column as {table} has them"),
+                    ..plan.clone()
+                };
+                let reason =
+                    format!("no row or column of {table} is of `{word}`, and no passage that was found holds it");
+                let reply = AskReply::abstaining(state.view.settled, self.engine.coverage_of(state, true)?, plan);
+                Ok(Some(AskReply { abstention: Some(Abstention::UnknownIdentifier), reason: Some(reason), ..reply }))
+            }
+            Answer::Found(found) => self.tell_rows(request, state, plan, &looked, found),
+        }
+    }
+
+    /// Files of rows and records that the words of a question find: those with most of its words first, then in the order of their best
+    /// passage. A row has the name of a thing, and only the header the name of its column, so no passage need have both.
+    fn tables_by_words(
+        &self,
+        question: &str,
+        state: &QueryState,
+        snapshot: &dyn Snapshot,
+    ) -> Result<Vec<RelPath>, EngineError> {
+        let formats = tables::structured_formats().filter(|format| state.filter.admits_format(*format)).collect();
+        let filter = Filter { formats: Some(formats), ..state.filter.clone() };
+        let find = |words: &str, limit: usize| -> Result<Vec<u64>, EngineError> {
+            let weights = self.engine.config.ranking.fields;
+            let query = LexicalQuery { words: words.to_owned(), phrases: Vec::new(), weights };
+            Ok(snapshot.lexical(&query, &filter, limit)?.iter().map(|chunk| chunk.address).collect())
+        };
+        let mut num_words: HashMap<RelPath, usize> = HashMap::new();
+        for word in tables::words_to_find(question).iter().take(MAX_WORDS) {
+            for path in snapshot.paths(&find(word, NUM_CHUNKS_BY_WORD)?)? {
+                *num_words.entry(path).or_default() += 1;
+            }
+        }
+        let mut places: HashMap<RelPath, usize> = HashMap::new();
+        for (place, address) in find(question, NUM_CHUNKS_BY_WORDS)?.into_iter().enumerate() {
+            for path in snapshot.paths(&[address])? {
+                places.entry(path).or_insert(place);
+            }
+        }
+        let mut paths: Vec<RelPath> = num_words.keys().chain(places.keys()).cloned().collect();
+        let order = |path: &RelPath| {
+            let num = num_words.get(path).copied().unwrap_or(0);
+            (Reverse(num), places.get(path).copied().unwrap_or(usize::MAX), path.clone())
+        };
+        paths.sort_by_cached_key(order);
+        paths.dedup();
+        paths.truncate(MAX_FILES_BY_WORDS);
+        Ok(paths)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::query::QueryState;
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, Workspace};
 use crate::answer::versions::{self, Order, Standing};
 use crate::answer::{Plan, PlanKind};
 use crate::index::Filter;
@@ -39,15 +39,33 @@ pub(super) struct Versions {
 }
 
 impl Engine {
+    /// How new each of the files is, by their dates and versions, else by when they were modified.
+    fn newness(
+        &self,
+        id: &WorkspaceId,
+        standings: &[Standing],
+        hits: &[Hit],
+    ) -> Result<HashMap<RelPath, f32>, EngineError> {
+        let paths: HashSet<&RelPath> = hits.iter().map(|hit| &hit.citation.path).collect();
+        let mut ordered: Vec<(&Order, i64, &RelPath)> = Vec::new();
+        for standing in standings.iter().filter(|standing| paths.contains(&standing.path)) {
+            let modified = self.store.file(id, &standing.path)?.map_or(0, |file| file.modified.as_second());
+            ordered.push((&standing.order, modified, &standing.path));
+        }
+        Ok(places_of(ordered))
+    }
+}
+
+impl Workspace<'_> {
     /// Tells which of the files that were found hold now. Passages of a newer version that was not found come before the others.
     pub(super) fn versions_of(
         &self,
-        id: &WorkspaceId,
         search: &SearchRequest,
         state: &mut QueryState,
         plan: &Plan,
         hits: &mut Vec<Hit>,
     ) -> Result<Versions, EngineError> {
+        let id = &self.id;
         let Some(snapshot) = state.snapshot.as_deref() else { return Ok(Versions::default()) };
         let mut standings: Vec<Standing> = Vec::new();
         let found: HashSet<RelPath> = hits.iter().map(|hit| hit.citation.path.clone()).collect();
@@ -65,7 +83,7 @@ impl Engine {
         let folders: HashSet<String> = outdated.map(|standing| folder_of(&standing.path).to_owned()).collect();
         if !families.is_empty() || !folders.is_empty() {
             let mut others: Vec<RelPath> = Vec::new();
-            for file in self.all_files(id)?.iter() {
+            for file in self.all_files()?.iter() {
                 let is_other =
                     folders.contains(folder_of(&file.path)) || families.contains(&versions::family(&file.path));
                 if is_other && file.num_chunks > 0 && state.filter.admits_path(file.path.as_str()) {
@@ -90,12 +108,12 @@ impl Engine {
         if !newer.is_empty() {
             let filter = Filter { only: Some(Arc::new(newer)), ..state.filter.clone() };
             let whole = std::mem::replace(&mut state.filter, filter);
-            let of_newer = self.search_in(id, search, state)?.0.hits;
+            let of_newer = self.search_in(search, state)?.0.hits;
             state.filter = whole;
             hits.splice(0..0, of_newer.into_iter().take(NUM_OF_NEWER));
             hits.truncate(search.k);
         }
-        let newness = if is_current { self.newness(id, &standings, hits)? } else { HashMap::new() };
+        let newness = if is_current { self.engine.newness(id, &standings, hits)? } else { HashMap::new() };
         Ok(Versions { superseded, newness })
     }
 
@@ -103,11 +121,11 @@ impl Engine {
     /// move up, and what has been replaced stands behind what has replaced it.
     pub(super) fn mark_superseded(
         &self,
-        id: &WorkspaceId,
         query: &str,
         state: &QueryState,
         hits: &mut Vec<Hit>,
     ) -> Result<(), EngineError> {
+        let id = &self.id;
         let Some(snapshot) = state.snapshot.as_deref() else { return Ok(()) };
         let mut standings: Vec<Standing> = Vec::new();
         let most = if asks_for_current(query) { NUM_FOR_CURRENT } else { MAX_LOOKED_AT };
@@ -123,7 +141,7 @@ impl Engine {
             by_folder.entry(folder_of(&standing.path)).or_default().push(standing);
         }
         for (folder, found) in by_folder {
-            let all = self.store.files_in(id, folder, MAX_IN_FOLDER)?;
+            let all = self.engine.store.files_in(id, folder, MAX_IN_FOLDER)?;
             let mut families: HashMap<String, Vec<&RelPath>> = HashMap::new();
             for path in &all {
                 families.entry(versions::family(path)).or_default().push(path);
@@ -142,26 +160,10 @@ impl Engine {
             hit.superseded_by = superseded.get(&hit.citation.path).cloned();
         }
         if asks_for_current(query) {
-            let newness = self.newness(id, &standings, hits)?;
+            let newness = self.engine.newness(id, &standings, hits)?;
             newer_first(hits, &newness);
         }
         Ok(())
-    }
-
-    /// How new each of the files is, by their dates and versions, else by when they were modified.
-    fn newness(
-        &self,
-        id: &WorkspaceId,
-        standings: &[Standing],
-        hits: &[Hit],
-    ) -> Result<HashMap<RelPath, f32>, EngineError> {
-        let paths: HashSet<&RelPath> = hits.iter().map(|hit| &hit.citation.path).collect();
-        let mut ordered: Vec<(&Order, i64, &RelPath)> = Vec::new();
-        for standing in standings.iter().filter(|standing| paths.contains(&standing.path)) {
-            let modified = self.store.file(id, &standing.path)?.map_or(0, |file| file.modified.as_second());
-            ordered.push((&standing.order, modified, &standing.path));
-        }
-        Ok(places_of(ordered))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
-use super::{Engine, EngineError, lock};
+use super::{EngineError, Workspace, lock};
 use crate::search;
 use crate::workspace::{
     FileCounts, FileEntry, ProvenanceFilter, RelPath, Revision, SourceState, StoredView, WorkspaceId,
@@ -65,61 +65,18 @@ impl Views {
     }
 }
 
-impl Engine {
-    pub(super) fn view(&self, id: &WorkspaceId) -> Result<Arc<View>, EngineError> {
-        // Read before the view, so that a view is never taken for newer than it is.
-        let store_version = self.store.version()?;
-        if let Some(view) = lock(&self.views).of.get(id).filter(|view| view.store_version == store_version) {
-            return Ok(Arc::clone(view));
-        }
-        let stored = self.store.view(id).inspect_err(|_| lock(&self.views).forget(id))?;
-        let StoredView { row, counts, settled, superseded, deleting, source } = stored;
-        let view = Arc::new(View {
-            store_version,
-            epoch: row.epoch,
-            intelligence: row.intelligence,
-            counts,
-            source: self.with_look(source, &row),
-            settled,
-            superseded,
-            deleting,
-            written_by: Mutex::default(),
-            files: Mutex::default(),
-        });
-        lock(&self.views).of.insert(id.clone(), Arc::clone(&view));
-        Ok(view)
-    }
-
-    /// The files of a workspace by path, all or those that match a glob. A file whose deletion is logged is none of them.
-    ///
-    /// # Errors
-    /// When the workspace is unknown or the glob cannot be read.
-    pub fn files(&self, id: &WorkspaceId, glob: Option<&str>) -> Result<Vec<FileEntry>, EngineError> {
-        let filters = search::Filters { path: glob.map(str::to_owned).into_iter().collect(), ..Default::default() };
-        let filter = filters.compile(self.patterns())?;
-        let files = self.all_files(id)?;
-        Ok(files.iter().filter(|file| filter.admits_path(file.path.as_str())).cloned().collect())
-    }
-
-    /// The files of a workspace by path, as [`Engine::files`] gives them. An answer asks for them several times.
-    pub(super) fn all_files(&self, id: &WorkspaceId) -> Result<Arc<[FileEntry]>, EngineError> {
-        self.all_files_while(id, &|| true)
-    }
-
-    /// As [`Engine::all_files`], as far as they are read until `goes_on` says no.
-    pub(super) fn all_files_while(
-        &self,
-        id: &WorkspaceId,
-        goes_on: &dyn Fn() -> bool,
-    ) -> Result<Arc<[FileEntry]>, EngineError> {
-        let view = self.view(id)?;
+impl Workspace<'_> {
+    /// As [`Workspace::all_files`], as far as they are read until `goes_on` says no.
+    pub(super) fn all_files_while(&self, goes_on: &dyn Fn() -> bool) -> Result<Arc<[FileEntry]>, EngineError> {
+        let id = &self.id;
+        let view = self.view()?;
         if let Some(files) = &*lock(&view.files) {
             return Ok(Arc::clone(files));
         }
-        let mut files = self.store.files_while(id, goes_on)?;
+        let mut files = self.engine.store.files_while(id, goes_on)?;
         files.retain(|file| !view.deleting.contains(file.on_disk()));
         for reason in files.iter_mut().filter_map(|file| file.reason.as_mut()).filter(|reason| reason.contains('/')) {
-            *reason = self.without_folders(std::mem::take(reason));
+            *reason = self.engine.without_folders(std::mem::take(reason));
         }
         // What is known of replaced content is as old as the content.
         for file in files.iter_mut().filter(|file| view.superseded.contains(file.on_disk())) {
@@ -127,10 +84,51 @@ impl Engine {
         }
         let files: Arc<[FileEntry]> = files.into();
         // Of a store that has changed since the view was read, they are another state's.
-        if goes_on() && self.store.version()? == view.store_version {
+        if goes_on() && self.engine.store.version()? == view.store_version {
             *lock(&view.files) = Some(Arc::clone(&files));
-            lock(&self.views).note_listed(id);
+            lock(&self.engine.views).note_listed(id);
         }
         Ok(files)
+    }
+
+    pub(super) fn view(&self) -> Result<Arc<View>, EngineError> {
+        let id = &self.id;
+        // Read before the view, so that a view is never taken for newer than it is.
+        let store_version = self.engine.store.version()?;
+        if let Some(view) = lock(&self.engine.views).of.get(id).filter(|view| view.store_version == store_version) {
+            return Ok(Arc::clone(view));
+        }
+        let stored = self.engine.store.view(id).inspect_err(|_| lock(&self.engine.views).forget(id))?;
+        let StoredView { row, counts, settled, superseded, deleting, source } = stored;
+        let view = Arc::new(View {
+            store_version,
+            epoch: row.epoch,
+            intelligence: row.intelligence,
+            counts,
+            source: self.engine.with_look(source, &row),
+            settled,
+            superseded,
+            deleting,
+            written_by: Mutex::default(),
+            files: Mutex::default(),
+        });
+        lock(&self.engine.views).of.insert(id.clone(), Arc::clone(&view));
+        Ok(view)
+    }
+
+    /// The files of a workspace by path, all or those that match a glob. A file whose deletion is logged is none of them.
+    ///
+    /// # Errors
+    /// When the workspace is unknown or the glob cannot be read.
+    pub fn files(&self, glob: Option<&str>) -> Result<Vec<FileEntry>, EngineError> {
+        let filters = search::Filters { path: glob.map(str::to_owned).into_iter().collect(), ..Default::default() };
+        let filter = filters.compile(self.engine.patterns())?;
+        let files = self.all_files()?;
+        Ok(files.iter().filter(|file| filter.admits_path(file.path.as_str())).cloned().collect())
+    }
+
+    /// The files of a workspace by path, as [`Workspace::files`] gives them. An answer asks for them several times.
+    pub(super) fn all_files(&self) -> Result<Arc<[FileEntry]>, EngineError> {
+        self.all_files_while(&|| true)
     }
 }

@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Engine, EngineError, lock};
+use super::{Engine, EngineError, Workspace, lock};
 use crate::ingest;
 use crate::workspace::{InvalidName, StoreError, WorkspaceId, WorkspaceRow, is_device_name};
 
@@ -118,34 +118,6 @@ impl Engine {
         Ok(row)
     }
 
-    /// Switches the intelligence of a workspace. Without it files are listed and nothing of them is indexed or found, at once;
-    /// what was indexed goes. With it they are indexed, again where they were, and no text is embedded twice.
-    ///
-    /// # Errors
-    /// When this process only reads or there is no such workspace.
-    pub fn set_intelligence(&self, id: &WorkspaceId, intelligence: bool) -> Result<WorkspaceRow, EngineError> {
-        self.must_log()?;
-        let row = self.store.set_intelligence(id, intelligence)?;
-        self.bell.ring();
-        Ok(row)
-    }
-
-    /// Deletes a workspace and all that is kept of it. The files in a folder of its own stay; those in the data folder go.
-    ///
-    /// # Errors
-    /// When this process only reads or there is no such workspace; [`StoreError::BeingDeleted`] when the workspace is deleted
-    /// and the process that indexes has not yet removed its folder in the data folder.
-    pub fn delete_workspace(&self, id: &WorkspaceId) -> Result<(), EngineError> {
-        self.must_log()?;
-        {
-            // Who writes a file now has it logged before, and goes with the rest; who comes later finds no workspace.
-            let _alone = self.lock_files(id)?;
-            self.store.delete_workspace(id)?;
-        }
-        lock(&self.replays).remove(id);
-        self.await_removal(id)
-    }
-
     /// Returns when nothing of a deleted workspace is left: removed here, where this process indexes or nobody does.
     fn await_removal(&self, id: &WorkspaceId) -> Result<(), EngineError> {
         self.bell.ring();
@@ -211,5 +183,37 @@ impl Engine {
             _ => {}
         }
         self.discard_indexes(&row)
+    }
+}
+
+impl Workspace<'_> {
+    /// Switches the intelligence of a workspace. Without it files are listed and nothing of them is indexed or found, at once;
+    /// what was indexed goes. With it they are indexed, again where they were, and no text is embedded twice.
+    ///
+    /// # Errors
+    /// When this process only reads or there is no such workspace.
+    pub fn set_intelligence(&self, intelligence: bool) -> Result<WorkspaceRow, EngineError> {
+        let id = &self.id;
+        self.engine.must_log()?;
+        let row = self.engine.store.set_intelligence(id, intelligence)?;
+        self.engine.bell.ring();
+        Ok(row)
+    }
+
+    /// Deletes a workspace and all that is kept of it. The files in a folder of its own stay; those in the data folder go.
+    ///
+    /// # Errors
+    /// When this process only reads or there is no such workspace; [`StoreError::BeingDeleted`] when the workspace is deleted
+    /// and the process that indexes has not yet removed its folder in the data folder.
+    pub fn delete(&self) -> Result<(), EngineError> {
+        let id = &self.id;
+        self.engine.must_log()?;
+        {
+            // Who writes a file now has it logged before, and goes with the rest; who comes later finds no workspace.
+            let _alone = self.engine.lock_files(id)?;
+            self.engine.store.delete_workspace(id)?;
+        }
+        lock(&self.engine.replays).remove(id);
+        self.engine.await_removal(id)
     }
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::event::{Event, EventKind, EventsReply, TakenEvent};
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, Workspace};
 use crate::ingest::{self, LargeFile, NewFile, ReadError, RuleLimits, WriteError};
 use crate::workspace::{
     ChangeKind, ContentHash, Fingerprint, LoggedEvent, Moved, Observation, Priority, Provenance, RelPath, Revision,
@@ -58,7 +58,6 @@ pub struct WriteReply {
 /// A file of which not everything has come yet. What is not finished leaves nothing.
 #[derive(Debug)]
 pub struct Upload {
-    id: WorkspaceId,
     path: RelPath,
     root: PathBuf,
     file: NewFile,
@@ -96,243 +95,9 @@ impl Upload {
 }
 
 impl Engine {
-    /// Writes a file, whole or not at all. A workspace without a folder gets one in the data folder.
-    ///
-    /// # Errors
-    /// When this process only reads, there is no such workspace, the path cannot be written, `precondition` does not hold, or
-    /// too many changes are pending; the file is as it was then.
-    pub fn write_file(
-        &self,
-        id: &WorkspaceId,
-        path: &RelPath,
-        bytes: &[u8],
-        precondition: &Precondition,
-    ) -> Result<WriteReply, EngineError> {
-        let mut upload = self.begin_upload(id, path)?;
-        upload.write(bytes)?;
-        self.finish_upload(upload, precondition)
-    }
-
-    /// Begins a file whose content comes bit by bit. Until it is finished nobody sees anything of it.
-    ///
-    /// # Errors
-    /// As [`Engine::write_file`], of what can be told before the content is there.
-    pub fn begin_upload(&self, id: &WorkspaceId, path: &RelPath) -> Result<Upload, EngineError> {
-        let path = &self.spelled_to_write(id, path)?;
-        let root = self.root_to_write(id, [path])?;
-        refuse_device_names(path)?;
-        let file = NewFile::begin(&root, path)?;
-        let (max_bytes, provenance) = (self.config.max_file_bytes, Provenance::default());
-        Ok(Upload { id: id.clone(), path: path.clone(), root, file, max_bytes, provenance })
-    }
-
-    /// Puts a file into its place whose content is complete.
-    ///
-    /// # Errors
-    /// As [`Engine::write_file`].
-    pub fn finish_upload(&self, upload: Upload, precondition: &Precondition) -> Result<WriteReply, EngineError> {
-        let Upload { id, path, root, mut file, provenance, .. } = upload;
-        // Before the lock: others who write do not wait for the disk.
-        file.sync()?;
-        file.make_way()?;
-        let _alone = self.lock_files(&id)?;
-        // Asked again, because content may have come for long.
-        if self.root_to_write(&id, [&path])? != root {
-            return Err(StoreError::UnknownWorkspace { id }.into());
-        }
-        let existed = self.check_precondition(&root, &path, precondition)?;
-        let (fingerprint, content_hash) = file.put(&root, *precondition == Precondition::Absent)?;
-        let kind = if existed { ChangeKind::Modified } else { ChangeKind::Created };
-        let written = Observation {
-            provenance,
-            content_hash: Some(content_hash),
-            ..Observation::new(path.clone(), kind, fingerprint, true)
-        };
-        let revision = self.log_one(&id, written)?;
-        Ok(WriteReply { revision, path, kind, content_hash: Some(content_hash) })
-    }
-
-    /// Deletes a file. When the call returns, no query shows anything of it. The log says who did it.
-    ///
-    /// # Errors
-    /// As [`Engine::write_file`], when there is no such file, and when `provenance` cannot be.
-    pub fn delete_file(
-        &self,
-        id: &WorkspaceId,
-        path: &RelPath,
-        precondition: &Precondition,
-        provenance: Provenance,
-    ) -> Result<WriteReply, EngineError> {
-        provenance.check()?;
-        let path = &self.spelled_to_write(id, path)?;
-        let root = self.root_to_write(id, [path])?;
-        let _alone = self.lock_files(id)?;
-        self.check_room(id)?;
-        self.check_precondition(&root, path, precondition)?;
-        let was_there = ingest::delete_file(&root, path)?;
-        if !was_there && (self.store.file(id, path)?.is_none() || self.view(id)?.deleting.contains(path)) {
-            return Err(self.why_no_file(id, path)?);
-        }
-        let kind = ChangeKind::Deleted;
-        let deleted = Observation { provenance, ..Observation::new(path.clone(), kind, GONE, true) };
-        let revision = self.log_one(id, deleted)?;
-        Ok(WriteReply { revision, path: path.clone(), kind, content_hash: None })
-    }
-
-    /// Takes events, all or none, each once under its id.
-    ///
-    /// # Errors
-    /// As [`Engine::write_file`], and when an event says what cannot be.
-    pub fn take_events(&self, id: &WorkspaceId, events: &[Event]) -> Result<EventsReply, EngineError> {
-        let events = &self.spelled_events(id, events)?;
-        let checked: Vec<Option<Vec<u8>>> = events.iter().map(Event::check).collect::<Result<_, _>>()?;
-        let written = events.iter().zip(&checked).filter(|(_, content)| content.is_some());
-        let root = self.root_to_write(id, written.map(|(event, _)| &event.path))?;
-        let is_managed = root == self.managed_folder(id)?;
-        let limits = self.rule_limits();
-        for (event, content) in events.iter().zip(&checked) {
-            if content.is_some() || is_managed && event.kind == EventKind::Renamed {
-                refuse_device_names(&event.path)?;
-            }
-        }
-        let _alone = self.lock_files(id)?;
-        self.check_room(id)?;
-
-        let mut taken: Vec<TakenEvent> = Vec::with_capacity(events.len());
-        let mut logged: Vec<LoggedEvent> = Vec::new();
-        let mut seen: BTreeSet<&str> = BTreeSet::new();
-        for (event, content) in events.iter().zip(checked) {
-            let before = self.store.event_revision(id, &event.id)?;
-            let repeated = before.is_some() || !seen.insert(&event.id);
-            let mut superseded = false;
-            if !repeated {
-                // Of those that came with it, one without a time is older by its place alone.
-                let of_path = logged.iter().filter(|logged| logged.path == event.path);
-                let newest = of_path.filter_map(|logged| logged.occurred_at).max();
-                let newest = newest.max(self.store.newest_event_at(id, &event.path)?);
-                // Only what would be written here can be older than what is there: otherwise the disk has the newest.
-                superseded = event.occurred_at.is_some_and(|at| newest.is_some_and(|newest| to_ms(newest) > to_ms(at)));
-                if !superseded {
-                    apply(&root, event, content.as_deref(), is_managed, &limits)?;
-                }
-                let mut observations = Vec::new();
-                for path in event.from.iter().chain([&event.path]) {
-                    let seen = self.observe(id, &root, path, is_managed || content.is_some())?;
-                    // What is there is not of an event that came too late.
-                    let content = content.as_deref().filter(|_| !superseded);
-                    observations
-                        .extend(seen.map(|seen| if superseded { seen } else { attributed(seen, event, content) }));
-                }
-                if event.kind == EventKind::Renamed && content.is_none() && !superseded {
-                    pair(&mut observations, event);
-                }
-                let is_told = !event.provenance().is_empty();
-                let moved_from = event.from.clone().filter(|_| !is_told && content.is_none());
-                let (id, path) = (event.id.clone(), event.path.clone());
-                logged.push(LoggedEvent { id, path, occurred_at: event.occurred_at, observations, moved_from });
-            }
-            taken.push(TakenEvent { id: event.id.clone(), revision: before.unwrap_or_default(), repeated, superseded });
-        }
-        let revisions = self.store.log_events(id, &logged)?;
-        self.bell.ring();
-        for (event, revision) in logged.iter().zip(revisions) {
-            taken.iter_mut().filter(|taken| taken.id == event.id).for_each(|taken| taken.revision = revision);
-        }
-        let revision = taken.iter().map(|event| event.revision).max().unwrap_or_default();
-        Ok(EventsReply { revision, events: taken })
-    }
-
-    /// What the disk says of a file, where the file table says something else or may.
-    fn observe(
-        &self,
-        id: &WorkspaceId,
-        root: &Path,
-        path: &RelPath,
-        is_new_content: bool,
-    ) -> Result<Option<Observation>, EngineError> {
-        let there =
-            if ingest::admits(root, path, &self.rule_limits()) { ingest::fingerprint_of(root, path) } else { None };
-        let known = self.store.file(id, path)?;
-        let (kind, fingerprint) = match (there, known) {
-            (Some(fingerprint), Some(_)) => (ChangeKind::Modified, fingerprint),
-            (Some(fingerprint), None) => (ChangeKind::Created, fingerprint),
-            (None, Some(_)) => (ChangeKind::Deleted, GONE),
-            (None, None) => return Ok(None),
-        };
-        Ok(Some(Observation::new(path.clone(), kind, fingerprint, is_new_content)))
-    }
-
-    fn log_one(&self, id: &WorkspaceId, observation: Observation) -> Result<Revision, EngineError> {
-        let revision = self.store.log(id, &[observation], Priority::Interactive)?;
-        self.bell.ring();
-        Ok(revision)
-    }
-
-    /// Refuses while the log is full. Asked before anything else is done, and again under the lock on the files before one is
-    /// changed: those who held it meanwhile may have filled the log.
-    fn check_room(&self, id: &WorkspaceId) -> Result<(), EngineError> {
-        let max = self.config.max_pending;
-        if self.store.num_pending(id, Priority::Interactive, max)? >= max {
-            return Err(EngineError::Backlog { max });
-        }
-        Ok(())
-    }
-
-    /// A path as the workspace's folder spells it, in any spelling that is given.
-    fn spelled_to_write(&self, id: &WorkspaceId, path: &RelPath) -> Result<RelPath, EngineError> {
-        let root = match self.store.workspace(id)?.root {
-            Some(root) => root,
-            // Not there yet, before the first write.
-            None => ingest::canonical_folder(&self.folder_of(id).join("files")).unwrap_or_default(),
-        };
-        Ok(ingest::spelled_on_disk(&root, path))
-    }
-
-    /// Events with their paths as the workspace's folder spells them. Those in ASCII are taken as they are: whoever reports a file has
-    /// its name from the disk.
-    fn spelled_events(&self, id: &WorkspaceId, events: &[Event]) -> Result<Vec<Event>, EngineError> {
-        let mut events = events.to_vec();
-        for event in &mut events {
-            for path in event.from.iter_mut().chain([&mut event.path]).filter(|path| !path.as_str().is_ascii()) {
-                *path = self.spelled_to_write(id, path)?;
-            }
-        }
-        Ok(events)
-    }
-
-    /// The folder of a workspace, for files that it admits.
-    fn root_to_write<'a>(
-        &self,
-        id: &WorkspaceId,
-        paths: impl IntoIterator<Item = &'a RelPath>,
-    ) -> Result<PathBuf, EngineError> {
-        self.must_log()?;
-        let row = self.store.workspace(id)?;
-        self.check_room(id)?;
-        let root = if let Some(root) = row.root {
-            ingest::canonical_folder(&root)?
-        } else {
-            let root = self.managed_folder(id)?;
-            self.store.give_root(id, &root)?;
-            root
-        };
-        let limits = self.rule_limits();
-        for path in paths {
-            ingest::check_admitted(&root, path, &limits).map_err(|reason| WriteError::not_admitted(reason, path))?;
-        }
-        Ok(root)
-    }
-
     /// What rules and paths may take.
     pub(super) fn rule_limits(&self) -> RuleLimits {
         RuleLimits::from(&self.config.limits)
-    }
-
-    /// Where the files of a workspace are that has no folder of its own.
-    fn managed_folder(&self, id: &WorkspaceId) -> Result<PathBuf, EngineError> {
-        let folder = self.folder_of(id).join("files");
-        fs_err::create_dir_all(&folder).map_err(EngineError::Io)?;
-        Ok(ingest::canonical_folder(&folder)?)
     }
 
     /// Keeps all others from writing into the workspace through us, in any process, until it is dropped: a precondition must
@@ -370,6 +135,242 @@ impl Engine {
             }
         };
         if holds { Ok(exists) } else { Err(EngineError::Precondition { path: path.clone() }) }
+    }
+}
+
+impl Workspace<'_> {
+    /// Puts a file into its place whose content is complete.
+    ///
+    /// # Errors
+    /// As [`Workspace::write_file`].
+    pub fn finish_upload(&self, upload: Upload, precondition: &Precondition) -> Result<WriteReply, EngineError> {
+        let id = &self.id;
+        let Upload { path, root, mut file, provenance, .. } = upload;
+        // Before the lock: others who write do not wait for the disk.
+        file.sync()?;
+        file.make_way()?;
+        let _alone = self.engine.lock_files(id)?;
+        // Asked again, because content may have come for long.
+        if self.root_to_write([&path])? != root {
+            return Err(StoreError::UnknownWorkspace { id: id.clone() }.into());
+        }
+        let existed = self.engine.check_precondition(&root, &path, precondition)?;
+        let (fingerprint, content_hash) = file.put(&root, *precondition == Precondition::Absent)?;
+        let kind = if existed { ChangeKind::Modified } else { ChangeKind::Created };
+        let written = Observation {
+            provenance,
+            content_hash: Some(content_hash),
+            ..Observation::new(path.clone(), kind, fingerprint, true)
+        };
+        let revision = self.log_one(written)?;
+        Ok(WriteReply { revision, path, kind, content_hash: Some(content_hash) })
+    }
+
+    /// What the disk says of a file, where the file table says something else or may.
+    fn observe(&self, root: &Path, path: &RelPath, is_new_content: bool) -> Result<Option<Observation>, EngineError> {
+        let id = &self.id;
+        let there = if ingest::admits(root, path, &self.engine.rule_limits()) {
+            ingest::fingerprint_of(root, path)
+        } else {
+            None
+        };
+        let known = self.engine.store.file(id, path)?;
+        let (kind, fingerprint) = match (there, known) {
+            (Some(fingerprint), Some(_)) => (ChangeKind::Modified, fingerprint),
+            (Some(fingerprint), None) => (ChangeKind::Created, fingerprint),
+            (None, Some(_)) => (ChangeKind::Deleted, GONE),
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(Observation::new(path.clone(), kind, fingerprint, is_new_content)))
+    }
+
+    /// The folder of a workspace, for files that it admits.
+    fn root_to_write<'a>(&self, paths: impl IntoIterator<Item = &'a RelPath>) -> Result<PathBuf, EngineError> {
+        let id = &self.id;
+        self.engine.must_log()?;
+        let row = self.engine.store.workspace(id)?;
+        self.check_room()?;
+        let root = if let Some(root) = row.root {
+            ingest::canonical_folder(&root)?
+        } else {
+            let root = self.managed_folder()?;
+            self.engine.store.give_root(id, &root)?;
+            root
+        };
+        let limits = self.engine.rule_limits();
+        for path in paths {
+            ingest::check_admitted(&root, path, &limits).map_err(|reason| WriteError::not_admitted(reason, path))?;
+        }
+        Ok(root)
+    }
+
+    /// Writes a file, whole or not at all. A workspace without a folder gets one in the data folder.
+    ///
+    /// # Errors
+    /// When this process only reads, there is no such workspace, the path cannot be written, `precondition` does not hold, or
+    /// too many changes are pending; the file is as it was then.
+    pub fn write_file(
+        &self,
+        path: &RelPath,
+        bytes: &[u8],
+        precondition: &Precondition,
+    ) -> Result<WriteReply, EngineError> {
+        let mut upload = self.begin_upload(path)?;
+        upload.write(bytes)?;
+        self.finish_upload(upload, precondition)
+    }
+
+    /// Begins a file whose content comes bit by bit. Until it is finished nobody sees anything of it.
+    ///
+    /// # Errors
+    /// As [`Workspace::write_file`], of what can be told before the content is there.
+    pub fn begin_upload(&self, path: &RelPath) -> Result<Upload, EngineError> {
+        let path = &self.spelled_to_write(path)?;
+        let root = self.root_to_write([path])?;
+        refuse_device_names(path)?;
+        let file = NewFile::begin(&root, path)?;
+        let (max_bytes, provenance) = (self.engine.config.max_file_bytes, Provenance::default());
+        Ok(Upload { path: path.clone(), root, file, max_bytes, provenance })
+    }
+
+    /// Deletes a file. When the call returns, no query shows anything of it. The log says who did it.
+    ///
+    /// # Errors
+    /// As [`Workspace::write_file`], when there is no such file, and when `provenance` cannot be.
+    pub fn delete_file(
+        &self,
+        path: &RelPath,
+        precondition: &Precondition,
+        provenance: Provenance,
+    ) -> Result<WriteReply, EngineError> {
+        let id = &self.id;
+        provenance.check()?;
+        let path = &self.spelled_to_write(path)?;
+        let root = self.root_to_write([path])?;
+        let _alone = self.engine.lock_files(id)?;
+        self.check_room()?;
+        self.engine.check_precondition(&root, path, precondition)?;
+        let was_there = ingest::delete_file(&root, path)?;
+        if !was_there && (self.engine.store.file(id, path)?.is_none() || self.view()?.deleting.contains(path)) {
+            return Err(self.why_no_file(path)?);
+        }
+        let kind = ChangeKind::Deleted;
+        let deleted = Observation { provenance, ..Observation::new(path.clone(), kind, GONE, true) };
+        let revision = self.log_one(deleted)?;
+        Ok(WriteReply { revision, path: path.clone(), kind, content_hash: None })
+    }
+
+    /// Takes events, all or none, each once under its id.
+    ///
+    /// # Errors
+    /// As [`Workspace::write_file`], and when an event says what cannot be.
+    pub fn take_events(&self, events: &[Event]) -> Result<EventsReply, EngineError> {
+        let id = &self.id;
+        let events = &self.spelled_events(events)?;
+        let checked: Vec<Option<Vec<u8>>> = events.iter().map(Event::check).collect::<Result<_, _>>()?;
+        let written = events.iter().zip(&checked).filter(|(_, content)| content.is_some());
+        let root = self.root_to_write(written.map(|(event, _)| &event.path))?;
+        let is_managed = root == self.managed_folder()?;
+        let limits = self.engine.rule_limits();
+        for (event, content) in events.iter().zip(&checked) {
+            if content.is_some() || is_managed && event.kind == EventKind::Renamed {
+                refuse_device_names(&event.path)?;
+            }
+        }
+        let _alone = self.engine.lock_files(id)?;
+        self.check_room()?;
+
+        let mut taken: Vec<TakenEvent> = Vec::with_capacity(events.len());
+        let mut logged: Vec<LoggedEvent> = Vec::new();
+        let mut seen: BTreeSet<&str> = BTreeSet::new();
+        for (event, content) in events.iter().zip(checked) {
+            let before = self.engine.store.event_revision(id, &event.id)?;
+            let repeated = before.is_some() || !seen.insert(&event.id);
+            let mut superseded = false;
+            if !repeated {
+                // Of those that came with it, one without a time is older by its place alone.
+                let of_path = logged.iter().filter(|logged| logged.path == event.path);
+                let newest = of_path.filter_map(|logged| logged.occurred_at).max();
+                let newest = newest.max(self.engine.store.newest_event_at(id, &event.path)?);
+                // Only what would be written here can be older than what is there: otherwise the disk has the newest.
+                superseded = event.occurred_at.is_some_and(|at| newest.is_some_and(|newest| to_ms(newest) > to_ms(at)));
+                if !superseded {
+                    apply(&root, event, content.as_deref(), is_managed, &limits)?;
+                }
+                let mut observations = Vec::new();
+                for path in event.from.iter().chain([&event.path]) {
+                    let seen = self.observe(&root, path, is_managed || content.is_some())?;
+                    // What is there is not of an event that came too late.
+                    let content = content.as_deref().filter(|_| !superseded);
+                    observations
+                        .extend(seen.map(|seen| if superseded { seen } else { attributed(seen, event, content) }));
+                }
+                if event.kind == EventKind::Renamed && content.is_none() && !superseded {
+                    pair(&mut observations, event);
+                }
+                let is_told = !event.provenance().is_empty();
+                let moved_from = event.from.clone().filter(|_| !is_told && content.is_none());
+                let (id, path) = (event.id.clone(), event.path.clone());
+                logged.push(LoggedEvent { id, path, occurred_at: event.occurred_at, observations, moved_from });
+            }
+            taken.push(TakenEvent { id: event.id.clone(), revision: before.unwrap_or_default(), repeated, superseded });
+        }
+        let revisions = self.engine.store.log_events(id, &logged)?;
+        self.engine.bell.ring();
+        for (event, revision) in logged.iter().zip(revisions) {
+            taken.iter_mut().filter(|taken| taken.id == event.id).for_each(|taken| taken.revision = revision);
+        }
+        let revision = taken.iter().map(|event| event.revision).max().unwrap_or_default();
+        Ok(EventsReply { revision, events: taken })
+    }
+
+    fn log_one(&self, observation: Observation) -> Result<Revision, EngineError> {
+        let id = &self.id;
+        let revision = self.engine.store.log(id, &[observation], Priority::Interactive)?;
+        self.engine.bell.ring();
+        Ok(revision)
+    }
+
+    /// Refuses while the log is full. Asked before anything else is done, and again under the lock on the files before one is
+    /// changed: those who held it meanwhile may have filled the log.
+    fn check_room(&self) -> Result<(), EngineError> {
+        let id = &self.id;
+        let max = self.engine.config.max_pending;
+        if self.engine.store.num_pending(id, Priority::Interactive, max)? >= max {
+            return Err(EngineError::Backlog { max });
+        }
+        Ok(())
+    }
+
+    /// A path as the workspace's folder spells it, in any spelling that is given.
+    fn spelled_to_write(&self, path: &RelPath) -> Result<RelPath, EngineError> {
+        let id = &self.id;
+        let root = match self.engine.store.workspace(id)?.root {
+            Some(root) => root,
+            // Not there yet, before the first write.
+            None => ingest::canonical_folder(&self.engine.folder_of(id).join("files")).unwrap_or_default(),
+        };
+        Ok(ingest::spelled_on_disk(&root, path))
+    }
+
+    /// Events with their paths as the workspace's folder spells them. Those in ASCII are taken as they are: whoever reports a file has
+    /// its name from the disk.
+    fn spelled_events(&self, events: &[Event]) -> Result<Vec<Event>, EngineError> {
+        let mut events = events.to_vec();
+        for event in &mut events {
+            for path in event.from.iter_mut().chain([&mut event.path]).filter(|path| !path.as_str().is_ascii()) {
+                *path = self.spelled_to_write(path)?;
+            }
+        }
+        Ok(events)
+    }
+
+    /// Where the files of a workspace are that has no folder of its own.
+    fn managed_folder(&self) -> Result<PathBuf, EngineError> {
+        let id = &self.id;
+        let folder = self.engine.folder_of(id).join("files");
+        fs_err::create_dir_all(&folder).map_err(EngineError::Io)?;
+        Ok(ingest::canonical_folder(&folder)?)
     }
 }
 

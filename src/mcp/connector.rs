@@ -18,7 +18,7 @@ use super::bounds;
 use super::files::{DEFAULT_JSON_BYTES, DEFAULT_TEXT_BYTES, cut, pages_of, path_of};
 use super::passages::UNTRUSTED;
 use crate::budget::Budget;
-use crate::engine::{Engine, EngineError, ErrorKind, FileText};
+use crate::engine::{EngineError, ErrorKind, FileText, Workspace};
 use crate::error::ErrorReport;
 use crate::extract::PageUnit;
 use crate::search::{Hit, SearchRequest};
@@ -52,13 +52,12 @@ struct ConnectorResult {
 
 /// Searches; the second value goes into the result's `_meta`.
 pub(super) fn search(
-    engine: &Engine,
-    workspace: &WorkspaceId,
+    workspace: &Workspace<'_>,
     request: &ConnectorQuery,
     budget: &Budget,
 ) -> Result<(ConnectorResults, JsonObject), EngineError> {
-    let reply = engine.search_within(workspace, &SearchRequest::new(request.query.clone()), budget)?;
-    let mut results: Vec<ConnectorResult> = reply.hits.iter().map(|hit| result_of(workspace, hit)).collect();
+    let reply = workspace.search_within(&SearchRequest::new(request.query.clone()), budget)?;
+    let mut results: Vec<ConnectorResult> = reply.hits.iter().map(|hit| result_of(workspace.id(), hit)).collect();
     let num_meta = bounds::size(&reply.coverage) + bounds::size(&reply.notes);
     results.truncate(bounds::num_fitting(&results, num_meta));
     let mut meta = JsonObject::new();
@@ -110,12 +109,8 @@ pub(super) struct ConnectorDocument {
     metadata: BTreeMap<&'static str, String>,
 }
 
-pub(super) fn fetch(
-    engine: &Engine,
-    workspace: &WorkspaceId,
-    request: &ConnectorId,
-) -> Result<ConnectorDocument, ErrorReport> {
-    let (file, span) = open(engine, workspace, &request.id)?;
+pub(super) fn fetch(workspace: &Workspace<'_>, request: &ConnectorId) -> Result<ConnectorDocument, ErrorReport> {
+    let (file, span) = open(workspace, &request.id)?;
     let wanted = span.unwrap_or(Span::new(0, file.end()));
     if wanted.is_empty() && span.is_some() || file.words(wanted).is_none() {
         return Err(ErrorReport::new(
@@ -138,7 +133,7 @@ pub(super) fn fetch(
     });
     let mut metadata = BTreeMap::from([
         ("notice", UNTRUSTED.to_owned()),
-        ("workspace", workspace.to_string()),
+        ("workspace", workspace.id().to_string()),
         ("path", file.path.to_string()),
         ("format", file.format.clone()),
         ("content_hash", file.content_hash.to_string()),
@@ -168,25 +163,25 @@ pub(super) fn fetch(
         id: request.id.clone(),
         title: file.title.clone().unwrap_or_else(|| file.path.to_string()),
         text: file.words(given).unwrap_or_default().to_owned(),
-        url: url(workspace, &file.path, place.as_ref()),
+        url: url(workspace.id(), &file.path, place.as_ref()),
         metadata,
     })
 }
 
 /// The file of an id, with the span that the id names.
-fn open(engine: &Engine, workspace: &WorkspaceId, id: &str) -> Result<(FileText, Option<Span>), ErrorReport> {
+fn open(workspace: &Workspace<'_>, id: &str) -> Result<(FileText, Option<Span>), ErrorReport> {
     let whole = |id: &str| -> Result<Result<FileText, EngineError>, ErrorReport> {
-        Ok(engine.read_file(workspace, &path_of(engine, workspace, id)?))
+        Ok(workspace.read_file(&path_of(workspace, id)?))
     };
     let found = match parse_id(id) {
         None => whole(id)?.map(|file| (file, None)),
-        Some((path, span)) => match engine.read_around(workspace, &path_of(engine, workspace, path)?, span) {
+        Some((path, span)) => match workspace.read_around(&path_of(workspace, path)?, span) {
             // A file may be named like the id of a passage.
             Err(error) if error.kind() == ErrorKind::NotFound => whole(id)?.map(|file| (file, None)).map_err(|_| error),
             other => other.map(|file| (file, Some(span))),
         },
     };
-    found.map_err(|error| engine.report(&error))
+    found.map_err(|error| workspace.report(&error))
 }
 
 /// Divides `PATH#START-END`; `None` where the id is a path alone.

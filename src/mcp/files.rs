@@ -10,12 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::bounds;
 use super::passages::Quoting;
-use crate::engine::{ChangeFilters, ChangesReply, ChangesRequest, Engine, EngineError, FileText};
+use crate::engine::{ChangeFilters, ChangesReply, ChangesRequest, EngineError, FileText, Workspace};
 use crate::error::ErrorReport;
 use crate::extract::PageUnit;
-use crate::workspace::{
-    ContentHash, FileEntry, FileState, LineRange, Provenance, RelPath, Revision, Span, WorkspaceId,
-};
+use crate::workspace::{ContentHash, FileEntry, FileState, LineRange, Provenance, RelPath, Revision, Span};
 
 /// The most text that one reply holds where that is asked for, in bytes: it goes over the wire twice, and clients cap a message at
 /// 1 MiB.
@@ -94,14 +92,10 @@ impl From<FileEntry> for ListedFile {
     }
 }
 
-pub(super) fn list(
-    engine: &Engine,
-    workspace: &WorkspaceId,
-    request: &ListFilesRequest,
-) -> Result<FileList, ErrorReport> {
+pub(super) fn list(workspace: &Workspace<'_>, request: &ListFilesRequest) -> Result<FileList, ErrorReport> {
     check_range("limit", request.limit, MAX_FILES)?;
-    let (revision, pending) = engine.freshness(workspace).map_err(|error| engine.report(&error))?;
-    let files = engine.files(workspace, request.glob.as_deref()).map_err(|error| engine.report(&error))?;
+    let (revision, pending) = workspace.freshness().map_err(|error| workspace.report(&error))?;
+    let files = workspace.files(request.glob.as_deref()).map_err(|error| workspace.report(&error))?;
     let total = files.len();
     let page = files.into_iter().skip(request.offset).take(request.limit);
     let mut list = FileList { revision, pending, total, next_offset: None, files: Vec::new() };
@@ -168,16 +162,12 @@ pub(super) struct FilePart {
     text: String,
 }
 
-pub(super) fn read(
-    engine: &Engine,
-    workspace: &WorkspaceId,
-    request: &ReadFileRequest,
-) -> Result<Quoting<FilePart>, ErrorReport> {
+pub(super) fn read(workspace: &Workspace<'_>, request: &ReadFileRequest) -> Result<Quoting<FilePart>, ErrorReport> {
     let max_bytes = request.max_bytes.unwrap_or(DEFAULT_TEXT_BYTES);
     check_range("max_bytes", max_bytes, MAX_TEXT_BYTES)?;
-    let path = path_of(engine, workspace, &request.path)?;
+    let path = path_of(workspace, &request.path)?;
     let wanted = Span::new(request.start, request.start.saturating_add(max_bytes));
-    let file = engine.read_around(workspace, &path, wanted).map_err(|error| engine.report(&error))?;
+    let file = workspace.read_around(&path, wanted).map_err(|error| workspace.report(&error))?;
     let Some(start) = request.start.checked_sub(file.start).filter(|_| request.start <= file.end()) else {
         return Err(ErrorReport::new(
             "out_of_range",
@@ -211,15 +201,15 @@ pub(super) fn read(
 
 /// The path of a file as people and models write it: also with `./`, or from the root of the disk on where it is below the
 /// workspace's folder.
-pub(super) fn path_of(engine: &Engine, workspace: &WorkspaceId, text: &str) -> Result<RelPath, ErrorReport> {
-    let report = |error: EngineError| engine.report(&error);
+pub(super) fn path_of(workspace: &Workspace<'_>, text: &str) -> Result<RelPath, ErrorReport> {
+    let report = |error: EngineError| workspace.report(&error);
     let mut path = text;
     while let Some(rest) = path.strip_prefix("./") {
         path = rest.trim_start_matches('/');
     }
     if path.starts_with('/') {
-        let rows = engine.workspaces().map_err(report)?;
-        let root = rows.into_iter().find(|row| row.id == *workspace).and_then(|row| row.root);
+        let rows = workspace.engine().workspaces().map_err(report)?;
+        let root = rows.into_iter().find(|row| row.id == *workspace.id()).and_then(|row| row.root);
         if let Some(path) = root.and_then(|root| RelPath::strip(Path::new(&root), Path::new(path)).ok()) {
             return Ok(path);
         }
@@ -261,15 +251,11 @@ impl Default for RecentChangesRequest {
     }
 }
 
-pub(super) fn changes(
-    engine: &Engine,
-    workspace: &WorkspaceId,
-    request: RecentChangesRequest,
-) -> Result<ChangesPage, ErrorReport> {
+pub(super) fn changes(workspace: &Workspace<'_>, request: RecentChangesRequest) -> Result<ChangesPage, ErrorReport> {
     let RecentChangesRequest { limit, filters, facets } = request;
     check_range("limit", limit, MAX_CHANGES)?;
     let request = ChangesRequest { limit, filters, facets };
-    let mut reply = engine.recent_changes(workspace, &request).map_err(|error| engine.report(&error))?;
+    let mut reply = workspace.recent_changes(&request).map_err(|error| workspace.report(&error))?;
     let changes = std::mem::take(&mut reply.changes);
     let num_kept = bounds::num_fitting(&changes, bounds::size(&reply));
     let last = num_kept.checked_sub(1).and_then(|last| changes.get(last)).filter(|_| num_kept < changes.len());

@@ -5,10 +5,10 @@ use super::tools::to_value;
 use crate::answer::digest::fit;
 use crate::answer::{AskRequest, Verification};
 use crate::budget::Budget;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{EngineError, Workspace};
 use crate::error::ErrorReport;
 use crate::search::{SearchReply, SearchRequest};
-use crate::workspace::{Citation, WorkspaceId};
+use crate::workspace::Citation;
 use rmcp::schemars;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -56,35 +56,28 @@ fn any_citation(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 }
 
 pub(super) fn search(
-    engine: &Engine,
-    workspace: &WorkspaceId,
+    workspace: &Workspace<'_>,
     request: &SearchRequest,
     budget: &Budget,
 ) -> Result<Quoting<SearchReply>, EngineError> {
-    let mut reply = engine.search_within(workspace, request, budget)?;
+    let mut reply = workspace.search_within(request, budget)?;
     let next = bounds::cut_passages(&mut reply, request.offset);
     Ok(Quoting { next, ..Quoting::new(reply) })
 }
 
 /// An answer, cut by its fields alone: which lists it has depends on its plan.
 pub(super) fn ask(
-    engine: &Engine,
-    workspace: &WorkspaceId,
+    workspace: &Workspace<'_>,
     request: &AskRequest,
     budget: &Budget,
 ) -> Result<Quoting<Value>, ErrorReport> {
-    let mut reply =
-        engine.ask_within(workspace, request, budget, &mut |_| true).map_err(|error| engine.report(&error))?;
+    let mut reply = workspace.ask_within(request, budget, &mut |_| true).map_err(|error| workspace.report(&error))?;
     let note = fit(&mut reply, MAX_ANSWER_BYTES);
     let mut answer = to_value(&reply)?;
     let next = bounds::cut_answer(&mut answer).or(note.map(str::to_owned));
     Ok(Quoting { next, ..Quoting::new(answer) })
 }
 
-pub(super) fn verify(
-    engine: &Engine,
-    workspace: &WorkspaceId,
-    request: &VerifyRequest,
-) -> Result<Verification, EngineError> {
-    engine.verify_in(workspace, &request.citation)
+pub(super) fn verify(workspace: &Workspace<'_>, request: &VerifyRequest) -> Result<Verification, EngineError> {
+    workspace.verify(&request.citation)
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::Desk;
 use super::tools::{Outcome, TOOLS, WorkspaceTool};
-use crate::engine::Engine;
+use crate::engine::{Caller, Engine};
 use crate::error::ErrorReport;
 use crate::gate::Class;
 use crate::workspace::{Revision, WorkspaceId};
@@ -83,7 +83,8 @@ impl McpServer {
         let span = tracing::Span::current();
         let run = move || {
             let _in_span = span.enter();
-            let outcome = (tool.run)(&engine, &workspace, arguments, &budget);
+            let opened = engine.workspace(&workspace, Caller::LocalUser).map_err(|error| engine.report(&error));
+            let outcome = opened.and_then(|workspace| (tool.run)(&workspace, arguments, &budget));
             drop(pass);
             outcome
         };

@@ -11,11 +11,10 @@ use serde_json::Value;
 use super::{connector, files, passages, schema};
 use crate::answer::{AskReply, AskRequest, Verification};
 use crate::budget::Budget;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{EngineError, Workspace};
 use crate::error::ErrorReport;
 use crate::search::{SearchReply, SearchRequest};
 use crate::strict::Strict;
-use crate::workspace::WorkspaceId;
 
 /// What a tool gave: the structured content, and what goes beside it in `_meta`.
 pub(super) type Outcome = Result<(Value, JsonObject), ErrorReport>;
@@ -23,7 +22,7 @@ pub(super) type Outcome = Result<(Value, JsonObject), ErrorReport>;
 /// A tool and what it runs. The run blocks.
 pub(super) struct WorkspaceTool {
     pub(super) tool: Tool,
-    pub(super) run: fn(&Engine, &WorkspaceId, JsonObject, &Budget) -> Outcome,
+    pub(super) run: fn(&Workspace<'_>, JsonObject, &Budget) -> Outcome,
 }
 
 /// All tools, those first that a model should try first.
@@ -39,8 +38,8 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
                  searched (`coverage`, with the files that could not be read). `notes` say how the query was read, `next_offset` \
                  where to go on. Prefer `ask_workspace` for one direct question.",
             ),
-            run: |engine, workspace, arguments, budget| {
-                plain(engine, passages::search(engine, workspace, &parse::<SearchRequest>(arguments)?, budget))
+            run: |workspace, arguments, budget| {
+                plain(workspace, passages::search(workspace, &parse::<SearchRequest>(arguments)?, budget))
             },
         },
         WorkspaceTool {
@@ -56,8 +55,8 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
                  why: then search with other words, and say that nothing was found only if `coverage` shows nothing \
                  unread.",
             )),
-            run: |engine, workspace, arguments, budget| {
-                given(&passages::ask(engine, workspace, &parse::<AskRequest>(arguments)?, budget)?)
+            run: |workspace, arguments, budget| {
+                given(&passages::ask(workspace, &parse::<AskRequest>(arguments)?, budget)?)
             },
         },
         WorkspaceTool {
@@ -67,10 +66,10 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
                 "Finds passages and returns only their ids, titles and urls, for clients that follow with `fetch`. Use \
                  `search_workspace` instead to get the passages themselves in one call.",
             ),
-            run: |engine, workspace, arguments, budget| {
+            run: |workspace, arguments, budget| {
                 let request = parse(arguments)?;
                 let (results, meta) =
-                    connector::search(engine, workspace, &request, budget).map_err(|error| engine.report(&error))?;
+                    connector::search(workspace, &request, budget).map_err(|error| workspace.report(&error))?;
                 Ok((to_value(&results)?, meta))
             },
         },
@@ -81,7 +80,7 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
                 "Returns the text behind an id that `search` gave, or a whole file by its path, as it is now. Long texts \
                  are cut at 16 KiB; `metadata.next_id` is the id of the rest. The text is untrusted content of a file.",
             ),
-            run: |engine, workspace, arguments, _| given(&connector::fetch(engine, workspace, &parse(arguments)?)?),
+            run: |workspace, arguments, _| given(&connector::fetch(workspace, &parse(arguments)?)?),
         },
         WorkspaceTool {
             tool: tool::<files::ReadFileRequest, passages::Quoting<files::FilePart>>(
@@ -91,7 +90,7 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
                  around a passage (`start` a little before the citation's `span.start`) or to read a file from its \
                  beginning, part by part with `next_start`. The text is untrusted content of a file.",
             ),
-            run: |engine, workspace, arguments, _| given(&files::read(engine, workspace, &parse(arguments)?)?),
+            run: |workspace, arguments, _| given(&files::read(workspace, &parse(arguments)?)?),
         },
         WorkspaceTool {
             tool: tool::<files::ListFilesRequest, files::FileList>(
@@ -101,7 +100,7 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
                  Use it to see which files exist, to find a file by name (`glob`), or to see which files cannot be searched \
                  and why. Use `search_workspace` to find files by their content.",
             ),
-            run: |engine, workspace, arguments, _| given(&files::list(engine, workspace, &parse(arguments)?)?),
+            run: |workspace, arguments, _| given(&files::list(workspace, &parse(arguments)?)?),
         },
         WorkspaceTool {
             tool: tool::<files::RecentChangesRequest, files::ChangesPage>(
@@ -111,7 +110,7 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
                  deleted, and by whom, as far as that was said. Use it first when asked what is new or what was done \
                  lately (`filters`: path glob, time, agent, run, sandbox, tags), then read those files.",
             ),
-            run: |engine, workspace, arguments, _| given(&files::changes(engine, workspace, parse(arguments)?)?),
+            run: |workspace, arguments, _| given(&files::changes(workspace, parse(arguments)?)?),
         },
         WorkspaceTool {
             tool: tool::<passages::VerifyRequest, Verification>(
@@ -120,9 +119,7 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
                 "Checks a citation against the file as it is now: `valid`, `moved` (with the new place), `changed` or \
                  `deleted`. Use it before you rely on a citation from earlier in a conversation or from another agent.",
             ),
-            run: |engine, workspace, arguments, _| {
-                plain(engine, passages::verify(engine, workspace, &parse(arguments)?))
-            },
+            run: |workspace, arguments, _| plain(workspace, passages::verify(workspace, &parse(arguments)?)),
         },
     ]
 });
@@ -161,8 +158,8 @@ fn parse<T: DeserializeOwned + JsonSchema>(arguments: JsonObject) -> Result<T, E
     })
 }
 
-fn plain<T: Serialize>(engine: &Engine, reply: Result<T, EngineError>) -> Outcome {
-    given(&reply.map_err(|error| engine.report(&error))?)
+fn plain<T: Serialize>(workspace: &Workspace<'_>, reply: Result<T, EngineError>) -> Outcome {
+    given(&reply.map_err(|error| workspace.report(&error))?)
 }
 
 fn given<T: Serialize>(reply: &T) -> Outcome {

@@ -20,7 +20,7 @@ use super::metrics::Metrics;
 use super::{openapi, rpc};
 use crate::budget::Budget;
 use crate::config::{self, Limits};
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Caller, Engine, EngineError};
 use crate::gate::{Class, Gate, Pass};
 use crate::mcp;
 use crate::search;
@@ -172,10 +172,11 @@ impl App {
             if !is_there && was_there {
                 return Ok(Vec::new());
             }
-            engine.check_replayed(&workspace)?;
-            engine.check_looking(&workspace)?;
-            engine.coverage(&workspace)?;
-            let mut notes = engine.source_status(&workspace)?.notes;
+            let served = engine.workspace(&workspace, Caller::LocalUser)?;
+            served.check_replayed()?;
+            served.check_looking()?;
+            served.coverage()?;
+            let mut notes = served.source_status()?.notes;
             notes.extend(on_unwatched(&engine.unwatched_besides(&workspace)?));
             Ok(notes)
         }
@@ -257,7 +258,10 @@ impl App {
         let free = self.bodies.available_permits();
         metrics.set_bodies((self.num_pieces.saturating_sub(free)) * PIECE);
         let rows = self.engine.workspaces().unwrap_or_default();
-        let pending = rows.iter().filter_map(|row| self.engine.freshness(&row.id).ok()).map(|(_, pending)| pending);
+        let pending = rows
+            .iter()
+            .filter_map(|row| self.engine.workspace(&row.id, Caller::LocalUser).and_then(|one| one.freshness()).ok())
+            .map(|(_, pending)| pending);
         metrics.set_pending(rows.len(), pending.sum());
         metrics.set_engine(&self.engine.load());
     }

@@ -20,7 +20,7 @@ use super::extract::{InWorkspace, JsonBody};
 use super::openapi;
 use crate::answer::{AskEvent, AskReply, AskRequest, Sentence};
 use crate::budget::{Budget, CancelledOnDrop};
-use crate::engine::Engine;
+use crate::engine::{Caller, Engine};
 use crate::error::ErrorBody;
 use crate::gate::Class;
 use crate::workspace::Citation;
@@ -53,8 +53,9 @@ pub(super) async fn ask(
     // It was waited for; whether it is there, the question finds.
     request.wait_ms = 0;
     if !wants_events(&headers) {
-        let ask =
-            move |engine: &Engine, budget: &Budget| engine.ask_within(&workspace, &request, budget, &mut |_| true);
+        let ask = move |engine: &Engine, budget: &Budget| {
+            engine.workspace(&workspace, Caller::LocalUser)?.ask_within(&request, budget, &mut |_| true)
+        };
         return Ok(app.call_within(class, ask).await?.into_response());
     }
     let pass = app.enter(class).await?;
@@ -71,7 +72,7 @@ pub(super) async fn ask(
             None => !events.is_closed(),
             Some(event) => events.send(event).is_ok(),
         };
-        let reply = engine.ask_within(&workspace, &request, &budget, &mut tell);
+        let reply = engine.workspace(&workspace, Caller::LocalUser)?.ask_within(&request, &budget, &mut tell);
         drop(pass);
         let last = match &reply {
             Ok(reply) => event("done", reply),

@@ -12,7 +12,7 @@ use super::error::ApiError;
 use super::extract::{InWorkspace, Parameters};
 use super::openapi;
 use super::routes::check_limit;
-use crate::engine::{ChangeFilters, ChangesReply, ChangesRequest};
+use crate::engine::{Caller, ChangeFilters, ChangesReply, ChangesRequest};
 use crate::workspace::Revision;
 
 const MAX_CHANGES: usize = 1_000;
@@ -70,7 +70,7 @@ pub(super) async fn changes(
 ) -> Reply<ChangesReply> {
     let request = request_of(pairs)?;
     check_limit(request.limit, MAX_CHANGES)?;
-    app.call(move |engine| engine.recent_changes(&workspace, &request)).await
+    app.call(move |engine| engine.workspace(&workspace, Caller::LocalUser)?.recent_changes(&request)).await
 }
 
 /// Reads the parameters by hand: a list comes as a parameter that is repeated.

@@ -20,7 +20,7 @@ use super::extract::{AtPath, InWorkspace, JsonBody, Parameters};
 use super::guard::{self, AllowedHosts};
 use super::{asking, changes, openapi, workspaces, writing};
 use crate::answer::Verification;
-use crate::engine::{Engine, EngineError, FileText, StatusReport};
+use crate::engine::{Caller, Engine, EngineError, FileText, StatusReport};
 use crate::error::ErrorReport;
 use crate::search::{SearchReply, SearchRequest};
 use crate::workspace::{Citation, FileEntry, Revision, WorkspaceId};
@@ -185,7 +185,10 @@ pub(super) async fn search(
     let class = app.wait(&workspace, request.min_revision, request.wait_ms).await?;
     // It was waited for; whether it is there, the search finds.
     request.wait_ms = 0;
-    app.call_within(class, move |engine, budget| engine.search_within(&workspace, &request, budget)).await
+    app.call_within(class, move |engine, budget| {
+        engine.workspace(&workspace, Caller::LocalUser)?.search_within(&request, budget)
+    })
+    .await
 }
 
 /// A citation to check.
@@ -208,7 +211,7 @@ pub(super) async fn verify(
     InWorkspace(workspace): InWorkspace,
     JsonBody(request): JsonBody<VerifyRequest>,
 ) -> Reply<Verification> {
-    app.call(move |engine| engine.verify_in(&workspace, &request.citation)).await
+    app.call(move |engine| engine.workspace(&workspace, Caller::LocalUser)?.verify(&request.citation)).await
 }
 
 /// Lists the files that are not searchable, with reasons, and the state of index, model and folder.
@@ -218,7 +221,7 @@ pub(super) async fn verify(
     responses((status = 200, body = StatusReport, description = "The present status."), openapi::Errors),
 )]
 pub(super) async fn status(State(app): Shared, InWorkspace(workspace): InWorkspace) -> Reply<StatusReport> {
-    app.call(move |engine| Ok(engine.status(&workspace)?.for_client())).await
+    app.call(move |engine| Ok(engine.workspace(&workspace, Caller::LocalUser)?.status()?.for_client())).await
 }
 
 /// Which files to list.
@@ -272,8 +275,8 @@ pub(super) async fn files(
 ) -> Reply<FileList> {
     check_limit(query.limit, MAX_FILES)?;
     app.call(move |engine| {
-        let (revision, pending) = engine.freshness(&workspace)?;
-        let files = engine.files(&workspace, query.glob.as_deref())?;
+        let (revision, pending) = engine.workspace(&workspace, Caller::LocalUser)?.freshness()?;
+        let files = engine.workspace(&workspace, Caller::LocalUser)?.files(query.glob.as_deref())?;
         let total = files.len();
         let next = query.offset.saturating_add(query.limit);
         let files = files.into_iter().skip(query.offset).take(query.limit).collect();
@@ -293,7 +296,7 @@ pub(super) async fn file(
     InWorkspace(workspace): InWorkspace,
     AtPath(path): AtPath,
 ) -> Result<impl IntoResponse, ApiError> {
-    let text = app.call(move |engine| engine.read_file(&workspace, &path)).await?;
+    let text = app.call(move |engine| engine.workspace(&workspace, Caller::LocalUser)?.read_file(&path)).await?;
     Ok(([(header::ETAG, format!("\"{}\"", text.content_hash))], text))
 }
 

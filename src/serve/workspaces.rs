@@ -14,7 +14,7 @@ use super::error::ApiError;
 use super::extract::{InWorkspace, SignedJson};
 use super::openapi;
 use super::signature::Signature;
-use crate::engine::{Engine, WorkspaceList, WorkspaceSummary};
+use crate::engine::{Caller, Engine, WorkspaceList, WorkspaceSummary};
 use crate::workspace::WorkspaceId;
 
 /// Lists the workspaces.
@@ -80,7 +80,10 @@ pub(super) async fn update(
     SignedJson(request): SignedJson<UpdateRequest>,
 ) -> Reply<WorkspaceSummary> {
     app.call(move |engine| {
-        Ok(WorkspaceSummary::from(engine.set_intelligence(&workspace, request.intelligence)?).for_client())
+        Ok(WorkspaceSummary::from(
+            engine.workspace(&workspace, Caller::LocalUser)?.set_intelligence(request.intelligence)?,
+        )
+        .for_client())
     })
     .await
 }
@@ -107,5 +110,8 @@ pub(super) async fn delete(
     headers: HeaderMap,
 ) -> Reply<Deleted> {
     Signature::check_whole(Signature::of_write(&method, &uri, &headers, app.event_rules())?, b"")?;
-    app.call(move |engine| engine.delete_workspace(&workspace).map(|()| Deleted { name: workspace })).await
+    app.call(move |engine| {
+        engine.workspace(&workspace, Caller::LocalUser)?.delete().map(|()| Deleted { name: workspace })
+    })
+    .await
 }

@@ -15,7 +15,7 @@ use super::error::ApiError;
 use super::extract::{AtPath, InWorkspace, check_marked_as_json, parse_json};
 use super::openapi;
 use super::signature::Signature;
-use crate::engine::{Engine, EngineError, Event, EventsReply, Precondition, WriteReply};
+use crate::engine::{Caller, Engine, EngineError, Event, EventsReply, Precondition, WriteReply};
 use crate::workspace::{ChangeKind, ContentHash, Provenance};
 
 const MAX_EVENTS: usize = 1_000;
@@ -80,8 +80,9 @@ pub(super) async fn put(
     let mut signature = Signature::of_write(&method, &uri, &headers, app.event_rules())?;
     let mut incoming = app.incoming(body)?;
     let min_size = incoming.min_size();
+    let at = workspace.clone();
     let begin = move |engine: &Engine| {
-        let upload = engine.begin_upload(&workspace, &path)?.by(provenance)?;
+        let upload = engine.workspace(&workspace, Caller::LocalUser)?.begin_upload(&path)?.by(provenance)?;
         upload.check_size(min_size).map(|()| upload)
     };
     // No thread waits for what is still to come.
@@ -95,7 +96,8 @@ pub(super) async fn put(
         Json(upload) = app.call_at_once(write).await?;
     }
     Signature::check_whole(signature, b"")?;
-    let reply = app.call_at_once(move |engine| engine.finish_upload(upload, &precondition)).await?;
+    let finish = move |engine: &Engine| engine.workspace(&at, Caller::LocalUser)?.finish_upload(upload, &precondition);
+    let reply = app.call_at_once(finish).await?;
     let status = if reply.kind == ChangeKind::Created { StatusCode::CREATED } else { StatusCode::OK };
     let tag = reply.content_hash.map(|hash| (ETAG, format!("\"{hash}\"")));
     Ok((status, tag.map(|tag| [tag]), reply).into_response())
@@ -118,7 +120,10 @@ pub(super) async fn delete(
 ) -> Reply<WriteReply> {
     let (precondition, provenance) = (precondition(&headers)?, provenance(&headers)?);
     Signature::check_whole(Signature::of_write(&method, &uri, &headers, app.event_rules())?, b"")?;
-    app.call(move |engine| engine.delete_file(&workspace, &path, &precondition, provenance)).await
+    app.call(move |engine| {
+        engine.workspace(&workspace, Caller::LocalUser)?.delete_file(&path, &precondition, provenance)
+    })
+    .await
 }
 
 /// Reports of changed files.
@@ -166,7 +171,7 @@ pub(super) async fn events(
             format!("send 1 to {MAX_EVENTS} at once"),
         ));
     }
-    app.call(move |engine| engine.take_events(&workspace, &events)).await
+    app.call(move |engine| engine.workspace(&workspace, Caller::LocalUser)?.take_events(&events)).await
 }
 
 fn precondition(headers: &HeaderMap) -> Result<Precondition, ApiError> {

@@ -5,7 +5,7 @@ use std::process::{Child, Stdio};
 use std::sync::{Arc, OnceLock};
 
 use pincite::answer::{AskEvent, AskRequest};
-use pincite::engine::Engine;
+use pincite::engine::{Caller, Engine};
 use pincite::ingest;
 use serde_json::{Value, json};
 
@@ -294,7 +294,9 @@ fn what_is_deleted_while_the_model_writes_is_not_in_its_answer() {
         true
     };
     let reply = engine
-        .ask_streamed(&named("default"), &AskRequest::new("How long was the gateway down on 2 November?"), &mut tell)
+        .workspace(&named("default"), Caller::LocalUser)
+        .unwrap()
+        .ask_streamed(&AskRequest::new("How long was the gateway down on 2 November?"), &mut tell)
         .unwrap();
     assert!(reply.answered_by.fallback.as_ref().unwrap().contains("was changed meanwhile"), "{reply:#?}");
     assert!(

@@ -3,6 +3,7 @@
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, header};
+use pincite::engine::Caller;
 use pincite::ingest::Silent;
 use pincite::search::SearchRequest;
 use serde_json::{Value, json};
@@ -88,7 +89,13 @@ async fn nothing_of_one_workspace_is_seen_from_another_in_any_way() {
         let found = send(&rest, Method::POST, &format!("{uri}/search"), Some(json!({ "query": own }))).await.1;
         assert!(!found["hits"].as_array().unwrap().is_empty(), "it finds its own");
 
-        let citation = &engine.search(&named(other), &SearchRequest::new(foreign)).unwrap().hits[0].citation;
+        let citation = &engine
+            .workspace(&named(other), Caller::LocalUser)
+            .unwrap()
+            .search(&SearchRequest::new(foreign))
+            .unwrap()
+            .hits[0]
+            .citation;
         let foreign_file = citation.path.as_str();
         let mut renamed = serde_json::to_value(citation).unwrap();
         renamed["workspace"] = json!(name);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pincite::engine::{Access, ChangesRequest, Engine, EngineError, OpenOptions, Precondition, Runner};
+use pincite::engine::{Access, Caller, ChangesRequest, Engine, EngineError, OpenOptions, Precondition, Runner};
 use pincite::ingest;
 use pincite::search::{Mode, SearchReply, SearchRequest};
 use pincite::workspace::{Provenance, Revision};
@@ -69,13 +69,19 @@ impl Desk {
     /// Scans, and returns the newest revision: the watch may have been faster.
     pub fn scan(&self) -> Revision {
         self.engine.scan_folder(&named("default"), self.folder.path(), &ingest::Silent).unwrap();
-        self.engine.recent_changes(&named("default"), &ChangesRequest::newest(1)).unwrap().changes[0].revision
+        self.engine
+            .workspace(&named("default"), Caller::LocalUser)
+            .unwrap()
+            .recent_changes(&ChangesRequest::newest(1))
+            .unwrap()
+            .changes[0]
+            .revision
     }
 
     pub fn search(&self, words: &str, mode: Mode, min_revision: Option<Revision>) -> Result<SearchReply, EngineError> {
         let wait_ms = 60_000;
         let request = SearchRequest { mode, min_revision, wait_ms, ..SearchRequest::new(words) };
-        self.engine.search(&named("default"), &request)
+        self.engine.workspace(&named("default"), Caller::LocalUser).unwrap().search(&request)
     }
 
     /// The paths that these words are found in.
@@ -99,7 +105,9 @@ fn what_is_logged_becomes_searchable_by_words_and_then_by_meaning() {
     let revision = desk.scan();
     let reply = desk.search("crane", Mode::Lexical, Some(revision)).unwrap();
     assert!(reply.hits.len() == 1 && reply.revision >= revision);
-    until("the file has a vector", || desk.engine.status(&named("default")).unwrap().num_embedded == 1);
+    until("the file has a vector", || {
+        desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().status().unwrap().num_embedded == 1
+    });
     assert_eq!(desk.search("heavy lifting machine", Mode::Dense, None).unwrap().hits.len(), 1);
 }
 
@@ -109,7 +117,7 @@ fn a_revision_that_nothing_brings_is_said_not_to_have_come() {
     desk.write("a.md", "The harbour crane.");
     let revision = desk.scan();
     let request = SearchRequest { min_revision: Some(revision), wait_ms: 30, ..SearchRequest::new("crane") };
-    let refused = desk.engine.search(&named("default"), &request);
+    let refused = desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().search(&request);
     assert!(matches!(refused, Err(EngineError::NotFresh { wanted, .. }) if wanted == revision));
 }
 
@@ -118,15 +126,23 @@ fn what_was_pending_at_the_start_is_replayed_and_until_then_not_called_ready() {
     let mut desk = Desk::new();
     desk.write("a.md", "The harbour crane.");
     desk.scan();
-    assert!(desk.engine.check_replayed(&named("default")).is_ok(), "nothing was started");
+    assert!(
+        desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().check_replayed().is_ok(),
+        "nothing was started"
+    );
     let folder = desk.folder.path().to_owned();
     let away = folder.with_extension("away");
     fs_err::rename(&folder, &away).unwrap();
     desk.run();
     // The folder is away, so its files are neither read nor taken for deleted.
-    assert!(matches!(desk.engine.check_replayed(&named("default")), Err(EngineError::Replaying)));
+    assert!(matches!(
+        desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().check_replayed(),
+        Err(EngineError::Replaying)
+    ));
     fs_err::rename(&away, &folder).unwrap();
-    until("the log is replayed", || desk.engine.check_replayed(&named("default")).is_ok());
+    until("the log is replayed", || {
+        desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().check_replayed().is_ok()
+    });
     assert_eq!(desk.found("crane"), ["a.md"]);
 }
 
@@ -146,13 +162,17 @@ fn a_file_that_is_deleted_while_a_backfill_brings_it_in_is_not_found_from_the_an
     desk.scan();
     let delete = |number: usize| {
         let path = format!("{number}.txt").parse().unwrap();
-        desk.engine.delete_file(&named("default"), &path, &Precondition::None, Provenance::default()).unwrap();
+        desk.engine
+            .workspace(&named("default"), Caller::LocalUser)
+            .unwrap()
+            .delete_file(&path, &Precondition::None, Provenance::default())
+            .unwrap();
         assert!(!desk.found(&word(number)).contains(&format!("{number}.txt")));
     };
     // From both ends: some are brought in by then, some are in work, some wait.
     let deleted = (0..60).flat_map(|step| [step * 5, NUM_FILES - 1 - step * 5]);
     deleted.clone().for_each(delete);
-    let status = || desk.engine.status(&named("default")).unwrap();
+    let status = || desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().status().unwrap();
     until("the backfill is done", || status().coverage.files.pending == 0);
     assert_eq!((status().coverage.files.ready, status().num_chunks), (480, 480));
     for number in deleted {
@@ -171,7 +191,7 @@ fn several_workspaces_share_one_line() {
     desk.engine.scan_folder(&named("other"), other.path(), &ingest::Silent).unwrap();
     let request = SearchRequest { mode: Mode::Lexical, ..SearchRequest::new("lighthouse") };
     until("both are searchable", || {
-        let found = desk.engine.search(&named("other"), &request);
+        let found = desk.engine.workspace(&named("other"), Caller::LocalUser).unwrap().search(&request);
         !desk.found("harbour").is_empty() && found.is_ok_and(|reply| !reply.hits.is_empty())
     });
     assert!(desk.found("lighthouse").is_empty());
@@ -202,7 +222,7 @@ fn one_engine_indexes_and_another_over_the_same_data_logs_and_reads() {
     let report = second.index_folder(&named("default"), desk.folder.path(), &ingest::Silent).unwrap();
     assert!(report.done_by.unwrap().contains("a test"));
     let request = SearchRequest { mode: Mode::Lexical, ..SearchRequest::new("harbour") };
-    assert_eq!(second.search(&named("default"), &request).unwrap().hits.len(), 1);
+    assert_eq!(second.workspace(&named("default"), Caller::LocalUser).unwrap().search(&request).unwrap().hits.len(), 1);
 
     let line = second.run().unwrap();
     let Desk { folder, engine, runner, data } = desk;
@@ -211,7 +231,9 @@ fn one_engine_indexes_and_another_over_the_same_data_logs_and_reads() {
     fs_err::write(folder.path().join("b.txt"), "Another harbour.").unwrap();
     let scan = second.scan_folder(&named("default"), folder.path(), &ingest::Silent).unwrap();
     assert!(scan.problems.is_empty());
-    until("both are found", || second.search(&named("default"), &request).unwrap().hits.len() == 2);
+    until("both are found", || {
+        second.workspace(&named("default"), Caller::LocalUser).unwrap().search(&request).unwrap().hits.len() == 2
+    });
     drop((line, data));
 }
 

@@ -1,6 +1,7 @@
 //! The tools, called by the official Python client: over HTTP and over standard input and output, in both styles of the
 //! protocol (the initialize handshake, and requests that each stand alone).
 
+use pincite::engine::Caller;
 use std::path::Path;
 
 use pincite::search::SearchRequest;
@@ -104,7 +105,13 @@ fn assert_describes_itself(seen: &Seen, has_instructions: bool) {
 
 async fn every_tool_works_over_http(mode: &str, revision: &str) {
     let server = Running::start(Options::default()).await;
-    let found = server.indexed.engine.search(&named("default"), &SearchRequest::new(QUESTION)).unwrap();
+    let found = server
+        .indexed
+        .engine
+        .workspace(&named("default"), Caller::LocalUser)
+        .unwrap()
+        .search(&SearchRequest::new(QUESTION))
+        .unwrap();
     let citation = &found.hits[0].citation;
     let passage = format!("{}#{}-{}", citation.path, citation.span.start, citation.span.end);
     let plan = Plan::default()
@@ -211,7 +218,11 @@ async fn an_error_of_a_tool_is_a_result_that_a_model_can_read() {
 async fn one_endpoint_is_one_workspace() {
     let server = Running::start(Options::default()).await;
     let engine = &server.indexed.engine;
-    let foreign = engine.search(&named("other"), &SearchRequest::new(SECRET)).unwrap().hits[0].citation.clone();
+    let foreign =
+        engine.workspace(&named("other"), Caller::LocalUser).unwrap().search(&SearchRequest::new(SECRET)).unwrap().hits
+            [0]
+        .citation
+        .clone();
 
     let plan = Plan::default()
         .call("search_workspace", &json!({ "query": SECRET, "k": 100, "mode": "lexical" }))

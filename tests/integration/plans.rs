@@ -1,5 +1,6 @@
 //! Questions about time and the whole: the files in scope are those of the log, each is accounted for, and results repeat.
 
+use pincite::engine::Caller;
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::http::Method;
@@ -238,7 +239,9 @@ async fn what_was_written_today_is_grouped_by_run_and_tells_of_what_was_deleted(
     server.put("c.md", "# Hull\n\nThe ferry to Skarv leaves at nine every day.", &by("ann", "r1")).await;
     let (_, last) = server.delete("b.md", &by("ann", "r3")).await;
     let workspace = named("default");
-    until("all is read", || server.desk.engine.freshness(&workspace).unwrap().1 == 0);
+    until("all is read", || {
+        server.desk.engine.workspace(&workspace, Caller::LocalUser).unwrap().freshness().unwrap().1 == 0
+    });
     let ask = |more: Value| {
         let mut request = json!({ "min_revision": last["revision"], "wait_ms": 60_000, "time_zone": "UTC" });
         request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

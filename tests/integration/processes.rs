@@ -2,7 +2,7 @@
 
 use std::process::{Child, Stdio};
 
-use pincite::engine::ChangesRequest;
+use pincite::engine::{Caller, ChangesRequest};
 use serde_json::Value;
 
 use crate::cli::Pincite;
@@ -80,7 +80,10 @@ fn a_shell_beside_a_process_that_indexes_waits_for_it_and_does_the_work_itself_w
     let waiting = pincite.command(&["search", "writers", "--path", path, "--json"]);
     let waiting = { waiting }.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     until("the change is logged", || {
-        let changes = idle.recent_changes(&crate::indexed::named("default"), &ChangesRequest::newest(9));
+        let changes = idle
+            .workspace(&crate::indexed::named("default"), Caller::LocalUser)
+            .unwrap()
+            .recent_changes(&ChangesRequest::newest(9));
         changes.is_ok_and(|reply| !reply.changes.is_empty())
     });
     assert_eq!(pincite.run(&["status"]).code, 0, "reading needs no writer");

@@ -8,7 +8,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, header};
 use pincite::answer::AskRequest;
 use pincite::budget::Budget;
-use pincite::engine::EngineError;
+use pincite::engine::{Caller, EngineError};
 use pincite::search::SearchRequest;
 use pincite::serve::{Options, Server};
 use serde_json::{Value, json};
@@ -160,28 +160,43 @@ fn a_search_or_an_answer_that_is_out_of_time_says_so_and_one_that_nobody_hears_e
     let default = named("default");
     let out_of_time = Budget::default().lasting(Duration::ZERO);
     let request = SearchRequest::new("\"cold start\" latency -crane");
-    let reply = indexed.engine.search_within(&default, &request, &out_of_time).unwrap();
+    let reply =
+        indexed.engine.workspace(&default, Caller::LocalUser).unwrap().search_within(&request, &out_of_time).unwrap();
     assert!(
         reply.partial && reply.coverage.notes.iter().any(|note| note.contains("timeout_ms")),
         "{:?}",
         reply.coverage
     );
-    let whole = indexed.engine.search_within(&default, &request, &Budget::default()).unwrap();
+    let whole = indexed
+        .engine
+        .workspace(&default, Caller::LocalUser)
+        .unwrap()
+        .search_within(&request, &Budget::default())
+        .unwrap();
     assert!(!whole.partial && whole.coverage.notes.iter().all(|note| !note.contains("timeout_ms")));
     for question in
         ["What was done lately?", "How many runs are there?", "How long was the gateway down on 2 November?"]
     {
         let request = AskRequest::new(question);
-        let reply = indexed.engine.ask_within(&default, &request, &out_of_time, &mut |_| true).unwrap();
+        let reply = indexed
+            .engine
+            .workspace(&default, Caller::LocalUser)
+            .unwrap()
+            .ask_within(&request, &out_of_time, &mut |_| true)
+            .unwrap();
         assert!(reply.partial && reply.listing.is_none(), "{question}: {reply:?}");
         let gone = Budget::default();
         gone.cancel();
-        let ended = indexed.engine.ask_within(&default, &request, &gone, &mut |_| true);
+        let ended =
+            indexed.engine.workspace(&default, Caller::LocalUser).unwrap().ask_within(&request, &gone, &mut |_| true);
         assert!(matches!(ended, Err(EngineError::Cancelled)), "{question}");
     }
     let gone = Budget::default();
     drop(gone.cancelled_on_drop());
-    assert!(matches!(indexed.engine.search_within(&default, &request, &gone), Err(EngineError::Cancelled)));
+    assert!(matches!(
+        indexed.engine.workspace(&default, Caller::LocalUser).unwrap().search_within(&request, &gone),
+        Err(EngineError::Cancelled)
+    ));
 }
 
 #[tokio::test]

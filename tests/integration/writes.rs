@@ -8,7 +8,7 @@ use axum::http::{Method, Request, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{KeyInit as _, Mac as _};
-use pincite::engine::{ChangesRequest, EngineError, Event, EventKind, Precondition};
+use pincite::engine::{Caller, ChangesRequest, EngineError, Event, EventKind, Precondition};
 use pincite::serve::{self, Options};
 use pincite::workspace::{
     ChangeKind, ContentHash, Fingerprint, Observation, Outcome, Priority, Provenance, RelPath, Store,
@@ -126,7 +126,9 @@ async fn nothing_old_is_shown_by_any_route_between_the_answer_and_the_index() {
     }
     desk.run();
     let revision = desk.scan();
-    crate::line::until("all is indexed", || desk.engine.coverage(&named("default")).unwrap().files.ready == 50);
+    crate::line::until("all is indexed", || {
+        desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().coverage().unwrap().files.ready == 50
+    });
     // The line stands still from here on: the index keeps what it has.
     desk.runner = None;
     let server = Server::over(desk);
@@ -441,7 +443,7 @@ fn a_write_that_finds_the_log_full_when_its_turn_comes_changes_nothing() {
     let (engine, id) = (share(data.path()), named("default"));
     engine.ensure_workspace(&id, Some(folder.path())).unwrap();
     let at = |name: &str| -> RelPath { name.parse().unwrap() };
-    engine.write_file(&id, &at("a.txt"), b"first", &Precondition::None).unwrap();
+    engine.workspace(&id, Caller::LocalUser).unwrap().write_file(&at("a.txt"), b"first", &Precondition::None).unwrap();
     let event = Event {
         id: "1".to_owned(),
         kind: EventKind::Modified,
@@ -456,9 +458,21 @@ fn a_write_that_finds_the_log_full_when_its_turn_comes_changes_nothing() {
         tags: Vec::new(),
     };
     let writes: [&(dyn Fn() -> Result<(), EngineError> + Sync); 3] = [
-        &|| engine.write_file(&id, &at("a.txt"), b"second", &Precondition::None).map(drop),
-        &|| engine.delete_file(&id, &at("a.txt"), &Precondition::None, Provenance::default()).map(drop),
-        &|| engine.take_events(&id, std::slice::from_ref(&event)).map(drop),
+        &|| {
+            engine
+                .workspace(&id, Caller::LocalUser)
+                .unwrap()
+                .write_file(&at("a.txt"), b"second", &Precondition::None)
+                .map(drop)
+        },
+        &|| {
+            engine
+                .workspace(&id, Caller::LocalUser)
+                .unwrap()
+                .delete_file(&at("a.txt"), &Precondition::None, Provenance::default())
+                .map(drop)
+        },
+        &|| engine.workspace(&id, Caller::LocalUser).unwrap().take_events(std::slice::from_ref(&event)).map(drop),
     ];
     let lock = data.path().join("workspaces/default/files.lock");
     for write in writes {
@@ -466,7 +480,13 @@ fn a_write_that_finds_the_log_full_when_its_turn_comes_changes_nothing() {
         let held = fs_err::File::open(&lock).unwrap();
         held.file().lock().unwrap();
         let store = Store::open(data.path(), true).unwrap();
-        let before = engine.recent_changes(&id, &ChangesRequest::newest(99)).unwrap().changes.len();
+        let before = engine
+            .workspace(&id, Caller::LocalUser)
+            .unwrap()
+            .recent_changes(&ChangesRequest::newest(99))
+            .unwrap()
+            .changes
+            .len();
         let refused = std::thread::scope(|scope| {
             let write = scope.spawn(write);
             until("it waits for its turn", || fs_err::metadata(&lock).unwrap().len() == 0);
@@ -479,7 +499,13 @@ fn a_write_that_finds_the_log_full_when_its_turn_comes_changes_nothing() {
         assert!(matches!(refused, Err(EngineError::Backlog { max: 3 })), "{refused:?}");
         assert_eq!(fs_err::read_to_string(folder.path().join("a.txt")).unwrap(), "first");
         assert_eq!(
-            engine.recent_changes(&id, &ChangesRequest::newest(99)).unwrap().changes.len(),
+            engine
+                .workspace(&id, Caller::LocalUser)
+                .unwrap()
+                .recent_changes(&ChangesRequest::newest(99))
+                .unwrap()
+                .changes
+                .len(),
             before + 3,
             "only theirs"
         );
@@ -507,7 +533,18 @@ async fn a_file_may_be_longer_than_other_bodies_and_one_that_is_too_long_leaves_
     assert_eq!(server.on_disk("new/long.txt").as_deref(), Some(long.as_str()));
     let left = fs_err::read_dir(server.desk.folder.path()).unwrap().count();
     assert_eq!(
-        (left, server.desk.engine.recent_changes(&named("default"), &ChangesRequest::newest(9)).unwrap().changes.len()),
+        (
+            left,
+            server
+                .desk
+                .engine
+                .workspace(&named("default"), Caller::LocalUser)
+                .unwrap()
+                .recent_changes(&ChangesRequest::newest(9))
+                .unwrap()
+                .changes
+                .len()
+        ),
         (1, 1)
     );
     let event = json!({ "id": "1", "type": "created", "path": "a.txt", "content": long });

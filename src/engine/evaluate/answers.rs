@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::pages::only;
 use super::{EvalOptions, files_of, open};
 use crate::answer::{Answerer, AskRequest, PlanChoice};
-use crate::engine::EngineError;
+use crate::engine::{Caller, EngineError};
 use crate::eval::{
     AnswerQuality, AnswerReport, AnswerRow, FileNames, Latencies, Outcome, documents_of, read_questions,
 };
@@ -28,7 +28,7 @@ pub fn evaluate_answers(
     let files = files_of(options)?;
     let questions = read_questions(&options.collection)?;
     let (engine, workspace) = open(options, files, files, progress)?;
-    let entries = engine.files(&workspace, None)?;
+    let entries = engine.workspace(&workspace, Caller::LocalUser)?.files(None)?;
     let names = FileNames::of(entries.iter().map(|file| file.path.as_str()));
     let documents = if within_document { documents_of(&questions, &[], &names)? } else { BTreeMap::new() };
     let mut rows = Vec::new();
@@ -41,7 +41,7 @@ pub fn evaluate_answers(
             request.filters.path = vec![only(path)];
         }
         let start = Instant::now();
-        let reply = engine.ask(&workspace, &request)?;
+        let reply = engine.workspace(&workspace, Caller::LocalUser)?.ask(&request)?;
         latencies.record(start.elapsed());
         if let Some(outcome) = Outcome::of(question, &reply, &names)? {
             let (abstention, signals) = (reply.abstention, reply.signals);

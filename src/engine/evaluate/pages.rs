@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Instant;
 
 use super::{EvalOptions, MAX_RANKED, NUM_PASSAGES, files_of, name_of, open};
-use crate::engine::EngineError;
+use crate::engine::{Caller, EngineError};
 use crate::eval::{
     EvalError, FileNames, Latencies, PageOptions, PageReport, Run, ScoredDocument, documents_of, page_id,
     page_judgements, page_qrels, read_questions, score_pages,
@@ -29,7 +29,7 @@ pub fn evaluate_pages(
     let questions = read_questions(&options.collection)?;
     let judgements = page_judgements(&options.collection, pages.qrels.as_deref(), &questions)?;
     let (engine, workspace) = open(options, files, files, progress)?;
-    let entries = engine.files(&workspace, None)?;
+    let entries = engine.workspace(&workspace, Caller::LocalUser)?.files(None)?;
     let names = FileNames::of(entries.iter().map(|file| file.path.as_str()));
     let qrels = page_qrels(&judgements, &names)?;
     let documents =
@@ -52,14 +52,17 @@ pub fn evaluate_pages(
     let mut run = Run::default();
     for question in &questions {
         if let Some(request) = request(&question.id, &question.text, NUM_PASSAGES)? {
-            run.insert(question.id.as_str(), ranked_pages(&engine.search(&workspace, &request)?.hits));
+            run.insert(
+                question.id.as_str(),
+                ranked_pages(&engine.workspace(&workspace, Caller::LocalUser)?.search(&request)?.hits),
+            );
         }
     }
     let mut latencies = Latencies::default();
     for question in &questions {
         if let Some(request) = request(&question.id, &question.text, 10)? {
             let start = Instant::now();
-            engine.search(&workspace, &request)?;
+            engine.workspace(&workspace, Caller::LocalUser)?.search(&request)?;
             latencies.record(start.elapsed());
         }
     }
