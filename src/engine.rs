@@ -14,7 +14,6 @@ mod ask;
 mod changes;
 mod digest;
 mod error;
-mod evaluate;
 mod event;
 mod folders;
 mod freshness;
@@ -58,7 +57,6 @@ pub use self::access::Access;
 use self::access::WriterLock;
 pub use self::changes::{ChangeFilters, ChangesReply, ChangesRequest};
 pub use self::error::{EngineError, ErrorKind};
-pub use self::evaluate::{EvalOptions, evaluate, evaluate_answers, evaluate_pages};
 pub use self::event::{Event, EventKind, EventsReply, MAX_EVENT_ID_CHARS, TakenEvent};
 pub use self::freshness::SourceStatus;
 pub use self::line::IndexReport;
@@ -84,7 +82,8 @@ use crate::embed::{self, EmbedError, OpenModel, Reranker};
 use crate::extract::child::{self, Children, Limits};
 use crate::extract::kept::Shelf;
 use crate::extract::{Extractor, InProcess};
-use crate::workspace::{PatternLimits, Store, WorkspaceId};
+use crate::store::Store;
+use crate::workspace::{PatternLimits, WorkspaceId};
 
 /// How a data folder is opened.
 pub struct OpenOptions {

@@ -24,5 +24,6 @@ mod priority;
 mod private;
 pub mod search;
 pub mod serve;
+pub mod store;
 mod strict;
 pub mod workspace;

@@ -11,7 +11,8 @@ use pincite::extract::{Hints, extract};
 use pincite::index::embedded::{Access, EmbeddedIndex};
 use pincite::index::{Batch, ChunkPlace, ChunkRecord, FileFacts, Index as _, VectorKey};
 use pincite::ingest::{Line, LineReport, PartSizes, RuleLimits, Silent, canonical_folder, index_pending, scan};
-use pincite::workspace::{ContentHash, RelPath, Revision, Store, WorkspaceId};
+use pincite::store::Store;
+use pincite::workspace::{ContentHash, RelPath, Revision, WorkspaceId};
 
 use super::File;
 

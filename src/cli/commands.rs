@@ -17,11 +17,8 @@ use crate::answer::{AskRequest, DEFAULT_MAX_FILES, Verdict};
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::embed;
-use crate::engine::{
-    self, Access, Caller, Engine, EngineError, EvalOptions, IndexReport, OpenOptions, evaluate, evaluate_answers,
-    evaluate_pages,
-};
-use crate::eval::{PageOptions, Run};
+use crate::engine::{self, Access, Caller, Engine, EngineError, IndexReport, OpenOptions};
+use crate::eval::{EvalOptions, PageOptions, Run, evaluate, evaluate_answers, evaluate_pages};
 use crate::extract::child::{self, Program};
 use crate::extract::{Document, ExtractError, Member, language_of};
 use crate::private;

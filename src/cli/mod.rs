@@ -27,6 +27,7 @@ use clap::Parser as _;
 use self::args::Cli;
 use crate::engine::{EngineError, ErrorKind};
 use crate::error::Advice as _;
+use crate::eval::EvalError;
 use crate::mcp::McpError;
 use crate::serve::ServeError;
 
@@ -46,9 +47,14 @@ pub fn run() -> ExitCode {
             let mut err = std::io::stderr().lock();
             // If standard error is gone too, there is nobody left to tell.
             let _ = writeln!(err, "error: {error:#}");
-            let engine_error = error.downcast_ref::<EngineError>();
+            let eval_error = error.downcast_ref::<EvalError>();
+            let engine_error = error.downcast_ref::<EngineError>().or_else(|| match eval_error {
+                Some(EvalError::Engine(error)) => Some(error),
+                _ => None,
+            });
             let hint = engine_error
                 .and_then(EngineError::hint)
+                .or_else(|| eval_error?.hint())
                 .or_else(|| error.downcast_ref::<ServeError>()?.hint())
                 .or_else(|| error.downcast_ref::<McpError>()?.hint());
             if let Some(hint) = hint {

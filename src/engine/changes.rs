@@ -9,7 +9,8 @@ use utoipa::ToSchema;
 
 use super::{EngineError, Workspace};
 use crate::search::Filters;
-use crate::workspace::{Change, ChangeScope, Facets, Revision};
+use crate::store::ChangeScope;
+use crate::workspace::{Change, Facets, Revision};
 
 /// Conditions on changes, all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]

@@ -6,12 +6,12 @@ use crate::answer::{AnswerError, LanguageError};
 use crate::config::ConfigError;
 use crate::embed::EmbedError;
 use crate::error::Advice;
-use crate::eval::EvalError;
 use crate::extract::ExtractError;
 use crate::index::IndexError;
 use crate::ingest::{IngestError, ReadError, WriteError};
 use crate::search::SearchError;
-use crate::workspace::{InvalidName, InvalidProvenance, RelPath, Revision, StoreError, WorkspaceId};
+use crate::store::StoreError;
+use crate::workspace::{InvalidName, InvalidProvenance, RelPath, Revision, WorkspaceId};
 
 /// Why the engine did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -166,9 +166,6 @@ pub enum EngineError {
     /// No language model answers.
     #[error(transparent)]
     Language(#[from] LanguageError),
-    /// The judged collection cannot be used.
-    #[error(transparent)]
-    Eval(#[from] EvalError),
     /// The data folder cannot be made or locked.
     #[error("the data folder cannot be used")]
     Io(#[source] std::io::Error),
@@ -207,7 +204,6 @@ impl EngineError {
                 | SearchError::NoModel,
             )
             | Self::Language(LanguageError::NotConfigured)
-            | Self::Eval(_)
             | Self::Read(
                 ReadError::NotAFile { .. }
                 | ReadError::Folder { .. }
@@ -268,7 +264,6 @@ impl EngineError {
             Self::Extract(error) => Some(error),
             Self::Search(error) => Some(error),
             Self::Language(error) => Some(error),
-            Self::Eval(error) => Some(error),
             Self::Write(error) => Some(error),
             Self::Busy { .. }
             | Self::ReadOnly

@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 
 use super::sources::AWAY;
 use super::{Engine, EngineError, Workspace};
-use crate::workspace::{SourceState, WorkspaceId, WorkspaceRow};
+use crate::store::{SourceState, WorkspaceRow};
+use crate::workspace::WorkspaceId;
 
 /// Of the interval of scans so many may pass until a scan counts as long ago.
 const LATE_INTERVALS: i64 = 2;

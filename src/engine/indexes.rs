@@ -13,7 +13,8 @@ use super::{Engine, EngineError, lock};
 use crate::embed::{self, EmbedError, OnnxReranker, OpenModel, Reranker};
 use crate::index::embedded::{Access, Condition, EmbeddedIndex};
 use crate::index::{Index as _, IndexError};
-use crate::workspace::{Store, WorkspaceId, WorkspaceRow};
+use crate::store::{Store, WorkspaceRow};
+use crate::workspace::WorkspaceId;
 
 /// What the folders of later indexes are called, before the number.
 const LATER: &str = "index-";

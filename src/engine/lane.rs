@@ -13,7 +13,8 @@ use crate::error::Advice as _;
 use crate::index::embedded::EmbeddedIndex;
 use crate::index::{Index as _, VectorKey};
 use crate::ingest::{self, BatchLimits, LineReport, Silent};
-use crate::workspace::{Priority, StoreError, WorkspaceId, WorkspaceRow};
+use crate::store::{StoreError, WorkspaceRow};
+use crate::workspace::{Priority, WorkspaceId};
 
 /// How long a workspace rests after an error.
 pub(super) const REST: Duration = Duration::from_secs(1);

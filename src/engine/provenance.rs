@@ -7,7 +7,8 @@ use super::query::QueryState;
 use super::view::View;
 use super::{EngineError, Workspace, lock};
 use crate::search::{Found, Hit};
-use crate::workspace::{Citation, Facets, Provenance, ProvenanceFilter, RelPath, Told};
+use crate::store::Told;
+use crate::workspace::{Citation, Facets, Provenance, ProvenanceFilter, RelPath};
 
 impl Workspace<'_> {
     /// The files whose writers pass a filter; `None` where all do. Asked before the snapshot is taken, as `view` is.

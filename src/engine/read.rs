@@ -12,7 +12,8 @@ use super::{Access, Engine, EngineError, Workspace, lock};
 use crate::extract::kept::{Kept, Shelf};
 use crate::extract::{Document, ExtractError, Extractor, PageUnit};
 use crate::ingest::{self, FileContent, LargeFile, PartError, PlacedPart, ReadError};
-use crate::workspace::{Cells, ContentHash, Fingerprint, LineRange, LineStarts, RelPath, Span, WorkspaceId};
+use crate::store::Fingerprint;
+use crate::workspace::{Cells, ContentHash, LineRange, LineStarts, RelPath, Span, WorkspaceId};
 
 /// A file's text as it is now, read from the file itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use super::{Engine, EngineError};
 use crate::ingest;
-use crate::workspace::{WorkspaceId, WorkspaceRow};
+use crate::store::WorkspaceRow;
+use crate::workspace::WorkspaceId;
 
 impl Engine {
     /// Makes a workspace as [`Engine::create_workspace`] does, for a client that may name no other folders than the configured

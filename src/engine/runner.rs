@@ -21,7 +21,8 @@ use super::sources::Sources;
 use super::{Engine, EngineError, Workspace, lock};
 use crate::error::Advice as _;
 use crate::priority::in_background;
-use crate::workspace::{Priority, Revision, WorkspaceId, WorkspaceRow};
+use crate::store::WorkspaceRow;
+use crate::workspace::{Priority, Revision, WorkspaceId};
 
 /// How often the line looks for changes that other processes have logged.
 const POLL: Duration = Duration::from_millis(50);

@@ -20,7 +20,8 @@ use super::lookers::{Beat, Lookers, STUCK_AFTER};
 use super::{Engine, EngineError, lock};
 use crate::error::Advice as _;
 use crate::ingest::{self, IngestError, Progress, Sighting, Stage, Watch, WatchError, Watcher};
-use crate::workspace::{RelPath, WorkspaceId, WorkspaceRow};
+use crate::store::WorkspaceRow;
+use crate::workspace::{RelPath, WorkspaceId};
 
 /// How often new workspaces, and the signal to stop, are looked for.
 const POLL: Duration = Duration::from_millis(100);

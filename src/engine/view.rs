@@ -5,9 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use super::{EngineError, Workspace, lock};
 use crate::search;
-use crate::workspace::{
-    FileCounts, FileEntry, ProvenanceFilter, RelPath, Revision, SourceState, StoredView, WorkspaceId,
-};
+use crate::store::{SourceState, StoredView};
+use crate::workspace::{FileCounts, FileEntry, ProvenanceFilter, RelPath, Revision, WorkspaceId};
 
 /// The workspaces whose lists of files are kept: 10,000 files take some 5 MB.
 const NUM_LISTS: usize = 4;

@@ -23,7 +23,7 @@ impl Engine {
     /// The workspace of that name, for `caller`.
     ///
     /// # Errors
-    /// [`StoreError::UnknownWorkspace`](crate::workspace::StoreError::UnknownWorkspace) where there is none.
+    /// [`StoreError::UnknownWorkspace`](crate::store::StoreError::UnknownWorkspace) where there is none.
     pub fn workspace(&self, id: &WorkspaceId, caller: Caller) -> Result<Workspace<'_>, EngineError> {
         self.store.workspace(id)?;
         Ok(Workspace { engine: self, id: id.clone(), caller })

@@ -16,7 +16,8 @@ use utoipa::ToSchema;
 
 use super::{Engine, EngineError, Workspace, lock};
 use crate::ingest;
-use crate::workspace::{InvalidName, StoreError, WorkspaceId, WorkspaceRow, is_device_name};
+use crate::store::{StoreError, WorkspaceRow};
+use crate::workspace::{InvalidName, WorkspaceId, is_device_name};
 
 /// How long to wait for the process that indexes to remove what is left of a deleted workspace.
 const REMOVAL_WAIT: Duration = Duration::from_secs(30);

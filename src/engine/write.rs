@@ -17,10 +17,8 @@ use utoipa::ToSchema;
 use super::event::{Event, EventKind, EventsReply, TakenEvent};
 use super::{Engine, EngineError, Workspace};
 use crate::ingest::{self, LargeFile, NewFile, ReadError, RuleLimits, WriteError};
-use crate::workspace::{
-    ChangeKind, ContentHash, Fingerprint, LoggedEvent, Moved, Observation, Priority, Provenance, RelPath, Revision,
-    StoreError, WorkspaceId, is_device_name,
-};
+use crate::store::{Fingerprint, LoggedEvent, Moved, Observation, StoreError};
+use crate::workspace::{ChangeKind, ContentHash, Priority, Provenance, RelPath, Revision, WorkspaceId, is_device_name};
 
 /// No size and no time: what a deleted file looks like.
 const GONE: Fingerprint = Fingerprint::NONE;

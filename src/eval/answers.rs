@@ -1,7 +1,7 @@
 //! Answers to questions of which is known where the answer stands, or that there is none.
 //!
 //! # Not here
-//! How a question is asked (`engine::evaluate`), and what a question knows (`questions`).
+//! How a question is asked (`evaluate`), and what a question knows (`questions`).
 
 use serde::Serialize;
 

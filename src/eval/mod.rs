@@ -7,10 +7,11 @@
 //! - The same collection and run give the same figures to the last bit: sums run in the order of query ids.
 //!
 //! # Not here
-//! Searching itself (`search`, through the engine). What a judgement means is the collection's business.
+//! Searching itself: the engine does it, as for any other caller. What a judgement means is the collection's business.
 
 mod answers;
 mod beir;
+mod evaluate;
 mod latency;
 pub mod metrics;
 mod pages;
@@ -24,6 +25,7 @@ use serde::Serialize;
 
 pub use answers::{AnswerQuality, AnswerReport, AnswerRow, Outcome};
 pub use beir::{Collection, CollectionDocument, Documents, Grades, Qrels, Query};
+pub use evaluate::{EvalOptions, evaluate, evaluate_answers, evaluate_pages};
 pub use latency::Latencies;
 pub use pages::{
     FileNames, PageJudgement, PageOptions, PageQuality, PageReport, documents_of, page_id, page_judgements, page_qrels,
@@ -32,6 +34,7 @@ pub use pages::{
 pub use questions::{Question, read_questions};
 pub use run::{Run, ScoredDocument, trec_id};
 
+use crate::engine::EngineError;
 use crate::error::Advice;
 
 /// What an evaluation tells its reader.
@@ -144,6 +147,9 @@ pub enum EvalError {
     /// Questions over files need a folder of files.
     #[error("no folder of files was named")]
     NoFiles,
+    /// The collection cannot be indexed, searched or asked.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     /// A file cannot be opened or read. The message names it.
     #[error(transparent)]
     Unreadable(#[from] std::io::Error),
@@ -180,6 +186,7 @@ impl Advice for EvalError {
             Self::UnknownFile { .. } => "unknown_file",
             Self::NoDocument { .. } => "no_document",
             Self::NoFiles => "no_files",
+            Self::Engine(error) => error.code(),
             Self::Unreadable(_) => "unreadable_collection",
             Self::BadLine { .. } => "invalid_collection",
         }
@@ -187,6 +194,7 @@ impl Advice for EvalError {
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::Engine(error) => error.hint(),
             Self::NotACollection { .. } => Some(
                 "the BEIR layout is a folder with `corpus.jsonl`, `queries.jsonl`, and `qrels.tsv` or `qrels/test.tsv`"
                     .to_owned(),

@@ -14,7 +14,8 @@ use super::prepare::NEVER;
 use super::read::{Compared, compare, hash_file, is_refused};
 use super::rules::{self, RuleLimits};
 use super::write::fingerprint_of;
-use crate::workspace::{ChangeKind, Fingerprint, Known, Moved, Observation, RelPath};
+use crate::store::{Fingerprint, Known, Moved, Observation};
+use crate::workspace::{ChangeKind, RelPath};
 
 /// What a listing says against the file table.
 #[derive(Default)]

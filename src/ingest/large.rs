@@ -17,7 +17,8 @@ use crate::error::Advice as _;
 use crate::extract::{ExtractError, language_of};
 use crate::failpoint;
 use crate::index::{Batch, ChunkRecord};
-use crate::workspace::{Change, ChangeKind, FileEntry, FileState, Known, Members, Outcome};
+use crate::store::{Known, Members, Outcome};
+use crate::workspace::{Change, ChangeKind, FileEntry, FileState};
 
 /// What became of a file that may be a large text.
 #[expect(clippy::large_enum_variant, reason = "there is one at a time")]

@@ -43,7 +43,7 @@ use crate::embed::EmbedError;
 use crate::error::Advice;
 use crate::extract::ExtractError;
 use crate::index::IndexError;
-use crate::workspace::StoreError;
+use crate::store::StoreError;
 
 /// Why the line stopped. What was acknowledged stays; what was not is done again next time.
 #[derive(Debug, thiserror::Error)]

@@ -12,7 +12,8 @@ use sha2::{Digest as _, Sha256};
 use super::read::{ReadError, fingerprint_of_open, hash_file, now_ns, racy_until_ns};
 use crate::extract::parts::{Continuation, Part};
 use crate::extract::{Document, ExtractError, Extractor, Source};
-use crate::workspace::{ContentHash, Fingerprint, Known, RelPath};
+use crate::store::{Fingerprint, Known};
+use crate::workspace::{ContentHash, RelPath};
 
 /// Which files are read in parts, and in how large ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

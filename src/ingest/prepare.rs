@@ -14,10 +14,8 @@ use crate::chunk::{chunk, plain, repeated_lines};
 use crate::error::Advice as _;
 use crate::extract::{Document, ExtractError, language_of};
 use crate::index::{Batch, ChunkPlace, ChunkRecord, FileFacts, Snapshot, VectorKey};
-use crate::workspace::{
-    Change, ChangeKind, ContentHash, FileEntry, FileState, Fingerprint, Known, Language, Members, Outcome, Provenance,
-    RelPath, Span,
-};
+use crate::store::{Fingerprint, Known, Members, Outcome};
+use crate::workspace::{Change, ChangeKind, ContentHash, FileEntry, FileState, Language, Provenance, RelPath, Span};
 
 /// White space of more bytes than this is not kept between two chunks.
 const MAX_GAP_BYTES: usize = 64;

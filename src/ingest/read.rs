@@ -8,7 +8,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::beneath::{self, BeneathError, Folder, Kind, Meta};
 use crate::error::Advice;
-use crate::workspace::{ContentHash, Fingerprint, Known, RelPath};
+use crate::store::{Fingerprint, Known};
+use crate::workspace::{ContentHash, RelPath};
 
 /// A file that is written while it is read is read again so often.
 const MAX_ATTEMPTS: usize = 3;

@@ -15,9 +15,8 @@ use super::room::Room;
 use super::worker::{BatchLimits, Line, LineReport, files_within};
 use crate::failpoint;
 use crate::index::Batch;
-use crate::workspace::{
-    Change, ChangeKind, FileEntry, Fingerprint, Observation, Outcome, Priority, Provenance, RelPath, Revision,
-};
+use crate::store::{Fingerprint, Observation, Outcome};
+use crate::workspace::{Change, ChangeKind, FileEntry, Priority, Provenance, RelPath, Revision};
 
 /// A walk over the files of a workspace that brings them into its new index.
 #[derive(Debug, Default)]
@@ -35,7 +34,7 @@ enum Built {
 
 impl Rebuild {
     /// Brings some files into the index of `line`, which does not serve yet, and returns how many: 0 where it holds all that
-    /// can be held now, and [`Store::swap`](crate::workspace::Store::swap) may be tried.
+    /// can be held now, and [`Store::swap`](crate::store::Store::swap) may be tried.
     ///
     /// # Errors
     /// When the index or the store refuses; the batch is done again next time.

@@ -20,7 +20,8 @@ use super::write::TEMPORARY_PREFIX;
 use super::{IngestError, ReadError};
 use crate::beneath::Folder;
 use crate::leftovers;
-use crate::workspace::{ChangeKind, Fingerprint, Known, Priority, RelPath, Revision, Store, WorkspaceId};
+use crate::store::{Fingerprint, Known, Store};
+use crate::workspace::{ChangeKind, Priority, RelPath, Revision, WorkspaceId};
 
 /// More changes than this at once are a backfill, as when an archive is unpacked or a branch is changed.
 const MAX_INTERACTIVE: usize = 64;

@@ -15,9 +15,8 @@ use crate::embed::{EmbedError, Embedder, ModelLanguages};
 use crate::extract::Extractor;
 use crate::failpoint;
 use crate::index::{Batch, Index, VectorKey};
-use crate::workspace::{
-    Change, ChangeKind, FileState, Members, Outcome, Priority, RelPath, Revision, Store, WorkspaceId,
-};
+use crate::store::{Members, Outcome, Store};
+use crate::workspace::{Change, ChangeKind, FileState, Priority, RelPath, Revision, WorkspaceId};
 
 /// How much is brought in at once: what becomes visible together, and what is held in memory at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,7 +15,8 @@ use super::read::fingerprint;
 use super::rules::NotAdmitted;
 use crate::beneath::{self, BeneathError, Folder, Kind, Meta};
 use crate::error::Advice;
-use crate::workspace::{ContentHash, Fingerprint, RelPath, common_spelling, composed};
+use crate::store::Fingerprint;
+use crate::workspace::{ContentHash, RelPath, common_spelling, composed};
 use crate::{failpoint, leftovers, private};
 
 /// Hidden, so that no scan takes a half-written file for one of the workspace.

@@ -42,7 +42,7 @@ impl FileState {
         }
     }
 
-    pub(super) fn from_name(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         [Self::Ready, Self::Partial, Self::Pending, Self::Empty, Self::Unsupported, Self::Failed, Self::Listed]
             .into_iter()
             .find(|state| state.name() == name)
@@ -126,7 +126,7 @@ impl ChangeKind {
     }
 
     /// The kind of this name, as the log keeps it; a renaming is kept as the path before it.
-    pub(super) fn from_name(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         [Self::Created, Self::Modified, Self::Deleted].into_iter().find(|kind| kind.name() == name)
     }
 }
@@ -141,7 +141,7 @@ pub enum Priority {
 }
 
 impl Priority {
-    pub(super) const fn number(self) -> i64 {
+    pub(crate) const fn number(self) -> i64 {
         match self {
             Self::Backfill => 0,
             Self::Interactive => 1,

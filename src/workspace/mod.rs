@@ -1,8 +1,7 @@
-//! What exists: workspaces, files, changes and the places inside them, and the SQLite store that remembers them.
+//! What exists: workspaces, files, changes and the places inside them. Types only: the `store` remembers them.
 //!
 //! # Invariants
 //! - A [`RelPath`] never leaves its root, a [`WorkspaceId`] is safe as a folder name, a [`Revision`] only grows.
-//! - A change has its revision on disk before anyone is told of it.
 //!
 //! # Not here
 //! What a file's bytes mean (`extract`) and what can be found in them (`index`).
@@ -14,10 +13,9 @@ mod id;
 mod language;
 mod path;
 mod pattern;
-mod provenance;
+pub(crate) mod provenance;
 mod span;
 mod spelling;
-mod store;
 #[cfg(test)]
 mod tests;
 
@@ -31,11 +29,6 @@ pub use pattern::{PatternError, PatternLimits};
 pub use provenance::{Facet, Facets, InvalidProvenance, MAX_LABEL_CHARS, MAX_TAGS, Provenance, ProvenanceFilter};
 pub use span::{LineRange, LineStarts, Span};
 pub use spelling::{common_spelling, composed};
-pub(crate) use store::open_to_read;
-pub use store::{
-    ChangeScope, Fingerprint, Known, LoggedEvent, Members, Moved, Observation, Outcome, SourceState, Store, StoreError,
-    StoredView, Told, WorkspaceRow,
-};
 
 use crate::error::Advice;
 

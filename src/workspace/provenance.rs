@@ -55,7 +55,7 @@ impl Provenance {
     }
 
     /// Everything that is said, value by value.
-    pub(super) fn labels(&self) -> impl Iterator<Item = (Label, &str)> {
+    pub(crate) fn labels(&self) -> impl Iterator<Item = (Label, &str)> {
         let single = [(Label::Agent, &self.agent), (Label::Run, &self.run), (Label::Sandbox, &self.sandbox)];
         let single = single.into_iter().filter_map(|(label, value)| Some((label, value.as_deref()?)));
         single.chain(self.tags.iter().map(|tag| (Label::Tag, tag.as_str())))
@@ -76,7 +76,7 @@ impl fmt::Display for Provenance {
 
 /// What a value says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Label {
+pub(crate) enum Label {
     Agent,
     Run,
     Sandbox,
@@ -84,10 +84,10 @@ pub(super) enum Label {
 }
 
 impl Label {
-    pub(super) const ALL: [Self; 4] = [Self::Agent, Self::Run, Self::Sandbox, Self::Tag];
+    pub(crate) const ALL: [Self; 4] = [Self::Agent, Self::Run, Self::Sandbox, Self::Tag];
 
     /// The name as it is kept, and as messages have it.
-    pub(super) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Agent => "agent",
             Self::Run => "run",
@@ -96,7 +96,7 @@ impl Label {
         }
     }
 
-    pub(super) fn from_name(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|label| label.name() == name)
     }
 }
@@ -151,7 +151,7 @@ impl ProvenanceFilter {
     }
 
     /// Those conditions that have values.
-    pub(super) fn conditions(&self) -> impl Iterator<Item = (Label, &[String])> {
+    pub(crate) fn conditions(&self) -> impl Iterator<Item = (Label, &[String])> {
         let Self { agent, run, sandbox, tags } = self;
         let all = [(Label::Agent, agent), (Label::Run, run), (Label::Sandbox, sandbox), (Label::Tag, tags)];
         all.into_iter().filter(|(_, values)| !values.is_empty()).map(|(label, values)| (label, values.as_slice()))
@@ -203,7 +203,7 @@ impl Facets {
         Self::from_counts(counts)
     }
 
-    pub(super) fn from_counts(counts: impl IntoIterator<Item = (Label, String, u64)>) -> Self {
+    pub(crate) fn from_counts(counts: impl IntoIterator<Item = (Label, String, u64)>) -> Self {
         let mut facets = Self::default();
         for (label, value, files) in counts {
             facets.values_of(label).push(Facet { value, files });

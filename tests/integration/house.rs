@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Rooms by level; a room uses rooms of lower levels.
-const LEVELS: [&[&str]; 9] = [
+const LEVELS: [&[&str]; 10] = [
     &["error", "beneath", "budget", "config", "failpoint", "gate", "leftovers", "priority", "private", "strict"],
     &["workspace"],
+    &["store"],
     &["extract", "chunk", "embed"],
     &["index"],
     &["ingest", "search"],
     &["answer"],
-    &["eval"],
     &["engine"],
+    &["eval"],
     &["cli", "serve", "mcp"],
 ];
 

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pincite::embed;
-use pincite::engine::{EvalOptions, evaluate};
 use pincite::eval::{self, Grades, Qrels, Report, Run, ScoredDocument, metrics, trec_id};
+use pincite::eval::{EvalOptions, evaluate};
 
 use pincite::ingest;
 use pincite::search::{FusionMethod, Mode};

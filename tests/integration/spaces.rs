@@ -9,7 +9,7 @@ use axum::http::{Method, Request, header};
 use pincite::engine::{Caller, Engine, EngineError};
 use pincite::search::{Mode, SearchRequest};
 use pincite::serve::{self, Options};
-use pincite::workspace::{Store, StoreError};
+use pincite::store::{Store, StoreError};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 

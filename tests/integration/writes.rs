@@ -10,9 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{KeyInit as _, Mac as _};
 use pincite::engine::{Caller, ChangesRequest, EngineError, Event, EventKind, Precondition};
 use pincite::serve::{self, Options};
-use pincite::workspace::{
-    ChangeKind, ContentHash, Fingerprint, Observation, Outcome, Priority, Provenance, RelPath, Store,
-};
+use pincite::store::{Fingerprint, Observation, Outcome, Store};
+use pincite::workspace::{ChangeKind, ContentHash, Priority, Provenance, RelPath};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 

@@ -15,7 +15,7 @@ use rusqlite::ffi::SQLITE_IOERR_SHORT_READ;
 use rusqlite::{Connection, ErrorCode, Row, params};
 
 use crate::index::{IndexError, VectorKey};
-use crate::{failpoint, workspace};
+use crate::{failpoint, store};
 
 /// How long a statement waits for another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -265,7 +265,7 @@ fn open_to_read(path: &Path) -> Result<Option<Connection>, IndexError> {
     if !path.exists() {
         return Ok(None);
     }
-    let connection = workspace::open_to_read(path, BUSY_TIMEOUT).map_err(sqlite)?;
+    let connection = store::open_to_read(path, BUSY_TIMEOUT).map_err(sqlite)?;
     let has_table = connection
         .prepare("SELECT 1 FROM sqlite_master WHERE name = 'vectors'")
         .and_then(|mut statement| statement.exists([]))

@@ -8,7 +8,8 @@ use std::process::Command;
 use super::*;
 use crate::failpoint::armed::{ABORT_AT, TRACE};
 use crate::index::ram::RamIndex;
-use crate::workspace::{Change, ContentHash, LoggedEvent, Revision, Span};
+use crate::store::LoggedEvent;
+use crate::workspace::{Change, ContentHash, Revision, Span};
 
 /// The folder that the child lives in.
 const FOLDER: &str = "PINCITE_FAILPOINT_FOLDER";

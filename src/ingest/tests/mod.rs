@@ -22,9 +22,8 @@ use crate::embed::{EmbedError, Embedder, ModelLanguages};
 use crate::extract::InProcess;
 use crate::index::embedded::{Access, EmbeddedIndex};
 use crate::index::{Filter, Index, LexicalQuery};
-use crate::workspace::{
-    ChangeKind, FileEntry, FileState, Fingerprint, Observation, Priority, RelPath, Store, WorkspaceId,
-};
+use crate::store::{Fingerprint, Observation, Store};
+use crate::workspace::{ChangeKind, FileEntry, FileState, Priority, RelPath, WorkspaceId};
 
 static EMBEDS: ModelLanguages = ModelLanguages(Vec::new());
 const MODEL: &str = "counting-model";

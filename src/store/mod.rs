@@ -40,7 +40,7 @@ pub use self::provenance::Told;
 pub(crate) use self::reading::open_to_read;
 pub use self::sources::SourceState;
 pub use self::view::StoredView;
-use super::{ChangeKind, ContentHash, FileEntry, Provenance, RelPath, WorkspaceId};
+use crate::workspace::{ChangeKind, ContentHash, FileEntry, Provenance, RelPath, WorkspaceId};
 
 /// How long a statement waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

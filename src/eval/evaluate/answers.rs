@@ -6,9 +6,9 @@ use std::time::Instant;
 use super::pages::only;
 use super::{EvalOptions, files_of, open};
 use crate::answer::{Answerer, AskRequest, PlanChoice};
-use crate::engine::{Caller, EngineError};
+use crate::engine::Caller;
 use crate::eval::{
-    AnswerQuality, AnswerReport, AnswerRow, FileNames, Latencies, Outcome, documents_of, read_questions,
+    AnswerQuality, AnswerReport, AnswerRow, EvalError, FileNames, Latencies, Outcome, documents_of, read_questions,
 };
 use crate::ingest::Progress;
 
@@ -24,7 +24,7 @@ pub fn evaluate_answers(
     options: &EvalOptions,
     within_document: bool,
     progress: &dyn Progress,
-) -> Result<(AnswerReport, Vec<AnswerRow>), EngineError> {
+) -> Result<(AnswerReport, Vec<AnswerRow>), EvalError> {
     let files = files_of(options)?;
     let questions = read_questions(&options.collection)?;
     let (engine, workspace) = open(options, files, files, progress)?;

@@ -3,7 +3,6 @@
 mod answers;
 mod pages;
 
-use crate::engine::Caller;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,8 +12,8 @@ use sha2::{Digest as _, Sha256};
 
 pub use self::answers::evaluate_answers;
 pub use self::pages::evaluate_pages;
-use super::{Access, Engine, EngineError, OpenOptions};
 use crate::embed;
+use crate::engine::{Access, Caller, Engine, OpenOptions};
 use crate::eval::{Collection, EvalError, Latencies, Qrels, Query, Report, Run, ScoredDocument, score, score_of};
 use crate::extract::child;
 use crate::ingest::Progress;
@@ -53,7 +52,7 @@ pub struct EvalOptions {
 ///
 /// # Errors
 /// When the collection cannot be read, and as [`Engine::index_folder`] and [`Workspace::search`].
-pub fn evaluate(options: &EvalOptions, progress: &dyn Progress) -> Result<(Report, Run), EngineError> {
+pub fn evaluate(options: &EvalOptions, progress: &dyn Progress) -> Result<(Report, Run), EvalError> {
     let collection = Collection::open(&options.collection)?;
     let queries = collection.queries()?;
     let qrels = collection.qrels()?;
@@ -132,7 +131,7 @@ fn open(
     documents: &Path,
     files: &Path,
     progress: &dyn Progress,
-) -> Result<(Engine, WorkspaceId), EngineError> {
+) -> Result<(Engine, WorkspaceId), EvalError> {
     let engine = Engine::open(OpenOptions {
         settings_folder: Some(options.data_folder.clone()),
         runtime_folder: Some(options.runtime_folder.clone()),
@@ -169,8 +168,8 @@ fn data_folder_of(data_folder: &Path, collection: &Path) -> PathBuf {
 
 /// Writes each document of the corpus as a Markdown file, its title as the heading, unless it is there already. Files
 /// are numbered, so that no id becomes a word that queries could find. Returns the ids by number.
-fn lay_out(collection: &Collection, folder: &Path) -> Result<Vec<String>, EngineError> {
-    fs_err::create_dir_all(folder).map_err(EngineError::Io)?;
+fn lay_out(collection: &Collection, folder: &Path) -> Result<Vec<String>, EvalError> {
+    fs_err::create_dir_all(folder).map_err(EvalError::Unreadable)?;
     let mut ids = Vec::new();
     for document in collection.documents()? {
         let document = document?;
@@ -181,7 +180,7 @@ fn lay_out(collection: &Collection, folder: &Path) -> Result<Vec<String>, Engine
             format!("# {}\n\n{}\n", document.title.trim(), document.text)
         };
         if fs_err::read(&path).ok().as_deref() != Some(content.as_bytes()) {
-            fs_err::write(&path, content).map_err(EngineError::Io)?;
+            fs_err::write(&path, content).map_err(EvalError::Unreadable)?;
         }
         ids.push(document.id);
     }

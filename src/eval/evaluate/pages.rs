@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Instant;
 
 use super::{EvalOptions, MAX_RANKED, NUM_PASSAGES, files_of, name_of, open};
-use crate::engine::{Caller, EngineError};
+use crate::engine::Caller;
 use crate::eval::{
     EvalError, FileNames, Latencies, PageOptions, PageReport, Run, ScoredDocument, documents_of, page_id,
     page_judgements, page_qrels, read_questions, score_pages,
@@ -24,7 +24,7 @@ pub fn evaluate_pages(
     options: &EvalOptions,
     pages: &PageOptions,
     progress: &dyn Progress,
-) -> Result<(PageReport, Run), EngineError> {
+) -> Result<(PageReport, Run), EvalError> {
     let files = files_of(options)?;
     let questions = read_questions(&options.collection)?;
     let judgements = page_judgements(&options.collection, pages.qrels.as_deref(), &questions)?;

@@ -47,7 +47,8 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workspace::{ChangeKind, Fingerprint, Observation, Outcome, Priority, Revision};
+    use crate::store::{Fingerprint, Observation, Outcome};
+    use crate::workspace::{ChangeKind, Priority, Revision};
 
     fn log(store: &Store, workspace: &WorkspaceId, names: &[&str]) -> Revision {
         let (kind, fingerprint) = (ChangeKind::Created, Fingerprint::NONE);
