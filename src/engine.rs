@@ -24,6 +24,7 @@ mod listing;
 mod load;
 mod lookers;
 mod opened;
+mod part;
 mod probes;
 mod provenance;
 mod query;
@@ -47,10 +48,11 @@ mod workspace;
 mod workspaces;
 mod write;
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 pub use self::access::Access;
@@ -64,6 +66,7 @@ use self::load::Embedded;
 pub use self::load::Load;
 use self::lookers::Looks;
 use self::opened::OpenIndexes;
+pub use self::part::{FilePart, MAX_TEXT_BYTES, cut, pages_of};
 use self::probes::Probes;
 pub use self::read::FileText;
 use self::reading::Reading;
@@ -273,9 +276,4 @@ pub fn extractor(config: &Config, program: Option<child::Program>) -> Result<Box
         max_tries: u32::try_from(limits.reader_tries).unwrap_or(u32::MAX),
     };
     Ok(Box::new(Children::new(program, limits).map_err(EngineError::Thread)?))
-}
-
-/// Nothing here leaves a lock's content half changed when it panics, so a poisoned lock is used on.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

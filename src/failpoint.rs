@@ -12,8 +12,9 @@ pub(crate) use armed::reach;
 
 #[cfg(test)]
 pub(crate) mod armed {
+    use parking_lot::Mutex;
     use std::io::Write as _;
-    use std::sync::{LazyLock, Mutex};
+    use std::sync::LazyLock;
 
     /// The file that is told of every step. Without it no step is counted.
     pub(crate) const TRACE: &str = "PINCITE_FAILPOINT_TRACE";
@@ -35,7 +36,7 @@ pub(crate) mod armed {
     /// Counts the step, and ends the process if it is the one: no destructor runs, as at a crash.
     pub(crate) fn reach(step: &'static str) {
         let Some(plan) = &*PLAN else { return };
-        let mut plan = plan.lock().unwrap();
+        let mut plan = plan.lock();
         plan.num_reached += 1;
         writeln!(plan.trace, "{step}").unwrap();
         if Some(plan.num_reached) == plan.abort_at {

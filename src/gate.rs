@@ -6,8 +6,9 @@
 //!   waits, so that those who are taken are served at once, until nobody has been refused for a second. A burst that fits is so served whole.
 //! - A place that becomes free goes to the first that is interactive, then to the first that is batch.
 
+use parking_lot::Mutex;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -77,7 +78,7 @@ impl Gate {
     /// How many have a pass, and how many wait: interactive, batch.
     #[must_use]
     pub fn load(&self) -> (usize, [usize; 2]) {
-        let state = self.lock();
+        let state = self.state.lock();
         (state.busy.iter().sum(), [state.queues[0].len(), state.queues[1].len()])
     }
 
@@ -87,7 +88,7 @@ impl Gate {
     /// [`Overloaded`] at once where the queue is full, and after a wait of five seconds.
     pub async fn enter(self: &Arc<Self>, class: Class) -> Result<Pass, Overloaded> {
         let place = {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             if state.queues[class.line()].is_empty() && self.has_place(&state, class) {
                 state.busy[class.line()] += 1;
                 return Ok(Pass { gate: Some(Arc::clone(self)), class });
@@ -122,7 +123,7 @@ impl Gate {
     }
 
     fn leave(self: &Arc<Self>, class: Class) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.busy[class.line()] -= 1;
         for next in [Class::Interactive, Class::Batch] {
             while self.has_place(&state, next) {
@@ -135,10 +136,6 @@ impl Gate {
                 }
             }
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -199,7 +196,7 @@ mod tests {
             let watched = Arc::clone(&gate);
             waiting.push(tokio::spawn(async move {
                 let pass = gate.enter(class).await.unwrap();
-                order.lock().unwrap().push(class);
+                order.lock().push(class);
                 drop(pass);
             }));
             while watched.load().1 != queued {
@@ -210,7 +207,7 @@ mod tests {
         for task in waiting {
             task.await.unwrap();
         }
-        assert_eq!(*order.lock().unwrap(), [Class::Interactive, Class::Batch]);
+        assert_eq!(*order.lock(), [Class::Interactive, Class::Batch]);
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! Bars on a terminal, plain lines elsewhere; always on standard error.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::io::{IsTerminal as _, Write as _};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -29,7 +29,7 @@ impl Terminal {
     }
 
     fn current(&self) -> MutexGuard<'_, Option<Current>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+        self.current.lock()
     }
 
     fn start(&self, what: String, unit: &'static str, total: Option<u64>) {

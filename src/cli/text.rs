@@ -389,6 +389,7 @@ pub(super) fn verification(out: &mut dyn Write, result: &Verification) -> io::Re
 }
 
 pub(super) fn evaluation(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+    writeln!(out, "{}", report.settings)?;
     writeln!(
         out,
         "{} documents, {} queries ({} judged), {}",
@@ -408,6 +409,7 @@ pub(super) fn evaluation(out: &mut dyn Write, report: &Report) -> io::Result<()>
 }
 
 pub(super) fn pages(out: &mut dyn Write, report: &PageReport) -> io::Result<()> {
+    writeln!(out, "{}", report.settings)?;
     let quality = &report.quality;
     let scope = if report.within_document { "each in its own file" } else { "over all files" };
     writeln!(
@@ -429,6 +431,7 @@ pub(super) fn pages(out: &mut dyn Write, report: &PageReport) -> io::Result<()> 
 }
 
 pub(super) fn answers(out: &mut dyn Write, report: &AnswerReport) -> io::Result<()> {
+    writeln!(out, "{}", report.settings)?;
     let quality = &report.quality;
     let scope = if report.within_document { "each in its own file" } else { "over all files" };
     writeln!(out, "{} files, {} questions {scope}", report.num_files, report.num_questions)?;

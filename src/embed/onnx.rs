@@ -6,10 +6,11 @@
 //! - Queries have a session of their own, so that a query never waits for passages.
 //! - What leaves here is finite, has the model's dimensions and unit length.
 
+use parking_lot::Mutex;
 use std::borrow::Cow;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use fastembed::OutputKey;
 use fs_err as fs;
@@ -108,7 +109,7 @@ impl OnnxEmbedder {
         let text = beginning(text, self.spec.max_tokens * MAX_BYTES_PER_TOKEN);
         let text = if prefix.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(format!("{prefix}{text}")) };
 
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = slot.lock();
         let session = match &mut *slot {
             Some(session) => session,
             empty => empty.insert(self.session()?),

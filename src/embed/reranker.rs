@@ -5,9 +5,9 @@
 //! - A reranker that opens has scored once: what is none is told when it is opened, not by odd orders later.
 //! - What leaves here is finite, one score for each passage, in their order.
 
+use parking_lot::Mutex;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use fastembed::{RerankInitOptionsUserDefined, TextRerank, TokenizerFiles, UserDefinedRerankingModel};
 use fs_err as fs;
@@ -92,7 +92,7 @@ impl Reranker for OnnxReranker {
     }
 
     fn score(&self, query: &str, passages: &[&str]) -> Result<Vec<f32>, EmbedError> {
-        let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut session = self.session.lock();
         // `fastembed` takes it for granted that the output has two dimensions.
         let results = catch_unwind(AssertUnwindSafe(|| session.rerank(query, passages, false, Some(1))))
             .map_err(|_| failed("its output is not one score for a pair"))?

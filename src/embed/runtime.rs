@@ -9,9 +9,9 @@
 //! - A fetched library is hashed before each load and refused when it is not the pinned one. A library that
 //!   `ORT_DYLIB_PATH` names is the user's own and is not hashed, only asked for its version.
 
+use parking_lot::Mutex;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use ort::environment::Environment;
 use tracing::{debug, info};
@@ -125,7 +125,7 @@ static LOADED: Mutex<Option<Environment>> = Mutex::new(None);
 /// their options. A failure is not remembered.
 pub(super) fn load(options: &RuntimeOptions, progress: &dyn Progress) -> Result<Environment, EmbedError> {
     // The lock is held while fetching, so that the threads of one process fetch once.
-    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut loaded = LOADED.lock();
     if let Some(environment) = &*loaded {
         return Ok(environment.clone());
     }

@@ -9,7 +9,7 @@
 //! sum over the pieces between them, and most pieces are words that were counted before. A tokenizer of another kind
 //! does look across, and is asked about the whole text each time.
 
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 
 use tokenizers::{Encoding, NormalizerWrapper, PreTokenizerWrapper, Tokenizer, TruncationDirection};
 
@@ -228,7 +228,7 @@ impl WordCounts {
         let hash = hash(bytes);
         let shard = &self.shards[hash % NUM_SHARDS];
         let slot = hash / NUM_SHARDS % ENTRIES_PER_SHARD;
-        let entry = shard.lock().unwrap_or_else(PoisonError::into_inner)[slot];
+        let entry = shard.lock()[slot];
         if usize::from(entry.length) == bytes.len() && entry.word[..bytes.len()] == *bytes {
             return usize::from(entry.num_tokens);
         }
@@ -237,7 +237,7 @@ impl WordCounts {
         if let (Ok(length), Ok(count)) = (u8::try_from(bytes.len()), u8::try_from(num_tokens)) {
             let mut entry = Entry { length, num_tokens: count, word: [0; MAX_WORD_BYTES] };
             entry.word[..bytes.len()].copy_from_slice(bytes);
-            shard.lock().unwrap_or_else(PoisonError::into_inner)[slot] = entry;
+            shard.lock()[slot] = entry;
         }
         num_tokens
     }

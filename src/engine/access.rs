@@ -8,7 +8,7 @@ use std::io::{Read as _, Seek as _, Write as _};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use super::{Engine, EngineError, lock};
+use super::{Engine, EngineError};
 use crate::private;
 
 /// What a data folder is opened for.
@@ -89,8 +89,8 @@ impl Engine {
         }
         let Some(taken) = try_lock(&self.data_folder, &self.command)? else { return Ok(false) };
         // Indexes that were opened for reading are let go, and opened for writing at their next use.
-        let mut indexes = lock(&self.indexes);
-        *lock(&self.writer) = Some(taken);
+        let mut indexes = self.indexes.lock();
+        *self.writer.lock() = Some(taken);
         self.indexes_here.store(true, Ordering::Release);
         indexes.clear();
         drop(indexes);

@@ -136,6 +136,16 @@ pub enum EngineError {
         /// Its size in bytes.
         size: u64,
     },
+    /// The text ends before the place that is asked for.
+    #[error("the text of `{path}` has {num_bytes} bytes, `start` is {start}")]
+    OutOfRange {
+        /// The file.
+        path: String,
+        /// The length of its text in bytes.
+        num_bytes: usize,
+        /// The byte that was asked for.
+        start: usize,
+    },
     /// A name is not valid.
     #[error(transparent)]
     Name(#[from] InvalidName),
@@ -213,6 +223,7 @@ impl EngineError {
             )
             | Self::NoText { .. }
             | Self::LargeText { .. }
+            | Self::OutOfRange { .. }
             | Self::OtherWorkspace { .. }
             | Self::InvalidEvent { .. }
             | Self::OwnFolder { .. }
@@ -284,6 +295,7 @@ impl EngineError {
             | Self::OtherWorkspace { .. }
             | Self::NoText { .. }
             | Self::LargeText { .. }
+            | Self::OutOfRange { .. }
             | Self::Io(_) => None,
         }
     }
@@ -342,6 +354,7 @@ impl Advice for EngineError {
             Self::OtherWorkspace { .. } => "other_workspace",
             Self::NoText { .. } => "no_text",
             Self::LargeText { .. } => "large_text",
+            Self::OutOfRange { .. } => "out_of_range",
             Self::Io(_) => "data_folder_io",
             other => other.advice().map_or("internal", Advice::code),
         }
@@ -389,8 +402,9 @@ impl Advice for EngineError {
             Self::IntelligenceOff { id } => Some(format!("switch it on: `pincite workspace intelligence {id} on`")),
             Self::OtherWorkspace { .. } => Some("ask the workspace that the citation names".to_owned()),
             Self::LargeText { .. } => {
-                Some("search it, or read a part of it with the MCP tool `read_file` and its `start`".to_owned())
+                Some("read it piece by piece: `start` and `max_bytes`, over REST and in the MCP tool `read_file`".to_owned())
             }
+            Self::OutOfRange { .. } => Some("begin at 0, and go on at `next_start`".to_owned()),
             Self::NoText { .. } => Some("`pincite status` lists every file with its state and reason".to_owned()),
             Self::Io(_) => {
                 Some("check free space and permissions, or use another data folder (`--data-dir`)".to_owned())

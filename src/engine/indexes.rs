@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Engine, EngineError, lock};
+use super::{Engine, EngineError};
 use crate::embed::{self, EmbedError, OnnxReranker, OpenModel, Reranker};
 use crate::index::embedded::{Access, Condition, EmbeddedIndex};
 use crate::index::{Index as _, IndexError};
@@ -40,7 +40,7 @@ impl Engine {
         if model.model_id == model_id {
             return Ok(Some(Arc::clone(model)));
         }
-        let mut former = lock(&self.former_models);
+        let mut former = self.former_models.lock();
         if let Some(known) = former.get(model_id) {
             return Ok(known.clone());
         }
@@ -112,14 +112,14 @@ impl Engine {
     /// file read again; for an outdated one it has another built beside it.
     pub(super) fn index(&self, id: &WorkspaceId, epoch: i64) -> Result<Arc<EmbeddedIndex>, EngineError> {
         let turn = {
-            let mut indexes = lock(&self.indexes);
+            let mut indexes = self.indexes.lock();
             if let Some(index) = indexes.get(id, epoch) {
                 return Ok(index);
             }
             indexes.turn(id)
         };
         // Other workspaces do not wait until it is open.
-        let _turn = lock(&turn);
+        let _turn = turn.lock();
         loop {
             // Asked in turn: what is deleted or switched off gets no index any more.
             let row = self.store.workspace(id)?;
@@ -127,7 +127,7 @@ impl Engine {
                 return Err(IndexError::Missing.into());
             }
             let was_checked = {
-                let mut indexes = lock(&self.indexes);
+                let mut indexes = self.indexes.lock();
                 if let Some(index) = indexes.get(id, row.epoch) {
                     return Ok(index);
                 }
@@ -139,7 +139,7 @@ impl Engine {
                 Some(index) => index,
                 None => self.opened_and_checked(&row, opens_to_write)?,
             };
-            let mut indexes = lock(&self.indexes);
+            let mut indexes = self.indexes.lock();
             // This process may have taken the indexing over meanwhile.
             if self.is_writer() == opens_to_write {
                 let index = Arc::new(index);

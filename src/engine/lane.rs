@@ -3,7 +3,9 @@
 //! A lane holds its index from when it has something to do until it rests: most workspaces of a server rest most of the time.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
+
+use parking_lot::MutexGuard;
 use std::time::{Duration, Instant};
 
 use super::rebuild::{Next, Site};

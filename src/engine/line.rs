@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::reading::Told;
 use super::runner::KEPT_CHANGES;
-use super::{Engine, EngineError, access, lock};
+use super::{Engine, EngineError, access};
 use crate::embed::OpenModel;
 use crate::index::Index;
 use crate::index::embedded::EmbeddedIndex;
@@ -57,7 +57,7 @@ impl Engine {
         folder: &Path,
         progress: &dyn Progress,
     ) -> Result<IndexReport, EngineError> {
-        let alone = lock(&self.indexing);
+        let alone = self.indexing.lock();
         let root = ingest::canonical_folder(folder)?;
         let row = self.store.workspace(id)?;
         if !row.intelligence {

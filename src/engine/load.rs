@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{Engine, EngineError, lock};
+use super::{Engine, EngineError};
 use crate::embed::Embedder;
 use crate::extract::child::ReaderCounts;
 use crate::index::{Index, VectorKey};
@@ -35,10 +35,10 @@ impl Engine {
     /// What this process is at and what it keeps.
     #[must_use]
     pub fn load(&self) -> Load {
-        let documents = lock(&self.shelves).values().filter_map(|shelf| shelf.num_bytes()).sum();
-        let num_models = lock(&self.former_models).values().flatten().count() + usize::from(self.model.get().is_some());
+        let documents = self.shelves.lock().values().filter_map(|shelf| shelf.num_bytes()).sum();
+        let num_models = self.former_models.lock().values().flatten().count() + usize::from(self.model.get().is_some());
         let cache_entries =
-            [("indexes", lock(&self.indexes).len()), ("models", num_models), ("views", lock(&self.views).len())];
+            [("indexes", self.indexes.lock().len()), ("models", num_models), ("views", self.views.lock().len())];
         Load {
             readers: self.extractor.readers(),
             num_embedded: self.embedded.num_chunks.load(Ordering::Relaxed),

@@ -6,13 +6,13 @@
 //! - There are never more than [`MAX_LOOKERS`] of them.
 //! - All but stuck ones have ended when [`Lookers::end`] returns. A stuck one ends with its call, or with the process.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::lock;
 use crate::ingest::{Progress, Stage};
 use crate::workspace::{RelPath, WorkspaceId};
 
@@ -33,11 +33,11 @@ impl Beat {
     }
 
     fn touch(&self) {
-        *lock(&self.0) = Instant::now();
+        *self.0.lock() = Instant::now();
     }
 
     fn silent_for(&self) -> Duration {
-        lock(&self.0).elapsed()
+        self.0.lock().elapsed()
     }
 }
 
@@ -70,24 +70,24 @@ pub(super) struct Looks(Mutex<BTreeMap<WorkspaceId, Arc<Beat>>>);
 impl Looks {
     /// For how long the look at a workspace's folder has shown no progress, where it is stuck.
     pub(super) fn stuck(&self, id: &WorkspaceId) -> Option<Duration> {
-        let silent_for = lock(&self.0).get(id)?.silent_for();
+        let silent_for = self.0.lock().get(id)?.silent_for();
         (silent_for >= STUCK_AFTER).then_some(silent_for)
     }
 
     /// The workspaces whose look is stuck.
     pub(super) fn all_stuck(&self) -> Vec<WorkspaceId> {
-        let looks = lock(&self.0);
+        let looks = self.0.lock();
         looks.iter().filter(|(_, beat)| beat.silent_for() >= STUCK_AFTER).map(|(id, _)| id.clone()).collect()
     }
 
     fn begin(&self, id: &WorkspaceId) -> Arc<Beat> {
         let beat = Beat::now();
-        lock(&self.0).insert(id.clone(), Arc::clone(&beat));
+        self.0.lock().insert(id.clone(), Arc::clone(&beat));
         beat
     }
 
     fn end(&self, id: &WorkspaceId) {
-        lock(&self.0).remove(id);
+        self.0.lock().remove(id);
     }
 }
 
@@ -103,7 +103,7 @@ struct Looker {
 
 impl Looker {
     fn is_stuck(&self, stuck_after: Duration) -> bool {
-        lock(&self.at).as_ref().is_some_and(|beat| beat.silent_for() >= stuck_after)
+        self.at.lock().as_ref().is_some_and(|beat| beat.silent_for() >= stuck_after)
     }
 }
 
@@ -126,9 +126,9 @@ impl Lookers {
         let looks = Arc::clone(looks);
         let job = move |at: &Slot| {
             let beat = looks.begin(&id);
-            *lock(at) = Some(Arc::clone(&beat));
+            *at.lock() = Some(Arc::clone(&beat));
             look(&beat);
-            *lock(at) = None;
+            *at.lock() = None;
             looks.end(&id);
         };
         // There is a receiver as long as this is.
@@ -150,7 +150,7 @@ impl Lookers {
         let slot = Arc::clone(&at);
         let work = move || {
             loop {
-                let next = lock(&queue).recv();
+                let next = queue.lock().recv();
                 match next {
                     Ok(job) => job(&slot),
                     Err(_) => return,
@@ -167,7 +167,7 @@ impl Lookers {
     pub(super) fn end(self) {
         let Self { stuck_after, jobs, queue, threads } = self;
         // What waits is not begun any more. The first thread that waits for more holds the queue.
-        if let Ok(queue) = queue.try_lock() {
+        if let Some(queue) = queue.try_lock() {
             while queue.try_recv().is_ok() {}
         }
         drop(jobs);
@@ -202,9 +202,9 @@ mod tests {
             assert_eq!(heard.recv().unwrap(), "other");
         }
         assert!(lookers.threads.len() <= MAX_LOOKERS);
-        assert!(lock(&looks.0).contains_key(&id("stuck")) && looks.stuck(&id("stuck")).is_none());
+        assert!(looks.0.lock().contains_key(&id("stuck")) && looks.stuck(&id("stuck")).is_none());
         let Some(then) = Instant::now().checked_sub(STUCK_AFTER) else { return };
-        *lock(&lock(&looks.0)[&id("stuck")].0) = then;
+        *looks.0.lock()[&id("stuck")].0.lock() = then;
         assert!(looks.stuck(&id("stuck")).is_some() && looks.stuck(&id("other")).is_none());
         assert_eq!(looks.all_stuck(), [id("stuck")]);
         // Ending does not wait for it.

@@ -6,8 +6,9 @@
 //! - An index is open once: whoever opens or removes it holds its workspace's turn, and no other workspace waits for that.
 //! - What was checked when an index was first opened here is not checked again when it is reopened in the same epoch.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::index::embedded::EmbeddedIndex;
 use crate::workspace::WorkspaceId;

@@ -8,13 +8,14 @@
 //! # Not here
 //! A file system that ceases to answer between this look and the read behind it still holds the line up.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::{Engine, EngineError, lock};
+use super::{Engine, EngineError};
 use crate::ingest;
 use crate::workspace::{ChangeKind, Priority, WorkspaceId};
 
@@ -37,19 +38,19 @@ struct UnderWay(Arc<Probes>, WorkspaceId);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        lock(&self.0.0).remove(&self.1);
+        self.0.0.lock().remove(&self.1);
     }
 }
 
 impl Probes {
     /// For how long the look at a workspace's files has not returned, where the line has given it up.
     pub(super) fn stuck(&self, id: &WorkspaceId) -> Option<Duration> {
-        lock(&self.0).get(id).filter(|look| look.is_left_behind).map(|look| look.began.elapsed())
+        self.0.lock().get(id).filter(|look| look.is_left_behind).map(|look| look.began.elapsed())
     }
 
     /// The workspaces whose look was given up.
     pub(super) fn all_stuck(&self) -> Vec<WorkspaceId> {
-        lock(&self.0).iter().filter(|(_, look)| look.is_left_behind).map(|(id, _)| id.clone()).collect()
+        self.0.lock().iter().filter(|(_, look)| look.is_left_behind).map(|(id, _)| id.clone()).collect()
     }
 
     /// Does `look` in a thread of its own and waits for it for `patience`.
@@ -65,7 +66,7 @@ impl Probes {
         let stuck = |silent_for: Duration| EngineError::Stuck { id: id.clone(), silent_s: silent_for.as_secs() };
         let began = Instant::now();
         {
-            let mut looks = lock(&self.0);
+            let mut looks = self.0.lock();
             if let Some(earlier) = looks.get(id) {
                 return Err(stuck(earlier.began.elapsed()));
             }
@@ -83,7 +84,7 @@ impl Probes {
         if told.recv_timeout(patience) != Err(RecvTimeoutError::Timeout) {
             return Ok(());
         }
-        match lock(&self.0).get_mut(id) {
+        match self.0.lock().get_mut(id) {
             Some(look) => {
                 look.is_left_behind = true;
                 Err(stuck(began.elapsed()))

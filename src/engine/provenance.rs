@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::query::QueryState;
 use super::view::View;
-use super::{EngineError, Workspace, lock};
+use super::{EngineError, Workspace};
 use crate::search::{Found, Hit};
 use crate::store::Told;
 use crate::workspace::{Citation, Facets, Provenance, ProvenanceFilter, RelPath};
@@ -21,7 +21,7 @@ impl Workspace<'_> {
         if filter.is_open() {
             return Ok(None);
         }
-        let mut last = lock(&view.written_by);
+        let mut last = view.written_by.lock();
         if let Some((_, files)) = last.as_ref().filter(|(of, _)| of == filter) {
             return Ok(Some(Arc::clone(files)));
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::versions::{self, NUM_FOR_CURRENT};
 use super::view::View;
-use super::{Engine, EngineError, Workspace, lock};
+use super::{Engine, EngineError, Workspace};
 use crate::budget::Budget;
 use crate::embed::OpenModel;
 use crate::index::{Counts, Filter, Index as _, IndexError, Languages, Snapshot};
@@ -19,6 +19,8 @@ const STILL_THERE: Duration = Duration::from_secs(2);
 /// What coverage says of a reply that is partial.
 pub(super) const CUT: &str =
     "the time was over (`timeout_ms`) before everything was searched: there may be more, and better";
+/// Hits that are found besides those that are asked for where writers are.
+const NUM_SPARE: usize = 10;
 /// How often a waiting query looks again.
 const WAIT_STEP: Duration = Duration::from_millis(10);
 
@@ -83,7 +85,7 @@ impl Engine {
 
     /// What work that nobody waits for may take of the machine now.
     pub(super) fn share_for_background(&self) -> Share {
-        let asks = lock(&self.asked_at).is_some_and(|asked_at| asked_at.elapsed() < STILL_THERE);
+        let asks = self.asked_at.lock().is_some_and(|asked_at| asked_at.elapsed() < STILL_THERE);
         if asks { Share::Half } else { Share::Whole }
     }
 
@@ -197,6 +199,8 @@ impl Workspace<'_> {
         let SearchRequest { offset, k, .. } = *request;
         let is_for_current = versions::asks_for_current(&asked.request.query);
         let num_wanted = if is_for_current { NUM_FOR_CURRENT.max(offset + k) } else { offset + k };
+        // Hits of files that get another writer meanwhile are left out: others are to take their places.
+        let num_wanted = if state.provenance.is_open() { num_wanted } else { num_wanted + NUM_SPARE };
         (asked.request.offset, asked.request.k) = (0, num_wanted);
         let (mut reply, _) = self.search_in(&asked.request, &state)?;
         self.mark_superseded(&asked.request.query, &state, &mut reply.hits)?;
@@ -276,7 +280,7 @@ impl Workspace<'_> {
         search::check_wait(wait_ms)?;
         let (mut filter, provenance) = (filters.compile(self.engine.patterns())?, Writers::of(filters)?);
         let now = Instant::now();
-        *lock(&self.engine.asked_at) = Some(now);
+        *self.engine.asked_at.lock() = Some(now);
         let deadline = now + Duration::from_millis(wait_ms);
         if let Some(wanted) = min_revision {
             self.engine.store.workspace(id)?;

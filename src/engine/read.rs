@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Access, Engine, EngineError, Workspace, lock};
+use super::{Access, Engine, EngineError, Workspace};
 use crate::extract::kept::{Kept, Shelf};
 use crate::extract::{Document, ExtractError, Extractor, PageUnit};
 use crate::ingest::{self, FileContent, LargeFile, PartError, PlacedPart, ReadError};
@@ -106,7 +106,7 @@ impl Engine {
     fn shelf(&self, id: &WorkspaceId) -> Arc<Shelf> {
         let max_bytes = self.config.extraction.kept_mb.saturating_mul(1_000_000);
         let made = || Arc::new(Shelf::new(self.folder_of(id).join("documents"), max_bytes));
-        Arc::clone(lock(&self.shelves).entry(id.clone()).or_insert_with(made))
+        Arc::clone(self.shelves.lock().entry(id.clone()).or_insert_with(made))
     }
 
     /// Removes kept documents of contents that no file of the workspace has any more.

@@ -1,12 +1,12 @@
 //! The large file that is being read, with its progress.
 
-use std::sync::Mutex;
+use parking_lot::Mutex;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Engine, lock};
+use super::Engine;
 use crate::ingest::{Progress, Silent, Stage};
 use crate::workspace::{RelPath, WorkspaceId};
 
@@ -27,7 +27,7 @@ pub(super) struct Reading(Mutex<Option<(WorkspaceId, ReadingStatus)>>);
 
 impl Reading {
     pub(super) fn now(&self, id: &WorkspaceId) -> Option<ReadingStatus> {
-        lock(&self.0).as_ref().filter(|(workspace, _)| workspace == id).map(|(_, now)| now.clone())
+        self.0.lock().as_ref().filter(|(workspace, _)| workspace == id).map(|(_, now)| now.clone())
     }
 }
 
@@ -56,7 +56,7 @@ impl Progress for Told<'_> {
 
     fn reading(&self, path: &RelPath, num_bytes: u64, size: u64) {
         let status = ReadingStatus { path: path.clone(), num_bytes, size };
-        *lock(&self.reading.0) = (num_bytes < size).then(|| (self.workspace.clone(), status));
+        *self.reading.0.lock() = (num_bytes < size).then(|| (self.workspace.clone(), status));
         self.progress.reading(path, num_bytes, size);
     }
 

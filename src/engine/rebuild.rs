@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Engine, EngineError, Workspace, lock};
+use super::{Engine, EngineError, Workspace};
 use crate::embed::OpenModel;
 use crate::index::embedded::EmbeddedIndex;
 use crate::index::{Batch, Index as _, VectorKey};
@@ -117,13 +117,13 @@ impl Engine {
     pub(super) fn take_index_over(&self, at: &Site<'_>, next: Next) -> Result<bool, EngineError> {
         // It holds what the old one does, and says so.
         next.index.apply(&Batch { revision: at.live.snapshot()?.revision(), ..Batch::default() })?;
-        let turn = lock(&self.indexes).turn(at.id);
-        let turn = lock(&turn);
+        let turn = self.indexes.lock().turn(at.id);
+        let turn = turn.lock();
         if !self.store.swap(at.id, at.epoch)? {
             return Ok(false);
         }
         let row = self.store.workspace(at.id)?;
-        lock(&self.indexes).insert(at.id, row.epoch, Arc::new(next.index));
+        self.indexes.lock().insert(at.id, row.epoch, Arc::new(next.index));
         drop(turn);
         at.live.close();
         self.remove_other_indexes(&row)?;

@@ -9,16 +9,17 @@
 //! - An error of one workspace (a full disk, a folder that is away) is tried again later and holds up no other.
 //! - Its threads end when the [`Runner`] is dropped, and never live longer.
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::lane::{Lane, REST, URGENT_SLICE};
 use super::sources::Sources;
-use super::{Engine, EngineError, Workspace, lock};
+use super::{Engine, EngineError, Workspace};
 use crate::error::Advice as _;
 use crate::priority::in_background;
 use crate::store::WorkspaceRow;
@@ -53,15 +54,14 @@ pub(super) struct Bell {
 
 impl Bell {
     pub(super) fn ring(&self) {
-        *lock(&self.is_rung) = true;
+        *self.is_rung.lock() = true;
         self.changed.notify_all();
     }
 
     /// Waits until the bell is rung, but no longer than `most`. One waits at a time.
     fn wait(&self, most: Duration) -> bool {
-        let guard = lock(&self.is_rung);
-        let (mut guard, _) =
-            self.changed.wait_timeout_while(guard, most, |rung| !*rung).unwrap_or_else(PoisonError::into_inner);
+        let mut guard = self.is_rung.lock();
+        self.changed.wait_while_for(&mut guard, |rung| !*rung, most);
         std::mem::take(&mut *guard)
     }
 }
@@ -90,7 +90,7 @@ impl Engine {
     }
 
     fn remember_replays(&self) -> Result<(), EngineError> {
-        let mut replays = lock(&self.replays);
+        let mut replays = self.replays.lock();
         for WorkspaceRow { id, root, .. } in self.store.workspaces()? {
             let last = self.store.last_revision(&id)?;
             if root.is_some() && self.is_writer() {
@@ -104,9 +104,9 @@ impl Engine {
 
     /// Takes note that a folder was scanned, or is away: what is logged by now is all that a start has to bring in.
     pub(super) fn note_first_scan(&self, id: &WorkspaceId) -> Result<(), EngineError> {
-        if lock(&self.replays).get(id) == Some(&Replay::AwaitsScan) {
+        if self.replays.lock().get(id) == Some(&Replay::AwaitsScan) {
             let last = self.store.last_revision(id)?;
-            lock(&self.replays).insert(id.clone(), Replay::Through(last));
+            self.replays.lock().insert(id.clone(), Replay::Through(last));
         }
         Ok(())
     }
@@ -119,13 +119,13 @@ impl Workspace<'_> {
     /// [`EngineError::Replaying`] when it has not, others when the log cannot be read.
     pub fn check_replayed(&self) -> Result<(), EngineError> {
         let id = &self.id;
-        let Some(&replay) = lock(&self.engine.replays).get(id) else { return Ok(()) };
+        let Some(&replay) = self.engine.replays.lock().get(id) else { return Ok(()) };
         self.engine.store.workspace(id)?;
         match replay {
             Replay::Through(through) if self.engine.store.settled_revision(id)? >= through => {}
             Replay::Through(_) | Replay::AwaitsScan => return Err(EngineError::Replaying),
         }
-        lock(&self.engine.replays).remove(id);
+        self.engine.replays.lock().remove(id);
         Ok(())
     }
 }
@@ -230,7 +230,7 @@ impl Turns {
     fn turn(&mut self, engine: &Engine) -> Result<bool, EngineError> {
         self.let_rest(engine);
         // Held from here on: a workspace is deleted or switched between two turns, and what is known here is of this one.
-        let alone = lock(&engine.indexing);
+        let alone = engine.indexing.lock();
         let version = engine.store.version()?;
         if self.seen_version != Some(version) || self.wakes(Instant::now()) {
             self.open_lanes(engine, &alone)?;
@@ -298,7 +298,7 @@ impl Turns {
             }
         }
         if !idle.is_empty() {
-            lock(&engine.indexes).let_go();
+            engine.indexes.lock().let_go();
         }
     }
 
@@ -404,7 +404,7 @@ mod tests {
         fs_err::write(&aside, "in the way").unwrap();
         engine.store.delete_workspace(&id).unwrap();
         let mut turns = Turns::default();
-        let alone = lock(&engine.indexing);
+        let alone = engine.indexing.lock();
         turns.open_lanes(&engine, &alone).unwrap();
         assert!(kept.exists());
         assert!(turns.wakes(Instant::now() + REST));
@@ -419,7 +419,7 @@ mod tests {
         let engine = Engine::open(OpenOptions::new(data.path(), Access::Write, "a test")).unwrap();
         let mut turns = Turns::default();
         let ids: Vec<WorkspaceId> = (0..40).map(|number| format!("w{number}").parse().unwrap()).collect();
-        turns.open_lanes(&engine, &lock(&engine.indexing)).unwrap();
+        turns.open_lanes(&engine, &engine.indexing.lock()).unwrap();
         for id in ids.iter().chain(&ids[36..]) {
             turns.has_written(id, MAX_WRITERS);
         }

@@ -8,16 +8,17 @@
 //! - Only the process that indexes watches, so that a change is not logged once for every process.
 //! - A look at one folder that hangs in the file system holds up no other (`lookers`).
 
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::lookers::{Beat, Lookers, STUCK_AFTER};
-use super::{Engine, EngineError, lock};
+use super::{Engine, EngineError};
 use crate::error::Advice as _;
 use crate::ingest::{self, IngestError, Progress, Sighting, Stage, Watch, WatchError, Watcher};
 use crate::store::WorkspaceRow;
@@ -355,7 +356,7 @@ impl<'a> Following<'a> {
 
     /// Why not all folders are watched.
     fn refused(self) -> Option<WatchError> {
-        self.refused.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.refused.into_inner()
     }
 }
 
@@ -370,7 +371,7 @@ impl Progress for Following<'_> {
 
     fn entering(&self, folder: &str) {
         self.beat.entering(folder);
-        let mut refused = lock(&self.refused);
+        let mut refused = self.refused.lock();
         if let (Some(watch), None) = (self.watch, &*refused) {
             *refused = watch.follow(folder).err();
         }

@@ -130,7 +130,7 @@ impl Workspace<'_> {
         hits.iter().filter(|hit| may_be_of_table(hit)).for_each(|hit| add(&hit.citation.path));
         self.tables_by_words(question, state, snapshot)?.iter().for_each(&mut add);
         if tables::names_a_day(question) {
-            for file in self.all_files()?.iter() {
+            for file in self.all_files_while(&|| !state.budget.is_over())?.iter() {
                 if tables::is_of_day(question, file.path.as_str()) {
                     add(&file.path);
                 }

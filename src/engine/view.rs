@@ -1,9 +1,10 @@
 //! What the store says of a workspace, kept as long as the store does not change.
 
+use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use super::{EngineError, Workspace, lock};
+use super::{EngineError, Workspace};
 use crate::search;
 use crate::store::{SourceState, StoredView};
 use crate::workspace::{FileCounts, FileEntry, ProvenanceFilter, RelPath, Revision, WorkspaceId};
@@ -58,7 +59,7 @@ impl Views {
         while self.listed.len() > NUM_LISTS {
             let view = self.listed.pop_front().and_then(|oldest| self.of.get(&oldest));
             if let Some(view) = view {
-                *lock(&view.files) = None;
+                *view.files.lock() = None;
             }
         }
     }
@@ -69,7 +70,7 @@ impl Workspace<'_> {
     pub(super) fn all_files_while(&self, goes_on: &dyn Fn() -> bool) -> Result<Arc<[FileEntry]>, EngineError> {
         let id = &self.id;
         let view = self.view()?;
-        if let Some(files) = &*lock(&view.files) {
+        if let Some(files) = &*view.files.lock() {
             return Ok(Arc::clone(files));
         }
         let mut files = self.engine.store.files_while(id, goes_on)?;
@@ -84,8 +85,8 @@ impl Workspace<'_> {
         let files: Arc<[FileEntry]> = files.into();
         // Of a store that has changed since the view was read, they are another state's.
         if goes_on() && self.engine.store.version()? == view.store_version {
-            *lock(&view.files) = Some(Arc::clone(&files));
-            lock(&self.engine.views).note_listed(id);
+            *view.files.lock() = Some(Arc::clone(&files));
+            self.engine.views.lock().note_listed(id);
         }
         Ok(files)
     }
@@ -94,10 +95,10 @@ impl Workspace<'_> {
         let id = &self.id;
         // Read before the view, so that a view is never taken for newer than it is.
         let store_version = self.engine.store.version()?;
-        if let Some(view) = lock(&self.engine.views).of.get(id).filter(|view| view.store_version == store_version) {
+        if let Some(view) = self.engine.views.lock().of.get(id).filter(|view| view.store_version == store_version) {
             return Ok(Arc::clone(view));
         }
-        let stored = self.engine.store.view(id).inspect_err(|_| lock(&self.engine.views).forget(id))?;
+        let stored = self.engine.store.view(id).inspect_err(|_| self.engine.views.lock().forget(id))?;
         let StoredView { row, counts, settled, superseded, deleting, source } = stored;
         let view = Arc::new(View {
             store_version,
@@ -111,7 +112,7 @@ impl Workspace<'_> {
             written_by: Mutex::default(),
             files: Mutex::default(),
         });
-        lock(&self.engine.views).of.insert(id.clone(), Arc::clone(&view));
+        self.engine.views.lock().of.insert(id.clone(), Arc::clone(&view));
         Ok(view)
     }
 

@@ -3,14 +3,15 @@
 //! One thread asks the store for all of them, when the line has brought something in or another process has written. It runs while
 //! somebody waits. For every distinct revision of a workspace it asks once.
 
+use parking_lot::{Condvar, Mutex};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::{Engine, EngineError, lock};
+use super::{Engine, EngineError};
 use crate::search;
 use crate::workspace::{Revision, WorkspaceId};
 
@@ -49,7 +50,7 @@ impl Waiters {
     /// Says that the index has more than before.
     pub(super) fn ring(&self) {
         if self.num.load(Ordering::Relaxed) > 0 {
-            lock(&self.state).is_rung = true;
+            self.state.lock().is_rung = true;
             self.changed.notify_all();
         }
     }
@@ -81,7 +82,7 @@ impl Engine {
         }
         let (sender, reached) = oneshot::channel();
         {
-            let mut state = lock(&self.waiters.state);
+            let mut state = self.waiters.state.lock();
             state.waiting.entry((id.clone(), revision)).or_default().push(sender);
             state.is_rung = true;
             if !state.is_watched {
@@ -103,7 +104,7 @@ impl Engine {
         let mut seen_version = None;
         loop {
             let keys: Vec<(WorkspaceId, Revision)> = {
-                let mut state = lock(&self.waiters.state);
+                let mut state = self.waiters.state.lock();
                 state.waiting.retain(|_, waiting| {
                     waiting.retain(|sender| !sender.is_closed());
                     !waiting.is_empty()
@@ -124,7 +125,7 @@ impl Engine {
                 for key in keys {
                     // Where the workspace is gone or the store fails, the query says so.
                     if self.store.has_reached(&key.0, key.1).unwrap_or(true)
-                        && let Some(waiting) = lock(&self.waiters.state).waiting.remove(&key)
+                        && let Some(waiting) = self.waiters.state.lock().waiting.remove(&key)
                     {
                         for sender in waiting {
                             // It may have hung up.
@@ -133,9 +134,9 @@ impl Engine {
                     }
                 }
             }
-            let state = lock(&self.waiters.state);
+            let mut state = self.waiters.state.lock();
             if !state.is_rung && !state.waiting.is_empty() {
-                drop(self.waiters.changed.wait_timeout(state, LOOKS_EVERY).unwrap_or_else(PoisonError::into_inner));
+                self.waiters.changed.wait_for(&mut state, LOOKS_EVERY);
             }
         }
     }

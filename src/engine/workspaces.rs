@@ -6,15 +6,15 @@
 //! - A workspace's own folder, which somebody else keeps, is never touched.
 //! - An index is let go before its files are removed, and no batch is in work then.
 
+use parking_lot::MutexGuard;
 use std::path::Path;
-use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Engine, EngineError, Workspace, lock};
+use super::{Engine, EngineError, Workspace};
 use crate::ingest;
 use crate::store::{StoreError, WorkspaceRow};
 use crate::workspace::{InvalidName, WorkspaceId, is_device_name};
@@ -125,7 +125,7 @@ impl Engine {
         let end = Instant::now() + REMOVAL_WAIT;
         loop {
             if self.take_over()? {
-                return self.remove_deleted(&lock(&self.indexing));
+                return self.remove_deleted(&self.indexing.lock());
             }
             if !self.store.deleted_workspaces()?.contains(id) {
                 return Ok(());
@@ -140,9 +140,9 @@ impl Engine {
     /// Removes what is left of deleted workspaces. `_alone` is the lock that keeps batches from being in work.
     pub(super) fn remove_deleted(&self, _alone: &MutexGuard<'_, ()>) -> Result<(), EngineError> {
         for id in self.store.deleted_workspaces()? {
-            let turn = lock(&self.indexes).turn(&id);
-            let turn = lock(&turn);
-            let removed = lock(&self.indexes).remove(&id);
+            let turn = self.indexes.lock().turn(&id);
+            let turn = turn.lock();
+            let removed = self.indexes.lock().remove(&id);
             if let Some(index) = removed {
                 index.close();
             }
@@ -157,7 +157,7 @@ impl Engine {
                     fs_err::remove_dir_all(&aside).map_err(EngineError::Io)?;
                 }
             }
-            lock(&self.views).forget(&id);
+            self.views.lock().forget(&id);
             drop(turn);
             self.store.forget_deleted(&id)?;
             tracing::info!(workspace = %id, "deleted");
@@ -168,14 +168,14 @@ impl Engine {
     /// Removes the index of a workspace whose intelligence is off; its vectors stay, they are true of any index. `_alone` as in
     /// [`Engine::remove_deleted`].
     pub(super) fn remove_index(&self, id: &WorkspaceId, _alone: &MutexGuard<'_, ()>) -> Result<(), EngineError> {
-        let turn = lock(&self.indexes).turn(id);
-        let _turn = lock(&turn);
+        let turn = self.indexes.lock().turn(id);
+        let _turn = turn.lock();
         // Asked in turn: as soon as it is on again, somebody may open the index.
         let row = self.store.workspace(id)?;
         if row.intelligence {
             return Ok(());
         }
-        let removed = lock(&self.indexes).remove(id);
+        let removed = self.indexes.lock().remove(id);
         if let Some(index) = removed {
             index.close();
         }
@@ -214,7 +214,7 @@ impl Workspace<'_> {
             let _alone = self.engine.lock_files(id)?;
             self.engine.store.delete_workspace(id)?;
         }
-        lock(&self.engine.replays).remove(id);
+        self.engine.replays.lock().remove(id);
         self.engine.await_removal(id)
     }
 }

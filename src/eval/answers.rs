@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::{EvalError, FileNames, Question};
+use super::{EvalError, FileNames, Question, Settings};
 use crate::answer::{Abstention, AskReply, Signals};
 use crate::workspace::Citation;
 
@@ -117,6 +117,8 @@ impl AnswerQuality {
 /// What an evaluation of answers tells its reader.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AnswerReport {
+    /// The settings that it was made with.
+    pub settings: Settings,
     /// Files that were indexed.
     pub num_files: usize,
     /// Questions that were asked.

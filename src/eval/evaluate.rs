@@ -14,7 +14,9 @@ pub use self::answers::evaluate_answers;
 pub use self::pages::evaluate_pages;
 use crate::embed;
 use crate::engine::{Access, Caller, Engine, OpenOptions};
-use crate::eval::{Collection, EvalError, Latencies, Qrels, Query, Report, Run, ScoredDocument, score, score_of};
+use crate::eval::{
+    Collection, EvalError, Latencies, Qrels, Query, Report, Run, ScoredDocument, Settings, score, score_of,
+};
 use crate::extract::child;
 use crate::ingest::Progress;
 use crate::search::{FusionMethod, Mode, SearchRequest};
@@ -98,6 +100,7 @@ pub fn evaluate(options: &EvalOptions, progress: &dyn Progress) -> Result<(Repor
     }
     let quality = score(&run, &qrels);
     let report = Report {
+        settings: Settings::of(&engine)?,
         num_documents,
         num_queries: queries.len(),
         num_judged: quality.num_judged,

@@ -17,6 +17,7 @@ pub mod metrics;
 mod pages;
 mod questions;
 mod run;
+mod settings;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ pub use pages::{
 };
 pub use questions::{Question, read_questions};
 pub use run::{Run, ScoredDocument, trec_id};
+pub use settings::Settings;
 
 use crate::engine::EngineError;
 use crate::error::Advice;
@@ -60,6 +62,8 @@ pub struct Report {
     pub p99_ms: f64,
     /// How the ranking was made: `lexical`, `dense` or `hybrid`.
     pub mode: String,
+    /// The settings that it was made with.
+    pub settings: Settings,
     /// Mean nDCG at 10 of the queries in each language, where the collection says in which they are.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub by_language: BTreeMap<String, f64>,

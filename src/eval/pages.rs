@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use super::beir::Lines;
 use super::questions::Question;
-use super::{EvalError, Qrels, Run, metrics};
+use super::{EvalError, Qrels, Run, Settings, metrics};
 
 const PAGE_SHAPE: &str = "a line of the page judgements is a query id, `file#pN` and a whole number, or a query id, a file, a page and a \
                           whole number, separated by tabs; only line 1 may be a header";
@@ -256,6 +256,8 @@ pub fn score_pages(run: &Run, qrels: &Qrels) -> PageQuality {
 /// What an evaluation by page tells its reader.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PageReport {
+    /// The settings that it was made with.
+    pub settings: Settings,
     /// Files that were indexed.
     pub num_files: usize,
     /// Questions that were asked.

@@ -11,9 +11,10 @@
 //! Texts whose document is the file's own text are not kept: to make them again costs less than to read them twice. Failures are
 //! not kept either, as another limit may let the file be read.
 
+use parking_lot::Mutex;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use fs_err as fs;
@@ -126,14 +127,14 @@ impl Shelf {
                 fs::remove_file(path)?;
             }
         }
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.held.lock() = None;
         Ok(())
     }
 
     /// Bytes that the folder holds, where this process has looked.
     #[must_use]
     pub fn num_bytes(&self) -> Option<u64> {
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.held.lock()
     }
 
     fn file(&self, hash: ContentHash, file_name: &str) -> PathBuf {
@@ -182,7 +183,7 @@ impl Shelf {
             return Ok(());
         }
         part.persist(file).map_err(|error| error.error)?;
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.held.lock();
         let before = match *held {
             Some(before) => before + num_bytes,
             None => self.list()?.iter().map(|(_, kept)| kept.num_bytes).sum(),

@@ -8,8 +8,9 @@
 
 mod words;
 
+use parking_lot::{RwLock, RwLockReadGuard};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::Arc;
 
 use super::analyzer::{
     Analysis, AskedWord, ExactTerm, Form, Phrase, QueryWord, Stemming, analyse_query, asked_words, is_all_words,
@@ -50,11 +51,11 @@ impl RamIndex {
     }
 
     fn state(&self) -> RwLockReadGuard<'_, Arc<RamState>> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner)
+        self.state.read()
     }
 
     fn change(&self, change: impl FnOnce(&mut RamState)) {
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.write();
         let mut next = RamState::clone(&state);
         change(&mut next);
         *state = Arc::new(next);

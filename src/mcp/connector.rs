@@ -15,10 +15,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bounds;
-use super::files::{DEFAULT_JSON_BYTES, DEFAULT_TEXT_BYTES, cut, pages_of, path_of};
+use super::files::{DEFAULT_JSON_BYTES, DEFAULT_TEXT_BYTES, path_of};
 use super::passages::UNTRUSTED;
 use crate::budget::Budget;
-use crate::engine::{EngineError, ErrorKind, FileText, Workspace};
+use crate::engine::{EngineError, ErrorKind, FileText, Workspace, cut, pages_of};
 use crate::error::ErrorReport;
 use crate::extract::PageUnit;
 use crate::search::{Hit, SearchRequest};

@@ -1,6 +1,5 @@
 //! The tools for files: which there are, what stands in them, what has happened to them lately. Replies stay small.
 
-use std::ops::Range;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -10,14 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::bounds;
 use super::passages::Quoting;
-use crate::engine::{ChangeFilters, ChangesReply, ChangesRequest, EngineError, FileText, Workspace};
+use crate::engine::{ChangeFilters, ChangesReply, ChangesRequest, EngineError, FilePart, MAX_TEXT_BYTES, Workspace};
 use crate::error::ErrorReport;
-use crate::extract::PageUnit;
-use crate::workspace::{ContentHash, FileEntry, FileState, LineRange, Provenance, RelPath, Revision, Span};
+use crate::workspace::{FileEntry, FileState, Provenance, RelPath, Revision};
 
-/// The most text that one reply holds where that is asked for, in bytes: it goes over the wire twice, and clients cap a message at
-/// 1 MiB.
-pub(super) const MAX_TEXT_BYTES: usize = 128 * 1024;
 /// The text that one reply holds where nothing else is asked for, in bytes.
 pub(super) const DEFAULT_TEXT_BYTES: usize = 16 * 1024;
 /// The same text as JSON, where most characters have one byte and some six.
@@ -120,83 +115,16 @@ pub(super) struct ReadFileRequest {
     max_bytes: Option<usize>,
 }
 
-/// A part of a file's text.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct FilePart {
-    /// The file.
-    path: RelPath,
-    /// The document's title.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    title: Option<String>,
-    /// The file's type, as `filters.type` takes it.
-    format: String,
-    /// The SHA-256 of the file's bytes; another one than before means that the file has changed between two parts.
-    content_hash: ContentHash,
-    /// When the file was last modified (RFC 3339).
-    #[schemars(with = "String")]
-    modified: Timestamp,
-    /// Length of the whole text; absent for a part of a file that is too large to be read for that.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    total_bytes: Option<usize>,
-    /// The part that this is.
-    span: Span,
-    /// The lines of the file that the part touches, where the text is the file's own.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lines: Option<LineRange>,
-    /// The pages that the part touches, first and last, where the format has pages.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pages: Option<[usize; 2]>,
-    /// The slides that the part touches, first and last, of a presentation.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    slides: Option<[usize; 2]>,
-    /// The cells that the part touches, of a spreadsheet or notebook.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cell: Option<String>,
-    /// Why the text is not all of the file's, and how far it goes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    partial: Option<String>,
-    /// Where to go on; absent where the text ends.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_start: Option<usize>,
-    /// The words, verbatim.
-    text: String,
-}
-
 pub(super) fn read(workspace: &Workspace<'_>, request: &ReadFileRequest) -> Result<Quoting<FilePart>, ErrorReport> {
     let max_bytes = request.max_bytes.unwrap_or(DEFAULT_TEXT_BYTES);
     check_range("max_bytes", max_bytes, MAX_TEXT_BYTES)?;
     let path = path_of(workspace, &request.path)?;
-    let wanted = Span::new(request.start, request.start.saturating_add(max_bytes));
-    let file = workspace.read_around(&path, wanted).map_err(|error| workspace.report(&error))?;
-    let Some(start) = request.start.checked_sub(file.start).filter(|_| request.start <= file.end()) else {
-        return Err(ErrorReport::new(
-            "out_of_range",
-            format!("the text of `{}` has {} bytes, `start` is {}", request.path, file.end(), request.start),
-            "begin at 0, and go on at `next_start`",
-        ));
-    };
-    let mut range = cut(&file.text, start, max_bytes);
+    let stretch = workspace.read_stretch(&path, request.start, max_bytes).map_err(|error| workspace.report(&error))?;
+    let (file, mut range) = stretch;
     if request.max_bytes.is_none() {
         range.end = range.end.min(bounds::end_of_json(&file.text, range.start, DEFAULT_JSON_BYTES));
     }
-    let span = Span::new(range.start, range.end).after(file.start);
-    let is_slide = file.page_unit == PageUnit::Slide;
-    Ok(Quoting::new(FilePart {
-        lines: file.lines(span),
-        pages: pages_of(&file, span).filter(|_| !is_slide),
-        slides: pages_of(&file, span).filter(|_| is_slide),
-        cell: file.cells.name(span),
-        next_start: (file.goes_on || range.end < file.text.len()).then_some(span.end),
-        total_bytes: (!file.goes_on).then_some(file.end()),
-        text: file.text[range].to_owned(),
-        partial: file.partial,
-        path: file.path,
-        title: file.title,
-        format: file.format,
-        content_hash: file.content_hash,
-        modified: file.modified,
-        span,
-    }))
+    Ok(Quoting::new(FilePart::of(file, range)))
 }
 
 /// The path of a file as people and models write it: also with `./`, or from the root of the disk on where it is below the
@@ -215,22 +143,6 @@ pub(super) fn path_of(workspace: &Workspace<'_>, text: &str) -> Result<RelPath, 
         }
     }
     path.parse().map_err(|error| report(EngineError::Name(error)))
-}
-
-/// At most `max_bytes` of `text` from `start` on, on character boundaries; at least one character where there is one.
-pub(super) fn cut(text: &str, start: usize, max_bytes: usize) -> Range<usize> {
-    let start = text.floor_char_boundary(start);
-    let end = text.floor_char_boundary(start.saturating_add(max_bytes));
-    let end = if end == start { text.ceil_char_boundary((start + 1).min(text.len())) } else { end };
-    start..end
-}
-
-/// The first and last page that `span` touches, counted from 1.
-pub(super) fn pages_of(file: &FileText, span: Span) -> Option<[usize; 2]> {
-    let touches = |page: &Span| page.start < span.end.max(span.start + 1) && span.start < page.end;
-    let first = file.pages.iter().position(touches)?;
-    let last = file.pages.iter().rposition(touches)?;
-    Some([first + 1, last + 1])
 }
 
 /// Which changes to tell.
@@ -282,32 +194,4 @@ fn check_range(name: &str, value: usize, most: usize) -> Result<(), ErrorReport>
         return Ok(());
     }
     Err(ErrorReport::new("invalid_request", format!("`{name}` is {value}"), format!("ask for 1 to {most}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn parts_follow_each_other_without_gaps_and_make_up_the_text(text in ".{0,60}", max_bytes in 1_usize..9) {
-            let (mut start, mut joined) = (0, String::new());
-            while start < text.len() {
-                let range = cut(&text, start, max_bytes);
-                prop_assert!(range.start == start && range.end > start);
-                prop_assert!(range.len() <= max_bytes.max(4));
-                joined.push_str(&text[range.clone()]);
-                start = range.end;
-            }
-            prop_assert_eq!(joined, text);
-        }
-    }
-
-    #[test]
-    fn a_start_inside_a_character_goes_back_to_its_first_byte() {
-        assert_eq!(cut("aéb", 2, 10), 1..4);
-        assert_eq!(cut("aéb", 4, 10), 4..4);
-    }
 }

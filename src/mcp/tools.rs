@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{connector, files, passages, schema};
 use crate::answer::{AskReply, AskRequest, Verification};
 use crate::budget::Budget;
-use crate::engine::{EngineError, Workspace};
+use crate::engine::{EngineError, FilePart, Workspace};
 use crate::error::ErrorReport;
 use crate::search::{SearchReply, SearchRequest};
 use crate::strict::Strict;
@@ -83,7 +83,7 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
             run: |workspace, arguments, _| given(&connector::fetch(workspace, &parse(arguments)?)?),
         },
         WorkspaceTool {
-            tool: tool::<files::ReadFileRequest, passages::Quoting<files::FilePart>>(
+            tool: tool::<files::ReadFileRequest, passages::Quoting<FilePart>>(
                 "read_file",
                 "Read a file",
                 "Reads a part of a file's text as it is now, also of a PDF or an HTML page: use it to see the text \

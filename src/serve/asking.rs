@@ -52,7 +52,7 @@ pub(super) async fn ask(
     };
     // It was waited for; whether it is there, the question finds.
     request.wait_ms = 0;
-    if !wants_events(&headers) {
+    if !accepts(&headers, "text/event-stream") {
         let ask = move |engine: &Engine, budget: &Budget| {
             engine.workspace(&workspace, Caller::LocalUser)?.ask_within(&request, budget, &mut |_| true)
         };
@@ -99,12 +99,12 @@ pub(super) async fn ask(
     Ok((StatusCode::OK, Sse::new(events).keep_alive(KeepAlive::default())).into_response())
 }
 
-/// Whether the client prefers events: it names them, and nothing else is taken for a preference.
-fn wants_events(headers: &HeaderMap) -> bool {
+/// Whether the client names this media type in `Accept`; nothing else is taken for a preference.
+pub(super) fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
     let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     accepted.flat_map(|value| value.split(',')).any(|range| {
         let media_type = range.split(';').next().unwrap_or_default().trim();
-        media_type.eq_ignore_ascii_case("text/event-stream")
+        media_type.eq_ignore_ascii_case(wanted)
     })
 }
 

@@ -4,10 +4,11 @@
 //! - Every connection is accepted at once. Beyond the limits, of all or of one address, a connection is one of a reserve, where only
 //!   health and metrics are answered; of more than that the newest are kept. So no number of idle connections hides the health.
 
+use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -51,7 +52,7 @@ struct Place {
 
 impl Places {
     fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.taken.lock();
         let (num, by_address) = &mut *taken;
         let of_one = by_address.get(&address).copied().unwrap_or(0);
         if *num >= self.most || of_one >= self.most_of_one {
@@ -65,7 +66,7 @@ impl Places {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.places.taken.lock();
         let (num, by_address) = &mut *taken;
         *num -= 1;
         if let Some(of_one) = by_address.get_mut(&self.address) {

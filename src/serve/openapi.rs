@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use utoipa::openapi::{ContentBuilder, HeaderBuilder, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoParams, IntoResponses, OpenApi};
 
-use super::{asking, bounds, changes, routes, workspaces, writing};
+use super::{asking, bounds, changes, reading, routes, workspaces, writing};
 use crate::config::Limits;
 use crate::error::ErrorBody;
 
@@ -23,7 +23,7 @@ use crate::error::ErrorBody;
     ),
     paths(
         routes::livez, routes::readyz, routes::metrics_text, workspaces::list, workspaces::create, workspaces::update, workspaces::delete, routes::search, asking::ask, routes::verify, routes::status,
-        routes::files, routes::file, changes::changes, writing::put, writing::delete, writing::events,
+        routes::files, reading::file, changes::changes, writing::put, writing::delete, writing::events,
     ),
     components(schemas(ErrorBody)),
     servers((url = "/")),

@@ -16,11 +16,11 @@ use super::Options;
 use super::app::{App, Reply, Shared};
 use super::connections::Served;
 use super::error::ApiError;
-use super::extract::{AtPath, InWorkspace, JsonBody, Parameters};
+use super::extract::{InWorkspace, JsonBody, Parameters};
 use super::guard::{self, AllowedHosts};
-use super::{asking, changes, openapi, workspaces, writing};
+use super::{asking, changes, openapi, reading, workspaces, writing};
 use crate::answer::Verification;
-use crate::engine::{Caller, Engine, EngineError, FileText, StatusReport};
+use crate::engine::{Caller, Engine, EngineError, StatusReport};
 use crate::error::ErrorReport;
 use crate::search::{SearchReply, SearchRequest};
 use crate::workspace::{Citation, FileEntry, Revision, WorkspaceId};
@@ -51,7 +51,7 @@ pub(super) fn served(engine: Arc<Engine>, workspace: WorkspaceId, options: &Opti
         .route("/v1/workspaces/{ws}/citations/verify", post(verify))
         .route("/v1/workspaces/{ws}/status", get(status))
         .route("/v1/workspaces/{ws}/files", get(files))
-        .route("/v1/workspaces/{ws}/files/{*path}", get(file).put(writing::put).delete(writing::delete))
+        .route("/v1/workspaces/{ws}/files/{*path}", get(reading::file).put(writing::put).delete(writing::delete))
         .route("/v1/workspaces/{ws}/events", post(writing::events))
         .route("/v1/workspaces/{ws}/changes", get(changes::changes))
         .route("/mcp", any(mcp_default))
@@ -283,21 +283,6 @@ pub(super) async fn files(
         Ok(FileList { revision, pending, total, next_offset: (next < total).then_some(next), files })
     })
     .await
-}
-
-/// Reads a file's text as it is now: the text that the spans of citations point into.
-#[utoipa::path(
-    get, path = "/v1/workspaces/{ws}/files/{path}", tag = "files",
-    params(openapi::WorkspaceParam, openapi::PathParam),
-    responses((status = 200, body = FileText, description = "The text."), openapi::Errors),
-)]
-pub(super) async fn file(
-    State(app): Shared,
-    InWorkspace(workspace): InWorkspace,
-    AtPath(path): AtPath,
-) -> Result<impl IntoResponse, ApiError> {
-    let text = app.call(move |engine| engine.workspace(&workspace, Caller::LocalUser)?.read_file(&path)).await?;
-    Ok(([(header::ETAG, format!("\"{}\"", text.content_hash))], text))
 }
 
 pub(super) fn check_limit(limit: usize, most: usize) -> Result<(), ApiError> {

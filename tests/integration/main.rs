@@ -25,6 +25,7 @@ mod plans;
 mod processes;
 mod provenance;
 mod python;
+mod reading;
 mod refused;
 mod reindex;
 mod request_walls;

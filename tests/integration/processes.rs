@@ -82,8 +82,7 @@ fn a_shell_beside_a_process_that_indexes_waits_for_it_and_does_the_work_itself_w
     until("the change is logged", || {
         let changes = idle
             .workspace(&crate::indexed::named("default"), Caller::LocalUser)
-            .unwrap()
-            .recent_changes(&ChangesRequest::newest(9));
+            .and_then(|workspace| workspace.recent_changes(&ChangesRequest::newest(9)));
         changes.is_ok_and(|reply| !reply.changes.is_empty())
     });
     assert_eq!(pincite.run(&["status"]).code, 0, "reading needs no writer");

@@ -160,8 +160,9 @@ fn a_deletion_by_another_process_is_followed_and_a_workspace_of_the_same_name_be
         deleter.workspace(&named("brief"), Caller::LocalUser).unwrap().delete().unwrap();
         assert!(!desk.data.path().join("workspaces/brief").exists());
         for engine in [maker, deleter] {
-            let asked =
-                engine.workspace(&named("brief"), Caller::LocalUser).unwrap().search(&SearchRequest::new(words));
+            let asked = engine
+                .workspace(&named("brief"), Caller::LocalUser)
+                .and_then(|brief| brief.search(&SearchRequest::new(words)));
             assert!(matches!(asked, Err(EngineError::Store(StoreError::UnknownWorkspace { .. }))));
         }
     }

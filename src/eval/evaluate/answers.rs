@@ -8,7 +8,8 @@ use super::{EvalOptions, files_of, open};
 use crate::answer::{Answerer, AskRequest, PlanChoice};
 use crate::engine::Caller;
 use crate::eval::{
-    AnswerQuality, AnswerReport, AnswerRow, EvalError, FileNames, Latencies, Outcome, documents_of, read_questions,
+    AnswerQuality, AnswerReport, AnswerRow, EvalError, FileNames, Latencies, Outcome, Settings, documents_of,
+    read_questions,
 };
 use crate::ingest::Progress;
 
@@ -49,6 +50,7 @@ pub fn evaluate_answers(
         }
     }
     let report = AnswerReport {
+        settings: Settings::of(&engine)?,
         num_files: entries.len(),
         num_questions: rows.len(),
         within_document,

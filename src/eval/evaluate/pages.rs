@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::{EvalOptions, MAX_RANKED, NUM_PASSAGES, files_of, name_of, open};
 use crate::engine::Caller;
 use crate::eval::{
-    EvalError, FileNames, Latencies, PageOptions, PageReport, Run, ScoredDocument, documents_of, page_id,
+    EvalError, FileNames, Latencies, PageOptions, PageReport, Run, ScoredDocument, Settings, documents_of, page_id,
     page_judgements, page_qrels, read_questions, score_pages,
 };
 use crate::ingest::Progress;
@@ -67,6 +67,7 @@ pub fn evaluate_pages(
         }
     }
     let report = PageReport {
+        settings: Settings::of(&engine)?,
         num_files: entries.len(),
         num_queries: run.num_queries(),
         within_document: pages.within_document,

@@ -5,8 +5,8 @@
 //! - Within a kind, who came first goes first. Where both kinds wait, they take turns, so neither waits for all of the other.
 //! - A job that must run alone goes in when nobody is inside, and nobody else goes in meanwhile.
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Who wants a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,10 +61,7 @@ impl Gate {
         let ticket = Ticket { number: state.next_number, kind, is_alone };
         state.next_number += 1;
         state.waiting.push_back(ticket);
-        let mut state = self
-            .changed
-            .wait_while(state, |state| self.next(state) != Some(ticket))
-            .unwrap_or_else(PoisonError::into_inner);
+        self.changed.wait_while(&mut state, |state| self.next(state) != Some(ticket));
         state.waiting.retain(|waiting| waiting.number != ticket.number);
         state.num_inside += 1;
         state.num_of_line += usize::from(kind == Kind::Line);
@@ -103,7 +100,7 @@ impl Gate {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
@@ -171,20 +168,20 @@ mod tests {
                     let kind = if number % 2 == 0 { Kind::Line } else { Kind::Request };
                     let _pass = gate.enter(kind, number % 8 == 0);
                     let now = {
-                        let mut inside = inside.lock().unwrap();
+                        let mut inside = inside.lock();
                         *inside += 1;
                         *inside
                     };
                     {
-                        let mut most = most.lock().unwrap();
+                        let mut most = most.lock();
                         *most = now.max(*most);
                     }
                     std::thread::yield_now();
-                    *inside.lock().unwrap() -= 1;
+                    *inside.lock() -= 1;
                 });
             }
         });
-        assert!(*most.lock().unwrap() <= 3);
+        assert!(*most.lock() <= 3);
         let state = gate.state();
         assert_eq!((state.num_inside, state.num_of_line), (0, 0));
     }

@@ -1,7 +1,8 @@
 //! How much memory this process has, where it is a reader of files: it may open nothing any more, so what says it is opened before.
 
+use parking_lot::Mutex;
 use std::io::{Read as _, Seek as _, SeekFrom};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
 static SAYS: OnceLock<Mutex<fs_err::File>> = OnceLock::new();
 
@@ -18,7 +19,7 @@ pub(super) fn watch() {
 /// The memory of this reader process that resides, in bytes; `None` in every other process, where others take memory, too, and where
 /// the system does not say.
 pub(in crate::extract) fn resident_bytes() -> Option<u64> {
-    let mut file = SAYS.get()?.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut file = SAYS.get()?.lock();
     let mut numbers = String::new();
     file.seek(SeekFrom::Start(0)).ok()?;
     file.read_to_string(&mut numbers).ok()?;

@@ -1,8 +1,9 @@
 //! The children as the parent keeps them: warm while they are sound, watched while they work, ended when they go wrong.
 
+use parking_lot::Mutex;
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -346,7 +347,7 @@ impl Worker {
 
     /// The memory that it has, where it may read another file.
     fn resident_if_sound(&self) -> Option<u64> {
-        let id = lock(&self.process).id();
+        let id = self.process.lock().id();
         let resident = resident_bytes_of(id).unwrap_or(0);
         let is_sound = self.num_files < MAX_FILES
             && resident < MAX_RESIDENT_AFTER
@@ -373,7 +374,7 @@ impl Worker {
         let by = [Signal::KILL, Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT].map(Signal::as_raw);
         let deadline = Instant::now() + DYING;
         loop {
-            match lock(&self.process).try_wait() {
+            match self.process.lock().try_wait() {
                 Ok(Some(status)) => return status.signal().is_some_and(|signal| by.contains(&signal)),
                 Ok(None) if Instant::now() < deadline => {}
                 // One that lives and does not talk any more has chosen to.
@@ -389,7 +390,7 @@ impl Worker {
     }
 
     fn how_it_ended(&self) -> String {
-        let mut process = lock(&self.process);
+        let mut process = self.process.lock();
         // One that lives and does not talk any more is ended.
         let _ = process.kill();
         process.wait().map_or_else(|error| error.to_string(), |status| status.to_string())
@@ -398,14 +399,9 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        let mut process = lock(&self.process);
+        let mut process = self.process.lock();
         // It may have ended by itself.
         let _ = process.kill();
         let _ = process.wait();
     }
-}
-
-/// Nothing here leaves a lock's content half changed when it panics.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

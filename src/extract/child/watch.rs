@@ -4,12 +4,13 @@
 //! - Where all take too much, idle children go first, then the largest of those at work; one that works alone has what one may have.
 //! - No more children are kept than may work at a time, and those that are idle hold no more than all may have.
 
+use parking_lot::{Condvar, Mutex};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::memory::resident_bytes_of;
-use super::pool::{Worker, lock};
+use super::pool::Worker;
 use super::{Limits, ReaderCounts};
 
 /// How often a child at work is looked at.
@@ -37,7 +38,7 @@ impl Job {
     fn end(&mut self, cause: Cause) {
         self.ended_for = Some(cause);
         // It may have ended by itself.
-        let _ = lock(&self.process).kill();
+        let _ = self.process.lock().kill();
     }
 }
 
@@ -83,12 +84,12 @@ pub(super) struct Watch {
 impl Watch {
     /// A child that waits for a file.
     pub(super) fn take_idle(&self) -> Option<Worker> {
-        lock(&self.state).idle.pop().map(|(worker, _)| worker)
+        self.state.lock().idle.pop().map(|(worker, _)| worker)
     }
 
     /// Keeps a child for the next file, unless there are as many as may be or they hold as much as all may have.
     pub(super) fn keep(&self, worker: Worker, resident: u64, limits: &Limits) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let has_room = state.jobs.len() + state.idle.len() < limits.max_children
             && state.idle_bytes().saturating_add(resident) <= limits.memory_of_all_bytes;
         if has_room {
@@ -102,7 +103,7 @@ impl Watch {
 
     /// Ends an idle child where another one would be more than may be.
     pub(super) fn make_room(&self, max_children: usize) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let is_full = state.jobs.len() + state.idle.len() >= max_children;
         let idle = if is_full { state.idle.pop() } else { None };
         drop(state);
@@ -112,21 +113,21 @@ impl Watch {
     pub(super) fn begin(&self, process: &Arc<Mutex<std::process::Child>>, timeout: Duration) -> u64 {
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
         let process = Arc::clone(process);
-        lock(&self.state).jobs.push(Job { number, process, began: Instant::now(), timeout, ended_for: None });
+        self.state.lock().jobs.push(Job { number, process, began: Instant::now(), timeout, ended_for: None });
         self.changed.notify_all();
         number
     }
 
     /// Looks at a child no more, and returns why it was ended, if it was.
     pub(super) fn end(&self, number: u64) -> Option<Cause> {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let at = state.jobs.iter().position(|job| job.number == number)?;
         state.jobs.swap_remove(at).ended_for
     }
 
     /// Ends the thread that looks.
     pub(super) fn stop(&self) {
-        lock(&self.state).is_over = true;
+        self.state.lock().is_over = true;
         self.changed.notify_all();
     }
 
@@ -152,7 +153,7 @@ impl Watch {
     /// The children as they stand; nothing is known here of who waits for one.
     pub(super) fn counts(&self) -> ReaderCounts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let state = lock(&self.state);
+        let state = self.state.lock();
         ReaderCounts {
             busy: state.jobs.len(),
             idle: state.idle.len(),
@@ -169,15 +170,15 @@ impl Watch {
     }
 
     pub(super) fn run(&self, limits: &Limits) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         while !state.is_over {
             if state.jobs.is_empty() {
-                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                self.changed.wait(&mut state);
                 continue;
             }
             let mut residents: Vec<(u64, &mut Job)> = Vec::new();
             for job in state.jobs.iter_mut().filter(|job| job.ended_for.is_none()) {
-                let resident = resident_bytes_of(lock(&job.process).id()).unwrap_or(0);
+                let resident = resident_bytes_of(job.process.lock().id()).unwrap_or(0);
                 if job.began.elapsed() > job.timeout {
                     job.end(Cause::Overdue(job.timeout));
                 } else if resident > limits.memory_bytes {
@@ -198,9 +199,9 @@ impl Watch {
             if !shed.is_empty() {
                 drop(state);
                 drop(shed);
-                state = lock(&self.state);
+                state = self.state.lock();
             }
-            state = self.changed.wait_timeout(state, TICK).unwrap_or_else(PoisonError::into_inner).0;
+            self.changed.wait_for(&mut state, TICK);
         }
     }
 }

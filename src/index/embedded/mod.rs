@@ -24,10 +24,11 @@ mod tests;
 mod vectors;
 mod words;
 
+use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::Arc;
 
 use tantivy::indexer::IndexWriterOptions;
 use tantivy::merge_policy::LogMergePolicy;
@@ -128,7 +129,7 @@ impl EmbeddedIndex {
     /// # Errors
     /// When a merge has failed; what was committed stays.
     pub fn rest(&self) -> Result<(), IndexError> {
-        match lock(&self.writer).open.take() {
+        match self.writer.lock().open.take() {
             Some((writer, _)) => writer.wait_merging_threads().map_err(tantivy),
             None => Ok(()),
         }
@@ -137,7 +138,7 @@ impl EmbeddedIndex {
     /// Whether it has no writer, so that nothing is lost when it is dropped.
     #[must_use]
     pub fn is_resting(&self) -> bool {
-        self.writer.try_lock().is_ok_and(|writer| writer.open.is_none())
+        self.writer.try_lock().is_some_and(|writer| writer.open.is_none())
     }
 
     /// Copies what vectors `from` has of chunks that have none here, and returns how many.
@@ -145,21 +146,21 @@ impl EmbeddedIndex {
     /// # Errors
     /// When the table cannot be written; the vectors before stay.
     pub fn adopt_vectors(&self, from: &Self) -> Result<usize, IndexError> {
-        let missing = lock(&self.state).state.unembedded_keys();
+        let missing = self.state.lock().state.unembedded_keys();
         let known: Vec<(VectorKey, Code)> = {
-            let table = from.table.read().unwrap_or_else(PoisonError::into_inner);
+            let table = from.table.read();
             missing.into_iter().filter_map(|key| Some((key, table.code(key)?))).collect()
         };
         for known in known.chunks(ADOPTED_AT_ONCE) {
-            lock(&self.vectors).keep(known, &self.table)?;
+            self.vectors.lock().keep(known, &self.table)?;
         }
         self.show_newer_vectors()?;
         Ok(known.len())
     }
 
     fn show_newer_vectors(&self) -> Result<(), IndexError> {
-        let mut current = lock(&self.state);
-        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.state.lock();
+        let table = self.table.read();
         current.state = Arc::new(current.state.with_newer_vectors(&table)?);
         Ok(())
     }
@@ -167,7 +168,7 @@ impl EmbeddedIndex {
     /// Lets go of all files, so that the folder can be removed while somebody still holds this index. Nothing can be written
     /// with it from now on.
     pub fn close(&self) {
-        let mut writer = lock(&self.writer);
+        let mut writer = self.writer.lock();
         writer.is_closed = true;
         if let Some((writer, _)) = writer.open.take()
             && let Err(error) = writer.wait_merging_threads()
@@ -175,7 +176,7 @@ impl EmbeddedIndex {
             tracing::debug!(%error, "a merge of an index that is let go has failed");
         }
         drop(writer);
-        lock(&self.vectors).close();
+        self.vectors.lock().close();
     }
 
     /// Removes everything that [`EmbeddedIndex::open`] makes in `folder` but the vectors, which are true of any index.
@@ -211,7 +212,7 @@ impl EmbeddedIndex {
     /// # Errors
     /// When the files on disk are damaged.
     pub fn paths(&self) -> Result<BTreeSet<String>, IndexError> {
-        let state = Arc::clone(&lock(&self.state).state);
+        let state = Arc::clone(&self.state.lock().state);
         let mut live = BTreeSet::new();
         for (reader, _) in state.segments() {
             segment::add_live_paths(reader, &mut live)?;
@@ -225,8 +226,8 @@ impl EmbeddedIndex {
 
     /// Makes the newest commit and the newest vectors the state that snapshots show.
     fn refresh(&self) -> Result<(), IndexError> {
-        let mut current = lock(&self.state);
-        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.state.lock();
+        let table = self.table.read();
         // A commit of another process between the two reads would give its revision to older postings.
         let (payload, seen) = loop {
             let before = self.committed();
@@ -252,13 +253,13 @@ impl EmbeddedIndex {
         }
         for (path, chunks) in &batch.appended {
             let ids = chunks.iter().map(ChunkRecord::id).collect();
-            let held = lock(&self.state).state.held_ids(&self.fields, path, &ids)?;
+            let held = self.state.lock().state.held_ids(&self.fields, path, &ids)?;
             for chunk in chunks.iter().filter(|chunk| !held.contains(&chunk.id())) {
                 writer.add_document(self.fields.document(chunk)?).map_err(tantivy)?;
             }
         }
         failpoint::reach("commit: the batch is written");
-        let revision = lock(&self.state).state.revision().max(batch.revision);
+        let revision = self.state.lock().state.revision().max(batch.revision);
         let payload = Payload { identity: self.identity.clone(), revision };
         let payload = serde_json::to_string(&payload).map_err(|error| IndexError::Io(Box::new(error)))?;
         let mut prepared = writer.prepare_commit().map_err(tantivy)?;
@@ -278,7 +279,7 @@ impl Index for EmbeddedIndex {
         if self.access == Access::Read {
             return Err(IndexError::ReadOnly);
         }
-        let mut slot = lock(&self.writer);
+        let mut slot = self.writer.lock();
         if slot.is_closed {
             return Err(IndexError::ReadOnly);
         }
@@ -298,18 +299,18 @@ impl Index for EmbeddedIndex {
         if self.access == Access::Read {
             return Err(IndexError::ReadOnly);
         }
-        lock(&self.vectors).add(vectors, &self.table)?;
+        self.vectors.lock().add(vectors, &self.table)?;
         self.show_newer_vectors()
     }
 
     fn snapshot(&self) -> Result<Box<dyn Snapshot>, IndexError> {
         if self.access == Access::Read {
-            let table_grew = lock(&self.vectors).catch_up(&self.table)?;
-            if table_grew || self.committed() != lock(&self.state).seen {
+            let table_grew = self.vectors.lock().catch_up(&self.table)?;
+            if table_grew || self.committed() != self.state.lock().seen {
                 self.refresh()?;
             }
         }
-        let state = Arc::clone(&lock(&self.state).state);
+        let state = Arc::clone(&self.state.lock().state);
         Ok(Box::new(EmbeddedSnapshot {
             state,
             fields: self.fields,
@@ -347,11 +348,6 @@ impl Writer {
         writer.set_merge_policy(Box::new(merges));
         Ok(writer)
     }
-}
-
-/// Nothing in these rooms leaves a lock's content half changed when it panics, so a poisoned lock is used on.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn io(error: std::io::Error) -> IndexError {

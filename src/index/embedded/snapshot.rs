@@ -1,9 +1,10 @@
 //! One visible state of the embedded index, and the reads that a query makes of it.
 
+use parking_lot::Mutex;
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 use tantivy::collector::DocSetCollector;
@@ -254,7 +255,7 @@ impl EmbeddedSnapshot {
         if filter.is_open() {
             return Ok(None);
         }
-        let mut last = self.passing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.passing.lock();
         if let Some((_, passing)) = last.as_ref().filter(|(before, _)| before.is_same(filter)) {
             return Ok(Some(Arc::clone(passing)));
         }

@@ -275,9 +275,9 @@ fn an_index_that_rests_is_written_to_again_and_holds_what_it_held() {
                 ..Batch::default()
             })
             .unwrap();
-        assert!(lock(&index.writer).open.is_some());
+        assert!(index.writer.lock().open.is_some());
         index.rest().unwrap();
-        assert!(lock(&index.writer).open.is_none());
+        assert!(index.writer.lock().open.is_none());
         assert_eq!(words_in(&*index.snapshot().unwrap(), "fog", &Filter::default(), 9), ["c#0"]);
     }
 }

@@ -6,9 +6,10 @@
 //!   embedded again.
 //! - Rows are committed before they are in memory, so a reader process never knows less than it will after a restart.
 
+use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::ffi::SQLITE_IOERR_SHORT_READ;
@@ -193,7 +194,7 @@ impl VectorFile {
         let mut rows = statement.query([self.last_row]).map_err(sqlite)?;
         while let Some(row) = rows.next().map_err(sqlite)? {
             self.last_row = row.get(0).map_err(sqlite)?;
-            let mut table = table.write().unwrap_or_else(PoisonError::into_inner);
+            let mut table = table.write();
             let Some((keys, scales, codes)) = sound_row(row, table.num_dimensions()) else {
                 num_damaged += 1;
                 continue;
@@ -222,7 +223,7 @@ impl VectorFile {
         table: &RwLock<VectorTable>,
     ) -> Result<(), IndexError> {
         let unknown: Vec<(VectorKey, Code)> = {
-            let table = table.read().unwrap_or_else(PoisonError::into_inner);
+            let table = table.read();
             if let Some((_, vector)) = vectors.iter().find(|(_, vector)| vector.len() != table.num_dimensions()) {
                 return Err(IndexError::Dimensions { expected: table.num_dimensions(), found: vector.len() });
             }

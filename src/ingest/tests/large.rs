@@ -55,7 +55,7 @@ fn a_large_table_has_its_rows_lines_and_header_as_one_that_is_read_whole() {
     let text = table(300);
     place.write("levels.csv", &text);
     let told = Mutex::new(Vec::new());
-    place.run_while(&|path, done| told.lock().unwrap().push((path.to_owned(), done)));
+    place.run_while(&|path, done| told.lock().push((path.to_owned(), done)));
     let chunks = place.chunks("levels.csv");
     let starts = LineStarts::of(&text);
     let (mut covered, mut ordinals) = (0, 0..);
@@ -74,7 +74,7 @@ fn a_large_table_has_its_rows_lines_and_header_as_one_that_is_read_whole() {
     let entry = place.entry("levels.csv").unwrap();
     assert_eq!((entry.state, entry.format.as_deref()), (FileState::Ready, Some("csv")));
     assert_eq!(entry.num_chunks as usize, chunks.len());
-    let told = told.into_inner().unwrap();
+    let told = told.into_inner();
     assert!(told.len() > 10 && told.iter().all(|(path, _)| path == "levels.csv"), "{told:?}");
     assert!(told.is_sorted_by_key(|(_, done)| *done) && told.last().unwrap().1 == text.len() as u64);
     // What is there is not read again.
@@ -92,7 +92,7 @@ fn write_while_a_large_file_is_read(is_written: bool) {
     }
     let seen = Mutex::new(None);
     place.run_while(&|path, done| {
-        let mut seen = seen.lock().unwrap();
+        let mut seen = seen.lock();
         if path == "large.txt" && done < 2_000 && seen.is_none() {
             place.write("small.txt", paragraph("beta"));
             place.log_interactive("small.txt", ChangeKind::Created);
@@ -101,7 +101,7 @@ fn write_while_a_large_file_is_read(is_written: bool) {
             *seen = Some(done);
         }
     });
-    let at = seen.into_inner().unwrap().unwrap();
+    let at = seen.into_inner().unwrap();
     assert!(at > 0 && at < 4_000, "found when {at} bytes of the large file were read");
     assert_eq!(place.with_words("alpha beta"), set(&["large.txt", "small.txt"]));
     assert_eq!(place.with_words("stands").len(), 2);
@@ -135,7 +135,7 @@ fn a_large_file_that_becomes_another_while_it_is_read_is_the_other() {
     place.write("large.txt", large("alpha"));
     let is_changed = Mutex::new(false);
     place.run_while(&|path, done| {
-        let mut is_changed = is_changed.lock().unwrap();
+        let mut is_changed = is_changed.lock();
         if path == "large.txt" && done > 1_500 && !*is_changed {
             *is_changed = true;
             place.write("large.txt", large("beta"));
@@ -154,7 +154,7 @@ fn a_large_file_that_changes_while_it_is_read_without_a_word_is_taken_out_and_re
     place.write("large.txt", large("gamma"));
     let is_changed = Mutex::new(false);
     place.run_while(&|_, done| {
-        let mut is_changed = is_changed.lock().unwrap();
+        let mut is_changed = is_changed.lock();
         if done > 1_500 && !*is_changed {
             *is_changed = true;
             place.write("large.txt", large("beta"));
@@ -243,7 +243,7 @@ impl Extractor for Tired {
         file_name: &str,
         before: Option<&Continuation>,
     ) -> Result<Option<Part>, ExtractError> {
-        let mut left = self.0.lock().unwrap();
+        let mut left = self.0.lock();
         *left = left.checked_sub(1).ok_or(ExtractError::Unavailable { reason: "no process is left".to_owned() })?;
         InProcess.extract_part(bytes, is_last, file_name, before)
     }

@@ -10,9 +10,9 @@ mod rebuild;
 mod unseen;
 mod walls;
 
+use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use super::*;
@@ -59,7 +59,7 @@ impl Embedder for Counting {
     }
 
     fn embed_passages(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbedError> {
-        self.0.lock().unwrap().extend(texts.iter().map(|&text| text.to_owned()));
+        self.0.lock().extend(texts.iter().map(|&text| text.to_owned()));
         Ok(texts.iter().map(|_| vec![1.0, 0.0]).collect())
     }
 
@@ -138,7 +138,7 @@ impl Place {
         let path = self.files.path().join(path);
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
         fs_err::write(&path, bytes).unwrap();
-        let mut clock = self.clock.lock().unwrap();
+        let mut clock = self.clock.lock();
         *clock += Duration::from_secs(1);
         fs_err::OpenOptions::new().write(true).open(&path).unwrap().file().set_modified(*clock).unwrap();
     }
@@ -173,7 +173,7 @@ impl Place {
         let line = index_pending(&self.line(&root, &self.index)).unwrap();
         let counting = Counting::default();
         embed_missing(&self.index, &counting, &Silent).unwrap();
-        Run { scan, line, embedded: counting.0.into_inner().unwrap() }
+        Run { scan, line, embedded: counting.0.into_inner() }
     }
 
     fn entry(&self, path: &str) -> Option<FileEntry> {

@@ -4,6 +4,7 @@
 //! with two owners. A watch stays with its inode when the folder is renamed, so a folder that is moved away is let go, and watched
 //! again where it is found.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::io::{PipeReader, PipeWriter};
@@ -12,7 +13,7 @@ use std::ops::Bound;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -58,7 +59,7 @@ impl Watcher {
     /// # Errors
     /// When the system has no inotify instance, descriptor or thread left.
     pub fn watch(&self, root: &Path, tell: impl Fn(Sighting) + Send + 'static) -> Result<Watch, WatchError> {
-        let mut open = lock(&self.0.open);
+        let mut open = self.0.open.lock();
         let eye = match open.as_ref().filter(|open| !open.thread.is_finished()) {
             Some(open) => Arc::clone(&open.eye),
             None => Arc::clone(&open.insert(Open::begin(self.0.most)?).eye),
@@ -74,13 +75,13 @@ impl Watcher {
     /// How many folders are watched.
     #[cfg(test)]
     pub(super) fn num_folders(&self) -> usize {
-        lock(&self.0.open).as_ref().map_or(0, |open| open.eye.state().owners.len())
+        self.0.open.lock().as_ref().map_or(0, |open| open.eye.state().owners.len())
     }
 
     /// Has the system refuse more than so many watches from now on.
     #[cfg(test)]
     pub(super) fn refuse_beyond(&self, num_folders: usize, errno: Errno) {
-        if let Some(open) = &*lock(&self.0.open) {
+        if let Some(open) = &*self.0.open.lock() {
             open.eye.state().refuses = Some((num_folders, errno));
         }
     }
@@ -88,7 +89,7 @@ impl Watcher {
     /// Takes an event that says that others were lost.
     #[cfg(test)]
     pub(super) fn overflow(&self) {
-        if let Some(open) = &*lock(&self.0.open) {
+        if let Some(open) = &*self.0.open.lock() {
             let mut state = open.eye.state();
             state.take(-1, ReadFlags::QUEUE_OVERFLOW, None);
             state.tell_all();
@@ -97,7 +98,7 @@ impl Watcher {
 
     /// Ends the watch on all folders, and its thread.
     pub fn end(&self) {
-        if let Some(Open { thread, ends, .. }) = lock(&self.0.open).take() {
+        if let Some(Open { thread, ends, .. }) = self.0.open.lock().take() {
             drop(ends);
             // A panic was told where it happened.
             let _ = thread.join();
@@ -107,7 +108,7 @@ impl Watcher {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        if let Some(Open { ends, .. }) = lock(&self.open).take() {
+        if let Some(Open { ends, .. }) = self.open.lock().take() {
             drop(ends);
         }
     }
@@ -183,7 +184,7 @@ struct Root {
 
 impl Eye {
     fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
+        self.state.lock()
     }
 
     fn follow(&self, number: u64, folder: &str, path: &Path) -> Result<(), WatchError> {
@@ -422,9 +423,4 @@ pub(super) fn of_watch(errno: Errno) -> WatchError {
         Errno::MFILE => WatchError::Descriptors,
         other => WatchError::Refused(other.to_string()),
     }
-}
-
-/// Nothing here leaves the lock's content half changed when it panics, so a poisoned lock is used on.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,146 @@
+//! A file's text piece by piece, on character boundaries.
+
+use std::ops::Range;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{EngineError, FileText, Workspace};
+use crate::extract::PageUnit;
+use crate::workspace::{ContentHash, LineRange, RelPath, Span};
+
+/// The most text that one piece holds, in bytes: it goes over the wire of MCP twice, and clients cap a message at 1 MiB.
+pub const MAX_TEXT_BYTES: usize = 128 * 1024;
+
+/// A part of a file's text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, ToSchema)]
+pub struct FilePart {
+    /// The file.
+    pub path: RelPath,
+    /// The document's title.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The file's type, as `filters.type` takes it.
+    pub format: String,
+    /// The SHA-256 of the file's bytes; another one than before means that the file has changed between two parts.
+    pub content_hash: ContentHash,
+    /// When the file was last modified (RFC 3339).
+    #[schemars(with = "String")]
+    #[schema(value_type = String, format = DateTime)]
+    pub modified: Timestamp,
+    /// Length of the whole text; absent for a part of a file that is too large to be read for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total_bytes: Option<usize>,
+    /// The part that this is.
+    pub span: Span,
+    /// The lines of the file that the part touches, where the text is the file's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lines: Option<LineRange>,
+    /// The pages that the part touches, first and last, where the format has pages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pages: Option<[usize; 2]>,
+    /// The slides that the part touches, first and last, of a presentation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slides: Option<[usize; 2]>,
+    /// The cells that the part touches, of a spreadsheet or notebook.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cell: Option<String>,
+    /// Why the text is not all of the file's, and how far it goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partial: Option<String>,
+    /// Where to go on; absent where the text ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_start: Option<usize>,
+    /// The words, verbatim.
+    pub text: String,
+}
+
+impl FilePart {
+    /// The piece of a file that is at `range` of its text.
+    #[must_use]
+    pub fn of(file: FileText, range: Range<usize>) -> Self {
+        let span = Span::new(range.start, range.end).after(file.start);
+        let is_slide = file.page_unit == PageUnit::Slide;
+        Self {
+            lines: file.lines(span),
+            pages: pages_of(&file, span).filter(|_| !is_slide),
+            slides: pages_of(&file, span).filter(|_| is_slide),
+            cell: file.cells.name(span),
+            next_start: (file.goes_on || range.end < file.text.len()).then_some(span.end),
+            total_bytes: (!file.goes_on).then_some(file.end()),
+            text: file.text[range].to_owned(),
+            partial: file.partial,
+            path: file.path,
+            title: file.title,
+            format: file.format,
+            content_hash: file.content_hash,
+            modified: file.modified,
+            span,
+        }
+    }
+}
+
+impl Workspace<'_> {
+    /// The text of a file around `start`, and where in it the at most `max_bytes` from there on are.
+    ///
+    /// # Errors
+    /// As [`Workspace::read_around`]; [`EngineError::OutOfRange`] where the text ends before `start`.
+    pub fn read_stretch(
+        &self,
+        path: &RelPath,
+        start: usize,
+        max_bytes: usize,
+    ) -> Result<(FileText, Range<usize>), EngineError> {
+        let file = self.read_around(path, Span::new(start, start.saturating_add(max_bytes)))?;
+        let at = start.checked_sub(file.start).filter(|_| start <= file.end());
+        let at = at.ok_or_else(|| EngineError::OutOfRange { path: path.to_string(), num_bytes: file.end(), start })?;
+        let range = cut(&file.text, at, max_bytes);
+        Ok((file, range))
+    }
+}
+
+/// At most `max_bytes` of `text` from `start` on, on character boundaries; at least one character where there is one.
+pub fn cut(text: &str, start: usize, max_bytes: usize) -> Range<usize> {
+    let start = text.floor_char_boundary(start);
+    let end = text.floor_char_boundary(start.saturating_add(max_bytes));
+    let end = if end == start { text.ceil_char_boundary((start + 1).min(text.len())) } else { end };
+    start..end
+}
+
+/// The first and last page that `span` touches, counted from 1.
+pub fn pages_of(file: &FileText, span: Span) -> Option<[usize; 2]> {
+    let touches = |page: &Span| page.start < span.end.max(span.start + 1) && span.start < page.end;
+    let first = file.pages.iter().position(touches)?;
+    let last = file.pages.iter().rposition(touches)?;
+    Some([first + 1, last + 1])
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn parts_follow_each_other_without_gaps_and_make_up_the_text(text in ".{0,60}", max_bytes in 1_usize..9) {
+            let (mut start, mut joined) = (0, String::new());
+            while start < text.len() {
+                let range = cut(&text, start, max_bytes);
+                prop_assert!(range.start == start && range.end > start);
+                prop_assert!(range.len() <= max_bytes.max(4));
+                joined.push_str(&text[range.clone()]);
+                start = range.end;
+            }
+            prop_assert_eq!(joined, text);
+        }
+    }
+
+    #[test]
+    fn a_start_inside_a_character_goes_back_to_its_first_byte() {
+        assert_eq!(cut("aéb", 2, 10), 1..4);
+        assert_eq!(cut("aéb", 4, 10), 4..4);
+    }
+}
