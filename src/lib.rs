@@ -1,7 +1,8 @@
 //! pincite: a self-hosted Intelligence Mode for workspaces that agents and people share.
 //!
 //! Files become documents, documents chunks, chunks a hybrid index; questions are answered with citations that can be
-//! checked against the file as it is now. `ARCHITECTURE.md` describes the rooms and the two straight lines through them.
+//! checked against the file as it is now. `ARCHITECTURE.md` describes the rooms and draws the two lines through them; `docs/` has the
+//! reasons behind each part.
 
 pub mod answer;
 pub mod beneath;

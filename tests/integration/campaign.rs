@@ -1,7 +1,7 @@
 //! The campaign of `tests/python/campaign.py`, its short form: each part a test, so that they run side by side.
 //!
-//! `python3 tests/python/campaign.py target/release/pincite --long` is the long form, and README has its figures. What a crash leaves is
-//! tried by `crash.rs`, which the campaign's part `killed` is, too.
+//! `python3 tests/python/campaign.py target/release/pincite --long` is the long form, and `docs/measured.md` has its figures. What a crash
+//! leaves is tried by `crash.rs`, which the campaign's part `killed` is, too.
 #![cfg(target_os = "linux")]
 
 use std::process::Command;
