@@ -437,7 +437,7 @@ impl Advice for WriteError {
                 Self::DeviceName { .. } => "take another name than CON, PRN, AUX, NUL, COM1 or LPT1, with any ending",
                 Self::Name => "take shorter names, of the characters that the file system knows",
                 Self::Exists { .. } => "leave out `If-None-Match: *` to replace it",
-                Self::Full(_) => "make room on the disk and write again",
+                Self::Full(_) => "free space on the disk, and write again",
                 Self::Io(_) => "check the permissions of the workspace's folder",
             }
             .to_owned(),

@@ -148,7 +148,7 @@ impl Advice for StoreError {
                 "move the data folder away and index the files again: only the index is lost".to_owned()
             }
             Self::Busy(_) => "ask again in a second; where it stays so, end what else has opened the data folder".to_owned(),
-            Self::Full(_) => "make room on the disk of the data folder, and ask again".to_owned(),
+            Self::Full(_) => "free space on the disk of the data folder, and ask again".to_owned(),
             Self::Io(_) => "check free space and permissions of the data folder".to_owned(),
         })
     }

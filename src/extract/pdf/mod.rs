@@ -1,6 +1,6 @@
 //! PDF: text by page in the order of reading, paragraphs by blank lines.
 //!
-//! `hayro-interpret` runs the pages and says which characters it draws where; `pdf_page` and `pdf_layout` make text of them.
+//! `hayro-interpret` runs the pages and says which characters it draws where; `page` and `layout` make text of them.
 //!
 //! # Invariants
 //! - A page that cannot be read leaves an empty page in its place, so that page numbers stay true, and its number in
