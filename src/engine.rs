@@ -85,6 +85,8 @@ use crate::embed::{self, EmbedError, OpenModel, Reranker};
 use crate::extract::child::{self, Children, Limits};
 use crate::extract::kept::Shelf;
 use crate::extract::{Extractor, InProcess};
+use crate::index::Backend;
+use crate::index::embedded::EmbeddedBackend;
 use crate::store::Store;
 use crate::workspace::{PatternLimits, WorkspaceId};
 
@@ -145,6 +147,8 @@ pub struct Engine {
     reranker: OnceLock<Result<Box<dyn Reranker>, EmbedError>>,
     /// Whether a log says already that the reranker fails.
     warned_of_reranker: AtomicBool,
+    /// Where indexes are kept.
+    backend: Box<dyn Backend>,
     /// They are opened for writing where this process indexes.
     indexes: Mutex<OpenIndexes>,
     views: Mutex<Views>,
@@ -190,9 +194,10 @@ impl Engine {
         let writer = access::take(&data_folder, access, &command)?;
         let config = Config::load(&settings_folder)?;
         let store = Store::open(&data_folder, access != Access::Read)?;
+        let backend: Box<dyn Backend> = Box::new(EmbeddedBackend::new(data_folder.join("workspaces")));
         if access != Access::Read {
             store.check()?;
-            indexes::distrust_newer(&data_folder, &store)?;
+            indexes::distrust_newer(&*backend, &store)?;
         }
         let extractor = extractor(&config, reader_program)?;
         let max_open_indexes = max_open_indexes(&config);
@@ -202,6 +207,7 @@ impl Engine {
             extractor,
             config,
             store,
+            backend,
             access,
             command,
             indexes_here: AtomicBool::new(writer.is_some()),

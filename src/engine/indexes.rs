@@ -11,13 +11,9 @@ use std::sync::atomic::Ordering;
 
 use super::{Engine, EngineError};
 use crate::embed::{self, EmbedError, OnnxReranker, OpenModel, Reranker};
-use crate::index::embedded::{Access, Condition, EmbeddedIndex};
-use crate::index::{Index as _, IndexError};
+use crate::index::{Access, Backend, Condition, Index, IndexError, Place, Wanted};
 use crate::store::{Store, WorkspaceRow};
 use crate::workspace::WorkspaceId;
-
-/// What the folders of later indexes are called, before the number.
-const LATER: &str = "index-";
 
 impl Engine {
     /// The configured model, opened at first need. A missing runtime is not an error: it is in [`OpenModel::embedder`].
@@ -85,32 +81,21 @@ impl Engine {
         self.data_folder.join("workspaces").join(id.as_str())
     }
 
-    /// The folder of one of a workspace's indexes: the first is beside the files, each later one in a folder of its number.
-    fn folder_of_index(&self, id: &WorkspaceId, generation: i64) -> PathBuf {
-        let folder = self.folder_of(id);
-        if generation == 0 { folder } else { folder.join(format!("{LATER}{generation}")) }
-    }
-
-    fn open_index(&self, id: &WorkspaceId, generation: i64, access: Access) -> Result<EmbeddedIndex, EngineError> {
-        self.open_index_as(id, generation, access, Condition::Unknown)
-    }
-
-    fn open_index_as(
+    fn open_index(
         &self,
-        id: &WorkspaceId,
-        generation: i64,
+        place: Place<'_>,
         access: Access,
         condition: Condition,
-    ) -> Result<EmbeddedIndex, EngineError> {
+    ) -> Result<Arc<dyn Index>, EngineError> {
         let identity = embed::identify(&self.settings_folder, self.config.model.as_deref())?;
-        let (folder, log_id) = (self.folder_of_index(id, generation), self.store.log_id()?);
-        let (model_id, num_dimensions) = (&identity.model_id, identity.num_dimensions);
-        Ok(EmbeddedIndex::open_as(&folder, &log_id, (model_id, num_dimensions), access, condition)?)
+        let (log_id, model_id, num_dimensions) = (self.store.log_id()?, &identity.model_id, identity.num_dimensions);
+        let wanted = Wanted { log_id: &log_id, model_id, num_dimensions, access, condition };
+        Ok(self.backend.open(place, &wanted)?)
     }
 
     /// The index of a workspace in this epoch or a later one. A writer that finds an unusable one begins a new one and has every
     /// file read again; for an outdated one it has another built beside it.
-    pub(super) fn index(&self, id: &WorkspaceId, epoch: i64) -> Result<Arc<EmbeddedIndex>, EngineError> {
+    pub(super) fn index(&self, id: &WorkspaceId, epoch: i64) -> Result<Arc<dyn Index>, EngineError> {
         let turn = {
             let mut indexes = self.indexes.lock();
             if let Some(index) = indexes.get(id, epoch) {
@@ -142,7 +127,6 @@ impl Engine {
             let mut indexes = self.indexes.lock();
             // This process may have taken the indexing over meanwhile.
             if self.is_writer() == opens_to_write {
-                let index = Arc::new(index);
                 indexes.insert(id, row.epoch, Arc::clone(&index));
                 return Ok(index);
             }
@@ -150,10 +134,13 @@ impl Engine {
     }
 
     /// Opens an index of which nothing is known, and compares it with the store.
-    fn opened_and_checked(&self, row: &WorkspaceRow, opens_to_write: bool) -> Result<EmbeddedIndex, EngineError> {
+    fn opened_and_checked(&self, row: &WorkspaceRow, opens_to_write: bool) -> Result<Arc<dyn Index>, EngineError> {
         let id = &row.id;
-        let index =
-            if opens_to_write { self.open_to_write(row)? } else { self.open_index(id, row.generation, Access::Read)? };
+        let index = if opens_to_write {
+            self.open_to_write(row)?
+        } else {
+            self.open_index(serving(row), Access::Read, Condition::Unknown)?
+        };
         // The index first: what it holds was in the log before, if it is of this log.
         let committed = index.snapshot()?.revision();
         if committed > self.store.newest_revision()? {
@@ -165,7 +152,7 @@ impl Engine {
             if committed < self.store.acknowledged_revision(id)? {
                 self.store.forget_contents(id)?;
             }
-            self.reconcile(id, &index)?;
+            self.reconcile(id, &*index)?;
             if let Some(reason) = index.outdated() {
                 tracing::info!(workspace = %id, reason, "the index serves until another is built");
                 self.store.begin_rebuild(id)?;
@@ -175,26 +162,26 @@ impl Engine {
     }
 
     /// The index that was let go, as this process left it; `None` where it is not usable any more, and has to be checked.
-    fn reopened(&self, row: &WorkspaceRow, opens_to_write: bool) -> Result<Option<EmbeddedIndex>, EngineError> {
+    fn reopened(&self, row: &WorkspaceRow, opens_to_write: bool) -> Result<Option<Arc<dyn Index>>, EngineError> {
         let access = if opens_to_write { Access::Write } else { Access::Read };
-        match self.open_index_as(&row.id, row.generation, access, Condition::Checked) {
+        match self.open_index(serving(row), access, Condition::Checked) {
             Ok(index) if index.snapshot()?.revision() <= self.store.newest_revision()? => Ok(Some(index)),
             Ok(_) | Err(EngineError::Index(IndexError::Unusable { .. } | IndexError::Missing)) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    fn open_to_write(&self, row: &WorkspaceRow) -> Result<EmbeddedIndex, EngineError> {
+    fn open_to_write(&self, row: &WorkspaceRow) -> Result<Arc<dyn Index>, EngineError> {
         self.remove_other_indexes(row)?;
-        let (id, folder) = (&row.id, self.folder_of_index(&row.id, row.generation));
-        let open = || self.open_index(id, row.generation, Access::Write);
+        let (id, place) = (&row.id, serving(row));
+        let open = || self.open_index(place, Access::Write, Condition::Unknown);
         match open() {
             Err(EngineError::Index(IndexError::Unusable { reason })) => {
                 tracing::warn!(workspace = %id, %reason, "the index cannot be used and is built again from the files");
-                EmbeddedIndex::discard(&folder)?;
+                self.backend.discard(place)?;
                 let reopened = match open() {
                     Err(EngineError::Index(IndexError::Unusable { .. })) => {
-                        EmbeddedIndex::discard_vectors(&folder)?;
+                        self.backend.discard_vectors(place)?;
                         open()?
                     }
                     other => other?,
@@ -207,8 +194,9 @@ impl Engine {
     }
 
     /// The index that is being built beside the one that serves. One that cannot be gone on with is begun anew.
-    pub(super) fn next_index(&self, id: &WorkspaceId, generation: i64) -> Result<EmbeddedIndex, EngineError> {
-        let open = || self.open_index(id, generation, Access::Write);
+    pub(super) fn next_index(&self, id: &WorkspaceId, generation: i64) -> Result<Arc<dyn Index>, EngineError> {
+        let place = Place { workspace: id, generation };
+        let open = || self.open_index(place, Access::Write, Condition::Unknown);
         match open() {
             // What is noted as built must be in it, and the configuration may have changed again.
             Ok(index)
@@ -220,55 +208,37 @@ impl Engine {
             Err(error) => return Err(error),
         }
         self.store.restart_rebuild(id)?;
-        fs_err::remove_dir_all(self.folder_of_index(id, generation)).map_err(EngineError::Io)?;
+        self.backend.remove(place)?;
         open()
     }
 
     /// Removes what is left of indexes that neither serve nor are being built.
     pub(super) fn remove_other_indexes(&self, row: &WorkspaceRow) -> Result<(), EngineError> {
-        let folder = self.folder_of(&row.id);
-        if row.generation > 0 {
-            EmbeddedIndex::discard(&folder)?;
-            EmbeddedIndex::discard_vectors(&folder)?;
-        }
-        if !folder.exists() {
-            return Ok(());
-        }
-        for entry in fs_err::read_dir(&folder).map_err(EngineError::Io)? {
-            let entry = entry.map_err(EngineError::Io)?;
-            let name = entry.file_name();
-            let Some(number) = name.to_str().and_then(|name| name.strip_prefix(LATER)) else { continue };
-            let number = number.parse::<i64>().ok();
-            if number.is_none_or(|number| number != row.generation && Some(number) != row.next_generation) {
-                fs_err::remove_dir_all(entry.path()).map_err(EngineError::Io)?;
-            }
-        }
-        Ok(())
+        Ok(self.backend.remove_others(serving(row), row.next_generation)?)
     }
 
     /// Removes all postings of a workspace, and leaves the vectors of the index that served: they are true of any index.
     pub(super) fn discard_indexes(&self, row: &WorkspaceRow) -> Result<(), EngineError> {
-        EmbeddedIndex::discard(&self.folder_of_index(&row.id, row.generation))?;
+        self.backend.discard(serving(row))?;
         self.remove_other_indexes(row)
     }
 }
 
+/// The index of a workspace that serves.
+const fn serving(row: &WorkspaceRow) -> Place<'_> {
+    Place { workspace: &row.id, generation: row.generation }
+}
+
 /// A log that was put back from an older copy gives revisions again that an index has already seen with other content, so
 /// before it gives any it becomes another log, and the indexes are built again.
-pub(super) fn distrust_newer(data_folder: &std::path::Path, store: &Store) -> Result<(), EngineError> {
+pub(super) fn distrust_newer(backend: &dyn Backend, store: &Store) -> Result<(), EngineError> {
     let log_id = store.log_id()?;
-    let Ok(workspaces) = fs_err::read_dir(data_folder.join("workspaces")) else { return Ok(()) };
-    for folder in workspaces {
-        let folder = folder.map_err(EngineError::Io)?.path();
-        let within = fs_err::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
-        for folder in within.chain([folder.clone()]) {
-            // The index first, as another process may log and commit meanwhile.
-            let Some((of_log, committed)) = EmbeddedIndex::committed_from(&folder) else { continue };
-            if of_log == log_id && committed > store.newest_revision()? {
-                tracing::warn!(folder = %folder.display(), "the index is newer than the log: all indexes are built again");
-                store.renew_log_id()?;
-                return Ok(());
-            }
+    // The indexes first, as another process may log and commit meanwhile.
+    for (of_log, committed) in backend.committed()? {
+        if of_log == log_id && committed > store.newest_revision()? {
+            tracing::warn!("an index is newer than the log: all indexes are built again");
+            store.renew_log_id()?;
+            return Ok(());
         }
     }
     Ok(())

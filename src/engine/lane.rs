@@ -12,8 +12,7 @@ use super::rebuild::{Next, Site};
 use super::{Engine, EngineError};
 use crate::embed::OpenModel;
 use crate::error::Advice as _;
-use crate::index::embedded::EmbeddedIndex;
-use crate::index::{Index as _, VectorKey};
+use crate::index::{Index, VectorKey};
 use crate::ingest::{self, BatchLimits, LineReport, Silent};
 use crate::store::{StoreError, WorkspaceRow};
 use crate::workspace::{Priority, WorkspaceId};
@@ -51,14 +50,14 @@ pub(super) struct Lane {
 
 /// The index that serves.
 struct Serving {
-    index: Arc<EmbeddedIndex>,
+    index: Arc<dyn Index>,
     /// The model it is of; another one where that cannot be opened any more, and then nothing is embedded.
     model: Arc<OpenModel>,
 }
 
 impl Serving {
-    fn of(engine: &Engine, index: Arc<EmbeddedIndex>) -> Result<Self, EngineError> {
-        let model = engine.serving_model(&index)?;
+    fn of(engine: &Engine, index: Arc<dyn Index>) -> Result<Self, EngineError> {
+        let model = engine.serving_model(&*index)?;
         Ok(Self { index, model })
     }
 
@@ -252,7 +251,7 @@ impl Lane {
         let (Some(Serving { index, .. }), Some(next)) = (&self.serving, &mut self.next) else { return Ok(false) };
         ingest::canonical_folder(&self.root)?;
         let model = engine.model()?;
-        let at = Site { engine, id, epoch: self.epoch, root: &self.root, live: index, model };
+        let at = Site { engine, id, epoch: self.epoch, root: &self.root, live: &**index, model };
         if next.step(&at, BatchLimits::BESIDE_OTHERS, EMBED_SLICE)? {
             return Ok(true);
         }

@@ -9,7 +9,6 @@ use super::runner::KEPT_CHANGES;
 use super::{Engine, EngineError, access};
 use crate::embed::OpenModel;
 use crate::index::Index;
-use crate::index::embedded::EmbeddedIndex;
 use crate::ingest::{self, Line, LineReport, PartSizes, Progress, ScanReport, Stage};
 use crate::workspace::WorkspaceId;
 
@@ -70,7 +69,7 @@ impl Engine {
         let index = loop {
             let epoch = self.store.workspace(id)?.epoch;
             let index = self.index(id, epoch)?;
-            let model = self.serving_model(&index)?;
+            let model = self.serving_model(&*index)?;
             report += ingest::index_pending(&self.line((id, epoch), &root, &*index, index.model_id(), &model, &told))?;
             match self.finish_rebuild(id, &root, progress)? {
                 None => break index,
@@ -110,7 +109,7 @@ impl Engine {
 
     /// The model to bring changes into an index with: its own, or, where that cannot be opened any more, the configured one, for
     /// what has to be counted.
-    pub(super) fn serving_model(&self, index: &EmbeddedIndex) -> Result<Arc<OpenModel>, EngineError> {
+    pub(super) fn serving_model(&self, index: &dyn Index) -> Result<Arc<OpenModel>, EngineError> {
         Ok(match self.model_of(index.model_id())? {
             Some(model) => model,
             None => Arc::clone(self.model()?),

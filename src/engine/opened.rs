@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::index::embedded::EmbeddedIndex;
+use crate::index::Index;
 use crate::workspace::WorkspaceId;
 
 /// More turns than this are not kept, unless they are held.
@@ -18,7 +18,7 @@ const MAX_TURNS: usize = 1_024;
 
 struct Opened {
     epoch: i64,
-    index: Arc<EmbeddedIndex>,
+    index: Arc<dyn Index>,
     asked_at: u64,
 }
 
@@ -50,7 +50,7 @@ impl OpenIndexes {
     }
 
     /// The open index of a workspace in this epoch.
-    pub(super) fn get(&mut self, id: &WorkspaceId, epoch: i64) -> Option<Arc<EmbeddedIndex>> {
+    pub(super) fn get(&mut self, id: &WorkspaceId, epoch: i64) -> Option<Arc<dyn Index>> {
         let opened = self.by_workspace.get_mut(id).filter(|opened| opened.epoch == epoch)?;
         self.num_asked += 1;
         opened.asked_at = self.num_asked;
@@ -65,7 +65,7 @@ impl OpenIndexes {
     }
 
     /// Keeps an index open, in place of the workspace's former one, and lets go of others beyond the bound.
-    pub(super) fn insert(&mut self, id: &WorkspaceId, epoch: i64, index: Arc<EmbeddedIndex>) {
+    pub(super) fn insert(&mut self, id: &WorkspaceId, epoch: i64, index: Arc<dyn Index>) {
         self.num_asked += 1;
         self.checked.insert(id.clone(), epoch);
         self.by_workspace.insert(id.clone(), Opened { epoch, index, asked_at: self.num_asked });
@@ -88,7 +88,7 @@ impl OpenIndexes {
     }
 
     /// Lets go of a workspace's index, and returns it; the next one is checked.
-    pub(super) fn remove(&mut self, id: &WorkspaceId) -> Option<Arc<EmbeddedIndex>> {
+    pub(super) fn remove(&mut self, id: &WorkspaceId) -> Option<Arc<dyn Index>> {
         self.checked.remove(id);
         self.by_workspace.remove(id).map(|opened| opened.index)
     }

@@ -9,7 +9,7 @@ use super::view::View;
 use super::{Engine, EngineError, Workspace};
 use crate::budget::Budget;
 use crate::embed::OpenModel;
-use crate::index::{Counts, Filter, Index as _, IndexError, Languages, Snapshot};
+use crate::index::{Counts, Filter, IndexError, Languages, Snapshot};
 use crate::priority::Share;
 use crate::search::{self, Coverage, Filters, Found, MAX_K, Mode, Models, SKIPPED, SearchReply, SearchRequest, UNREAD};
 use crate::workspace::{FileCounts, Provenance, ProvenanceFilter, Revision};

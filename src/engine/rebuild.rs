@@ -12,8 +12,7 @@ use utoipa::ToSchema;
 
 use super::{Engine, EngineError, Workspace};
 use crate::embed::OpenModel;
-use crate::index::embedded::EmbeddedIndex;
-use crate::index::{Batch, Index as _, VectorKey};
+use crate::index::{Batch, Index, VectorKey};
 use crate::ingest::{self, BatchLimits, Progress, Rebuild, Stage};
 use crate::workspace::WorkspaceId;
 
@@ -42,7 +41,7 @@ pub struct ReindexReport {
 
 /// An index that is being built.
 pub(super) struct Next {
-    pub index: EmbeddedIndex,
+    pub index: Arc<dyn Index>,
     walk: Rebuild,
     /// Chunks to embed next.
     waiting: Vec<(VectorKey, String)>,
@@ -67,7 +66,7 @@ impl Next {
         most_embedded: usize,
     ) -> Result<bool, EngineError> {
         let told = at.engine.told(at.id);
-        let line = at.engine.line((at.id, at.epoch), at.root, &self.index, &at.model.model_id, at.model, &told);
+        let line = at.engine.line((at.id, at.epoch), at.root, &*self.index, &at.model.model_id, at.model, &told);
         loop {
             let num_files = self.walk.some(&line, limits)?;
             if num_files > 0 {
@@ -91,7 +90,7 @@ impl Next {
         }
         if let (Ok(embedder), false) = (&at.model.embedder, self.waiting.is_empty()) {
             let slice: Vec<_> = self.waiting.split_off(self.waiting.len().saturating_sub(most_embedded));
-            at.engine.embed_chunks(&self.index, &**embedder, &slice)?;
+            at.engine.embed_chunks(&*self.index, &**embedder, &slice)?;
             self.num_embedded += slice.len();
             return Ok(true);
         }
@@ -106,7 +105,7 @@ pub(super) struct Site<'a> {
     pub epoch: i64,
     pub root: &'a Path,
     /// The index that serves.
-    pub live: &'a EmbeddedIndex,
+    pub live: &'a dyn Index,
     /// The model that the new index is for.
     pub model: &'a OpenModel,
 }
@@ -123,7 +122,7 @@ impl Engine {
             return Ok(false);
         }
         let row = self.store.workspace(at.id)?;
-        self.indexes.lock().insert(at.id, row.epoch, Arc::new(next.index));
+        self.indexes.lock().insert(at.id, row.epoch, next.index);
         drop(turn);
         at.live.close();
         self.remove_other_indexes(&row)?;
@@ -142,7 +141,7 @@ impl Engine {
         let row = self.store.workspace(id)?;
         let Some(generation) = row.next_generation else { return Ok(None) };
         let (live, model) = (self.index(id, row.epoch)?, self.model()?);
-        let at = Site { engine: self, id, epoch: row.epoch, root, live: &live, model };
+        let at = Site { engine: self, id, epoch: row.epoch, root, live: &*live, model };
         let mut next = Next::open(self, id, generation)?;
         progress.begin(Stage::Rebuilding, Some(self.store.counts(id)?.files));
         let mut told = 0;

@@ -4,14 +4,13 @@
 //! table knows would never be found. Neither can be unless something was damaged or lost.
 
 use super::{Engine, EngineError};
-use crate::index::embedded::EmbeddedIndex;
-use crate::index::{Batch, Index as _, IndexError};
+use crate::index::{Batch, Index, IndexError};
 use crate::workspace::{RelPath, WorkspaceId};
 
 impl Engine {
     /// Removes files from the index that the file table does not know as having chunks, and has those read again that only the
     /// table knows. Files with a pending change are left to it: of these the index may be ahead.
-    pub(super) fn reconcile(&self, id: &WorkspaceId, index: &EmbeddedIndex) -> Result<(), EngineError> {
+    pub(super) fn reconcile(&self, id: &WorkspaceId, index: &dyn Index) -> Result<(), EngineError> {
         let mut unknown = index.paths()?;
         let mut missing: Vec<RelPath> = Vec::new();
         for (path, num_chunks, on_disk) in self.store.chunk_counts(id)? {

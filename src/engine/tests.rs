@@ -11,8 +11,7 @@ use crate::chunk::TokenCounter;
 use crate::config::FieldWeights;
 use crate::embed::ModelLanguages;
 use crate::failpoint::armed::{ABORT_AT, TRACE};
-use crate::index::embedded::EmbeddedIndex;
-use crate::index::{Filter, Index as _, LexicalQuery};
+use crate::index::{Filter, Index, LexicalQuery};
 use crate::ingest::{self, Line, PartSizes, Silent};
 use crate::workspace::FileState;
 
@@ -37,7 +36,7 @@ fn write(folder: &Path, name: &str, text: &str) {
 }
 
 /// Opens the data folder and brings its workspace in, as far as words go.
-fn bring_in(folder: &Path) -> (Engine, Arc<EmbeddedIndex>) {
+fn bring_in(folder: &Path) -> (Engine, Arc<dyn Index>) {
     let engine = Engine::open(OpenOptions::new(folder.join("data"), Access::Write, "a test")).unwrap();
     let (id, root) = (WorkspaceId::default(), ingest::canonical_folder(&folder.join("files")).unwrap());
     engine.scan_folder(&id, &root, &Silent).unwrap();

@@ -10,6 +10,7 @@
 //! Scores of the two legs are never mixed in this room (`search::fusion`), and nothing here reads a workspace's files.
 
 pub mod analyzer;
+mod backend;
 #[cfg(test)]
 mod conformance;
 pub mod embedded;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+pub use backend::{Access, Backend, Condition, Index, Place, Wanted};
 pub use filter::{Filter, Holding, WordConditions};
 pub use words::{FoundWord, WordPattern};
 
@@ -300,27 +302,6 @@ fn ends_of<T>(mut all: Vec<T>, limit: usize) -> Vec<T> {
         all.drain(limit - num_last..all.len() - num_last);
     }
     all
-}
-
-/// The searchable state of one workspace.
-pub trait Index: Send + Sync {
-    /// Makes a batch visible and durable, as a whole. Does nothing twice: an equal batch leaves the same state.
-    ///
-    /// # Errors
-    /// Nothing of the batch is visible then, now or after a restart.
-    fn apply(&self, batch: &Batch) -> Result<(), IndexError>;
-
-    /// Keeps vectors; chunks that name one of these keys are found by it from now on. Known keys are left alone.
-    ///
-    /// # Errors
-    /// When the table cannot be written or a vector has not the model's dimensions; none is kept then.
-    fn add_vectors(&self, vectors: &[(VectorKey, Vec<f32>)]) -> Result<(), IndexError>;
-
-    /// The newest visible state. It does not change while it is held.
-    ///
-    /// # Errors
-    /// When the files on disk cannot be opened or are damaged.
-    fn snapshot(&self) -> Result<Box<dyn Snapshot>, IndexError>;
 }
 
 /// One visible state of an index: both legs of a query read the same one.

@@ -63,6 +63,14 @@ impl RamIndex {
 }
 
 impl Index for RamIndex {
+    fn model_id(&self) -> &str {
+        "ram"
+    }
+
+    fn paths(&self) -> Result<BTreeSet<String>, IndexError> {
+        Ok(self.state().files.keys().map(ToString::to_string).collect())
+    }
+
     fn apply(&self, batch: &Batch) -> Result<(), IndexError> {
         self.change(|state| {
             for path in batch.removed.iter().chain(batch.replaced.iter().map(|(path, _)| path)) {

@@ -128,6 +128,17 @@ fn dependencies_point_one_way() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// Another backend stands behind the same traits, so only the place that chooses one may name it.
+#[test]
+fn a_backend_is_named_where_it_is_chosen_and_nowhere_else() {
+    let names_one = |file: &PathBuf| {
+        let text = fs_err::read_to_string(source().join(file)).unwrap();
+        room_of(file) != "index" && without_tests(file, &text).contains("embedded::")
+    };
+    let named: Vec<PathBuf> = rust_files(&source()).into_iter().filter(names_one).collect();
+    assert_eq!(named, [PathBuf::from("engine.rs")]);
+}
+
 #[test]
 fn no_file_is_longer_than_a_reader_can_hold() {
     let long: Vec<String> = rust_files(&source())

@@ -77,7 +77,9 @@ async fn a_text_of_any_size_is_read_piece_by_piece() {
         (status, part["text"].as_str(), part["total_bytes"].as_u64()),
         (StatusCode::OK, Some("crane.\n"), Some(11))
     );
-    for (query, code) in [("start=12", "out_of_range"), ("max_bytes=0", "invalid_request"), ("from=1", "invalid_parameters")] {
+    for (query, code) in
+        [("start=12", "out_of_range"), ("max_bytes=0", "invalid_request"), ("from=1", "invalid_parameters")]
+    {
         let (status, _, body) = desk.get(&format!("short.txt?{query}"), &[]).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
         assert!(body.contains(code), "{body}");

@@ -6,6 +6,7 @@
 //! - A vector is live exactly while a chunk of the snapshot names its key, so vectors need no delete and no rebuild.
 //! - One process writes; any number read the same files and see each commit at their next snapshot.
 
+mod backend;
 mod dense;
 mod held;
 mod kernel;
@@ -25,6 +26,7 @@ mod vectors;
 mod words;
 
 use parking_lot::{Mutex, RwLock};
+use std::any::Any;
 use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -34,10 +36,12 @@ use tantivy::indexer::IndexWriterOptions;
 use tantivy::merge_policy::LogMergePolicy;
 use tantivy::{IndexReader, IndexWriter, Term};
 
+pub use self::backend::EmbeddedBackend;
 use self::opening::{Identity, Payload, read_payload};
 use self::schema::Fields;
 use self::snapshot::{EmbeddedSnapshot, State};
 use self::vectors::{Code, VectorFile, VectorTable};
+pub use super::{Access, Condition};
 use super::{Batch, ChunkRecord, Index, IndexError, Snapshot, VectorKey};
 use crate::budget::Budget;
 use crate::failpoint;
@@ -60,24 +64,6 @@ const SMALL_SEGMENT_CHUNKS: u32 = 1_000;
 const MAX_MERGED_CHUNKS: usize = 100_000;
 /// Larger ones are merged with those that are up to two to this power larger or smaller.
 const LEVEL_LOG_SIZE: f64 = 2.0;
-
-/// What an index is opened for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// To be written by this process, and by no other meanwhile.
-    Write,
-    /// Opened for reading, beside a process that writes.
-    Read,
-}
-
-/// What is known of an index's files before it is opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Condition {
-    /// Nothing: every file is compared with its checksum.
-    Unknown,
-    /// This process opened them before, when they were sound.
-    Checked,
-}
 
 /// The index of one workspace in one folder.
 pub struct EmbeddedIndex {
@@ -111,72 +97,11 @@ struct Current {
 }
 
 impl EmbeddedIndex {
-    /// Names the model that the vectors of this index are of.
-    #[must_use]
-    pub fn model_id(&self) -> &str {
-        &self.identity.model
-    }
-
-    /// Why another index is to be built beside this one, which serves until then: it is of another model than was wanted, or of
-    /// an older format version.
-    #[must_use]
-    pub fn outdated(&self) -> Option<&str> {
-        self.outdated.as_deref()
-    }
-
-    /// Lets go of the memory and the threads of the writer, which the next batch begins anew. Merges that go on are waited for.
-    ///
-    /// # Errors
-    /// When a merge has failed; what was committed stays.
-    pub fn rest(&self) -> Result<(), IndexError> {
-        match self.writer.lock().open.take() {
-            Some((writer, _)) => writer.wait_merging_threads().map_err(tantivy),
-            None => Ok(()),
-        }
-    }
-
-    /// Whether it has no writer, so that nothing is lost when it is dropped.
-    #[must_use]
-    pub fn is_resting(&self) -> bool {
-        self.writer.try_lock().is_some_and(|writer| writer.open.is_none())
-    }
-
-    /// Copies what vectors `from` has of chunks that have none here, and returns how many.
-    ///
-    /// # Errors
-    /// When the table cannot be written; the vectors before stay.
-    pub fn adopt_vectors(&self, from: &Self) -> Result<usize, IndexError> {
-        let missing = self.state.lock().state.unembedded_keys();
-        let known: Vec<(VectorKey, Code)> = {
-            let table = from.table.read();
-            missing.into_iter().filter_map(|key| Some((key, table.code(key)?))).collect()
-        };
-        for known in known.chunks(ADOPTED_AT_ONCE) {
-            self.vectors.lock().keep(known, &self.table)?;
-        }
-        self.show_newer_vectors()?;
-        Ok(known.len())
-    }
-
     fn show_newer_vectors(&self) -> Result<(), IndexError> {
         let mut current = self.state.lock();
         let table = self.table.read();
         current.state = Arc::new(current.state.with_newer_vectors(&table)?);
         Ok(())
-    }
-
-    /// Lets go of all files, so that the folder can be removed while somebody still holds this index. Nothing can be written
-    /// with it from now on.
-    pub fn close(&self) {
-        let mut writer = self.writer.lock();
-        writer.is_closed = true;
-        if let Some((writer, _)) = writer.open.take()
-            && let Err(error) = writer.wait_merging_threads()
-        {
-            tracing::debug!(%error, "a merge of an index that is let go has failed");
-        }
-        drop(writer);
-        self.vectors.lock().close();
     }
 
     /// Removes everything that [`EmbeddedIndex::open`] makes in `folder` but the vectors, which are true of any index.
@@ -205,19 +130,6 @@ impl EmbeddedIndex {
             }
         }
         Ok(())
-    }
-
-    /// The files that chunks are of, as they are named: read from a column of each segment.
-    ///
-    /// # Errors
-    /// When the files on disk are damaged.
-    pub fn paths(&self) -> Result<BTreeSet<String>, IndexError> {
-        let state = Arc::clone(&self.state.lock().state);
-        let mut live = BTreeSet::new();
-        for (reader, _) in state.segments() {
-            segment::add_live_paths(reader, &mut live)?;
-        }
-        Ok(live)
     }
 
     fn committed(&self) -> Option<Vec<u8>> {
@@ -317,6 +229,64 @@ impl Index for EmbeddedIndex {
             passing: Mutex::default(),
             budget: Budget::default(),
         }))
+    }
+
+    fn model_id(&self) -> &str {
+        &self.identity.model
+    }
+
+    fn outdated(&self) -> Option<&str> {
+        self.outdated.as_deref()
+    }
+
+    fn rest(&self) -> Result<(), IndexError> {
+        match self.writer.lock().open.take() {
+            Some((writer, _)) => writer.wait_merging_threads().map_err(tantivy),
+            None => Ok(()),
+        }
+    }
+
+    fn is_resting(&self) -> bool {
+        self.writer.try_lock().is_some_and(|writer| writer.open.is_none())
+    }
+
+    fn adopt_vectors(&self, from: &dyn Index) -> Result<usize, IndexError> {
+        let Some(from) = from.as_any().and_then(<dyn Any>::downcast_ref::<Self>) else { return Ok(0) };
+        let missing = self.state.lock().state.unembedded_keys();
+        let known: Vec<(VectorKey, Code)> = {
+            let table = from.table.read();
+            missing.into_iter().filter_map(|key| Some((key, table.code(key)?))).collect()
+        };
+        for known in known.chunks(ADOPTED_AT_ONCE) {
+            self.vectors.lock().keep(known, &self.table)?;
+        }
+        self.show_newer_vectors()?;
+        Ok(known.len())
+    }
+
+    fn as_any(&self) -> Option<&dyn Any> {
+        Some(self)
+    }
+
+    fn close(&self) {
+        let mut writer = self.writer.lock();
+        writer.is_closed = true;
+        if let Some((writer, _)) = writer.open.take()
+            && let Err(error) = writer.wait_merging_threads()
+        {
+            tracing::debug!(%error, "a merge of an index that is let go has failed");
+        }
+        drop(writer);
+        self.vectors.lock().close();
+    }
+
+    fn paths(&self) -> Result<BTreeSet<String>, IndexError> {
+        let state = Arc::clone(&self.state.lock().state);
+        let mut live = BTreeSet::new();
+        for (reader, _) in state.segments() {
+            segment::add_live_paths(reader, &mut live)?;
+        }
+        Ok(live)
     }
 }
 

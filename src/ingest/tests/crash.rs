@@ -19,6 +19,14 @@ impl Index for DiesAfterCommit<'_> {
     fn snapshot(&self) -> Result<Box<dyn Snapshot>, IndexError> {
         self.0.snapshot()
     }
+
+    fn model_id(&self) -> &str {
+        self.0.model_id()
+    }
+
+    fn paths(&self) -> Result<BTreeSet<String>, IndexError> {
+        self.0.paths()
+    }
 }
 
 /// Scans, commits, and dies before the acknowledgement.
