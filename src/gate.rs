@@ -2,6 +2,7 @@
 //!
 //! # Invariants
 //! - At most `num_places` have a pass, and so many of them at most are batch that one is left to the others, where there are two.
+//! - While somebody was refused within a second, a quarter of the places stays free.
 //! - Who waits has a place in a queue of a fixed length; who finds the queue full is refused at once. From then on nobody
 //!   waits, so that those who are taken are served at once, until nobody has been refused for a second. A burst that fits is so served whole.
 //! - A place that becomes free goes to the first that is interactive, then to the first that is batch.
@@ -119,7 +120,10 @@ impl Gate {
     fn has_place(&self, state: &State, class: Class) -> bool {
         let most_batch = (self.num_places - 1).max(1);
         let [interactive, batch] = state.busy;
-        interactive + batch < self.num_places && (class == Class::Interactive || batch < most_batch)
+        // Those that are served beside many refusals share the cores with these: fewer of them at once are each served sooner.
+        let is_overloaded = state.refused_at.iter().flatten().any(|refused_at| refused_at.elapsed() < OVERLOADED_FOR);
+        let num_places = if is_overloaded { self.num_places - self.num_places / 4 } else { self.num_places };
+        interactive + batch < num_places && (class == Class::Interactive || batch < most_batch)
     }
 
     fn leave(self: &Arc<Self>, class: Class) {
@@ -183,6 +187,21 @@ mod tests {
         for waiting in burst {
             drop(waiting.await.unwrap());
         }
+    }
+
+    #[tokio::test]
+    async fn beside_refusals_a_quarter_of_the_places_stays_free() {
+        let gate = Arc::new(Gate::new(4, 0));
+        let mut passes = Vec::new();
+        for _ in 0..4 {
+            passes.push(gate.enter(Class::Interactive).await.unwrap());
+        }
+        assert_eq!(gate.enter(Class::Interactive).await.unwrap_err(), Overloaded);
+        passes.pop();
+        assert_eq!(gate.enter(Class::Interactive).await.unwrap_err(), Overloaded, "the fourth place stays free");
+        passes.pop();
+        passes.push(gate.enter(Class::Interactive).await.unwrap());
+        assert_eq!(gate.load().0, 3);
     }
 
     #[tokio::test]
