@@ -141,15 +141,12 @@ impl Workspace<'_> {
             by_folder.entry(folder_of(&standing.path)).or_default().push(standing);
         }
         for (folder, found) in by_folder {
-            let all = self.engine.store.files_in(id, folder, MAX_IN_FOLDER)?;
-            let mut families: HashMap<String, Vec<&RelPath>> = HashMap::new();
-            for path in &all {
-                families.entry(versions::family(path)).or_default().push(path);
-            }
-            let versions = found.iter().filter_map(|standing| families.get(&versions::family(&standing.path)));
-            beside.extend(versions.filter(|all| all.len() <= MAX_VERSIONS).flatten().map(|path| (*path).clone()));
+            let all = self.files_in(&state.view, folder, MAX_IN_FOLDER)?;
+            let versions = found.iter().filter_map(|standing| all.families.get(&versions::family(&standing.path)));
+            let few = versions.filter(|versions| versions.len() <= MAX_VERSIONS);
+            beside.extend(few.flatten().map(|&number| all.files[number].clone()));
             if found.iter().any(|standing| standing.is_outdated) {
-                beside.extend(all.iter().take(MAX_OTHERS).cloned());
+                beside.extend(all.files.iter().take(MAX_OTHERS).cloned());
             }
         }
         for path in beside.iter().filter(|path| state.filter.admits_path(path.as_str())).take(MAX_OTHERS) {

@@ -5,12 +5,16 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::{EngineError, Workspace};
+use crate::answer::versions;
 use crate::search;
 use crate::store::{SourceState, StoredView};
 use crate::workspace::{FileCounts, FileEntry, ProvenanceFilter, RelPath, Revision, WorkspaceId};
 
 /// The workspaces whose lists of files are kept: 10,000 files take some 5 MB.
 const NUM_LISTS: usize = 4;
+
+/// Folders whose files are kept with a view: of the largest ones that are looked through, some 10 MB.
+const NUM_FOLDERS: usize = 64;
 
 /// One state of a workspace.
 pub(super) struct View {
@@ -31,6 +35,26 @@ pub(super) struct View {
     pub written_by: Mutex<Option<(ProvenanceFilter, Arc<HashSet<RelPath>>)>>,
     /// The files, once somebody has asked for them.
     files: Mutex<Option<Arc<[FileEntry]>>>,
+    /// The searchable files that stand in folders in which something was found.
+    folders: Mutex<HashMap<String, Arc<Folder>>>,
+}
+
+/// The searchable files that stand in one folder.
+pub(super) struct Folder {
+    /// By path; none where there are too many.
+    pub files: Vec<RelPath>,
+    /// Which of them are versions of one file.
+    pub families: HashMap<String, Vec<usize>>,
+}
+
+impl Folder {
+    fn of(files: Vec<RelPath>) -> Self {
+        let mut families: HashMap<String, Vec<usize>> = HashMap::new();
+        for (number, path) in files.iter().enumerate() {
+            families.entry(versions::family(path)).or_default().push(number);
+        }
+        Self { files, families }
+    }
 }
 
 /// The newest view of each workspace that was asked for.
@@ -111,9 +135,28 @@ impl Workspace<'_> {
             deleting,
             written_by: Mutex::default(),
             files: Mutex::default(),
+            folders: Mutex::default(),
         });
         self.engine.views.lock().of.insert(id.clone(), Arc::clone(&view));
         Ok(view)
+    }
+
+    /// The searchable files that stand in a folder themselves, by path, as [`Store::files_in`](crate::store::Store::files_in) gives
+    /// them. Searches find much in the same folders, and a folder is read once for each state of the store.
+    pub(super) fn files_in(&self, view: &View, folder: &str, most: usize) -> Result<Arc<Folder>, EngineError> {
+        if let Some(known) = view.folders.lock().get(folder) {
+            return Ok(Arc::clone(known));
+        }
+        let read = Arc::new(Folder::of(self.engine.store.files_in(&self.id, folder, most)?));
+        // Of a store that has changed since the view was read, they are another state's.
+        if self.engine.store.version()? == view.store_version {
+            let mut folders = view.folders.lock();
+            if folders.len() >= NUM_FOLDERS {
+                folders.clear();
+            }
+            folders.insert(folder.to_owned(), Arc::clone(&read));
+        }
+        Ok(read)
     }
 
     /// The files of a workspace by path, all or those that match a glob. A file whose deletion is logged is none of them.
