@@ -19,6 +19,9 @@ use crate::workspace::{ContentHash, Span};
 /// The most bytes that a reply to a `Range` has. A client asks for the rest as `Content-Range` shows.
 const MAX_RANGE_BYTES: usize = 1024 * 1024;
 
+/// The largest whole number that every JSON reader takes exactly, beyond the end of any text.
+const MAX_START: u64 = (1 << 53) - 1;
+
 /// Which piece of the text.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
@@ -26,8 +29,8 @@ const MAX_RANGE_BYTES: usize = 1024 * 1024;
 pub(super) struct FileQuery {
     /// The first byte of the text, counted from 0: `next_start` of the reply before, or `span.start` of a citation. With it, or with `max_bytes`, the
     /// reply is one piece of the text (`FilePart`).
-    #[param(minimum = 0)]
-    start: Option<usize>,
+    #[param(minimum = 0, maximum = 9_007_199_254_740_991u64)]
+    start: Option<u64>,
     /// How many bytes of text to return at most. A piece ends between two characters.
     #[param(minimum = 1, maximum = 131_072, default = 131_072)]
     max_bytes: Option<usize>,
@@ -51,12 +54,9 @@ pub(super) enum TextOrPart {
 #[expect(dead_code, reason = "the fields describe headers; the code reads them from the request")]
 pub(super) struct FileHeaders {
     /// One range of bytes of the text, such as `bytes=0-1023`. The reply is `text/plain`, 206, and has at most 1 MiB; `Content-Range` shows which
-    /// bytes. Any other form of `Range` is ignored.
+    /// bytes. Any other form of `Range` is ignored. `Accept: text/plain` asks for the whole text without JSON around it.
     #[param(rename = "Range", required = false, example = "bytes=0-1023")]
     range: String,
-    /// `text/plain` asks for the text without JSON around it.
-    #[param(rename = "Accept", required = false, example = "text/plain")]
-    accept: String,
 }
 
 /// Reads a file's text as it is now: the text that the spans of citations point into.
@@ -91,6 +91,12 @@ pub(super) async fn file(
     }
     if query.start.is_some() || query.max_bytes.is_some() {
         let start = query.start.unwrap_or(0);
+        if start > MAX_START {
+            let hint = format!("ask for 0 to {MAX_START}");
+            let message = format!("`start` is {start}");
+            return Err(ApiError::new(StatusCode::BAD_REQUEST, "invalid_request", message, hint));
+        }
+        let start = usize::try_from(start).unwrap_or(usize::MAX);
         let read = move |engine: &Engine| {
             let workspace = engine.workspace(&workspace, Caller::LocalUser)?;
             let (file, range) = workspace.read_stretch(&path, start, max_bytes)?;
