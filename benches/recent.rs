@@ -53,7 +53,11 @@ fn main() {
     let ask = |question: &str| -> (f64, AskReply) {
         let request = AskRequest::new(question);
         timed(|| {
-            engine.workspace(&WorkspaceId::default(), Caller::LocalUser).unwrap().ask(&request).expect("an answer")
+            engine
+                .workspace(&WorkspaceId::default(), Caller::LocalUser)
+                .expect("the workspace")
+                .ask(&request)
+                .expect("an answer")
         })
     };
     head(&format!("questions to {NUM_FILES} files"));

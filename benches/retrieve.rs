@@ -145,7 +145,10 @@ fn searches(data: &std::path::Path, questions: &[String], most: f64) -> OpenMode
         let mut request = SearchRequest::new(question);
         request.mode = mode;
         request.filters = Filters { path: glob.map(str::to_owned).into_iter().collect(), ..Filters::default() };
-        timed(|| engine.workspace(&workspace, Caller::LocalUser).unwrap().search(&request).expect("a search")).0
+        timed(|| {
+            engine.workspace(&workspace, Caller::LocalUser).expect("the workspace").search(&request).expect("a search")
+        })
+        .0
     };
     for question in &questions[..30] {
         search(question, Mode::Hybrid, None);

@@ -48,7 +48,7 @@ pub fn run() -> ExitCode {
             // If standard error is gone too, there is nobody left to tell.
             let _ = writeln!(err, "error: {error:#}");
             let eval_error = error.downcast_ref::<EvalError>();
-            let engine_error = error.downcast_ref::<EngineError>().or_else(|| match eval_error {
+            let engine_error = error.downcast_ref::<EngineError>().or(match eval_error {
                 Some(EvalError::Engine(error)) => Some(error),
                 _ => None,
             });

@@ -102,6 +102,7 @@ impl Workspace<'_> {
 }
 
 /// At most `max_bytes` of `text` from `start` on, on character boundaries; at least one character where there is one.
+#[must_use]
 pub fn cut(text: &str, start: usize, max_bytes: usize) -> Range<usize> {
     let start = text.floor_char_boundary(start);
     let end = text.floor_char_boundary(start.saturating_add(max_bytes));
@@ -110,6 +111,7 @@ pub fn cut(text: &str, start: usize, max_bytes: usize) -> Range<usize> {
 }
 
 /// The first and last page that `span` touches, counted from 1.
+#[must_use]
 pub fn pages_of(file: &FileText, span: Span) -> Option<[usize; 2]> {
     let touches = |page: &Span| page.start < span.end.max(span.start + 1) && span.start < page.end;
     let first = file.pages.iter().position(touches)?;

@@ -288,9 +288,9 @@ impl Source {
         if begins {
             // Before it is watched: if it is replaced in between, it is seen to be another one.
             self.identity = FolderIdentity::of(&self.root);
-            let (watched, sender) = (id.clone(), sender.clone());
+            let (workspace, sender) = (id.clone(), sender.clone());
             // Nobody listens any more when the line has ended.
-            let tell = move |sighting| drop(sender.send(Message::Seen(watched.clone(), sighting)));
+            let tell = move |sighting| drop(sender.send(Message::Seen(workspace.clone(), sighting)));
             match watcher.watch(&root, tell) {
                 Ok(watch) => self.watch = Some(watch),
                 Err(error) => unwatched = Some(error),

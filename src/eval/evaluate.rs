@@ -53,7 +53,7 @@ pub struct EvalOptions {
 /// first run has warmed everything.
 ///
 /// # Errors
-/// When the collection cannot be read, and as [`Engine::index_folder`] and [`Workspace::search`].
+/// When the collection cannot be read, and as [`Engine::index_folder`] and [`Workspace::search`](crate::engine::Workspace::search).
 pub fn evaluate(options: &EvalOptions, progress: &dyn Progress) -> Result<(Report, Run), EvalError> {
     let collection = Collection::open(&options.collection)?;
     let queries = collection.queries()?;

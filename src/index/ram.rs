@@ -63,7 +63,7 @@ impl RamIndex {
 }
 
 impl Index for RamIndex {
-    fn model_id(&self) -> &str {
+    fn model_id(&self) -> &'static str {
         "ram"
     }
 

@@ -190,13 +190,12 @@ pub(super) fn prepare_document(
     let mut read_members = Vec::with_capacity(members.len());
     for member in members {
         let path = format!("{}/{}", change.path, member.path);
-        match path.parse() {
-            Ok(path) => {
-                read_members.push(read_document(line, &facts(path, member.size, member.content_hash), member.outcome));
-            }
+        let Ok(path) = path.parse() else {
             // What the error says would quote a name that stands in the file.
-            Err(_) => tracing::warn!(path = %change.path, "a file inside cannot be listed: its name can be no path"),
-        }
+            tracing::warn!(path = %change.path, "a file inside cannot be listed: its name can be no path");
+            continue;
+        };
+        read_members.push(read_document(line, &facts(path, member.size, member.content_hash), member.outcome));
     }
     let own = facts(change.path.clone(), fingerprint.size, Some(content_hash));
     let (entry, chunks) = read_document(line, &own, outcome);

@@ -20,7 +20,7 @@ struct Leaving {
 }
 
 impl Embedder for Leaving {
-    fn model_id(&self) -> &str {
+    fn model_id(&self) -> &'static str {
         "leaving"
     }
 
@@ -41,7 +41,8 @@ impl Embedder for Leaving {
 
 /// How many of 2,000 sentences are embedded for a request of this budget.
 fn num_embedded(budget: &Budget) -> usize {
-    let text: String = (0..2_000).map(|number| format!("Crane number {number} stands at the quay.\n\n")).collect();
+    let text: Vec<String> = (0..2_000).map(|number| format!("Crane number {number} stands at the quay.\n\n")).collect();
+    let text = text.concat();
     let chunk = ChunkRecord {
         file: Arc::new(FileFacts {
             path: "a.md".parse().unwrap(),

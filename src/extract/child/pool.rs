@@ -127,9 +127,10 @@ impl Children {
             (Some(Cause::Overdue(after)), _) => format!("reading it takes longer than {} s", after.as_secs()),
             (Some(Cause::Memory | Cause::MemoryOfAll), _) => memory(),
             (None, io::ErrorKind::FileTooLarge) if wire::is_of_structure(error) => {
-                let (for_its_size, key) = match most.structure_bytes < self.limits.most_structure_bytes {
-                    true => (" for its size", "reader_structure_mb"),
-                    false => ("", "reader_structure_most_mb"),
+                let (for_its_size, key) = if most.structure_bytes < self.limits.most_structure_bytes {
+                    (" for its size", "reader_structure_mb")
+                } else {
+                    ("", "reader_structure_most_mb")
                 };
                 format!(
                     "it has too many paragraphs, rows or pages{for_its_size} ({error}; the limit is `limits.{key}`)"

@@ -1,4 +1,4 @@
-//! Text with marks of structure, read as it stands or as one sees it: Markdown, reStructuredText, AsciiDoc, LaTeX, HTML.
+//! Text with marks of structure, read as it stands or as one sees it: Markdown, reStructuredText, `AsciiDoc`, LaTeX, HTML.
 
 pub(super) mod asciidoc;
 pub(super) mod html;

@@ -79,7 +79,7 @@ impl EmbeddedIndex {
     /// Opens the index in `folder` of what `log_id` logs.
     ///
     /// With [`Access::Write`] a missing index is made, for the vectors of `num_dimensions` numbers that `model_id` makes. One that
-    /// is there and of another model, or of an older format version, is [outdated](EmbeddedIndex::outdated) and can be used as it is.
+    /// is there and of another model, or of an older format version, is [outdated](crate::index::Index::outdated) and can be used as it is.
     ///
     /// # Errors
     /// [`IndexError::Missing`] where there is none to read, [`IndexError::Unusable`] where it is damaged, or of another

@@ -33,7 +33,7 @@ fn packed<'a>(place: &'a Place, root: &'a Path, max_batch_text_bytes: u64) -> Li
 fn place_with_files(num: usize) -> Place {
     let place = Place::new();
     for number in 0..num {
-        place.write(&format!("{number}.txt"), "vwxyz"[number % 5..=number % 5].to_owned());
+        place.write(&format!("{number}.txt"), &"vwxyz"[number % 5..=number % 5]);
     }
     place.scan();
     place

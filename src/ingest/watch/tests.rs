@@ -83,9 +83,9 @@ mod on_linux {
             let root = root.canonicalize().unwrap();
             let (told, heard) = channel();
             let watch = watcher.watch(&root, move |sighting| drop(told.send(sighting))).unwrap();
-            let watched = Self { root, heard, watch };
-            watched.follow_all().unwrap();
-            watched
+            let whole = Self { root, heard, watch };
+            whole.follow_all().unwrap();
+            whole
         }
 
         fn follow_all(&self) -> Result<(), WatchError> {
@@ -124,7 +124,9 @@ mod on_linux {
 
     fn folders(names: &[&str]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
-        names.iter().for_each(|name| fs_err::create_dir_all(folder.path().join(name)).unwrap());
+        for name in names {
+            fs_err::create_dir_all(folder.path().join(name)).unwrap();
+        }
         folder
     }
 
@@ -201,12 +203,12 @@ mod on_linux {
     fn a_removed_root_is_told_and_a_removed_folder_costs_nothing_more() {
         let folder = folders(&["root/sub"]);
         let watcher = Watcher::new(100);
-        let watched = Watched::new(&watcher, &folder.path().join("root"));
-        fs_err::remove_dir(watched.root.join("sub")).unwrap();
-        watched.hears_of("sub");
+        let root = Watched::new(&watcher, &folder.path().join("root"));
+        fs_err::remove_dir(root.root.join("sub")).unwrap();
+        root.hears_of("sub");
         assert_eq!(watcher.num_folders(), 1);
-        fs_err::remove_dir(&watched.root).unwrap();
-        watched.hears(&Sighting::Root);
+        fs_err::remove_dir(&root.root).unwrap();
+        root.hears(&Sighting::Root);
         assert_eq!(watcher.num_folders(), 0);
     }
 
