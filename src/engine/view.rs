@@ -13,8 +13,8 @@ use crate::workspace::{FileCounts, FileEntry, ProvenanceFilter, RelPath, Revisio
 /// The workspaces whose lists of files are kept: 10,000 files take some 5 MB.
 const NUM_LISTS: usize = 4;
 
-/// Folders whose files are kept with a view: of the largest ones that are looked through, some 10 MB.
-const NUM_FOLDERS: usize = 64;
+/// Files of folders that are kept with a view, beside what each folder takes: some 10 MB.
+const MAX_IN_FOLDERS: usize = 50_000;
 
 /// One state of a workspace.
 pub(super) struct View {
@@ -36,7 +36,27 @@ pub(super) struct View {
     /// The files, once somebody has asked for them.
     files: Mutex<Option<Arc<[FileEntry]>>>,
     /// The searchable files that stand in folders in which something was found.
-    folders: Mutex<HashMap<String, Arc<Folder>>>,
+    folders: Mutex<Folders>,
+}
+
+/// The folders of a view that were read.
+#[derive(Default)]
+struct Folders {
+    by_name: HashMap<String, Arc<Folder>>,
+    /// Their files, and one for each folder.
+    num_files: usize,
+}
+
+impl Folders {
+    fn keep(&mut self, name: &str, folder: &Arc<Folder>) {
+        let num_files = folder.files.len() + 1;
+        if self.num_files + num_files > MAX_IN_FOLDERS {
+            *self = Self::default();
+        }
+        if self.by_name.insert(name.to_owned(), Arc::clone(folder)).is_none() {
+            self.num_files += num_files;
+        }
+    }
 }
 
 /// The searchable files that stand in one folder.
@@ -144,17 +164,13 @@ impl Workspace<'_> {
     /// The searchable files that stand in a folder themselves, by path, as [`Store::files_in`](crate::store::Store::files_in) gives
     /// them. Searches find much in the same folders, and a folder is read once for each state of the store.
     pub(super) fn files_in(&self, view: &View, folder: &str, most: usize) -> Result<Arc<Folder>, EngineError> {
-        if let Some(known) = view.folders.lock().get(folder) {
+        if let Some(known) = view.folders.lock().by_name.get(folder) {
             return Ok(Arc::clone(known));
         }
         let read = Arc::new(Folder::of(self.engine.store.files_in(&self.id, folder, most)?));
         // Of a store that has changed since the view was read, they are another state's.
         if self.engine.store.version()? == view.store_version {
-            let mut folders = view.folders.lock();
-            if folders.len() >= NUM_FOLDERS {
-                folders.clear();
-            }
-            folders.insert(folder.to_owned(), Arc::clone(&read));
+            view.folders.lock().keep(folder, &read);
         }
         Ok(read)
     }
