@@ -1,4 +1,4 @@
-//! Files as they are now: their text, and the check of a citation against it.
+//! Files as they are now: their text, whole or around a place. The check of a citation is in `verify`, pieces for replies in `part`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
