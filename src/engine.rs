@@ -48,12 +48,13 @@ mod workspace;
 mod workspaces;
 mod write;
 
-use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 pub use self::access::Access;
 use self::access::WriterLock;

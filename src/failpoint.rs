@@ -12,9 +12,10 @@ pub(crate) use armed::reach;
 
 #[cfg(test)]
 pub(crate) mod armed {
-    use parking_lot::Mutex;
     use std::io::Write as _;
     use std::sync::LazyLock;
+
+    use parking_lot::Mutex;
 
     /// The file that is told of every step. Without it no step is counted.
     pub(crate) const TRACE: &str = "PINCITE_FAILPOINT_TRACE";

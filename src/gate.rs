@@ -7,11 +7,11 @@
 //!   waits, so that those who are taken are served at once, until nobody has been refused for a second. A burst that fits is so served whole.
 //! - A place that becomes free goes to the first that is interactive, then to the first that is batch.
 
-use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 /// Who has waited this long is refused: its client has given up, or will have when the reply comes.

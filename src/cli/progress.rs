@@ -1,10 +1,10 @@
 //! Bars on a terminal, plain lines elsewhere; always on standard error.
 
-use parking_lot::{Mutex, MutexGuard};
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::embed;
 use crate::ingest::{self, Stage};

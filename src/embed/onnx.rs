@@ -6,7 +6,6 @@
 //! - Queries have a session of their own, so that a query never waits for passages.
 //! - What leaves here is finite, has the model's dimensions and unit length.
 
-use parking_lot::Mutex;
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use fastembed::OutputKey;
 use fs_err as fs;
 use ort::environment::Environment;
+use parking_lot::Mutex;
 
 use crate::workspace::ContentHash;
 

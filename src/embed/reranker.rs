@@ -5,12 +5,12 @@
 //! - A reranker that opens has scored once: what is none is told when it is opened, not by odd orders later.
 //! - What leaves here is finite, one score for each passage, in their order.
 
-use parking_lot::Mutex;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use fastembed::{RerankInitOptionsUserDefined, TextRerank, TokenizerFiles, UserDefinedRerankingModel};
 use fs_err as fs;
+use parking_lot::Mutex;
 
 use super::hub::TOKENIZER_FILES;
 use super::{EmbedError, OpenOptions, runtime};

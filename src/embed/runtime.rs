@@ -9,11 +9,11 @@
 //! - A fetched library is hashed before each load and refused when it is not the pinned one. A library that
 //!   `ORT_DYLIB_PATH` names is the user's own and is not hashed, only asked for its version.
 
-use parking_lot::Mutex;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use ort::environment::Environment;
+use parking_lot::Mutex;
 use tracing::{debug, info};
 
 use super::manifest::{Manifest, PlatformPin};

@@ -5,8 +5,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::MutexGuard;
 use std::time::{Duration, Instant};
+
+use parking_lot::MutexGuard;
 
 use super::rebuild::{Next, Site};
 use super::{Engine, EngineError};

@@ -6,12 +6,13 @@
 //! - There are never more than [`MAX_LOOKERS`] of them.
 //! - All but stuck ones have ended when [`Lookers::end`] returns. A stuck one ends with its call, or with the process.
 
-use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use crate::ingest::{Progress, Stage};
 use crate::workspace::{RelPath, WorkspaceId};

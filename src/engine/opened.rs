@@ -6,9 +6,10 @@
 //! - An index is open once: whoever opens or removes it holds its workspace's turn, and no other workspace waits for that.
 //! - What was checked when an index was first opened here is not checked again when it is reopened in the same epoch.
 
-use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::index::Index;
 use crate::workspace::WorkspaceId;

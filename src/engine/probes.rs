@@ -8,12 +8,13 @@
 //! # Not here
 //! A file system that ceases to answer between this look and the read behind it still holds the line up.
 
-use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::{Engine, EngineError};
 use crate::ingest;

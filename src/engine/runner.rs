@@ -9,13 +9,14 @@
 //! - An error of one workspace (a full disk, a folder that is away) is tried again later and holds up no other.
 //! - Its threads end when the [`Runner`] is dropped, and never live longer.
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::lane::{Lane, REST, URGENT_SLICE};
 use super::sources::Sources;

@@ -8,7 +8,6 @@
 //! - Only the process that indexes watches, so that a change is not logged once for every process.
 //! - A look at one folder that hangs in the file system holds up no other (`lookers`).
 
-use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -16,6 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant, SystemTime};
+
+use parking_lot::Mutex;
 
 use super::lookers::{Beat, Lookers, STUCK_AFTER};
 use super::{Engine, EngineError};

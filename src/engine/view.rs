@@ -1,8 +1,9 @@
 //! What the store says of a workspace, kept as long as the store does not change.
 
-use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::{EngineError, Workspace};
 use crate::answer::versions;

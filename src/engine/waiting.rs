@@ -3,12 +3,12 @@
 //! One thread asks the store for all of them, when the line has brought something in or another process has written. It runs while
 //! somebody waits. For every distinct revision of a workspace it asks once.
 
-use parking_lot::{Condvar, Mutex};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
 use super::{Engine, EngineError};

@@ -6,10 +6,10 @@
 //! - A workspace's own folder, which somebody else keeps, is never touched.
 //! - An index is let go before its files are removed, and no batch is in work then.
 
-use parking_lot::MutexGuard;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use parking_lot::MutexGuard;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

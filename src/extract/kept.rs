@@ -11,13 +11,13 @@
 //! Texts whose document is the file's own text are not kept: to make them again costs less than to read them twice. Failures are
 //! not kept either, as another limit may let the file be read.
 
-use parking_lot::Mutex;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use fs_err as fs;
+use parking_lot::Mutex;
 
 use super::child::wire;
 use super::parts::{Continuation, Part};

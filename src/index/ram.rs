@@ -8,9 +8,10 @@
 
 mod words;
 
-use parking_lot::{RwLock, RwLockReadGuard};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+
+use parking_lot::{RwLock, RwLockReadGuard};
 
 use super::analyzer::{
     Analysis, AskedWord, ExactTerm, Form, Phrase, QueryWord, Stemming, analyse_query, asked_words, is_all_words,

@@ -4,7 +4,6 @@
 //! - Every connection is accepted at once. Beyond the limits, of all or of one address, a connection is one of a reserve, where only
 //!   health and metrics are answered; of more than that the newest are kept. So no number of idle connections hides the health.
 
-use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::pin::pin;
@@ -15,6 +14,7 @@ use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
+use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};

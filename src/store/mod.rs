@@ -27,10 +27,10 @@ mod tests;
 mod view;
 mod workspaces;
 
-use parking_lot::{Mutex, MutexGuard};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
 
 pub use self::changes::ChangeScope;

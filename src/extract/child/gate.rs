@@ -5,8 +5,9 @@
 //! - Within a kind, who came first goes first. Where both kinds wait, they take turns, so neither waits for all of the other.
 //! - A job that must run alone goes in when nobody is inside, and nobody else goes in meanwhile.
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::VecDeque;
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 /// Who wants a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,9 @@
 //! How much memory this process has, where it is a reader of files: it may open nothing any more, so what says it is opened before.
 
-use parking_lot::Mutex;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::sync::OnceLock;
+
+use parking_lot::Mutex;
 
 static SAYS: OnceLock<Mutex<fs_err::File>> = OnceLock::new();
 

@@ -1,11 +1,12 @@
 //! The children as the parent keeps them: warm while they are sound, watched while they work, ended when they go wrong.
 
-use parking_lot::Mutex;
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::gate::{Gate, Kind};
 use super::memory::resident_bytes_of;

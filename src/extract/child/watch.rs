@@ -4,10 +4,11 @@
 //! - Where all take too much, idle children go first, then the largest of those at work; one that works alone has what one may have.
 //! - No more children are kept than may work at a time, and those that are idle hold no more than all may have.
 
-use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
 
 use super::memory::resident_bytes_of;
 use super::pool::Worker;

@@ -25,13 +25,13 @@ mod tests;
 mod vectors;
 mod words;
 
-use parking_lot::{Mutex, RwLock};
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use parking_lot::{Mutex, RwLock};
 use tantivy::indexer::IndexWriterOptions;
 use tantivy::merge_policy::LogMergePolicy;
 use tantivy::{IndexReader, IndexWriter, Term};

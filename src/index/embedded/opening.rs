@@ -1,11 +1,11 @@
 //! How an index is opened: what its last commit says of it, whether its files are sound, and what they are opened with.
 
-use parking_lot::{Mutex, RwLock};
 use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
+use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 use tantivy::directory::MmapDirectory;
 use tantivy::store::{Compressor, ZstdCompressor};

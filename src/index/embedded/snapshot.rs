@@ -1,11 +1,11 @@
 //! One visible state of the embedded index, and the reads that a query makes of it.
 
-use parking_lot::Mutex;
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, OnceLock};
 
+use parking_lot::Mutex;
 use rayon::prelude::*;
 use tantivy::collector::DocSetCollector;
 use tantivy::index::SegmentId;

@@ -6,12 +6,12 @@
 //!   embedded again.
 //! - Rows are committed before they are in memory, so a reader process never knows less than it will after a restart.
 
-use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::RwLock;
 use rusqlite::ffi::SQLITE_IOERR_SHORT_READ;
 use rusqlite::{Connection, ErrorCode, Row, params};
 

@@ -10,10 +10,11 @@ mod rebuild;
 mod unseen;
 mod walls;
 
-use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+
+use parking_lot::Mutex;
 
 use super::*;
 use crate::chunk::TokenCounter;

@@ -4,7 +4,6 @@
 //! with two owners. A watch stays with its inode when the folder is renamed, so a folder that is moved away is let go, and watched
 //! again where it is found.
 
-use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::io::{PipeReader, PipeWriter};
@@ -17,6 +16,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use parking_lot::{Mutex, MutexGuard};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
