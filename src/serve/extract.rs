@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
+use axum_extra::extract::Query;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
@@ -22,7 +23,7 @@ pub(super) struct InWorkspace(pub(super) WorkspaceId);
 /// The file that the URL names.
 pub(super) struct AtPath(pub(super) RelPath);
 
-/// The parameters of the URL's query.
+/// The parameters of the URL's query; a list is a parameter that comes several times.
 pub(super) struct Parameters<T>(pub(super) T);
 
 /// The JSON of the body.
