@@ -76,6 +76,7 @@ pub use self::rebuild::{RebuildStatus, ReindexReport};
 use self::runner::Bell;
 pub use self::runner::Runner;
 pub use self::status::{AnswererStatus, ModelStatus, ReasonGroup, RerankerStatus, StatusReport};
+use self::versions::Standings;
 use self::view::Views;
 use self::waiting::Waiters;
 pub use self::workspace::{Caller, Workspace};
@@ -153,6 +154,8 @@ pub struct Engine {
     /// They are opened for writing where this process indexes.
     indexes: Mutex<OpenIndexes>,
     views: Mutex<Views>,
+    /// What the beginnings of files say of them.
+    standings: Standings,
     /// Where documents are kept that were made before.
     shelves: Mutex<HashMap<WorkspaceId, Arc<Shelf>>>,
     /// One batch at a time.
@@ -222,6 +225,7 @@ impl Engine {
             indexes: Mutex::new(OpenIndexes::new(max_open_indexes)),
             shelves: Mutex::default(),
             views: Mutex::default(),
+            standings: Standings::default(),
             indexing: Mutex::default(),
             reading: Reading::default(),
             looks: Arc::default(),

@@ -3,13 +3,15 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
 use super::query::QueryState;
 use super::{Engine, EngineError, Workspace};
 use crate::answer::versions::{self, Order, Standing};
 use crate::answer::{Plan, PlanKind};
-use crate::index::Filter;
+use crate::index::{Filter, Snapshot};
 use crate::search::{Hit, SearchRequest};
-use crate::workspace::{RelPath, WorkspaceId};
+use crate::workspace::{Citation, ContentHash, RelPath, WorkspaceId};
 
 /// Passages of a newer version that come to those that were found.
 const NUM_OF_NEWER: usize = 4;
@@ -28,6 +30,28 @@ const NEWEST_ADDS: f32 = 0.3;
 pub(super) const NUM_FOR_CURRENT: usize = 30;
 /// With one of these words a query asks for what holds now.
 const ASK_FOR_CURRENT: [&str; 7] = ["current", "currently", "latest", "newest", "valid", "up-to-date", "today"];
+
+/// Contents of which is kept what their beginnings say.
+const MAX_KEPT: usize = 4_096;
+
+/// What the beginnings of files say of their standing. Searches find the same files again and again, and reading a beginning costs as
+/// much as reading a passage.
+#[derive(Default)]
+pub(super) struct Standings(Mutex<HashMap<(RelPath, ContentHash), Standing>>);
+
+impl Standings {
+    fn get(&self, citation: &Citation) -> Option<Standing> {
+        self.0.lock().get(&(citation.path.clone(), citation.content_hash)).cloned()
+    }
+
+    fn keep(&self, content_hash: ContentHash, standing: &Standing) {
+        let mut kept = self.0.lock();
+        if kept.len() >= MAX_KEPT {
+            kept.clear();
+        }
+        kept.insert((standing.path.clone(), content_hash), standing.clone());
+    }
+}
 
 /// What is known of the versions of found files.
 #[derive(Default)]
@@ -70,7 +94,7 @@ impl Workspace<'_> {
         let mut standings: Vec<Standing> = Vec::new();
         let found: HashSet<RelPath> = hits.iter().map(|hit| hit.citation.path.clone()).collect();
         for hit in hits.iter() {
-            look_at(snapshot, &hit.citation.path, &mut standings)?;
+            self.look_at_hit(snapshot, hit, &mut standings)?;
         }
         let is_current = plan.kind == PlanKind::Current;
         let may_have_newer = |path: &RelPath| {
@@ -92,7 +116,7 @@ impl Workspace<'_> {
             }
             // The newest by name are the last.
             for path in others.iter().rev().take(MAX_OTHERS) {
-                look_at(snapshot, path, &mut standings)?;
+                self.look_at(snapshot, path, &mut standings)?;
             }
         }
         let superseded = versions::superseded(&standings);
@@ -117,6 +141,41 @@ impl Workspace<'_> {
         Ok(Versions { superseded, newness })
     }
 
+    /// Adds what the beginning of a found file says of it.
+    fn look_at_hit(
+        &self,
+        snapshot: &dyn Snapshot,
+        hit: &Hit,
+        standings: &mut Vec<Standing>,
+    ) -> Result<(), EngineError> {
+        let citation = &hit.citation;
+        if standings.iter().any(|known| known.path == citation.path) {
+            return Ok(());
+        }
+        if let Some(standing) = self.engine.standings.get(citation) {
+            standings.push(standing);
+            return Ok(());
+        }
+        self.look_at(snapshot, &citation.path, standings)
+    }
+
+    /// Adds what the beginning of a file says of it.
+    fn look_at(
+        &self,
+        snapshot: &dyn Snapshot,
+        path: &RelPath,
+        standings: &mut Vec<Standing>,
+    ) -> Result<(), EngineError> {
+        if standings.iter().all(|known| known.path != *path)
+            && let Some(chunk) = snapshot.extract_of(path, 1)?.into_iter().next()
+        {
+            let standing = Standing::of(path, chunk.file.title.as_deref(), &chunk.words);
+            self.engine.standings.keep(chunk.file.content_hash, &standing);
+            standings.push(standing);
+        }
+        Ok(())
+    }
+
     /// Notes at each passage which file in the same folder has replaced its own. Where the query asks for what holds now, newer files
     /// move up, and what has been replaced stands behind what has replaced it.
     pub(super) fn mark_superseded(
@@ -133,7 +192,7 @@ impl Workspace<'_> {
             if standings.len() == most {
                 break;
             }
-            look_at(snapshot, &hit.citation.path, &mut standings)?;
+            self.look_at_hit(snapshot, hit, &mut standings)?;
         }
         let mut beside: BTreeSet<RelPath> = BTreeSet::new();
         let mut by_folder: HashMap<&str, Vec<&Standing>> = HashMap::new();
@@ -150,7 +209,7 @@ impl Workspace<'_> {
             }
         }
         for path in beside.iter().filter(|path| state.filter.admits_path(path.as_str())).take(MAX_OTHERS) {
-            look_at(snapshot, path, &mut standings)?;
+            self.look_at(snapshot, path, &mut standings)?;
         }
         let superseded = versions::superseded(&standings);
         for hit in hits.iter_mut() {
@@ -173,19 +232,6 @@ fn places_of(mut files: Vec<(&Order, i64, &RelPath)>) -> HashMap<RelPath, f32> {
     by_age
         .flat_map(|(place, files)| files.iter().map(move |(_, _, path)| ((*path).clone(), place as f32 / last)))
         .collect()
-}
-
-fn look_at(
-    snapshot: &dyn crate::index::Snapshot,
-    path: &RelPath,
-    standings: &mut Vec<Standing>,
-) -> Result<(), EngineError> {
-    if standings.iter().all(|known| known.path != *path)
-        && let Some(chunk) = snapshot.extract_of(path, 1)?.into_iter().next()
-    {
-        standings.push(Standing::of(path, chunk.file.title.as_deref(), &chunk.words));
-    }
-    Ok(())
 }
 
 /// Whether a query asks for what holds now, or for the newest.
