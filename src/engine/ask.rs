@@ -67,10 +67,10 @@ impl Workspace<'_> {
         tell: Tell<'_>,
     ) -> Result<AskReply, EngineError> {
         answer::check_request(request)?;
-        search::check_size(&request.question, &self.engine.config.limits)?;
-        answer::check_answerer(request, &self.engine.config.answer)?;
+        search::check_size(&request.question, &self.engine.data.config.limits)?;
+        answer::check_answerer(request, &self.engine.data.config.answer)?;
         let (question, filters, notes) =
-            search::read_question(&request.question, &request.filters, self.engine.patterns());
+            search::read_question(&request.question, &request.filters, self.engine.data.patterns());
         let request = &AskRequest { question, filters, ..request.clone() };
         let moment = Moment::at(request.now, request.time_zone.as_deref())?;
         let plan = plan::plan(&request.question, request.plan, &moment);
@@ -112,7 +112,7 @@ impl Workspace<'_> {
         // What waits to be read again is hidden, and in scope all the same.
         let filter = Filter { hidden: BTreeSet::new(), ..filter.clone() };
         let (mut num_files, mut num_searched) = (0_usize, 0_usize);
-        for file in self.all_files()?.iter() {
+        for file in self.engine.data.all_files_while(&self.id, &|| true)?.iter() {
             if !digest::admits(&filter, &file.path, file.format.as_deref(), file.modified) {
                 continue;
             }
@@ -175,7 +175,7 @@ impl Workspace<'_> {
         let section = section.as_ref().map(|(path, heading)| (path, heading.as_str()));
         let evidence = Evidence { hits: &found.hits, embedder, section, superseded, newness, budget: &budget };
         let reply = AskReply { facets: found.facets, ..AskReply::abstaining(found.revision, found.coverage, plan) };
-        Ok(answer::respond(request, &evidence, reply, &self.engine.config.answer, tell)?)
+        Ok(answer::respond(request, &evidence, reply, &self.engine.data.config.answer, tell)?)
     }
 
     /// Files whose path or title has a date, number or identifier of the question: `What failed on 9 October?` asks of
@@ -185,7 +185,7 @@ impl Workspace<'_> {
         if named.is_empty() {
             return Ok(HashSet::new());
         }
-        let files = self.all_files_while(&|| !state.budget.is_over())?;
+        let files = self.engine.data.all_files_while(&self.id, &|| !state.budget.is_over())?;
         let files = files.iter().filter(|file| file.num_chunks > 0 && state.filter.admits_path(file.path.as_str()));
         let best = named.best(files.map(|file| (&file.path, file.title.as_deref())));
         Ok(if best.len() > MAX_NAMED { HashSet::new() } else { best })
@@ -210,9 +210,9 @@ impl Workspace<'_> {
     /// overwritten meanwhile is not to be shown.
     fn still_stand(&self, citations: &[Citation]) -> Result<bool, EngineError> {
         let id = &self.id;
-        let view = self.view()?;
+        let view = self.engine.data.view(&self.id)?;
         for citation in citations {
-            let file = self.engine.store.file(id, &citation.path)?;
+            let file = self.engine.data.store.file(id, &citation.path)?;
             let stands = file.is_some_and(|file| {
                 !view.superseded.contains(file.on_disk())
                     && file.content_hash.is_none_or(|content_hash| content_hash == citation.content_hash)

@@ -90,14 +90,14 @@ impl Engine {
                 told.push((file.path.clone(), sentences, line));
             }
         }
-        if answer::is_model_asked(request, &self.config.answer) && !passages.is_empty() {
+        if answer::is_model_asked(request, &self.data.config.answer) && !passages.is_empty() {
             let (model, budget) = (self.model_for(&state)?, state.budget.clone());
             // The snapshot is not held while a language model writes.
             drop(state);
             let embedder = model.as_ref().and_then(|model| model.embedder.as_deref().ok());
             let (superseded, newness) = (&HashMap::new(), &HashMap::new());
             let evidence = Evidence { hits: &passages, embedder, section: None, superseded, newness, budget: &budget };
-            answer::summarize(request, &evidence, &mut reply, &self.config.answer, tell)?;
+            answer::summarize(request, &evidence, &mut reply, &self.data.config.answer, tell)?;
         }
         let num_of_summary = reply.sentences.len();
         let mut shown: BTreeMap<RelPath, Shown> = BTreeMap::new();
@@ -209,14 +209,14 @@ impl Workspace<'_> {
         let id = &self.id;
         let mut histories: HashMap<RelPath, History> = HashMap::new();
         let is_in_time = || !state.budget.is_over();
-        for (change, priority) in self.engine.store.changes(id, &is_in_time)? {
+        for (change, priority) in self.engine.data.store.changes(id, &is_in_time)? {
             histories.entry(change.path.clone()).or_default().add(&change, priority);
         }
         // What is replaced in the log is hidden in the index, and in scope all the same: it is listed as pending.
         let filter = Filter { hidden: BTreeSet::new(), ..state.filter.clone() };
         let mut touched = Vec::new();
         let mut there = HashSet::new();
-        for file in self.all_files_while(&is_in_time)?.iter() {
+        for file in self.engine.data.all_files_while(&self.id, &is_in_time)?.iter() {
             there.insert(file.on_disk().clone());
             let history = histories.get(file.on_disk()).cloned().unwrap_or_default();
             if admits(&filter, &file.path, file.format.as_deref(), file.modified) {

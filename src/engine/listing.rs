@@ -34,7 +34,7 @@ impl Workspace<'_> {
     ) -> Result<Option<AskReply>, EngineError> {
         let id = &self.id;
         let subject = Subject::of(&request.question);
-        let all = self.all_files_while(&|| !state.budget.is_over())?;
+        let all = self.engine.data.all_files_while(&self.id, &|| !state.budget.is_over())?;
         // The files that the request admits, also those that are pending.
         let filter = Filter { hidden: BTreeSet::new(), ..state.filter.clone() };
         let is_admitted =

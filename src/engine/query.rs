@@ -5,17 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::versions::{self, NUM_FOR_CURRENT};
-use super::view::View;
 use super::{Engine, EngineError, Workspace};
 use crate::budget::Budget;
+use crate::data_folder::View;
 use crate::embed::OpenModel;
 use crate::index::{Counts, Filter, IndexError, Languages, Snapshot};
-use crate::priority::Share;
 use crate::search::{self, Coverage, Filters, Found, MAX_K, Mode, Models, SKIPPED, SearchReply, SearchRequest, UNREAD};
 use crate::workspace::{FileCounts, Provenance, ProvenanceFilter, Revision};
 
-/// Who has asked within this time may ask again.
-const STILL_THERE: Duration = Duration::from_secs(2);
 /// What coverage says of a reply that is partial.
 pub(super) const CUT: &str =
     "the time was over (`timeout_ms`) before everything was searched: there may be more, and better";
@@ -76,25 +73,19 @@ impl Writers {
 impl Engine {
     /// How long a request may take that asks for this time.
     pub(super) fn time_for(&self, timeout_ms: Option<u64>) -> Result<Duration, EngineError> {
-        let most = self.config.limits.query_ms;
+        let most = self.data.config.limits.query_ms;
         match timeout_ms {
             Some(asked) if asked == 0 || asked > most => Err(EngineError::TimeoutTooLong { asked, most }),
             asked => Ok(Duration::from_millis(asked.unwrap_or(most))),
         }
     }
 
-    /// What work that nobody waits for may take of the machine now.
-    pub(super) fn share_for_background(&self) -> Share {
-        let asks = self.asked_at.lock().is_some_and(|asked_at| asked_at.elapsed() < STILL_THERE);
-        if asks { Share::Half } else { Share::Whole }
-    }
-
     /// The model to ask an index with: its own, or the configured one where there is no index. `None` where its own cannot be
     /// opened any more.
     pub(super) fn model_for(&self, state: &QueryState) -> Result<Option<Arc<OpenModel>>, EngineError> {
         match &state.model_id {
-            Some(model_id) => self.model_of(model_id),
-            None => Ok(Some(Arc::clone(self.model()?))),
+            Some(model_id) => self.data.model_of(model_id),
+            None => Ok(Some(Arc::clone(self.data.model()?))),
         }
     }
 
@@ -131,7 +122,7 @@ impl Engine {
         }
         notes.extend(self.source_notes(&state.view.source));
         for note in notes.iter_mut().filter(|note| note.contains('/')) {
-            *note = self.without_folders(std::mem::take(note));
+            *note = self.data.without_folders(std::mem::take(note));
         }
         let FileCounts { pending, failed, partial, unsupported, .. } = state.view.counts;
         let mut note = |num_files: u64, one: &str, more: &str| match num_files {
@@ -180,8 +171,8 @@ impl Workspace<'_> {
         timeout: Option<Duration>,
     ) -> Result<SearchReply, EngineError> {
         search::check_request(request)?;
-        search::check_size(&request.query, &self.engine.config.limits)?;
-        let mut asked = search::read_search(request, self.engine.patterns());
+        search::check_size(&request.query, &self.engine.data.config.limits)?;
+        let mut asked = search::read_search(request, self.engine.data.patterns());
         let state = self.state(&asked.request.filters, asked.request.min_revision, asked.request.wait_ms)?;
         // What was waited for a revision does not count.
         let budget = timeout.map_or_else(|| budget.clone(), |timeout| budget.lasting(timeout));
@@ -224,21 +215,21 @@ impl Workspace<'_> {
         let mut found = match &state.snapshot {
             None => Found { hits: Vec::new(), candidates: BTreeSet::new(), not_reranked: None },
             Some(snapshot) => {
-                let reranker = if request.mode == Mode::Hybrid { self.engine.reranker() } else { None };
+                let reranker = if request.mode == Mode::Hybrid { self.engine.data.reranker() } else { None };
                 let (reranker, unusable) = match reranker {
                     None => (None, None),
                     Some(Ok(reranker)) => (Some(reranker), None),
                     Some(Err(error)) => (None, Some(error.to_string())),
                 };
-                let (models, ranking) = (Models { embedder, reranker }, &self.engine.config.ranking);
+                let (models, ranking) = (Models { embedder, reranker }, &self.engine.data.config.ranking);
                 let found = search::search(id, &**snapshot, models, ranking, request, &state.filter)?;
                 Found { not_reranked: unusable.or(found.not_reranked), ..found }
             }
         };
         let mut coverage = self.engine.coverage_of(state, request.mode != Mode::Lexical)?;
         if let Some(reason) = found.not_reranked.take() {
-            self.engine.warn_of_reranker(&reason);
-            coverage.notes.push(self.engine.without_folders(format!("not reranked: {reason}")));
+            self.engine.data.models.warn_of_reranker(&reason);
+            coverage.notes.push(self.engine.data.without_folders(format!("not reranked: {reason}")));
         }
         let (hits, facets) = self.attribute(found, state)?;
         let facets = request.facets.then_some(facets);
@@ -264,7 +255,7 @@ impl Workspace<'_> {
     /// # Errors
     /// When the workspace is unknown.
     pub fn freshness(&self) -> Result<(Revision, u64), EngineError> {
-        let view = self.view()?;
+        let view = self.engine.data.view(&self.id)?;
         Ok((view.settled, view.counts.pending))
     }
 
@@ -278,35 +269,38 @@ impl Workspace<'_> {
     ) -> Result<QueryState, EngineError> {
         let id = &self.id;
         search::check_wait(wait_ms)?;
-        let (mut filter, provenance) = (filters.compile(self.engine.patterns())?, Writers::of(filters)?);
+        let (mut filter, provenance) = (filters.compile(self.engine.data.patterns())?, Writers::of(filters)?);
         let now = Instant::now();
-        *self.engine.asked_at.lock() = Some(now);
+        self.engine.scheduler.note_query(now);
         let deadline = now + Duration::from_millis(wait_ms);
         if let Some(wanted) = min_revision {
-            self.engine.store.workspace(id)?;
-            while !self.engine.store.has_reached(id, wanted)? {
+            self.engine.data.store.workspace(id)?;
+            while !self.engine.data.store.has_reached(id, wanted)? {
                 if Instant::now() >= deadline {
-                    return Err(EngineError::NotFresh { wanted, has: self.view()?.settled });
+                    return Err(EngineError::NotFresh { wanted, has: self.engine.data.view(&self.id)?.settled });
                 }
                 std::thread::sleep(WAIT_STEP);
             }
         }
         loop {
             // The store first: what it calls done is in every snapshot that is taken after.
-            let view = self.view()?;
+            let view = self.engine.data.view(&self.id)?;
             filter.hidden.clone_from(&view.superseded);
             filter.only = None;
             for writers in &provenance.0 {
                 let files = self.written_by(&view, writers)?;
                 filter = filter.and(Filter { only: files, ..Filter::default() });
             }
-            let opened =
-                if view.intelligence { self.engine.index(id, view.epoch) } else { Err(IndexError::Missing.into()) };
+            let opened = if view.intelligence {
+                self.engine.data.index(id, view.epoch)
+            } else {
+                Err(IndexError::Missing.into())
+            };
             let opened = opened.and_then(|index| Ok((index.snapshot()?, index.model_id().to_owned())));
             let (snapshot, model_id) = match opened {
                 Ok((snapshot, model_id)) => (Some(snapshot), Some(model_id)),
                 // Another index has taken over, and the files of the former one may be gone.
-                Err(_) if self.engine.store.workspace(id)?.epoch != view.epoch => continue,
+                Err(_) if self.engine.data.store.workspace(id)?.epoch != view.epoch => continue,
                 // A workspace of which nothing was read yet, or nothing is to be found any more, is empty, not broken.
                 Err(EngineError::Index(IndexError::Missing))
                     if view.counts.ready + view.counts.partial == 0 || !view.intelligence =>

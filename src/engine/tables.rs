@@ -114,7 +114,7 @@ impl Workspace<'_> {
             request.plan,
             PlanChoice::Auto | PlanChoice::Table | PlanChoice::List | PlanChoice::Count | PlanChoice::Compare
         );
-        if !is_wanted || answer::is_model_asked(request, &self.engine.config.answer) {
+        if !is_wanted || answer::is_model_asked(request, &self.engine.data.config.answer) {
             return Ok(None);
         }
         let Some(snapshot) = state.snapshot.as_deref().filter(|_| tables::is_for_tables(question)) else {
@@ -130,7 +130,7 @@ impl Workspace<'_> {
         hits.iter().filter(|hit| may_be_of_table(hit)).for_each(|hit| add(&hit.citation.path));
         self.tables_by_words(question, state, snapshot)?.iter().for_each(&mut add);
         if tables::names_a_day(question) {
-            for file in self.all_files_while(&|| !state.budget.is_over())?.iter() {
+            for file in self.engine.data.all_files_while(&self.id, &|| !state.budget.is_over())?.iter() {
                 if tables::is_of_day(question, file.path.as_str()) {
                     add(&file.path);
                 }
@@ -174,7 +174,7 @@ impl Workspace<'_> {
         let formats = tables::structured_formats().filter(|format| state.filter.admits_format(*format)).collect();
         let filter = Filter { formats: Some(formats), ..state.filter.clone() };
         let find = |words: &str, limit: usize| -> Result<Vec<u64>, EngineError> {
-            let weights = self.engine.config.ranking.fields;
+            let weights = self.engine.data.config.ranking.fields;
             let query = LexicalQuery { words: words.to_owned(), phrases: Vec::new(), weights };
             Ok(snapshot.lexical(&query, &filter, limit)?.iter().map(|chunk| chunk.address).collect())
         };

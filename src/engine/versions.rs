@@ -49,7 +49,7 @@ impl Engine {
         let paths: HashSet<&RelPath> = hits.iter().map(|hit| &hit.citation.path).collect();
         let mut ordered: Vec<(&Order, i64, &RelPath)> = Vec::new();
         for standing in standings.iter().filter(|standing| paths.contains(&standing.path)) {
-            let modified = self.store.file(id, &standing.path)?.map_or(0, |file| file.modified.as_second());
+            let modified = self.data.store.file(id, &standing.path)?.map_or(0, |file| file.modified.as_second());
             ordered.push((&standing.order, modified, &standing.path));
         }
         Ok(places_of(ordered))
@@ -83,7 +83,7 @@ impl Workspace<'_> {
         let folders: HashSet<String> = outdated.map(|standing| folder_of(&standing.path).to_owned()).collect();
         if !families.is_empty() || !folders.is_empty() {
             let mut others: Vec<RelPath> = Vec::new();
-            for file in self.all_files_while(&|| !state.budget.is_over())?.iter() {
+            for file in self.engine.data.all_files_while(&self.id, &|| !state.budget.is_over())?.iter() {
                 let is_other =
                     folders.contains(folder_of(&file.path)) || families.contains(&versions::family(&file.path));
                 if is_other && file.num_chunks > 0 && state.filter.admits_path(file.path.as_str()) {
@@ -141,7 +141,7 @@ impl Workspace<'_> {
             by_folder.entry(folder_of(&standing.path)).or_default().push(standing);
         }
         for (folder, found) in by_folder {
-            let all = self.files_in(&state.view, folder, MAX_IN_FOLDER)?;
+            let all = self.engine.data.files_in(&self.id, &state.view, folder, MAX_IN_FOLDER)?;
             let versions = found.iter().filter_map(|standing| all.families.get(&versions::family(&standing.path)));
             let few = versions.filter(|versions| versions.len() <= MAX_VERSIONS);
             beside.extend(few.flatten().map(|&number| all.files[number].clone()));
