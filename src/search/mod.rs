@@ -220,7 +220,6 @@ pub fn rank(
     request: &SearchRequest,
     filter: &Filter,
 ) -> Result<Vec<Fused>, SearchError> {
-    check_request(request)?;
     let num_candidates = MIN_CANDIDATES.max(request.k.saturating_mul(CANDIDATES_PER_HIT));
     let lexical = || -> Result<(Vec<Scored>, HeldWords), SearchError> {
         if request.mode == Mode::Dense {
