@@ -14,6 +14,7 @@
 
 mod bell;
 mod foreground;
+mod missing_vectors;
 mod probes;
 mod queue;
 mod reading_progress;

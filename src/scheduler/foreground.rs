@@ -59,7 +59,7 @@ impl Scheduler {
         self.data.remove_unwanted_documents(id)?;
         let words_alone = match &self.data.model()?.embedder {
             Ok(embedder) => {
-                report.num_embedded += ingest::embed_missing(&*index, &**embedder, progress)?;
+                report.num_embedded += self.embed_missing(&*index, &**embedder, progress)?;
                 None
             }
             Err(error) => Some(error.to_string()),

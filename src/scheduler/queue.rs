@@ -5,17 +5,17 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
 use std::time::{Duration, Instant};
 
 use parking_lot::MutexGuard;
 
 use super::Scheduler;
+use super::missing_vectors::MissingVectors;
 use super::rebuild::{Next, Site};
 use crate::data_folder::EngineError;
-use crate::embed::OpenModel;
+use crate::embed::{Embedder, OpenModel};
 use crate::error::Advice as _;
-use crate::index::{Index, VectorKey};
+use crate::index::Index;
 use crate::ingest::{self, BatchLimits, LineReport, Silent};
 use crate::store::{StoreError, WorkspaceRow};
 use crate::workspace::{Priority, WorkspaceId};
@@ -39,12 +39,10 @@ pub(super) struct Queue {
     serving: Option<Serving>,
     /// The index that is being built.
     next: Option<Next>,
-    /// Chunks to embed next, newest files first, from the back.
-    waiting: Vec<(VectorKey, String)>,
+    /// Chunks of the index that serves.
+    missing: MissingVectors,
     /// How many chunks, at the most, interactive changes have brought that are not embedded yet.
     num_urgent: usize,
-    /// Whether the index may hold chunks without a vector that are not in `waiting`.
-    may_miss_vectors: bool,
     /// Whether the file table is known to say what the index holds.
     is_trusted: bool,
     /// When it is tried again after an error.
@@ -64,8 +62,11 @@ impl Serving {
         Ok(Self { index, model })
     }
 
-    fn embeds(&self) -> bool {
-        self.model.embedder.is_ok() && self.model.model_id == self.index.model_id()
+    /// The index with what embeds its chunks; `None` where nothing can.
+    fn embedder(&self) -> Option<(&dyn Index, &dyn Embedder)> {
+        let embedder = self.model.embedder.as_deref().ok();
+        let embedder = embedder.filter(|_| self.model.model_id == self.index.model_id())?;
+        Some((&*self.index, embedder))
     }
 }
 
@@ -86,9 +87,8 @@ impl Queue {
             intelligence: row.intelligence,
             serving: None,
             next: None,
-            waiting: Vec::new(),
+            missing: MissingVectors::new(row.intelligence),
             num_urgent: 0,
-            may_miss_vectors: row.intelligence,
             is_trusted: false,
             retry_at: None,
         };
@@ -118,7 +118,7 @@ impl Queue {
 
     /// Whether chunks may be without a vector, or an index is being built.
     pub(super) const fn may_go_on(&self) -> bool {
-        self.may_miss_vectors || self.next.is_some()
+        self.missing.may_be_some() || self.next.is_some()
     }
 
     /// Whether the index is held.
@@ -205,8 +205,7 @@ impl Queue {
         if priority == Priority::Interactive {
             self.num_urgent = (self.num_urgent + report.num_chunks).min(MAX_URGENT);
         }
-        self.waiting.clear();
-        self.may_miss_vectors = true;
+        self.missing.note_change();
         Ok(num_done > 0)
     }
 
@@ -217,38 +216,23 @@ impl Queue {
 
     /// Embeds a slice of what has no vector yet.
     pub(super) fn embed(&mut self, scheduler: &Scheduler, most: usize) -> Result<bool, EngineError> {
-        if self.waiting.is_empty() && self.may_miss_vectors {
-            self.waiting = self.without_vectors()?;
-        }
-        if self.waiting.is_empty() {
-            (self.may_miss_vectors, self.num_urgent) = (false, 0);
+        let Some((index, embedder)) = self.serving.as_ref().and_then(Serving::embedder) else {
+            self.missing.leave();
+            self.num_urgent = 0;
             return Ok(false);
-        }
-        let Some(Serving { index, model }) = &self.serving else { return Ok(false) };
-        let Ok(embedder) = &model.embedder else { return Ok(false) };
-        let slice: Vec<_> = self.waiting.split_off(self.waiting.len().saturating_sub(most));
-        scheduler.data.embed_chunks(&**index, &**embedder, &slice)?;
-        self.num_urgent = self.num_urgent.saturating_sub(slice.len());
-        Ok(true)
-    }
-
-    /// Chunks to embed next, the newest at the end; none where nothing can be embedded.
-    fn without_vectors(&self) -> Result<Vec<(VectorKey, String)>, EngineError> {
-        let Some(Serving { index, .. }) = self.serving.as_ref().filter(|serving| serving.embeds()) else {
-            return Ok(Vec::new());
         };
         // What somebody waits for is not held up by the loading of what comes after it.
-        let most = if self.num_urgent > 0 { self.num_urgent } else { ingest::EMBED_BATCH };
-        let mut newest_first = index.snapshot()?.unembedded(most)?;
-        newest_first.reverse();
-        Ok(newest_first)
+        let most_loaded = if self.num_urgent > 0 { self.num_urgent } else { ingest::EMBED_BATCH };
+        let num_of_slice = self.missing.embed_slice(&scheduler.data, (index, embedder), most, most_loaded)?;
+        self.num_urgent = if num_of_slice == 0 { 0 } else { self.num_urgent.saturating_sub(num_of_slice) };
+        Ok(num_of_slice > 0)
     }
 
     /// Embeds a slice of what nobody waits for, unless another model's index is about to take over.
     pub(super) fn embed_backlog(&mut self, scheduler: &Scheduler) -> Result<bool, EngineError> {
         let is_outdated = self.serving.as_ref().is_some_and(|serving| serving.index.outdated().is_some());
         if self.next.is_some() && is_outdated {
-            self.may_miss_vectors = false;
+            self.missing.leave();
             return Ok(false);
         }
         self.embed(scheduler, EMBED_SLICE)

@@ -7,9 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Scheduler;
+use super::missing_vectors::MissingVectors;
 use crate::data_folder::EngineError;
 use crate::embed::OpenModel;
-use crate::index::{Batch, Index, VectorKey};
+use crate::index::{Batch, Index};
 use crate::ingest::{self, BatchLimits, Progress, Rebuild, Stage};
 use crate::workspace::WorkspaceId;
 
@@ -20,10 +21,7 @@ const FEW: usize = 16;
 pub(super) struct Next {
     pub index: Arc<dyn Index>,
     walk: Rebuild,
-    /// Chunks to embed next.
-    waiting: Vec<(VectorKey, String)>,
-    /// Whether the walk has found something since all chunks had their vector.
-    may_miss_vectors: bool,
+    missing: MissingVectors,
     num_embedded: usize,
 }
 
@@ -31,7 +29,7 @@ impl Next {
     pub(super) fn open(scheduler: &Scheduler, id: &WorkspaceId, generation: i64) -> Result<Self, EngineError> {
         let index = scheduler.data.next_index(id, generation)?;
         tracing::info!(workspace = %id, generation, "an index is built beside the one that serves");
-        Ok(Self { index, walk: Rebuild::default(), waiting: Vec::new(), may_miss_vectors: true, num_embedded: 0 })
+        Ok(Self { index, walk: Rebuild::default(), missing: MissingVectors::new(true), num_embedded: 0 })
     }
 
     /// Brings some files in, or embeds up to `most_embedded` of the chunks that have no vector. Returns `false` where nothing is
@@ -47,8 +45,7 @@ impl Next {
         loop {
             let num_files = self.walk.some(&line, limits)?;
             if num_files > 0 {
-                self.may_miss_vectors = true;
-                self.waiting.clear();
+                self.missing.note_change();
             }
             if num_files > FEW {
                 return Ok(true);
@@ -57,21 +54,17 @@ impl Next {
                 break;
             }
         }
-        if self.may_miss_vectors && self.waiting.is_empty() {
+        if self.missing.is_to_load() {
             self.index.adopt_vectors(at.live)?;
-            if at.model.embedder.is_ok() {
-                self.waiting = self.index.snapshot()?.unembedded(ingest::EMBED_BATCH)?;
-                self.waiting.reverse();
-            }
-            self.may_miss_vectors = !self.waiting.is_empty();
         }
-        if let (Ok(embedder), false) = (&at.model.embedder, self.waiting.is_empty()) {
-            let slice: Vec<_> = self.waiting.split_off(self.waiting.len().saturating_sub(most_embedded));
-            at.scheduler.data.embed_chunks(&*self.index, &**embedder, &slice)?;
-            self.num_embedded += slice.len();
-            return Ok(true);
-        }
-        Ok(false)
+        let Ok(embedder) = &at.model.embedder else {
+            self.missing.leave();
+            return Ok(false);
+        };
+        let both = (&*self.index, &**embedder);
+        let num_of_slice = self.missing.embed_slice(&at.scheduler.data, both, most_embedded, ingest::EMBED_BATCH)?;
+        self.num_embedded += num_of_slice;
+        Ok(num_of_slice > 0)
     }
 }
 
