@@ -11,6 +11,7 @@
 
 mod ask;
 mod changes;
+mod coverage;
 mod digest;
 mod event;
 mod files;
@@ -41,6 +42,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use self::changes::{ChangeFilters, ChangesReply, ChangesRequest};
+pub use self::coverage::is_on_unread;
 pub use self::event::{Event, EventKind, EventsReply, MAX_EVENT_ID_CHARS, TakenEvent};
 pub use self::freshness::SourceStatus;
 pub use self::load::Load;

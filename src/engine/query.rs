@@ -1,21 +1,19 @@
 //! What a query is answered from: one state of the log, then one of the index.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::coverage::CUT;
 use super::versions::{self, NUM_FOR_CURRENT};
 use super::{Engine, EngineError, Workspace};
 use crate::budget::Budget;
 use crate::data_folder::View;
 use crate::embed::OpenModel;
-use crate::index::{Counts, Filter, IndexError, Languages, Snapshot};
-use crate::search::{self, Coverage, Filters, Found, MAX_K, Mode, Models, SKIPPED, SearchReply, SearchRequest, UNREAD};
-use crate::workspace::{FileCounts, Provenance, ProvenanceFilter, Revision};
+use crate::index::{Filter, IndexError, Snapshot};
+use crate::search::{self, Coverage, Filters, Found, Hit, MAX_K, Mode, Models, SearchReply, SearchRequest};
+use crate::workspace::{Provenance, ProvenanceFilter, RelPath, Revision};
 
-/// What coverage says of a reply that is partial.
-pub(super) const CUT: &str =
-    "the time was over (`timeout_ms`) before everything was searched: there may be more, and better";
 /// Hits that are found besides those that are asked for where writers are.
 const NUM_SPARE: usize = 10;
 /// How often a waiting query looks again.
@@ -87,59 +85,6 @@ impl Engine {
             Some(model_id) => self.data.model_of(model_id),
             None => Ok(Some(Arc::clone(self.data.model()?))),
         }
-    }
-
-    pub(super) fn coverage_of(&self, state: &QueryState, wants_vectors: bool) -> Result<Coverage, EngineError> {
-        let (counts, languages) = match &state.snapshot {
-            Some(snapshot) => (snapshot.counts()?, snapshot.languages()?),
-            None => (Counts::default(), Languages::new()),
-        };
-        let Counts { num_chunks, num_embedded, num_by_words } = counts;
-        let num_wanted = num_chunks - num_by_words;
-        let embedded_fraction = if num_wanted == 0 { 1.0 } else { num_embedded as f64 / num_wanted as f64 };
-        let mut notes = Vec::new();
-        let model = if wants_vectors { Some(self.model_for(state)?) } else { None };
-        match model.as_ref().map(|model| model.as_ref().map(|model| &model.embedder)) {
-            Some(None) => notes.push(
-                "searched by words alone: the index was made with another model than the configured one, and that model cannot be opened any \
-                 more; the process that indexes builds a new index"
-                    .to_owned(),
-            ),
-            Some(Some(Err(error))) => notes.push(format!("searched by words alone: {error}")),
-            Some(Some(Ok(_))) => {
-                if counts.num_missing() > 0 {
-                    notes.push(format!(
-                        "{} of {num_wanted} chunks are not embedded yet and were searched by words alone",
-                        counts.num_missing()
-                    ));
-                }
-                notes.extend(foreign_note(num_chunks, &languages));
-            }
-            None => {}
-        }
-        if !state.view.intelligence {
-            notes.push("the workspace's intelligence is off: files are listed, and nothing is found".to_owned());
-        }
-        notes.extend(self.source_notes(&state.view.source));
-        for note in notes.iter_mut().filter(|note| note.contains('/')) {
-            *note = self.data.without_folders(std::mem::take(note));
-        }
-        let FileCounts { pending, failed, partial, unsupported, .. } = state.view.counts;
-        let mut note = |num_files: u64, one: &str, more: &str| match num_files {
-            0 => {}
-            1 => notes.push(format!("1 file {one}")),
-            _ => notes.push(format!("{num_files} files {more}")),
-        };
-        note(pending, "has a change that is not searchable yet", "have changes that are not searchable yet");
-        for (num_files, (one, more)) in [failed, partial, unsupported].into_iter().zip(UNREAD) {
-            note(num_files, one, more);
-        }
-        match state.view.source.passed_over.len() {
-            0 => {}
-            1 => notes.push(format!("1 file, folder or ignore rule was {SKIPPED}")),
-            num => notes.push(format!("{num} files, folders or ignore rules were {SKIPPED}")),
-        }
-        Ok(Coverage { files: state.view.counts, embedded_fraction, notes })
     }
 }
 
@@ -241,6 +186,20 @@ impl Workspace<'_> {
         Ok((SearchReply { revision, coverage, partial, notes, hits, next_offset, facets }, model))
     }
 
+    /// The passages that a search finds in some files alone.
+    pub(super) fn search_only_in(
+        &self,
+        files: HashSet<RelPath>,
+        request: &SearchRequest,
+        state: &mut QueryState,
+    ) -> Result<Vec<Hit>, EngineError> {
+        let filter = Filter { only: Some(Arc::new(files)), ..state.filter.clone() };
+        let whole = std::mem::replace(&mut state.filter, filter);
+        let found = self.search_in(request, state);
+        state.filter = whole;
+        Ok(found?.0.hits)
+    }
+
     /// What a query of the workspace would see now.
     ///
     /// # Errors
@@ -312,24 +271,4 @@ impl Workspace<'_> {
             return Ok(QueryState { view, snapshot, filter, provenance, model_id, budget: Budget::default() });
         }
     }
-}
-
-/// What is to be said of chunks in languages that the model does not know.
-fn foreign_note(num_chunks: usize, languages: &Languages) -> Option<String> {
-    let foreign = languages.iter().filter(|(_, counts)| counts.num_by_words > 0);
-    let named: Vec<String> = foreign
-        .clone()
-        .map(|(language, counts)| {
-            let code = language.map_or_else(|| "unknown".to_owned(), String::from);
-            format!("{code} {}", counts.num_by_words)
-        })
-        .collect();
-    let num: usize = foreign.map(|(_, counts)| counts.num_by_words).sum();
-    (num > 0).then(|| {
-        format!(
-            "{num} of {num_chunks} chunks are in languages that the model does not know ({}) and were searched by words alone; \
-             `pincite models list` names models that know them",
-            named.join(", ")
-        )
-    })
 }

@@ -4,12 +4,11 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::time::Instant;
 
+use super::ask::Asking;
 use super::query::QueryState;
 use super::{EngineError, Workspace};
 use crate::answer::tables::{self, Answer, Found, Line, Sheet};
-use crate::answer::{
-    self, Abstention, AskReply, AskRequest, Listed, Listing, Member, Plan, PlanChoice, PlanKind, Sentence, cite,
-};
+use crate::answer::{self, Abstention, AskReply, Listed, Listing, Member, Plan, PlanChoice, PlanKind, Sentence, cite};
 use crate::index::{ChunkRecord, Filter, LexicalQuery, Snapshot};
 use crate::search::{self, Hit};
 use crate::workspace::{Citation, RelPath, Span, WorkspaceId};
@@ -39,14 +38,8 @@ struct Looked {
 
 impl Workspace<'_> {
     /// The reply of rows and cells.
-    fn tell_rows(
-        &self,
-        request: &AskRequest,
-        state: &QueryState,
-        plan: &Plan,
-        looked: &Looked,
-        found: Found,
-    ) -> Result<Option<AskReply>, EngineError> {
+    fn tell_rows(&self, asking: &Asking<'_>, looked: &Looked, found: Found) -> Result<Option<AskReply>, EngineError> {
+        let Asking { request, state, plan, .. } = asking;
         let mut plan = Plan { kind: found.kind, why: found.why, ..plan.clone() };
         plan.notes.extend(found.notes);
         let mut citer = Citer { id: &self.id, looked, citations: Vec::new() };
@@ -104,11 +97,10 @@ impl Workspace<'_> {
     /// those whose path has a day that it names.
     pub(super) fn answer_from_tables(
         &self,
-        request: &AskRequest,
-        state: &QueryState,
-        plan: &Plan,
+        asking: &Asking<'_>,
         hits: &[Hit],
     ) -> Result<Option<AskReply>, EngineError> {
+        let Asking { request, state, plan, .. } = asking;
         let question = request.question.as_str();
         let is_wanted = matches!(
             request.plan,
@@ -159,7 +151,7 @@ impl Workspace<'_> {
                 let reply = AskReply::abstaining(state.view.settled, self.engine.coverage_of(state, true)?, plan);
                 Ok(Some(AskReply { abstention: Some(Abstention::UnknownIdentifier), reason: Some(reason), ..reply }))
             }
-            Answer::Found(found) => self.tell_rows(request, state, plan, &looked, found),
+            Answer::Found(found) => self.tell_rows(asking, &looked, found),
         }
     }
 

@@ -1,13 +1,11 @@
 //! Which of the files that were found hold now, and the newer versions of those that do not: of answers, and of searches.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
 
 use super::query::QueryState;
 use super::{Engine, EngineError, Workspace};
 use crate::answer::versions::{self, Order, Standing};
 use crate::answer::{Plan, PlanKind};
-use crate::index::Filter;
 use crate::search::{Hit, SearchRequest};
 use crate::workspace::{RelPath, WorkspaceId};
 
@@ -106,10 +104,7 @@ impl Workspace<'_> {
             newer.extend(newest_of_families(&standings, &found));
         }
         if !newer.is_empty() {
-            let filter = Filter { only: Some(Arc::new(newer)), ..state.filter.clone() };
-            let whole = std::mem::replace(&mut state.filter, filter);
-            let of_newer = self.search_in(search, state)?.0.hits;
-            state.filter = whole;
+            let of_newer = self.search_only_in(newer, search, state)?;
             hits.splice(0..0, of_newer.into_iter().take(NUM_OF_NEWER));
             hits.truncate(search.k);
         }

@@ -31,8 +31,8 @@ use unicode_segmentation::UnicodeSegmentation as _;
 pub use self::operators::{ReadSearch, read_question, read_search};
 pub use self::passages::{citation, hit_of, hit_of_adjacent};
 pub use self::request::{
-    Copied, Coverage, Filters, Found, FusionMethod, Hit, MAX_K, MAX_WAIT_MS, Mode, SKIPPED, SearchReply, SearchRequest,
-    Signals, UNREAD, parse_query,
+    Copied, Coverage, Filters, Found, FusionMethod, Hit, MAX_K, MAX_WAIT_MS, Mode, SearchReply, SearchRequest, Signals,
+    parse_query,
 };
 pub use self::spelling::fit;
 use crate::config::{Limits, Ranking};
