@@ -19,6 +19,7 @@ const NUM_SPARE: usize = 10;
 /// How often a waiting query looks again.
 const WAIT_STEP: Duration = Duration::from_millis(10);
 
+/// The state of a workspace that a query is answered from.
 pub(super) struct QueryState {
     pub view: Arc<View>,
     pub snapshot: Option<Box<dyn Snapshot>>,

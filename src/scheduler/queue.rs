@@ -29,7 +29,7 @@ pub(super) const URGENT_SLICE: usize = 16;
 /// Chunks of interactive changes that are embedded before a backfill goes on: a second or two.
 const MAX_URGENT: usize = 128;
 
-/// What the line knows of one workspace.
+/// One workspace as the line knows it.
 pub(super) struct Queue {
     pub root: PathBuf,
     pub epoch: i64,
@@ -104,7 +104,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Lets go of what writing needs, and of the index.
+    /// Lets go of what writing needs, and of the index, until there is something to do.
     pub(super) fn rest(&mut self, id: &WorkspaceId) {
         if let Some(Err(error)) = self.serving.take().map(|serving| serving.index.rest()) {
             tracing::warn!(workspace = %id, %error, "a merge of the index has failed");

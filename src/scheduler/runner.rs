@@ -1,4 +1,7 @@
 //! The background threads: one that indexes, and one that scans and watches folders.
+//!
+//! # Invariants
+//! - The threads end when the [`Runner`] is dropped, and never live longer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -352,7 +352,7 @@ impl Source {
     }
 }
 
-/// Has each folder watched that a scan enters, and tells the looker that it goes on.
+/// Has each folder watched that a scan enters, and tells the thread that it goes on.
 struct Following<'a> {
     beat: &'a Beat,
     watch: Option<&'a Watch>,

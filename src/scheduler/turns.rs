@@ -1,5 +1,5 @@
-//! The line as it runs: a thread that brings changes in as they are logged, by this process or another, for as long as this
-//! one indexes; and that takes the indexing over when nobody does it any more.
+//! The order of urgency: which workspace is served next, and with which piece of work. The thread of the line goes through the turns for as
+//! long as this process indexes, and takes the indexing over when nobody does it any more.
 //!
 //! # Invariants
 //! - Interactive changes of every workspace go first and their vectors next, then what scans found, then the other vectors; after
@@ -7,7 +7,6 @@
 //! - What nobody waits for runs in threads of lower priority.
 //! - A workspace in which nothing happens costs a turn nothing but its entry in the map of queues: it holds no index, and it is not asked for.
 //! - An error of one workspace (a full disk, a folder that is away) is tried again later and holds up no other.
-//! - Its threads end when the [`Runner`] is dropped, and never live longer.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -52,6 +51,7 @@ pub(super) struct Turns {
 }
 
 impl Turns {
+    /// Goes through the turns until `stop` is set.
     pub(super) fn run(&mut self, scheduler: &Scheduler, stop: &AtomicBool) {
         let mut asked_at: Option<Instant> = None;
         while !stop.load(Ordering::Acquire) {
