@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::query::QueryState;
-use super::view::View;
 use super::{EngineError, Workspace};
+use crate::data_folder::View;
 use crate::search::{Found, Hit};
 use crate::store::Told;
 use crate::workspace::{Citation, Facets, Provenance, ProvenanceFilter, RelPath};
@@ -25,7 +25,7 @@ impl Workspace<'_> {
         if let Some((_, files)) = last.as_ref().filter(|(of, _)| of == filter) {
             return Ok(Some(Arc::clone(files)));
         }
-        let files = Arc::new(self.engine.store.written_by(id, filter)?);
+        let files = Arc::new(self.engine.data.store.written_by(id, filter)?);
         *last = Some((filter.clone(), Arc::clone(&files)));
         Ok(Some(files))
     }
@@ -38,7 +38,7 @@ impl Workspace<'_> {
         let Found { mut hits, candidates, .. } = found;
         let cited = hits.iter().flat_map(Hit::places);
         let paths: BTreeSet<RelPath> = cited.map(|citation| citation.path.clone()).chain(candidates.clone()).collect();
-        let writers = self.engine.store.writers(id, &paths)?;
+        let writers = self.engine.data.store.writers(id, &paths)?;
         let passes = |path: &RelPath| {
             let passes = |told: &Told| state.provenance.admits(&told.provenance);
             state.provenance.is_open() || writers.get(path).is_some_and(passes)
@@ -59,7 +59,7 @@ impl Workspace<'_> {
 
     /// Who wrote the content that a citation is of, as far as is known now.
     pub(super) fn writer_of(&self, citation: &Citation) -> Result<Provenance, EngineError> {
-        let writers = self.engine.store.writers(&citation.workspace, &BTreeSet::from([citation.path.clone()]))?;
+        let writers = self.engine.data.store.writers(&citation.workspace, &BTreeSet::from([citation.path.clone()]))?;
         Ok(writers.get(&citation.path).map(|told| of_cited(citation, told)).unwrap_or_default())
     }
 }

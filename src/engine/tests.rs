@@ -5,15 +5,17 @@ mod reranking;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use super::*;
 use crate::chunk::TokenCounter;
 use crate::config::FieldWeights;
 use crate::embed::ModelLanguages;
+use crate::extract::InProcess;
 use crate::failpoint::armed::{ABORT_AT, TRACE};
 use crate::index::{Filter, Index, LexicalQuery};
 use crate::ingest::{self, Line, PartSizes, Silent};
-use crate::workspace::FileState;
+use crate::workspace::{FileState, WorkspaceId};
 
 /// The folder that the child lives in.
 const FOLDER: &str = "PINCITE_FAILPOINT_FOLDER";
@@ -40,11 +42,11 @@ fn bring_in(folder: &Path) -> (Engine, Arc<dyn Index>) {
     let engine = Engine::open(OpenOptions::new(folder.join("data"), Access::Write, "a test")).unwrap();
     let (id, root) = (WorkspaceId::default(), ingest::canonical_folder(&folder.join("files")).unwrap());
     engine.scan_folder(&id, &root, &Silent).unwrap();
-    let index = engine.index(&id, engine.store.workspace(&id).unwrap().epoch).unwrap();
+    let index = engine.data.index(&id, engine.data.store.workspace(&id).unwrap().epoch).unwrap();
     let line = Line {
-        store: &engine.store,
+        store: &engine.data.store,
         workspace: &id,
-        epoch: engine.store.workspace(&id).unwrap().epoch,
+        epoch: engine.data.store.workspace(&id).unwrap().epoch,
         root: &root,
         index: &*index,
         extractor: Box::new(InProcess),
@@ -117,7 +119,7 @@ fn a_process_that_ends_while_an_index_is_begun_anew_leaves_one_that_is_filled_fr
         let both: BTreeSet<String> = ["a.md", "c.md"].map(str::to_owned).into();
         assert_eq!((found("harbour"), found("old pilot").len()), (both, 0), "{what}");
         assert_eq!(snapshot.counts().unwrap().num_chunks, 2, "{what}");
-        let files = engine.store.files(&WorkspaceId::default()).unwrap();
+        let files = engine.data.store.files(&WorkspaceId::default()).unwrap();
         assert!(files.len() == 2 && files.iter().all(|file| file.state == FileState::Ready), "{what}: {files:?}");
     }
 }

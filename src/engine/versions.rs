@@ -1,7 +1,6 @@
 //! Which of the files that were found hold now, and the newer versions of those that do not: of answers, and of searches.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
 
 use parking_lot::Mutex;
 
@@ -9,7 +8,7 @@ use super::query::QueryState;
 use super::{Engine, EngineError, Workspace};
 use crate::answer::versions::{self, Order, Standing};
 use crate::answer::{Plan, PlanKind};
-use crate::index::{Filter, Snapshot};
+use crate::index::Snapshot;
 use crate::search::{Hit, SearchRequest};
 use crate::workspace::{Citation, ContentHash, RelPath, WorkspaceId};
 
@@ -73,7 +72,7 @@ impl Engine {
         let paths: HashSet<&RelPath> = hits.iter().map(|hit| &hit.citation.path).collect();
         let mut ordered: Vec<(&Order, i64, &RelPath)> = Vec::new();
         for standing in standings.iter().filter(|standing| paths.contains(&standing.path)) {
-            let modified = self.store.file(id, &standing.path)?.map_or(0, |file| file.modified.as_second());
+            let modified = self.data.store.file(id, &standing.path)?.map_or(0, |file| file.modified.as_second());
             ordered.push((&standing.order, modified, &standing.path));
         }
         Ok(places_of(ordered))
@@ -107,7 +106,7 @@ impl Workspace<'_> {
         let folders: HashSet<String> = outdated.map(|standing| folder_of(&standing.path).to_owned()).collect();
         if !families.is_empty() || !folders.is_empty() {
             let mut others: Vec<RelPath> = Vec::new();
-            for file in self.all_files_while(&|| !state.budget.is_over())?.iter() {
+            for file in self.engine.data.all_files_while(&self.id, &|| !state.budget.is_over())?.iter() {
                 let is_other =
                     folders.contains(folder_of(&file.path)) || families.contains(&versions::family(&file.path));
                 if is_other && file.num_chunks > 0 && state.filter.admits_path(file.path.as_str()) {
@@ -130,10 +129,7 @@ impl Workspace<'_> {
             newer.extend(newest_of_families(&standings, &found));
         }
         if !newer.is_empty() {
-            let filter = Filter { only: Some(Arc::new(newer)), ..state.filter.clone() };
-            let whole = std::mem::replace(&mut state.filter, filter);
-            let of_newer = self.search_in(search, state)?.0.hits;
-            state.filter = whole;
+            let of_newer = self.search_only_in(newer, search, state)?;
             hits.splice(0..0, of_newer.into_iter().take(NUM_OF_NEWER));
             hits.truncate(search.k);
         }
@@ -200,7 +196,7 @@ impl Workspace<'_> {
             by_folder.entry(folder_of(&standing.path)).or_default().push(standing);
         }
         for (folder, found) in by_folder {
-            let all = self.files_in(&state.view, folder, MAX_IN_FOLDER)?;
+            let all = self.engine.data.files_in(&self.id, &state.view, folder, MAX_IN_FOLDER)?;
             let versions = found.iter().filter_map(|standing| all.families.get(&versions::family(&standing.path)));
             let few = versions.filter(|versions| versions.len() <= MAX_VERSIONS);
             beside.extend(few.flatten().map(|&number| all.files[number].clone()));

@@ -93,22 +93,17 @@ impl Upload {
 }
 
 impl Engine {
-    /// What rules and paths may take.
-    pub(super) fn rule_limits(&self) -> RuleLimits {
-        RuleLimits::from(&self.config.limits)
-    }
-
     /// Keeps all others from writing into the workspace through us, in any process, until it is dropped: a precondition must
     /// still hold when the file is put into its place.
     pub(super) fn lock_files(&self, id: &WorkspaceId) -> Result<fs_err::File, EngineError> {
-        self.store.workspace(id)?;
-        let folder = self.folder_of(id);
+        self.data.store.workspace(id)?;
+        let folder = self.data.folder_of(id);
         fs_err::create_dir_all(&folder).map_err(EngineError::Io)?;
         let file = fs_err::File::create(folder.join("files.lock")).map_err(EngineError::Io)?;
         file.file().lock().map_err(EngineError::Io)?;
         // It may have been deleted meanwhile, and the folder be made anew here: then that goes, too.
-        self.store.workspace(id).inspect_err(|_| {
-            if let Err(error) = self.store.note_remains(id) {
+        self.data.store.workspace(id).inspect_err(|_| {
+            if let Err(error) = self.data.store.note_remains(id) {
                 tracing::warn!(workspace = %id, %error, "an empty folder of a deleted workspace stays");
             }
         })?;
@@ -129,7 +124,7 @@ impl Engine {
             Precondition::Absent => !exists,
             Precondition::Never => false,
             Precondition::Matches(hashes) => {
-                exists && hashes.contains(&LargeFile::open(root, path, self.config.max_file_bytes)?.content_hash)
+                exists && hashes.contains(&LargeFile::open(root, path, self.data.config.max_file_bytes)?.content_hash)
             }
         };
         if holds { Ok(exists) } else { Err(EngineError::Precondition { path: path.clone() }) }
@@ -167,12 +162,12 @@ impl Workspace<'_> {
     /// What the disk says of a file, where the file table says something else or may.
     fn observe(&self, root: &Path, path: &RelPath, is_new_content: bool) -> Result<Option<Observation>, EngineError> {
         let id = &self.id;
-        let there = if ingest::admits(root, path, &self.engine.rule_limits()) {
+        let there = if ingest::admits(root, path, &self.engine.data.rule_limits()) {
             ingest::fingerprint_of(root, path)
         } else {
             None
         };
-        let known = self.engine.store.file(id, path)?;
+        let known = self.engine.data.store.file(id, path)?;
         let (kind, fingerprint) = match (there, known) {
             (Some(fingerprint), Some(_)) => (ChangeKind::Modified, fingerprint),
             (Some(fingerprint), None) => (ChangeKind::Created, fingerprint),
@@ -185,17 +180,17 @@ impl Workspace<'_> {
     /// The folder of a workspace, for files that it admits.
     fn root_to_write<'a>(&self, paths: impl IntoIterator<Item = &'a RelPath>) -> Result<PathBuf, EngineError> {
         let id = &self.id;
-        self.engine.must_log()?;
-        let row = self.engine.store.workspace(id)?;
+        self.engine.data.must_log()?;
+        let row = self.engine.data.store.workspace(id)?;
         self.check_room()?;
         let root = if let Some(root) = row.root {
             ingest::canonical_folder(&root)?
         } else {
             let root = self.managed_folder()?;
-            self.engine.store.give_root(id, &root)?;
+            self.engine.data.store.give_root(id, &root)?;
             root
         };
-        let limits = self.engine.rule_limits();
+        let limits = self.engine.data.rule_limits();
         for path in paths {
             ingest::check_admitted(&root, path, &limits).map_err(|reason| WriteError::not_admitted(reason, path))?;
         }
@@ -227,7 +222,7 @@ impl Workspace<'_> {
         let root = self.root_to_write([path])?;
         refuse_device_names(path)?;
         let file = NewFile::begin(&root, path)?;
-        let (max_bytes, provenance) = (self.engine.config.max_file_bytes, Provenance::default());
+        let (max_bytes, provenance) = (self.engine.data.config.max_file_bytes, Provenance::default());
         Ok(Upload { path: path.clone(), root, file, max_bytes, provenance })
     }
 
@@ -249,7 +244,10 @@ impl Workspace<'_> {
         self.check_room()?;
         self.engine.check_precondition(&root, path, precondition)?;
         let was_there = ingest::delete_file(&root, path)?;
-        if !was_there && (self.engine.store.file(id, path)?.is_none() || self.view()?.deleting.contains(path)) {
+        if !was_there
+            && (self.engine.data.store.file(id, path)?.is_none()
+                || self.engine.data.view(&self.id)?.deleting.contains(path))
+        {
             return Err(self.why_no_file(path)?);
         }
         let kind = ChangeKind::Deleted;
@@ -269,7 +267,7 @@ impl Workspace<'_> {
         let written = events.iter().zip(&checked).filter(|(_, content)| content.is_some());
         let root = self.root_to_write(written.map(|(event, _)| &event.path))?;
         let is_managed = root == self.managed_folder()?;
-        let limits = self.engine.rule_limits();
+        let limits = self.engine.data.rule_limits();
         for (event, content) in events.iter().zip(&checked) {
             if content.is_some() || is_managed && event.kind == EventKind::Renamed {
                 refuse_device_names(&event.path)?;
@@ -282,14 +280,14 @@ impl Workspace<'_> {
         let mut logged: Vec<LoggedEvent> = Vec::new();
         let mut seen: BTreeSet<&str> = BTreeSet::new();
         for (event, content) in events.iter().zip(checked) {
-            let before = self.engine.store.event_revision(id, &event.id)?;
+            let before = self.engine.data.store.event_revision(id, &event.id)?;
             let repeated = before.is_some() || !seen.insert(&event.id);
             let mut superseded = false;
             if !repeated {
                 // Of those that came with it, one without a time is older by its place alone.
                 let of_path = logged.iter().filter(|logged| logged.path == event.path);
                 let newest = of_path.filter_map(|logged| logged.occurred_at).max();
-                let newest = newest.max(self.engine.store.newest_event_at(id, &event.path)?);
+                let newest = newest.max(self.engine.data.store.newest_event_at(id, &event.path)?);
                 // Only what would be written here can be older than what is there: otherwise the disk has the newest.
                 superseded = event.occurred_at.is_some_and(|at| newest.is_some_and(|newest| to_ms(newest) > to_ms(at)));
                 if !superseded {
@@ -313,8 +311,8 @@ impl Workspace<'_> {
             }
             taken.push(TakenEvent { id: event.id.clone(), revision: before.unwrap_or_default(), repeated, superseded });
         }
-        let revisions = self.engine.store.log_events(id, &logged)?;
-        self.engine.bell.ring();
+        let revisions = self.engine.data.store.log_events(id, &logged)?;
+        self.engine.scheduler.wake();
         for (event, revision) in logged.iter().zip(revisions) {
             taken.iter_mut().filter(|taken| taken.id == event.id).for_each(|taken| taken.revision = revision);
         }
@@ -324,8 +322,8 @@ impl Workspace<'_> {
 
     fn log_one(&self, observation: Observation) -> Result<Revision, EngineError> {
         let id = &self.id;
-        let revision = self.engine.store.log(id, &[observation], Priority::Interactive)?;
-        self.engine.bell.ring();
+        let revision = self.engine.data.store.log(id, &[observation], Priority::Interactive)?;
+        self.engine.scheduler.wake();
         Ok(revision)
     }
 
@@ -333,8 +331,8 @@ impl Workspace<'_> {
     /// changed: those who held it meanwhile may have filled the log.
     fn check_room(&self) -> Result<(), EngineError> {
         let id = &self.id;
-        let max = self.engine.config.max_pending;
-        if self.engine.store.num_pending(id, Priority::Interactive, max)? >= max {
+        let max = self.engine.data.config.max_pending;
+        if self.engine.data.store.num_pending(id, Priority::Interactive, max)? >= max {
             return Err(EngineError::Backlog { max });
         }
         Ok(())
@@ -343,10 +341,10 @@ impl Workspace<'_> {
     /// A path as the workspace's folder spells it, in any spelling that is given.
     fn spelled_to_write(&self, path: &RelPath) -> Result<RelPath, EngineError> {
         let id = &self.id;
-        let root = match self.engine.store.workspace(id)?.root {
+        let root = match self.engine.data.store.workspace(id)?.root {
             Some(root) => root,
             // Not there yet, before the first write.
-            None => ingest::canonical_folder(&self.engine.folder_of(id).join("files")).unwrap_or_default(),
+            None => ingest::canonical_folder(&self.engine.data.folder_of(id).join("files")).unwrap_or_default(),
         };
         Ok(ingest::spelled_on_disk(&root, path))
     }
@@ -366,7 +364,7 @@ impl Workspace<'_> {
     /// Where the files of a workspace are that has no folder of its own.
     fn managed_folder(&self) -> Result<PathBuf, EngineError> {
         let id = &self.id;
-        let folder = self.engine.folder_of(id).join("files");
+        let folder = self.engine.data.folder_of(id).join("files");
         fs_err::create_dir_all(&folder).map_err(EngineError::Io)?;
         Ok(ingest::canonical_folder(&folder)?)
     }

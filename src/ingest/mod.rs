@@ -34,8 +34,8 @@ pub use rules::{NotAdmitted, RuleLimits, admits, check as check_admitted};
 pub use scan::{ScanReport, scan, scan_places};
 pub use watch::{Sighting, Watch, WatchError, Watcher};
 pub use worker::{
-    BatchLimits, EMBED_BATCH, Line, LineReport, distrust_unacknowledged, embed, embed_missing, index_backfill,
-    index_interactive, index_pending, list_some,
+    BatchLimits, EMBED_BATCH, Line, LineReport, distrust_unacknowledged, embed, index_backfill, index_interactive,
+    index_pending, list_some,
 };
 pub use write::{NewFile, WriteError, delete_file, fingerprint_of, rename_file, spelled_on_disk, write_file};
 

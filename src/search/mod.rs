@@ -29,8 +29,8 @@ use unicode_segmentation::UnicodeSegmentation as _;
 pub use self::operators::{ReadSearch, read_question, read_search};
 pub use self::passages::{citation, hit_of, hit_of_adjacent};
 pub use self::request::{
-    Copied, Coverage, Filters, Found, FusionMethod, Hit, MAX_K, MAX_WAIT_MS, Mode, SKIPPED, SearchReply, SearchRequest,
-    Signals, UNREAD, parse_query,
+    Copied, Coverage, Filters, Found, FusionMethod, Hit, MAX_K, MAX_WAIT_MS, Mode, SearchReply, SearchRequest, Signals,
+    parse_query,
 };
 pub use self::spelling::fit;
 use crate::config::{Limits, Ranking};
@@ -201,7 +201,6 @@ pub fn rank(
     request: &SearchRequest,
     filter: &Filter,
 ) -> Result<Vec<Fused>, SearchError> {
-    check_request(request)?;
     let num_candidates = MIN_CANDIDATES.max(request.k.saturating_mul(CANDIDATES_PER_HIT));
     let words = || -> Result<FoundByWords, SearchError> {
         if request.mode == Mode::Dense {
