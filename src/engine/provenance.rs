@@ -7,7 +7,7 @@ use super::query::QueryState;
 use super::{EngineError, Workspace};
 use crate::data_folder::View;
 use crate::search::{Found, Hit};
-use crate::store::Told;
+use crate::store::{Content, Told};
 use crate::workspace::{Citation, Facets, Provenance, ProvenanceFilter, RelPath};
 
 impl Workspace<'_> {
@@ -32,10 +32,23 @@ impl Workspace<'_> {
 
     /// The passages that were found, each with who wrote its file, and who wrote the files of the candidates.
     ///
-    /// A file that got another writer since the state was taken is left out, where writers are asked for.
+    /// A file that got another writer since the state was taken is left out, where writers are asked for, and so is a passage of content that
+    /// the store knows to be none of a file's: whatever an index gives back, what is no longer there is not shown.
     pub(super) fn attribute(&self, found: Found, state: &QueryState) -> Result<(Vec<Hit>, Facets), EngineError> {
         let id = &self.id;
         let Found { mut hits, candidates, .. } = found;
+        let content = |citation: &Citation| -> Content { (citation.path.clone(), citation.content_hash) };
+        let not_live = self.engine.data.store.not_live(id, hits.iter().flat_map(Hit::places).map(content).collect())?;
+        if !not_live.is_empty() {
+            tracing::warn!(
+                num_files = not_live.len(),
+                "the index gave back what the files no longer hold; it is not shown"
+            );
+            hits.retain(|hit| !not_live.contains(&content(&hit.citation)));
+            for hit in &mut hits {
+                hit.also_at.retain(|copied| !not_live.contains(&content(&copied.citation)));
+            }
+        }
         let cited = hits.iter().flat_map(Hit::places);
         let paths: BTreeSet<RelPath> = cited.map(|citation| citation.path.clone()).chain(candidates.clone()).collect();
         let writers = self.engine.data.store.writers(id, &paths)?;

@@ -13,9 +13,10 @@ use crate::config::FieldWeights;
 use crate::embed::ModelLanguages;
 use crate::extract::InProcess;
 use crate::failpoint::armed::{ABORT_AT, TRACE};
-use crate::index::{Filter, Index, LexicalQuery};
+use crate::index::{Batch, ChunkRecord, FileFacts, Filter, Index, LexicalQuery};
 use crate::ingest::{self, Line, PartSizes, Silent};
-use crate::workspace::{FileState, WorkspaceId};
+use crate::search::{Mode, SearchRequest};
+use crate::workspace::{ContentHash, FileState, RelPath, WorkspaceId};
 
 /// The folder that the child lives in.
 const FOLDER: &str = "PINCITE_FAILPOINT_FOLDER";
@@ -62,6 +63,36 @@ fn bring_in(folder: &Path) -> (Engine, Arc<dyn Index>) {
     ingest::index_pending(&line).unwrap();
     drop(line);
     (engine, index)
+}
+
+#[test]
+fn what_an_index_holds_of_no_file_is_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    fs_err::create_dir(folder.path().join("files")).unwrap();
+    write(folder.path(), "a.md", "The harbour crane.");
+    write(folder.path(), "b.md", "The harbour pilot.");
+    let (engine, index) = bring_in(folder.path());
+    let snapshot = index.snapshot().unwrap();
+    let [of_a, of_b] = ["a.md", "b.md"].map(|path| snapshot.file(&path.parse().unwrap()).unwrap());
+    let moved = |chunks: &[ChunkRecord], path: &str, content: &[u8]| -> (RelPath, Vec<ChunkRecord>) {
+        let path: RelPath = path.parse().unwrap();
+        let file =
+            FileFacts { path: path.clone(), content_hash: ContentHash::of(content), ..(*chunks[0].file).clone() };
+        (path, vec![ChunkRecord { file: Arc::new(file), words: "The harbour ghost.".to_owned(), ..chunks[0].clone() }])
+    };
+    let revision = snapshot.revision();
+    // A file that was never there, and content that a file has no longer, as an index over a network might bring them back.
+    let strays = vec![moved(&of_b, "ghost.md", b"a ghost"), moved(&of_a, "a.md", b"what it held before")];
+    index.apply(&Batch { revision, replaced: strays, ..Batch::default() }).unwrap();
+    let workspace = WorkspaceId::default();
+    let found = |engine: &Engine| -> Vec<String> {
+        let mut request = SearchRequest::new("harbour ghost");
+        request.mode = Mode::Lexical;
+        let reply = engine.workspace(&workspace, Caller::LocalUser).unwrap().search(&request).unwrap();
+        reply.hits.iter().flat_map(|hit| hit.places().map(|place| place.path.to_string())).collect()
+    };
+    assert_eq!(found(&engine), ["b.md"]);
+    assert_eq!(index.snapshot().unwrap().counts().unwrap().num_chunks, 3, "the index does hold them");
 }
 
 /// The child: indexes, then finds its index damaged, and begins another.
