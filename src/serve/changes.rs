@@ -6,7 +6,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::app::{Reply, Shared};
-use super::extract::{InWorkspace, Parameters};
+use super::extract::{InWorkspace, Parameters, given};
 use super::openapi;
 use super::routes::check_limit;
 use crate::engine::{Caller, ChangeFilters, ChangesReply, ChangesRequest};
@@ -47,13 +47,17 @@ pub(super) struct ChangesQuery {
     tags: Vec<String>,
     /// Only changes that the log took at this time or later (RFC 3339).
     #[param(value_type = Option<String>, format = DateTime)]
+    #[serde(default, deserialize_with = "given")]
     since: Option<Timestamp>,
     /// Only changes that the log took before this time (RFC 3339).
     #[param(value_type = Option<String>, format = DateTime)]
+    #[serde(default, deserialize_with = "given")]
     until: Option<Timestamp>,
     /// Only changes that are newer than this revision.
+    #[serde(default, deserialize_with = "given")]
     after_revision: Option<u64>,
     /// Only changes that are older than this revision: to go on behind the last one of a reply.
+    #[serde(default, deserialize_with = "given")]
     before_revision: Option<u64>,
     /// Whether to count who made all the changes in scope, also those beyond `limit`.
     #[param(default = false, required = false)]
