@@ -5,8 +5,8 @@
 //! thread, and each time the system may let a thread of low priority end its slice of some milliseconds first. So, while people
 //! ask, half of the cores are left to them. Where the system knows no priority of a single thread, nothing is lowered.
 //!
-//! A query runs in the thread that asks. It hands parts over only where they take longer than waking another thread, which is up to a
-//! tenth of a millisecond where cores are asleep, and more where they are busy.
+//! A query runs in the thread that asks. It hands parts over only where they take much longer than waking another thread and being woken
+//! by it, which is up to a fifth of a millisecond where cores are asleep, and more where they are busy.
 
 use std::sync::LazyLock;
 use std::thread::available_parallelism;

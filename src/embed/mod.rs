@@ -66,6 +66,29 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + rest
 }
 
+/// The largest of rounded numbers: the products of two vectors of 8,000 numbers have room in 32 bits.
+const LARGEST_ROUNDED: f32 = 511.0;
+
+/// A vector as whole numbers of `-511..=511`, and what to multiply them by.
+#[must_use]
+pub fn rounded(vector: &[f32]) -> (Vec<i16>, f32) {
+    let largest = vector.iter().filter(|x| x.is_finite()).fold(0.0_f32, |largest, x| largest.max(x.abs()));
+    let scale = if largest > 0.0 { largest / LARGEST_ROUNDED } else { 1.0 };
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the quotient is at most `LARGEST_ROUNDED` by the choice of scale"
+    )]
+    let number = |x: &f32| if x.is_finite() { (x / scale).round() as i16 } else { 0 };
+    (vector.iter().map(number).collect(), scale)
+}
+
+/// The dot product of two [`rounded`] vectors, before it is multiplied by their scales.
+#[must_use]
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2", "aarch64+neon"))]
+pub fn dot_of_rounded(a: &[i16], b: &[i16]) -> i32 {
+    a.iter().zip(b).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum()
+}
+
 /// Turns text into vectors of unit length.
 pub trait Embedder: Send + Sync {
     /// Names the weights and the way they are used; part of every vector's key, so vectors of two models never mix.

@@ -90,11 +90,8 @@ impl Workspace<'_> {
     ) -> Result<Versions, EngineError> {
         let id = &self.id;
         let Some(snapshot) = state.snapshot.as_deref() else { return Ok(Versions::default()) };
-        let mut standings: Vec<Standing> = Vec::new();
         let found: HashSet<RelPath> = hits.iter().map(|hit| hit.citation.path.clone()).collect();
-        for hit in hits.iter() {
-            self.look_at_hit(snapshot, hit, &mut standings)?;
-        }
+        let mut standings = self.standings_of(snapshot, hits, usize::MAX)?;
         let is_current = plan.kind == PlanKind::Current;
         let may_have_newer = |path: &RelPath| {
             let name = path.file_name().to_lowercase();
@@ -137,22 +134,30 @@ impl Workspace<'_> {
         Ok(Versions { superseded, newness })
     }
 
-    /// Adds what the beginning of a found file says of it.
-    fn look_at_hit(
-        &self,
-        snapshot: &dyn Snapshot,
-        hit: &Hit,
-        standings: &mut Vec<Standing>,
-    ) -> Result<(), EngineError> {
-        let citation = &hit.citation;
-        if standings.iter().any(|known| known.path == citation.path) {
-            return Ok(());
+    /// What the beginnings of found files say of them, of so many files at the most.
+    fn standings_of(&self, snapshot: &dyn Snapshot, hits: &[Hit], most: usize) -> Result<Vec<Standing>, EngineError> {
+        let mut standings: Vec<Standing> = Vec::new();
+        for Hit { citation, .. } in hits {
+            if standings.len() == most {
+                break;
+            }
+            if standings.iter().any(|known| known.path == citation.path) {
+                continue;
+            }
+            standings.extend(match self.engine.standings.get(citation) {
+                None => self.standing_of(snapshot, &citation.path)?,
+                known => known,
+            });
         }
-        if let Some(standing) = self.engine.standings.get(citation) {
-            standings.push(standing);
-            return Ok(());
-        }
-        self.look_at(snapshot, &citation.path, standings)
+        Ok(standings)
+    }
+
+    /// What the beginning of a file says of it; `None` where nothing of it is found.
+    fn standing_of(&self, snapshot: &dyn Snapshot, path: &RelPath) -> Result<Option<Standing>, EngineError> {
+        let Some(chunk) = snapshot.extract_of(path, 1)?.into_iter().next() else { return Ok(None) };
+        let standing = Standing::of(path, chunk.file.title.as_deref(), &chunk.words);
+        self.engine.standings.keep(chunk.file.content_hash, &standing);
+        Ok(Some(standing))
     }
 
     /// Adds what the beginning of a file says of it.
@@ -162,12 +167,8 @@ impl Workspace<'_> {
         path: &RelPath,
         standings: &mut Vec<Standing>,
     ) -> Result<(), EngineError> {
-        if standings.iter().all(|known| known.path != *path)
-            && let Some(chunk) = snapshot.extract_of(path, 1)?.into_iter().next()
-        {
-            let standing = Standing::of(path, chunk.file.title.as_deref(), &chunk.words);
-            self.engine.standings.keep(chunk.file.content_hash, &standing);
-            standings.push(standing);
+        if standings.iter().all(|known| known.path != *path) {
+            standings.extend(self.standing_of(snapshot, path)?);
         }
         Ok(())
     }
@@ -182,14 +183,8 @@ impl Workspace<'_> {
     ) -> Result<(), EngineError> {
         let id = &self.id;
         let Some(snapshot) = state.snapshot.as_deref() else { return Ok(()) };
-        let mut standings: Vec<Standing> = Vec::new();
         let most = if asks_for_current(query) { NUM_FOR_CURRENT } else { MAX_LOOKED_AT };
-        for hit in hits.iter() {
-            if standings.len() == most {
-                break;
-            }
-            self.look_at_hit(snapshot, hit, &mut standings)?;
-        }
+        let mut standings = self.standings_of(snapshot, hits, most)?;
         let mut beside: BTreeSet<RelPath> = BTreeSet::new();
         let mut by_folder: HashMap<&str, Vec<&Standing>> = HashMap::new();
         for standing in &standings {

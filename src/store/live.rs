@@ -1,10 +1,10 @@
 //! Whether what an index gives back is what the files hold now, as far as the log knows.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
-use rusqlite::params;
+use rusqlite::{CachedStatement, OptionalExtension as _, params};
 
-use super::{Store, StoreError, parsed};
+use super::{Store, StoreError};
 use crate::workspace::{ContentHash, RelPath, WorkspaceId};
 
 /// A file, and the hash of the bytes that were read of it.
@@ -27,35 +27,40 @@ impl Store {
         workspace: &WorkspaceId,
         contents: BTreeSet<Content>,
     ) -> Result<HashSet<Content>, StoreError> {
-        // No folder is in the table, so whatever above a path is there holds it.
-        let above = |path: &RelPath| path.as_str().match_indices('/').map(|(end, _)| end).collect::<Vec<_>>();
-        let mut asked: BTreeSet<&str> = BTreeSet::new();
-        for (path, _) in &contents {
-            asked.insert(path.as_str());
-            asked.extend(above(path).into_iter().map(|end| &path.as_str()[..end]));
-        }
-        let asked = serde_json::Value::from_iter(asked).to_string();
         let connection = self.reader();
-        let mut statement = connection.prepare_cached(
-            "SELECT path, state = 'pending', content_hash FROM files
-             WHERE workspace = ?1 AND path IN (SELECT value FROM json_each(?2))
-             UNION ALL
-             SELECT members.path, files.state = 'pending', members.content_hash FROM members
+        let mut of_file = connection
+            .prepare_cached("SELECT state = 'pending', content_hash FROM files WHERE workspace = ?1 AND path = ?2")?;
+        let mut of_member = connection.prepare_cached(
+            "SELECT files.state = 'pending', members.content_hash FROM members
              JOIN files ON files.workspace = members.workspace AND files.path = members.container
-             WHERE members.workspace = ?1 AND members.path IN (SELECT value FROM json_each(?2))",
+             WHERE members.workspace = ?1 AND members.path = ?2",
         )?;
-        let rows = statement.query_map(params![workspace.as_str(), asked], |row| {
-            let content_hash = row.get::<_, Option<[u8; 32]>>(2)?.map(ContentHash);
-            Ok((parsed(row, 0)?, Row { is_pending: row.get(1)?, content_hash }))
-        })?;
-        let known: HashMap<RelPath, Row> = rows.collect::<rusqlite::Result<_>>()?;
-        let is_live = |(path, content_hash): &Content| match known.get(path) {
-            Some(row) => row.is_pending || row.content_hash.is_none_or(|known| known == *content_hash),
-            // Of a file that holds others the list is as old as its last reading.
-            None => above(path).into_iter().any(|end| {
-                known.iter().any(|(holder, row)| row.is_pending && holder.as_str() == &path.as_str()[..end])
-            }),
+        let row = |statement: &mut CachedStatement<'_>, path: &str| {
+            let row = statement.query_row(params![workspace.as_str(), path], |row| {
+                let content_hash = row.get::<_, Option<[u8; 32]>>(1)?.map(ContentHash);
+                Ok(Row { is_pending: row.get(0)?, content_hash })
+            });
+            row.optional()
         };
-        Ok(contents.into_iter().filter(|content| !is_live(content)).collect())
+        let mut not_live = HashSet::new();
+        for (path, content_hash) in contents {
+            let own = match row(&mut of_file, path.as_str())? {
+                None => row(&mut of_member, path.as_str())?,
+                own => own,
+            };
+            let is_live = if let Some(own) = own {
+                own.is_pending || own.content_hash.is_none_or(|known| known == content_hash)
+            } else {
+                // The list of the files that another one holds is as old as its last reading. No folder is in the table.
+                let mut above = path.as_str().match_indices('/').map(|(end, _)| &path.as_str()[..end]);
+                above.try_fold(false, |is_pending, holder| {
+                    Ok::<_, StoreError>(is_pending || row(&mut of_file, holder)?.is_some_and(|row| row.is_pending))
+                })?
+            };
+            if !is_live {
+                not_live.insert((path, content_hash));
+            }
+        }
+        Ok(not_live)
     }
 }

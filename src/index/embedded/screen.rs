@@ -14,12 +14,13 @@ use crate::priority::in_parts;
 
 /// Vectors of fewer numbers have too few bits to be told apart by them.
 const MIN_DIMENSIONS: usize = 128;
-/// So many times as many vectors as are wanted are left.
+/// So many times as many vectors as are wanted are left, and so many at the least.
 const LEFT_FOR_EACH: usize = 10;
+const MIN_LEFT: usize = 2_000;
 /// Among fewer times as many as are left, nothing is won.
 const MIN_TIMES_LEFT: usize = 8;
 /// Vectors that one core compares, at the least.
-const MIN_PART: usize = 65_536;
+const MIN_PART: usize = 131_072;
 /// Vectors that are compared before the time is looked at.
 const LOOKS_AT_THE_TIME_EVERY: usize = 65_536;
 
@@ -66,7 +67,7 @@ pub(super) fn screen(
     query: &[f32],
     (wanted, budget): (usize, &Budget),
 ) -> Option<Vec<Place>> {
-    let num_left = wanted.saturating_mul(LEFT_FOR_EACH);
+    let num_left = wanted.saturating_mul(LEFT_FOR_EACH).max(MIN_LEFT);
     if query.len() < MIN_DIMENSIONS || places.len() < num_left.saturating_mul(MIN_TIMES_LEFT) {
         return None;
     }
@@ -104,17 +105,21 @@ impl Compared {
         let num_words = query.len().div_ceil(64);
         let mut rest = places;
         while let Some(first) = rest.first() {
-            let most = codes.num_together(first.slot).min(rest.len());
-            let run = (first.slot..).zip(&rest[..most]).take_while(|(slot, place)| place.slot == *slot).count();
-            let num_before = self.distances.len();
-            self.distances.resize(num_before + run, 0);
-            let distances = &mut self.distances[num_before..];
+            // Places are in the order of their slots, so that those of one piece of the table stand side by side.
+            let behind = first.slot.saturating_add(u32::try_from(codes.num_together(first.slot)).unwrap_or(u32::MAX));
+            let run = rest.partition_point(|place| place.slot < behind);
             if let Some((of_piece, at)) = codes.signs_at(first.slot) {
                 let query = signs(query.iter().copied(), &of_piece.means);
-                differing_bits(&of_piece.words[at * num_words..(at + run) * num_words], &query, distances);
-                for &distance in &*distances {
+                let last = at + (rest[run - 1].slot - first.slot) as usize;
+                let mut of_slots = vec![0; last + 1 - at];
+                differing_bits(&of_piece.words[at * num_words..(last + 1) * num_words], &query, &mut of_slots);
+                for place in &rest[..run] {
+                    let distance = of_slots[(place.slot - first.slot) as usize];
                     self.num_at[usize::from(distance)] += 1;
+                    self.distances.push(distance);
                 }
+            } else {
+                self.distances.resize(self.distances.len() + run, 0);
             }
             rest = &rest[run..];
         }

@@ -33,7 +33,7 @@ use crate::workspace::{Language, RelPath, Revision};
 /// A filter that passes less than this part of the chunks has them looked up; a wider one is asked about each.
 const NARROW_PART: usize = 4;
 /// Chunks that one core loads at the least.
-const MIN_LOADED: usize = 32;
+const MIN_LOADED: usize = 64;
 
 /// What a snapshot shows, made once for each commit and each growth of the table.
 #[derive(Default)]
