@@ -12,8 +12,8 @@ use std::path::Path;
 
 use super::prepare::NEVER;
 use super::read::{Compared, compare, hash_file, is_refused};
-use super::rules::{self, RuleLimits};
-use super::write::fingerprint_of;
+use crate::files::folder::rules::{self, RuleLimits};
+use crate::files::folder::write::fingerprint_of;
 use crate::store::{Fingerprint, Known, Moved, Observation};
 use crate::workspace::{ChangeKind, RelPath};
 

@@ -17,27 +17,25 @@ mod progress;
 mod read;
 mod rebuild;
 mod room;
-mod rules;
 mod scan;
 #[cfg(test)]
 mod tests;
-mod walk;
-mod watch;
 mod worker;
-mod write;
 
+pub use crate::files::folder::rules::{NotAdmitted, RuleLimits, admits, check as check_admitted};
+pub use crate::files::folder::watch::{Sighting, Watch, WatchError, Watcher};
+pub use crate::files::folder::write::{
+    NewFile, WriteError, delete_file, fingerprint_of, rename_file, spelled_on_disk, write_file,
+};
 pub use parts::{LargeFile, PartError, PartSizes, Parts, PlacedPart};
 pub use progress::{Progress, Silent, Stage};
 pub use read::{FileContent, ReadError, canonical_folder, read_file, size_of, touch};
 pub use rebuild::Rebuild;
-pub use rules::{NotAdmitted, RuleLimits, admits, check as check_admitted};
 pub use scan::{ScanReport, scan, scan_places};
-pub use watch::{Sighting, Watch, WatchError, Watcher};
 pub use worker::{
     BatchLimits, EMBED_BATCH, Line, LineReport, distrust_unacknowledged, embed, embed_missing, index_backfill,
     index_interactive, index_pending, list_some,
 };
-pub use write::{NewFile, WriteError, delete_file, fingerprint_of, rename_file, spelled_on_disk, write_file};
 
 use crate::embed::EmbedError;
 use crate::error::Advice;

@@ -6,8 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::beneath::{self, BeneathError, Folder, Kind, Meta};
 use crate::error::Advice;
+use crate::files::folder::{BeneathError, Folder, Kind, beneath, fingerprint};
 use crate::store::{Fingerprint, Known};
 use crate::workspace::{ContentHash, RelPath};
 
@@ -124,11 +124,6 @@ pub(super) fn hash_file(
         return Err(ReadError::Unstable);
     }
     Ok((file, ContentHash(hasher.finalize().into()), after))
-}
-
-/// What the system says of a file, for a scan to compare.
-pub(super) const fn fingerprint(meta: &Meta) -> Fingerprint {
-    Fingerprint { size: meta.size, modified_ns: meta.modified_ns, changed_ns: meta.changed_ns, inode: meta.inode }
 }
 
 /// The fingerprint of an open file.

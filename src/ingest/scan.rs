@@ -13,13 +13,12 @@ use jiff::Timestamp;
 
 use super::differences::{Differences, Unlisted, differences};
 use super::progress::{Progress, Stage};
-use super::read::{canonical_folder, fingerprint};
-use super::rules::RuleLimits;
-use super::walk::{Seen, walk};
-use super::write::TEMPORARY_PREFIX;
+use super::read::canonical_folder;
 use super::{IngestError, ReadError};
-use crate::beneath::Folder;
-use crate::leftovers;
+use crate::files::folder::rules::RuleLimits;
+use crate::files::folder::walk::{Seen, walk};
+use crate::files::folder::write::TEMPORARY_PREFIX;
+use crate::files::folder::{Folder, fingerprint, sweep};
 use crate::store::{Fingerprint, Known, Store};
 use crate::workspace::{ChangeKind, Priority, RelPath, Revision, WorkspaceId};
 
@@ -173,7 +172,7 @@ fn list(
     let mut num_untold = 0_usize;
     let mut see = |seen: Seen<'_>| match seen {
         Seen::Entering(folder) => progress.entering(folder),
-        Seen::Folder(folder, names) if places.is_none() => leftovers::sweep_beneath(folder, names, TEMPORARY_PREFIX),
+        Seen::Folder(folder, names) if places.is_none() => sweep(folder, names, TEMPORARY_PREFIX),
         Seen::Folder(..) => {}
         Seen::File(path, meta) => {
             listing.found.insert(path, fingerprint(&meta));

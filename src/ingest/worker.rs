@@ -197,7 +197,7 @@ pub fn list_some(store: &Store, workspace: &WorkspaceId, epoch: i64, root: &Path
         changes = store.pending(workspace, Priority::Backfill, max_files)?;
     }
     let Some(through) = changes.iter().map(|change| change.revision).max() else { return Ok(0) };
-    let outcome = |change: &Change| match super::write::fingerprint_of(root, &change.path) {
+    let outcome = |change: &Change| match crate::files::folder::write::fingerprint_of(root, &change.path) {
         Some(seen) if change.kind != ChangeKind::Deleted => {
             let reason = "the workspace's intelligence is off".to_owned();
             Outcome::File(entry(change, &seen, FileState::Listed, Some(reason)), seen.into(), Members::Are(Vec::new()))

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use super::super::walk::{Seen, walk};
 use super::*;
-use crate::beneath::Folder as Held;
+use crate::files::folder::walk::{Seen, walk};
+use crate::files::folder::{Folder as Held, sweep};
 
 const INSIDE: &str = "inside";
 const OUTSIDE: &str = "what nobody may see, and longer";
@@ -108,7 +108,7 @@ fn a_folder_exchanged_for_a_link_lets_no_verb_out() {
         let _ = spelled_on_disk(&root, &path("r\u{e9}ad.txt"));
         walk(&Held::root(&root).unwrap(), None, &RuleLimits::default(), &mut |seen| match seen {
             Seen::File(path, meta) => assert_ne!(meta.size, OUTSIDE.len() as u64, "{path}"),
-            Seen::Folder(folder, names) => crate::leftovers::sweep_beneath(folder, names, ".pincite-"),
+            Seen::Folder(folder, names) => sweep(folder, names, ".pincite-"),
             Seen::Entering(_) | Seen::Problem(_) | Seen::Unknown(..) => {}
         })
         .unwrap();

@@ -23,8 +23,8 @@ use std::sync::Arc;
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
+use super::beneath::{BeneathError, Folder, Kind};
 use super::write::TEMPORARY_PREFIX;
-use crate::beneath::{BeneathError, Folder, Kind};
 use crate::config::Limits;
 use crate::workspace::{PatternLimits, RelPath};
 

@@ -11,16 +11,17 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use super::read::fingerprint;
+use super::beneath::{self, BeneathError, Folder, Kind, Meta};
+use super::fingerprint;
+use super::leftovers::TemporaryFile;
 use super::rules::NotAdmitted;
-use crate::beneath::{self, BeneathError, Folder, Kind, Meta};
 use crate::error::Advice;
 use crate::store::Fingerprint;
 use crate::workspace::{ContentHash, RelPath, common_spelling, composed};
-use crate::{failpoint, leftovers, private};
+use crate::{failpoint, private};
 
 /// Hidden, so that no scan takes a half-written file for one of the workspace.
-pub(super) const TEMPORARY_PREFIX: &str = ".pincite-";
+pub(crate) const TEMPORARY_PREFIX: &str = ".pincite-";
 /// The permissions of a new folder, less the bits that the process's mask takes away.
 const MODE_OF_FOLDERS: u32 = 0o777;
 /// The permissions of a new file, less the bits that the process's mask takes away.
@@ -32,7 +33,7 @@ const MAX_TRIES: usize = 3;
 #[derive(Debug)]
 pub struct NewFile {
     path: RelPath,
-    file: leftovers::FileBeneath,
+    file: TemporaryFile,
     hasher: Sha256,
     size: u64,
     /// Whether what was written is on disk.
@@ -50,7 +51,7 @@ impl NewFile {
         // As near to its place as there is a folder: on the same disk, so that it can be put there in one step.
         let folder = way.parent(path, Missing::StopsBefore)?;
         look(&way.root, path)?;
-        let file = leftovers::FileBeneath::make_in(folder, TEMPORARY_PREFIX);
+        let file = TemporaryFile::make_in(folder, TEMPORARY_PREFIX);
         let mut file = file.map_err(|error| WriteError::of_place(error, path))?;
         if let Some(mode) = private::mode_in_workspace(way.mode_of_root, MODE_OF_FILES) {
             beneath::set_mode(file.file_mut(), mode).map_err(WriteError::from_io)?;

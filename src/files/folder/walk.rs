@@ -10,12 +10,12 @@ use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::beneath::{BeneathError, Folder, Kind, Meta};
 use super::rules::{RuleLimits, Rules, is_data_folder, joined, shown, told};
-use crate::beneath::{BeneathError, Folder, Kind, Meta};
 use crate::workspace::RelPath;
 
 /// What a walk meets.
-pub(super) enum Seen<'a> {
+pub(crate) enum Seen<'a> {
     /// The path of a folder that is about to be listed, empty for the root.
     Entering(&'a str),
     /// A folder, with the names in it.
@@ -33,7 +33,7 @@ pub(super) enum Seen<'a> {
 ///
 /// # Errors
 /// When the root cannot be listed.
-pub(super) fn walk(
+pub(crate) fn walk(
     root: &Folder,
     places: Option<&BTreeSet<RelPath>>,
     limits: &RuleLimits,
