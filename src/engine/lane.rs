@@ -160,9 +160,10 @@ impl Lane {
             self.serving = Some(Serving::of(engine, opened?)?);
         }
         if let Some(Serving { index, model }) = self.serving.as_ref().filter(|_| !self.is_trusted) {
+            let files = engine.files_at(&self.root);
             ingest::distrust_unacknowledged(&engine.line(
                 (id, self.epoch),
-                &self.root,
+                &*files,
                 &**index,
                 index.model_id(),
                 model,
@@ -185,12 +186,13 @@ impl Lane {
         engine.probe(id, &self.root, priority, limits.max_files)?;
         // A folder that is away, as on a disk that is not mounted, has not lost its files.
         ingest::canonical_folder(&self.root)?;
+        let files = engine.files_at(&self.root);
         let Some(Serving { index, model }) = &self.serving else {
-            return Ok(ingest::list_some(&engine.store, id, self.epoch, &self.root)? > 0);
+            return Ok(ingest::list_some(&engine.store, id, self.epoch, &*files)? > 0);
         };
         let mut report = LineReport::default();
         let told = engine.told(id);
-        let line = engine.line((id, self.epoch), &self.root, &**index, index.model_id(), model, &told);
+        let line = engine.line((id, self.epoch), &*files, &**index, index.model_id(), model, &told);
         let num_done = match priority {
             Priority::Interactive => ingest::index_interactive(&line, &mut report)?,
             Priority::Backfill => ingest::index_backfill(&line, limits, &mut report)?,

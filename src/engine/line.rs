@@ -8,6 +8,7 @@ use super::reading::Told;
 use super::runner::KEPT_CHANGES;
 use super::{Engine, EngineError, access};
 use crate::embed::OpenModel;
+use crate::files::Files;
 use crate::index::Index;
 use crate::ingest::{self, Line, LineReport, PartSizes, Progress, ScanReport, Stage};
 use crate::workspace::WorkspaceId;
@@ -58,10 +59,11 @@ impl Engine {
     ) -> Result<IndexReport, EngineError> {
         let alone = self.indexing.lock();
         let root = ingest::canonical_folder(folder)?;
+        let files = self.files_at(&root);
         let row = self.store.workspace(id)?;
         if !row.intelligence {
             self.remove_index(id, &alone)?;
-            while ingest::list_some(&self.store, id, row.epoch, &root)? > 0 {}
+            while ingest::list_some(&self.store, id, row.epoch, &*files)? > 0 {}
             return Ok(IndexReport::default());
         }
         let mut report = LineReport::default();
@@ -70,7 +72,8 @@ impl Engine {
             let epoch = self.store.workspace(id)?.epoch;
             let index = self.index(id, epoch)?;
             let model = self.serving_model(&*index)?;
-            report += ingest::index_pending(&self.line((id, epoch), &root, &*index, index.model_id(), &model, &told))?;
+            report +=
+                ingest::index_pending(&self.line((id, epoch), &*files, &*index, index.model_id(), &model, &told))?;
             match self.finish_rebuild(id, &root, progress)? {
                 None => break index,
                 // Another one serves now, and the walk over the files may have found changes.
@@ -102,7 +105,7 @@ impl Engine {
         self.must_log()?;
         let root = ingest::canonical_folder(folder)?;
         self.ensure_workspace(id, Some(&root))?;
-        let scan = ingest::scan(&self.store, id, &root, &self.rule_limits(), progress)?;
+        let scan = ingest::scan(&self.store, id, &*self.files_at(&root), progress)?;
         self.bell.ring();
         Ok(scan)
     }
@@ -125,7 +128,7 @@ impl Engine {
     pub(super) fn line<'a>(
         &'a self,
         (id, epoch): (&'a WorkspaceId, i64),
-        root: &'a Path,
+        files: &'a dyn Files,
         index: &'a dyn Index,
         model_id: &'a str,
         model: &'a OpenModel,
@@ -135,7 +138,7 @@ impl Engine {
             store: &self.store,
             workspace: id,
             epoch,
-            root,
+            files,
             index,
             extractor: self.extractor_of(id),
             tokens: &*model.tokens,

@@ -111,8 +111,8 @@ impl Engine {
         let changes = self.store.pending(id, priority, most)?.into_iter();
         let paths: Vec<_> =
             changes.filter(|change| change.kind != ChangeKind::Deleted).map(|change| change.path).collect();
-        let root = root.to_owned();
-        self.probes.wait_for(id, PATIENCE, move || ingest::touch(&root, &paths))
+        let files = self.files_at(root);
+        self.probes.wait_for(id, PATIENCE, move || ingest::touch(&*files, &paths))
     }
 }
 

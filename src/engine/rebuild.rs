@@ -66,7 +66,8 @@ impl Next {
         most_embedded: usize,
     ) -> Result<bool, EngineError> {
         let told = at.engine.told(at.id);
-        let line = at.engine.line((at.id, at.epoch), at.root, &*self.index, &at.model.model_id, at.model, &told);
+        let files = at.engine.files_at(at.root);
+        let line = at.engine.line((at.id, at.epoch), &*files, &*self.index, &at.model.model_id, at.model, &told);
         loop {
             let num_files = self.walk.some(&line, limits)?;
             if num_files > 0 {

@@ -45,7 +45,7 @@ fn bring_in(folder: &Path) -> (Engine, Arc<dyn Index>) {
         store: &engine.store,
         workspace: &id,
         epoch: engine.store.workspace(&id).unwrap().epoch,
-        root: &root,
+        files: &*engine.files_at(&root),
         index: &*index,
         extractor: Box::new(InProcess),
         tokens: &Words,

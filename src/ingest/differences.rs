@@ -8,12 +8,10 @@
 //! - A file that went and one that came, of one inode, size, time and content, are one renaming.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 
 use super::prepare::NEVER;
-use super::read::{Compared, compare, hash_file, is_refused};
-use crate::files::folder::rules::{self, RuleLimits};
-use crate::files::folder::write::fingerprint_of;
+use super::read::{Compared, compare, fingerprint_of, hash_file, is_denied};
+use crate::files::{Files, Unlisted};
 use crate::store::{Fingerprint, Known, Moved, Observation};
 use crate::workspace::{ChangeKind, RelPath};
 
@@ -26,17 +24,8 @@ pub(super) struct Differences {
     pub looked_at: Vec<(RelPath, Known)>,
 }
 
-/// A place that could not be looked at, so that it is not known what is there or below.
-pub(super) struct Unlisted {
-    /// Its path; the root is empty.
-    pub place: String,
-    /// Whether that is because nobody may.
-    pub is_refused: bool,
-}
-
 pub(super) fn differences(
-    root: &Path,
-    limits: &RuleLimits,
+    files: &dyn Files,
     found: BTreeMap<RelPath, Fingerprint>,
     known: Vec<(RelPath, Option<Known>)>,
     unlisted: &[Unlisted],
@@ -48,7 +37,7 @@ pub(super) fn differences(
         let (kind, is_new_content) = match known.remove(&path) {
             None => (ChangeKind::Created, false),
             Some(Some(before)) if before.fingerprint.has_size_and_time_of(&fingerprint) => {
-                match compare(root, &path, before, fingerprint) {
+                match compare(files, &path, before, fingerprint) {
                     Compared::Same(after) => {
                         if after != before {
                             looked_at.push((path, after));
@@ -60,7 +49,7 @@ pub(super) fn differences(
                     Compared::Other | Compared::NotReadable => (ChangeKind::Modified, true),
                 }
             }
-            Some(Some(before)) if before.fingerprint == NEVER && is_refused(root, &path) => continue,
+            Some(Some(before)) if before.fingerprint == NEVER && is_denied(files, &path) => continue,
             Some(_) => (ChangeKind::Modified, false),
         };
         observations.push(Observation::new(path, kind, fingerprint, is_new_content));
@@ -68,24 +57,24 @@ pub(super) fn differences(
     let mut gone = Vec::new();
     for (path, known) in known {
         // A folder that could not be listed hides its files; they are not taken for deleted.
-        if let Some(Unlisted { is_refused, .. }) =
+        if let Some(Unlisted { is_denied, .. }) =
             unlisted.iter().find(|unlisted| is_at_or_below(path.as_str(), &unlisted.place))
         {
-            if *is_refused && known.is_some_and(|known| known.fingerprint != NEVER) {
+            if *is_denied && known.is_some_and(|known| known.fingerprint != NEVER) {
                 observations.push(Observation::new(path, ChangeKind::Modified, Fingerprint::NONE, true));
             }
         // Nor is a file that came back while the others were listed.
-        } else if fingerprint_of(root, &path).is_none() || !rules::admits(root, &path, limits) {
+        } else if fingerprint_of(files, &path).is_none() || !files.admits(&path) {
             gone.push((path, known));
         }
     }
-    let mut deleted = renamed(root, observations, &gone);
+    let mut deleted = renamed(files, observations, &gone);
     observations.append(&mut deleted);
     differences
 }
 
 /// Marks in `observations` the files that were at a path that is `gone`, and returns the observations of those paths.
-fn renamed(root: &Path, observations: &mut [Observation], gone: &[(RelPath, Option<Known>)]) -> Vec<Observation> {
+fn renamed(files: &dyn Files, observations: &mut [Observation], gone: &[(RelPath, Option<Known>)]) -> Vec<Observation> {
     let mut by_inode: HashMap<u64, usize> = HashMap::new();
     for (number, (_, known)) in gone.iter().enumerate() {
         if let Some(known) = known.filter(|known| known.fingerprint.inode != 0 && known.content_hash.is_some()) {
@@ -101,7 +90,7 @@ fn renamed(root: &Path, observations: &mut [Observation], gone: &[(RelPath, Opti
         if deleted[number].moved.is_some() || !known.fingerprint.has_size_and_time_of(&fingerprint) {
             continue;
         }
-        let Ok((_, content_hash, _)) = hash_file(root, path, fingerprint.size) else { continue };
+        let Ok((_, content_hash, _)) = hash_file(files, path, fingerprint.size) else { continue };
         if known.content_hash == Some(content_hash) {
             observation.moved = Some(Moved::From(from.clone()));
             observation.content_hash = Some(content_hash);

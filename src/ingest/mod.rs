@@ -7,7 +7,7 @@
 //! - Content that is already indexed under its path is not read again, and a text that has a vector is not embedded again.
 //!
 //! # Not here
-//! Which process may write (`engine`), and what a query sees of changes that are still pending (`engine`).
+//! Where files are, and how they are listed, read and written there (`files`). Which process may write (`engine`), and what a query sees of changes that are still pending (`engine`).
 
 mod differences;
 mod large;
@@ -21,25 +21,24 @@ mod scan;
 #[cfg(test)]
 mod tests;
 mod worker;
+mod write;
 
-pub use crate::files::folder::rules::{NotAdmitted, RuleLimits, admits, check as check_admitted};
-pub use crate::files::folder::watch::{Sighting, Watch, WatchError, Watcher};
-pub use crate::files::folder::write::{
-    NewFile, WriteError, delete_file, fingerprint_of, rename_file, spelled_on_disk, write_file,
-};
 pub use parts::{LargeFile, PartError, PartSizes, Parts, PlacedPart};
 pub use progress::{Progress, Silent, Stage};
-pub use read::{FileContent, ReadError, canonical_folder, read_file, size_of, touch};
+pub use read::{FileContent, ReadError, fingerprint_of, read_file, size_of, touch};
 pub use rebuild::Rebuild;
 pub use scan::{ScanReport, scan, scan_places};
 pub use worker::{
     BatchLimits, EMBED_BATCH, Line, LineReport, distrust_unacknowledged, embed, embed_missing, index_backfill,
     index_interactive, index_pending, list_some,
 };
+pub use write::{NewFile, WriteError, delete_file, rename_file, write_file};
 
 use crate::embed::EmbedError;
 use crate::error::Advice;
 use crate::extract::ExtractError;
+use crate::files::FilesError;
+pub use crate::files::canonical_folder;
 use crate::index::IndexError;
 use crate::store::StoreError;
 
@@ -61,6 +60,12 @@ pub enum IngestError {
     /// The model failed; the files are searchable by words.
     #[error(transparent)]
     Embed(#[from] EmbedError),
+}
+
+impl From<FilesError> for IngestError {
+    fn from(error: FilesError) -> Self {
+        Self::Folder(error.into())
+    }
 }
 
 impl Advice for IngestError {

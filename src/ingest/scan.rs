@@ -1,24 +1,19 @@
-//! The scan: a folder compared with the file table; every difference goes into the log.
+//! The scan: the files of a workspace compared with the file table; every difference goes into the log.
 //!
-//! What is passed over says [`super::rules`]. The folder is held open, and everything is looked at beneath it. A file counts as
+//! Which files belong to the workspace is told by their place ([`Files::list`]). A file counts as
 //! unchanged when its size, modification time, change time and inode are those under which it was last read. One of the same size
 //! and modification time only is compared by its bytes, as is one that was read in the same tick of the clock in which it was written,
 //! until that tick is over for sure. A scan of some places is the same scan, with everything else left out but the other names of a
 //! file that has changed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::differences::{Differences, Unlisted, differences};
+use super::IngestError;
+use super::differences::{Differences, differences};
 use super::progress::{Progress, Stage};
-use super::read::canonical_folder;
-use super::{IngestError, ReadError};
-use crate::files::folder::rules::RuleLimits;
-use crate::files::folder::walk::{Seen, walk};
-use crate::files::folder::write::TEMPORARY_PREFIX;
-use crate::files::folder::{Folder, fingerprint, sweep};
+use crate::files::{Files, Unlisted};
 use crate::store::{Fingerprint, Known, Store};
 use crate::workspace::{ChangeKind, Priority, RelPath, Revision, WorkspaceId};
 
@@ -46,24 +41,22 @@ pub struct ScanReport {
     pub problems: Vec<String>,
 }
 
-/// Lists `folder` and logs what differs from the file table. What crashes have left of files that were written through us goes.
+/// Lists the files of a workspace and logs what differs from the file table.
 ///
 /// # Errors
 /// When the folder cannot be listed, and nothing is logged, or when the log refuses; the next scan finds the rest.
 pub fn scan(
     store: &Store,
     workspace: &WorkspaceId,
-    folder: &Path,
-    limits: &RuleLimits,
+    files: &dyn Files,
     progress: &dyn Progress,
 ) -> Result<ScanReport, IngestError> {
-    let root = canonical_folder(folder)?;
     // What is known comes first: a file that is written and logged while the folder is listed is then one more difference, and
     // not one that is known and was not there.
     let known = store.fingerprints(workspace)?;
     let began = Timestamp::now();
-    let listing = list(&root, None, limits, progress)?;
-    let report = compare(store, workspace, (&root, limits), listing, known, (Priority::Backfill, progress))?;
+    let listing = list(files, None, progress)?;
+    let report = compare(store, workspace, files, listing, known, (Priority::Backfill, progress))?;
     store.note_scanned(workspace, began, &report.problems)?;
     Ok(report)
 }
@@ -76,20 +69,18 @@ pub fn scan(
 pub fn scan_places(
     store: &Store,
     workspace: &WorkspaceId,
-    folder: &Path,
+    files: &dyn Files,
     places: &BTreeSet<RelPath>,
-    limits: &RuleLimits,
     progress: &dyn Progress,
 ) -> Result<ScanReport, IngestError> {
-    let root = canonical_folder(folder)?;
     let mut known = store.fingerprints_below(workspace, places)?;
-    let mut listing = list(&root, Some(places), limits, progress)?;
+    let mut listing = list(files, Some(places), progress)?;
     let others = other_names(store, workspace, &listing, &known)?;
     if !others.is_empty() {
         known.extend(store.fingerprints_below(workspace, &others)?);
-        listing.add(list(&root, Some(&others), limits, progress)?);
+        listing.add(list(files, Some(&others), progress)?);
     }
-    compare(store, workspace, (&root, limits), listing, known, (Priority::Interactive, progress))
+    compare(store, workspace, files, listing, known, (Priority::Interactive, progress))
 }
 
 /// The paths, besides those that were listed, at which a file that has changed is or was: other names of it (hard links), of which
@@ -114,14 +105,14 @@ fn other_names(
 fn compare(
     store: &Store,
     workspace: &WorkspaceId,
-    (root, limits): (&Path, &RuleLimits),
+    files: &dyn Files,
     listing: Listing,
     known: Vec<(RelPath, Option<Known>)>,
     (priority, progress): (Priority, &dyn Progress),
 ) -> Result<ScanReport, IngestError> {
     let Listing { found, problems, unlisted } = listing;
     let mut report = ScanReport { num_files: found.len(), problems, ..ScanReport::default() };
-    let Differences { observations, looked_at } = differences(root, limits, found, known, &unlisted);
+    let Differences { observations, looked_at } = differences(files, found, known, &unlisted);
     for some in looked_at.chunks(MAX_LOGGED_AT_ONCE) {
         store.note_looked_at(workspace, some)?;
         progress.advance(0);
@@ -162,28 +153,23 @@ impl Listing {
 }
 
 fn list(
-    root: &Path,
+    files: &dyn Files,
     places: Option<&BTreeSet<RelPath>>,
-    limits: &RuleLimits,
     progress: &dyn Progress,
 ) -> Result<Listing, IngestError> {
     progress.begin(Stage::Scanning, None);
     let mut listing = Listing::default();
     let mut num_untold = 0_usize;
-    let mut see = |seen: Seen<'_>| match seen {
-        Seen::Entering(folder) => progress.entering(folder),
-        Seen::Folder(folder, names) if places.is_none() => sweep(folder, names, TEMPORARY_PREFIX),
-        Seen::Folder(..) => {}
-        Seen::File(path, meta) => {
-            listing.found.insert(path, fingerprint(&meta));
-            progress.advance(1);
-        }
-        Seen::Problem(problem) if listing.problems.len() < MAX_PROBLEMS => listing.problems.push(problem),
-        Seen::Problem(_) => num_untold += 1,
-        Seen::Unknown(place, is_refused) => listing.unlisted.push(Unlisted { place, is_refused }),
-    };
-    let held = Folder::root(root).map_err(ReadError::of_folder)?;
-    walk(&held, places, limits, &mut see).map_err(ReadError::of_folder)?;
+    let entering = |folder: &str| progress.entering(folder);
+    let mut pages = files.list(places, &entering)?;
+    while let Some(page) = pages.next_page()? {
+        progress.advance(page.files.len() as u64);
+        listing.found.extend(page.files.into_iter().map(|file| (file.path, file.stat.fingerprint)));
+        listing.unlisted.extend(page.unlisted);
+        let room = MAX_PROBLEMS - listing.problems.len();
+        num_untold += page.problems.len().saturating_sub(room);
+        listing.problems.extend(page.problems.into_iter().take(room));
+    }
     progress.end();
     if !listing.problems.is_empty() {
         // What they are may quote a line of an ignore file; the status has them.

@@ -10,7 +10,7 @@ use crate::leftovers::{self, MIN_AGE};
 
 /// A temporary file in a folder that is held open. It is removed when it is dropped, unless it was put somewhere.
 #[derive(Debug)]
-pub(crate) struct TemporaryFile {
+pub(super) struct TemporaryFile {
     folder: Folder,
     name: String,
     file: File,
@@ -22,7 +22,7 @@ impl TemporaryFile {
     ///
     /// # Errors
     /// When the system refuses.
-    pub(crate) fn make_in(folder: Folder, prefix: &str) -> Result<Self, BeneathError> {
+    pub(super) fn make_in(folder: Folder, prefix: &str) -> Result<Self, BeneathError> {
         const MAX_TRIES: usize = 100;
         for _ in 0..MAX_TRIES {
             let name = leftovers::new_name(prefix);
@@ -39,7 +39,7 @@ impl TemporaryFile {
     }
 
     /// The open file.
-    pub(crate) const fn file_mut(&mut self) -> &mut File {
+    pub(super) const fn file_mut(&mut self) -> &mut File {
         &mut self.file
     }
 
@@ -47,7 +47,7 @@ impl TemporaryFile {
     ///
     /// # Errors
     /// It stays where it is then.
-    pub(crate) fn put(&mut self, folder: &Folder, name: &str, only_new: bool) -> Result<(), BeneathError> {
+    pub(super) fn put(&mut self, folder: &Folder, name: &str, only_new: bool) -> Result<(), BeneathError> {
         self.folder.rename(&self.name, folder, name, only_new)?;
         self.is_put = true;
         Ok(())
@@ -63,7 +63,7 @@ impl Drop for TemporaryFile {
 }
 
 /// Removes files that crashes have left in a folder, of these names in it, where they begin with `prefix`.
-pub(crate) fn sweep(folder: &Folder, names: &[(OsString, Option<Kind>)], prefix: &str) {
+pub(super) fn sweep(folder: &Folder, names: &[(OsString, Option<Kind>)], prefix: &str) {
     let ours = names.iter().filter_map(|(name, _)| name.to_str()).filter(|name| leftovers::is_ours(name, prefix));
     for name in ours {
         let path = folder.path().join(name);
