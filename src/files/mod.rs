@@ -12,8 +12,12 @@
 //! What a file says (`extract`), what of it is known (`store`), and what a difference between the two means (`ingest`). Calls block,
 //! also for a network: a thread that may not wait does not call them.
 
+#[cfg(test)]
+mod conformance;
 mod error;
 mod folder;
+#[cfg(test)]
+mod memory;
 mod rules;
 mod watching;
 
