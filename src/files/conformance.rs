@@ -77,6 +77,7 @@ suite![
     an_open_file_keeps_its_bytes_and_can_be_read_twice,
     each_put_makes_another_version,
     a_put_if_absent_replaces_nothing,
+    of_many_puts_if_absent_one_is_done,
     a_put_of_a_version_replaces_that_one_alone,
     a_delete_of_a_version_removes_that_one_alone,
     a_file_that_is_not_put_leaves_nothing,
@@ -258,6 +259,18 @@ fn a_put_if_absent_replaces_nothing(place: &mut dyn Subject) {
     assert_eq!(names(&listed(files, None)), ["sub/a.txt"]);
 }
 
+fn of_many_puts_if_absent_one_is_done(place: &mut dyn Subject) {
+    let files = place.files();
+    let done = std::thread::scope(|scope| {
+        let new = |number: u8| scope.spawn(move || (number, begin(files, "a.txt", &[number]).put(&Condition::Absent)));
+        let puts: Vec<_> = (0..8).map(new).collect();
+        puts.into_iter().map(|put| put.join().unwrap()).collect::<Vec<_>>()
+    });
+    let (won, lost): (Vec<_>, Vec<_>) = done.into_iter().partition(|(_, put)| put.is_ok());
+    assert!(lost.iter().all(|(_, put)| matches!(put, Err(FilesError::Exists { .. }))), "{lost:?}");
+    assert_eq!(won.iter().map(|(number, _)| vec![*number]).collect::<Vec<_>>(), [bytes_of(files, "a.txt")]);
+}
+
 fn a_put_of_a_version_replaces_that_one_alone(place: &mut dyn Subject) {
     let files = place.files();
     let first = put(files, "a.txt", b"alpha").version;
@@ -413,15 +426,16 @@ fn a_watch_tells_of_every_change(place: &mut dyn Subject) {
         let mut listing = files.list(None, &follow).unwrap();
         while listing.next_page().unwrap().is_some() {}
     }
-    let changes: [&dyn Fn(); 3] =
-        [&|| drop(put(files, "sub/new.txt", b"beta")), &|| drop(put(files, "sub/new.txt", b"gamma")), &|| {
-            files.delete(&path("sub/new.txt"), None).unwrap()
-        }];
-    for change in changes {
-        change();
+    let wait_for_it = || {
         // It may tell of more, and more than once.
         while !matches!(heard.recv().unwrap(), Sighting::Places(places) if places.contains(&path("sub/new.txt"))) {}
-    }
+    };
+    put(files, "sub/new.txt", b"beta");
+    wait_for_it();
+    put(files, "sub/new.txt", b"gamma");
+    wait_for_it();
+    files.delete(&path("sub/new.txt"), None).unwrap();
+    wait_for_it();
     drop(watch);
     put(files, "sub/after.txt", b"alpha");
     while let Ok(sighting) = heard.recv() {

@@ -12,13 +12,13 @@
 //! What a file says (`extract`), what of it is known (`store`), and what a difference between the two means (`ingest`). Calls block,
 //! also for a network: a thread that may not wait does not call them.
 
+mod admission;
 #[cfg(test)]
 mod conformance;
 mod error;
 mod folder;
 #[cfg(test)]
 mod memory;
-mod rules;
 mod watching;
 
 use std::collections::BTreeSet;
@@ -27,9 +27,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use admission::{NotAdmitted, RuleLimits};
 pub use error::FilesError;
 pub use folder::{Watcher, canonical_folder};
-pub use rules::{NotAdmitted, RuleLimits};
 pub use watching::{Sighting, Tell, Watch, WatchError};
 
 use crate::store::Fingerprint;

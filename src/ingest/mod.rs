@@ -7,7 +7,8 @@
 //! - Content that is already indexed under its path is not read again, and a text that has a vector is not embedded again.
 //!
 //! # Not here
-//! Where files are, and how they are listed, read and written there (`files`). Which process may write (`engine`), and what a query sees of changes that are still pending (`engine`).
+//! Where files are, and how they are listed, read and written there (`files`). Which process may write (`engine`), and what a query
+//! sees of changes that are still pending (`engine`).
 
 mod differences;
 mod large;
@@ -23,6 +24,7 @@ mod tests;
 mod worker;
 mod write;
 
+pub use crate::files::canonical_folder;
 pub use parts::{LargeFile, PartError, PartSizes, Parts, PlacedPart};
 pub use progress::{Progress, Silent, Stage};
 pub use read::{FileContent, ReadError, fingerprint_of, read_file, size_of, touch};
@@ -38,7 +40,6 @@ use crate::embed::EmbedError;
 use crate::error::Advice;
 use crate::extract::ExtractError;
 use crate::files::FilesError;
-pub use crate::files::canonical_folder;
 use crate::index::IndexError;
 use crate::store::StoreError;
 

@@ -11,6 +11,8 @@
 mod beneath;
 mod leftovers;
 mod rules;
+#[cfg(test)]
+mod tests;
 mod walk;
 mod watch;
 mod write;
