@@ -5,7 +5,7 @@
 //! - A [`RelPath`] leads to nothing outside the place. What is listed is what belongs to the workspace ([`Files::check`]).
 //! - The [`Version`] of a file is opaque, and two contents of one path never have the same. What the file table keeps of it, a
 //!   [`Fingerprint`], may tell less, for as long as [`Files::tick_ns`] says.
-//! - A listing holds a page at a time, and no call needs a whole place.
+//! - A listing holds a page at a time.
 //! - No rename is taken for cheap or atomic: a new file appears by [`NewFile::put`] alone, whole or not at all.
 //!
 //! # Not here
@@ -18,7 +18,7 @@ mod conformance;
 mod error;
 mod folder;
 #[cfg(test)]
-mod memory;
+pub(crate) mod memory;
 mod watching;
 
 use std::collections::BTreeSet;
@@ -152,8 +152,8 @@ pub trait NewFile: fmt::Debug + Send {
 /// The files of one workspace, where they are.
 pub trait Files: fmt::Debug + Send + Sync {
     /// Begins to list the files of the workspace: all, or those at `places` and below them. `entering` is told of each folder before
-    /// it is listed (empty for the root), so that it can be [followed](Watch::follow). A whole listing also removes what writes have
-    /// left that crashed.
+    /// it is listed (empty for the root), so that it can be [followed](Watch::follow). A whole listing also removes what
+    /// crashed writes have left.
     ///
     /// # Errors
     /// [`FilesError::NoFolder`], [`FilesError::NotAFolder`] or [`FilesError::Away`] where the place cannot be listed.
@@ -163,7 +163,7 @@ pub trait Files: fmt::Debug + Send + Sync {
         entering: &'a dyn Fn(&str),
     ) -> Result<Box<dyn Listing + 'a>, FilesError>;
 
-    /// What is said of a file, whether or not it belongs to the workspace.
+    /// Says what the place knows of a file without reading it, whether or not it belongs to the workspace.
     ///
     /// # Errors
     /// [`FilesError::NotFound`] where there is none, and the others where something else is there or nobody can tell.

@@ -6,15 +6,15 @@
 //! until that tick is over for sure. A scan of some places is the same scan, with everything else left out but the other names of a
 //! file that has changed.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
 use super::IngestError;
-use super::differences::{Differences, differences};
+use super::differences::{Comparison, Differences};
 use super::progress::{Progress, Stage};
-use crate::files::{Files, Unlisted};
-use crate::store::{Fingerprint, Known, Store};
+use crate::files::Files;
+use crate::store::Store;
 use crate::workspace::{ChangeKind, Priority, RelPath, Revision, WorkspaceId};
 
 /// More changes than this at once are a backfill, as when an archive is unpacked or a branch is changed.
@@ -53,10 +53,11 @@ pub fn scan(
 ) -> Result<ScanReport, IngestError> {
     // What is known comes first: a file that is written and logged while the folder is listed is then one more difference, and
     // not one that is known and was not there.
-    let known = store.fingerprints(workspace)?;
+    let mut comparison = Comparison::new(files);
+    comparison.know(store.fingerprints(workspace)?);
     let began = Timestamp::now();
-    let listing = list(files, None, progress)?;
-    let report = compare(store, workspace, files, listing, known, (Priority::Backfill, progress))?;
+    let problems = list(files, None, &mut comparison, progress)?;
+    let report = log(store, workspace, comparison.finish(), problems, (Priority::Backfill, progress))?;
     store.note_scanned(workspace, began, &report.problems)?;
     Ok(report)
 }
@@ -73,46 +74,26 @@ pub fn scan_places(
     places: &BTreeSet<RelPath>,
     progress: &dyn Progress,
 ) -> Result<ScanReport, IngestError> {
-    let mut known = store.fingerprints_below(workspace, places)?;
-    let mut listing = list(files, Some(places), progress)?;
-    let others = other_names(store, workspace, &listing, &known)?;
+    let mut comparison = Comparison::new(files);
+    comparison.know(store.fingerprints_below(workspace, places)?);
+    let mut problems = list(files, Some(places), &mut comparison, progress)?;
+    let others = comparison.other_names(store, workspace)?;
     if !others.is_empty() {
-        known.extend(store.fingerprints_below(workspace, &others)?);
-        listing.add(list(files, Some(&others), progress)?);
+        comparison.know(store.fingerprints_below(workspace, &others)?);
+        problems.extend(list(files, Some(&others), &mut comparison, progress)?);
     }
-    compare(store, workspace, files, listing, known, (Priority::Interactive, progress))
+    log(store, workspace, comparison.finish(), problems, (Priority::Interactive, progress))
 }
 
-/// The paths, besides those that were listed, at which a file that has changed is or was: other names of it (hard links), of which
-/// the system tells nothing, and the one before it was renamed.
-fn other_names(
+/// Notes what a scan has found.
+fn log(
     store: &Store,
     workspace: &WorkspaceId,
-    listing: &Listing,
-    known: &[(RelPath, Option<Known>)],
-) -> Result<BTreeSet<RelPath>, IngestError> {
-    let known: HashMap<&RelPath, Option<Known>> = known.iter().map(|(path, known)| (path, *known)).collect();
-    let is_known = |path: &RelPath, fingerprint: &Fingerprint| {
-        known.get(path).copied().flatten().is_some_and(|known| known.fingerprint == *fingerprint)
-    };
-    let changed = listing.found.iter().filter(|(path, fingerprint)| !is_known(path, fingerprint));
-    let inodes: BTreeSet<u64> = changed.map(|(_, fingerprint)| fingerprint.inode).filter(|&inode| inode != 0).collect();
-    let mut others = store.paths_of_inodes(workspace, &inodes)?;
-    others.retain(|path| !known.contains_key(path) && !listing.found.contains_key(path));
-    Ok(others)
-}
-
-fn compare(
-    store: &Store,
-    workspace: &WorkspaceId,
-    files: &dyn Files,
-    listing: Listing,
-    known: Vec<(RelPath, Option<Known>)>,
+    Differences { num_files, observations, looked_at }: Differences,
+    problems: Vec<String>,
     (priority, progress): (Priority, &dyn Progress),
 ) -> Result<ScanReport, IngestError> {
-    let Listing { found, problems, unlisted } = listing;
-    let mut report = ScanReport { num_files: found.len(), problems, ..ScanReport::default() };
-    let Differences { observations, looked_at } = differences(files, found, known, &unlisted);
+    let mut report = ScanReport { num_files, problems, ..ScanReport::default() };
     for some in looked_at.chunks(MAX_LOGGED_AT_ONCE) {
         store.note_looked_at(workspace, some)?;
         progress.advance(0);
@@ -135,49 +116,33 @@ fn compare(
     Ok(report)
 }
 
-/// What is in a folder.
-#[derive(Default)]
-struct Listing {
-    found: BTreeMap<RelPath, Fingerprint>,
-    problems: Vec<String>,
-    /// Places of which it is not known what they hold.
-    unlisted: Vec<Unlisted>,
-}
-
-impl Listing {
-    fn add(&mut self, other: Self) {
-        self.found.extend(other.found);
-        self.problems.extend(other.problems);
-        self.unlisted.extend(other.unlisted);
-    }
-}
-
+/// Lists files into a comparison, and returns what is not as it should be. Of the listing a page is held at a time.
 fn list(
     files: &dyn Files,
     places: Option<&BTreeSet<RelPath>>,
+    comparison: &mut Comparison<'_>,
     progress: &dyn Progress,
-) -> Result<Listing, IngestError> {
+) -> Result<Vec<String>, IngestError> {
     progress.begin(Stage::Scanning, None);
-    let mut listing = Listing::default();
+    let mut problems: Vec<String> = Vec::new();
     let mut num_untold = 0_usize;
     let entering = |folder: &str| progress.entering(folder);
     let mut pages = files.list(places, &entering)?;
     while let Some(page) = pages.next_page()? {
         progress.advance(page.files.len() as u64);
-        listing.found.extend(page.files.into_iter().map(|file| (file.path, file.stat.fingerprint)));
-        listing.unlisted.extend(page.unlisted);
-        let room = MAX_PROBLEMS - listing.problems.len();
+        comparison.take(page.files, page.unlisted);
+        let room = MAX_PROBLEMS - problems.len();
         num_untold += page.problems.len().saturating_sub(room);
-        listing.problems.extend(page.problems.into_iter().take(room));
+        problems.extend(page.problems.into_iter().take(room));
     }
     progress.end();
-    if !listing.problems.is_empty() {
+    if !problems.is_empty() {
         // What they are may quote a line of an ignore file; the status has them.
-        let num_problems = listing.problems.len() + num_untold;
+        let num_problems = problems.len() + num_untold;
         tracing::warn!(num_problems, "not everything can be listed as it is: `status` tells what is passed over");
     }
     if num_untold > 0 {
-        listing.problems.push(format!("{num_untold} more problems are not listed"));
+        problems.push(format!("{num_untold} more problems are not listed"));
     }
-    Ok(listing)
+    Ok(problems)
 }

@@ -2,6 +2,7 @@
 
 mod batches;
 mod crash;
+mod elsewhere;
 mod exchange;
 mod failpoints;
 mod files;
