@@ -74,9 +74,8 @@ pub fn check_request(request: &AskRequest) -> Result<(), SearchError> {
 /// Answers from `evidence` in `reply`, which has no answer yet, or abstains.
 ///
 /// # Errors
-/// As [`check_request`], and what the model reports.
+/// What the embedding model reports.
 pub fn answer(request: &AskRequest, evidence: &Evidence<'_>, mut reply: AskReply) -> Result<AskReply, SearchError> {
-    check_request(request)?;
     let words = Words::of(&request.question);
     let defined = plan::defined(&words);
     let asked =

@@ -20,6 +20,8 @@ const HEAD_BYTES: usize = 2_000;
 pub struct Standing {
     /// The file.
     pub path: RelPath,
+    /// What its name has in common with those of its other versions.
+    family: String,
     title: String,
     /// Whether it says of itself that it holds no more.
     pub is_outdated: bool,
@@ -62,6 +64,7 @@ impl Standing {
         let head = text[..end].to_lowercase().replace(['*', '`', '"'], "");
         let mut standing = Self {
             path: path.clone(),
+            family: family(path),
             title: title.unwrap_or_default().to_lowercase(),
             is_outdated: false,
             replaced_by: None,
@@ -152,7 +155,9 @@ pub fn family(path: &RelPath) -> String {
 /// For each file that another one has replaced, that one.
 #[must_use]
 pub fn superseded(all: &[Standing]) -> HashMap<RelPath, RelPath> {
-    let folder = |path: &RelPath| path.as_str().rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned());
+    fn folder(path: &RelPath) -> &str {
+        path.as_str().rsplit_once('/').map_or("", |(folder, _)| folder)
+    }
     let mut replaced = HashMap::new();
     for old in all {
         let others = || all.iter().filter(|other| other.path != old.path);
@@ -169,7 +174,7 @@ pub fn superseded(all: &[Standing]) -> HashMap<RelPath, RelPath> {
         };
         let is_version = |other: &&Standing| {
             !other.is_outdated
-                && family(&other.path) == family(&old.path)
+                && other.family == old.family
                 && other.order > old.order
                 && (other.order.version.is_empty() == old.order.version.is_empty())
         };

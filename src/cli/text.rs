@@ -8,7 +8,9 @@ use crate::answer::{
     AnswerKind, AnsweredBy, AskReply, Field, Listing, Plan, PlanKind, Sentence, Verdict, Verification,
 };
 use crate::embed::ModelEntry;
-use crate::engine::{ChangesReply, IndexReport, ReasonGroup, ReindexReport, RerankerStatus, StatusReport};
+use crate::engine::{
+    ChangesReply, IndexReport, ReasonGroup, ReindexReport, RerankerStatus, StatusReport, is_on_unread,
+};
 use crate::eval::{AnswerReport, PageReport, Report};
 use crate::search::{Coverage, Hit, SearchReply};
 use crate::workspace::{Citation, Facet, Facets, Provenance, Revision};
@@ -281,7 +283,7 @@ pub(super) fn coverage_of_answer(out: &mut dyn Write, reply: &AskReply) -> io::R
     let mut concerning = coverage.clone();
     let is_on_all = matches!(reply.plan.kind, PlanKind::Overview | PlanKind::List | PlanKind::Count);
     if !reply.abstained && !is_on_all {
-        concerning.notes.retain(|note| !Coverage::is_on_unread(note));
+        concerning.notes.retain(|note| !is_on_unread(note));
     }
     self::coverage(out, *revision, &concerning)
 }

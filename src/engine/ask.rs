@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::query::{CUT, QueryState};
+use super::coverage::CUT;
+use super::query::QueryState;
 use super::{EngineError, Workspace, digest, sections};
 use crate::answer::plan::{self, Moment};
 use crate::answer::{
@@ -21,6 +22,18 @@ const NUM_EVIDENCE: usize = 12;
 const MAX_NAMED: usize = 60;
 /// Passages of evidence for an answer about the files in scope, which quotes some sentences of each.
 const NUM_EVIDENCE_OF_FILES: usize = 48;
+
+/// A question on its way to its answer.
+pub(super) struct Asking<'a> {
+    /// What was asked, checked and without its operators.
+    pub request: &'a AskRequest,
+    /// What it is answered from.
+    pub state: QueryState,
+    /// How it is answered.
+    pub plan: Plan,
+    /// Who hears what happens on the way.
+    pub tell: Tell<'a>,
+}
 
 impl Workspace<'_> {
     /// Answers a question from a workspace, by sentences that cite its files.
@@ -67,10 +80,10 @@ impl Workspace<'_> {
         tell: Tell<'_>,
     ) -> Result<AskReply, EngineError> {
         answer::check_request(request)?;
-        search::check_size(&request.question, &self.engine.config.limits)?;
-        answer::check_answerer(request, &self.engine.config.answer)?;
+        search::check_size(&request.question, &self.engine.data.config.limits)?;
+        answer::check_answerer(request, &self.engine.data.config.answer)?;
         let (question, filters, notes) =
-            search::read_question(&request.question, &request.filters, self.engine.patterns());
+            search::read_question(&request.question, &request.filters, self.engine.data.patterns());
         let request = &AskRequest { question, filters, ..request.clone() };
         let moment = Moment::at(request.now, request.time_zone.as_deref())?;
         let plan = plan::plan(&request.question, request.plan, &moment);
@@ -79,16 +92,16 @@ impl Workspace<'_> {
         let state = state.within(&budget);
         state.check_wanted()?;
         let plan = self.settled(&state, plan)?;
-        let kind = plan.kind;
         let filter = state.filter.clone();
-        let mut reply = match kind {
-            PlanKind::Recent | PlanKind::Overview => self.answer_by_files(request, state, plan, tell)?,
-            PlanKind::List | PlanKind::Count => match self.answer_by_listing(request, &state, &plan)? {
+        let asking = Asking { request, state, plan, tell: &mut *tell };
+        let mut reply = match asking.plan.kind {
+            PlanKind::Recent | PlanKind::Overview => self.answer_by_files(asking)?,
+            PlanKind::List | PlanKind::Count => match self.answer_by_listing(&asking)? {
                 // Some of what was to be counted was not read.
                 Some(reply) if !budget.was_cut() => reply,
-                _ => self.answer_from(request, state, plan, NUM_EVIDENCE, tell)?,
+                _ => self.answer_from(asking, NUM_EVIDENCE)?,
             },
-            _ => self.answer_from(request, state, plan, NUM_EVIDENCE, tell)?,
+            _ => self.answer_from(asking, NUM_EVIDENCE)?,
         };
         if budget.is_cancelled() {
             return Err(EngineError::Cancelled);
@@ -112,7 +125,7 @@ impl Workspace<'_> {
         // What waits to be read again is hidden, and in scope all the same.
         let filter = Filter { hidden: BTreeSet::new(), ..filter.clone() };
         let (mut num_files, mut num_searched) = (0_usize, 0_usize);
-        for file in self.all_files()?.iter() {
+        for file in self.engine.data.all_files_while(&self.id, &|| true)?.iter() {
             if !digest::admits(&filter, &file.path, file.format.as_deref(), file.modified) {
                 continue;
             }
@@ -134,33 +147,24 @@ impl Workspace<'_> {
     }
 
     /// The answer from the passages that fit the question best, of all that the state's filter admits.
-    pub(super) fn answer_from(
-        &self,
-        request: &AskRequest,
-        mut state: QueryState,
-        plan: Plan,
-        num_evidence: usize,
-        tell: Tell<'_>,
-    ) -> Result<AskReply, EngineError> {
-        let id = &self.id;
+    pub(super) fn answer_from(&self, mut asking: Asking<'_>, num_evidence: usize) -> Result<AskReply, EngineError> {
+        let (id, request) = (&self.id, asking.request);
         let mut search = SearchRequest::new(request.question.clone());
         (search.k, search.explain, search.facets) = (num_evidence, true, request.facets);
         search.every_passage = true;
         search::check_request(&search)?;
-        let (mut found, model) = self.search_in(&search, &state)?;
-        let named = self.files_named_in(request, &state)?;
+        let (mut found, model) = self.search_in(&search, &asking.state)?;
+        let named = self.files_named_in(request, &asking.state)?;
         if !named.is_empty() {
-            let filter = Filter { only: Some(Arc::new(named)), ..state.filter.clone() };
-            let whole = std::mem::replace(&mut state.filter, filter);
-            let of_named = self.search_in(&search, &state)?.0;
-            state.filter = whole;
-            found.hits = with_named(of_named.hits, found.hits, num_evidence);
+            let of_named = self.search_only_in(named, &search, &mut asking.state)?;
+            found.hits = with_named(of_named, found.hits, num_evidence);
         }
-        state.check_wanted()?;
-        let of_tables = self.answer_from_tables(request, &state, &plan, &found.hits)?;
-        if let Some(reply) = of_tables.filter(|_| !state.budget.was_cut()) {
+        asking.state.check_wanted()?;
+        let of_tables = self.answer_from_tables(&asking, &found.hits)?;
+        if let Some(reply) = of_tables.filter(|_| !asking.state.budget.was_cut()) {
             return Ok(AskReply { facets: found.facets, ..reply });
         }
+        let Asking { mut state, plan, tell, .. } = asking;
         let versions = self.versions_of(&search, &mut state, &plan, &mut found.hits)?;
         let section = sections::section_named_in(id, &request.question, &state)?;
         let section = section.map(|(heading, hits)| {
@@ -175,7 +179,7 @@ impl Workspace<'_> {
         let section = section.as_ref().map(|(path, heading)| (path, heading.as_str()));
         let evidence = Evidence { hits: &found.hits, embedder, section, superseded, newness, budget: &budget };
         let reply = AskReply { facets: found.facets, ..AskReply::abstaining(found.revision, found.coverage, plan) };
-        Ok(answer::respond(request, &evidence, reply, &self.engine.config.answer, tell)?)
+        Ok(answer::respond(request, &evidence, reply, &self.engine.data.config.answer, tell)?)
     }
 
     /// Files whose path or title has a date, number or identifier of the question: `What failed on 9 October?` asks of
@@ -185,34 +189,28 @@ impl Workspace<'_> {
         if named.is_empty() {
             return Ok(HashSet::new());
         }
-        let files = self.all_files_while(&|| !state.budget.is_over())?;
+        let files = self.engine.data.all_files_while(&self.id, &|| !state.budget.is_over())?;
         let files = files.iter().filter(|file| file.num_chunks > 0 && state.filter.admits_path(file.path.as_str()));
         let best = named.best(files.map(|file| (&file.path, file.title.as_deref())));
         Ok(if best.len() > MAX_NAMED { HashSet::new() } else { best })
     }
 
     /// As [`Workspace::answer_from`], about the plan's topic and from these files alone.
-    pub(super) fn answer_on_topic(
-        &self,
-        request: &AskRequest,
-        mut state: QueryState,
-        plan: Plan,
-        files: HashSet<RelPath>,
-        tell: Tell<'_>,
-    ) -> Result<AskReply, EngineError> {
+    pub(super) fn answer_on_topic(&self, asking: Asking<'_>, files: HashSet<RelPath>) -> Result<AskReply, EngineError> {
+        let Asking { request, mut state, plan, tell } = asking;
         let request = AskRequest { question: plan.topic.clone(), ..request.clone() };
         // What is in scope has passed the filter on writers.
         state.filter.only = Some(Arc::new(files));
-        self.answer_from(&request, state, plan, NUM_EVIDENCE_OF_FILES, tell)
+        self.answer_from(Asking { request: &request, state, plan, tell: &mut *tell }, NUM_EVIDENCE_OF_FILES)
     }
 
     /// Whether cited files are as they were when they were found. A model writes for seconds, and what was deleted or
     /// overwritten meanwhile is not to be shown.
     fn still_stand(&self, citations: &[Citation]) -> Result<bool, EngineError> {
         let id = &self.id;
-        let view = self.view()?;
+        let view = self.engine.data.view(&self.id)?;
         for citation in citations {
-            let file = self.engine.store.file(id, &citation.path)?;
+            let file = self.engine.data.store.file(id, &citation.path)?;
             let stands = file.is_some_and(|file| {
                 !view.superseded.contains(file.on_disk())
                     && file.content_hash.is_none_or(|content_hash| content_hash == citation.content_hash)

@@ -88,7 +88,7 @@ impl Workspace<'_> {
         let ChangeFilters { path, agent, run, sandbox, tags, since, until, after_revision, before_revision } =
             filters.clone();
         let files = Filters { path, agent, run, sandbox, tags, ..Filters::default() };
-        let admits = files.compile(self.engine.patterns())?;
+        let admits = files.compile(self.engine.data.patterns())?;
         let scope = ChangeScope { since, until, after_revision, provenance: files.provenance()? };
         let (revision, pending) = self.freshness()?;
         let mut changes = Vec::new();
@@ -98,7 +98,7 @@ impl Workspace<'_> {
             admits.admits_path(change.path.as_str())
                 || change.from.as_ref().is_some_and(|from| admits.admits_path(from.as_str()))
         };
-        self.engine.store.see_changes(id, &scope, &mut |change| {
+        self.engine.data.store.see_changes(id, &scope, &mut |change| {
             let is_older = before_revision.is_none_or(|before| change.revision < before);
             if is_older && is_of(&change) {
                 if *wants_facets && !change.provenance.is_empty() {

@@ -4,17 +4,18 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 
+use super::ask::Asking;
 use super::query::QueryState;
-use super::{Engine, EngineError, Workspace};
+use super::{EngineError, Workspace};
 use crate::answer::digest::about::{self, Before, Of};
-use crate::answer::digest::{self, Composed, Formers, Grouped, KeySentence, Shown, Touched};
+use crate::answer::digest::{self, Composed, Formers, Grouped, History, KeySentence, Shown, Touched};
 use crate::answer::{
-    self, Abstention, Answerer, AskReply, AskRequest, Digest, Evidence, Plan, PlanKind, Sentence, Tell, cite,
+    self, Abstention, Answerer, AskReply, AskRequest, Digest, Evidence, Plan, PlanKind, Sentence, cite,
 };
 use crate::extract::Format;
 use crate::index::{ChunkRecord, Filter};
 use crate::search::{self, Hit};
-use crate::workspace::{Change, ChangeKind, Citation, Facets, FileEntry, Priority, Provenance, RelPath, WorkspaceId};
+use crate::workspace::{Citation, Facets, RelPath, WorkspaceId};
 
 /// Chunks of a file that its key sentences are chosen from.
 const MAX_CHUNKS: usize = 48;
@@ -31,18 +32,80 @@ const SENTENCES_OF_FEW: usize = 3;
 /// Files that are a few.
 const FEW: usize = 5;
 
-impl Engine {
+impl Workspace<'_> {
+    /// The plan as it is, where the workspace knows whom the question names; else the one of a question that names nobody.
+    pub(super) fn settled(&self, state: &QueryState, mut plan: Plan) -> Result<Plan, EngineError> {
+        let (Some(subject), Some(otherwise)) = (&plan.subject, plan.otherwise.take()) else { return Ok(plan) };
+        let is_known = digest::is_known(&self.touched(state)?, subject);
+        Ok(if is_known { plan } else { *otherwise })
+    }
+
+    /// Answers by going through the files that `plan` is about.
+    pub(super) fn answer_by_files(&self, asking: Asking<'_>) -> Result<AskReply, EngineError> {
+        let Asking { request, state, mut plan, tell } = asking;
+        let touched = self.touched(&state)?;
+        state.check_wanted()?;
+        let budget = state.budget.clone();
+        let newest = touched.iter().max_by_key(|file| (file.at, std::cmp::Reverse(&file.path)));
+        let newest = newest.map(|file| (file.path.clone(), file.at));
+        let formers = Formers::of(&touched);
+        let mut scope = digest::in_scope(touched, &mut plan);
+        if scope.is_empty() {
+            let newest = newest.as_ref().map(|(path, at)| (path, *at));
+            let reason = digest::nothing_in_scope(&plan, newest);
+            let reply = AskReply {
+                abstention: Some(Abstention::NothingInScope),
+                reason: Some(reason),
+                ..self.empty_reply(&state, plan)?
+            };
+            return Ok(AskReply { facets: request.facets.then(Facets::default), ..reply });
+        }
+        if plan.topic.is_empty() {
+            let files = Grouped::of(scope, &plan);
+            return self.digest_of(Asking { request, state, plan, tell }, files, &formers);
+        }
+        let files: HashSet<RelPath> = scope.iter().map(|file| file.path.clone()).collect();
+        let is_of_topic = plan.kind == PlanKind::Overview && plan.names.is_empty();
+        let mut reply = self.answer_on_topic(Asking { request, state, plan: plan.clone(), tell: &mut *tell }, files)?;
+        if reply.abstained {
+            // Where a time or a name says which files are meant, they are shown, whatever they say on the topic.
+            if !is_of_topic {
+                let state = self.state(&request.filters, request.min_revision, request.wait_ms)?;
+                let state = state.within(&budget);
+                let shown = AskRequest { answerer: Answerer::Extractive, ..request.clone() };
+                let grouped = Grouped::of(scope, &plan);
+                let files = self.digest_of(Asking { request: &shown, state, plan, tell }, grouped, &formers)?;
+                (reply.sentences, reply.citations) = (files.sentences, files.citations);
+                (reply.digest, reply.facets) = (files.digest, files.facets);
+            }
+            return Ok(reply);
+        }
+        let mut quoted: BTreeMap<RelPath, Shown> = BTreeMap::new();
+        for (position, sentence) in reply.sentences.iter().enumerate() {
+            for &citation in &sentence.citations {
+                quoted.entry(reply.citations[citation].path.clone()).or_default().sentences.push(position);
+            }
+        }
+        if is_of_topic {
+            // Without a time or a name, the topic alone says which files the question is about.
+            scope.retain(|file| quoted.contains_key(&file.path));
+            let num_files = scope.len();
+            reply
+                .plan
+                .notes
+                .push(format!("the files in scope are the {num_files} that say most on `{}`", reply.plan.topic));
+        }
+        let (num_of_summary, files) = (reply.sentences.len(), Grouped::of(scope, &reply.plan));
+        reply.facets = request.facets.then(|| files.facets());
+        reply.digest = Some(Digest { num_of_summary, ..files.into_digest(&quoted, &reply.plan) });
+        Ok(reply)
+    }
+
     /// The key sentences of the files of a digest and the lines about those of data, behind a summary where a language model is to
     /// write one.
-    fn digest_of(
-        &self,
-        id: &WorkspaceId,
-        request: &AskRequest,
-        state: QueryState,
-        plan: Plan,
-        (files, formers): (Grouped, &Formers),
-        tell: Tell<'_>,
-    ) -> Result<AskReply, EngineError> {
+    fn digest_of(&self, asking: Asking<'_>, files: Grouped, formers: &Formers) -> Result<AskReply, EngineError> {
+        let (id, data) = (&self.id, &self.engine.data);
+        let Asking { request, state, plan, tell } = asking;
         let mut reply = self.empty_reply(&state, plan)?;
         let to_be_quoted = files.to_be_quoted(request.max_files);
         let num_sentences = match to_be_quoted.len() {
@@ -90,14 +153,14 @@ impl Engine {
                 told.push((file.path.clone(), sentences, line));
             }
         }
-        if answer::is_model_asked(request, &self.config.answer) && !passages.is_empty() {
-            let (model, budget) = (self.model_for(&state)?, state.budget.clone());
+        if answer::is_model_asked(request, &data.config.answer) && !passages.is_empty() {
+            let (model, budget) = (self.engine.model_for(&state)?, state.budget.clone());
             // The snapshot is not held while a language model writes.
             drop(state);
             let embedder = model.as_ref().and_then(|model| model.embedder.as_deref().ok());
             let (superseded, newness) = (&HashMap::new(), &HashMap::new());
             let evidence = Evidence { hits: &passages, embedder, section: None, superseded, newness, budget: &budget };
-            answer::summarize(request, &evidence, &mut reply, &self.config.answer, tell)?;
+            answer::summarize(request, &evidence, &mut reply, &data.config.answer, tell)?;
         }
         let num_of_summary = reply.sentences.len();
         let mut shown: BTreeMap<RelPath, Shown> = BTreeMap::new();
@@ -124,83 +187,7 @@ impl Engine {
     }
 
     fn empty_reply(&self, state: &QueryState, plan: Plan) -> Result<AskReply, EngineError> {
-        Ok(AskReply::abstaining(state.view.settled, self.coverage_of(state, false)?, plan))
-    }
-}
-
-impl Workspace<'_> {
-    /// The plan as it is, where the workspace knows whom the question names; else the one of a question that names nobody.
-    pub(super) fn settled(&self, state: &QueryState, mut plan: Plan) -> Result<Plan, EngineError> {
-        let (Some(subject), Some(otherwise)) = (&plan.subject, plan.otherwise.take()) else { return Ok(plan) };
-        let is_known = digest::is_known(&self.touched(state)?, subject);
-        Ok(if is_known { plan } else { *otherwise })
-    }
-
-    /// Answers by going through the files that `plan` is about.
-    pub(super) fn answer_by_files(
-        &self,
-        request: &AskRequest,
-        state: QueryState,
-        mut plan: Plan,
-        tell: Tell<'_>,
-    ) -> Result<AskReply, EngineError> {
-        let id = &self.id;
-        let touched = self.touched(&state)?;
-        state.check_wanted()?;
-        let budget = state.budget.clone();
-        let newest = touched.iter().max_by_key(|file| (file.at, std::cmp::Reverse(&file.path)));
-        let newest = newest.map(|file| (file.path.clone(), file.at));
-        let formers = Formers::of(&touched);
-        let mut scope = digest::in_scope(touched, &mut plan);
-        if scope.is_empty() {
-            let newest = newest.as_ref().map(|(path, at)| (path, *at));
-            let reason = digest::nothing_in_scope(&plan, newest);
-            let reply = AskReply {
-                abstention: Some(Abstention::NothingInScope),
-                reason: Some(reason),
-                ..self.engine.empty_reply(&state, plan)?
-            };
-            return Ok(AskReply { facets: request.facets.then(Facets::default), ..reply });
-        }
-        if plan.topic.is_empty() {
-            let files = Grouped::of(scope, &plan);
-            return self.engine.digest_of(id, request, state, plan, (files, &formers), tell);
-        }
-        let files: HashSet<RelPath> = scope.iter().map(|file| file.path.clone()).collect();
-        let is_of_topic = plan.kind == PlanKind::Overview && plan.names.is_empty();
-        let mut reply = self.answer_on_topic(request, state, plan.clone(), files, tell)?;
-        if reply.abstained {
-            // Where a time or a name says which files are meant, they are shown, whatever they say on the topic.
-            if !is_of_topic {
-                let state = self.state(&request.filters, request.min_revision, request.wait_ms)?;
-                let state = state.within(&budget);
-                let shown = AskRequest { answerer: Answerer::Extractive, ..request.clone() };
-                let grouped = Grouped::of(scope, &plan);
-                let files = self.engine.digest_of(id, &shown, state, plan, (grouped, &formers), tell)?;
-                (reply.sentences, reply.citations) = (files.sentences, files.citations);
-                (reply.digest, reply.facets) = (files.digest, files.facets);
-            }
-            return Ok(reply);
-        }
-        let mut quoted: BTreeMap<RelPath, Shown> = BTreeMap::new();
-        for (position, sentence) in reply.sentences.iter().enumerate() {
-            for &citation in &sentence.citations {
-                quoted.entry(reply.citations[citation].path.clone()).or_default().sentences.push(position);
-            }
-        }
-        if is_of_topic {
-            // Without a time or a name, the topic alone says which files the question is about.
-            scope.retain(|file| quoted.contains_key(&file.path));
-            let num_files = scope.len();
-            reply
-                .plan
-                .notes
-                .push(format!("the files in scope are the {num_files} that say most on `{}`", reply.plan.topic));
-        }
-        let (num_of_summary, files) = (reply.sentences.len(), Grouped::of(scope, &reply.plan));
-        reply.facets = request.facets.then(|| files.facets());
-        reply.digest = Some(Digest { num_of_summary, ..files.into_digest(&quoted, &reply.plan) });
-        Ok(reply)
+        Ok(AskReply::abstaining(state.view.settled, self.engine.coverage_of(state, false)?, plan))
     }
 
     /// All files that the state's filter admits, each with what happened to it last; those that were deleted, too, as long as the log
@@ -209,14 +196,14 @@ impl Workspace<'_> {
         let id = &self.id;
         let mut histories: HashMap<RelPath, History> = HashMap::new();
         let is_in_time = || !state.budget.is_over();
-        for (change, priority) in self.engine.store.changes(id, &is_in_time)? {
+        for (change, priority) in self.engine.data.store.changes(id, &is_in_time)? {
             histories.entry(change.path.clone()).or_default().add(&change, priority);
         }
         // What is replaced in the log is hidden in the index, and in scope all the same: it is listed as pending.
         let filter = Filter { hidden: BTreeSet::new(), ..state.filter.clone() };
         let mut touched = Vec::new();
         let mut there = HashSet::new();
-        for file in self.all_files_while(&is_in_time)?.iter() {
+        for file in self.engine.data.all_files_while(&self.id, &is_in_time)?.iter() {
             there.insert(file.on_disk().clone());
             let history = histories.get(file.on_disk()).cloned().unwrap_or_default();
             if admits(&filter, &file.path, file.format.as_deref(), file.modified) {
@@ -230,9 +217,12 @@ impl Workspace<'_> {
         // What is deleted is written by nobody: who deleted it counts.
         let filter = Filter { only: None, ..filter };
         for (path, history) in histories {
-            let is_admitted = |at| admits(&filter, &path, None, at) && state.provenance.admits(&history.provenance);
-            let at = history.deleted.filter(|&at| !there.contains(&path) && is_admitted(at));
-            touched.extend(at.map(|at| gone(path, at, history.provenance)));
+            let is_admitted = history.deletion().is_some_and(|(at, provenance)| {
+                admits(&filter, &path, None, at) && state.provenance.admits(provenance)
+            });
+            if is_admitted && !there.contains(&path) {
+                touched.extend(history.of_deleted(path));
+            }
         }
         Ok(touched)
     }
@@ -292,67 +282,6 @@ impl Reader<'_> {
     fn cite(&self, file: &Touched, chunks: &[ChunkRecord], at: KeySentence) -> Citation {
         cite(&self.hit(file, &chunks[at.chunk]), at.span)
     }
-}
-
-/// What the log says of a file.
-#[derive(Debug, Clone, Default)]
-struct History {
-    newest: Option<ChangeKind>,
-    /// When somebody wrote or reported it, or it was seen to change, last.
-    seen: Option<Timestamp>,
-    /// Whether that is the newest change; otherwise a scan found that it had changed meanwhile.
-    is_seen: bool,
-    created: Option<Timestamp>,
-    /// When it was deleted, if that was the last that happened to it.
-    deleted: Option<Timestamp>,
-    /// Who made the newest change, as far as that was told.
-    provenance: Provenance,
-}
-
-impl History {
-    /// Adds a change that is newer than those before.
-    fn add(&mut self, change: &Change, priority: Priority) {
-        self.newest = Some(change.kind);
-        // A deletion that a scan finds once more, after it was done, is of who made it.
-        let is_echo = self.deleted.is_some() && change.kind == ChangeKind::Deleted && change.provenance.is_empty();
-        if !is_echo {
-            self.provenance.clone_from(&change.provenance);
-        }
-        self.is_seen = priority == Priority::Interactive;
-        if self.is_seen {
-            self.seen = Some(change.at);
-        }
-        match change.kind {
-            ChangeKind::Created => self.created = Some(change.at).filter(|_| self.is_seen),
-            ChangeKind::Modified | ChangeKind::Renamed => {}
-            ChangeKind::Deleted => self.created = None,
-        }
-        self.deleted = (change.kind == ChangeKind::Deleted).then_some(change.at);
-    }
-
-    fn of_file(self, file: FileEntry) -> Touched {
-        // What a scan found has the file's own time: the log's is only when the scan came by.
-        let at = match self.seen {
-            Some(seen) if self.is_seen => seen,
-            seen => seen.map_or(file.modified, |seen| seen.max(file.modified)),
-        };
-        Touched {
-            change: self.newest.unwrap_or(ChangeKind::Created),
-            at,
-            created: self.created,
-            state: Some(file.state),
-            reason: file.reason,
-            title: file.title,
-            content_hash: file.content_hash,
-            provenance: file.provenance,
-            path: file.path,
-        }
-    }
-}
-
-fn gone(path: RelPath, at: Timestamp, provenance: Provenance) -> Touched {
-    let (created, state, reason, title, content_hash) = (None, None, None, None, None);
-    Touched { path, change: ChangeKind::Deleted, at, created, state, reason, title, content_hash, provenance }
 }
 
 /// Whether a file passes; of one whose type is not known, a condition on types is not met.

@@ -1,19 +1,12 @@
-//! What is to be said of a workspace's folder to somebody who relies on what was found in it.
+//! A workspace's folder as the source of changes: when it was scanned, and whether it is watched.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::sources::AWAY;
 use super::{Engine, EngineError, Workspace};
-use crate::store::{SourceState, WorkspaceRow};
 use crate::workspace::WorkspaceId;
-
-/// Of the interval of scans so many may pass until a scan counts as long ago.
-const LATE_INTERVALS: i64 = 2;
-/// And so much more, for a scan that takes its time.
-const LATE_BY: SignedDuration = SignedDuration::from_mins(5);
 
 /// A workspace's folder as the place where changes come from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -29,31 +22,12 @@ pub struct SourceStatus {
 }
 
 impl Engine {
-    /// What the store says of a folder, with what this process sees where it does not watch the folder itself.
-    pub(super) fn with_look(&self, mut state: SourceState, row: &WorkspaceRow) -> SourceState {
-        if !self.is_writer() && row.root.as_ref().is_some_and(|root| !root.is_dir()) {
-            state.unwatched = Some(AWAY.to_owned());
-        }
-        state
-    }
-
-    /// Why changes of a folder may not be known yet.
-    pub(super) fn source_notes(&self, state: &SourceState) -> Vec<String> {
-        let mut notes: Vec<String> = state.unwatched.clone().into_iter().collect();
-        let interval = i64::try_from(self.config.scan_interval_s).unwrap_or(i64::MAX).saturating_mul(LATE_INTERVALS);
-        let late = SignedDuration::from_secs(interval).saturating_add(LATE_BY);
-        if let Some(scanned) = state.scanned.filter(|scanned| Timestamp::now().duration_since(*scanned) > late) {
-            notes.push(format!("the folder was last compared as a whole at {scanned:.0}, and may have changed since"));
-        }
-        notes
-    }
-
     /// The workspaces whose folder is away or not watched, by name, this one left out.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn unwatched_besides(&self, id: &WorkspaceId) -> Result<Vec<WorkspaceId>, EngineError> {
-        let mut unwatched = self.store.unwatched()?;
+        let mut unwatched = self.data.store.unwatched()?;
         unwatched.retain(|other| other != id);
         Ok(unwatched)
     }
@@ -66,8 +40,8 @@ impl Workspace<'_> {
     /// When the workspace is unknown.
     pub fn source_status(&self) -> Result<SourceStatus, EngineError> {
         let id = &self.id;
-        let row = self.engine.store.workspace(id)?;
-        let state = self.engine.with_look(self.engine.store.source_state(id)?, &row);
+        let row = self.engine.data.store.workspace(id)?;
+        let state = self.engine.data.with_look(self.engine.data.store.source_state(id)?, &row);
         Ok(SourceStatus { scanned: state.scanned, notes: self.engine.source_notes(&state) })
     }
 }

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::ask::Asking;
 use super::query::QueryState;
 use super::{EngineError, Workspace, digest};
-use crate::answer::{self, AskReply, AskRequest, Listed, Listing, Member, Named, Plan, Subject};
+use crate::answer::{self, AskReply, Listed, Listing, Member, Named, Subject};
 use crate::config::FieldWeights;
 use crate::index::{ChunkRecord, Filter, LexicalQuery};
 use crate::search;
@@ -26,15 +27,11 @@ struct Found {
 
 impl Workspace<'_> {
     /// The members that a question asks for, or `None` where nothing tells which they are.
-    pub(super) fn answer_by_listing(
-        &self,
-        request: &AskRequest,
-        state: &QueryState,
-        plan: &Plan,
-    ) -> Result<Option<AskReply>, EngineError> {
+    pub(super) fn answer_by_listing(&self, asking: &Asking<'_>) -> Result<Option<AskReply>, EngineError> {
+        let Asking { request, state, plan, .. } = asking;
         let id = &self.id;
         let subject = Subject::of(&request.question);
-        let all = self.all_files_while(&|| !state.budget.is_over())?;
+        let all = self.engine.data.all_files_while(&self.id, &|| !state.budget.is_over())?;
         // The files that the request admits, also those that are pending.
         let filter = Filter { hidden: BTreeSet::new(), ..state.filter.clone() };
         let is_admitted =

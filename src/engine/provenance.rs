@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::query::QueryState;
-use super::view::View;
 use super::{EngineError, Workspace};
+use crate::data_folder::View;
 use crate::search::{Found, Hit};
-use crate::store::Told;
+use crate::store::{Content, Told};
 use crate::workspace::{Citation, Facets, Provenance, ProvenanceFilter, RelPath};
 
 impl Workspace<'_> {
@@ -25,20 +25,33 @@ impl Workspace<'_> {
         if let Some((_, files)) = last.as_ref().filter(|(of, _)| of == filter) {
             return Ok(Some(Arc::clone(files)));
         }
-        let files = Arc::new(self.engine.store.written_by(id, filter)?);
+        let files = Arc::new(self.engine.data.store.written_by(id, filter)?);
         *last = Some((filter.clone(), Arc::clone(&files)));
         Ok(Some(files))
     }
 
     /// The passages that were found, each with who wrote its file, and who wrote the files of the candidates.
     ///
-    /// A file that got another writer since the state was taken is left out, where writers are asked for.
+    /// A file that got another writer since the state was taken is left out, where writers are asked for, and so is a passage of content that
+    /// the store knows to be none of a file's: whatever an index gives back, what is no longer there is not shown.
     pub(super) fn attribute(&self, found: Found, state: &QueryState) -> Result<(Vec<Hit>, Facets), EngineError> {
         let id = &self.id;
         let Found { mut hits, candidates, .. } = found;
+        let content = |citation: &Citation| -> Content { (citation.path.clone(), citation.content_hash) };
+        let not_live = self.engine.data.store.not_live(id, hits.iter().flat_map(Hit::places).map(content).collect())?;
+        if !not_live.is_empty() {
+            tracing::warn!(
+                num_files = not_live.len(),
+                "the index gave back what the files no longer hold; it is not shown"
+            );
+            hits.retain(|hit| !not_live.contains(&content(&hit.citation)));
+            for hit in &mut hits {
+                hit.also_at.retain(|copied| !not_live.contains(&content(&copied.citation)));
+            }
+        }
         let cited = hits.iter().flat_map(Hit::places);
         let paths: BTreeSet<RelPath> = cited.map(|citation| citation.path.clone()).chain(candidates.clone()).collect();
-        let writers = self.engine.store.writers(id, &paths)?;
+        let writers = self.engine.data.store.writers(id, &paths)?;
         let passes = |path: &RelPath| {
             let passes = |told: &Told| state.provenance.admits(&told.provenance);
             state.provenance.is_open() || writers.get(path).is_some_and(passes)
@@ -59,7 +72,7 @@ impl Workspace<'_> {
 
     /// Who wrote the content that a citation is of, as far as is known now.
     pub(super) fn writer_of(&self, citation: &Citation) -> Result<Provenance, EngineError> {
-        let writers = self.engine.store.writers(&citation.workspace, &BTreeSet::from([citation.path.clone()]))?;
+        let writers = self.engine.data.store.writers(&citation.workspace, &BTreeSet::from([citation.path.clone()]))?;
         Ok(writers.get(&citation.path).map(|told| of_cited(citation, told)).unwrap_or_default())
     }
 }

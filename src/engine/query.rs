@@ -1,29 +1,25 @@
 //! What a query is answered from: one state of the log, then one of the index.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::coverage::CUT;
 use super::versions::{self, NUM_FOR_CURRENT};
-use super::view::View;
 use super::{Engine, EngineError, Workspace};
 use crate::budget::Budget;
+use crate::data_folder::View;
 use crate::embed::OpenModel;
-use crate::index::{Counts, Filter, IndexError, Languages, Snapshot};
-use crate::priority::Share;
-use crate::search::{self, Coverage, Filters, Found, MAX_K, Mode, Models, SKIPPED, SearchReply, SearchRequest, UNREAD};
-use crate::workspace::{FileCounts, Provenance, ProvenanceFilter, Revision};
+use crate::index::{Filter, IndexError, Snapshot};
+use crate::search::{self, Coverage, Filters, Found, Hit, MAX_K, Mode, Models, SearchReply, SearchRequest};
+use crate::workspace::{Provenance, ProvenanceFilter, RelPath, Revision};
 
-/// Who has asked within this time may ask again.
-const STILL_THERE: Duration = Duration::from_secs(2);
-/// What coverage says of a reply that is partial.
-pub(super) const CUT: &str =
-    "the time was over (`timeout_ms`) before everything was searched: there may be more, and better";
 /// Hits that are found besides those that are asked for where writers are.
 const NUM_SPARE: usize = 10;
 /// How often a waiting query looks again.
 const WAIT_STEP: Duration = Duration::from_millis(10);
 
+/// The state of a workspace that a query is answered from.
 pub(super) struct QueryState {
     pub view: Arc<View>,
     pub snapshot: Option<Box<dyn Snapshot>>,
@@ -76,79 +72,20 @@ impl Writers {
 impl Engine {
     /// How long a request may take that asks for this time.
     pub(super) fn time_for(&self, timeout_ms: Option<u64>) -> Result<Duration, EngineError> {
-        let most = self.config.limits.query_ms;
+        let most = self.data.config.limits.query_ms;
         match timeout_ms {
             Some(asked) if asked == 0 || asked > most => Err(EngineError::TimeoutTooLong { asked, most }),
             asked => Ok(Duration::from_millis(asked.unwrap_or(most))),
         }
     }
 
-    /// What work that nobody waits for may take of the machine now.
-    pub(super) fn share_for_background(&self) -> Share {
-        let asks = self.asked_at.lock().is_some_and(|asked_at| asked_at.elapsed() < STILL_THERE);
-        if asks { Share::Half } else { Share::Whole }
-    }
-
     /// The model to ask an index with: its own, or the configured one where there is no index. `None` where its own cannot be
     /// opened any more.
     pub(super) fn model_for(&self, state: &QueryState) -> Result<Option<Arc<OpenModel>>, EngineError> {
         match &state.model_id {
-            Some(model_id) => self.model_of(model_id),
-            None => Ok(Some(Arc::clone(self.model()?))),
+            Some(model_id) => self.data.model_of(model_id),
+            None => Ok(Some(Arc::clone(self.data.model()?))),
         }
-    }
-
-    pub(super) fn coverage_of(&self, state: &QueryState, wants_vectors: bool) -> Result<Coverage, EngineError> {
-        let (counts, languages) = match &state.snapshot {
-            Some(snapshot) => (snapshot.counts()?, snapshot.languages()?),
-            None => (Counts::default(), Languages::new()),
-        };
-        let Counts { num_chunks, num_embedded, num_by_words } = counts;
-        let num_wanted = num_chunks - num_by_words;
-        let embedded_fraction = if num_wanted == 0 { 1.0 } else { num_embedded as f64 / num_wanted as f64 };
-        let mut notes = Vec::new();
-        let model = if wants_vectors { Some(self.model_for(state)?) } else { None };
-        match model.as_ref().map(|model| model.as_ref().map(|model| &model.embedder)) {
-            Some(None) => notes.push(
-                "searched by words alone: the index was made with another model than the configured one, and that model cannot be opened any \
-                 more; the process that indexes builds a new index"
-                    .to_owned(),
-            ),
-            Some(Some(Err(error))) => notes.push(format!("searched by words alone: {error}")),
-            Some(Some(Ok(_))) => {
-                if counts.num_missing() > 0 {
-                    notes.push(format!(
-                        "{} of {num_wanted} chunks are not embedded yet and were searched by words alone",
-                        counts.num_missing()
-                    ));
-                }
-                notes.extend(foreign_note(num_chunks, &languages));
-            }
-            None => {}
-        }
-        if !state.view.intelligence {
-            notes.push("the workspace's intelligence is off: files are listed, and nothing is found".to_owned());
-        }
-        notes.extend(self.source_notes(&state.view.source));
-        for note in notes.iter_mut().filter(|note| note.contains('/')) {
-            *note = self.without_folders(std::mem::take(note));
-        }
-        let FileCounts { pending, failed, partial, unsupported, .. } = state.view.counts;
-        let mut note = |num_files: u64, one: &str, more: &str| match num_files {
-            0 => {}
-            1 => notes.push(format!("1 file {one}")),
-            _ => notes.push(format!("{num_files} files {more}")),
-        };
-        note(pending, "has a change that is not searchable yet", "have changes that are not searchable yet");
-        for (num_files, (one, more)) in [failed, partial, unsupported].into_iter().zip(UNREAD) {
-            note(num_files, one, more);
-        }
-        match state.view.source.passed_over.len() {
-            0 => {}
-            1 => notes.push(format!("1 file, folder or ignore rule was {SKIPPED}")),
-            num => notes.push(format!("{num} files, folders or ignore rules were {SKIPPED}")),
-        }
-        Ok(Coverage { files: state.view.counts, embedded_fraction, notes })
     }
 }
 
@@ -180,8 +117,8 @@ impl Workspace<'_> {
         timeout: Option<Duration>,
     ) -> Result<SearchReply, EngineError> {
         search::check_request(request)?;
-        search::check_size(&request.query, &self.engine.config.limits)?;
-        let mut asked = search::read_search(request, self.engine.patterns());
+        search::check_size(&request.query, &self.engine.data.config.limits)?;
+        let mut asked = search::read_search(request, self.engine.data.patterns());
         let state = self.state(&asked.request.filters, asked.request.min_revision, asked.request.wait_ms)?;
         // What was waited for a revision does not count.
         let budget = timeout.map_or_else(|| budget.clone(), |timeout| budget.lasting(timeout));
@@ -224,21 +161,21 @@ impl Workspace<'_> {
         let mut found = match &state.snapshot {
             None => Found { hits: Vec::new(), candidates: BTreeSet::new(), not_reranked: None },
             Some(snapshot) => {
-                let reranker = if request.mode == Mode::Hybrid { self.engine.reranker() } else { None };
+                let reranker = if request.mode == Mode::Hybrid { self.engine.data.reranker() } else { None };
                 let (reranker, unusable) = match reranker {
                     None => (None, None),
                     Some(Ok(reranker)) => (Some(reranker), None),
                     Some(Err(error)) => (None, Some(error.to_string())),
                 };
-                let (models, ranking) = (Models { embedder, reranker }, &self.engine.config.ranking);
+                let (models, ranking) = (Models { embedder, reranker }, &self.engine.data.config.ranking);
                 let found = search::search(id, &**snapshot, models, ranking, request, &state.filter)?;
                 Found { not_reranked: unusable.or(found.not_reranked), ..found }
             }
         };
         let mut coverage = self.engine.coverage_of(state, request.mode != Mode::Lexical)?;
         if let Some(reason) = found.not_reranked.take() {
-            self.engine.warn_of_reranker(&reason);
-            coverage.notes.push(self.engine.without_folders(format!("not reranked: {reason}")));
+            self.engine.data.models.warn_of_reranker(&reason);
+            coverage.notes.push(self.engine.data.without_folders(format!("not reranked: {reason}")));
         }
         let (hits, facets) = self.attribute(found, state)?;
         let facets = request.facets.then_some(facets);
@@ -248,6 +185,20 @@ impl Workspace<'_> {
         }
         let (revision, notes, next_offset) = (state.view.settled, Vec::new(), None);
         Ok((SearchReply { revision, coverage, partial, notes, hits, next_offset, facets }, model))
+    }
+
+    /// The passages that a search finds in some files alone.
+    pub(super) fn search_only_in(
+        &self,
+        files: HashSet<RelPath>,
+        request: &SearchRequest,
+        state: &mut QueryState,
+    ) -> Result<Vec<Hit>, EngineError> {
+        let filter = Filter { only: Some(Arc::new(files)), ..state.filter.clone() };
+        let whole = std::mem::replace(&mut state.filter, filter);
+        let found = self.search_in(request, state);
+        state.filter = whole;
+        Ok(found?.0.hits)
     }
 
     /// What a query of the workspace would see now.
@@ -264,7 +215,7 @@ impl Workspace<'_> {
     /// # Errors
     /// When the workspace is unknown.
     pub fn freshness(&self) -> Result<(Revision, u64), EngineError> {
-        let view = self.view()?;
+        let view = self.engine.data.view(&self.id)?;
         Ok((view.settled, view.counts.pending))
     }
 
@@ -278,35 +229,38 @@ impl Workspace<'_> {
     ) -> Result<QueryState, EngineError> {
         let id = &self.id;
         search::check_wait(wait_ms)?;
-        let (mut filter, provenance) = (filters.compile(self.engine.patterns())?, Writers::of(filters)?);
+        let (mut filter, provenance) = (filters.compile(self.engine.data.patterns())?, Writers::of(filters)?);
         let now = Instant::now();
-        *self.engine.asked_at.lock() = Some(now);
+        self.engine.scheduler.note_query(now);
         let deadline = now + Duration::from_millis(wait_ms);
         if let Some(wanted) = min_revision {
-            self.engine.store.workspace(id)?;
-            while !self.engine.store.has_reached(id, wanted)? {
+            self.engine.data.store.workspace(id)?;
+            while !self.engine.data.store.has_reached(id, wanted)? {
                 if Instant::now() >= deadline {
-                    return Err(EngineError::NotFresh { wanted, has: self.view()?.settled });
+                    return Err(EngineError::NotFresh { wanted, has: self.engine.data.view(&self.id)?.settled });
                 }
                 std::thread::sleep(WAIT_STEP);
             }
         }
         loop {
             // The store first: what it calls done is in every snapshot that is taken after.
-            let view = self.view()?;
+            let view = self.engine.data.view(&self.id)?;
             filter.hidden.clone_from(&view.superseded);
             filter.only = None;
             for writers in &provenance.0 {
                 let files = self.written_by(&view, writers)?;
                 filter = filter.and(Filter { only: files, ..Filter::default() });
             }
-            let opened =
-                if view.intelligence { self.engine.index(id, view.epoch) } else { Err(IndexError::Missing.into()) };
+            let opened = if view.intelligence {
+                self.engine.data.index(id, view.epoch)
+            } else {
+                Err(IndexError::Missing.into())
+            };
             let opened = opened.and_then(|index| Ok((index.snapshot()?, index.model_id().to_owned())));
             let (snapshot, model_id) = match opened {
                 Ok((snapshot, model_id)) => (Some(snapshot), Some(model_id)),
                 // Another index has taken over, and the files of the former one may be gone.
-                Err(_) if self.engine.store.workspace(id)?.epoch != view.epoch => continue,
+                Err(_) if self.engine.data.store.workspace(id)?.epoch != view.epoch => continue,
                 // A workspace of which nothing was read yet, or nothing is to be found any more, is empty, not broken.
                 Err(EngineError::Index(IndexError::Missing))
                     if view.counts.ready + view.counts.partial == 0 || !view.intelligence =>
@@ -318,24 +272,4 @@ impl Workspace<'_> {
             return Ok(QueryState { view, snapshot, filter, provenance, model_id, budget: Budget::default() });
         }
     }
-}
-
-/// What is to be said of chunks in languages that the model does not know.
-fn foreign_note(num_chunks: usize, languages: &Languages) -> Option<String> {
-    let foreign = languages.iter().filter(|(_, counts)| counts.num_by_words > 0);
-    let named: Vec<String> = foreign
-        .clone()
-        .map(|(language, counts)| {
-            let code = language.map_or_else(|| "unknown".to_owned(), String::from);
-            format!("{code} {}", counts.num_by_words)
-        })
-        .collect();
-    let num: usize = foreign.map(|(_, counts)| counts.num_by_words).sum();
-    (num > 0).then(|| {
-        format!(
-            "{num} of {num_chunks} chunks are in languages that the model does not know ({}) and were searched by words alone; \
-             `pincite models list` names models that know them",
-            named.join(", ")
-        )
-    })
 }

@@ -1,19 +1,17 @@
 //! Files as they are now: their text, whole or around a place. The check of a citation is in `verify`, pieces for replies in `part`.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Access, Engine, EngineError, Workspace};
-use crate::extract::kept::{Kept, Shelf};
-use crate::extract::{Document, ExtractError, Extractor, PageUnit};
+use super::{EngineError, Workspace};
+use crate::extract::{Document, ExtractError, PageUnit};
 use crate::ingest::{self, FileContent, LargeFile, PartError, PlacedPart, ReadError};
 use crate::store::Fingerprint;
-use crate::workspace::{Cells, ContentHash, LineRange, LineStarts, RelPath, Span, WorkspaceId};
+use crate::workspace::{Cells, ContentHash, LineRange, LineStarts, RelPath, Span};
 
 /// A file's text as it is now, read from the file itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -93,29 +91,6 @@ pub(super) enum Look {
     Enough,
 }
 
-impl Engine {
-    /// Reads the files of a workspace, each content once: documents are kept in the workspace's folder, from where they go with
-    /// it. A process that only reads keeps none.
-    pub(super) fn extractor_of(&self, id: &WorkspaceId) -> Box<dyn Extractor + '_> {
-        if self.access == Access::Read {
-            return Box::new(&*self.extractor);
-        }
-        Box::new(Kept::new(Box::new(&*self.extractor), self.shelf(id)))
-    }
-
-    fn shelf(&self, id: &WorkspaceId) -> Arc<Shelf> {
-        let max_bytes = self.config.extraction.kept_mb.saturating_mul(1_000_000);
-        let made = || Arc::new(Shelf::new(self.folder_of(id).join("documents"), max_bytes));
-        Arc::clone(self.shelves.lock().entry(id.clone()).or_insert_with(made))
-    }
-
-    /// Removes kept documents of contents that no file of the workspace has any more.
-    pub(super) fn remove_unwanted_documents(&self, id: &WorkspaceId) -> Result<(), EngineError> {
-        let wanted = self.store.content_hashes(id)?;
-        self.shelf(id).remove_unwanted(|hash| wanted.contains(&hash)).map_err(EngineError::Io)
-    }
-}
-
 impl Workspace<'_> {
     /// The text of a file as it is now.
     ///
@@ -173,40 +148,29 @@ impl Workspace<'_> {
     /// A path as its file is listed, in any spelling that is given; the path itself where none is.
     fn spelled(&self, path: &RelPath) -> Result<RelPath, EngineError> {
         let id = &self.id;
-        if self.engine.store.file(id, path)?.is_some() {
+        if self.engine.data.store.file(id, path)?.is_some() {
             return Ok(path.clone());
         }
-        Ok(self.engine.store.path_spelled_like(id, path)?.unwrap_or_else(|| path.clone()))
-    }
-
-    /// As [`Engine::extractor_of`], for a request, which waits for one file and takes turns with the line.
-    fn extractor_for_request(&self) -> Box<dyn Extractor + '_> {
-        let id = &self.id;
-        let extractor = self.engine.extractor.for_requests().unwrap_or_else(|| Box::new(&*self.engine.extractor));
-        if self.engine.access == Access::Read {
-            extractor
-        } else {
-            Box::new(Kept::new(extractor, self.engine.shelf(id)))
-        }
+        Ok(self.engine.data.store.path_spelled_like(id, path)?.unwrap_or_else(|| path.clone()))
     }
 
     /// A file that may be a large text; `None` for all others.
     pub(super) fn large(&self, path: &RelPath) -> Result<Option<LargeFile>, EngineError> {
         let (root, on_disk, is_inside) = self.place_of(path)?;
-        let files = &*self.engine.files_at(&root);
+        let files = &*self.engine.data.files_at(&root);
         let size = ingest::size_of(files, &on_disk);
-        if is_inside || size <= self.engine.part_sizes().from_bytes {
+        if is_inside || size <= self.engine.data.part_sizes().from_bytes {
             return Ok(None);
         }
-        Ok(Some(LargeFile::open(files, &on_disk, self.engine.config.max_file_bytes)?))
+        Ok(Some(LargeFile::open(files, &on_disk, self.engine.data.config.max_file_bytes)?))
     }
 
     /// Shows the parts of a large text in order, up to where it can be read or enough was seen; `None` where it is no text that is
     /// read in parts, else why the text does not go on where the file does.
     #[expect(clippy::option_option, reason = "two answers, each of which may be none")]
     pub(super) fn see_parts(&self, large: LargeFile, see: See<'_>) -> Result<Option<Option<String>>, EngineError> {
-        let extractor = self.extractor_for_request();
-        let mut parts = large.parts(&*extractor, self.engine.part_sizes().part_bytes)?;
+        let extractor = self.engine.data.extractor_for_request(&self.id);
+        let mut parts = large.parts(&*extractor, self.engine.data.part_sizes().part_bytes)?;
         loop {
             match parts.next_part() {
                 Ok(Some(part)) => {
@@ -226,12 +190,14 @@ impl Workspace<'_> {
     /// Where a file is on disk: the workspace's folder, the file that is or holds it, and whether it is inside that.
     fn place_of(&self, path: &RelPath) -> Result<(PathBuf, RelPath, bool), EngineError> {
         let id = &self.id;
-        let row = self.engine.store.workspace(id)?;
-        let container = self.engine.store.container(id, path)?;
+        let row = self.engine.data.store.workspace(id)?;
+        let container = self.engine.data.store.container(id, path)?;
         let is_inside = container.is_some();
         let on_disk = container.unwrap_or_else(|| path.clone());
         // A file that is not listed, or is no more, has nothing to show, also where there is one on disk.
-        if self.engine.store.file(id, path)?.is_none() || self.view()?.deleting.contains(&on_disk) {
+        if self.engine.data.store.file(id, path)?.is_none()
+            || self.engine.data.view(&self.id)?.deleting.contains(&on_disk)
+        {
             return Err(self.why_no_file(path)?);
         }
         let root = row.root.ok_or_else(|| EngineError::NoRoot { id: id.clone() })?;
@@ -241,24 +207,24 @@ impl Workspace<'_> {
     /// The error of a path at which no file is listed: a folder, a file that was there before, or nothing that was ever known.
     pub(super) fn why_no_file(&self, path: &RelPath) -> Result<EngineError, EngineError> {
         let id = &self.id;
-        let below = self.engine.store.fingerprints_below(id, &[path.clone()].into())?;
+        let below = self.engine.data.store.fingerprints_below(id, &[path.clone()].into())?;
         if below.iter().any(|(file, _)| file != path) {
             return Ok(ReadError::Folder { path: path.clone() }.into());
         }
-        let was_known = self.engine.store.newest_change(id, path)?.is_some()
-            || !self.engine.store.renamed_to(id, path, 1)?.is_empty();
+        let was_known = self.engine.data.store.newest_change(id, path)?.is_some()
+            || !self.engine.data.store.renamed_to(id, path, 1)?.is_empty();
         Ok(if was_known { ReadError::Gone } else { ReadError::Unknown { path: path.clone() } }.into())
     }
 
     pub(super) fn document(&self, path: &RelPath) -> Result<(Fingerprint, ContentHash, Document), EngineError> {
         let (root, on_disk, is_inside) = self.place_of(path)?;
-        let extractor = self.extractor_for_request();
-        let files = &*self.engine.files_at(&root);
+        let extractor = self.engine.data.extractor_for_request(&self.id);
+        let files = &*self.engine.data.files_at(&root);
         let size = ingest::size_of(files, &on_disk);
-        let max_whole_bytes = self.engine.config.extraction.whole_mb.saturating_mul(1_000_000);
-        let (fingerprint, mut content_hash, mut outcome) = if size <= self.engine.part_sizes().from_bytes {
+        let max_whole_bytes = self.engine.data.config.extraction.whole_mb.saturating_mul(1_000_000);
+        let (fingerprint, mut content_hash, mut outcome) = if size <= self.engine.data.part_sizes().from_bytes {
             let FileContent { bytes, fingerprint, content_hash, .. } =
-                ingest::read_file(files, &on_disk, self.engine.config.max_file_bytes)?;
+                ingest::read_file(files, &on_disk, self.engine.data.config.max_file_bytes)?;
             (fingerprint, content_hash, extractor.extract(bytes, on_disk.file_name()))
         } else {
             let file = LargeFile::open(files, &on_disk, max_whole_bytes)?;

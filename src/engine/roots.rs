@@ -23,7 +23,7 @@ impl Engine {
         id: &WorkspaceId,
         root: Option<&Path>,
     ) -> Result<WorkspaceRow, EngineError> {
-        self.must_log()?;
+        self.data.must_log()?;
         let root = root.map(|root| self.allowed(root).ok_or(EngineError::RootNotAllowed)).transpose()?;
         match self.create_workspace(id, root.as_deref()) {
             Err(EngineError::OwnFolder { .. } | EngineError::Read(_)) => Err(EngineError::RootNotAllowed),
@@ -37,14 +37,19 @@ impl Engine {
             return None;
         }
         let root = ingest::canonical_folder(root).ok()?;
-        let allowed =
-            self.config.workspaces.allowed_roots.iter().filter_map(|allowed| ingest::canonical_folder(allowed).ok());
+        let allowed = self
+            .data
+            .config
+            .workspaces
+            .allowed_roots
+            .iter()
+            .filter_map(|allowed| ingest::canonical_folder(allowed).ok());
         allowed.into_iter().any(|allowed| root != allowed && root.starts_with(allowed)).then_some(root)
     }
 
     /// Refuses the data folder, what holds it, and what lies in it. `root` is canonical.
     pub(super) fn check_root(&self, id: &WorkspaceId, root: &Path) -> Result<(), EngineError> {
-        let data = ingest::canonical_folder(&self.data_folder)?;
+        let data = ingest::canonical_folder(&self.data.path)?;
         let kept = [data.join("workspaces").join(id.as_str()).join("files"), data.join("corpus")];
         if !kept.iter().any(|kept| kept == root) && meet(root, &data) {
             return Err(EngineError::OwnFolder { root: root.to_owned() });

@@ -120,15 +120,11 @@ impl Engine {
     /// The workspaces whose folders are not looked at, or whose files are not read, for now, because a call of the file system hangs.
     #[must_use]
     pub fn stuck_workspaces(&self) -> Vec<WorkspaceId> {
-        let mut stuck = self.looks.all_stuck();
-        stuck.extend(self.probes.all_stuck());
-        stuck.sort();
-        stuck.dedup();
-        stuck
+        self.scheduler.all_stuck()
     }
 
     fn answerer_status(&self) -> AnswererStatus {
-        match self.config.answer.endpoint() {
+        match self.data.config.answer.endpoint() {
             None => AnswererStatus { kind: AnswerKind::Extractive, model: None, base_url: None },
             Some((base_url, model)) => AnswererStatus {
                 kind: AnswerKind::Model,
@@ -139,9 +135,9 @@ impl Engine {
     }
 
     fn reranker_status(&self) -> Option<RerankerStatus> {
-        let folder = self.config.ranking.reranker.as_ref()?;
+        let folder = self.data.config.ranking.reranker.as_ref()?;
         let name = folder.file_name().unwrap_or(folder.as_os_str()).display().to_string();
-        let reason = self.reranker()?.err().map(with_hint).map(|reason| self.without_folders(reason));
+        let reason = self.data.reranker()?.err().map(with_hint).map(|reason| self.data.without_folders(reason));
         Some(RerankerStatus { name, reason })
     }
 
@@ -150,8 +146,8 @@ impl Engine {
     /// # Errors
     /// When the configured model is unknown or its files are not as pinned.
     pub fn model_status(&self) -> Result<ModelStatus, EngineError> {
-        let model = self.model()?;
-        let reason = model.embedder.as_ref().err().map(with_hint).map(|reason| self.without_folders(reason));
+        let model = self.data.model()?;
+        let reason = model.embedder.as_ref().err().map(with_hint).map(|reason| self.data.without_folders(reason));
         Ok(ModelStatus { name: model.entry.name.clone(), runs: reason.is_none(), reason })
     }
 }
@@ -163,7 +159,7 @@ impl Workspace<'_> {
     /// When the workspace is unknown or its index cannot be read.
     pub fn status(&self) -> Result<StatusReport, EngineError> {
         let id = &self.id;
-        let row = self.engine.store.workspace(id)?;
+        let row = self.engine.data.store.workspace(id)?;
         let state = self.state(&Filters::default(), None, 0)?;
         let coverage = self.engine.coverage_of(&state, true)?;
         let counts = match &state.snapshot {
@@ -186,12 +182,12 @@ impl Workspace<'_> {
             },
             passed_over: state.view.source.passed_over.clone(),
             read_only: !self.engine.is_writer(),
-            weakness: self.engine.extractor.weakness(),
-            reading: self.engine.reading.now(id),
+            weakness: self.engine.data.extractor.weakness(),
+            reading: self.engine.scheduler.reading_now(id),
             stuck: self.check_looking().err().map(|error| error.to_string()),
             rebuild: self.rebuild_status()?,
-            facets: self.engine.store.facets(id)?,
-            not_ready: by_state_and_reason(&self.all_files()?),
+            facets: self.engine.data.store.facets(id)?,
+            not_ready: by_state_and_reason(&self.engine.data.all_files_while(&self.id, &|| true)?),
         })
     }
 
@@ -201,7 +197,7 @@ impl Workspace<'_> {
     /// [`EngineError::Stuck`].
     pub fn check_looking(&self) -> Result<(), EngineError> {
         let id = &self.id;
-        match self.engine.looks.stuck(id).or_else(|| self.engine.probes.stuck(id)) {
+        match self.engine.scheduler.stuck_for(id) {
             None => Ok(()),
             Some(silent_for) => Err(EngineError::Stuck { id: id.clone(), silent_s: silent_for.as_secs() }),
         }

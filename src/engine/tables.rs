@@ -4,12 +4,11 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::time::Instant;
 
+use super::ask::Asking;
 use super::query::QueryState;
 use super::{EngineError, Workspace};
 use crate::answer::tables::{self, Answer, Found, Line, Sheet};
-use crate::answer::{
-    self, Abstention, AskReply, AskRequest, Listed, Listing, Member, Plan, PlanChoice, PlanKind, Sentence, cite,
-};
+use crate::answer::{self, Abstention, AskReply, Listed, Listing, Member, Plan, PlanChoice, PlanKind, Sentence, cite};
 use crate::index::{ChunkRecord, Filter, LexicalQuery, Snapshot};
 use crate::search::{self, Hit};
 use crate::workspace::{Citation, RelPath, Span, WorkspaceId};
@@ -39,14 +38,8 @@ struct Looked {
 
 impl Workspace<'_> {
     /// The reply of rows and cells.
-    fn tell_rows(
-        &self,
-        request: &AskRequest,
-        state: &QueryState,
-        plan: &Plan,
-        looked: &Looked,
-        found: Found,
-    ) -> Result<Option<AskReply>, EngineError> {
+    fn tell_rows(&self, asking: &Asking<'_>, looked: &Looked, found: Found) -> Result<Option<AskReply>, EngineError> {
+        let Asking { request, state, plan, .. } = asking;
         let mut plan = Plan { kind: found.kind, why: found.why, ..plan.clone() };
         plan.notes.extend(found.notes);
         let mut citer = Citer { id: &self.id, looked, citations: Vec::new() };
@@ -104,17 +97,16 @@ impl Workspace<'_> {
     /// those whose path has a day that it names.
     pub(super) fn answer_from_tables(
         &self,
-        request: &AskRequest,
-        state: &QueryState,
-        plan: &Plan,
+        asking: &Asking<'_>,
         hits: &[Hit],
     ) -> Result<Option<AskReply>, EngineError> {
+        let Asking { request, state, plan, .. } = asking;
         let question = request.question.as_str();
         let is_wanted = matches!(
             request.plan,
             PlanChoice::Auto | PlanChoice::Table | PlanChoice::List | PlanChoice::Count | PlanChoice::Compare
         );
-        if !is_wanted || answer::is_model_asked(request, &self.engine.config.answer) {
+        if !is_wanted || answer::is_model_asked(request, &self.engine.data.config.answer) {
             return Ok(None);
         }
         let Some(snapshot) = state.snapshot.as_deref().filter(|_| tables::is_for_tables(question)) else {
@@ -130,7 +122,7 @@ impl Workspace<'_> {
         hits.iter().filter(|hit| may_be_of_table(hit)).for_each(|hit| add(&hit.citation.path));
         self.tables_by_words(question, state, snapshot)?.iter().for_each(&mut add);
         if tables::names_a_day(question) {
-            for file in self.all_files_while(&|| !state.budget.is_over())?.iter() {
+            for file in self.engine.data.all_files_while(&self.id, &|| !state.budget.is_over())?.iter() {
                 if tables::is_of_day(question, file.path.as_str()) {
                     add(&file.path);
                 }
@@ -159,7 +151,7 @@ impl Workspace<'_> {
                 let reply = AskReply::abstaining(state.view.settled, self.engine.coverage_of(state, true)?, plan);
                 Ok(Some(AskReply { abstention: Some(Abstention::UnknownIdentifier), reason: Some(reason), ..reply }))
             }
-            Answer::Found(found) => self.tell_rows(request, state, plan, &looked, found),
+            Answer::Found(found) => self.tell_rows(asking, &looked, found),
         }
     }
 
@@ -174,7 +166,7 @@ impl Workspace<'_> {
         let formats = tables::structured_formats().filter(|format| state.filter.admits_format(*format)).collect();
         let filter = Filter { formats: Some(formats), ..state.filter.clone() };
         let find = |words: &str, limit: usize| -> Result<Vec<u64>, EngineError> {
-            let weights = self.engine.config.ranking.fields;
+            let weights = self.engine.data.config.ranking.fields;
             let query = LexicalQuery { words: words.to_owned(), phrases: Vec::new(), weights };
             Ok(snapshot.lexical(&query, &filter, limit)?.iter().map(|chunk| chunk.address).collect())
         };

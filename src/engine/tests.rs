@@ -5,15 +5,18 @@ mod reranking;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use super::*;
 use crate::chunk::TokenCounter;
 use crate::config::FieldWeights;
 use crate::embed::ModelLanguages;
+use crate::extract::InProcess;
 use crate::failpoint::armed::{ABORT_AT, TRACE};
-use crate::index::{Filter, Index, LexicalQuery};
+use crate::index::{Batch, ChunkRecord, FileFacts, Filter, Index, LexicalQuery};
 use crate::ingest::{self, Line, PartSizes, Silent};
-use crate::workspace::FileState;
+use crate::search::{Mode, SearchRequest};
+use crate::workspace::{ContentHash, FileState, RelPath, WorkspaceId};
 
 /// The folder that the child lives in.
 const FOLDER: &str = "PINCITE_FAILPOINT_FOLDER";
@@ -40,12 +43,12 @@ fn bring_in(folder: &Path) -> (Engine, Arc<dyn Index>) {
     let engine = Engine::open(OpenOptions::new(folder.join("data"), Access::Write, "a test")).unwrap();
     let (id, root) = (WorkspaceId::default(), ingest::canonical_folder(&folder.join("files")).unwrap());
     engine.scan_folder(&id, &root, &Silent).unwrap();
-    let index = engine.index(&id, engine.store.workspace(&id).unwrap().epoch).unwrap();
+    let index = engine.data.index(&id, engine.data.store.workspace(&id).unwrap().epoch).unwrap();
     let line = Line {
-        store: &engine.store,
+        store: &engine.data.store,
         workspace: &id,
-        epoch: engine.store.workspace(&id).unwrap().epoch,
-        files: &*engine.files_at(&root),
+        epoch: engine.data.store.workspace(&id).unwrap().epoch,
+        files: &*engine.data.files_at(&root),
         index: &*index,
         extractor: Box::new(InProcess),
         tokens: &Words,
@@ -60,6 +63,36 @@ fn bring_in(folder: &Path) -> (Engine, Arc<dyn Index>) {
     ingest::index_pending(&line).unwrap();
     drop(line);
     (engine, index)
+}
+
+#[test]
+fn what_an_index_holds_of_no_file_is_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    fs_err::create_dir(folder.path().join("files")).unwrap();
+    write(folder.path(), "a.md", "The harbour crane.");
+    write(folder.path(), "b.md", "The harbour pilot.");
+    let (engine, index) = bring_in(folder.path());
+    let snapshot = index.snapshot().unwrap();
+    let [of_a, of_b] = ["a.md", "b.md"].map(|path| snapshot.file(&path.parse().unwrap()).unwrap());
+    let moved = |chunks: &[ChunkRecord], path: &str, content: &[u8]| -> (RelPath, Vec<ChunkRecord>) {
+        let path: RelPath = path.parse().unwrap();
+        let file =
+            FileFacts { path: path.clone(), content_hash: ContentHash::of(content), ..(*chunks[0].file).clone() };
+        (path, vec![ChunkRecord { file: Arc::new(file), words: "The harbour ghost.".to_owned(), ..chunks[0].clone() }])
+    };
+    let revision = snapshot.revision();
+    // A file that was never there, and content that a file has no longer, as an index over a network might bring them back.
+    let strays = vec![moved(&of_b, "ghost.md", b"a ghost"), moved(&of_a, "a.md", b"what it held before")];
+    index.apply(&Batch { revision, replaced: strays, ..Batch::default() }).unwrap();
+    let workspace = WorkspaceId::default();
+    let found = |engine: &Engine| -> Vec<String> {
+        let mut request = SearchRequest::new("harbour ghost");
+        request.mode = Mode::Lexical;
+        let reply = engine.workspace(&workspace, Caller::LocalUser).unwrap().search(&request).unwrap();
+        reply.hits.iter().flat_map(|hit| hit.places().map(|place| place.path.to_string())).collect()
+    };
+    assert_eq!(found(&engine), ["b.md"]);
+    assert_eq!(index.snapshot().unwrap().counts().unwrap().num_chunks, 3, "the index does hold them");
 }
 
 /// The child: indexes, then finds its index damaged, and begins another.
@@ -117,7 +150,7 @@ fn a_process_that_ends_while_an_index_is_begun_anew_leaves_one_that_is_filled_fr
         let both: BTreeSet<String> = ["a.md", "c.md"].map(str::to_owned).into();
         assert_eq!((found("harbour"), found("old pilot").len()), (both, 0), "{what}");
         assert_eq!(snapshot.counts().unwrap().num_chunks, 2, "{what}");
-        let files = engine.store.files(&WorkspaceId::default()).unwrap();
+        let files = engine.data.store.files(&WorkspaceId::default()).unwrap();
         assert!(files.len() == 2 && files.iter().all(|file| file.state == FileState::Ready), "{what}: {files:?}");
     }
 }

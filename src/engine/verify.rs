@@ -41,9 +41,9 @@ impl Workspace<'_> {
     /// is no such file, against those of the content that it had.
     fn verify_elsewhere(&self, citation: &Citation, here: &Verification) -> Result<Option<Verification>, EngineError> {
         let id = &self.id;
-        let mut paths = self.engine.store.renamed_to(id, &citation.path, MAX_RENAMINGS)?;
+        let mut paths = self.engine.data.store.renamed_to(id, &citation.path, MAX_RENAMINGS)?;
         if here.verdict == Verdict::Deleted {
-            paths.extend(self.engine.store.paths_of_content(id, citation.content_hash)?);
+            paths.extend(self.engine.data.store.paths_of_content(id, citation.content_hash)?);
         }
         for path in paths {
             let there = match self.verify_file(&Citation { path: path.clone(), ..citation.clone() }) {

@@ -1,15 +1,16 @@
 //! Which of the files that were found hold now, and the newer versions of those that do not: of answers, and of searches.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::query::QueryState;
 use super::{Engine, EngineError, Workspace};
 use crate::answer::versions::{self, Order, Standing};
 use crate::answer::{Plan, PlanKind};
-use crate::index::Filter;
+use crate::index::Snapshot;
 use crate::search::{Hit, SearchRequest};
-use crate::workspace::{RelPath, WorkspaceId};
+use crate::workspace::{Citation, ContentHash, RelPath, WorkspaceId};
 
 /// Passages of a newer version that come to those that were found.
 const NUM_OF_NEWER: usize = 4;
@@ -28,6 +29,28 @@ const NEWEST_ADDS: f32 = 0.3;
 pub(super) const NUM_FOR_CURRENT: usize = 30;
 /// With one of these words a query asks for what holds now.
 const ASK_FOR_CURRENT: [&str; 7] = ["current", "currently", "latest", "newest", "valid", "up-to-date", "today"];
+
+/// Contents of which is kept what their beginnings say.
+const MAX_KEPT: usize = 4_096;
+
+/// What the beginnings of files say of their standing. Searches find the same files again and again, and reading a beginning costs as
+/// much as reading a passage.
+#[derive(Default)]
+pub(super) struct Standings(Mutex<HashMap<(RelPath, ContentHash), Standing>>);
+
+impl Standings {
+    fn get(&self, citation: &Citation) -> Option<Standing> {
+        self.0.lock().get(&(citation.path.clone(), citation.content_hash)).cloned()
+    }
+
+    fn keep(&self, content_hash: ContentHash, standing: &Standing) {
+        let mut kept = self.0.lock();
+        if kept.len() >= MAX_KEPT {
+            kept.clear();
+        }
+        kept.insert((standing.path.clone(), content_hash), standing.clone());
+    }
+}
 
 /// What is known of the versions of found files.
 #[derive(Default)]
@@ -49,7 +72,7 @@ impl Engine {
         let paths: HashSet<&RelPath> = hits.iter().map(|hit| &hit.citation.path).collect();
         let mut ordered: Vec<(&Order, i64, &RelPath)> = Vec::new();
         for standing in standings.iter().filter(|standing| paths.contains(&standing.path)) {
-            let modified = self.store.file(id, &standing.path)?.map_or(0, |file| file.modified.as_second());
+            let modified = self.data.store.file(id, &standing.path)?.map_or(0, |file| file.modified.as_second());
             ordered.push((&standing.order, modified, &standing.path));
         }
         Ok(places_of(ordered))
@@ -70,7 +93,7 @@ impl Workspace<'_> {
         let mut standings: Vec<Standing> = Vec::new();
         let found: HashSet<RelPath> = hits.iter().map(|hit| hit.citation.path.clone()).collect();
         for hit in hits.iter() {
-            look_at(snapshot, &hit.citation.path, &mut standings)?;
+            self.look_at_hit(snapshot, hit, &mut standings)?;
         }
         let is_current = plan.kind == PlanKind::Current;
         let may_have_newer = |path: &RelPath| {
@@ -83,7 +106,7 @@ impl Workspace<'_> {
         let folders: HashSet<String> = outdated.map(|standing| folder_of(&standing.path).to_owned()).collect();
         if !families.is_empty() || !folders.is_empty() {
             let mut others: Vec<RelPath> = Vec::new();
-            for file in self.all_files_while(&|| !state.budget.is_over())?.iter() {
+            for file in self.engine.data.all_files_while(&self.id, &|| !state.budget.is_over())?.iter() {
                 let is_other =
                     folders.contains(folder_of(&file.path)) || families.contains(&versions::family(&file.path));
                 if is_other && file.num_chunks > 0 && state.filter.admits_path(file.path.as_str()) {
@@ -92,7 +115,7 @@ impl Workspace<'_> {
             }
             // The newest by name are the last.
             for path in others.iter().rev().take(MAX_OTHERS) {
-                look_at(snapshot, path, &mut standings)?;
+                self.look_at(snapshot, path, &mut standings)?;
             }
         }
         let superseded = versions::superseded(&standings);
@@ -106,15 +129,47 @@ impl Workspace<'_> {
             newer.extend(newest_of_families(&standings, &found));
         }
         if !newer.is_empty() {
-            let filter = Filter { only: Some(Arc::new(newer)), ..state.filter.clone() };
-            let whole = std::mem::replace(&mut state.filter, filter);
-            let of_newer = self.search_in(search, state)?.0.hits;
-            state.filter = whole;
+            let of_newer = self.search_only_in(newer, search, state)?;
             hits.splice(0..0, of_newer.into_iter().take(NUM_OF_NEWER));
             hits.truncate(search.k);
         }
         let newness = if is_current { self.engine.newness(id, &standings, hits)? } else { HashMap::new() };
         Ok(Versions { superseded, newness })
+    }
+
+    /// Adds what the beginning of a found file says of it.
+    fn look_at_hit(
+        &self,
+        snapshot: &dyn Snapshot,
+        hit: &Hit,
+        standings: &mut Vec<Standing>,
+    ) -> Result<(), EngineError> {
+        let citation = &hit.citation;
+        if standings.iter().any(|known| known.path == citation.path) {
+            return Ok(());
+        }
+        if let Some(standing) = self.engine.standings.get(citation) {
+            standings.push(standing);
+            return Ok(());
+        }
+        self.look_at(snapshot, &citation.path, standings)
+    }
+
+    /// Adds what the beginning of a file says of it.
+    fn look_at(
+        &self,
+        snapshot: &dyn Snapshot,
+        path: &RelPath,
+        standings: &mut Vec<Standing>,
+    ) -> Result<(), EngineError> {
+        if standings.iter().all(|known| known.path != *path)
+            && let Some(chunk) = snapshot.extract_of(path, 1)?.into_iter().next()
+        {
+            let standing = Standing::of(path, chunk.file.title.as_deref(), &chunk.words);
+            self.engine.standings.keep(chunk.file.content_hash, &standing);
+            standings.push(standing);
+        }
+        Ok(())
     }
 
     /// Notes at each passage which file in the same folder has replaced its own. Where the query asks for what holds now, newer files
@@ -133,7 +188,7 @@ impl Workspace<'_> {
             if standings.len() == most {
                 break;
             }
-            look_at(snapshot, &hit.citation.path, &mut standings)?;
+            self.look_at_hit(snapshot, hit, &mut standings)?;
         }
         let mut beside: BTreeSet<RelPath> = BTreeSet::new();
         let mut by_folder: HashMap<&str, Vec<&Standing>> = HashMap::new();
@@ -141,7 +196,7 @@ impl Workspace<'_> {
             by_folder.entry(folder_of(&standing.path)).or_default().push(standing);
         }
         for (folder, found) in by_folder {
-            let all = self.files_in(&state.view, folder, MAX_IN_FOLDER)?;
+            let all = self.engine.data.files_in(&self.id, &state.view, folder, MAX_IN_FOLDER)?;
             let versions = found.iter().filter_map(|standing| all.families.get(&versions::family(&standing.path)));
             let few = versions.filter(|versions| versions.len() <= MAX_VERSIONS);
             beside.extend(few.flatten().map(|&number| all.files[number].clone()));
@@ -150,7 +205,7 @@ impl Workspace<'_> {
             }
         }
         for path in beside.iter().filter(|path| state.filter.admits_path(path.as_str())).take(MAX_OTHERS) {
-            look_at(snapshot, path, &mut standings)?;
+            self.look_at(snapshot, path, &mut standings)?;
         }
         let superseded = versions::superseded(&standings);
         for hit in hits.iter_mut() {
@@ -173,19 +228,6 @@ fn places_of(mut files: Vec<(&Order, i64, &RelPath)>) -> HashMap<RelPath, f32> {
     by_age
         .flat_map(|(place, files)| files.iter().map(move |(_, _, path)| ((*path).clone(), place as f32 / last)))
         .collect()
-}
-
-fn look_at(
-    snapshot: &dyn crate::index::Snapshot,
-    path: &RelPath,
-    standings: &mut Vec<Standing>,
-) -> Result<(), EngineError> {
-    if standings.iter().all(|known| known.path != *path)
-        && let Some(chunk) = snapshot.extract_of(path, 1)?.into_iter().next()
-    {
-        standings.push(Standing::of(path, chunk.file.title.as_deref(), &chunk.words));
-    }
-    Ok(())
 }
 
 /// Whether a query asks for what holds now, or for the newest.

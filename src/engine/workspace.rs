@@ -1,7 +1,6 @@
 //! The handle of one workspace: every verb on its files hangs on it.
 
 use super::{Engine, EngineError};
-use crate::error::ErrorReport;
 use crate::workspace::WorkspaceId;
 
 /// Who asks. Permission and audit attach here: a verb is reached only through a handle, and a handle only with a caller.
@@ -25,7 +24,7 @@ impl Engine {
     /// # Errors
     /// [`StoreError::UnknownWorkspace`](crate::store::StoreError::UnknownWorkspace) where there is none.
     pub fn workspace(&self, id: &WorkspaceId, caller: Caller) -> Result<Workspace<'_>, EngineError> {
-        self.store.workspace(id)?;
+        self.data.store.workspace(id)?;
         Ok(Workspace { engine: self, id: id.clone(), caller })
     }
 }
@@ -47,11 +46,5 @@ impl Workspace<'_> {
     #[must_use]
     pub const fn engine(&self) -> &Engine {
         self.engine
-    }
-
-    /// As [`Engine::report`].
-    #[must_use]
-    pub fn report(&self, error: &EngineError) -> ErrorReport {
-        self.engine.report(error)
     }
 }

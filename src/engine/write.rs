@@ -7,8 +7,7 @@
 //! - Nothing is written outside the workspace's folder, through a link, or where the workspace's rules pass over it.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -17,7 +16,7 @@ use utoipa::ToSchema;
 
 use super::event::{Event, EventKind, EventsReply, TakenEvent};
 use super::{Engine, EngineError, Workspace};
-use crate::files::{self, Condition, Files, RuleLimits};
+use crate::files::{Condition, Files};
 use crate::ingest::{self, LargeFile, NewFile, ReadError, WriteError};
 use crate::store::{Fingerprint, LoggedEvent, Moved, Observation, StoreError};
 use crate::workspace::{ChangeKind, ContentHash, Priority, Provenance, RelPath, Revision, WorkspaceId, is_device_name};
@@ -95,22 +94,17 @@ impl Upload {
 }
 
 impl Engine {
-    /// The files at a workspace's root.
-    pub(super) fn files_at(&self, root: &Path) -> Arc<dyn Files> {
-        files::at(root, RuleLimits::from(&self.config.limits))
-    }
-
     /// Keeps all others from writing into the workspace through us, in any process, until it is dropped: a precondition must
     /// still hold when the file is put into its place.
     pub(super) fn lock_files(&self, id: &WorkspaceId) -> Result<fs_err::File, EngineError> {
-        self.store.workspace(id)?;
-        let folder = self.folder_of(id);
+        self.data.store.workspace(id)?;
+        let folder = self.data.folder_of(id);
         fs_err::create_dir_all(&folder).map_err(EngineError::Io)?;
         let file = fs_err::File::create(folder.join("files.lock")).map_err(EngineError::Io)?;
         file.file().lock().map_err(EngineError::Io)?;
         // It may have been deleted meanwhile, and the folder be made anew here: then that goes, too.
-        self.store.workspace(id).inspect_err(|_| {
-            if let Err(error) = self.store.note_remains(id) {
+        self.data.store.workspace(id).inspect_err(|_| {
+            if let Err(error) = self.data.store.note_remains(id) {
                 tracing::warn!(workspace = %id, %error, "an empty folder of a deleted workspace stays");
             }
         })?;
@@ -131,7 +125,7 @@ impl Engine {
             Precondition::Absent => !exists,
             Precondition::Never => false,
             Precondition::Matches(hashes) => {
-                exists && hashes.contains(&LargeFile::open(files, path, self.config.max_file_bytes)?.content_hash)
+                exists && hashes.contains(&LargeFile::open(files, path, self.data.config.max_file_bytes)?.content_hash)
             }
         };
         if holds { Ok(exists) } else { Err(EngineError::Precondition { path: path.clone() }) }
@@ -153,7 +147,7 @@ impl Workspace<'_> {
         if self.root_to_write([&path])? != root {
             return Err(StoreError::UnknownWorkspace { id: id.clone() }.into());
         }
-        let existed = self.engine.check_precondition(&*self.engine.files_at(&root), &path, precondition)?;
+        let existed = self.engine.check_precondition(&*self.engine.data.files_at(&root), &path, precondition)?;
         let condition = if *precondition == Precondition::Absent { Condition::Absent } else { Condition::Any };
         let (fingerprint, content_hash) = file.put(&condition)?;
         let kind = if existed { ChangeKind::Modified } else { ChangeKind::Created };
@@ -175,7 +169,7 @@ impl Workspace<'_> {
     ) -> Result<Option<Observation>, EngineError> {
         let id = &self.id;
         let there = if files.admits(path) { ingest::fingerprint_of(files, path) } else { None };
-        let known = self.engine.store.file(id, path)?;
+        let known = self.engine.data.store.file(id, path)?;
         let (kind, fingerprint) = match (there, known) {
             (Some(fingerprint), Some(_)) => (ChangeKind::Modified, fingerprint),
             (Some(fingerprint), None) => (ChangeKind::Created, fingerprint),
@@ -188,17 +182,17 @@ impl Workspace<'_> {
     /// The folder of a workspace, for files that it admits.
     fn root_to_write<'a>(&self, paths: impl IntoIterator<Item = &'a RelPath>) -> Result<PathBuf, EngineError> {
         let id = &self.id;
-        self.engine.must_log()?;
-        let row = self.engine.store.workspace(id)?;
+        self.engine.data.must_log()?;
+        let row = self.engine.data.store.workspace(id)?;
         self.check_room()?;
         let root = if let Some(root) = row.root {
             ingest::canonical_folder(&root)?
         } else {
             let root = self.managed_folder()?;
-            self.engine.store.give_root(id, &root)?;
+            self.engine.data.store.give_root(id, &root)?;
             root
         };
-        let files = self.engine.files_at(&root);
+        let files = self.engine.data.files_at(&root);
         for path in paths {
             files.check(path).map_err(|reason| WriteError::not_admitted(reason, path))?;
         }
@@ -229,8 +223,8 @@ impl Workspace<'_> {
         let path = &self.spelled_to_write(path)?;
         let root = self.root_to_write([path])?;
         refuse_device_names(path)?;
-        let file = NewFile::begin(&*self.engine.files_at(&root), path)?;
-        let (max_bytes, provenance) = (self.engine.config.max_file_bytes, Provenance::default());
+        let file = NewFile::begin(&*self.engine.data.files_at(&root), path)?;
+        let (max_bytes, provenance) = (self.engine.data.config.max_file_bytes, Provenance::default());
         Ok(Upload { path: path.clone(), root, file, max_bytes, provenance })
     }
 
@@ -250,10 +244,13 @@ impl Workspace<'_> {
         let root = self.root_to_write([path])?;
         let _alone = self.engine.lock_files(id)?;
         self.check_room()?;
-        let files = self.engine.files_at(&root);
+        let files = self.engine.data.files_at(&root);
         self.engine.check_precondition(&*files, path, precondition)?;
         let was_there = ingest::delete_file(&*files, path)?;
-        if !was_there && (self.engine.store.file(id, path)?.is_none() || self.view()?.deleting.contains(path)) {
+        if !was_there
+            && (self.engine.data.store.file(id, path)?.is_none()
+                || self.engine.data.view(&self.id)?.deleting.contains(path))
+        {
             return Err(self.why_no_file(path)?);
         }
         let kind = ChangeKind::Deleted;
@@ -273,7 +270,7 @@ impl Workspace<'_> {
         let written = events.iter().zip(&checked).filter(|(_, content)| content.is_some());
         let root = self.root_to_write(written.map(|(event, _)| &event.path))?;
         let is_managed = root == self.managed_folder()?;
-        let files = &*self.engine.files_at(&root);
+        let files = &*self.engine.data.files_at(&root);
         for (event, content) in events.iter().zip(&checked) {
             if content.is_some() || is_managed && event.kind == EventKind::Renamed {
                 refuse_device_names(&event.path)?;
@@ -286,14 +283,14 @@ impl Workspace<'_> {
         let mut logged: Vec<LoggedEvent> = Vec::new();
         let mut seen: BTreeSet<&str> = BTreeSet::new();
         for (event, content) in events.iter().zip(checked) {
-            let before = self.engine.store.event_revision(id, &event.id)?;
+            let before = self.engine.data.store.event_revision(id, &event.id)?;
             let repeated = before.is_some() || !seen.insert(&event.id);
             let mut superseded = false;
             if !repeated {
                 // Of those that came with it, one without a time is older by its place alone.
                 let of_path = logged.iter().filter(|logged| logged.path == event.path);
                 let newest = of_path.filter_map(|logged| logged.occurred_at).max();
-                let newest = newest.max(self.engine.store.newest_event_at(id, &event.path)?);
+                let newest = newest.max(self.engine.data.store.newest_event_at(id, &event.path)?);
                 // Only what would be written here can be older than what is there: otherwise the disk has the newest.
                 superseded = event.occurred_at.is_some_and(|at| newest.is_some_and(|newest| to_ms(newest) > to_ms(at)));
                 if !superseded {
@@ -317,8 +314,8 @@ impl Workspace<'_> {
             }
             taken.push(TakenEvent { id: event.id.clone(), revision: before.unwrap_or_default(), repeated, superseded });
         }
-        let revisions = self.engine.store.log_events(id, &logged)?;
-        self.engine.bell.ring();
+        let revisions = self.engine.data.store.log_events(id, &logged)?;
+        self.engine.scheduler.wake();
         for (event, revision) in logged.iter().zip(revisions) {
             taken.iter_mut().filter(|taken| taken.id == event.id).for_each(|taken| taken.revision = revision);
         }
@@ -328,8 +325,8 @@ impl Workspace<'_> {
 
     fn log_one(&self, observation: Observation) -> Result<Revision, EngineError> {
         let id = &self.id;
-        let revision = self.engine.store.log(id, &[observation], Priority::Interactive)?;
-        self.engine.bell.ring();
+        let revision = self.engine.data.store.log(id, &[observation], Priority::Interactive)?;
+        self.engine.scheduler.wake();
         Ok(revision)
     }
 
@@ -337,8 +334,8 @@ impl Workspace<'_> {
     /// changed: those who held it meanwhile may have filled the log.
     fn check_room(&self) -> Result<(), EngineError> {
         let id = &self.id;
-        let max = self.engine.config.max_pending;
-        if self.engine.store.num_pending(id, Priority::Interactive, max)? >= max {
+        let max = self.engine.data.config.max_pending;
+        if self.engine.data.store.num_pending(id, Priority::Interactive, max)? >= max {
             return Err(EngineError::Backlog { max });
         }
         Ok(())
@@ -347,12 +344,12 @@ impl Workspace<'_> {
     /// A path as the workspace's folder spells it, in any spelling that is given.
     fn spelled_to_write(&self, path: &RelPath) -> Result<RelPath, EngineError> {
         let id = &self.id;
-        let root = match self.engine.store.workspace(id)?.root {
+        let root = match self.engine.data.store.workspace(id)?.root {
             Some(root) => root,
             // Not there yet, before the first write.
-            None => ingest::canonical_folder(&self.engine.folder_of(id).join("files")).unwrap_or_default(),
+            None => ingest::canonical_folder(&self.engine.data.folder_of(id).join("files")).unwrap_or_default(),
         };
-        Ok(self.engine.files_at(&root).spelled(path))
+        Ok(self.engine.data.files_at(&root).spelled(path))
     }
 
     /// Events with their paths as the workspace's folder spells them. Those in ASCII are taken as they are: whoever reports a file has
@@ -370,7 +367,7 @@ impl Workspace<'_> {
     /// Where the files of a workspace are that has no folder of its own.
     fn managed_folder(&self) -> Result<PathBuf, EngineError> {
         let id = &self.id;
-        let folder = self.engine.folder_of(id).join("files");
+        let folder = self.engine.data.folder_of(id).join("files");
         fs_err::create_dir_all(&folder).map_err(EngineError::Io)?;
         Ok(ingest::canonical_folder(&folder)?)
     }

@@ -15,6 +15,7 @@ mod backend;
 mod conformance;
 pub mod embedded;
 mod filter;
+mod found;
 pub mod ram;
 mod words;
 
@@ -27,11 +28,13 @@ use sha2::{Digest as _, Sha256};
 
 pub use backend::{Access, Backend, Condition, Index, Place, Wanted};
 pub use filter::{Filter, Holding, WordConditions};
+pub use found::{
+    FoundByWords, FoundNear, HeldWord, HeldWords, Holder, LexicalQuery, MAX_HOLDERS, MAX_LOOKED_UP, Scored,
+};
 pub use words::{FoundWord, WordPattern};
 
 use crate::budget::Budget;
 use crate::chunk::plain;
-use crate::config::FieldWeights;
 use crate::error::Advice;
 use crate::extract::{Format, PageUnit};
 use crate::workspace::{Cells, ContentHash, Language, LineRange, RelPath, Revision, Span};
@@ -189,72 +192,6 @@ pub struct Batch {
     pub removed: Vec<RelPath>,
 }
 
-/// What the lexical leg looks for. Every word is optional; more and rarer words score higher. A document's words are stemmed as
-/// its language has them, and a word of the query as each language of the snapshot, of which the best counts.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LexicalQuery {
-    /// Plain words, as a person typed them.
-    pub words: String,
-    /// Quoted phrases: chunks that have their words side by side, as written, score higher by the rarity of the words.
-    pub phrases: Vec<String>,
-    /// The weights of the fields.
-    pub weights: FieldWeights,
-}
-
-/// A chunk that a leg found. `address` is valid in the snapshot that gave it, and there alone.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Scored {
-    /// Where the snapshot has the chunk.
-    pub address: u64,
-    /// Orders equal scores.
-    pub id: ChunkId,
-    /// BM25 for the lexical leg, cosine for the dense one; higher is better.
-    pub score: f32,
-}
-
-/// A chunk that holds a word. `address` is valid in the snapshot that gave it, and there alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Holder {
-    /// Where the snapshot has the chunk.
-    pub address: u64,
-    /// Orders chunks that are otherwise equal.
-    pub id: ChunkId,
-}
-
-/// A word of a query, as a snapshot holds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeldWord {
-    /// The word, in small letters.
-    pub text: String,
-    /// How many chunks of the snapshot hold it, about: chunks that are no longer there may count.
-    pub num_chunks: usize,
-    /// How many files hold it, among those that pass the filter; 0 where `chunks` is `None`.
-    pub num_files: usize,
-    /// The chunks that hold it and pass the filter, in the order of their addresses; `None` where they are more than
-    /// [`MAX_HOLDERS`], or the snapshot has more than [`MAX_LOOKED_UP`] of them.
-    pub chunks: Option<Vec<Holder>>,
-}
-
-/// What a snapshot knows of the words of a query.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct HeldWords {
-    /// Whether the query is a sentence or a text ([`analyzer::is_question`]).
-    pub is_question: bool,
-    /// Whether all its words can be told: none is of a script without spaces ([`analyzer::is_all_words`]).
-    pub are_all_words: bool,
-    /// Those of its words that a chunk holds which passes the filter, in the order of the query. A word is held as it is written
-    /// where any chunk has it so, else by its stem, else by title, headings or path; an identifier or a grouped number as a whole where
-    /// any chunk has that, else by its words. Of a question, plain words are held by their stems.
-    pub words: Vec<HeldWord>,
-    /// The chunks that pass the filter of files whose name has just the words of the query, in the order of their addresses.
-    pub named: Vec<Holder>,
-}
-
-/// Chunks that hold a word are listed up to this number.
-pub const MAX_HOLDERS: usize = 256;
-/// A word that more chunks of a snapshot hold is common, whatever the filter lets pass.
-pub const MAX_LOOKED_UP: usize = 4_096;
-
 /// How much a snapshot holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -264,14 +201,6 @@ pub struct Counts {
     pub num_embedded: usize,
     /// Those of them that never get one ([`VectorKey::NONE`]).
     pub num_by_words: usize,
-}
-
-impl LexicalQuery {
-    /// All its words, those of its phrases last.
-    #[must_use]
-    pub fn all_words(&self) -> String {
-        [std::slice::from_ref(&self.words), self.phrases.as_slice()].concat().join(" ")
-    }
 }
 
 impl Counts {
@@ -305,6 +234,9 @@ fn ends_of<T>(mut all: Vec<T>, limit: usize) -> Vec<T> {
 }
 
 /// One visible state of an index: both legs of a query read the same one.
+///
+/// A search reads it three times: [`Snapshot::by_words`] while its query is embedded, [`Snapshot::near`], and [`Snapshot::load`] of what is
+/// shown; more chunks are loaded where many of those fold into others.
 pub trait Snapshot: Send + Sync {
     /// The newest change that this state holds.
     fn revision(&self) -> Revision;
@@ -330,12 +262,6 @@ pub trait Snapshot: Send + Sync {
     /// When the files on disk are damaged.
     fn languages(&self) -> Result<Languages, IndexError>;
 
-    /// Which of the chunks at these addresses never get a vector ([`VectorKey::NONE`]).
-    ///
-    /// # Errors
-    /// When the files on disk are damaged or an address is of another snapshot.
-    fn by_words(&self, addresses: &[u64]) -> Result<Vec<bool>, IndexError>;
-
     /// The files that the chunks at these addresses are of.
     ///
     /// # Errors
@@ -348,18 +274,28 @@ pub trait Snapshot: Send + Sync {
     /// When the files on disk are damaged.
     fn lexical(&self, query: &LexicalQuery, filter: &Filter, limit: usize) -> Result<Vec<Scored>, IndexError>;
 
-    /// Which chunks hold which words of `query`, word by word.
+    /// All that a search asks of the words of its query, in one read: the best `limit` chunks as [`Snapshot::lexical`] gives them, and which
+    /// chunks hold which words.
     ///
     /// # Errors
     /// When the files on disk are damaged.
-    fn held(&self, query: &LexicalQuery, filter: &Filter) -> Result<HeldWords, IndexError>;
+    fn by_words(&self, query: &LexicalQuery, filter: &Filter, limit: usize) -> Result<FoundByWords, IndexError>;
 
-    /// The best `limit` chunks by cosine to `query` (unit length) among those that have a vector and pass `filter`,
-    /// best first, ties by id.
+    /// All that a search asks of its query's vector, in one read: the best `limit` chunks by cosine to `query` (unit length) among those that
+    /// have a vector and pass `filter`, and, where `also` names chunks, their vectors and those of the found ones.
     ///
     /// # Errors
-    /// When `query` has not the model's dimensions, or the files on disk are damaged.
-    fn dense(&self, query: &[f32], filter: &Filter, limit: usize) -> Result<Vec<Scored>, IndexError>;
+    /// When `query` has not the model's dimensions, the files on disk are damaged, or an address is of another snapshot.
+    fn near(&self, query: &[f32], filter: &Filter, limit: usize, also: Option<&[u64]>)
+    -> Result<FoundNear, IndexError>;
+
+    /// The best `limit` chunks by cosine, as [`Snapshot::near`] gives them.
+    ///
+    /// # Errors
+    /// As [`Snapshot::near`].
+    fn dense(&self, query: &[f32], filter: &Filter, limit: usize) -> Result<Vec<Scored>, IndexError> {
+        Ok(self.near(query, filter, limit, None)?.chunks)
+    }
 
     /// Chunks that pass `filter`, those of the newest files first, then by path: of each of `num_files` files up to `num_of_each` in the
     /// order of its text, as far as the order in which the index keeps them tells.
@@ -388,12 +324,6 @@ pub trait Snapshot: Send + Sync {
 
     /// How the words of the chunks are stemmed, each way once, in order.
     fn stemmings(&self) -> Vec<analyzer::Stemming>;
-
-    /// The vectors of the chunks at these addresses, of unit length but for rounding; `None` where a chunk has none.
-    ///
-    /// # Errors
-    /// When the files on disk are damaged or an address is of another snapshot.
-    fn vectors(&self, addresses: &[u64]) -> Result<Vec<Option<Vec<f32>>>, IndexError>;
 
     /// The chunks at these addresses, in their order.
     ///

@@ -18,9 +18,9 @@ use super::analyzer::{
     is_question, names, positioned_terms,
 };
 use super::{
-    Batch, ChunkId, ChunkRecord, Counts, Filter, FoundWord, HeldWord, HeldWords, Holder, Holding, Index, IndexError,
-    Languages, LexicalQuery, MAX_HOLDERS, MAX_LOOKED_UP, Scored, Snapshot, VectorKey, WordConditions, WordPattern,
-    ends_of,
+    Batch, ChunkId, ChunkRecord, Counts, Filter, FoundByWords, FoundNear, FoundWord, HeldWord, HeldWords, Holder,
+    Holding, Index, IndexError, Languages, LexicalQuery, MAX_HOLDERS, MAX_LOOKED_UP, Scored, Snapshot, VectorKey,
+    WordConditions, WordPattern, ends_of,
 };
 use crate::workspace::{RelPath, Revision};
 
@@ -229,6 +229,22 @@ impl Field {
     }
 }
 
+impl RamSnapshot {
+    fn held(&self, query: &LexicalQuery, filter: &Filter) -> HeldWords {
+        let (text, stemmings) = (query.all_words(), self.stemmings());
+        let is_question = is_question(&text, &stemmings);
+        let mut words = Vec::new();
+        for word in asked_words(&text, &stemmings) {
+            self.look_up(&word, is_question, filter, &mut words);
+        }
+        let is_named = |(_, chunk): &(u64, &ChunkRecord)| {
+            names(&text, chunk.file.path.file_name(), Stemming::of(chunk.file.language))
+        };
+        let named = self.passing(filter).filter(is_named).map(holder).collect();
+        HeldWords { is_question, are_all_words: is_all_words(&text), words, named }
+    }
+}
+
 impl Snapshot for RamSnapshot {
     fn revision(&self) -> Revision {
         self.state.revision
@@ -248,10 +264,6 @@ impl Snapshot for RamSnapshot {
             count.num_by_words += usize::from(chunk.key == VectorKey::NONE);
         }
         Ok(counts)
-    }
-
-    fn by_words(&self, addresses: &[u64]) -> Result<Vec<bool>, IndexError> {
-        Ok(self.load(addresses)?.iter().map(|chunk| chunk.key == VectorKey::NONE).collect())
     }
 
     fn paths(&self, addresses: &[u64]) -> Result<BTreeSet<RelPath>, IndexError> {
@@ -306,21 +318,21 @@ impl Snapshot for RamSnapshot {
         Ok(best(found.collect(), limit))
     }
 
-    fn held(&self, query: &LexicalQuery, filter: &Filter) -> Result<HeldWords, IndexError> {
-        let (text, stemmings) = (query.all_words(), self.stemmings());
-        let is_question = is_question(&text, &stemmings);
-        let mut words = Vec::new();
-        for word in asked_words(&text, &stemmings) {
-            self.look_up(&word, is_question, filter, &mut words);
-        }
-        let is_named = |(_, chunk): &(u64, &ChunkRecord)| {
-            names(&text, chunk.file.path.file_name(), Stemming::of(chunk.file.language))
-        };
-        let named = self.passing(filter).filter(is_named).map(holder).collect();
-        Ok(HeldWords { is_question, are_all_words: is_all_words(&text), words, named })
+    fn by_words(&self, query: &LexicalQuery, filter: &Filter, limit: usize) -> Result<FoundByWords, IndexError> {
+        let chunks = self.lexical(query, filter, limit)?;
+        let addresses: Vec<u64> = chunks.iter().map(|chunk| chunk.address).collect();
+        let loaded = addresses.iter().copied().zip(self.load(&addresses)?);
+        let without_vector = loaded.filter(|(_, chunk)| chunk.key == VectorKey::NONE).map(|(address, _)| address);
+        Ok(FoundByWords { chunks, without_vector: without_vector.collect(), held: self.held(query, filter) })
     }
 
-    fn dense(&self, query: &[f32], filter: &Filter, limit: usize) -> Result<Vec<Scored>, IndexError> {
+    fn near(
+        &self,
+        query: &[f32],
+        filter: &Filter,
+        limit: usize,
+        also: Option<&[u64]>,
+    ) -> Result<FoundNear, IndexError> {
         if query.len() != self.state.num_dimensions {
             return Err(IndexError::Dimensions { expected: self.state.num_dimensions, found: query.len() });
         }
@@ -329,7 +341,16 @@ impl Snapshot for RamSnapshot {
             let score = vector.iter().zip(query).map(|(a, b)| a * b).sum();
             Some(Scored { address, id: chunk.id(), score })
         });
-        Ok(best(scored.collect(), limit))
+        let chunks = best(scored.collect(), limit);
+        let mut vectors = BTreeMap::new();
+        if let Some(also) = also {
+            let addresses: Vec<u64> = chunks.iter().map(|chunk| chunk.address).chain(also.iter().copied()).collect();
+            let loaded = addresses.iter().zip(self.load(&addresses)?);
+            vectors.extend(
+                loaded.filter_map(|(address, chunk)| Some((*address, self.state.vectors.get(&chunk.key)?.to_vec()))),
+            );
+        }
+        Ok(FoundNear { chunks, vectors })
     }
 
     fn newest(&self, filter: &Filter, num_files: usize, num_of_each: usize) -> Result<Vec<u64>, IndexError> {
@@ -361,11 +382,6 @@ impl Snapshot for RamSnapshot {
 
     fn stemmings(&self) -> Vec<Stemming> {
         self.stemmings_of_chunks()
-    }
-
-    fn vectors(&self, addresses: &[u64]) -> Result<Vec<Option<Vec<f32>>>, IndexError> {
-        let of_chunk = |chunk: &ChunkRecord| self.state.vectors.get(&chunk.key).map(|vector| vector.to_vec());
-        Ok(self.load(addresses)?.iter().map(of_chunk).collect())
     }
 
     fn load(&self, addresses: &[u64]) -> Result<Vec<ChunkRecord>, IndexError> {

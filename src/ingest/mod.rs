@@ -31,8 +31,8 @@ pub use read::{FileContent, ReadError, fingerprint_of, read_file, size_of, touch
 pub use rebuild::Rebuild;
 pub use scan::{ScanReport, scan, scan_places};
 pub use worker::{
-    BatchLimits, EMBED_BATCH, Line, LineReport, distrust_unacknowledged, embed, embed_missing, index_backfill,
-    index_interactive, index_pending, list_some,
+    BatchLimits, EMBED_BATCH, Line, LineReport, distrust_unacknowledged, embed, index_backfill, index_interactive,
+    index_pending, list_some,
 };
 pub use write::{NewFile, WriteError, delete_file, rename_file, write_file};
 

@@ -209,35 +209,6 @@ pub fn list_some(store: &Store, workspace: &WorkspaceId, epoch: i64, files: &dyn
     Ok(changes.len())
 }
 
-/// Embeds chunks that have no vector yet, newest files first, until there is none.
-///
-/// # Errors
-/// When the model or the index refuses; vectors before stay.
-pub fn embed_missing(
-    index: &dyn Index,
-    embedder: &dyn Embedder,
-    progress: &dyn Progress,
-) -> Result<usize, IngestError> {
-    let mut num_embedded = 0;
-    let counts = index.snapshot()?.counts()?;
-    let missing = counts.num_missing();
-    if missing == 0 {
-        return Ok(0);
-    }
-    progress.begin(Stage::Embedding, Some(missing as u64));
-    loop {
-        let waiting = index.snapshot()?.unembedded(EMBED_BATCH)?;
-        if waiting.is_empty() {
-            break;
-        }
-        embed(index, embedder, &waiting)?;
-        num_embedded += waiting.len();
-        progress.advance(waiting.len() as u64);
-    }
-    progress.end();
-    Ok(num_embedded)
-}
-
 /// Embeds these chunks and keeps their vectors.
 ///
 /// # Errors

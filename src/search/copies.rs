@@ -8,7 +8,7 @@
 //! so few passages that none of his sampling is needed.
 
 use std::collections::HashSet;
-use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+use std::hash::{DefaultHasher, Hasher as _};
 
 /// The part of its pairs of words that a near copy shares, in percent.
 const MIN_SHARED_PERCENT: usize = 80;
@@ -21,19 +21,34 @@ const MAX_TOLD_CHARS: usize = 120;
 /// Differing words that are told.
 const MAX_TOLD_WORDS: usize = 5;
 
-/// What of a text is compared.
+/// What of a text is compared: hashes, in order, each once.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Features {
-    /// Hashes of its words, in small letters.
-    words: HashSet<u64>,
-    /// Hashes of its pairs of neighbouring words.
-    pairs: HashSet<u64>,
-    /// Hashes of its lines without the white space at their ends.
-    lines: HashSet<u64>,
+    /// Of its words, in small letters.
+    words: Vec<u64>,
+    /// Of its pairs of neighbouring words.
+    pairs: Vec<u64>,
+    /// Of its lines without the white space at their ends.
+    lines: Vec<u64>,
 }
 
-fn hash(text: &str) -> u64 {
-    BuildHasherDefault::<DefaultHasher>::default().hash_one(text)
+fn hash(text: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(text);
+    hasher.finish()
+}
+
+/// The hash of a word in small letters. Most words are short and of ASCII letters, which need no text of their own.
+fn hash_of_word(word: &str) -> u64 {
+    let mut small = [0; 32];
+    match small.get_mut(..word.len()).filter(|_| word.is_ascii()) {
+        Some(small) => {
+            small.copy_from_slice(word.as_bytes());
+            small.make_ascii_lowercase();
+            hash(small)
+        }
+        None => hash(word.to_lowercase().as_bytes()),
+    }
 }
 
 fn words_of(text: &str) -> impl Iterator<Item = &str> {
@@ -48,7 +63,7 @@ fn lines_of(text: &str) -> impl Iterator<Item = &str> {
 
 /// The words of a query, to be asked for among those of passages.
 pub(super) fn asked_words(query: &str) -> HashSet<u64> {
-    words_of(query).map(|word| hash(&word.to_lowercase())).collect()
+    words_of(query).map(hash_of_word).collect()
 }
 
 impl Features {
@@ -60,32 +75,50 @@ impl Features {
 
     /// Adds a text that follows.
     pub(super) fn add(&mut self, text: &str) {
-        let words: Vec<u64> = words_of(text).map(|word| hash(&word.to_lowercase())).collect();
+        let words: Vec<u64> = words_of(text).map(hash_of_word).collect();
         let pair = |pair: &[u64]| pair[0].rotate_left(1) ^ pair[1];
         self.pairs.extend(words.windows(2).map(pair));
         self.words.extend(words);
-        self.lines.extend(lines_of(text).map(hash));
+        self.lines.extend(lines_of(text).map(|line| hash(line.as_bytes())));
+        for hashes in [&mut self.words, &mut self.pairs, &mut self.lines] {
+            hashes.sort_unstable();
+            hashes.dedup();
+        }
     }
 
     /// Whether a text of these features is a near copy of a part of one of `first`. One that holds a word that is asked for and that
     /// the first does not hold is none.
     pub(super) fn is_near_copy_of(&self, first: &Self, asked: &HashSet<u64>) -> bool {
-        if self.words.iter().any(|word| asked.contains(word) && !first.words.contains(word)) {
-            return false;
-        }
-        let num_shared = self.pairs.intersection(&first.pairs).count();
-        if self.pairs.len() >= MIN_PAIRS && num_shared * 100 >= self.pairs.len() * MIN_SHARED_PERCENT {
-            return true;
-        }
-        let num_lines = self.lines.len();
-        num_lines >= MIN_LINES && self.lines.difference(&first.lines).count() <= (num_lines / 10).max(1)
+        let (num_pairs, num_lines) = (self.pairs.len(), self.lines.len());
+        let most_other_pairs = num_pairs - (num_pairs * MIN_SHARED_PERCENT).div_ceil(100);
+        let has_its_pairs = num_pairs >= MIN_PAIRS && lacks_at_most(most_other_pairs, &self.pairs, &first.pairs);
+        let has_its_lines =
+            || num_lines >= MIN_LINES && lacks_at_most((num_lines / 10).max(1), &self.lines, &first.lines);
+        let holds = |features: &Self, word: &u64| features.words.binary_search(word).is_ok();
+        (has_its_pairs || has_its_lines()) && asked.iter().all(|word| !holds(self, word) || holds(first, word))
     }
+}
+
+/// Whether all but `most` hashes of `these` are among `others`, both in order. It is known early of texts with little in common.
+fn lacks_at_most(most: usize, these: &[u64], others: &[u64]) -> bool {
+    let (mut num_lacking, mut rest) = (0, others.iter().peekable());
+    for hash in these {
+        while rest.next_if(|other| *other < hash).is_some() {}
+        if rest.peek() != Some(&hash) {
+            num_lacking += 1;
+            if num_lacking > most {
+                return false;
+            }
+        }
+    }
+    true
 }
 
 /// How a near copy differs from the text that it is one of.
 pub(super) fn differs(copy: &str, first: &Features) -> String {
     let lines: Vec<&str> = lines_of(copy).collect();
-    let other: Vec<&str> = lines.iter().copied().filter(|line| !first.lines.contains(&hash(line))).collect();
+    let other: Vec<&str> =
+        lines.iter().copied().filter(|line| first.lines.binary_search(&hash(line.as_bytes())).is_err()).collect();
     if lines.len() > 2 && !other.is_empty() && other.len() * 2 <= lines.len() {
         let verb = if other.len() == 1 { "differs" } else { "differ" };
         let told: String = other[0].chars().take(MAX_TOLD_CHARS).collect();
@@ -94,7 +127,7 @@ pub(super) fn differs(copy: &str, first: &Features) -> String {
     }
     let words: Vec<&str> = words_of(copy).collect();
     let mut other: Vec<&str> =
-        words.iter().copied().filter(|word| !first.words.contains(&hash(&word.to_lowercase()))).collect();
+        words.iter().copied().filter(|word| first.words.binary_search(&hash_of_word(word)).is_err()).collect();
     if other.is_empty() {
         return "the same words in another order, or fewer".to_owned();
     }

@@ -23,23 +23,22 @@ mod spelling;
 mod tests;
 
 use std::collections::BTreeSet;
-use std::sync::LazyLock;
 
-use rayon::{ThreadPool, ThreadPoolBuilder};
 use unicode_segmentation::UnicodeSegmentation as _;
 
 pub use self::operators::{ReadSearch, read_question, read_search};
 pub use self::passages::{citation, hit_of, hit_of_adjacent};
 pub use self::request::{
-    Copied, Coverage, Filters, Found, FusionMethod, Hit, MAX_K, MAX_WAIT_MS, Mode, SKIPPED, SearchReply, SearchRequest,
-    Signals, UNREAD, parse_query,
+    Copied, Coverage, Filters, Found, FusionMethod, Hit, MAX_K, MAX_WAIT_MS, Mode, SearchReply, SearchRequest, Signals,
+    parse_query,
 };
 pub use self::spelling::fit;
 use crate::config::{Limits, Ranking};
 use crate::embed::{EmbedError, Embedder, Reranker};
 use crate::error::Advice;
 use crate::index::analyzer::{Stemming, identifiers, stopping};
-use crate::index::{ChunkRecord, Filter, HeldWords, IndexError, Scored, Snapshot};
+use crate::index::{ChunkRecord, Filter, FoundByWords, FoundNear, HeldWords, IndexError, Scored, Snapshot};
+use crate::priority;
 use crate::workspace::{PatternError, WorkspaceId};
 use exact::Exact;
 use fusion::{Bounds, ByWords, Convex, Fused};
@@ -58,13 +57,6 @@ const EXTRA_CHUNKS: usize = 8;
 const MAX_FOR_VARIETY: usize = 128;
 /// Chunks of each file of a list that no words order.
 const LISTED_OF_FILE: usize = 3;
-
-/// Threads of queries alone: those that read and chunk files are busy for seconds at a time. A whole search runs in one of
-/// them and shares parts of its work with the others, so it is handed over once.
-static QUERY_THREADS: LazyLock<ThreadPool> = LazyLock::new(|| {
-    let name = |number| format!("query-{number}");
-    ThreadPoolBuilder::new().thread_name(name).build().expect("the system starts a thread for each core")
-});
 
 /// Checks what can be checked of a request before anything is opened.
 ///
@@ -142,17 +134,6 @@ pub fn search(
     request: &SearchRequest,
     filter: &Filter,
 ) -> Result<Found, SearchError> {
-    QUERY_THREADS.install(|| search_here(workspace, snapshot, models, ranking, request, filter))
-}
-
-fn search_here(
-    workspace: &WorkspaceId,
-    snapshot: &dyn Snapshot,
-    models: Models<'_>,
-    ranking: &Ranking,
-    request: &SearchRequest,
-    filter: &Filter,
-) -> Result<Found, SearchError> {
     let ranked = if request.query.trim().is_empty() {
         listed(snapshot, request, filter)?
     } else {
@@ -220,14 +201,13 @@ pub fn rank(
     request: &SearchRequest,
     filter: &Filter,
 ) -> Result<Vec<Fused>, SearchError> {
-    check_request(request)?;
     let num_candidates = MIN_CANDIDATES.max(request.k.saturating_mul(CANDIDATES_PER_HIT));
-    let lexical = || -> Result<(Vec<Scored>, HeldWords), SearchError> {
+    let words = || -> Result<FoundByWords, SearchError> {
         if request.mode == Mode::Dense {
-            return Ok((Vec::new(), HeldWords::default()));
+            return Ok(FoundByWords::default());
         }
         let query = parse_query(&request.query, ranking.fields);
-        Ok((snapshot.lexical(&query, filter, num_candidates)?, snapshot.held(&query, filter)?))
+        Ok(snapshot.by_words(&query, filter, num_candidates)?)
     };
     let query_vector = || -> Result<Option<Vec<f32>>, SearchError> {
         match (request.mode, embedder) {
@@ -238,16 +218,19 @@ pub fn rank(
         }
     };
     // The words are looked up on one core while the other embeds the query.
-    let (vector, lexical) = if request.mode == Mode::Hybrid && embedder.is_some() {
-        rayon::join(query_vector, lexical)
+    let (words, vector) = if request.mode == Mode::Hybrid && embedder.is_some() {
+        priority::beside(words, query_vector)
     } else {
-        (query_vector(), lexical())
+        (words(), query_vector())
     };
-    let (lexical, held) = lexical?;
+    let FoundByWords { chunks: lexical, without_vector, held } = words?;
     let vector = vector?;
-    let dense = match &vector {
-        Some(vector) => snapshot.dense(vector, filter, num_candidates)?,
-        None => Vec::new(),
+    // Only a question says enough to be refined by what it finds.
+    let rescores = request.fusion == FusionMethod::Convex && held.is_question && ranking.rescores();
+    let also: Option<Vec<u64>> = rescores.then(|| lexical.iter().map(|chunk| chunk.address).collect());
+    let FoundNear { chunks: dense, mut vectors } = match &vector {
+        Some(vector) => snapshot.near(vector, filter, num_candidates, also.as_deref())?,
+        None => FoundNear::default(),
     };
     // One leg alone keeps its own scores.
     let one_leg = |lexical: &[Scored], dense: &[Scored]| {
@@ -262,22 +245,22 @@ pub fn rank(
         (Mode::Lexical, _) => one_leg(&lexical, &[]),
         (Mode::Dense, _) => one_leg(&[], &dense),
         (Mode::Hybrid, FusionMethod::Rrf) => {
-            let by_words = by_words(snapshot, &request.query, &lexical)?;
+            let by_words = known_by_words(snapshot, &request.query, &lexical, without_vector)?;
             fusion::reciprocal_rank(&lexical, &dense, &by_words, RRF_K)
         }
         (Mode::Hybrid, FusionMethod::Convex) => {
-            let by_words = by_words(snapshot, &request.query, &lexical)?;
+            let by_words = known_by_words(snapshot, &request.query, &lexical, without_vector)?;
             let weight = dense_weight(&request.query, &held, ranking);
             let cosine = embedder.map_or((0.0, 1.0), Embedder::cosine_range);
             let bounds = Bounds { lexical: lexical_bound(&held, num_chunks, ranking), cosine };
             let convex = Convex::of(&lexical, &dense, &by_words, weight, bounds);
             let fused = convex.fuse(&lexical, &dense);
-            match vector.filter(|_| held.is_question && ranking.rescores() && convex.is_mixed()) {
+            match vector.filter(|_| rescores && convex.is_mixed()) {
                 None => fused,
                 Some(vector) => {
-                    let addresses: Vec<u64> = fused.iter().map(|chunk| chunk.address).collect();
-                    let vectors = snapshot.vectors(&addresses)?;
-                    rescore::rescore(fused.into_iter().zip(vectors).collect(), &convex, &vector, ranking)
+                    let with_vector = |chunk: Fused| (chunk, vectors.remove(&chunk.address));
+                    let candidates = fused.into_iter().map(with_vector).collect();
+                    rescore::rescore(candidates, &convex, &vector, ranking)
                 }
             }
         }
@@ -299,16 +282,17 @@ fn lexical_bound(held: &HeldWords, num_chunks: usize, ranking: &Ranking) -> f32 
     held.words.iter().map(|word| weight * exact::idf(word.num_chunks, num_chunks)).sum()
 }
 
-/// Those of the chunks that never get a vector, and how far the model knows the language of the query: by its stop words, else by
+/// Those of the found chunks that never get a vector, and how far the model knows the language of the query: by its stop words, else by
 /// the languages of what its words find.
-fn by_words(snapshot: &dyn Snapshot, query: &str, lexical: &[Scored]) -> Result<ByWords, SearchError> {
+fn known_by_words(
+    snapshot: &dyn Snapshot,
+    query: &str,
+    lexical: &[Scored],
+    without_vector: BTreeSet<u64>,
+) -> Result<ByWords, SearchError> {
     if snapshot.counts()?.num_by_words == 0 {
         return Ok(ByWords::NONE);
     }
-    let addresses: Vec<u64> = lexical.iter().map(|found| found.address).collect();
-    let are = snapshot.by_words(&addresses)?;
-    let addresses: BTreeSet<u64> =
-        addresses.into_iter().zip(are).filter_map(|(address, is)| is.then_some(address)).collect();
     let languages = snapshot.languages()?;
     let mut stemmings: Vec<Stemming> = languages.keys().map(|&language| Stemming::of(language)).collect();
     stemmings.sort_unstable();
@@ -317,7 +301,7 @@ fn by_words(snapshot: &dyn Snapshot, query: &str, lexical: &[Scored]) -> Result<
         languages.iter().find(|(language, _)| language.is_some_and(|language| language.code() == stemming.code()))
     });
     let told = of_query.map(|(_, counts)| 1.0 - counts.num_by_words as f32 / counts.num_chunks.max(1) as f32);
-    Ok(ByWords::of(lexical, addresses, told))
+    Ok(ByWords::of(lexical, without_vector, told))
 }
 
 /// Why a search has no reply.

@@ -60,7 +60,12 @@ pub(super) fn assemble(
     // Where each chunk that is already in a passage stands, so that a neighbour finds it.
     let mut placed: HashMap<(RelPath, u32), usize> = HashMap::new();
     let mut by_words: HashMap<String, usize> = HashMap::new();
-    for (&fused, chunk) in ranked.iter().zip(chunks) {
+    let features: Vec<Features> = if wanted.every_passage {
+        vec![Features::default(); chunks.len()]
+    } else {
+        chunks.iter().map(|chunk| Features::of(&chunk.words)).collect()
+    };
+    for ((&fused, chunk), features) in ranked.iter().zip(chunks).zip(features) {
         if let Some(&same) = by_words.get(&chunk.words) {
             let citation = citation(workspace, std::slice::from_ref(&chunk));
             drafts[same].also_at.push(Copied { citation, differs: None });
@@ -75,7 +80,6 @@ pub(super) fn assemble(
             .filter(|&at| drafts[at].takes_at_end(&chunk))
             .map(|at| (at, true))
             .or_else(|| after.filter(|&at| drafts[at].takes_at_start(&chunk)).map(|at| (at, false)));
-        let features = if wanted.every_passage { Features::default() } else { Features::of(&chunk.words) };
         let at = match joined {
             Some((at, true)) => {
                 drafts[at].features.add(&chunk.words);

@@ -174,24 +174,6 @@ pub struct Coverage {
     pub notes: Vec<String>,
 }
 
-/// What notes say of one file, and of several, of which nothing or not all can be searched: failed, read in part, of a type that is not read.
-pub const UNREAD: [(&str, &str); 3] = [
-    ("could not be read", "could not be read"),
-    ("could be read in part only", "could be read in part only"),
-    ("is of a type that is not read", "are of types that are not read"),
-];
-
-/// How a note ends that counts what a scan could not list, and ignore rules that do not count.
-pub const SKIPPED: &str = "skipped; `status` gives the reason for each";
-
-impl Coverage {
-    /// Whether a note is on files that cannot be searched, which concerns only who was told that there is nothing, or all.
-    #[must_use]
-    pub fn is_on_unread(note: &str) -> bool {
-        note.ends_with(SKIPPED) || UNREAD.iter().any(|(one, more)| note.ends_with(one) || note.ends_with(more))
-    }
-}
-
 /// What a search found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct SearchReply {

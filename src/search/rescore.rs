@@ -7,8 +7,6 @@
 //! Sources: Rocchio, "Relevance Feedback in Information Retrieval", in Salton, "The SMART Retrieval System", 1971, for the question's
 //! vector; Diaz, "Regularizing query-based retrieval scores", Information Retrieval 10(6), 2007, for the neighbours.
 
-use rayon::prelude::*;
-
 use super::fusion::{Convex, Fused, by_score};
 use crate::config::Ranking;
 use crate::embed::dot;
@@ -88,19 +86,11 @@ fn mix_in_neighbours(candidates: &mut [Candidate], weight: f32) {
         compared.filter_map(|(chunk, vector)| Some((chunk, vector.as_deref()?))).unzip();
     let scores: Vec<f32> = chunks.iter().map(|chunk| chunk.score).collect();
     let similarities = similarities(&vectors);
-    let mut neighbours: Vec<(f32, usize)> = Vec::with_capacity(scores.len());
+    let mut neighbours: Vec<(f32, usize)> = Vec::with_capacity(NUM_NEIGHBOURS + 1);
     let mut mixed = scores.clone();
     for (one, mixed) in mixed.iter_mut().enumerate() {
-        neighbours.clear();
-        let others = (0..scores.len()).filter(|&other| other != one);
-        neighbours.extend(others.map(|other| (similarities[one.max(other)][one.min(other)], other)));
-        let nearer = |a: &(f32, usize), b: &(f32, usize)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
-        if neighbours.len() > NUM_NEIGHBOURS {
-            neighbours.select_nth_unstable_by(NUM_NEIGHBOURS, nearer);
-            neighbours.truncate(NUM_NEIGHBOURS);
-        }
-        // Sums depend on their order.
-        neighbours.sort_unstable_by(nearer);
+        let row = &similarities[one * scores.len()..][..scores.len()];
+        nearest(row.iter().copied().enumerate().filter(|(other, _)| *other != one), &mut neighbours);
         let total: f32 = neighbours.iter().map(|(similarity, _)| similarity).sum();
         if total > 0.0 {
             let sum: f32 = neighbours.iter().map(|&(similarity, other)| similarity * scores[other]).sum();
@@ -117,12 +107,31 @@ fn mix_in_neighbours(candidates: &mut [Candidate], weight: f32) {
     candidates.sort_unstable_by(|one, other| by_score(&one.0, &other.0));
 }
 
-/// The cosines of each vector with those before it.
-fn similarities(vectors: &[&[f32]]) -> Vec<Vec<f32>> {
-    let with_those_before = |(at, vector): (usize, &&[f32])| {
-        vectors[..at].iter().map(|other| dot(vector, other).max(LEAST_SIMILARITY)).collect()
-    };
-    vectors.par_iter().enumerate().map(with_those_before).collect()
+/// The neighbours among others with their similarities, nearest first; of those that are equally near the first ones. Sums depend on
+/// their order.
+fn nearest(others: impl Iterator<Item = (usize, f32)>, neighbours: &mut Vec<(f32, usize)>) {
+    neighbours.clear();
+    for (other, similarity) in others {
+        if neighbours.len() < NUM_NEIGHBOURS || neighbours.last().is_some_and(|&(least, _)| similarity > least) {
+            let at = neighbours.partition_point(|&(nearer, _)| nearer >= similarity);
+            neighbours.insert(at, (similarity, other));
+            neighbours.truncate(NUM_NEIGHBOURS);
+        }
+    }
+}
+
+/// The cosines of all vectors with each other, those of one after the other.
+fn similarities(vectors: &[&[f32]]) -> Vec<f32> {
+    let num = vectors.len();
+    let mut similarities = vec![0.0; num * num];
+    for (one, vector) in vectors.iter().enumerate() {
+        for (other, before) in vectors[..one].iter().enumerate() {
+            let similarity = dot(vector, before).max(LEAST_SIMILARITY);
+            similarities[one * num + other] = similarity;
+            similarities[other * num + one] = similarity;
+        }
+    }
+    similarities
 }
 
 #[cfg(test)]

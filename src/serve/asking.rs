@@ -1,25 +1,24 @@
 //! Questions: answered as one JSON document, or event by event to clients that accept `text/event-stream`.
 
 use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use axum::extract::State;
 use axum::http::header::ACCEPT;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
-use futures_core::Stream;
 use serde::Serialize;
 use serde_json::json;
 use tokio::sync::mpsc;
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use super::app::Shared;
 use super::error::ApiError;
 use super::extract::{InWorkspace, JsonBody};
 use super::openapi;
 use crate::answer::{AskEvent, AskReply, AskRequest, Sentence};
-use crate::budget::{Budget, CancelledOnDrop};
+use crate::budget::Budget;
 use crate::engine::{Caller, Engine};
 use crate::error::ErrorBody;
 use crate::gate::Class;
@@ -95,7 +94,11 @@ pub(super) async fn ask(
     {
         return Err(ApiError::of(&app.engine(), &error));
     }
-    let events = Events { first: Some(first.1), waiting, _hung_up: hung_up };
+    let events = tokio_stream::once(first).chain(UnboundedReceiverStream::new(waiting)).map(move |(_, event)| {
+        // The answer ends when nobody hears it.
+        let _hung_up = &hung_up;
+        Ok::<_, Infallible>(event)
+    });
     Ok((StatusCode::OK, Sse::new(events).keep_alive(KeepAlive::default())).into_response())
 }
 
@@ -135,23 +138,4 @@ fn told(told: &AskEvent<'_>) -> Option<Named> {
 fn event<T: Serialize>(name: &'static str, data: &T) -> Named {
     let json = serde_json::to_string(data).expect("replies hold nothing that JSON cannot");
     (name, Event::default().event(name).data(json))
-}
-
-/// The events of one answer as they come.
-struct Events {
-    first: Option<Event>,
-    waiting: mpsc::UnboundedReceiver<Named>,
-    /// The answer ends when nobody hears it.
-    _hung_up: CancelledOnDrop,
-}
-
-impl Stream for Events {
-    type Item = Result<Event, Infallible>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Some(first) = self.first.take() {
-            return Poll::Ready(Some(Ok(first)));
-        }
-        self.waiting.poll_recv(context).map(|event| event.map(|(_, event)| Ok(event)))
-    }
 }

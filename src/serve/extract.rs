@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
+use axum_extra::extract::Query;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 
 use super::app::App;
@@ -22,8 +24,13 @@ pub(super) struct InWorkspace(pub(super) WorkspaceId);
 /// The file that the URL names.
 pub(super) struct AtPath(pub(super) RelPath);
 
-/// The parameters of the URL's query.
+/// The parameters of the URL's query; a list is a parameter that comes several times.
 pub(super) struct Parameters<T>(pub(super) T);
+
+/// Reads a parameter that may be left out: one that is there has a value, where the library would take an empty one for none.
+pub(super) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(parameter: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(parameter).map(Some)
+}
 
 /// The JSON of the body.
 pub(super) struct JsonBody<T>(pub(super) T);

@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::app::Shared;
 use super::asking::accepts;
 use super::error::ApiError;
-use super::extract::{AtPath, InWorkspace, Parameters};
+use super::extract::{AtPath, InWorkspace, Parameters, given};
 use super::openapi;
 use crate::engine::{Caller, Engine, FilePart, FileText, MAX_TEXT_BYTES};
 use crate::workspace::{ContentHash, Span};
@@ -30,9 +30,11 @@ pub(super) struct FileQuery {
     /// The first byte of the text, counted from 0: `next_start` of the reply before, or `span.start` of a citation. With it, or with `max_bytes`, the
     /// reply is one piece of the text (`FilePart`).
     #[param(minimum = 0, maximum = 9_007_199_254_740_991u64)]
+    #[serde(deserialize_with = "given")]
     start: Option<u64>,
     /// How many bytes of text to return at most. A piece ends between two characters.
     #[param(minimum = 1, maximum = 131_072, default = 131_072)]
+    #[serde(deserialize_with = "given")]
     max_bytes: Option<usize>,
 }
 

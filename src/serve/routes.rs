@@ -16,7 +16,7 @@ use super::Options;
 use super::app::{App, Reply, Shared};
 use super::connections::Served;
 use super::error::ApiError;
-use super::extract::{InWorkspace, JsonBody, Parameters};
+use super::extract::{InWorkspace, JsonBody, Parameters, given};
 use super::guard::{self, AllowedHosts};
 use super::{asking, changes, openapi, reading, workspaces, writing};
 use crate::answer::Verification;
@@ -231,6 +231,7 @@ pub(super) async fn status(State(app): Shared, InWorkspace(workspace): InWorkspa
 pub(super) struct FilesQuery {
     /// Only paths that match this glob. Without `/` it matches the file name.
     #[param(example = "reports/**")]
+    #[serde(deserialize_with = "given")]
     glob: Option<String>,
     /// How many files to return at most.
     #[param(minimum = 1, maximum = 10_000, default = 1_000)]

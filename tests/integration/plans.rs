@@ -68,7 +68,9 @@ fn listed(reply: &Value) -> Vec<(String, &Value)> {
     assert_eq!(reply["digest"]["num_files"], listed.len(), "each file is listed once");
     let sizes: u64 = groups.iter().map(|group| group["num_files"].as_u64().unwrap()).sum();
     assert_eq!(reply["digest"]["num_files"], sizes);
-    let newest: Vec<&str> = groups.iter().map(|group| group["newest"].as_str().unwrap()).collect();
+    // As times: `.48Z` is older than `.487Z`, and greater as a text.
+    let newest: Vec<Timestamp> =
+        groups.iter().map(|group| group["newest"].as_str().unwrap().parse().unwrap()).collect();
     assert!(newest.is_sorted_by(|one, next| one >= next), "{newest:?}");
     listed
 }

@@ -182,3 +182,17 @@ async fn values_that_cannot_be_are_refused_with_a_hint_and_nothing_is_written() 
         assert_eq!(server.send(Method::GET, query, &[], Vec::new()).await.0, 400, "{query}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_for_a_writer_may_ask_for_as_many_passages_as_any_other() {
+    let server = Server::running();
+    let (_, written) = server.put("a.md", "# Keel\n\nThe lighthouse is forty metres high.", &ANN).await;
+    for (offset, k) in [(0, 100), (90, 10)] {
+        let query = json!({
+            "query": "lighthouse", "mode": "lexical", "offset": offset, "k": k, "filters": { "agent": ["ann"] },
+            "min_revision": written["revision"], "wait_ms": 60_000,
+        });
+        let (status, reply) = server.post("search", query).await;
+        assert_eq!((status, reply["hits"].as_array().map(Vec::len)), (200, Some(1 - offset.min(1))), "{reply}");
+    }
+}

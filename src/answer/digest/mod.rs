@@ -13,6 +13,7 @@ pub mod about;
 mod fit;
 mod former;
 mod heading;
+mod history;
 mod key_sentences;
 mod scope;
 mod subject;
@@ -26,6 +27,7 @@ use utoipa::ToSchema;
 
 pub use self::fit::fit;
 pub use self::former::Formers;
+pub use self::history::History;
 pub use self::key_sentences::{KeySentence, common_sentences, first_sentences, key_sentences};
 pub use self::scope::{Touched, in_scope};
 pub use self::subject::is_known;

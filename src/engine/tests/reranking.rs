@@ -1,7 +1,7 @@
 //! A reranker that is configured, as the engine asks it: by a stand-in, so that it can fail on one query and not on another.
 
 use super::*;
-use crate::embed::testing;
+use crate::embed::{EmbedError, Reranker, testing};
 use crate::engine::Caller;
 use crate::search::{Mode, SearchReply, SearchRequest};
 
@@ -53,7 +53,7 @@ fn says_not_reranked(reply: &SearchReply) -> Vec<&str> {
 fn the_order_of_a_hybrid_search_is_the_rerankers_before_it_is_cut() {
     let folder = tempfile::tempdir().unwrap();
     let engine = engine(folder.path(), "[ranking]\nreranker = \"longest\"\n");
-    assert!(engine.reranker.set(Ok(Box::new(Longest))).is_ok());
+    assert!(engine.data.models.reranker.set(Ok(Box::new(Longest))).is_ok());
     let (paths, reply) = search(&engine, "harbour", Mode::Hybrid, 9);
     assert_eq!(paths, ["long.md", "middle.md", "short.md"]);
     assert!(reply.hits[0].score < reply.hits[2].score, "the fused score stays");
@@ -67,7 +67,7 @@ fn the_order_of_a_hybrid_search_is_the_rerankers_before_it_is_cut() {
 fn a_reranker_that_fails_leaves_the_fused_order_and_the_reply_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let engine = engine(folder.path(), "[ranking]\nreranker = \"longest\"\n");
-    assert!(engine.reranker.set(Ok(Box::new(Longest))).is_ok());
+    assert!(engine.data.models.reranker.set(Ok(Box::new(Longest))).is_ok());
     let (paths, reply) = search(&engine, "fail harbour", Mode::Hybrid, 2);
     assert_eq!(paths, ["short.md", "middle.md"]);
     assert_eq!(says_not_reranked(&reply), ["not reranked: the reranker failed: it was told to"]);
@@ -79,7 +79,7 @@ fn a_reranker_that_fails_leaves_the_fused_order_and_the_reply_says_so() {
 fn only_as_many_passages_as_configured_are_reranked() {
     let folder = tempfile::tempdir().unwrap();
     let engine = engine(folder.path(), "[ranking]\nreranker = \"longest\"\nrerank_passages = 2\n");
-    assert!(engine.reranker.set(Ok(Box::new(Longest))).is_ok());
+    assert!(engine.data.models.reranker.set(Ok(Box::new(Longest))).is_ok());
     assert_eq!(search(&engine, "harbour", Mode::Hybrid, 9).0, ["middle.md", "short.md", "long.md"]);
     assert_eq!(search(&engine, "harbour", Mode::Hybrid, 1).0, ["middle.md"]);
 }

@@ -56,17 +56,22 @@ pub(super) fn chunks_tell_their_vectors(mut desk: Desk<impl Subject>) {
     let snapshot = desk.snapshot();
     let found = snapshot.lexical(&super::desk::query("harbour", &[]), &Filter::default(), 9).unwrap();
     let addresses: Vec<u64> = found.iter().map(|found| found.address).collect();
-    let vectors = snapshot.vectors(&addresses).unwrap();
-    assert_eq!(vectors.len(), 3);
-    for (chunk, vector) in snapshot.load(&addresses).unwrap().iter().zip(vectors) {
-        let Some(vector) = vector else {
+    let target = vector_of(texts[0]);
+    let none = snapshot.near(&target, &Filter::default(), 1, None).unwrap();
+    assert!(none.chunks.len() == 1 && none.vectors.is_empty(), "nobody asked for them");
+    let of_found = snapshot.near(&target, &Filter::default(), 1, Some(&[])).unwrap();
+    assert!(of_found.vectors.keys().eq([&of_found.chunks[0].address]), "those of what was found come unnamed");
+    let vectors = snapshot.near(&target, &Filter::default(), 1, Some(&addresses)).unwrap().vectors;
+    assert_eq!((addresses.len(), vectors.len()), (3, 2));
+    for (chunk, address) in snapshot.load(&addresses).unwrap().iter().zip(&addresses) {
+        let Some(vector) = vectors.get(address) else {
             assert_eq!(chunk.words, "harbour crane", "what is not embedded has none");
             continue;
         };
-        assert!(dot(&vector, &vector_of(&chunk.words)) > 0.999, "{}", chunk.words);
-        assert!((dot(&vector, &vector) - 1.0).abs() < 0.01, "it has unit length");
+        assert!(dot(vector, &vector_of(&chunk.words)) > 0.999, "{}", chunk.words);
+        assert!((dot(vector, vector) - 1.0).abs() < 0.01, "it has unit length");
     }
-    assert!(snapshot.vectors(&[u64::MAX]).is_err());
+    assert!(snapshot.near(&target, &Filter::default(), 1, Some(&[u64::MAX])).is_err());
 }
 
 pub(super) fn an_extract_of_a_file_is_its_beginning_and_its_end(mut desk: Desk<impl Subject>) {

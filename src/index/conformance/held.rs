@@ -6,7 +6,7 @@ use crate::index::{Filter, HeldWords, Holder};
 /// Each word with the places that hold it, and the places that are named.
 fn held(desk: &Desk<impl Subject>, words: &str, filter: &Filter) -> (Vec<(String, Vec<String>)>, Vec<String>) {
     let snapshot = desk.snapshot();
-    let HeldWords { words, named, .. } = snapshot.held(&query(words, &[]), filter).unwrap();
+    let HeldWords { words, named, .. } = snapshot.by_words(&query(words, &[]), filter, 0).unwrap().held;
     let places = |holders: &[Holder]| {
         let addresses: Vec<u64> = holders.iter().map(|holder| holder.address).collect();
         let chunks = snapshot.load(&addresses).unwrap();

@@ -81,10 +81,11 @@ pub(super) fn what_the_model_does_not_know_waits_for_no_vector(mut desk: Desk<im
     assert_eq!(desk.near("Hafenmauer"), ["en#0"]);
     let snapshot = desk.snapshot();
     assert_eq!(snapshot.counts().unwrap().num_missing(), 0);
-    let found = snapshot.lexical(&query("harbour Pegelstand", &[]), &Filter::default(), 9).unwrap();
-    let addresses: Vec<u64> = found.iter().map(|found| found.address).collect();
-    let named = places(&*snapshot, &found).into_iter().zip(snapshot.by_words(&addresses).unwrap());
-    assert!(named.eq(places(&*snapshot, &found).into_iter().map(|place| (place.clone(), place != "en#0"))));
+    let found = snapshot.by_words(&query("harbour Pegelstand", &[]), &Filter::default(), 9).unwrap();
+    assert_eq!(found.chunks, snapshot.lexical(&query("harbour Pegelstand", &[]), &Filter::default(), 9).unwrap());
+    for (chunk, place) in found.chunks.iter().zip(places(&*snapshot, &found.chunks)) {
+        assert_eq!(found.without_vector.contains(&chunk.address), place != "en#0", "{place}");
+    }
     assert_eq!(snapshot.file(&"de".parse().unwrap()).unwrap()[1].file.language, Language::of_code("de"));
 }
 

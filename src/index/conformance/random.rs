@@ -178,7 +178,7 @@ proptest! {
                 };
                 prop_assert_eq!(files(&*found), files(&*oracle));
                 let held = |snapshot: &dyn Snapshot| {
-                    let held = snapshot.held(&asked, &filter).unwrap();
+                    let held = snapshot.by_words(&asked, &filter, 0).unwrap().held;
                     let ids = |holders: &[crate::index::Holder]| {
                         holders.iter().map(|holder| holder.id).collect::<std::collections::BTreeSet<_>>()
                     };

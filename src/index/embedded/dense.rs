@@ -6,24 +6,23 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use rayon::prelude::*;
 use tantivy::{DocId, SegmentReader};
 
 use super::kernel::{dot_products, exact_score};
+use super::screen::screen;
 use super::segment::Columns;
 use super::snapshot::Segment;
 use super::vectors::{Codes, VectorTable};
 use crate::budget::Budget;
 use crate::index::ChunkId;
+use crate::priority::in_parts;
 
 /// Marks a chunk whose vector is not known.
 const NO_SLOT: u32 = u32::MAX;
 /// Chunks scored in one call of the kernel.
 const BLOCK: usize = 256;
-/// Chunks that one task scans, at the least: waking another core costs as much as scanning a thousand or two.
-const MIN_TASK: usize = 4_096;
-/// Tasks for each core, so that one that is late leaves its share to the others.
-const TASKS_PER_CORE: usize = 4;
+/// Chunks that one core scans, at the least: waking another one costs as much as scanning some thousands.
+const MIN_PART: usize = 16_384;
 /// Candidates beyond the limit that are scored again with the unrounded query.
 const RESCORE_MARGIN: usize = 16;
 
@@ -129,13 +128,13 @@ pub(super) fn scan(
 ) -> Vec<(f32, ChunkId, u32, DocId)> {
     let wide = WideQuery::of(query);
     let keep = limit.saturating_add(RESCORE_MARGIN);
-    let task_len = (places.len() / (rayon::current_num_threads() * TASKS_PER_CORE)).max(MIN_TASK);
-    let scan_in_time = |places| if budget.is_over() { Vec::new() } else { scan_task(codes, &wide, places, keep) };
-    let mut candidates: Vec<Candidate> = if places.len() <= task_len {
-        scan_task(codes, &wide, places, keep)
-    } else {
-        places.par_chunks(task_len).flat_map_iter(scan_in_time).collect()
+    let screened = screen(codes, places, query, (keep, budget));
+    let places = screened.as_deref().unwrap_or(places);
+    let scan_in_time = |places: &[Place]| {
+        let tasks = places.chunks(MIN_PART).take_while(|_| !budget.is_over());
+        tasks.flat_map(|places| scan_task(codes, &wide, places, keep)).collect::<Vec<Candidate>>()
     };
+    let mut candidates = in_parts(places, MIN_PART, scan_in_time).concat();
     candidates.sort_unstable_by(|a, b| b.cmp(a));
     // Rounding the query costs a little order among near equals, so more than asked for are scored with it unrounded.
     let cut = candidates.get(keep).map_or(f32::NEG_INFINITY, |candidate| candidate.score);

@@ -36,6 +36,15 @@ pub(super) fn exact_score(code: &[i8], query: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + rest
 }
 
+/// Writes into `differing[i]` in how many bits the `i`th of `words` differs from `query`; `words` holds one after the other.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512vpopcntdq", "x86_64+popcnt", "aarch64+neon"))]
+pub(super) fn differing_bits(words: &[u64], query: &[u64], differing: &mut [u16]) {
+    for (words, differing) in words.chunks_exact(query.len()).zip(differing) {
+        let num: u32 = words.iter().zip(query).map(|(a, b)| (a ^ b).count_ones()).sum();
+        *differing = u16::try_from(num).unwrap_or(u16::MAX);
+    }
+}
+
 /// Writes the numbers that a code stands for into `vector`, which is as long as it.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2", "aarch64+neon"))]
 pub(super) fn decode(code: &[i8], scale: f32, vector: &mut [f32]) {

@@ -16,6 +16,7 @@ mod opening;
 mod phrase;
 mod reading;
 mod schema;
+mod screen;
 mod segment;
 mod snapshot;
 #[cfg(test)]

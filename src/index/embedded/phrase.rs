@@ -3,7 +3,6 @@
 //! The postings keep no positions, which would make them a fifth larger for the few queries that have quotes. They say which
 //! chunks have all words of a phrase, stemmed as their language has them, and the stored words of these are read.
 
-use rayon::prelude::*;
 use tantivy::collector::DocSetCollector;
 use tantivy::index::SegmentId;
 use tantivy::query::{BooleanQuery, Occur, Query, TermQuery};
@@ -16,6 +15,7 @@ use super::tantivy;
 use crate::budget::Budget;
 use crate::index::IndexError;
 use crate::index::analyzer::{Analysis, Phrase, Stemming};
+use crate::priority::in_parts;
 
 /// Chunks that one core reads at the least.
 const MIN_READ: usize = 32;
@@ -79,8 +79,8 @@ impl Among<'_> {
             let body = document.get_first(fields.text);
             Ok(body.and_then(|body| body.as_str()).is_some_and(|body| words.is_in(body)).then_some(at))
         };
-        let found: Vec<Option<DocAddress>> =
-            holding.par_iter().with_min_len(MIN_READ).map(has_phrase).collect::<Result<_, _>>()?;
+        let read = |part: &[DocAddress]| part.iter().map(has_phrase).collect::<Result<Vec<_>, _>>();
+        let found = in_parts(&holding, MIN_READ, read).into_iter().collect::<Result<Vec<_>, _>>()?.concat();
         let mut chunks: Passing = vec![Vec::new(); searcher.segment_readers().len()];
         for at in found.into_iter().flatten() {
             chunks[at.segment_ord as usize].push(at.doc_id);

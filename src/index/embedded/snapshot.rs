@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
-use rayon::prelude::*;
 use tantivy::collector::DocSetCollector;
 use tantivy::index::SegmentId;
 use tantivy::query::TermQuery;
@@ -24,15 +24,16 @@ use super::{lexical, phrase, tantivy};
 use crate::budget::Budget;
 use crate::index::analyzer::Stemming;
 use crate::index::{
-    ChunkId, ChunkRecord, Counts, Filter, FoundWord, HeldWords, IndexError, Languages, LexicalQuery, Scored, Snapshot,
-    VectorKey, WordPattern, ends_of,
+    ChunkId, ChunkRecord, Counts, Filter, FoundByWords, FoundNear, FoundWord, IndexError, Languages, LexicalQuery,
+    Scored, Snapshot, VectorKey, WordPattern, ends_of,
 };
+use crate::priority::in_parts;
 use crate::workspace::{Language, RelPath, Revision};
 
 /// A filter that passes less than this part of the chunks has them looked up; a wider one is asked about each.
 const NARROW_PART: usize = 4;
 /// Chunks that one core loads at the least.
-const MIN_LOADED: usize = 8;
+const MIN_LOADED: usize = 32;
 
 /// What a snapshot shows, made once for each commit and each growth of the table.
 #[derive(Default)]
@@ -206,6 +207,16 @@ impl State {
         Ok((unpack(address).segment_ord, segment.columns.file_number(reader, doc)?))
     }
 
+    /// The vector of the chunk at an address, where it has one.
+    fn vector_at(&self, address: u64) -> Result<Option<Vec<f32>>, IndexError> {
+        let (_, segment, doc) = self.at(address)?;
+        Ok(segment.vectors.slot(doc).map(|slot| {
+            let mut vector = vec![0.0; self.codes.num_dimensions()];
+            decode(self.codes.code(slot), self.codes.scale(slot), &mut vector);
+            vector
+        }))
+    }
+
     /// The language of the document that the chunk at an address is of.
     pub(super) fn language_at(&self, address: u64) -> Result<Option<Language>, IndexError> {
         let (_, segment, doc) = self.at(address)?;
@@ -292,14 +303,6 @@ impl Snapshot for EmbeddedSnapshot {
         Ok(self.state.languages.clone())
     }
 
-    fn by_words(&self, addresses: &[u64]) -> Result<Vec<bool>, IndexError> {
-        let is_by_words = |&address: &u64| {
-            let (_, segment, doc) = self.state.at(address)?;
-            Ok(segment.columns.key(doc) == VectorKey::NONE)
-        };
-        addresses.iter().map(is_by_words).collect()
-    }
-
     fn paths(&self, addresses: &[u64]) -> Result<BTreeSet<RelPath>, IndexError> {
         let mut paths = BTreeSet::new();
         for &address in addresses {
@@ -329,22 +332,38 @@ impl Snapshot for EmbeddedSnapshot {
         Ok(best.into_iter().map(scored).collect())
     }
 
-    fn held(&self, query: &LexicalQuery, filter: &Filter) -> Result<HeldWords, IndexError> {
-        let Some(searcher) = &self.state.searcher else { return Ok(HeldWords::default()) };
+    fn by_words(&self, query: &LexicalQuery, filter: &Filter, limit: usize) -> Result<FoundByWords, IndexError> {
+        let chunks = self.lexical(query, filter, limit)?;
+        let mut without_vector = BTreeSet::new();
+        if self.state.counts.num_by_words > 0 {
+            for chunk in &chunks {
+                let (_, segment, doc) = self.state.at(chunk.address)?;
+                if segment.columns.key(doc) == VectorKey::NONE {
+                    without_vector.insert(chunk.address);
+                }
+            }
+        }
         let passing = self.passing(filter)?;
         let Self { state, fields, budget, .. } = self;
-        let asked = Asked { state, searcher, fields, passing: passing.as_deref(), budget };
-        asked.held(query)
+        let asked = |searcher| Asked { state, searcher, fields, passing: passing.as_deref(), budget };
+        let held = state.searcher.as_ref().map(|searcher| asked(searcher).held(query)).transpose()?.unwrap_or_default();
+        Ok(FoundByWords { chunks, without_vector, held })
     }
 
-    fn dense(&self, query: &[f32], filter: &Filter, limit: usize) -> Result<Vec<Scored>, IndexError> {
+    fn near(
+        &self,
+        query: &[f32],
+        filter: &Filter,
+        limit: usize,
+        also: Option<&[u64]>,
+    ) -> Result<FoundNear, IndexError> {
         let codes = &self.state.codes;
         if query.len() != codes.num_dimensions() {
             return Err(IndexError::Dimensions { expected: codes.num_dimensions(), found: query.len() });
         }
         let limit = limit.min(self.state.counts.num_chunks);
         if limit == 0 {
-            return Ok(Vec::new());
+            return Ok(FoundNear::default());
         }
         let passing = self.passing(filter)?;
         let places = match passing.as_deref() {
@@ -352,10 +371,19 @@ impl Snapshot for EmbeddedSnapshot {
             Some(passing) => Cow::Owned(self.state.places_of(passing)),
         };
         let best = scan(codes, &places, &self.state.segments, query, (limit, &self.budget));
-        Ok(best
-            .into_iter()
-            .map(|(score, id, segment, doc)| Scored { address: pack(segment, doc), id, score })
-            .collect())
+        let scored = |(score, id, segment, doc)| Scored { address: pack(segment, doc), id, score };
+        let chunks: Vec<Scored> = best.into_iter().map(scored).collect();
+        let mut vectors = BTreeMap::new();
+        if let Some(also) = also {
+            for &address in chunks.iter().map(|chunk| &chunk.address).chain(also) {
+                if let Entry::Vacant(entry) = vectors.entry(address)
+                    && let Some(vector) = self.state.vector_at(address)?
+                {
+                    entry.insert(vector);
+                }
+            }
+        }
+        Ok(FoundNear { chunks, vectors })
     }
 
     fn newest(&self, filter: &Filter, num_files: usize, num_of_each: usize) -> Result<Vec<u64>, IndexError> {
@@ -397,20 +425,6 @@ impl Snapshot for EmbeddedSnapshot {
         self.state.stemmings.clone()
     }
 
-    fn vectors(&self, addresses: &[u64]) -> Result<Vec<Option<Vec<f32>>>, IndexError> {
-        let codes = &self.state.codes;
-        let of_slot = |slot| {
-            let mut vector = vec![0.0; codes.num_dimensions()];
-            decode(codes.code(slot), codes.scale(slot), &mut vector);
-            vector
-        };
-        let vector = |&address: &u64| {
-            let (_, segment, doc) = self.state.at(address)?;
-            Ok(segment.vectors.slot(doc).map(of_slot))
-        };
-        addresses.iter().map(vector).collect()
-    }
-
     fn load(&self, addresses: &[u64]) -> Result<Vec<ChunkRecord>, IndexError> {
         let foreign = || IndexError::Unusable { reason: "an address is of another snapshot".to_owned() };
         let searcher = self.state.searcher.as_ref().ok_or_else(foreign)?;
@@ -425,7 +439,12 @@ impl Snapshot for EmbeddedSnapshot {
             self.fields.record(&document, &self.state.segments[ordinal].columns, address.doc_id)
         };
         // Each chunk is in a block that has to be decompressed.
-        addresses.par_iter().with_min_len(MIN_LOADED).map(load).collect()
+        let loaded = in_parts(addresses, MIN_LOADED, |part| part.iter().map(load).collect::<Result<Vec<_>, _>>());
+        let mut chunks = Vec::with_capacity(addresses.len());
+        for part in loaded {
+            chunks.extend(part?);
+        }
+        Ok(chunks)
     }
 
     fn file(&self, path: &RelPath) -> Result<Vec<ChunkRecord>, IndexError> {

@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use rayon::prelude::*;
 use tantivy::query::FuzzyTermQuery;
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{BitSet, DocId, DocSet as _, SegmentReader, TERMINATED, Term};
@@ -17,6 +16,7 @@ use super::tantivy;
 use crate::index::analyzer::{Analysis, Phrase, Stemming};
 use crate::index::words::{holds_phrase, keep_as_written, stems};
 use crate::index::{FoundWord, Holding, IndexError, Snapshot as _, WordConditions, WordPattern};
+use crate::priority::in_parts;
 
 /// Chunks that one core reads at the least.
 const MIN_READ: usize = 32;
@@ -81,10 +81,11 @@ impl EmbeddedSnapshot {
                     let chunks = self.load(&[pack(ordinal, doc)])?;
                     Ok(chunks.iter().any(|chunk| holds_phrase(chunk, phrase)).then_some(doc))
                 };
-                let found: Vec<Option<DocId>> =
-                    candidates.par_iter().with_min_len(MIN_READ).map(holds).collect::<Result<_, _>>()?;
-                for doc in found.into_iter().flatten() {
-                    holders.insert(doc);
+                let read = |part: &[DocId]| part.iter().map(holds).collect::<Result<Vec<_>, _>>();
+                for part in in_parts(&candidates, MIN_READ, read) {
+                    for doc in part?.into_iter().flatten() {
+                        holders.insert(doc);
+                    }
                 }
             }
         }

@@ -29,7 +29,7 @@ impl Elsewhere {
         let scan = self.scan();
         let line = index_pending(&self.place.line(&self.files, &self.place.index)).unwrap();
         let counting = Counting::default();
-        embed_missing(&self.place.index, &counting, &Silent).unwrap();
+        embed_missing(&self.place.index, &counting);
         Run { scan, line, embedded: counting.0.into_inner() }
     }
 }

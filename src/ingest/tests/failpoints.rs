@@ -172,7 +172,7 @@ impl Whole {
         let files = place.there();
         let epoch = store.workspace(&place.workspace).unwrap().epoch;
         index_pending(&Line { store: &store, epoch, ..place.line(&*files, &index) }).unwrap();
-        embed_missing(&index, &Counting::default(), &Silent).unwrap();
+        embed_missing(&index, &Counting::default());
         Self::of(&store, &place.workspace, &index)
     }
 }

@@ -50,6 +50,17 @@ impl TokenCounter for Words {
     }
 }
 
+/// Embeds all chunks that have no vector.
+fn embed_missing(index: &dyn Index, embedder: &dyn Embedder) {
+    loop {
+        let waiting = index.snapshot().unwrap().unembedded(EMBED_BATCH).unwrap();
+        if waiting.is_empty() {
+            return;
+        }
+        embed(index, embedder, &waiting).unwrap();
+    }
+}
+
 /// Remembers what it was asked to embed.
 #[derive(Default)]
 struct Counting(Mutex<Vec<String>>);
@@ -182,7 +193,7 @@ impl Place {
         let files = self.there();
         let line = index_pending(&self.line(&*files, &self.index)).unwrap();
         let counting = Counting::default();
-        embed_missing(&self.index, &counting, &Silent).unwrap();
+        embed_missing(&self.index, &counting);
         Run { scan, line, embedded: counting.0.into_inner() }
     }
 

@@ -3,8 +3,8 @@
 //! # Invariants
 //! - A look that shows no progress for [`STUCK_AFTER`] is stuck: `status` and `readyz` name its workspace, and the other workspaces
 //!   are looked at by another thread.
-//! - There are never more than [`MAX_LOOKERS`] of them.
-//! - All but stuck ones have ended when [`Lookers::end`] returns. A stuck one ends with its call, or with the process.
+//! - There are never more than [`MAX_THREADS`] of them.
+//! - All but stuck ones have ended when [`ScanThreads::end`] returns. A stuck one ends with its call, or with the process.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::workspace::{RelPath, WorkspaceId};
 /// A look that shows no progress for so long hangs in a call of the system, as where a network's file system does not answer.
 pub(super) const STUCK_AFTER: Duration = Duration::from_mins(1);
 /// More threads than this do not look at folders, however many release.
-const MAX_LOOKERS: usize = 8;
+const MAX_THREADS: usize = 8;
 /// How often it is looked whether a thread has ended.
 const WAIT_STEP: Duration = Duration::from_millis(5);
 
@@ -64,11 +64,11 @@ impl Progress for Beat {
     }
 }
 
-/// The looks that are being taken in this process, by workspace.
+/// The scans that are being taken in this process, by workspace.
 #[derive(Debug, Default)]
-pub(super) struct Looks(Mutex<BTreeMap<WorkspaceId, Arc<Beat>>>);
+pub(super) struct Scans(Mutex<BTreeMap<WorkspaceId, Arc<Beat>>>);
 
-impl Looks {
+impl Scans {
     /// For how long the look at a workspace's folder has shown no progress, where it is stuck.
     pub(super) fn stuck(&self, id: &WorkspaceId) -> Option<Duration> {
         let silent_for = self.0.lock().get(id)?.silent_for();
@@ -77,8 +77,8 @@ impl Looks {
 
     /// The workspaces whose look is stuck.
     pub(super) fn all_stuck(&self) -> Vec<WorkspaceId> {
-        let looks = self.0.lock();
-        looks.iter().filter(|(_, beat)| beat.silent_for() >= STUCK_AFTER).map(|(id, _)| id.clone()).collect()
+        let scans = self.0.lock();
+        scans.iter().filter(|(_, beat)| beat.silent_for() >= STUCK_AFTER).map(|(id, _)| id.clone()).collect()
     }
 
     fn begin(&self, id: &WorkspaceId) -> Arc<Beat> {
@@ -97,40 +97,40 @@ type Job = Box<dyn FnOnce(&Slot) + Send>;
 /// What a thread is at; `None` where it waits.
 type Slot = Mutex<Option<Arc<Beat>>>;
 
-struct Looker {
+struct ScanThread {
     thread: JoinHandle<()>,
     at: Arc<Slot>,
 }
 
-impl Looker {
+impl ScanThread {
     fn is_stuck(&self, stuck_after: Duration) -> bool {
         self.at.lock().as_ref().is_some_and(|beat| beat.silent_for() >= stuck_after)
     }
 }
 
 /// The threads.
-pub(super) struct Lookers {
+pub(super) struct ScanThreads {
     stuck_after: Duration,
     jobs: Sender<Job>,
     queue: Arc<Mutex<Receiver<Job>>>,
-    threads: Vec<Looker>,
+    threads: Vec<ScanThread>,
 }
 
-impl Lookers {
+impl ScanThreads {
     pub(super) fn new(stuck_after: Duration) -> Self {
         let (jobs, queue) = channel();
         Self { stuck_after, jobs, queue: Arc::new(Mutex::new(queue)), threads: Vec::new() }
     }
 
     /// Has a thread look at the folder of a workspace, after those that were given before.
-    pub(super) fn give(&mut self, looks: &Arc<Looks>, id: WorkspaceId, look: impl FnOnce(&Beat) + Send + 'static) {
-        let looks = Arc::clone(looks);
+    pub(super) fn give(&mut self, scans: &Arc<Scans>, id: WorkspaceId, look: impl FnOnce(&Beat) + Send + 'static) {
+        let scans = Arc::clone(scans);
         let job = move |at: &Slot| {
-            let beat = looks.begin(&id);
+            let beat = scans.begin(&id);
             *at.lock() = Some(Arc::clone(&beat));
             look(&beat);
             *at.lock() = None;
-            looks.end(&id);
+            scans.end(&id);
         };
         // There is a receiver as long as this is.
         let _ = self.jobs.send(Box::new(job));
@@ -139,9 +139,9 @@ impl Lookers {
 
     /// Sees to it that one thread at least is not stuck.
     pub(super) fn relieve(&mut self) {
-        self.threads.retain(|looker| !looker.thread.is_finished());
-        let all_are_stuck = self.threads.iter().all(|looker| looker.is_stuck(self.stuck_after));
-        if !all_are_stuck || self.threads.len() >= MAX_LOOKERS {
+        self.threads.retain(|thread| !thread.thread.is_finished());
+        let all_are_stuck = self.threads.iter().all(|thread| thread.is_stuck(self.stuck_after));
+        if !all_are_stuck || self.threads.len() >= MAX_THREADS {
             return;
         }
         if !self.threads.is_empty() {
@@ -158,8 +158,8 @@ impl Lookers {
                 }
             }
         };
-        match std::thread::Builder::new().name("looker".to_owned()).spawn(work) {
-            Ok(thread) => self.threads.push(Looker { thread, at }),
+        match std::thread::Builder::new().name("scan".to_owned()).spawn(work) {
+            Ok(thread) => self.threads.push(ScanThread { thread, at }),
             Err(error) => tracing::error!(%error, "no thread is left to look at folders"),
         }
     }
@@ -172,8 +172,8 @@ impl Lookers {
             while queue.try_recv().is_ok() {}
         }
         drop(jobs);
-        for looker in threads {
-            while !looker.thread.is_finished() && !looker.is_stuck(stuck_after) {
+        for thread in threads {
+            while !thread.thread.is_finished() && !thread.is_stuck(stuck_after) {
                 std::thread::sleep(WAIT_STEP);
             }
         }
@@ -186,30 +186,30 @@ mod tests {
 
     #[test]
     fn a_look_that_hangs_holds_up_no_other_and_is_named() {
-        let looks = Arc::<Looks>::default();
+        let scans = Arc::<Scans>::default();
         let (told, heard) = channel();
         let (release, hung) = channel::<()>();
-        let mut lookers = Lookers::new(Duration::ZERO);
+        let mut threads = ScanThreads::new(Duration::ZERO);
         let id = |name: &str| -> WorkspaceId { name.parse().unwrap() };
         let begun = told.clone();
-        lookers.give(&looks, id("stuck"), move |_| {
+        threads.give(&scans, id("stuck"), move |_| {
             begun.send("stuck").unwrap();
             let _ = hung.recv();
         });
         assert_eq!(heard.recv().unwrap(), "stuck");
         for _ in 0..3 {
             let done = told.clone();
-            lookers.give(&looks, id("other"), move |_| done.send("other").unwrap());
+            threads.give(&scans, id("other"), move |_| done.send("other").unwrap());
             assert_eq!(heard.recv().unwrap(), "other");
         }
-        assert!(lookers.threads.len() <= MAX_LOOKERS);
-        assert!(looks.0.lock().contains_key(&id("stuck")) && looks.stuck(&id("stuck")).is_none());
+        assert!(threads.threads.len() <= MAX_THREADS);
+        assert!(scans.0.lock().contains_key(&id("stuck")) && scans.stuck(&id("stuck")).is_none());
         let Some(then) = Instant::now().checked_sub(STUCK_AFTER) else { return };
-        *looks.0.lock()[&id("stuck")].0.lock() = then;
-        assert!(looks.stuck(&id("stuck")).is_some() && looks.stuck(&id("other")).is_none());
-        assert_eq!(looks.all_stuck(), [id("stuck")]);
+        *scans.0.lock()[&id("stuck")].0.lock() = then;
+        assert!(scans.stuck(&id("stuck")).is_some() && scans.stuck(&id("other")).is_none());
+        assert_eq!(scans.all_stuck(), [id("stuck")]);
         // Ending does not wait for it.
-        lookers.end();
+        threads.end();
         drop(release);
     }
 }

@@ -3,11 +3,11 @@
 //! What the table does not know is never asked for again, so an index that holds it would show it for good; and what only the
 //! table knows would never be found. Neither can be unless something was damaged or lost.
 
-use super::{Engine, EngineError};
+use super::{DataFolder, EngineError};
 use crate::index::{Batch, Index, IndexError};
 use crate::workspace::{RelPath, WorkspaceId};
 
-impl Engine {
+impl DataFolder {
     /// Removes files from the index that the file table does not know as having chunks, and has those read again that only the
     /// table knows. Files with a pending change are left to it: of these the index may be ahead.
     pub(super) fn reconcile(&self, id: &WorkspaceId, index: &dyn Index) -> Result<(), EngineError> {

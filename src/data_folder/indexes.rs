@@ -1,93 +1,26 @@
-//! The models and indexes that are open, and the folders that indexes are in.
+//! The indexes that are open, and the folders that they are in.
 //!
 //! # Invariants
 //! - Of a workspace's indexes the store says which one serves, and each is in a folder of its own; so a crash never leaves half of
 //!   a change from one to another.
 //! - What cannot be used is begun anew by the process that indexes. What is only outdated serves until another is built.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use super::{Engine, EngineError};
-use crate::embed::{self, EmbedError, OnnxReranker, OpenModel, Reranker};
+use super::{DataFolder, EngineError};
+use crate::embed;
 use crate::index::{Access, Backend, Condition, Index, IndexError, Place, Wanted};
 use crate::store::{Store, WorkspaceRow};
 use crate::workspace::WorkspaceId;
 
-impl Engine {
-    /// The configured model, opened at first need. A missing runtime is not an error: it is in [`OpenModel::embedder`].
-    pub(super) fn model(&self) -> Result<&Arc<OpenModel>, EngineError> {
-        if let Some(model) = self.model.get() {
-            return Ok(model);
-        }
-        let options = self.model_options();
-        if self.is_writer() {
-            embed::remove_leftovers(&self.settings_folder, &options.runtime.dir);
-        }
-        let model = embed::open(&self.settings_folder, self.config.model.as_deref(), &options)?;
-        Ok(self.model.get_or_init(|| Arc::new(model)))
-    }
-
-    /// The model that an index is of, by its id: the configured one, or the one that was configured before. `None` where that
-    /// cannot be opened any more.
-    pub(super) fn model_of(&self, model_id: &str) -> Result<Option<Arc<OpenModel>>, EngineError> {
-        let model = self.model()?;
-        if model.model_id == model_id {
-            return Ok(Some(Arc::clone(model)));
-        }
-        let mut former = self.former_models.lock();
-        if let Some(known) = former.get(model_id) {
-            return Ok(known.clone());
-        }
-        let open = |name: String| embed::open(&self.settings_folder, Some(&name), &self.model_options());
-        let opened = embed::name_of(&self.settings_folder, model_id)?.map(open).transpose();
-        let opened = opened.unwrap_or_else(|error| {
-            tracing::warn!(%error, model_id, "the model that an index is of cannot be opened");
-            None
-        });
-        let opened = opened.map(Arc::new);
-        former.insert(model_id.to_owned(), opened.clone());
-        Ok(opened)
-    }
-
-    /// The configured reranker, opened at first need, or why it cannot be; `None` where none is configured.
-    pub(super) fn reranker(&self) -> Option<Result<&dyn Reranker, &EmbedError>> {
-        let folder = self.config.ranking.reranker.as_ref()?;
-        let opened = self.reranker.get_or_init(|| {
-            let opened = OnnxReranker::open(&self.settings_folder.join(folder), &self.model_options());
-            opened.map(|reranker| Box::new(reranker) as Box<dyn Reranker>)
-        });
-        Some(opened.as_deref())
-    }
-
-    /// Says once in the log that passages are not reranked; every reply says it of itself.
-    pub(super) fn warn_of_reranker(&self, reason: &str) {
-        if !self.warned_of_reranker.swap(true, Ordering::Relaxed) {
-            tracing::warn!(reason, "passages are not reranked");
-        }
-    }
-
-    fn model_options(&self) -> embed::OpenOptions {
-        let mut options = embed::OpenOptions::from_env(&self.settings_folder);
-        options.progress = Arc::clone(&self.fetch_progress);
-        if let Some(folder) = &self.runtime_folder {
-            options.runtime.dir.clone_from(folder);
-        }
-        options
-    }
-
-    pub(super) fn folder_of(&self, id: &WorkspaceId) -> PathBuf {
-        self.data_folder.join("workspaces").join(id.as_str())
-    }
-
+impl DataFolder {
     fn open_index(
         &self,
         place: Place<'_>,
         access: Access,
         condition: Condition,
     ) -> Result<Arc<dyn Index>, EngineError> {
-        let identity = embed::identify(&self.settings_folder, self.config.model.as_deref())?;
+        let identity = embed::identify(&self.models.settings_folder, self.config.model.as_deref())?;
         let (log_id, model_id, num_dimensions) = (self.store.log_id()?, &identity.model_id, identity.num_dimensions);
         let wanted = Wanted { log_id: &log_id, model_id, num_dimensions, access, condition };
         Ok(self.backend.open(place, &wanted)?)
@@ -95,7 +28,7 @@ impl Engine {
 
     /// The index of a workspace in this epoch or a later one. A writer that finds an unusable one begins a new one and has every
     /// file read again; for an outdated one it has another built beside it.
-    pub(super) fn index(&self, id: &WorkspaceId, epoch: i64) -> Result<Arc<dyn Index>, EngineError> {
+    pub(crate) fn index(&self, id: &WorkspaceId, epoch: i64) -> Result<Arc<dyn Index>, EngineError> {
         let turn = {
             let mut indexes = self.indexes.lock();
             if let Some(index) = indexes.get(id, epoch) {
@@ -194,7 +127,7 @@ impl Engine {
     }
 
     /// The index that is being built beside the one that serves. One that cannot be gone on with is begun anew.
-    pub(super) fn next_index(&self, id: &WorkspaceId, generation: i64) -> Result<Arc<dyn Index>, EngineError> {
+    pub(crate) fn next_index(&self, id: &WorkspaceId, generation: i64) -> Result<Arc<dyn Index>, EngineError> {
         let place = Place { workspace: id, generation };
         let open = || self.open_index(place, Access::Write, Condition::Unknown);
         match open() {
@@ -212,15 +145,91 @@ impl Engine {
         open()
     }
 
-    /// Removes what is left of indexes that neither serve nor are being built.
-    pub(super) fn remove_other_indexes(&self, row: &WorkspaceRow) -> Result<(), EngineError> {
-        Ok(self.backend.remove_others(serving(row), row.next_generation)?)
+    /// Lets the index that was built beside the serving one take over, when it holds all that is known, and removes the old one.
+    /// Otherwise `next` is let go, and `false` is returned. No batch of the workspace may be in work.
+    pub(crate) fn let_serve(
+        &self,
+        (id, epoch): (&WorkspaceId, i64),
+        live: &dyn Index,
+        next: Arc<dyn Index>,
+    ) -> Result<bool, EngineError> {
+        let turn = self.indexes.lock().turn(id);
+        let turn = turn.lock();
+        if !self.store.swap(id, epoch)? {
+            return Ok(false);
+        }
+        let row = self.store.workspace(id)?;
+        self.indexes.lock().insert(id, row.epoch, next);
+        drop(turn);
+        live.close();
+        self.remove_other_indexes(&row)?;
+        tracing::info!(workspace = %id, generation = row.generation, "the new index serves");
+        Ok(true)
     }
 
-    /// Removes all postings of a workspace, and leaves the vectors of the index that served: they are true of any index.
-    pub(super) fn discard_indexes(&self, row: &WorkspaceRow) -> Result<(), EngineError> {
-        self.backend.discard(serving(row))?;
-        self.remove_other_indexes(row)
+    /// Removes everything that the data folder keeps of a workspace that is deleted in the store. No batch may be in work.
+    pub(crate) fn remove_deleted(&self, id: &WorkspaceId) -> Result<(), EngineError> {
+        let turn = self.indexes.lock().turn(id);
+        let turn = turn.lock();
+        self.close_index(id);
+        let folder = self.folder_of(id);
+        // Under a name that no workspace has, so that a process that still holds a path of it makes nothing new there.
+        let aside = folder.with_file_name(format!(".deleted-{id}"));
+        for folder in [&aside, &folder] {
+            if folder.exists() {
+                if *folder != aside {
+                    fs_err::rename(folder, &aside).map_err(EngineError::Io)?;
+                }
+                fs_err::remove_dir_all(&aside).map_err(EngineError::Io)?;
+            }
+        }
+        self.views.forget(id);
+        drop(turn);
+        self.store.forget_deleted(id)?;
+        tracing::info!(workspace = %id, "deleted");
+        Ok(())
+    }
+
+    /// Removes the index of a workspace whose intelligence is off; its vectors stay, they are true of any index. No batch may be in
+    /// work.
+    pub(crate) fn remove_index(&self, id: &WorkspaceId) -> Result<(), EngineError> {
+        let turn = self.indexes.lock().turn(id);
+        let _turn = turn.lock();
+        // Asked in turn: as soon as it is on again, somebody may open the index.
+        let row = self.store.workspace(id)?;
+        if row.intelligence {
+            return Ok(());
+        }
+        self.close_index(id);
+        match fs_err::remove_dir_all(self.folder_of(id).join("documents")) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(EngineError::Io(error)),
+            _ => {}
+        }
+        self.backend.discard(serving(&row))?;
+        self.remove_other_indexes(&row)
+    }
+
+    /// Closes the index of a workspace. The caller holds the workspace's turn.
+    fn close_index(&self, id: &WorkspaceId) {
+        let removed = self.indexes.lock().remove(id);
+        if let Some(index) = removed {
+            index.close();
+        }
+    }
+
+    /// Lets go of idle indexes beyond as many as may be open.
+    pub(crate) fn let_go_of_idle_indexes(&self) {
+        self.indexes.lock().let_go();
+    }
+
+    /// How many indexes are open.
+    pub(crate) fn num_open_indexes(&self) -> usize {
+        self.indexes.lock().len()
+    }
+
+    /// Removes what is left of indexes that neither serve nor are being built.
+    fn remove_other_indexes(&self, row: &WorkspaceRow) -> Result<(), EngineError> {
+        Ok(self.backend.remove_others(serving(row), row.next_generation)?)
     }
 }
 

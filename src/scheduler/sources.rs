@@ -6,7 +6,7 @@
 //!   the store says so to those who ask.
 //! - A folder in whose place another one was put is watched and scanned as that one.
 //! - Only the process that indexes watches, so that a change is not logged once for every process.
-//! - A look at one folder that hangs in the file system holds up no other (`lookers`).
+//! - A look at one folder that hangs in the file system holds up no other (`scan_threads`).
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,8 +18,9 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::lookers::{Beat, Lookers, STUCK_AFTER};
-use super::{Engine, EngineError};
+use super::Scheduler;
+use super::scan_threads::{Beat, STUCK_AFTER, ScanThreads};
+use crate::data_folder::{AWAY, EngineError};
 use crate::error::Advice as _;
 use crate::files::{Identity, Sighting, Watch, WatchError, Watcher};
 use crate::ingest::{self, IngestError, Progress, Stage};
@@ -28,14 +29,12 @@ use crate::workspace::{RelPath, WorkspaceId};
 
 /// How often new workspaces, and the signal to stop, are looked for.
 const POLL: Duration = Duration::from_millis(100);
-/// How long a folder rests after an error.
-const REST: Duration = Duration::from_secs(2);
+/// How long a folder is left alone after an error.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// How often it is looked for whether another folder has taken the place of one.
 const IDENTIFIES_EVERY: Duration = Duration::from_secs(1);
 /// A folder that cannot be watched is scanned at least so often.
 const UNWATCHED_INTERVAL: Duration = Duration::from_mins(1);
-/// What is said of a folder that is not there, or may not be entered.
-pub(super) const AWAY: &str = "the workspace's folder is away: its files are as they were when it was scanned last";
 
 /// A workspace's folder as it is watched.
 struct Source {
@@ -79,21 +78,21 @@ pub(super) struct Sources {
     sender: Sender<Message>,
     messages: Receiver<Message>,
     watcher: Watcher,
-    lookers: Lookers,
+    threads: ScanThreads,
 }
 
 impl Sources {
     /// The sources, of which no more than so many folders are watched at once.
     pub(super) fn new(most_watched: usize) -> Self {
         let (sender, messages) = channel();
-        let (watcher, lookers) = (Watcher::new(most_watched), Lookers::new(STUCK_AFTER));
-        Self { by_workspace: BTreeMap::new(), seen_version: None, sender, messages, watcher, lookers }
+        let (watcher, threads) = (Watcher::new(most_watched), ScanThreads::new(STUCK_AFTER));
+        Self { by_workspace: BTreeMap::new(), seen_version: None, sender, messages, watcher, threads }
     }
 
-    pub(super) fn run(mut self, engine: &Arc<Engine>, stop: &AtomicBool) {
+    pub(super) fn run(mut self, scheduler: &Arc<Scheduler>, stop: &AtomicBool) {
         while !stop.load(Ordering::Acquire) {
-            if engine.is_writer()
-                && let Err(error) = self.find_workspaces(engine)
+            if scheduler.data.is_writer()
+                && let Err(error) = self.find_workspaces(scheduler)
             {
                 tracing::error!(%error, hint = error.hint(), "the workspaces cannot be listed");
             }
@@ -109,13 +108,13 @@ impl Sources {
             for (id, place) in &mut self.by_workspace {
                 if let Some(source) = place.source.take_if(|source| source.has_to_look()) {
                     let told = (self.watcher.clone(), self.sender.clone());
-                    let look = look(Arc::clone(engine), id.clone(), source, told);
-                    self.lookers.give(&engine.looks, id.clone(), look);
+                    let look = look(Arc::clone(scheduler), id.clone(), source, told);
+                    self.threads.give(&scheduler.scans, id.clone(), look);
                 }
             }
-            self.lookers.relieve();
+            self.threads.relieve();
         }
-        self.lookers.end();
+        self.threads.end();
         self.watcher.end();
     }
 
@@ -140,12 +139,12 @@ impl Sources {
         }
     }
 
-    fn find_workspaces(&mut self, engine: &Engine) -> Result<(), EngineError> {
-        let version = engine.store.version()?;
+    fn find_workspaces(&mut self, scheduler: &Scheduler) -> Result<(), EngineError> {
+        let version = scheduler.data.store.version()?;
         if self.seen_version == Some(version) {
             return Ok(());
         }
-        let rows = engine.store.workspaces()?;
+        let rows = scheduler.data.store.workspaces()?;
         let names: HashSet<&WorkspaceId> = rows.iter().map(|row| &row.id).collect();
         self.by_workspace.retain(|id, _| names.contains(id));
         for WorkspaceRow { id, root, epoch, .. } in rows {
@@ -162,13 +161,13 @@ impl Sources {
 
 /// One look at a folder, in a thread of its own.
 fn look(
-    engine: Arc<Engine>,
+    scheduler: Arc<Scheduler>,
     id: WorkspaceId,
     mut source: Box<Source>,
     (watcher, sender): (Watcher, Sender<Message>),
 ) -> impl FnOnce(&Beat) + Send + 'static {
     move |beat| {
-        let looked = catch_unwind(AssertUnwindSafe(|| source.look(&engine, &id, (&watcher, &sender), beat)));
+        let looked = catch_unwind(AssertUnwindSafe(|| source.look(&scheduler, &id, (&watcher, &sender), beat)));
         if looked.is_err() {
             tracing::error!(workspace = %id, "looking at the folder panicked; it is looked at again");
             source.rest();
@@ -208,11 +207,11 @@ impl Source {
     }
 
     /// Looks now and then whether the folder is still the one that is watched: where a parent was renamed, no event tells of it.
-    fn identify(&mut self, engine: &Engine) {
+    fn identify(&mut self, scheduler: &Scheduler) {
         let now = Instant::now();
         if self.identified_at <= now {
             self.identified_at = now + IDENTIFIES_EVERY;
-            if self.identity.is_some() && self.identity != engine.files_at(&self.root).identity() {
+            if self.identity.is_some() && self.identity != scheduler.data.files_at(&self.root).identity() {
                 self.begin_anew();
             }
         }
@@ -224,24 +223,24 @@ impl Source {
     }
 
     /// Logs what has changed, where anything may have.
-    fn look(&mut self, engine: &Engine, id: &WorkspaceId, told: (&Watcher, &Sender<Message>), beat: &Beat) {
-        self.identify(engine);
+    fn look(&mut self, scheduler: &Scheduler, id: &WorkspaceId, told: (&Watcher, &Sender<Message>), beat: &Beat) {
+        self.identify(scheduler);
         if self.seen.is_empty() && self.scans_at > Instant::now() {
             return;
         }
         let is_due = self.scans_at <= Instant::now();
-        let looked = if is_due { self.scan(engine, id, told, beat) } else { self.scan_seen(engine, id, beat) };
+        let looked = if is_due { self.scan(scheduler, id, told, beat) } else { self.scan_seen(scheduler, id, beat) };
         match looked {
             Ok(()) => self.is_away = false,
             Err(error) => {
                 if !std::mem::replace(&mut self.is_away, true) {
                     tracing::error!(workspace = %id, %error, hint = error.hint(), "the folder cannot be looked at for now");
-                    note(engine, id, Some(AWAY));
+                    note(scheduler, id, Some(AWAY));
                 }
                 self.rest();
             }
         }
-        if is_due && let Err(error) = engine.note_first_scan(id) {
+        if is_due && let Err(error) = scheduler.note_first_scan(id) {
             tracing::error!(workspace = %id, %error, "the log cannot be read");
         }
     }
@@ -249,23 +248,23 @@ impl Source {
     fn rest(&mut self) {
         // A folder that comes back is another one to the system.
         (self.watch, self.identity) = (None, None);
-        self.scans_at = Instant::now() + REST;
+        self.scans_at = Instant::now() + RETRY_AFTER;
         self.seen.clear();
     }
 
     fn scan(
         &mut self,
-        engine: &Engine,
+        scheduler: &Scheduler,
         id: &WorkspaceId,
         (watcher, sender): (&Watcher, &Sender<Message>),
         beat: &Beat,
     ) -> Result<(), IngestError> {
-        let files = engine.files_at(&ingest::canonical_folder(&self.root)?);
+        let files = scheduler.data.files_at(&ingest::canonical_folder(&self.root)?);
         let begins = self.watch.is_none();
         let mut unwatched = None;
         if begins {
             // Before it is watched: if it is replaced in between, it is seen to be another one.
-            self.identity = engine.files_at(&self.root).identity();
+            self.identity = scheduler.data.files_at(&self.root).identity();
             let (workspace, sender) = (id.clone(), sender.clone());
             // Nobody listens any more when the line has ended.
             let tell = move |sighting| drop(sender.send(Message::Seen(workspace.clone(), sighting)));
@@ -275,53 +274,57 @@ impl Source {
             }
         }
         self.seen.clear();
-        self.scans_at = Instant::now() + engine.config.scan_interval();
+        self.scans_at = Instant::now() + scheduler.data.config.scan_interval();
         let following = Following::new(beat, self.watch.as_deref());
-        let report = ingest::scan(&engine.store, id, &*files, &following)?;
+        let report = ingest::scan(&scheduler.data.store, id, &*files, &following)?;
         match unwatched.or(following.refused()) {
-            Some(error) => self.is_refused(engine, id, &error),
+            Some(error) => self.is_refused(scheduler, id, &error),
             None if begins => {
                 self.is_unwatched = false;
-                note(engine, id, None);
+                note(scheduler, id, None);
             }
             None => {}
         }
         if report.revision.0 > 0 {
-            engine.bell.ring();
+            scheduler.bell.ring();
         }
         tracing::debug!(workspace = %id, num_files = report.num_files, "scanned");
         Ok(())
     }
 
-    fn scan_seen(&mut self, engine: &Engine, id: &WorkspaceId, beat: &Beat) -> Result<(), IngestError> {
+    fn scan_seen(&mut self, scheduler: &Scheduler, id: &WorkspaceId, beat: &Beat) -> Result<(), IngestError> {
         let following = Following::new(beat, self.watch.as_deref());
-        let files = engine.files_at(&ingest::canonical_folder(&self.root)?);
-        let report = ingest::scan_places(&engine.store, id, &*files, &self.seen, &following)?;
+        let files = scheduler.data.files_at(&ingest::canonical_folder(&self.root)?);
+        let report = ingest::scan_places(&scheduler.data.store, id, &*files, &self.seen, &following)?;
         self.seen.clear();
         if let Some(error) = following.refused() {
-            self.is_refused(engine, id, &error);
+            self.is_refused(scheduler, id, &error);
         }
         if report.revision.0 > 0 {
-            engine.bell.ring();
+            scheduler.bell.ring();
         }
         Ok(())
     }
 
     /// Takes note that not all of the folder can be watched: then none of it is, which leaves the room to others, and it is scanned more
     /// often. Each of these scans tries to watch it again.
-    fn is_refused(&mut self, engine: &Engine, id: &WorkspaceId, error: &WatchError) {
+    fn is_refused(&mut self, scheduler: &Scheduler, id: &WorkspaceId, error: &WatchError) {
         self.watch = None;
-        let interval = engine.config.scan_interval().min(UNWATCHED_INTERVAL);
+        let interval = scheduler.data.config.scan_interval().min(UNWATCHED_INTERVAL);
         self.scans_at = self.scans_at.min(Instant::now() + interval);
         if !std::mem::replace(&mut self.is_unwatched, true) {
             tracing::warn!(workspace = %id, %error, "the folder is not watched: changes are found by scans");
         }
         let seconds = interval.as_secs();
-        note(engine, id, Some(&format!("the folder is not watched, so a change is found within {seconds} s: {error}")));
+        note(
+            scheduler,
+            id,
+            Some(&format!("the folder is not watched, so a change is found within {seconds} s: {error}")),
+        );
     }
 }
 
-/// Has each folder watched that a scan enters, and tells the looker that it goes on.
+/// Has each folder watched that a scan enters, and tells the thread that it goes on.
 struct Following<'a> {
     beat: &'a Beat,
     watch: Option<&'a dyn Watch>,
@@ -365,8 +368,8 @@ impl Progress for Following<'_> {
     }
 }
 
-fn note(engine: &Engine, id: &WorkspaceId, unwatched: Option<&str>) {
-    if let Err(error) = engine.store.note_watched(id, unwatched) {
+fn note(scheduler: &Scheduler, id: &WorkspaceId, unwatched: Option<&str>) {
+    if let Err(error) = scheduler.data.store.note_watched(id, unwatched) {
         tracing::warn!(workspace = %id, %error, "whether the folder is watched cannot be noted");
     }
 }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Engine;
+use super::Scheduler;
 use crate::ingest::{Progress, Silent, Stage};
 use crate::workspace::{RelPath, WorkspaceId};
 
@@ -23,29 +23,29 @@ pub struct ReadingStatus {
 
 /// What is being read in this process: one large file at a time.
 #[derive(Debug, Default)]
-pub(super) struct Reading(Mutex<Option<(WorkspaceId, ReadingStatus)>>);
+pub(super) struct ReadingProgress(Mutex<Option<(WorkspaceId, ReadingStatus)>>);
 
-impl Reading {
+impl ReadingProgress {
     pub(super) fn now(&self, id: &WorkspaceId) -> Option<ReadingStatus> {
         self.0.lock().as_ref().filter(|(workspace, _)| workspace == id).map(|(_, now)| now.clone())
     }
 }
 
 /// Notes what is being read, and tells somebody else all that there is to tell.
-pub(super) struct Told<'a> {
-    pub reading: &'a Reading,
+pub(super) struct Noted<'a> {
+    pub reading: &'a ReadingProgress,
     pub workspace: &'a WorkspaceId,
     pub progress: &'a dyn Progress,
 }
 
-impl Engine {
+impl Scheduler {
     /// Notes what is being read of a workspace, and tells nobody.
-    pub(super) const fn told<'a>(&'a self, workspace: &'a WorkspaceId) -> Told<'a> {
-        Told { reading: &self.reading, workspace, progress: &Silent }
+    pub(super) const fn noting<'a>(&'a self, workspace: &'a WorkspaceId) -> Noted<'a> {
+        Noted { reading: &self.reading, workspace, progress: &Silent }
     }
 }
 
-impl Progress for Told<'_> {
+impl Progress for Noted<'_> {
     fn begin(&self, stage: Stage, total: Option<u64>) {
         self.progress.begin(stage, total);
     }

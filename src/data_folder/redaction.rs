@@ -1,34 +1,20 @@
-//! What replies say of where things are on the server: nothing.
+//! Texts for clients, without the names of the server's folders.
 
 use std::path::{Path, PathBuf};
 
-use super::{Engine, EngineError};
-use crate::error::ErrorReport;
+use super::DataFolder;
 
-impl Engine {
-    /// What a client is told of an error: its message names files by their paths in the workspace or in the data folder.
-    #[must_use]
-    pub fn report(&self, error: &EngineError) -> ErrorReport {
-        let ErrorReport { code, message, hint } = ErrorReport::of(error);
-        // What quotes a request is left as it is: otherwise it would tell which folders there are.
-        let quotes = matches!(error, EngineError::Search(_) | EngineError::Name(_) | EngineError::Provenance(_));
-        if quotes {
-            return ErrorReport { code, message, hint };
-        }
-        let hint = hint.map(|hint| self.without_folders(hint));
-        ErrorReport { code, message: self.without_folders(message), hint }
-    }
-
+impl DataFolder {
     /// A text without the names of folders that are the server's own.
-    pub(super) fn without_folders(&self, text: String) -> String {
+    pub(crate) fn without_folders(&self, text: String) -> String {
         if !text.contains(['/', '\\']) {
             return text;
         }
         let roots = self.store.workspaces().unwrap_or_default().into_iter().filter_map(|row| row.root);
         let runtime = std::env::var_os("ORT_DYLIB_PATH").map(PathBuf::from);
         let mut folders: Vec<PathBuf> = roots
-            .chain([self.data_folder.clone(), std::env::temp_dir()])
-            .chain(self.runtime_folder.clone())
+            .chain([self.path.clone(), std::env::temp_dir()])
+            .chain(self.models.runtime_folder.clone())
             .chain(runtime.as_deref().and_then(Path::parent).map(Path::to_owned))
             .chain(self.config.ranking.reranker.as_deref().and_then(Path::parent).map(Path::to_owned))
             .collect();

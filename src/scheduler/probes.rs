@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::{Engine, EngineError};
+use super::Scheduler;
+use crate::data_folder::EngineError;
 use crate::ingest;
 use crate::workspace::{ChangeKind, Priority, WorkspaceId};
 
@@ -96,7 +97,7 @@ impl Probes {
     }
 }
 
-impl Engine {
+impl Scheduler {
     /// Looks at the files that are to be read next of a workspace.
     ///
     /// # Errors
@@ -108,10 +109,10 @@ impl Engine {
         priority: Priority,
         most: usize,
     ) -> Result<(), EngineError> {
-        let changes = self.store.pending(id, priority, most)?.into_iter();
+        let changes = self.data.store.pending(id, priority, most)?.into_iter();
         let paths: Vec<_> =
             changes.filter(|change| change.kind != ChangeKind::Deleted).map(|change| change.path).collect();
-        let files = self.files_at(root);
+        let files = self.data.files_at(root);
         self.probes.wait_for(id, PATIENCE, move || ingest::touch(&*files, &paths))
     }
 }

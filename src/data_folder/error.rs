@@ -1,4 +1,7 @@
-//! The errors of the façade: those of the rooms below, and its own.
+//! The one error enum of `data_folder`, `scheduler` and `engine`: errors of the rooms below, and their own.
+//!
+//! The three rooms share it because almost every call passes through all of them, and a surface tells errors apart by their kind and
+//! code, not by the room that they come from. `engine` exports it again, and surfaces take it from there.
 
 use std::path::PathBuf;
 

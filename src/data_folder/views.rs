@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{EngineError, Workspace};
+use super::{DataFolder, EngineError};
 use crate::answer::versions;
-use crate::search;
-use crate::store::{SourceState, StoredView};
+use crate::store::{SourceState, StoredView, WorkspaceRow};
 use crate::workspace::{FileCounts, FileEntry, ProvenanceFilter, RelPath, Revision, WorkspaceId};
 
 /// The workspaces whose lists of files are kept: 10,000 files take some 5 MB.
@@ -17,8 +16,11 @@ const NUM_LISTS: usize = 4;
 /// Files of folders that are kept with a view, beside what each folder takes: some 10 MB.
 const MAX_IN_FOLDERS: usize = 50_000;
 
+/// What is said of a folder that is not there, or may not be entered.
+pub(crate) const AWAY: &str = "the workspace's folder is away: its files are as they were when it was scanned last";
+
 /// One state of a workspace.
-pub(super) struct View {
+pub(crate) struct View {
     store_version: i64,
     /// The epoch of the workspace, and whether it is indexed.
     pub epoch: i64,
@@ -61,7 +63,7 @@ impl Folders {
 }
 
 /// The searchable files that stand in one folder.
-pub(super) struct Folder {
+pub(crate) struct Folder {
     /// By path; none where there are too many.
     pub files: Vec<RelPath>,
     /// Which of them are versions of one file.
@@ -80,7 +82,10 @@ impl Folder {
 
 /// The newest view of each workspace that was asked for.
 #[derive(Default)]
-pub(super) struct Views {
+pub(crate) struct Views(Mutex<KeptViews>);
+
+#[derive(Default)]
+struct KeptViews {
     of: HashMap<WorkspaceId, Arc<View>>,
     /// Workspaces whose views hold their files, the one that was asked last at the end.
     listed: VecDeque<WorkspaceId>,
@@ -88,40 +93,54 @@ pub(super) struct Views {
 
 impl Views {
     /// How many are kept.
-    pub fn len(&self) -> usize {
-        self.of.len()
+    pub(crate) fn len(&self) -> usize {
+        self.0.lock().of.len()
     }
 
-    pub fn forget(&mut self, id: &WorkspaceId) {
-        self.of.remove(id);
-        self.listed.retain(|listed| listed != id);
+    pub(super) fn forget(&self, id: &WorkspaceId) {
+        let mut views = self.0.lock();
+        views.of.remove(id);
+        views.listed.retain(|listed| listed != id);
+    }
+
+    fn get(&self, id: &WorkspaceId, store_version: i64) -> Option<Arc<View>> {
+        self.0.lock().of.get(id).filter(|view| view.store_version == store_version).cloned()
+    }
+
+    fn keep(&self, id: &WorkspaceId, view: &Arc<View>) {
+        self.0.lock().of.insert(id.clone(), Arc::clone(view));
     }
 
     /// Notes that a view holds its files, and drops the files of those that were asked for longest ago.
-    fn note_listed(&mut self, id: &WorkspaceId) {
-        self.listed.retain(|listed| listed != id);
-        self.listed.push_back(id.clone());
-        while self.listed.len() > NUM_LISTS {
-            let view = self.listed.pop_front().and_then(|oldest| self.of.get(&oldest));
-            if let Some(view) = view {
+    fn note_listed(&self, id: &WorkspaceId) {
+        let mut views = self.0.lock();
+        views.listed.retain(|listed| listed != id);
+        views.listed.push_back(id.clone());
+        while views.listed.len() > NUM_LISTS {
+            let oldest = views.listed.pop_front();
+            if let Some(view) = oldest.and_then(|oldest| views.of.get(&oldest)) {
                 *view.files.lock() = None;
             }
         }
     }
 }
 
-impl Workspace<'_> {
-    /// As [`Workspace::all_files`], as far as they are read until `goes_on` says no.
-    pub(super) fn all_files_while(&self, goes_on: &dyn Fn() -> bool) -> Result<Arc<[FileEntry]>, EngineError> {
-        let id = &self.id;
-        let view = self.view()?;
+impl DataFolder {
+    /// The files of a workspace by path, as far as they are read until `goes_on` says no. A file whose deletion is logged is none
+    /// of them. An answer asks for them several times.
+    pub(crate) fn all_files_while(
+        &self,
+        id: &WorkspaceId,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<Arc<[FileEntry]>, EngineError> {
+        let view = self.view(id)?;
         if let Some(files) = &*view.files.lock() {
             return Ok(Arc::clone(files));
         }
-        let mut files = self.engine.store.files_while(id, goes_on)?;
+        let mut files = self.store.files_while(id, goes_on)?;
         files.retain(|file| !view.deleting.contains(file.on_disk()));
         for reason in files.iter_mut().filter_map(|file| file.reason.as_mut()).filter(|reason| reason.contains('/')) {
-            *reason = self.engine.without_folders(std::mem::take(reason));
+            *reason = self.without_folders(std::mem::take(reason));
         }
         // What is known of replaced content is as old as the content.
         for file in files.iter_mut().filter(|file| view.superseded.contains(file.on_disk())) {
@@ -129,28 +148,28 @@ impl Workspace<'_> {
         }
         let files: Arc<[FileEntry]> = files.into();
         // Of a store that has changed since the view was read, they are another state's.
-        if goes_on() && self.engine.store.version()? == view.store_version {
+        if goes_on() && self.store.version()? == view.store_version {
             *view.files.lock() = Some(Arc::clone(&files));
-            self.engine.views.lock().note_listed(id);
+            self.views.note_listed(id);
         }
         Ok(files)
     }
 
-    pub(super) fn view(&self) -> Result<Arc<View>, EngineError> {
-        let id = &self.id;
+    /// The newest state of a workspace.
+    pub(crate) fn view(&self, id: &WorkspaceId) -> Result<Arc<View>, EngineError> {
         // Read before the view, so that a view is never taken for newer than it is.
-        let store_version = self.engine.store.version()?;
-        if let Some(view) = self.engine.views.lock().of.get(id).filter(|view| view.store_version == store_version) {
-            return Ok(Arc::clone(view));
+        let store_version = self.store.version()?;
+        if let Some(view) = self.views.get(id, store_version) {
+            return Ok(view);
         }
-        let stored = self.engine.store.view(id).inspect_err(|_| self.engine.views.lock().forget(id))?;
+        let stored = self.store.view(id).inspect_err(|_| self.views.forget(id))?;
         let StoredView { row, counts, settled, superseded, deleting, source } = stored;
         let view = Arc::new(View {
             store_version,
             epoch: row.epoch,
             intelligence: row.intelligence,
             counts,
-            source: self.engine.with_look(source, &row),
+            source: self.with_look(source, &row),
             settled,
             superseded,
             deleting,
@@ -158,37 +177,35 @@ impl Workspace<'_> {
             files: Mutex::default(),
             folders: Mutex::default(),
         });
-        self.engine.views.lock().of.insert(id.clone(), Arc::clone(&view));
+        self.views.keep(id, &view);
         Ok(view)
     }
 
     /// The searchable files that stand in a folder themselves, by path, as [`Store::files_in`](crate::store::Store::files_in) gives
     /// them. Searches find much in the same folders, and a folder is read once for each state of the store.
-    pub(super) fn files_in(&self, view: &View, folder: &str, most: usize) -> Result<Arc<Folder>, EngineError> {
+    pub(crate) fn files_in(
+        &self,
+        id: &WorkspaceId,
+        view: &View,
+        folder: &str,
+        most: usize,
+    ) -> Result<Arc<Folder>, EngineError> {
         if let Some(known) = view.folders.lock().by_name.get(folder) {
             return Ok(Arc::clone(known));
         }
-        let read = Arc::new(Folder::of(self.engine.store.files_in(&self.id, folder, most)?));
+        let read = Arc::new(Folder::of(self.store.files_in(id, folder, most)?));
         // Of a store that has changed since the view was read, they are another state's.
-        if self.engine.store.version()? == view.store_version {
+        if self.store.version()? == view.store_version {
             view.folders.lock().keep(folder, &read);
         }
         Ok(read)
     }
 
-    /// The files of a workspace by path, all or those that match a glob. A file whose deletion is logged is none of them.
-    ///
-    /// # Errors
-    /// When the workspace is unknown or the glob cannot be read.
-    pub fn files(&self, glob: Option<&str>) -> Result<Vec<FileEntry>, EngineError> {
-        let filters = search::Filters { path: glob.map(str::to_owned).into_iter().collect(), ..Default::default() };
-        let filter = filters.compile(self.engine.patterns())?;
-        let files = self.all_files()?;
-        Ok(files.iter().filter(|file| filter.admits_path(file.path.as_str())).cloned().collect())
-    }
-
-    /// The files of a workspace by path, as [`Workspace::files`] gives them. An answer asks for them several times.
-    pub(super) fn all_files(&self) -> Result<Arc<[FileEntry]>, EngineError> {
-        self.all_files_while(&|| true)
+    /// What the store says of a folder, with what this process sees where it does not watch the folder itself.
+    pub(crate) fn with_look(&self, mut state: SourceState, row: &WorkspaceRow) -> SourceState {
+        if !self.is_writer() && row.root.as_ref().is_some_and(|root| !root.is_dir()) {
+            state.unwatched = Some(AWAY.to_owned());
+        }
+        state
     }
 }

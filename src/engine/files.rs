@@ -1,0 +1,18 @@
+//! The files of a workspace, as they are listed.
+
+use super::{EngineError, Workspace};
+use crate::search;
+use crate::workspace::FileEntry;
+
+impl Workspace<'_> {
+    /// The files of a workspace by path, all or those that match a glob. A file whose deletion is logged is none of them.
+    ///
+    /// # Errors
+    /// When the workspace is unknown or the glob cannot be read.
+    pub fn files(&self, glob: Option<&str>) -> Result<Vec<FileEntry>, EngineError> {
+        let filters = search::Filters { path: glob.map(str::to_owned).into_iter().collect(), ..Default::default() };
+        let filter = filters.compile(self.engine.data.patterns())?;
+        let files = self.engine.data.all_files_while(&self.id, &|| true)?;
+        Ok(files.iter().filter(|file| filter.admits_path(file.path.as_str())).cloned().collect())
+    }
+}
