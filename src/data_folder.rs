@@ -41,9 +41,10 @@ use crate::embed;
 use crate::extract::Extractor;
 use crate::extract::child;
 use crate::extract::kept::Shelf;
+use crate::files::{self, Files, RuleLimits};
 use crate::index::Backend;
 use crate::index::embedded::EmbeddedBackend;
-use crate::ingest::{PartSizes, RuleLimits};
+use crate::ingest::PartSizes;
 use crate::store::Store;
 use crate::workspace::{PatternLimits, WorkspaceId};
 
@@ -154,9 +155,9 @@ impl DataFolder {
         PatternLimits::from(&self.config.limits)
     }
 
-    /// What rules and paths may take.
-    pub(crate) fn rule_limits(&self) -> RuleLimits {
-        RuleLimits::from(&self.config.limits)
+    /// The files at a workspace's root.
+    pub(crate) fn files_at(&self, root: &Path) -> Arc<dyn Files> {
+        files::at(root, RuleLimits::from(&self.config.limits))
     }
 
     /// Which files are read in parts.

@@ -6,7 +6,6 @@
 //! - Nothing is removed that only looks alike: a name ends with twelve random characters and [`SUFFIX`].
 
 use std::collections::hash_map::RandomState;
-use std::ffi::OsString;
 use std::hash::BuildHasher as _;
 use std::io;
 use std::path::Path;
@@ -14,8 +13,6 @@ use std::time::{Duration, SystemTime};
 
 use fs_err as fs;
 use tempfile::{NamedTempFile, TempDir};
-
-use crate::beneath::{self, BeneathError, Kind};
 
 /// The end of every name.
 const SUFFIX: &str = ".part";
@@ -42,59 +39,10 @@ pub fn file_in(folder: &Path, prefix: &str) -> io::Result<NamedTempFile> {
     Ok(file)
 }
 
-/// A temporary file in a folder that is held open, made as [`file_in`] makes one. It is removed when it is dropped, unless it was put
-/// somewhere.
-#[derive(Debug)]
-pub struct FileBeneath {
-    folder: beneath::Folder,
-    name: String,
-    file: fs::File,
-    is_put: bool,
-}
-
-impl FileBeneath {
-    /// Makes a file whose name begins with `prefix`.
-    ///
-    /// # Errors
-    /// When the system refuses.
-    pub fn make_in(folder: beneath::Folder, prefix: &str) -> Result<Self, BeneathError> {
-        const MAX_TRIES: usize = 100;
-        for _ in 0..MAX_TRIES {
-            let name = format!("{prefix}{}{SUFFIX}", random_characters());
-            match folder.create(&name, 0o666) {
-                Ok(file) => {
-                    lock(file.file());
-                    return Ok(Self { folder, name, file, is_put: false });
-                }
-                Err(BeneathError::Exists) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(BeneathError::Exists)
-    }
-
-    /// The open file.
-    pub const fn file_mut(&mut self) -> &mut fs::File {
-        &mut self.file
-    }
-
-    /// Puts it into its place. With `only_new` nothing is replaced.
-    ///
-    /// # Errors
-    /// It stays where it is then.
-    pub fn put(&mut self, folder: &beneath::Folder, name: &str, only_new: bool) -> Result<(), BeneathError> {
-        self.folder.rename(&self.name, folder, name, only_new)?;
-        self.is_put = true;
-        Ok(())
-    }
-}
-
-impl Drop for FileBeneath {
-    fn drop(&mut self) {
-        if !self.is_put {
-            let _ = self.folder.remove(&self.name);
-        }
-    }
+/// A name that begins with `prefix`, for a temporary file that is made by other means.
+#[must_use]
+pub fn new_name(prefix: &str) -> String {
+    format!("{prefix}{}{SUFFIX}", random_characters())
 }
 
 fn random_characters() -> String {
@@ -107,33 +55,6 @@ fn random_characters() -> String {
         char::from(character)
     };
     (0..NUM_RANDOM).map(|_| next()).collect()
-}
-
-/// Removes files that crashes have left in a folder that is held open, of these names in it, where they begin with `prefix`.
-pub fn sweep_beneath(folder: &beneath::Folder, names: &[(OsString, Option<Kind>)], prefix: &str) {
-    let ours = names.iter().filter_map(|(name, _)| name.to_str()).filter(|name| is_ours(name, prefix));
-    for name in ours {
-        let path = folder.path().join(name);
-        match remove_unused_beneath(folder, name) {
-            Ok(true) => tracing::info!(path = %path.display(), "removed what a crash has left"),
-            Ok(false) => {}
-            Err(error) => tracing::debug!(path = %path.display(), %error, "what a crash has left stays"),
-        }
-    }
-}
-
-fn remove_unused_beneath(folder: &beneath::Folder, name: &str) -> Result<bool, BeneathError> {
-    let Ok(now) = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) else { return Ok(false) };
-    let age_ns = i128::try_from(now.as_nanos()).unwrap_or(i128::MAX) - i128::from(folder.look(name)?.modified_ns);
-    if age_ns < i128::try_from(MIN_AGE.as_nanos()).unwrap_or(i128::MAX) {
-        return Ok(false);
-    }
-    // Held until it is gone, so that of several that sweep one removes it.
-    let file = folder.file_to_lock(name)?;
-    if file.file().try_lock().is_err() {
-        return Ok(false);
-    }
-    folder.remove(name).map(|()| true)
 }
 
 /// A temporary folder, removed when it is dropped.
@@ -179,7 +100,9 @@ pub fn sweep(folder: &Path, prefix: &str) {
     }
 }
 
-fn is_ours(name: &str, prefix: &str) -> bool {
+/// Whether a name is that of a temporary file or folder of ours.
+#[must_use]
+pub fn is_ours(name: &str, prefix: &str) -> bool {
     let random = name.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(SUFFIX));
     random.is_some_and(|random| random.len() == NUM_RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
@@ -208,8 +131,8 @@ fn remove_unused(path: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Where locks do not work nothing is swept either.
-fn lock(file: &std::fs::File) {
+/// Locks a temporary file for as long as it is open. Where locks do not work nothing is swept either.
+pub fn lock(file: &std::fs::File) {
     if let Err(error) = file.lock() {
         tracing::debug!(%error, "a temporary file cannot be locked");
     }

@@ -5,7 +5,6 @@
 //! reasons behind each part.
 
 pub mod answer;
-pub mod beneath;
 pub mod budget;
 pub mod chunk;
 pub mod cli;
@@ -17,6 +16,7 @@ pub mod error;
 pub mod eval;
 pub mod extract;
 mod failpoint;
+pub mod files;
 mod gate;
 pub mod index;
 pub mod ingest;

@@ -28,7 +28,6 @@ mod turns;
 mod waiters;
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -45,6 +44,7 @@ use self::scan_threads::Scans;
 use self::waiters::Waiters;
 use crate::data_folder::DataFolder;
 use crate::embed::OpenModel;
+use crate::files::Files;
 use crate::index::Index;
 use crate::ingest::{Line, Progress};
 use crate::priority::Share;
@@ -129,7 +129,7 @@ impl Scheduler {
     fn line<'a>(
         &'a self,
         (id, epoch): (&'a WorkspaceId, i64),
-        root: &'a Path,
+        files: &'a dyn Files,
         index: &'a dyn Index,
         model_id: &'a str,
         model: &'a OpenModel,
@@ -140,7 +140,7 @@ impl Scheduler {
             store: &self.data.store,
             workspace: id,
             epoch,
-            root,
+            files,
             index,
             extractor: self.data.extractor_of(id),
             tokens: &*model.tokens,

@@ -8,9 +8,10 @@ use pincite::chunk::{chunk, plain};
 use pincite::embed::OpenModel;
 use pincite::extract::InProcess;
 use pincite::extract::{Hints, extract};
+use pincite::files::{self, RuleLimits};
 use pincite::index::embedded::{Access, EmbeddedIndex};
 use pincite::index::{Batch, ChunkPlace, ChunkRecord, FileFacts, Index as _, VectorKey};
-use pincite::ingest::{Line, LineReport, PartSizes, RuleLimits, Silent, canonical_folder, index_pending, scan};
+use pincite::ingest::{Line, LineReport, PartSizes, Silent, canonical_folder, index_pending, scan};
 use pincite::store::Store;
 use pincite::workspace::{ContentHash, RelPath, Revision, WorkspaceId};
 
@@ -36,12 +37,13 @@ pub fn index_words(data_folder: &Path, folder: &Path, index: &EmbeddedIndex, mod
     let workspace = WorkspaceId::default();
     let root = canonical_folder(folder).expect("a folder");
     store.ensure_workspace(&workspace, Some(&root)).expect("a workspace");
-    scan(&store, &workspace, &root, &RuleLimits::default(), &Silent).expect("a scan");
+    let files = files::at(&root, RuleLimits::default());
+    scan(&store, &workspace, &*files, &Silent).expect("a scan");
     let line = Line {
         store: &store,
         workspace: &workspace,
         epoch: store.workspace(&workspace).expect("a workspace").epoch,
-        root: &root,
+        files: &*files,
         index,
         extractor: Box::new(InProcess),
         tokens: &*model.tokens,

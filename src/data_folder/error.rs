@@ -10,6 +10,7 @@ use crate::config::ConfigError;
 use crate::embed::EmbedError;
 use crate::error::Advice;
 use crate::extract::ExtractError;
+use crate::files::FilesError;
 use crate::index::IndexError;
 use crate::ingest::{IngestError, ReadError, WriteError};
 use crate::search::SearchError;
@@ -250,7 +251,9 @@ impl EngineError {
             | Self::NotFresh { .. }
             | Self::IntelligenceOff { .. }
             | Self::Store(StoreError::OtherRoot { .. } | StoreError::WorkspaceExists { .. }) => ErrorKind::Conflict,
-            Self::Precondition { .. } | Self::Write(WriteError::Exists { .. }) => ErrorKind::Precondition,
+            Self::Precondition { .. } | Self::Write(WriteError::Exists { .. } | WriteError::OtherVersion { .. }) => {
+                ErrorKind::Precondition
+            }
             Self::Read(ReadError::Unstable)
             | Self::Embed(_)
             | Self::Extract(_)
@@ -332,6 +335,12 @@ impl From<SearchError> for EngineError {
             SearchError::Embed(error) => Self::Embed(error),
             other => Self::Search(other),
         }
+    }
+}
+
+impl From<FilesError> for EngineError {
+    fn from(error: FilesError) -> Self {
+        Self::Read(error.into())
     }
 }
 

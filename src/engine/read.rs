@@ -157,11 +157,12 @@ impl Workspace<'_> {
     /// A file that may be a large text; `None` for all others.
     pub(super) fn large(&self, path: &RelPath) -> Result<Option<LargeFile>, EngineError> {
         let (root, on_disk, is_inside) = self.place_of(path)?;
-        let size = ingest::size_of(&root, &on_disk);
+        let files = &*self.engine.data.files_at(&root);
+        let size = ingest::size_of(files, &on_disk);
         if is_inside || size <= self.engine.data.part_sizes().from_bytes {
             return Ok(None);
         }
-        Ok(Some(LargeFile::open(&root, &on_disk, self.engine.data.config.max_file_bytes)?))
+        Ok(Some(LargeFile::open(files, &on_disk, self.engine.data.config.max_file_bytes)?))
     }
 
     /// Shows the parts of a large text in order, up to where it can be read or enough was seen; `None` where it is no text that is
@@ -218,14 +219,15 @@ impl Workspace<'_> {
     pub(super) fn document(&self, path: &RelPath) -> Result<(Fingerprint, ContentHash, Document), EngineError> {
         let (root, on_disk, is_inside) = self.place_of(path)?;
         let extractor = self.engine.data.extractor_for_request(&self.id);
-        let size = ingest::size_of(&root, &on_disk);
+        let files = &*self.engine.data.files_at(&root);
+        let size = ingest::size_of(files, &on_disk);
         let max_whole_bytes = self.engine.data.config.extraction.whole_mb.saturating_mul(1_000_000);
         let (fingerprint, mut content_hash, mut outcome) = if size <= self.engine.data.part_sizes().from_bytes {
             let FileContent { bytes, fingerprint, content_hash, .. } =
-                ingest::read_file(&root, &on_disk, self.engine.data.config.max_file_bytes)?;
+                ingest::read_file(files, &on_disk, self.engine.data.config.max_file_bytes)?;
             (fingerprint, content_hash, extractor.extract(bytes, on_disk.file_name()))
         } else {
-            let file = LargeFile::open(&root, &on_disk, max_whole_bytes)?;
+            let file = LargeFile::open(files, &on_disk, max_whole_bytes)?;
             (file.fingerprint, file.content_hash, file.extract(&*extractor)?)
         };
         if let (true, Ok(document)) = (is_inside, &mut outcome) {

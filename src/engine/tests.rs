@@ -48,7 +48,7 @@ fn bring_in(folder: &Path) -> (Engine, Arc<dyn Index>) {
         store: &engine.data.store,
         workspace: &id,
         epoch: engine.data.store.workspace(&id).unwrap().epoch,
-        root: &root,
+        files: &*engine.data.files_at(&root),
         index: &*index,
         extractor: Box::new(InProcess),
         tokens: &Words,

@@ -7,7 +7,7 @@
 //! - Nothing is written outside the workspace's folder, through a link, or where the workspace's rules pass over it.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -16,7 +16,8 @@ use utoipa::ToSchema;
 
 use super::event::{Event, EventKind, EventsReply, TakenEvent};
 use super::{Engine, EngineError, Workspace};
-use crate::ingest::{self, LargeFile, NewFile, ReadError, RuleLimits, WriteError};
+use crate::files::{Condition, Files};
+use crate::ingest::{self, LargeFile, NewFile, ReadError, WriteError};
 use crate::store::{Fingerprint, LoggedEvent, Moved, Observation, StoreError};
 use crate::workspace::{ChangeKind, ContentHash, Priority, Provenance, RelPath, Revision, WorkspaceId, is_device_name};
 
@@ -113,18 +114,18 @@ impl Engine {
     /// Whether there is a file, when `precondition` holds.
     fn check_precondition(
         &self,
-        root: &Path,
+        files: &dyn Files,
         path: &RelPath,
         precondition: &Precondition,
     ) -> Result<bool, EngineError> {
-        let exists = ingest::fingerprint_of(root, path).is_some();
+        let exists = ingest::fingerprint_of(files, path).is_some();
         let holds = match precondition {
             Precondition::None => true,
             Precondition::Exists => exists,
             Precondition::Absent => !exists,
             Precondition::Never => false,
             Precondition::Matches(hashes) => {
-                exists && hashes.contains(&LargeFile::open(root, path, self.data.config.max_file_bytes)?.content_hash)
+                exists && hashes.contains(&LargeFile::open(files, path, self.data.config.max_file_bytes)?.content_hash)
             }
         };
         if holds { Ok(exists) } else { Err(EngineError::Precondition { path: path.clone() }) }
@@ -140,15 +141,15 @@ impl Workspace<'_> {
         let id = &self.id;
         let Upload { path, root, mut file, provenance, .. } = upload;
         // Before the lock: others who write do not wait for the disk.
-        file.sync()?;
-        file.make_way()?;
+        file.prepare()?;
         let _alone = self.engine.lock_files(id)?;
         // Asked again, because content may have come for long.
         if self.root_to_write([&path])? != root {
             return Err(StoreError::UnknownWorkspace { id: id.clone() }.into());
         }
-        let existed = self.engine.check_precondition(&root, &path, precondition)?;
-        let (fingerprint, content_hash) = file.put(&root, *precondition == Precondition::Absent)?;
+        let existed = self.engine.check_precondition(&*self.engine.data.files_at(&root), &path, precondition)?;
+        let condition = if *precondition == Precondition::Absent { Condition::Absent } else { Condition::Any };
+        let (fingerprint, content_hash) = file.put(&condition)?;
         let kind = if existed { ChangeKind::Modified } else { ChangeKind::Created };
         let written = Observation {
             provenance,
@@ -160,13 +161,14 @@ impl Workspace<'_> {
     }
 
     /// What the disk says of a file, where the file table says something else or may.
-    fn observe(&self, root: &Path, path: &RelPath, is_new_content: bool) -> Result<Option<Observation>, EngineError> {
+    fn observe(
+        &self,
+        files: &dyn Files,
+        path: &RelPath,
+        is_new_content: bool,
+    ) -> Result<Option<Observation>, EngineError> {
         let id = &self.id;
-        let there = if ingest::admits(root, path, &self.engine.data.rule_limits()) {
-            ingest::fingerprint_of(root, path)
-        } else {
-            None
-        };
+        let there = if files.admits(path) { ingest::fingerprint_of(files, path) } else { None };
         let known = self.engine.data.store.file(id, path)?;
         let (kind, fingerprint) = match (there, known) {
             (Some(fingerprint), Some(_)) => (ChangeKind::Modified, fingerprint),
@@ -190,9 +192,9 @@ impl Workspace<'_> {
             self.engine.data.store.give_root(id, &root)?;
             root
         };
-        let limits = self.engine.data.rule_limits();
+        let files = self.engine.data.files_at(&root);
         for path in paths {
-            ingest::check_admitted(&root, path, &limits).map_err(|reason| WriteError::not_admitted(reason, path))?;
+            files.check(path).map_err(|reason| WriteError::not_admitted(reason, path))?;
         }
         Ok(root)
     }
@@ -221,7 +223,7 @@ impl Workspace<'_> {
         let path = &self.spelled_to_write(path)?;
         let root = self.root_to_write([path])?;
         refuse_device_names(path)?;
-        let file = NewFile::begin(&root, path)?;
+        let file = NewFile::begin(&*self.engine.data.files_at(&root), path)?;
         let (max_bytes, provenance) = (self.engine.data.config.max_file_bytes, Provenance::default());
         Ok(Upload { path: path.clone(), root, file, max_bytes, provenance })
     }
@@ -242,8 +244,9 @@ impl Workspace<'_> {
         let root = self.root_to_write([path])?;
         let _alone = self.engine.lock_files(id)?;
         self.check_room()?;
-        self.engine.check_precondition(&root, path, precondition)?;
-        let was_there = ingest::delete_file(&root, path)?;
+        let files = self.engine.data.files_at(&root);
+        self.engine.check_precondition(&*files, path, precondition)?;
+        let was_there = ingest::delete_file(&*files, path)?;
         if !was_there
             && (self.engine.data.store.file(id, path)?.is_none()
                 || self.engine.data.view(&self.id)?.deleting.contains(path))
@@ -267,7 +270,7 @@ impl Workspace<'_> {
         let written = events.iter().zip(&checked).filter(|(_, content)| content.is_some());
         let root = self.root_to_write(written.map(|(event, _)| &event.path))?;
         let is_managed = root == self.managed_folder()?;
-        let limits = self.engine.data.rule_limits();
+        let files = &*self.engine.data.files_at(&root);
         for (event, content) in events.iter().zip(&checked) {
             if content.is_some() || is_managed && event.kind == EventKind::Renamed {
                 refuse_device_names(&event.path)?;
@@ -291,11 +294,11 @@ impl Workspace<'_> {
                 // Only what would be written here can be older than what is there: otherwise the disk has the newest.
                 superseded = event.occurred_at.is_some_and(|at| newest.is_some_and(|newest| to_ms(newest) > to_ms(at)));
                 if !superseded {
-                    apply(&root, event, content.as_deref(), is_managed, &limits)?;
+                    apply(files, event, content.as_deref(), is_managed)?;
                 }
                 let mut observations = Vec::new();
                 for path in event.from.iter().chain([&event.path]) {
-                    let seen = self.observe(&root, path, is_managed || content.is_some())?;
+                    let seen = self.observe(files, path, is_managed || content.is_some())?;
                     // What is there is not of an event that came too late.
                     let content = content.as_deref().filter(|_| !superseded);
                     observations
@@ -346,7 +349,7 @@ impl Workspace<'_> {
             // Not there yet, before the first write.
             None => ingest::canonical_folder(&self.engine.data.folder_of(id).join("files")).unwrap_or_default(),
         };
-        Ok(ingest::spelled_on_disk(&root, path))
+        Ok(self.engine.data.files_at(&root).spelled(path))
     }
 
     /// Events with their paths as the workspace's folder spells them. Those in ASCII are taken as they are: whoever reports a file has
@@ -379,25 +382,19 @@ fn refuse_device_names(path: &RelPath) -> Result<(), WriteError> {
 }
 
 /// Does to the folder what an event says was done, where the folder is ours or the event brings the content.
-fn apply(
-    root: &Path,
-    event: &Event,
-    content: Option<&[u8]>,
-    is_managed: bool,
-    limits: &RuleLimits,
-) -> Result<(), EngineError> {
-    let may = |path: &RelPath| is_managed && ingest::admits(root, path, limits);
+fn apply(files: &dyn Files, event: &Event, content: Option<&[u8]>, is_managed: bool) -> Result<(), EngineError> {
+    let may = |path: &RelPath| is_managed && files.admits(path);
     match (event.kind, &event.from) {
         (EventKind::Renamed, Some(from)) if may(from) && may(&event.path) => {
-            ingest::rename_file(root, from, &event.path)?;
+            ingest::rename_file(files, from, &event.path)?;
         }
         (EventKind::Deleted, _) if may(&event.path) => {
-            ingest::delete_file(root, &event.path)?;
+            ingest::delete_file(files, &event.path)?;
         }
         _ => {}
     }
     if let Some(bytes) = content {
-        ingest::write_file(root, &event.path, bytes, false)?;
+        ingest::write_file(files, &event.path, bytes, &Condition::Any)?;
     }
     Ok(())
 }

@@ -28,13 +28,14 @@ mod spreadsheet;
 pub(crate) mod tests;
 mod text;
 
-use std::io::{self, Read as _, Seek as _};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::Advice;
+use crate::files::OpenFile;
 use crate::workspace::ContentHash;
 use container::Nest;
 use container::{archive, mail};
@@ -152,7 +153,7 @@ pub trait Extractor: Send + Sync {
 /// An open file, to be read from its beginning.
 pub struct Source<'a> {
     /// The file.
-    pub file: &'a mut std::fs::File,
+    pub file: &'a mut dyn OpenFile,
     /// How many bytes it has.
     pub size: u64,
     /// Their hash.

@@ -36,7 +36,7 @@ pub(super) fn index_large(line: &Line<'_>, change: &Change, report: &mut LineRep
     if change.kind == ChangeKind::Deleted {
         return finish(line, change.revision, vec![Prepared::Gone(change.path.clone())], report);
     }
-    let file = match LargeFile::open(line.root, &change.path, line.max_file_bytes) {
+    let file = match LargeFile::open(line.files, &change.path, line.max_file_bytes) {
         Ok(file) => file,
         Err(error) => return finish(line, change.revision, vec![not_read(line, change, &error)], report),
     };

@@ -7,7 +7,8 @@
 //! - Content that is already indexed under its path is not read again, and a text that has a vector is not embedded again.
 //!
 //! # Not here
-//! Which process may write (`engine`), and what a query sees of changes that are still pending (`engine`).
+//! Where files are, and how they are listed, read and written there (`files`). Which process may write (`engine`), and what a query
+//! sees of changes that are still pending (`engine`).
 
 mod differences;
 mod large;
@@ -17,31 +18,28 @@ mod progress;
 mod read;
 mod rebuild;
 mod room;
-mod rules;
 mod scan;
 #[cfg(test)]
 mod tests;
-mod walk;
-mod watch;
 mod worker;
 mod write;
 
+pub use crate::files::canonical_folder;
 pub use parts::{LargeFile, PartError, PartSizes, Parts, PlacedPart};
 pub use progress::{Progress, Silent, Stage};
-pub use read::{FileContent, ReadError, canonical_folder, read_file, size_of, touch};
+pub use read::{FileContent, ReadError, fingerprint_of, read_file, size_of, touch};
 pub use rebuild::Rebuild;
-pub use rules::{NotAdmitted, RuleLimits, admits, check as check_admitted};
 pub use scan::{ScanReport, scan, scan_places};
-pub use watch::{Sighting, Watch, WatchError, Watcher};
 pub use worker::{
     BatchLimits, EMBED_BATCH, Line, LineReport, distrust_unacknowledged, embed, index_backfill, index_interactive,
     index_pending, list_some,
 };
-pub use write::{NewFile, WriteError, delete_file, fingerprint_of, rename_file, spelled_on_disk, write_file};
+pub use write::{NewFile, WriteError, delete_file, rename_file, write_file};
 
 use crate::embed::EmbedError;
 use crate::error::Advice;
 use crate::extract::ExtractError;
+use crate::files::FilesError;
 use crate::index::IndexError;
 use crate::store::StoreError;
 
@@ -63,6 +61,12 @@ pub enum IngestError {
     /// The model failed; the files are searchable by words.
     #[error(transparent)]
     Embed(#[from] EmbedError),
+}
+
+impl From<FilesError> for IngestError {
+    fn from(error: FilesError) -> Self {
+        Self::Folder(error.into())
+    }
 }
 
 impl Advice for IngestError {

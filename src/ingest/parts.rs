@@ -5,13 +5,13 @@
 //! - After the last part all bytes were those of the hash; else the last part is an error.
 
 use std::io::{Read as _, Seek as _};
-use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
 use super::read::{ReadError, fingerprint_of_open, hash_file, now_ns, racy_until_ns};
 use crate::extract::parts::{Continuation, Part};
 use crate::extract::{Document, ExtractError, Extractor, Source};
+use crate::files::{Files, OpenFile};
 use crate::store::{Fingerprint, Known};
 use crate::workspace::{ContentHash, RelPath};
 
@@ -35,7 +35,7 @@ impl Default for PartSizes {
 /// A large file of a workspace.
 #[derive(Debug)]
 pub struct LargeFile {
-    file: fs_err::File,
+    file: Box<dyn OpenFile>,
     file_name: String,
     /// The hash of its bytes.
     pub content_hash: ContentHash,
@@ -49,14 +49,14 @@ impl LargeFile {
     ///
     /// # Errors
     /// As [`read_file`](super::read_file).
-    pub fn open(root: &Path, path: &RelPath, max_bytes: u64) -> Result<Self, ReadError> {
-        let (file, content_hash, fingerprint) = hash_file(root, path, max_bytes)?;
+    pub fn open(files: &dyn Files, path: &RelPath, max_bytes: u64) -> Result<Self, ReadError> {
+        let (file, content_hash, fingerprint) = hash_file(files, path, max_bytes)?;
         Ok(Self {
             file,
             file_name: path.file_name().to_owned(),
             content_hash,
             fingerprint,
-            racy_until_ns: racy_until_ns(&fingerprint, now_ns()),
+            racy_until_ns: racy_until_ns(&fingerprint, now_ns(), files.tick_ns()),
         })
     }
 
@@ -72,10 +72,9 @@ impl LargeFile {
     /// # Errors
     /// [`ReadError::Unstable`] where the file has changed meanwhile.
     pub fn extract(mut self, extractor: &dyn Extractor) -> Result<Result<Document, ExtractError>, ReadError> {
-        let source =
-            Source { size: self.fingerprint.size, content_hash: self.content_hash, file: self.file.file_mut() };
+        let source = Source { size: self.fingerprint.size, content_hash: self.content_hash, file: &mut *self.file };
         let outcome = extractor.extract_from(source, &self.file_name);
-        let after = fingerprint_of_open(&self.file)?;
+        let after = fingerprint_of_open(&*self.file)?;
         if after == self.fingerprint { Ok(outcome) } else { Err(ReadError::Unstable) }
     }
 
@@ -145,7 +144,7 @@ impl Parts<'_> {
         let wanted = self.part_bytes.saturating_sub(self.buffer.len()) as u64;
         let wanted = wanted.min(size - self.num_read);
         let before = self.buffer.len();
-        let num_read = (&mut self.file.file).take(wanted).read_to_end(&mut self.buffer);
+        let num_read = (&mut *self.file.file).take(wanted).read_to_end(&mut self.buffer);
         let num_read = num_read.map_err(|error| PartError::Read(ReadError::Io(error)))?;
         self.hasher.update(&self.buffer[before..]);
         self.num_read += num_read as u64;
@@ -190,7 +189,7 @@ impl Parts<'_> {
     }
 
     fn check_unchanged(&self) -> Result<(), ReadError> {
-        let after = fingerprint_of_open(&self.file.file)?;
+        let after = fingerprint_of_open(&*self.file.file)?;
         let hash = ContentHash(self.hasher.clone().finalize().into());
         if after == self.file.fingerprint && hash == self.file.content_hash {
             return Ok(());

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::read::{FileContent, read_file};
+use super::read::{FileContent, fingerprint_of, read_file};
 use super::room::Room;
 use super::worker::Line;
-use super::write::fingerprint_of;
 use super::{IngestError, ReadError};
 use crate::chunk::{chunk, plain, repeated_lines};
 use crate::error::Advice as _;
@@ -119,7 +118,7 @@ pub(super) fn prepare(line: &Line<'_>, change: &Change, room: &Room) -> Result<O
     if room.is_full() {
         return Ok(None);
     }
-    let content = match read_file(line.root, path, line.max_file_bytes) {
+    let content = match read_file(line.files, path, line.max_file_bytes) {
         Ok(content) => content,
         Err(error) => return Ok(Some(not_read(line, change, &error))),
     };
@@ -150,7 +149,7 @@ pub(super) fn unreadable(line: &Line<'_>, change: &Change, error: &ReadError) ->
 }
 
 fn seen(line: &Line<'_>, change: &Change) -> Option<Fingerprint> {
-    fingerprint_of(line.root, &change.path)
+    fingerprint_of(line.files, &change.path)
 }
 
 /// What is to be done with the content of a file; `None` where its text has no room beside those before it.

@@ -1,13 +1,13 @@
-//! A file's bytes, read once and whole, from inside the workspace's folder only.
+//! A file's bytes, read once and whole, and what is known of it from then on.
 
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::beneath::{self, BeneathError, Folder, Kind, Meta};
 use crate::error::Advice;
+use crate::files::{Files, FilesError, OpenFile};
 use crate::store::{Fingerprint, Known};
 use crate::workspace::{ContentHash, RelPath};
 
@@ -15,8 +15,6 @@ use crate::workspace::{ContentHash, RelPath};
 const MAX_ATTEMPTS: usize = 3;
 /// How much of a file is hashed at once.
 const BLOCK_BYTES: usize = 256 * 1024;
-/// Two writes within this time may leave a file with the same time: FAT's clock, the coarsest, ticks every two seconds.
-const TICK_NS: i64 = 2_000_000_000;
 
 /// What was read.
 #[derive(Debug, Clone)]
@@ -43,72 +41,79 @@ impl FileContent {
 
 /// Reads a file of a workspace.
 ///
-/// No symbolic link is followed, neither in `root`, which is canonical, nor below it.
-///
 /// # Errors
 /// [`ReadError::Gone`] where there is no such file, [`ReadError::Link`] where a symbolic link is in its place or on the way, and the
 /// others where it cannot be read whole.
-pub fn read_file(root: &Path, path: &RelPath, max_bytes: u64) -> Result<FileContent, ReadError> {
-    read_while(root, path, max_bytes, || {})
+pub fn read_file(files: &dyn Files, path: &RelPath, max_bytes: u64) -> Result<FileContent, ReadError> {
+    read_while(files, path, max_bytes, || {})
 }
 
 /// Reads a file while something else happens: `meanwhile` runs after each time that its bytes were read.
 fn read_while(
-    root: &Path,
+    files: &dyn Files,
     path: &RelPath,
     max_bytes: u64,
     mut meanwhile: impl FnMut(),
 ) -> Result<FileContent, ReadError> {
     for _ in 0..MAX_ATTEMPTS {
-        let (mut file, before) = open_file(root, path, max_bytes)?;
+        let (mut file, before) = open_file(files, path, max_bytes)?;
         let mut bytes = Vec::with_capacity(usize::try_from(before.size).unwrap_or(0));
-        file.by_ref().take(max_bytes + 1).read_to_end(&mut bytes).map_err(ReadError::Io)?;
+        (&mut *file).take(max_bytes + 1).read_to_end(&mut bytes).map_err(ReadError::Io)?;
         meanwhile();
-        let after = fingerprint_of_open(&file)?;
+        let after = fingerprint_of_open(&*file)?;
         let now_ns = now_ns();
         if before == after && bytes.len() as u64 == after.size {
             let content_hash = ContentHash::of(&bytes);
-            let racy_until_ns = racy_until_ns(&after, now_ns);
+            let racy_until_ns = racy_until_ns(&after, now_ns, files.tick_ns());
             return Ok(FileContent { bytes, content_hash, fingerprint: after, racy_until_ns });
         }
     }
     Err(ReadError::Unstable)
 }
 
-/// Opens a regular file of a workspace, and tells its size and time.
-pub(super) fn open_file(root: &Path, path: &RelPath, max_bytes: u64) -> Result<(fs_err::File, Fingerprint), ReadError> {
-    let held = Folder::root(root).map_err(ReadError::of_folder)?;
-    let (file, meta) = held.file(path.as_str()).map_err(|error| ReadError::of_file(error, path))?;
-    if meta.size > max_bytes {
-        return Err(ReadError::TooLarge { size: meta.size, max_bytes });
+/// Opens a file of a workspace, and tells its size and time.
+fn open_file(files: &dyn Files, path: &RelPath, max_bytes: u64) -> Result<(Box<dyn OpenFile>, Fingerprint), ReadError> {
+    let file = files.open(path, None)?;
+    let fingerprint = file.stat().fingerprint;
+    if fingerprint.size > max_bytes {
+        return Err(ReadError::TooLarge { size: fingerprint.size, max_bytes });
     }
-    Ok((file, fingerprint(&meta)))
+    Ok((file, fingerprint))
 }
 
-/// Opens files of a workspace and reads a byte of each, to see whether the file system answers. What it answers does not matter.
-pub fn touch(root: &Path, paths: &[RelPath]) {
-    let Ok(held) = Folder::root(root) else { return };
+/// Opens files of a workspace and reads a byte of each, to see whether the place answers. What it answers does not matter.
+pub fn touch(files: &dyn Files, paths: &[RelPath]) {
     for path in paths {
-        if let Ok((mut file, _)) = held.file(path.as_str()) {
-            let _ = file.read(&mut [0]);
+        match files.open(path, None) {
+            Ok(mut file) => {
+                let _ = file.read(&mut [0]);
+            }
+            // None of them answers then.
+            Err(FilesError::Away(_)) => return,
+            Err(_) => {}
         }
     }
 }
 
-/// The size of a regular file of a workspace; 0 where there is none.
+/// The size of a file of a workspace; 0 where there is none.
 #[must_use]
-pub fn size_of(root: &Path, path: &RelPath) -> u64 {
-    let looked = Folder::root(root).and_then(|root| root.look(path.as_str()));
-    looked.ok().filter(|meta| meta.kind == Kind::File).map_or(0, |meta| meta.size)
+pub fn size_of(files: &dyn Files, path: &RelPath) -> u64 {
+    fingerprint_of(files, path).map_or(0, |fingerprint| fingerprint.size)
+}
+
+/// The fingerprint of a file, `None` where there is no regular file. Links are not followed.
+#[must_use]
+pub fn fingerprint_of(files: &dyn Files, path: &RelPath) -> Option<Fingerprint> {
+    files.stat(path).ok().map(|stat| stat.fingerprint)
 }
 
 /// Opens a file as [`open_file`] does and reads it for its hash, a block at a time.
 pub(super) fn hash_file(
-    root: &Path,
+    files: &dyn Files,
     path: &RelPath,
     max_bytes: u64,
-) -> Result<(fs_err::File, ContentHash, Fingerprint), ReadError> {
-    let (mut file, before) = open_file(root, path, max_bytes)?;
+) -> Result<(Box<dyn OpenFile>, ContentHash, Fingerprint), ReadError> {
+    let (mut file, before) = open_file(files, path, max_bytes)?;
     let (mut hasher, mut block, mut size) = (Sha256::new(), vec![0; BLOCK_BYTES], 0);
     // One that grows is not read to an end that goes away.
     while size <= before.size {
@@ -119,31 +124,26 @@ pub(super) fn hash_file(
         size += num_read as u64;
         hasher.update(&block[..num_read]);
     }
-    let after = fingerprint_of_open(&file)?;
+    let after = fingerprint_of_open(&*file)?;
     if before != after || size != after.size {
         return Err(ReadError::Unstable);
     }
     Ok((file, ContentHash(hasher.finalize().into()), after))
 }
 
-/// What the system says of a file, for a scan to compare.
-pub(super) const fn fingerprint(meta: &Meta) -> Fingerprint {
-    Fingerprint { size: meta.size, modified_ns: meta.modified_ns, changed_ns: meta.changed_ns, inode: meta.inode }
+/// The fingerprint of an open file as it is now.
+pub(super) fn fingerprint_of_open(file: &dyn OpenFile) -> Result<Fingerprint, ReadError> {
+    Ok(file.stat_now()?.fingerprint)
 }
 
-/// The fingerprint of an open file.
-pub(super) fn fingerprint_of_open(file: &fs_err::File) -> Result<Fingerprint, ReadError> {
-    let meta = beneath::meta_of_open(file).map_err(ReadError::Io)?;
-    Ok(fingerprint(&meta))
-}
-
-/// The time until which a file that was read now may be written again in the same tick of the file system's clock, where that may
+/// The time until which a file that was read now may be written again in the same tick of its place's clock, where that may
 /// be: a scan that finds the same bytes from then on has seen the last of that tick. A modification time that somebody has set says
 /// nothing of when the file was written, so the change time counts as well.
-pub(super) fn racy_until_ns(fingerprint: &Fingerprint, now_ns: i64) -> Option<i64> {
+pub(super) fn racy_until_ns(fingerprint: &Fingerprint, now_ns: i64, tick_ns: i64) -> Option<i64> {
     let written_ns = fingerprint.modified_ns.max(fingerprint.changed_ns);
     // Also a time to come: where a server keeps the files, its clock may be ahead of ours.
-    (written_ns >= now_ns.saturating_sub(TICK_NS)).then_some(now_ns.saturating_add(TICK_NS))
+    let is_racy = tick_ns > 0 && written_ns >= now_ns.saturating_sub(tick_ns);
+    is_racy.then_some(now_ns.saturating_add(tick_ns))
 }
 
 /// What a comparison of a file with what is known of it has found.
@@ -161,14 +161,14 @@ pub(super) enum Compared {
 
 /// Compares a file of known size and modification time, and of the fingerprint `seen`, with what is known of it: by its bytes, where
 /// the fingerprint says too little.
-pub(super) fn compare(root: &Path, path: &RelPath, known: Known, seen: Fingerprint) -> Compared {
+pub(super) fn compare(files: &dyn Files, path: &RelPath, known: Known, seen: Fingerprint) -> Compared {
     let is_as_seen = known.fingerprint == seen;
     if is_as_seen && known.racy_until_ns.is_none() {
         return Compared::Same(known);
     }
     let Some(content_hash) = known.content_hash else { return Compared::Unknown };
-    let now_ns = now_ns();
-    let (found, fingerprint) = match hash_file(root, path, known.fingerprint.size) {
+    let (now_ns, tick_ns) = (now_ns(), files.tick_ns());
+    let (found, fingerprint) = match hash_file(files, path, known.fingerprint.size) {
         Ok((_, found, fingerprint)) => (found, fingerprint),
         Err(ReadError::Io(error)) if error.kind() == std::io::ErrorKind::PermissionDenied => {
             return Compared::NotReadable;
@@ -183,17 +183,18 @@ pub(super) fn compare(root: &Path, path: &RelPath, known: Known, seen: Fingerpri
     let racy_until_ns = match known.racy_until_ns {
         // A clock that was set back makes nobody wait for long.
         Some(until_ns) if fingerprint == known.fingerprint => {
-            Some(until_ns.min(now_ns.saturating_add(TICK_NS))).filter(|until_ns| now_ns < *until_ns)
+            Some(until_ns.min(now_ns.saturating_add(tick_ns))).filter(|until_ns| now_ns < *until_ns)
         }
-        _ => racy_until_ns(&fingerprint, now_ns),
+        _ => racy_until_ns(&fingerprint, now_ns, tick_ns),
     };
     Compared::Same(Known { fingerprint, racy_until_ns, ..known })
 }
 
-/// Whether the system refuses to open a file.
-pub(super) fn is_refused(root: &Path, path: &RelPath) -> bool {
-    let refused = open_file(root, path, u64::MAX);
-    matches!(refused, Err(ReadError::Io(error)) if error.kind() == std::io::ErrorKind::PermissionDenied)
+/// Whether this user may not open a file.
+pub(super) fn is_denied(files: &dyn Files, path: &RelPath) -> bool {
+    let opened = files.open(path, None);
+    matches!(opened, Err(FilesError::Denied(_)))
+        || matches!(opened, Err(FilesError::Away(error)) if error.kind() == std::io::ErrorKind::PermissionDenied)
 }
 
 pub(super) fn now_ns() -> i64 {
@@ -205,22 +206,6 @@ fn to_ns(time: SystemTime) -> i64 {
         Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
         Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |ns| -ns),
     }
-}
-
-/// The canonical path of a folder that is to be a workspace's root.
-///
-/// # Errors
-/// Where there is nothing, or no folder, or it may not be entered.
-pub fn canonical_folder(folder: &Path) -> Result<PathBuf, ReadError> {
-    let root = fs_err::canonicalize(folder).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => ReadError::NoFolder { path: folder.to_owned() },
-        _ => ReadError::Io(error),
-    })?;
-    if !root.is_dir() {
-        return Err(ReadError::NotAFolder { path: folder.to_owned() });
-    }
-    fs_err::read_dir(&root).map_err(ReadError::Io)?;
-    Ok(root)
 }
 
 /// Why a file or folder was not read.
@@ -281,26 +266,27 @@ pub enum ReadError {
     Io(std::io::Error),
 }
 
+impl From<FilesError> for ReadError {
+    fn from(error: FilesError) -> Self {
+        match error {
+            FilesError::NotFound { .. } => Self::Gone,
+            FilesError::Folder { path } | FilesError::NotAFile { path } | FilesError::Exists { path } => {
+                Self::NotAFile { path: path.as_str().into() }
+            }
+            FilesError::Link { path } => Self::Link { path },
+            FilesError::OtherVersion { .. } => Self::Unstable,
+            FilesError::NoFolder { path } => Self::NoFolder { path },
+            FilesError::NotAFolder { path } => Self::NotAFolder { path },
+            FilesError::Name(error)
+            | FilesError::Full(error)
+            | FilesError::Denied(error)
+            | FilesError::Away(error)
+            | FilesError::Io(error) => Self::Io(error),
+        }
+    }
+}
+
 impl ReadError {
-    fn of_file(error: BeneathError, path: &RelPath) -> Self {
-        match error {
-            BeneathError::Missing | BeneathError::NotAFolder => Self::Gone,
-            BeneathError::Link => Self::Link { path: path.clone() },
-            BeneathError::NotAFile | BeneathError::Exists => Self::NotAFile { path: path.as_str().into() },
-            // No file can have a name that the system calls invalid, for example too long.
-            BeneathError::Io(error) if error.kind() == std::io::ErrorKind::InvalidFilename => Self::Gone,
-            BeneathError::Io(error) => Self::Io(error),
-        }
-    }
-
-    pub(super) fn of_folder(error: BeneathError) -> Self {
-        match error {
-            BeneathError::Io(error) => Self::Io(error),
-            BeneathError::Missing => Self::Io(std::io::Error::from(std::io::ErrorKind::NotFound)),
-            other => Self::Io(std::io::Error::other(other)),
-        }
-    }
-
     /// The reason as it is listed beside a failed file: without the path, which stands there already.
     #[must_use]
     pub fn reason(&self) -> String {
@@ -356,8 +342,9 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
+    use crate::files::{self, RuleLimits};
 
-    fn append(file: &Path) {
+    fn append(file: &std::path::Path) {
         fs_err::OpenOptions::new().append(true).open(file).unwrap().write_all(b" and more").unwrap();
     }
 
@@ -366,19 +353,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().canonicalize().unwrap();
         let (path, file) = ("a.txt".parse().unwrap(), root.join("a.txt"));
+        let files = files::at(&root, RuleLimits::default());
         fs_err::write(&file, "some").unwrap();
         let mut num_reads = 0;
-        let content = read_while(&root, &path, 100, || {
+        let content = read_while(&*files, &path, 100, || {
             num_reads += 1;
             if num_reads == 1 {
                 append(&file);
             }
         });
         assert_eq!((content.unwrap().bytes, num_reads), (b"some and more".to_vec(), 2));
-        let unstable = read_while(&root, &path, 100, || append(&file));
+        let unstable = read_while(&*files, &path, 100, || append(&file));
         assert!(matches!(unstable, Err(ReadError::Unstable)));
         fs_err::write(&file, "some").unwrap();
-        let grown_past_the_limit = read_while(&root, &path, 8, || append(&file));
+        let grown_past_the_limit = read_while(&*files, &path, 8, || append(&file));
         assert!(matches!(grown_past_the_limit, Err(ReadError::TooLarge { size: 13, max_bytes: 8 })));
     }
 }

@@ -102,7 +102,7 @@ fn write(line: &Line<'_>, obsolete: Vec<RelPath>, built: Vec<Built>) -> Result<(
 
 /// Brings in a large file, and returns whether that is done: one that is not what the file table knows is left.
 fn build_large(line: &Line<'_>, file: &FileEntry) -> Result<bool, IngestError> {
-    let large = match LargeFile::open(line.root, &file.path, line.max_file_bytes) {
+    let large = match LargeFile::open(line.files, &file.path, line.max_file_bytes) {
         Ok(large) if file.content_hash == Some(large.content_hash) => large,
         _ => return Ok(false),
     };
@@ -140,7 +140,7 @@ fn build_file(line: &Line<'_>, file: &FileEntry, room: &Room) -> Result<Option<B
     let observed =
         |kind, fingerprint| Built::Changed(Box::new(Observation::new(file.path.clone(), kind, fingerprint, false)));
     let change = change_of(file);
-    Ok(Some(match read_file(line.root, &file.path, line.max_file_bytes) {
+    Ok(Some(match read_file(line.files, &file.path, line.max_file_bytes) {
         Ok(content) if file.content_hash == Some(content.content_hash) => {
             let Some(prepared) = read_in(line, &change, content, room)? else { return Ok(None) };
             Built::Prepared(Box::new(prepared))

@@ -1,26 +1,20 @@
-//! The scan: a folder compared with the file table; every difference goes into the log.
+//! The scan: the files of a workspace compared with the file table; every difference goes into the log.
 //!
-//! What is passed over says [`super::rules`]. The folder is held open, and everything is looked at beneath it. A file counts as
+//! Which files belong to the workspace is told by their place ([`Files::list`]). A file counts as
 //! unchanged when its size, modification time, change time and inode are those under which it was last read. One of the same size
 //! and modification time only is compared by its bytes, as is one that was read in the same tick of the clock in which it was written,
 //! until that tick is over for sure. A scan of some places is the same scan, with everything else left out but the other names of a
 //! file that has changed.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::Path;
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::differences::{Differences, Unlisted, differences};
+use super::IngestError;
+use super::differences::{Comparison, Differences};
 use super::progress::{Progress, Stage};
-use super::read::{canonical_folder, fingerprint};
-use super::rules::RuleLimits;
-use super::walk::{Seen, walk};
-use super::write::TEMPORARY_PREFIX;
-use super::{IngestError, ReadError};
-use crate::beneath::Folder;
-use crate::leftovers;
-use crate::store::{Fingerprint, Known, Store};
+use crate::files::Files;
+use crate::store::Store;
 use crate::workspace::{ChangeKind, Priority, RelPath, Revision, WorkspaceId};
 
 /// More changes than this at once are a backfill, as when an archive is unpacked or a branch is changed.
@@ -47,24 +41,23 @@ pub struct ScanReport {
     pub problems: Vec<String>,
 }
 
-/// Lists `folder` and logs what differs from the file table. What crashes have left of files that were written through us goes.
+/// Lists the files of a workspace and logs what differs from the file table.
 ///
 /// # Errors
 /// When the folder cannot be listed, and nothing is logged, or when the log refuses; the next scan finds the rest.
 pub fn scan(
     store: &Store,
     workspace: &WorkspaceId,
-    folder: &Path,
-    limits: &RuleLimits,
+    files: &dyn Files,
     progress: &dyn Progress,
 ) -> Result<ScanReport, IngestError> {
-    let root = canonical_folder(folder)?;
     // What is known comes first: a file that is written and logged while the folder is listed is then one more difference, and
     // not one that is known and was not there.
-    let known = store.fingerprints(workspace)?;
+    let mut comparison = Comparison::new(files);
+    comparison.know(store.fingerprints(workspace)?);
     let began = Timestamp::now();
-    let listing = list(&root, None, limits, progress)?;
-    let report = compare(store, workspace, (&root, limits), listing, known, (Priority::Backfill, progress))?;
+    let problems = list(files, None, &mut comparison, progress)?;
+    let report = log(store, workspace, comparison.finish(), problems, (Priority::Backfill, progress))?;
     store.note_scanned(workspace, began, &report.problems)?;
     Ok(report)
 }
@@ -77,52 +70,30 @@ pub fn scan(
 pub fn scan_places(
     store: &Store,
     workspace: &WorkspaceId,
-    folder: &Path,
+    files: &dyn Files,
     places: &BTreeSet<RelPath>,
-    limits: &RuleLimits,
     progress: &dyn Progress,
 ) -> Result<ScanReport, IngestError> {
-    let root = canonical_folder(folder)?;
-    let mut known = store.fingerprints_below(workspace, places)?;
-    let mut listing = list(&root, Some(places), limits, progress)?;
-    let others = other_names(store, workspace, &listing, &known)?;
+    let mut comparison = Comparison::new(files);
+    comparison.know(store.fingerprints_below(workspace, places)?);
+    let mut problems = list(files, Some(places), &mut comparison, progress)?;
+    let others = comparison.other_names(store, workspace)?;
     if !others.is_empty() {
-        known.extend(store.fingerprints_below(workspace, &others)?);
-        listing.add(list(&root, Some(&others), limits, progress)?);
+        comparison.know(store.fingerprints_below(workspace, &others)?);
+        problems.extend(list(files, Some(&others), &mut comparison, progress)?);
     }
-    compare(store, workspace, (&root, limits), listing, known, (Priority::Interactive, progress))
+    log(store, workspace, comparison.finish(), problems, (Priority::Interactive, progress))
 }
 
-/// The paths, besides those that were listed, at which a file that has changed is or was: other names of it (hard links), of which
-/// the system tells nothing, and the one before it was renamed.
-fn other_names(
+/// Notes what a scan has found.
+fn log(
     store: &Store,
     workspace: &WorkspaceId,
-    listing: &Listing,
-    known: &[(RelPath, Option<Known>)],
-) -> Result<BTreeSet<RelPath>, IngestError> {
-    let known: HashMap<&RelPath, Option<Known>> = known.iter().map(|(path, known)| (path, *known)).collect();
-    let is_known = |path: &RelPath, fingerprint: &Fingerprint| {
-        known.get(path).copied().flatten().is_some_and(|known| known.fingerprint == *fingerprint)
-    };
-    let changed = listing.found.iter().filter(|(path, fingerprint)| !is_known(path, fingerprint));
-    let inodes: BTreeSet<u64> = changed.map(|(_, fingerprint)| fingerprint.inode).filter(|&inode| inode != 0).collect();
-    let mut others = store.paths_of_inodes(workspace, &inodes)?;
-    others.retain(|path| !known.contains_key(path) && !listing.found.contains_key(path));
-    Ok(others)
-}
-
-fn compare(
-    store: &Store,
-    workspace: &WorkspaceId,
-    (root, limits): (&Path, &RuleLimits),
-    listing: Listing,
-    known: Vec<(RelPath, Option<Known>)>,
+    Differences { num_files, observations, looked_at }: Differences,
+    problems: Vec<String>,
     (priority, progress): (Priority, &dyn Progress),
 ) -> Result<ScanReport, IngestError> {
-    let Listing { found, problems, unlisted } = listing;
-    let mut report = ScanReport { num_files: found.len(), problems, ..ScanReport::default() };
-    let Differences { observations, looked_at } = differences(root, limits, found, known, &unlisted);
+    let mut report = ScanReport { num_files, problems, ..ScanReport::default() };
     for some in looked_at.chunks(MAX_LOGGED_AT_ONCE) {
         store.note_looked_at(workspace, some)?;
         progress.advance(0);
@@ -145,54 +116,33 @@ fn compare(
     Ok(report)
 }
 
-/// What is in a folder.
-#[derive(Default)]
-struct Listing {
-    found: BTreeMap<RelPath, Fingerprint>,
-    problems: Vec<String>,
-    /// Places of which it is not known what they hold.
-    unlisted: Vec<Unlisted>,
-}
-
-impl Listing {
-    fn add(&mut self, other: Self) {
-        self.found.extend(other.found);
-        self.problems.extend(other.problems);
-        self.unlisted.extend(other.unlisted);
-    }
-}
-
+/// Lists files into a comparison, and returns what is not as it should be. Of the listing a page is held at a time.
 fn list(
-    root: &Path,
+    files: &dyn Files,
     places: Option<&BTreeSet<RelPath>>,
-    limits: &RuleLimits,
+    comparison: &mut Comparison<'_>,
     progress: &dyn Progress,
-) -> Result<Listing, IngestError> {
+) -> Result<Vec<String>, IngestError> {
     progress.begin(Stage::Scanning, None);
-    let mut listing = Listing::default();
+    let mut problems: Vec<String> = Vec::new();
     let mut num_untold = 0_usize;
-    let mut see = |seen: Seen<'_>| match seen {
-        Seen::Entering(folder) => progress.entering(folder),
-        Seen::Folder(folder, names) if places.is_none() => leftovers::sweep_beneath(folder, names, TEMPORARY_PREFIX),
-        Seen::Folder(..) => {}
-        Seen::File(path, meta) => {
-            listing.found.insert(path, fingerprint(&meta));
-            progress.advance(1);
-        }
-        Seen::Problem(problem) if listing.problems.len() < MAX_PROBLEMS => listing.problems.push(problem),
-        Seen::Problem(_) => num_untold += 1,
-        Seen::Unknown(place, is_refused) => listing.unlisted.push(Unlisted { place, is_refused }),
-    };
-    let held = Folder::root(root).map_err(ReadError::of_folder)?;
-    walk(&held, places, limits, &mut see).map_err(ReadError::of_folder)?;
+    let entering = |folder: &str| progress.entering(folder);
+    let mut pages = files.list(places, &entering)?;
+    while let Some(page) = pages.next_page()? {
+        progress.advance(page.files.len() as u64);
+        comparison.take(page.files, page.unlisted);
+        let room = MAX_PROBLEMS - problems.len();
+        num_untold += page.problems.len().saturating_sub(room);
+        problems.extend(page.problems.into_iter().take(room));
+    }
     progress.end();
-    if !listing.problems.is_empty() {
+    if !problems.is_empty() {
         // What they are may quote a line of an ignore file; the status has them.
-        let num_problems = listing.problems.len() + num_untold;
+        let num_problems = problems.len() + num_untold;
         tracing::warn!(num_problems, "not everything can be listed as it is: `status` tells what is passed over");
     }
     if num_untold > 0 {
-        listing.problems.push(format!("{num_untold} more problems are not listed"));
+        problems.push(format!("{num_untold} more problems are not listed"));
     }
-    Ok(listing)
+    Ok(problems)
 }

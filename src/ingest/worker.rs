@@ -1,7 +1,5 @@
 //! The worker: pending changes of one workspace, through extraction and chunks into the index, and then the vectors.
 
-use std::path::Path;
-
 use rayon::prelude::*;
 
 use super::IngestError;
@@ -9,11 +7,13 @@ use super::large::index_large;
 use super::parts::PartSizes;
 use super::prepare::{Prepared, entry, prepare};
 use super::progress::{Progress, Stage};
+use super::read::{fingerprint_of, size_of};
 use super::room::Room;
 use crate::chunk::TokenCounter;
 use crate::embed::{EmbedError, Embedder, ModelLanguages};
 use crate::extract::Extractor;
 use crate::failpoint;
+use crate::files::Files;
 use crate::index::{Batch, Index, VectorKey};
 use crate::store::{Members, Outcome, Store};
 use crate::workspace::{Change, ChangeKind, FileState, Priority, RelPath, Revision, WorkspaceId};
@@ -50,8 +50,8 @@ pub struct Line<'a> {
     pub workspace: &'a WorkspaceId,
     /// The epoch of the workspace that `index` is of: in another one nothing is acknowledged.
     pub epoch: i64,
-    /// Its folder, canonical.
-    pub root: &'a Path,
+    /// Its files.
+    pub files: &'a dyn Files,
     /// Where they go.
     pub index: &'a dyn Index,
     /// Reads files.
@@ -190,14 +190,14 @@ pub(super) fn index_small_interactive(line: &Line<'_>, report: &mut LineReport) 
 ///
 /// # Errors
 /// When the store refuses; the batch is done again next time.
-pub fn list_some(store: &Store, workspace: &WorkspaceId, epoch: i64, root: &Path) -> Result<usize, IngestError> {
+pub fn list_some(store: &Store, workspace: &WorkspaceId, epoch: i64, files: &dyn Files) -> Result<usize, IngestError> {
     let max_files = BatchLimits::WHOLE.max_files;
     let mut changes = store.pending(workspace, Priority::Interactive, max_files)?;
     if changes.is_empty() {
         changes = store.pending(workspace, Priority::Backfill, max_files)?;
     }
     let Some(through) = changes.iter().map(|change| change.revision).max() else { return Ok(0) };
-    let outcome = |change: &Change| match super::write::fingerprint_of(root, &change.path) {
+    let outcome = |change: &Change| match fingerprint_of(files, &change.path) {
         Some(seen) if change.kind != ChangeKind::Deleted => {
             let reason = "the workspace's intelligence is off".to_owned();
             Outcome::File(entry(change, &seen, FileState::Listed, Some(reason)), seen.into(), Members::Are(Vec::new()))
@@ -298,6 +298,6 @@ impl Line<'_> {
     }
 
     fn size_of(&self, path: &RelPath) -> u64 {
-        fs_err::symlink_metadata(path.under(self.root)).map_or(0, |metadata| metadata.len())
+        size_of(self.files, path)
     }
 }

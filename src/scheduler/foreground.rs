@@ -36,10 +36,11 @@ impl Scheduler {
     ) -> Result<IndexReport, EngineError> {
         let alone = self.indexing.lock();
         let root = ingest::canonical_folder(folder)?;
+        let files = self.data.files_at(&root);
         let row = self.data.store.workspace(id)?;
         if !row.intelligence {
             self.remove_index(id, &alone)?;
-            while ingest::list_some(&self.data.store, id, row.epoch, &root)? > 0 {}
+            while ingest::list_some(&self.data.store, id, row.epoch, &*files)? > 0 {}
             return Ok(IndexReport::default());
         }
         let mut report = LineReport::default();
@@ -48,7 +49,8 @@ impl Scheduler {
             let epoch = self.data.store.workspace(id)?.epoch;
             let index = self.data.index(id, epoch)?;
             let model = self.data.serving_model(&*index)?;
-            report += ingest::index_pending(&self.line((id, epoch), &root, &*index, index.model_id(), &model, &told))?;
+            report +=
+                ingest::index_pending(&self.line((id, epoch), &*files, &*index, index.model_id(), &model, &told))?;
             match self.finish_rebuild(id, &root, progress)? {
                 None => break index,
                 // Another one serves now, and the walk over the files may have found changes.

@@ -112,8 +112,8 @@ impl Scheduler {
         let changes = self.data.store.pending(id, priority, most)?.into_iter();
         let paths: Vec<_> =
             changes.filter(|change| change.kind != ChangeKind::Deleted).map(|change| change.path).collect();
-        let root = root.to_owned();
-        self.probes.wait_for(id, PATIENCE, move || ingest::touch(&root, &paths))
+        let files = self.data.files_at(root);
+        self.probes.wait_for(id, PATIENCE, move || ingest::touch(&*files, &paths))
     }
 }
 

@@ -162,9 +162,10 @@ impl Queue {
             self.serving = Some(Serving::of(scheduler, opened?)?);
         }
         if let Some(Serving { index, model }) = self.serving.as_ref().filter(|_| !self.is_trusted) {
+            let files = scheduler.data.files_at(&self.root);
             ingest::distrust_unacknowledged(&scheduler.line(
                 (id, self.epoch),
-                &self.root,
+                &*files,
                 &**index,
                 index.model_id(),
                 model,
@@ -192,12 +193,13 @@ impl Queue {
         scheduler.probe(id, &self.root, priority, limits.max_files)?;
         // A folder that is away, as on a disk that is not mounted, has not lost its files.
         ingest::canonical_folder(&self.root)?;
+        let files = scheduler.data.files_at(&self.root);
         let Some(Serving { index, model }) = &self.serving else {
-            return Ok(ingest::list_some(&scheduler.data.store, id, self.epoch, &self.root)? > 0);
+            return Ok(ingest::list_some(&scheduler.data.store, id, self.epoch, &*files)? > 0);
         };
         let mut report = LineReport::default();
         let told = scheduler.noting(id);
-        let line = scheduler.line((id, self.epoch), &self.root, &**index, index.model_id(), model, &told);
+        let line = scheduler.line((id, self.epoch), &*files, &**index, index.model_id(), model, &told);
         let num_done = match priority {
             Priority::Interactive => ingest::index_interactive(&line, &mut report)?,
             Priority::Backfill => ingest::index_backfill(&line, limits, &mut report)?,

@@ -10,11 +10,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -22,7 +22,8 @@ use super::Scheduler;
 use super::scan_threads::{Beat, STUCK_AFTER, ScanThreads};
 use crate::data_folder::{AWAY, EngineError};
 use crate::error::Advice as _;
-use crate::ingest::{self, IngestError, Progress, Sighting, Stage, Watch, WatchError, Watcher};
+use crate::files::{Identity, Sighting, Watch, WatchError, Watcher};
+use crate::ingest::{self, IngestError, Progress, Stage};
 use crate::store::WorkspaceRow;
 use crate::workspace::{RelPath, WorkspaceId};
 
@@ -34,37 +35,14 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 const IDENTIFIES_EVERY: Duration = Duration::from_secs(1);
 /// A folder that cannot be watched is scanned at least so often.
 const UNWATCHED_INTERVAL: Duration = Duration::from_mins(1);
-/// What tells a folder from another one that has its path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct FolderIdentity {
-    device: u64,
-    inode: u64,
-    /// The inode of a folder that was removed may be given to the next one at once.
-    made: Option<SystemTime>,
-}
-
-impl FolderIdentity {
-    /// `None` where there is none.
-    fn of(folder: &Path) -> Option<Self> {
-        let metadata = fs_err::metadata(folder).ok()?;
-        #[cfg(unix)]
-        let (device, inode) = {
-            use std::os::unix::fs::MetadataExt as _;
-            (metadata.dev(), metadata.ino())
-        };
-        #[cfg(not(unix))]
-        let (device, inode) = (0, 0);
-        Some(Self { device, inode, made: metadata.created().ok() })
-    }
-}
 
 /// A workspace's folder as it is watched.
 struct Source {
     root: PathBuf,
     epoch: i64,
-    watch: Option<Watch>,
+    watch: Option<Box<dyn Watch>>,
     /// The folder that is watched, or was scanned last: another one may have its path by now.
-    identity: Option<FolderIdentity>,
+    identity: Option<Identity>,
     /// When it is looked for next whether it has.
     identified_at: Instant,
     /// Places where something may have changed.
@@ -229,11 +207,11 @@ impl Source {
     }
 
     /// Looks now and then whether the folder is still the one that is watched: where a parent was renamed, no event tells of it.
-    fn identify(&mut self) {
+    fn identify(&mut self, scheduler: &Scheduler) {
         let now = Instant::now();
         if self.identified_at <= now {
             self.identified_at = now + IDENTIFIES_EVERY;
-            if self.identity.is_some() && self.identity != FolderIdentity::of(&self.root) {
+            if self.identity.is_some() && self.identity != scheduler.data.files_at(&self.root).identity() {
                 self.begin_anew();
             }
         }
@@ -246,7 +224,7 @@ impl Source {
 
     /// Logs what has changed, where anything may have.
     fn look(&mut self, scheduler: &Scheduler, id: &WorkspaceId, told: (&Watcher, &Sender<Message>), beat: &Beat) {
-        self.identify();
+        self.identify(scheduler);
         if self.seen.is_empty() && self.scans_at > Instant::now() {
             return;
         }
@@ -281,24 +259,24 @@ impl Source {
         (watcher, sender): (&Watcher, &Sender<Message>),
         beat: &Beat,
     ) -> Result<(), IngestError> {
-        let root = ingest::canonical_folder(&self.root)?;
+        let files = scheduler.data.files_at(&ingest::canonical_folder(&self.root)?);
         let begins = self.watch.is_none();
         let mut unwatched = None;
         if begins {
             // Before it is watched: if it is replaced in between, it is seen to be another one.
-            self.identity = FolderIdentity::of(&self.root);
+            self.identity = scheduler.data.files_at(&self.root).identity();
             let (workspace, sender) = (id.clone(), sender.clone());
             // Nobody listens any more when the line has ended.
             let tell = move |sighting| drop(sender.send(Message::Seen(workspace.clone(), sighting)));
-            match watcher.watch(&root, tell) {
+            match files.watch(watcher, Box::new(tell)) {
                 Ok(watch) => self.watch = Some(watch),
                 Err(error) => unwatched = Some(error),
             }
         }
         self.seen.clear();
         self.scans_at = Instant::now() + scheduler.data.config.scan_interval();
-        let following = Following::new(beat, self.watch.as_ref());
-        let report = ingest::scan(&scheduler.data.store, id, &root, &scheduler.data.rule_limits(), &following)?;
+        let following = Following::new(beat, self.watch.as_deref());
+        let report = ingest::scan(&scheduler.data.store, id, &*files, &following)?;
         match unwatched.or(following.refused()) {
             Some(error) => self.is_refused(scheduler, id, &error),
             None if begins => {
@@ -315,15 +293,9 @@ impl Source {
     }
 
     fn scan_seen(&mut self, scheduler: &Scheduler, id: &WorkspaceId, beat: &Beat) -> Result<(), IngestError> {
-        let following = Following::new(beat, self.watch.as_ref());
-        let report = ingest::scan_places(
-            &scheduler.data.store,
-            id,
-            &self.root,
-            &self.seen,
-            &scheduler.data.rule_limits(),
-            &following,
-        )?;
+        let following = Following::new(beat, self.watch.as_deref());
+        let files = scheduler.data.files_at(&ingest::canonical_folder(&self.root)?);
+        let report = ingest::scan_places(&scheduler.data.store, id, &*files, &self.seen, &following)?;
         self.seen.clear();
         if let Some(error) = following.refused() {
             self.is_refused(scheduler, id, &error);
@@ -355,12 +327,12 @@ impl Source {
 /// Has each folder watched that a scan enters, and tells the thread that it goes on.
 struct Following<'a> {
     beat: &'a Beat,
-    watch: Option<&'a Watch>,
+    watch: Option<&'a dyn Watch>,
     refused: Mutex<Option<WatchError>>,
 }
 
 impl<'a> Following<'a> {
-    fn new(beat: &'a Beat, watch: Option<&'a Watch>) -> Self {
+    fn new(beat: &'a Beat, watch: Option<&'a dyn Watch>) -> Self {
         Self { beat, watch, refused: Mutex::default() }
     }
 

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Rooms by level; a room uses rooms of lower levels.
-const LEVELS: [&[&str]; 12] = [
-    &["error", "beneath", "budget", "config", "failpoint", "gate", "leftovers", "priority", "private", "strict"],
+const LEVELS: [&[&str]; 13] = [
+    &["error", "budget", "config", "failpoint", "gate", "leftovers", "priority", "private", "strict"],
     &["workspace"],
     &["store"],
+    &["files"],
     &["extract", "chunk", "embed"],
     &["index"],
     &["ingest", "search"],
@@ -20,12 +21,9 @@ const LEVELS: [&[&str]; 12] = [
 ];
 
 /// Rooms that use a room of their own level, and why.
-const NEIGHBOURS: [(&str, &str); 8] = [
+const NEIGHBOURS: [(&str, &str); 6] = [
     // Every error speaks through `Advice`.
     ("config", "error"),
-    ("beneath", "error"),
-    // A temporary file is made beneath a held folder.
-    ("leftovers", "beneath"),
     // A chunk is cut from a document, and a model's tokenizer counts for the chunker.
     ("chunk", "extract"),
     ("embed", "chunk"),

@@ -26,8 +26,8 @@ impl Extractor for Packed {
     }
 }
 
-fn packed<'a>(place: &'a Place, root: &'a Path, max_batch_text_bytes: u64) -> Line<'a> {
-    Line { extractor: Box::new(Packed), max_batch_text_bytes, ..place.line(root, &place.index) }
+fn packed<'a>(place: &'a Place, files: &'a dyn Files, max_batch_text_bytes: u64) -> Line<'a> {
+    Line { extractor: Box::new(Packed), max_batch_text_bytes, ..place.line(files, &place.index) }
 }
 
 fn place_with_files(num: usize) -> Place {
@@ -42,9 +42,9 @@ fn place_with_files(num: usize) -> Place {
 #[test]
 fn a_batch_is_bounded_by_the_text_of_its_files_whatever_they_have_on_disk() {
     let (place, mut report) = (place_with_files(20), LineReport::default());
-    let root = place.root();
+    let files = place.there();
     // Room for three of them.
-    let line = packed(&place, &root, 3 * (TEXT_BYTES + 100));
+    let line = packed(&place, &*files, 3 * (TEXT_BYTES + 100));
     let mut batches = Vec::new();
     loop {
         let done = index_backfill(&line, BatchLimits::WHOLE, &mut report).unwrap();
@@ -60,8 +60,8 @@ fn a_batch_is_bounded_by_the_text_of_its_files_whatever_they_have_on_disk() {
 #[test]
 fn a_file_with_more_text_than_a_batch_may_have_is_alone_and_no_batch_is_empty() {
     let (place, mut report) = (place_with_files(5), LineReport::default());
-    let root = place.root();
-    let line = packed(&place, &root, 1);
+    let files = place.there();
+    let line = packed(&place, &*files, 1);
     for _ in 0..5 {
         assert_eq!(index_backfill(&line, BatchLimits::WHOLE, &mut report).unwrap(), 1);
     }
@@ -71,12 +71,12 @@ fn a_file_with_more_text_than_a_batch_may_have_is_alone_and_no_batch_is_empty() 
 #[test]
 fn an_index_is_built_again_of_files_whose_texts_are_too_much_together() {
     let place = place_with_files(20);
-    let root = place.root();
-    index_pending(&packed(&place, &root, u64::MAX)).unwrap();
+    let files = place.there();
+    index_pending(&packed(&place, &*files, u64::MAX)).unwrap();
     place.begin_rebuild();
     let generation = place.store.workspace(&place.workspace).unwrap().next_generation.unwrap();
     let index = open_index(&place.data, &place.store, generation);
-    let line = Line { index: &index, ..packed(&place, &root, 3 * (TEXT_BYTES + 100)) };
+    let line = Line { index: &index, ..packed(&place, &*files, 3 * (TEXT_BYTES + 100)) };
     let mut walk = Rebuild::default();
     while walk.some(&line, BatchLimits::WHOLE).unwrap() > 0 {}
     let num_chunks = |index: &EmbeddedIndex| index.snapshot().unwrap().counts().unwrap().num_chunks;

@@ -32,9 +32,9 @@ impl Index for DiesAfterCommit<'_> {
 /// Scans, commits, and dies before the acknowledgement.
 fn die(place: &Place) {
     place.scan();
-    let root = place.root();
+    let files = place.there();
     let dying = DiesAfterCommit(&place.index);
-    assert!(index_pending(&place.line(&root, &dying)).is_err());
+    assert!(index_pending(&place.line(&*files, &dying)).is_err());
 }
 
 #[test]

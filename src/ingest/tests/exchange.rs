@@ -7,9 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use super::super::walk::{Seen, walk};
 use super::*;
-use crate::beneath::Folder as Held;
 
 const INSIDE: &str = "inside";
 const OUTSIDE: &str = "what nobody may see, and longer";
@@ -74,8 +72,8 @@ fn state_of(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 
 #[test]
 fn a_folder_exchanged_for_a_link_lets_no_verb_out() {
-    let (files, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (root, outside) = (files.path().canonicalize().unwrap(), outside.path().canonicalize().unwrap());
+    let (inside, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (root, outside) = (inside.path().canonicalize().unwrap(), outside.path().canonicalize().unwrap());
     for (folder, text) in [(root.join("swapped/deep"), INSIDE), (outside.join("deep"), OUTSIDE)] {
         fs_err::create_dir_all(&folder).unwrap();
         for name in ["read.txt", "deleted.txt", "renamed.txt", "written.txt", ".pincite-abcdef123456.part"] {
@@ -83,35 +81,41 @@ fn a_folder_exchanged_for_a_link_lets_no_verb_out() {
         }
     }
     std::os::unix::fs::symlink(&outside, root.join(".link")).unwrap();
-    let before = state_of(&outside);
+    let (before, files) = (state_of(&outside), at(&root, RuleLimits::default()));
     let path = |name: &str| -> RelPath { format!("swapped/deep/{name}").parse().unwrap() };
     let exchange = Exchange::of(root.join("swapped"), root.join(".link"));
     let mut num_inside = 0;
     for round in 0..num_rounds() {
         exchange.next();
-        if let Ok(content) = read_file(&root, &path("read.txt"), 1_000) {
+        if let Ok(content) = read_file(&*files, &path("read.txt"), 1_000) {
             assert_eq!(content.bytes, INSIDE.as_bytes());
             num_inside += 1;
         }
-        if let Ok(file) = LargeFile::open(&root, &path("read.txt"), 1_000) {
+        if let Ok(file) = LargeFile::open(&*files, &path("read.txt"), 1_000) {
             assert_eq!(file.fingerprint.size, INSIDE.len() as u64);
         }
-        if let Some(seen) = fingerprint_of(&root, &path("read.txt")) {
+        if let Some(seen) = fingerprint_of(&*files, &path("read.txt")) {
             assert_eq!(seen.size, INSIDE.len() as u64);
         }
-        let _ = write_file(&root, &path("written.txt"), b"ours", round % 2 == 0);
-        let _ = write_file(&root, &path(&format!("new{}/a.txt", round % 20)), b"ours", false);
-        let _ = delete_file(&root, &path("deleted.txt"));
-        let _ = rename_file(&root, &path("renamed.txt"), &path("moved.txt"));
-        let _ = rename_file(&root, &path("moved.txt"), &path("renamed.txt"));
-        let _ = write_file(&root, &path("deleted.txt"), b"ours", false);
-        let _ = spelled_on_disk(&root, &path("r\u{e9}ad.txt"));
-        walk(&Held::root(&root).unwrap(), None, &RuleLimits::default(), &mut |seen| match seen {
-            Seen::File(path, meta) => assert_ne!(meta.size, OUTSIDE.len() as u64, "{path}"),
-            Seen::Folder(folder, names) => crate::leftovers::sweep_beneath(folder, names, ".pincite-"),
-            Seen::Entering(_) | Seen::Problem(_) | Seen::Unknown(..) => {}
-        })
-        .unwrap();
+        let _ = write_file(
+            &*files,
+            &path("written.txt"),
+            b"ours",
+            if round % 2 == 0 { &Condition::Absent } else { &Condition::Any },
+        );
+        let _ = write_file(&*files, &path(&format!("new{}/a.txt", round % 20)), b"ours", &Condition::Any);
+        let _ = delete_file(&*files, &path("deleted.txt"));
+        let _ = rename_file(&*files, &path("renamed.txt"), &path("moved.txt"));
+        let _ = rename_file(&*files, &path("moved.txt"), &path("renamed.txt"));
+        let _ = write_file(&*files, &path("deleted.txt"), b"ours", &Condition::Any);
+        let _ = files.spelled(&path("r\u{e9}ad.txt"));
+        // Which also sweeps.
+        let mut listing = files.list(None, &|_| {}).unwrap();
+        while let Some(page) = listing.next_page().unwrap() {
+            for file in page.files {
+                assert_ne!(file.stat.fingerprint.size, OUTSIDE.len() as u64, "{}", file.path);
+            }
+        }
     }
     drop(exchange);
     assert!(num_inside > 0, "nothing was read at all");
@@ -120,19 +124,20 @@ fn a_folder_exchanged_for_a_link_lets_no_verb_out() {
 
 #[test]
 fn a_file_exchanged_for_a_link_shows_nothing_of_where_that_leads() {
-    let (files, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (root, secret) = (files.path().canonicalize().unwrap(), outside.path().join("secret.txt"));
+    let (inside, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (root, secret) = (inside.path().canonicalize().unwrap(), outside.path().join("secret.txt"));
     fs_err::write(&secret, OUTSIDE).unwrap();
     fs_err::write(root.join("a.txt"), INSIDE).unwrap();
     std::os::unix::fs::symlink(&secret, root.join(".link")).unwrap();
     let path: RelPath = "a.txt".parse().unwrap();
+    let files = at(&root, RuleLimits::default());
     let exchange = Exchange::of(root.join("a.txt"), root.join(".link"));
     for _ in 0..num_rounds() {
         exchange.next();
-        if let Ok(content) = read_file(&root, &path, 1_000) {
+        if let Ok(content) = read_file(&*files, &path, 1_000) {
             assert_eq!(content.bytes, INSIDE.as_bytes());
         }
-        if let Ok(file) = LargeFile::open(&root, &path, 1_000) {
+        if let Ok(file) = LargeFile::open(&*files, &path, 1_000) {
             assert_eq!(file.fingerprint.size, INSIDE.len() as u64);
         }
     }

@@ -32,14 +32,14 @@ fn acknowledge(place: &Place, told: &mut fs_err::File, kind: ChangeKind, path: &
 
 fn put(place: &Place, told: &mut fs_err::File, path: &str, text: &str) {
     let kind = if place.entry(path).is_some() { ChangeKind::Modified } else { ChangeKind::Created };
-    let fingerprint = write_file(&place.root(), &path.parse().unwrap(), text.as_bytes(), false).unwrap();
+    let fingerprint = write_file(&*place.there(), &path.parse().unwrap(), text.as_bytes(), &Condition::Any).unwrap();
     acknowledge(place, told, kind, path, fingerprint);
 }
 
 /// As [`put`], told by an event that brings the content; it is taken under the number of its round.
 fn push(place: &Place, told: &mut fs_err::File, round: usize, path: &str, text: &str) {
     let (kind, path) = (ChangeKind::Modified, path.parse::<RelPath>().unwrap());
-    let fingerprint = write_file(&place.root(), &path, text.as_bytes(), false).unwrap();
+    let fingerprint = write_file(&*place.there(), &path, text.as_bytes(), &Condition::Any).unwrap();
     let observations = vec![Observation::new(path.clone(), kind, fingerprint, true)];
     let event =
         LoggedEvent { id: round.to_string(), path: path.clone(), occurred_at: None, observations, moved_from: None };
@@ -48,7 +48,7 @@ fn push(place: &Place, told: &mut fs_err::File, round: usize, path: &str, text: 
 }
 
 fn delete(place: &Place, told: &mut fs_err::File, path: &str) {
-    assert!(delete_file(&place.root(), &path.parse().unwrap()).unwrap());
+    assert!(delete_file(&*place.there(), &path.parse().unwrap()).unwrap());
     acknowledge(place, told, ChangeKind::Deleted, path, NO_FILE);
 }
 
@@ -169,9 +169,9 @@ impl Whole {
         });
         store.log(&place.workspace, &observed.collect::<Vec<_>>(), Priority::Backfill).unwrap();
         let index = RamIndex::new(2);
-        let root = place.root();
+        let files = place.there();
         let epoch = store.workspace(&place.workspace).unwrap().epoch;
-        index_pending(&Line { store: &store, epoch, ..place.line(&root, &index) }).unwrap();
+        index_pending(&Line { store: &store, epoch, ..place.line(&*files, &index) }).unwrap();
         embed_missing(&index, &Counting::default());
         Self::of(&store, &place.workspace, &index)
     }

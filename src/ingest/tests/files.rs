@@ -22,8 +22,8 @@ fn what_is_no_regular_file_inside_is_never_read() {
 
     let run = place.run();
     assert_eq!((run.scan.num_files, place.with_words("alpha")), (1, set(&["good.txt"])));
-    let root = place.root();
-    let read = |path: &str| read_file(&root, &path.parse().unwrap(), MAX_FILE_BYTES).unwrap_err().code();
+    let files = place.there();
+    let read = |path: &str| read_file(&*files, &path.parse().unwrap(), MAX_FILE_BYTES).unwrap_err().code();
     assert_eq!((read("link.txt"), read("folder/secret.txt")), ("outside_workspace", "outside_workspace"));
     assert_eq!(
         (read("socket.txt"), read("pipe.txt"), read("directory.txt")),
@@ -156,10 +156,11 @@ fn an_empty_folder_and_a_missing_one_are_told_apart() {
     assert_eq!((run.scan, run.line), (ScanReport::default(), LineReport::default()));
     place.write("a.txt", "alpha");
     place.run();
-    let missing = scan(&place.store, &place.workspace, &place.files.path().join("no"), &RuleLimits::default(), &Silent)
-        .unwrap_err();
-    let file = scan(&place.store, &place.workspace, &place.files.path().join("a.txt"), &RuleLimits::default(), &Silent)
-        .unwrap_err();
+    let scan_at = |name: &str| {
+        let files = at(&place.root().join(name), RuleLimits::default());
+        scan(&place.store, &place.workspace, &*files, &Silent).unwrap_err()
+    };
+    let (missing, file) = (scan_at("no"), scan_at("a.txt"));
     assert_eq!((missing.code(), file.code()), ("no_such_folder", "no_such_folder"));
     assert_eq!(place.with_words("alpha"), set(&["a.txt"]), "a failed scan deletes nothing");
 }
@@ -192,8 +193,7 @@ fn a_file_that_is_rewritten_in_the_same_tick_with_as_many_bytes_is_found_as_it_i
     assert_eq!(place.run().scan.num_modified, 0, "looked at, and as it was");
     rewrite(&place, "gamma", tick);
     let seen = BTreeSet::from(["a.txt".parse().unwrap()]);
-    let report =
-        scan_places(&place.store, &place.workspace, &place.root(), &seen, &RuleLimits::default(), &Silent).unwrap();
+    let report = scan_places(&place.store, &place.workspace, &*place.there(), &seen, &Silent).unwrap();
     assert_eq!(report.num_modified, 1);
     assert_eq!(place.store.view(&place.workspace).unwrap().superseded.len(), 1, "what it was is not shown any more");
     place.run();
@@ -251,10 +251,8 @@ impl Progress for WritesMeanwhile<'_> {
 #[test]
 fn a_file_that_is_written_while_a_scan_lists_is_not_taken_for_deleted() {
     let place = Place::new();
-    let scan_beside_a_write = || {
-        scan(&place.store, &place.workspace, place.files.path(), &RuleLimits::default(), &WritesMeanwhile(&place))
-            .unwrap()
-    };
+    let scan_beside_a_write =
+        || scan(&place.store, &place.workspace, &*place.there(), &WritesMeanwhile(&place)).unwrap();
     assert_eq!(scan_beside_a_write().num_deleted, 0, "it was not there when the folder was listed");
     place.run();
     fs_err::remove_file(place.files.path().join("a.txt")).unwrap();

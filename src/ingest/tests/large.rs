@@ -24,8 +24,8 @@ impl Progress for While<'_> {
 impl Place {
     fn run_while(&self, at: &(dyn Fn(&str, u64) + Sync)) -> LineReport {
         self.scan();
-        let root = self.root();
-        index_pending(&Line { progress: &While(at), ..self.line(&root, &self.index) }).unwrap()
+        let files = self.there();
+        index_pending(&Line { progress: &While(at), ..self.line(&*files, &self.index) }).unwrap()
     }
 
     fn chunks(&self, path: &str) -> Vec<ChunkRecord> {
@@ -191,8 +191,8 @@ fn a_large_file_of_a_type_that_is_read_whole_is_read_up_to_the_limit() {
     let page = format!("<!doctype html><h1>Tide</h1><p>{}", paragraph("alpha").repeat(20));
     place.write("page.html", &page);
     place.scan();
-    let root = place.root();
-    index_pending(&Line { max_whole_bytes: 3_000, ..place.line(&root, &place.index) }).unwrap();
+    let files = place.there();
+    index_pending(&Line { max_whole_bytes: 3_000, ..place.line(&*files, &place.index) }).unwrap();
     let entry = place.entry("page.html").unwrap();
     assert_eq!(entry.state, FileState::Failed);
     assert_eq!(entry.reason.as_deref(), Some("the file has 1 MB, and of its type no more than 0 MB are read"));
@@ -257,8 +257,8 @@ fn a_large_file_whose_reading_stops_for_no_fault_of_its_own_is_read_again_and_ne
     place.run();
     place.write("large.txt", &new);
     place.scan();
-    let root = place.root();
-    let line = Line { extractor: Box::new(Tired(Mutex::new(5))), ..place.line(&root, &place.index) };
+    let files = place.there();
+    let line = Line { extractor: Box::new(Tired(Mutex::new(5))), ..place.line(&*files, &place.index) };
     assert!(matches!(index_pending(&line), Err(IngestError::Extract(ExtractError::Unavailable { .. }))));
     let hidden = place.store.view(&place.workspace).unwrap().superseded;
     assert_eq!(hidden, ["large.txt".parse().unwrap()].into(), "half of it is not shown");

@@ -2,6 +2,7 @@
 
 mod batches;
 mod crash;
+mod elsewhere;
 mod exchange;
 mod failpoints;
 mod files;
@@ -12,6 +13,7 @@ mod walls;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
@@ -21,6 +23,7 @@ use crate::chunk::TokenCounter;
 use crate::config::FieldWeights;
 use crate::embed::{EmbedError, Embedder, ModelLanguages};
 use crate::extract::InProcess;
+use crate::files::{Condition, Files, RuleLimits, at};
 use crate::index::Access;
 use crate::index::embedded::EmbeddedIndex;
 use crate::index::{Filter, Index, LexicalQuery};
@@ -146,6 +149,11 @@ impl Place {
         canonical_folder(self.files.path()).unwrap()
     }
 
+    /// The workspace's files as the line has them.
+    fn there(&self) -> Arc<dyn Files> {
+        at(&self.root(), RuleLimits::default())
+    }
+
     /// Writes a file, at a time of its own.
     fn write(&self, path: &str, bytes: impl AsRef<[u8]>) {
         let path = self.files.path().join(path);
@@ -156,12 +164,12 @@ impl Place {
         fs_err::OpenOptions::new().write(true).open(&path).unwrap().file().set_modified(*clock).unwrap();
     }
 
-    fn line<'a>(&'a self, root: &'a Path, index: &'a dyn Index) -> Line<'a> {
+    fn line<'a>(&'a self, files: &'a dyn Files, index: &'a dyn Index) -> Line<'a> {
         Line {
             store: &self.store,
             workspace: &self.workspace,
             epoch: self.store.workspace(&self.workspace).unwrap().epoch,
-            root,
+            files,
             index,
             extractor: Box::new(InProcess),
             tokens: &Words,
@@ -176,14 +184,14 @@ impl Place {
     }
 
     fn scan(&self) -> ScanReport {
-        scan(&self.store, &self.workspace, self.files.path(), &RuleLimits::default(), &Silent).unwrap()
+        scan(&self.store, &self.workspace, &*self.there(), &Silent).unwrap()
     }
 
     /// Scan, index, embed.
     fn run(&self) -> Run {
         let scan = self.scan();
-        let root = self.root();
-        let line = index_pending(&self.line(&root, &self.index)).unwrap();
+        let files = self.there();
+        let line = index_pending(&self.line(&*files, &self.index)).unwrap();
         let counting = Counting::default();
         embed_missing(&self.index, &counting);
         Run { scan, line, embedded: counting.0.into_inner() }
@@ -310,8 +318,8 @@ fn what_is_indexed_is_what_is_on_disk_when_it_is_read() {
     place.scan();
     place.write("a.md", paragraph("gamma"));
     fs_err::remove_file(place.files.path().join("b.md")).unwrap();
-    let root = place.root();
-    index_pending(&place.line(&root, &place.index)).unwrap();
+    let files = place.there();
+    index_pending(&place.line(&*files, &place.index)).unwrap();
     assert_eq!((place.with_words("gamma"), place.with_words("alpha beta")), (set(&["a.md"]), set(&[])));
     assert_eq!(place.state("b.md"), None);
     assert_eq!(place.run().scan.num_modified, 0, "the fingerprint is that of the bytes that were read");
@@ -328,8 +336,8 @@ fn what_somebody_wrote_overtakes_what_a_scan_found() {
     let fingerprint = Fingerprint::NONE;
     let written = Observation::new("new.txt".parse().unwrap(), ChangeKind::Created, fingerprint, true);
     let revision = place.store.log(&place.workspace, &[written], Priority::Interactive).unwrap();
-    let root = place.root();
-    let line = place.line(&root, &place.index);
+    let files = place.there();
+    let line = place.line(&*files, &place.index);
     let mut report = LineReport::default();
     assert_eq!(index_interactive(&line, &mut report).unwrap(), 1);
     assert_eq!((place.with_words("beta"), place.with_words("alpha")), (set(&["new.txt"]), set(&[])));
@@ -350,9 +358,7 @@ fn a_burst_of_changes_is_a_backfill_also_when_it_is_seen_bit_by_bit() {
         }
         let seen = BTreeSet::from([bit.to_string().parse().unwrap()]);
         assert_eq!(
-            scan_places(&place.store, &place.workspace, &place.root(), &seen, &RuleLimits::default(), &Silent)
-                .unwrap()
-                .num_created,
+            scan_places(&place.store, &place.workspace, &*place.there(), &seen, &Silent).unwrap().num_created,
             40
         );
     }

@@ -17,8 +17,8 @@ impl Place {
         let row = self.store.workspace(&self.workspace).unwrap();
         let Some(generation) = row.next_generation else { return false };
         let index = open_index(&self.data, &self.store, generation);
-        let (root, mut walk) = (self.root(), Rebuild::default());
-        let line = self.line(&root, &index);
+        let (files, mut walk) = (self.there(), Rebuild::default());
+        let line = self.line(&*files, &index);
         let limits = BatchLimits { max_files: 1, ..BatchLimits::WHOLE };
         for _ in 0..most {
             if walk.some(&line, limits).unwrap() == 0 {
@@ -83,8 +83,8 @@ fn a_file_that_has_changed_without_a_word_in_the_log_is_found_by_the_walk() {
     place.write("a.md", paragraph("plainfir"));
     fs_err::remove_file(place.files.path().join("b.md")).unwrap();
     place.finish_rebuild();
-    let root = place.root();
-    index_pending(&place.line(&root, &place.index)).unwrap();
+    let files = place.there();
+    index_pending(&place.line(&*files, &place.index)).unwrap();
     assert_eq!((place.with_words("plainfir"), place.with_words("plainash plainelm")), (set(&["a.md"]), set(&[])));
     assert_eq!(place.state("b.md"), None);
 }
@@ -170,8 +170,8 @@ proptest! {
                 Step::Remove(file) => drop(fs_err::remove_file(place.files.path().join(format!("{file}.md")))),
                 Step::Scan => drop(place.scan()),
                 Step::Index => {
-                    let root = place.root();
-                    let line = place.line(&root, &place.index);
+                    let files = place.there();
+                    let line = place.line(&*files, &place.index);
                     distrust_unacknowledged(&line).unwrap();
                     let limits = BatchLimits { max_files: 1, ..BatchLimits::WHOLE };
                     index_backfill(&line, limits, &mut LineReport::default()).unwrap();

@@ -48,7 +48,7 @@ fn look_at(place: &Place, path: &str) -> ScanReport {
 }
 
 fn look_at_all(place: &Place, places: &BTreeSet<RelPath>) -> ScanReport {
-    scan_places(&place.store, &place.workspace, &place.root(), places, &RuleLimits::default(), &Silent).unwrap()
+    scan_places(&place.store, &place.workspace, &*place.there(), places, &Silent).unwrap()
 }
 
 #[test]
@@ -116,8 +116,8 @@ fn hard_links_follow_each_other() {
     place.write("a.txt", "gamma ray");
     // The system tells of the name alone that was written to.
     assert_eq!(look_at(&place, "a.txt").num_modified, 2);
-    let root = place.root();
-    index_pending(&place.line(&root, &place.index)).unwrap();
+    let files = place.there();
+    index_pending(&place.line(&*files, &place.index)).unwrap();
     assert_eq!((place.with_words("alpha"), place.with_words("gamma")), (set(&[]), set(&["a.txt", "b.txt"])));
 }
 
@@ -136,8 +136,8 @@ fn a_plain_rename_is_one_change_and_keeps_the_writer() {
     for look in looks {
         let place = Place::new();
         place.write("old.md", "alpha");
-        let root = place.root();
-        let fingerprint = fingerprint_of(&root, &"old.md".parse().unwrap()).unwrap();
+        let files = place.there();
+        let fingerprint = fingerprint_of(&*files, &"old.md".parse().unwrap()).unwrap();
         let provenance = Provenance { agent: Some("coder".to_owned()), ..Provenance::default() };
         let written = Observation {
             provenance: provenance.clone(),
@@ -149,7 +149,7 @@ fn a_plain_rename_is_one_change_and_keeps_the_writer() {
         fs_err::rename(place.files.path().join("old.md"), place.files.path().join("new.md")).unwrap();
         let report = look(&place);
         assert_eq!((report.num_created, report.num_deleted), (1, 1));
-        index_pending(&place.line(&root, &place.index)).unwrap();
+        index_pending(&place.line(&*files, &place.index)).unwrap();
         let renamed = ("new.md".to_owned(), ChangeKind::Renamed, Some("old.md".to_owned()));
         assert_eq!(told(&place), [renamed, ("old.md".to_owned(), ChangeKind::Created, None)]);
         assert_eq!(place.entry("new.md").unwrap().provenance, provenance);

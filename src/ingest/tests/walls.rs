@@ -1,6 +1,7 @@
 //! Files with rules that would take memory or time, or that nobody ends; and paths that are too deep.
 
 use super::*;
+use crate::files::NotAdmitted;
 
 fn problems(place: &Place) -> Vec<String> {
     place.scan().problems
@@ -8,7 +9,7 @@ fn problems(place: &Place) -> Vec<String> {
 
 /// What a scan finds, under limits.
 fn scanned(place: &Place, limits: &RuleLimits) -> ScanReport {
-    super::super::scan(&place.store, &place.workspace, place.files.path(), limits, &Silent).unwrap()
+    super::super::scan(&place.store, &place.workspace, &*at(&place.root(), *limits), &Silent).unwrap()
 }
 
 #[test]
@@ -75,7 +76,7 @@ fn a_file_with_rules_that_is_a_pipe_a_device_or_a_link_holds_up_nothing() {
         ]
     );
     // Writes follow the same rule.
-    let is_admitted = |path: &str| admits(&place.root(), &path.parse().unwrap(), &RuleLimits::default());
+    let is_admitted = |path: &str| place.there().admits(&path.parse().unwrap());
     assert!(is_admitted("pipe/b.txt") && is_admitted("zero/b.txt") && !is_admitted("own/b.txt"));
 }
 
@@ -138,7 +139,7 @@ fn a_path_of_too_many_folders_is_passed_over_by_scans_and_writes() {
     let report = scanned(&place, &limits);
     assert_eq!((report.num_files, report.problems.len()), (1, 1), "{:?}", report.problems);
     assert!(report.problems[0].contains("`1/2/3/4/5/6/7/8` lies deeper than the 8 names of `limits.path_parts`"));
-    let check = |path: &str| check_admitted(&place.root(), &path.parse().unwrap(), &limits);
+    let check = |path: &str| at(&place.root(), limits).check(&path.parse().unwrap());
     assert_eq!(check("1/2/3/4/5/6/7/new.txt"), Ok(()));
     assert_eq!(check("1/2/3/4/5/6/7/8/new.txt"), Err(NotAdmitted::TooDeep { num_parts: 9, max: 8 }));
 }
@@ -146,18 +147,18 @@ fn a_path_of_too_many_folders_is_passed_over_by_scans_and_writes() {
 #[test]
 fn a_thousand_folders_are_written_and_what_is_given_up_goes() {
     let place = Place::new();
-    let root = place.root();
+    let (root, files) = (place.root(), place.there());
     let path: RelPath = format!("{}a.txt", "d/".repeat(1_000)).parse().unwrap();
-    let mut given_up = NewFile::begin(&root, &path).unwrap();
+    let mut given_up = NewFile::begin(&*files, &path).unwrap();
     given_up.write(b"never").unwrap();
-    given_up.make_way().unwrap();
+    given_up.prepare().unwrap();
     assert!(root.join("d/d/d").is_dir());
     drop(given_up);
     assert!(!root.join("d").exists());
-    write_file(&root, &path, b"alpha", false).unwrap();
-    assert_eq!(read_file(&root, &path, 100).unwrap().bytes, b"alpha");
-    assert_eq!(spelled_on_disk(&root, &path), path);
-    assert!(delete_file(&root, &path).unwrap());
+    write_file(&*files, &path, b"alpha", &Condition::Any).unwrap();
+    assert_eq!(read_file(&*files, &path, 100).unwrap().bytes, b"alpha");
+    assert_eq!(files.spelled(&path), path);
+    assert!(delete_file(&*files, &path).unwrap());
 }
 
 #[test]
@@ -183,14 +184,13 @@ fn hidden_files_come_back_by_a_rule_that_names_them_for_scans_and_writes_alike()
     place.run();
     assert_eq!(place.with_words("alpha"), set(&expected));
     for path in files.into_iter().chain([".gitignore"]) {
-        let is_admitted = admits(&place.root(), &path.parse().unwrap(), &RuleLimits::default());
+        let is_admitted = place.there().admits(&path.parse().unwrap());
         assert_eq!(is_admitted, expected.contains(&path), "{path}");
     }
     // As the watch names it.
     place.write(".github/new.yml", "alpha");
     let seen = BTreeSet::from([".github".parse().unwrap(), ".venv".parse().unwrap()]);
-    let limits = RuleLimits::default();
-    let report = scan_places(&place.store, &place.workspace, &place.root(), &seen, &limits, &Silent).unwrap();
+    let report = scan_places(&place.store, &place.workspace, &*place.there(), &seen, &Silent).unwrap();
     assert_eq!((report.num_created, report.num_deleted), (1, 0));
     assert!(problems(&place).is_empty());
 }

@@ -21,7 +21,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
 
-use super::{DEBOUNCE, Seen, Sighting, WatchError};
+use super::{DEBOUNCE, Seen};
+use crate::files::{Tell, Watch, WatchError};
 use crate::workspace::RelPath;
 
 /// Bytes of events that are read at once: some hundreds of them.
@@ -53,12 +54,12 @@ impl Watcher {
         Self(Arc::new(Shared { most, open: Mutex::default() }))
     }
 
-    /// Begins to watch below `root`, which is canonical: each folder from when it is [followed](Watch::follow). `tell` is called on
+    /// Begins to watch below `root`, which is canonical: each folder from when it is followed. `tell` is called on
     /// the watcher's thread, and must not wait.
     ///
     /// # Errors
     /// When the system has no inotify instance, descriptor or thread left.
-    pub fn watch(&self, root: &Path, tell: impl Fn(Sighting) + Send + 'static) -> Result<Watch, WatchError> {
+    pub fn watch(&self, root: &Path, tell: Tell) -> Result<FolderWatch, WatchError> {
         let mut open = self.0.open.lock();
         let eye = match open.as_ref().filter(|open| !open.thread.is_finished()) {
             Some(open) => Arc::clone(&open.eye),
@@ -67,9 +68,9 @@ impl Watcher {
         let mut state = eye.state();
         let number = state.next_number;
         state.next_number += 1;
-        state.roots.insert(number, Root { folders: BTreeMap::new(), tell: Box::new(tell), seen: Seen::default() });
+        state.roots.insert(number, Root { folders: BTreeMap::new(), tell, seen: Seen::default() });
         drop(state);
-        Ok(Watch { eye, number, root: root.to_owned() })
+        Ok(FolderWatch { eye, number, root: root.to_owned() })
     }
 
     /// How many folders are watched.
@@ -127,25 +128,20 @@ impl Open {
 }
 
 /// The watch on one root; it ends when it is dropped.
-pub struct Watch {
+pub struct FolderWatch {
     eye: Arc<Eye>,
     number: u64,
     root: PathBuf,
 }
 
-impl Watch {
-    /// Watches a folder of the root, by its path below it (empty for the root itself), from now on. One that is watched already is
-    /// left so, and one that is no folder any more, or may not be entered, is left to the watch on the folder above it.
-    ///
-    /// # Errors
-    /// When no more folders can be watched.
-    pub fn follow(&self, folder: &str) -> Result<(), WatchError> {
+impl Watch for FolderWatch {
+    fn follow(&self, folder: &str) -> Result<(), WatchError> {
         let path = if folder.is_empty() { self.root.clone() } else { self.root.join(folder) };
         self.eye.follow(self.number, folder, &path)
     }
 }
 
-impl Drop for Watch {
+impl Drop for FolderWatch {
     fn drop(&mut self) {
         let mut state = self.eye.state();
         let Some(root) = state.roots.remove(&self.number) else { return };
@@ -178,7 +174,7 @@ struct State {
 
 struct Root {
     folders: BTreeMap<Arc<str>, i32>,
-    tell: Box<dyn Fn(Sighting) + Send>,
+    tell: Tell,
     seen: Seen,
 }
 

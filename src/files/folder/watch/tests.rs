@@ -12,6 +12,7 @@ use notify_debouncer_full::notify::{Error, Event, EventKind};
 
 use super::portable::{self, sighting};
 use super::*;
+use crate::files::{Watch as _, WatchError};
 
 fn seen(events: Vec<Event>) -> Option<Sighting> {
     let now = Instant::now();
@@ -60,7 +61,7 @@ fn the_portable_watch_tells_of_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().canonicalize().unwrap();
     let (told, heard) = channel();
-    let watch = portable::Watcher::new(1).watch(&root, move |sighting| drop(told.send(sighting))).unwrap();
+    let watch = portable::Watcher::new(1).watch(&root, Box::new(move |sighting| drop(told.send(sighting)))).unwrap();
     watch.follow("").unwrap();
     fs_err::write(root.join("a"), "A buoy.").unwrap();
     while heard.recv().unwrap() != places(&["a"]) {}
@@ -69,20 +70,21 @@ fn the_portable_watch_tells_of_a_file() {
 
 #[cfg(target_os = "linux")]
 mod on_linux {
+    use super::inotify::FolderWatch;
     use super::*;
 
     /// A root that is watched with all its folders, as a scan does it.
     struct Watched {
         root: std::path::PathBuf,
         heard: Receiver<Sighting>,
-        watch: Watch,
+        watch: FolderWatch,
     }
 
     impl Watched {
         fn new(watcher: &Watcher, root: &Path) -> Self {
             let root = root.canonicalize().unwrap();
             let (told, heard) = channel();
-            let watch = watcher.watch(&root, move |sighting| drop(told.send(sighting))).unwrap();
+            let watch = watcher.watch(&root, Box::new(move |sighting| drop(told.send(sighting)))).unwrap();
             let whole = Self { root, heard, watch };
             whole.follow_all().unwrap();
             whole
@@ -228,7 +230,7 @@ mod on_linux {
         let folder = folders(&["one", "other"]);
         let watcher = Watcher::new(2);
         let one = Watched::new(&watcher, &folder.path().join("one"));
-        let other = watcher.watch(&folder.path().join("other"), |_| {}).unwrap();
+        let other = watcher.watch(&folder.path().join("other"), Box::new(|_| {})).unwrap();
         for (errno, key) in [
             (Errno::NOSPC, "fs.inotify.max_user_watches"),
             (Errno::MFILE, "ulimit -n"),

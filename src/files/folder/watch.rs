@@ -5,9 +5,9 @@
 //!
 //! # Invariants
 //! - One [`Watcher`] serves all workspaces. On Linux it has one inotify instance and one thread, however many folders it watches.
-//! - A folder is watched before a scan lists it ([`Watch::follow`]), and only folders that scans list are watched: a change in any
-//!   other one changes nothing, until a rule does, and then everything is scanned.
-//! - Nothing here waits for a file system but [`Watch::follow`], which a scan calls from its own thread.
+//! - A folder is watched before a scan lists it ([`follow`](crate::files::Watch::follow)), and only folders that scans list are watched:
+//!   a change in any other one changes nothing, until a rule does, and then everything is scanned.
+//! - Nothing here waits for a file system but `follow`, which a scan calls from its own thread.
 
 #[cfg(target_os = "linux")]
 mod inotify;
@@ -20,28 +20,18 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 #[cfg(target_os = "linux")]
-pub use inotify::{Watch, Watcher};
+pub use inotify::Watcher;
 #[cfg(not(target_os = "linux"))]
-pub use portable::{Watch, Watcher};
+pub use portable::Watcher;
 
 use super::rules::{RULE_FILES, place_to_look_at};
+use crate::files::Sighting;
 use crate::workspace::RelPath;
 
 /// Changes that follow each other within this time are told together.
 const DEBOUNCE: Duration = Duration::from_millis(60);
 /// More places than this are looked at by a whole scan.
 const MAX_PLACES: usize = 1_000;
-
-/// What may have changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sighting {
-    /// These files, or what is in these folders.
-    Places(BTreeSet<RelPath>),
-    /// Anything: events were lost, or are too many.
-    Anything,
-    /// The folder itself was removed, moved or mounted over: its path now names another one, of which the watch sees nothing.
-    Root,
-}
 
 /// What was seen of one root and is not told yet.
 #[derive(Debug, Default)]
@@ -73,31 +63,4 @@ impl Seen {
             _ => Some(Sighting::Anything),
         }
     }
-}
-
-/// Why a folder is not watched, by the limit that was met.
-#[derive(Debug, thiserror::Error)]
-pub enum WatchError {
-    /// `limits.watched_folders` are watched.
-    #[error("{most} folders are watched already, as many as `limits.watched_folders` allows")]
-    Full {
-        /// The limit.
-        most: usize,
-    },
-    /// The system's limit on watches of one user.
-    #[error("this user watches as many folders as the system allows; a higher `fs.inotify.max_user_watches` helps")]
-    Watches,
-    /// The system's limit on inotify instances of one user.
-    #[error(
-        "this user's programs have as many inotify instances as the system allows; a higher `fs.inotify.max_user_instances` helps"
-    )]
-    Instances,
-    /// The process's limit on open files.
-    #[error(
-        "this process has as many files open as it may; a higher limit helps (`ulimit -n`, or `LimitNOFILE` of a service)"
-    )]
-    Descriptors,
-    /// The system refuses for another reason.
-    #[error("the system refuses: {0}")]
-    Refused(String),
 }

@@ -6,7 +6,8 @@ use notify_debouncer_full::notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify_debouncer_full::notify::{Config, Error, ErrorKind, EventKind, RecommendedWatcher, RecursiveMode};
 use notify_debouncer_full::{DebounceEventResult, Debouncer, NoCache, new_debouncer_opt};
 
-use super::{DEBOUNCE, Seen, Sighting, WatchError};
+use super::{DEBOUNCE, Seen};
+use crate::files::{Sighting, Tell, Watch, WatchError};
 use crate::workspace::RelPath;
 
 /// Watches the folders of all workspaces. Clones are the same watcher.
@@ -25,7 +26,7 @@ impl Watcher {
     /// # Errors
     /// When the system watches no folder, or not so many.
     #[allow(clippy::unused_self, reason = "as on Linux")]
-    pub fn watch(&self, root: &Path, tell: impl Fn(Sighting) + Send + 'static) -> Result<Watch, WatchError> {
+    pub fn watch(&self, root: &Path, tell: Tell) -> Result<FolderWatch, WatchError> {
         let folder = root.to_owned();
         let handler = move |result: DebounceEventResult| {
             if let Some(sighting) = sighting(&folder, result) {
@@ -36,7 +37,7 @@ impl Watcher {
         let mut debouncer = new_debouncer_opt(DEBOUNCE, None, handler, NoCache, config).map_err(of_watch)?;
         let watched = debouncer.watch(root, RecursiveMode::Recursive);
         // It is stopped when this is dropped, watching or not.
-        let watch = Watch(Some(debouncer));
+        let watch = FolderWatch(Some(debouncer));
         watched.map(|()| watch).map_err(of_watch)
     }
 
@@ -46,20 +47,16 @@ impl Watcher {
 }
 
 /// The watch on one root; it ends when it is dropped.
-pub struct Watch(Option<Debouncer<RecommendedWatcher, NoCache>>);
+pub struct FolderWatch(Option<Debouncer<RecommendedWatcher, NoCache>>);
 
-impl Watch {
-    /// All folders are watched already.
-    ///
-    /// # Errors
-    /// None.
-    #[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "as on Linux")]
-    pub fn follow(&self, _folder: &str) -> Result<(), WatchError> {
+impl Watch for FolderWatch {
+    fn follow(&self, _folder: &str) -> Result<(), WatchError> {
+        // All folders are watched already.
         Ok(())
     }
 }
 
-impl Drop for Watch {
+impl Drop for FolderWatch {
     fn drop(&mut self) {
         if let Some(debouncer) = self.0.take() {
             debouncer.stop();

@@ -13,7 +13,7 @@
 //!
 //! # Invariants
 //! - A file with rules is read as far as the limits allow, as a regular file of its folder only. What of it does not count is told.
-//! - [`admits`] and [`walk`](super::walk) ask the same two functions: [`Rules::below`] for the rules of a folder, and
+//! - [`check`] and [`walk`](super::walk) ask the same two functions: [`Rules::below`] for the rules of a folder, and
 //!   [`Rules::admit`] for a name in it.
 
 use std::io::Read as _;
@@ -23,43 +23,13 @@ use std::sync::Arc;
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
+use super::beneath::{BeneathError, Folder, Kind};
 use super::write::TEMPORARY_PREFIX;
-use crate::beneath::{BeneathError, Folder, Kind};
-use crate::config::Limits;
-use crate::workspace::{PatternLimits, RelPath};
+use crate::files::{NotAdmitted, RuleLimits};
+use crate::workspace::RelPath;
 
 /// The files with rules, the one that goes before the others first.
 pub(super) const RULE_FILES: [&str; 3] = [".pinciteignore", ".ignore", ".gitignore"];
-
-/// What rules and paths of a workspace may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RuleLimits {
-    /// Bytes that are read of one file with rules.
-    pub file_bytes: u64,
-    /// Lines of all files with rules that apply to one folder.
-    pub lines: u64,
-    /// What one line may be.
-    pub pattern: PatternLimits,
-    /// Names in a path.
-    pub path_parts: u64,
-}
-
-impl From<&Limits> for RuleLimits {
-    fn from(limits: &Limits) -> Self {
-        Self {
-            file_bytes: limits.rule_file_bytes,
-            lines: limits.rule_lines,
-            pattern: PatternLimits::from(limits),
-            path_parts: limits.path_parts,
-        }
-    }
-}
-
-impl Default for RuleLimits {
-    fn default() -> Self {
-        Self::from(&Limits::default())
-    }
-}
 
 /// The rules that apply to what is in a folder: its own, and those of the folders above it.
 #[derive(Debug, Default)]
@@ -293,33 +263,11 @@ pub(super) fn is_data_folder(has: impl Fn(&str) -> bool) -> bool {
     OF_DATA_FOLDER.into_iter().all(has)
 }
 
-/// Why a path does not belong to a workspace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotAdmitted {
-    /// Rules pass over it.
-    PassedOver,
-    /// A symbolic link is at the place or on the way to it.
-    Link,
-    /// It has more parts than a path may have.
-    TooDeep {
-        /// How many.
-        num_parts: u64,
-        /// The limit.
-        max: u64,
-    },
-}
-
-/// Whether a file at `path` would belong to the workspace, whether or not it is there. `root` is canonical.
-#[must_use]
-pub fn admits(root: &Path, path: &RelPath, limits: &RuleLimits) -> bool {
-    check(root, path, limits).is_ok()
-}
-
 /// Why a file at `path` would not belong to the workspace, whether or not it is there. `root` is canonical.
 ///
 /// # Errors
 /// The reason.
-pub fn check(root: &Path, path: &RelPath, limits: &RuleLimits) -> Result<(), NotAdmitted> {
+pub(super) fn check(root: &Path, path: &RelPath, limits: &RuleLimits) -> Result<(), NotAdmitted> {
     let (num_parts, max) = (path.as_str().split('/').count() as u64, limits.path_parts);
     if num_parts > max {
         return Err(NotAdmitted::TooDeep { num_parts, max });
@@ -369,30 +317,28 @@ pub(super) fn shown(name: &std::ffi::OsStr) -> std::borrow::Cow<'_, str> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::walk::{Seen, walk};
     use super::*;
+    use crate::files::{self, Files};
 
     fn path(path: &str) -> RelPath {
         path.parse().unwrap()
     }
 
-    fn canonical(folder: &Path) -> std::path::PathBuf {
-        fs_err::canonicalize(folder).unwrap()
+    fn at(root: &Path) -> std::sync::Arc<dyn Files> {
+        files::at(&fs_err::canonicalize(root).unwrap(), RuleLimits::default())
     }
 
     fn admits(root: &Path, path: &RelPath) -> bool {
-        super::admits(&canonical(root), path, &RuleLimits::default())
+        at(root).admits(path)
     }
 
     fn files(root: &Path, places: Option<&[&str]>) -> Vec<String> {
         let places = places.map(|places| places.iter().map(|place| path(place)).collect::<BTreeSet<_>>());
-        let mut files = Vec::new();
-        let mut see = |seen: Seen<'_>| {
-            if let Seen::File(path, _) = seen {
-                files.push(path.to_string());
-            }
-        };
-        walk(&Folder::root(&canonical(root)).unwrap(), places.as_ref(), &RuleLimits::default(), &mut see).unwrap();
+        let (mut files, root) = (Vec::new(), at(root));
+        let mut listing = root.list(places.as_ref(), &|_| {}).unwrap();
+        while let Some(page) = listing.next_page().unwrap() {
+            files.extend(page.files.into_iter().map(|file| file.path.to_string()));
+        }
         files.sort();
         files
     }
