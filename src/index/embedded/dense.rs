@@ -9,7 +9,6 @@ use std::sync::Arc;
 use tantivy::{DocId, SegmentReader};
 
 use super::kernel::{dot_products, exact_score};
-use super::screen::screen;
 use super::segment::Columns;
 use super::snapshot::Segment;
 use super::vectors::{Codes, VectorTable};
@@ -23,8 +22,6 @@ const NO_SLOT: u32 = u32::MAX;
 const BLOCK: usize = 256;
 /// Chunks that one core scans, at the least: waking another one costs as much as scanning some thousands.
 const MIN_PART: usize = 16_384;
-/// Of those that a screen has left, which lie far from each other in memory.
-const MIN_SCREENED_PART: usize = 8_192;
 /// Candidates beyond the limit that are scored again with the unrounded query.
 const RESCORE_MARGIN: usize = 16;
 
@@ -130,13 +127,11 @@ pub(super) fn scan(
 ) -> Vec<(f32, ChunkId, u32, DocId)> {
     let wide = WideQuery::of(query);
     let keep = limit.saturating_add(RESCORE_MARGIN);
-    let screened = screen(codes, places, query, (keep, budget));
-    let (places, least) = screened.as_deref().map_or((places, MIN_PART), |screened| (screened, MIN_SCREENED_PART));
     let scan_in_time = |places: &[Place]| {
         let tasks = places.chunks(MIN_PART).take_while(|_| !budget.is_over());
         tasks.flat_map(|places| scan_task(codes, &wide, places, keep)).collect::<Vec<Candidate>>()
     };
-    let mut candidates = in_parts(places, least, scan_in_time).concat();
+    let mut candidates = in_parts(places, MIN_PART, scan_in_time).concat();
     candidates.sort_unstable_by(|a, b| b.cmp(a));
     // Rounding the query costs a little order among near equals, so more than asked for are scored with it unrounded.
     let cut = candidates.get(keep).map_or(f32::NEG_INFINITY, |candidate| candidate.score);

@@ -36,25 +36,6 @@ pub(super) fn exact_score(code: &[i8], query: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + rest
 }
 
-/// Writes into `differing[i]` in how many bits the `i`th of `words` differs from `query`; `words` holds one after the other.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512vpopcntdq", "x86_64+popcnt", "aarch64+neon"))]
-pub(super) fn differing_bits(words: &[u64], query: &[u64], differing: &mut [u16]) {
-    let differ = |words: &[u64], query: &[u64]| -> u16 {
-        let num: u32 = words.iter().zip(query).map(|(a, b)| (a ^ b).count_ones()).sum();
-        u16::try_from(num).unwrap_or(u16::MAX)
-    };
-    // The vectors of most models have 384 numbers: a loop of known length is several times as fast.
-    if let Ok(query) = <&[u64; 6]>::try_from(query) {
-        for (words, differing) in words.as_chunks::<6>().0.iter().zip(differing) {
-            *differing = differ(words, query);
-        }
-        return;
-    }
-    for (words, differing) in words.chunks_exact(query.len()).zip(differing) {
-        *differing = differ(words, query);
-    }
-}
-
 /// Writes the numbers that a code stands for into `vector`, which is as long as it.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2", "aarch64+neon"))]
 pub(super) fn decode(code: &[i8], scale: f32, vector: &mut [f32]) {
@@ -70,16 +51,6 @@ mod tests {
     #[test]
     fn the_dispatched_loops_equal_the_plain_ones() {
         let codes: Vec<i8> = (0..5 * 390).map(|i| i8::try_from((i * 37) % 255 - 127).unwrap()).collect();
-        for num_words in [2, 6, 12] {
-            let words: Vec<u64> = (1..=5 * num_words).map(|i: u64| i.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
-            let query = &words[2..][..num_words as usize];
-            let mut differing = [0; 5];
-            differing_bits(&words, query, &mut differing);
-            for (words, differing) in words.chunks_exact(query.len()).zip(differing) {
-                let expected: u32 = words.iter().zip(query).map(|(a, b)| (a ^ b).count_ones()).sum();
-                assert_eq!(u32::from(differing), expected);
-            }
-        }
         let query: Vec<i8> = (0..390).map(|i| i8::try_from((i * 91) % 255 - 127).unwrap()).collect();
         let wide: Vec<i16> = query.iter().map(|&x| i16::from(x)).collect();
         let mut scores = [0; 5];

@@ -16,7 +16,6 @@ mod opening;
 mod phrase;
 mod reading;
 mod schema;
-mod screen;
 mod segment;
 mod snapshot;
 #[cfg(test)]

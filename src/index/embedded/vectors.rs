@@ -8,14 +8,13 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::RwLock;
 use rusqlite::ffi::SQLITE_IOERR_SHORT_READ;
 use rusqlite::{Connection, ErrorCode, Row, params};
 
-use super::screen::Signs;
 use crate::index::{IndexError, VectorKey};
 use crate::{failpoint, store};
 
@@ -59,8 +58,6 @@ const PIECE_BITS: u32 = 10;
 struct Piece {
     codes: Vec<i8>,
     scales: Vec<f32>,
-    /// Of a full piece, made when it is first asked for.
-    signs: OnceLock<Signs>,
 }
 
 /// The codes as they are scanned: a view of the table that later additions do not touch, so a scan holds no lock.
@@ -84,19 +81,6 @@ impl Codes {
     pub(super) fn rows_at(&self, slot: u32) -> (&[i8], &[f32]) {
         let (piece, at) = (self.piece(slot), slot as usize % PIECE);
         (&piece.codes[at * self.num_dimensions..], &piece.scales[at..])
-    }
-
-    /// The signs of all vectors that lie together with that of a slot, and its place among them; `None` where more may still come to
-    /// them.
-    pub(super) fn signs_at(&self, slot: u32) -> Option<(&Signs, usize)> {
-        let piece = self.piece(slot);
-        let is_full = piece.scales.len() == PIECE;
-        is_full.then(|| (piece.signs.get_or_init(|| Signs::of(&piece.codes, &piece.scales)), slot as usize % PIECE))
-    }
-
-    /// How many vectors lie together in memory from a slot on, at the most.
-    pub(super) fn num_together(&self, slot: u32) -> usize {
-        PIECE - slot as usize % PIECE
     }
 
     pub(super) fn scale(&self, slot: u32) -> f32 {
@@ -125,7 +109,7 @@ impl VectorTable {
         let Codes { num_dimensions, pieces } = &mut self.codes;
         if self.slots.len().is_multiple_of(PIECE) {
             let codes = Vec::with_capacity(PIECE * *num_dimensions);
-            pieces.push(Arc::new(Piece { codes, scales: Vec::with_capacity(PIECE), signs: OnceLock::new() }));
+            pieces.push(Arc::new(Piece { codes, scales: Vec::with_capacity(PIECE) }));
         }
         // Copies the piece when a view holds it.
         let piece = Arc::make_mut(pieces.last_mut().expect("a piece was pushed before the first code"));
