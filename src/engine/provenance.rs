@@ -7,7 +7,7 @@ use super::query::QueryState;
 use super::{EngineError, Workspace};
 use crate::data_folder::View;
 use crate::search::{Found, Hit};
-use crate::store::{Content, Told};
+use crate::store::{Content, KnownWriter};
 use crate::workspace::{Citation, Facets, Provenance, ProvenanceFilter, RelPath};
 
 impl Workspace<'_> {
@@ -53,7 +53,7 @@ impl Workspace<'_> {
         let paths: BTreeSet<RelPath> = cited.map(|citation| citation.path.clone()).chain(candidates.clone()).collect();
         let writers = self.engine.data.store.writers(id, &paths)?;
         let passes = |path: &RelPath| {
-            let passes = |told: &Told| state.provenance.admits(&told.provenance);
+            let passes = |told: &KnownWriter| state.provenance.admits(&told.provenance);
             state.provenance.is_open() || writers.get(path).is_some_and(passes)
         };
         hits.retain(|hit| passes(&hit.citation.path));
@@ -78,7 +78,7 @@ impl Workspace<'_> {
 }
 
 /// What was told, where it was told of the content that is cited.
-fn of_cited(citation: &Citation, told: &Told) -> Provenance {
+fn of_cited(citation: &Citation, told: &KnownWriter) -> Provenance {
     match told.content_hash {
         Some(hash) if hash != citation.content_hash => Provenance::default(),
         _ => told.provenance.clone(),

@@ -15,6 +15,7 @@ mod exact;
 pub mod fusion;
 mod operators;
 mod passages;
+mod query_language;
 mod request;
 mod rerank;
 mod rescore;
@@ -36,7 +37,7 @@ pub use self::spelling::fit;
 use crate::config::{Limits, Ranking};
 use crate::embed::{EmbedError, Embedder, Reranker};
 use crate::error::Advice;
-use crate::index::analyzer::{Stemming, identifiers, stopping};
+use crate::index::analyzer::identifiers;
 use crate::index::{ChunkRecord, Filter, FoundByWords, FoundNear, HeldWords, IndexError, Scored, Snapshot};
 use crate::priority;
 use crate::workspace::{PatternError, WorkspaceId};
@@ -245,11 +246,11 @@ pub fn rank(
         (Mode::Lexical, _) => one_leg(&lexical, &[]),
         (Mode::Dense, _) => one_leg(&[], &dense),
         (Mode::Hybrid, FusionMethod::Rrf) => {
-            let by_words = known_by_words(snapshot, &request.query, &lexical, without_vector)?;
+            let by_words = query_language::known_by_words(snapshot, &request.query, &lexical, without_vector)?;
             fusion::reciprocal_rank(&lexical, &dense, &by_words, RRF_K)
         }
         (Mode::Hybrid, FusionMethod::Convex) => {
-            let by_words = known_by_words(snapshot, &request.query, &lexical, without_vector)?;
+            let by_words = query_language::known_by_words(snapshot, &request.query, &lexical, without_vector)?;
             let weight = dense_weight(&request.query, &held, ranking);
             let cosine = embedder.map_or((0.0, 1.0), Embedder::cosine_range);
             let bounds = Bounds { lexical: lexical_bound(&held, num_chunks, ranking), cosine };
@@ -280,28 +281,6 @@ fn dense_weight(query: &str, held: &HeldWords, ranking: &Ranking) -> f32 {
 fn lexical_bound(held: &HeldWords, num_chunks: usize, ranking: &Ranking) -> f32 {
     let weight = ranking.fields.body + ranking.fields.exact;
     held.words.iter().map(|word| weight * exact::idf(word.num_chunks, num_chunks)).sum()
-}
-
-/// Those of the found chunks that never get a vector, and how far the model knows the language of the query: by its stop words, else by
-/// the languages of what its words find.
-fn known_by_words(
-    snapshot: &dyn Snapshot,
-    query: &str,
-    lexical: &[Scored],
-    without_vector: BTreeSet<u64>,
-) -> Result<ByWords, SearchError> {
-    if snapshot.counts()?.num_by_words == 0 {
-        return Ok(ByWords::NONE);
-    }
-    let languages = snapshot.languages()?;
-    let mut stemmings: Vec<Stemming> = languages.keys().map(|&language| Stemming::of(language)).collect();
-    stemmings.sort_unstable();
-    stemmings.dedup();
-    let of_query = stopping(query, &stemmings).and_then(|stemming| {
-        languages.iter().find(|(language, _)| language.is_some_and(|language| language.code() == stemming.code()))
-    });
-    let told = of_query.map(|(_, counts)| 1.0 - counts.num_by_words as f32 / counts.num_chunks.max(1) as f32);
-    Ok(ByWords::of(lexical, without_vector, told))
 }
 
 /// Why a search has no reply.

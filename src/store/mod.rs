@@ -38,7 +38,7 @@ pub use self::changes::ChangeScope;
 pub use self::error::StoreError;
 pub use self::events::LoggedEvent;
 pub use self::live::Content;
-pub use self::provenance::Told;
+pub use self::provenance::KnownWriter;
 pub(crate) use self::reading::open_to_read;
 pub use self::sources::SourceState;
 pub use self::view::StoredView;

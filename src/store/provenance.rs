@@ -24,7 +24,7 @@ const DOUBTED: i64 = 1;
 
 /// What is known of the writer of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct KnownWriter {
     /// What was told.
     pub provenance: Provenance,
     /// The content that it was told of, where its hash is known; of a file inside another always `None`.
@@ -75,7 +75,7 @@ impl Store {
         &self,
         workspace: &WorkspaceId,
         paths: &BTreeSet<RelPath>,
-    ) -> Result<HashMap<RelPath, Told>, StoreError> {
+    ) -> Result<HashMap<RelPath, KnownWriter>, StoreError> {
         // No folder is in the table, so whatever above a path is there holds it.
         let above = |path: &RelPath| path.as_str().match_indices('/').map(|(end, _)| end).collect::<Vec<_>>();
         let mut asked: BTreeSet<&str> = BTreeSet::new();
@@ -89,10 +89,10 @@ impl Store {
             "SELECT path, told, content_hash FROM provenance
              WHERE workspace = ?1 AND standing = 0 AND path IN (SELECT value FROM json_each(?2))",
         )?;
-        let mut known: HashMap<String, Told> = HashMap::new();
+        let mut known: HashMap<String, KnownWriter> = HashMap::new();
         for row in statement.query_map(params![workspace.as_str(), asked], |row| {
             let content_hash = row.get::<_, Option<[u8; 32]>>(2)?.map(ContentHash);
-            Ok((row.get(0)?, Told { provenance: told(row, 1)?, content_hash }))
+            Ok((row.get(0)?, KnownWriter { provenance: told(row, 1)?, content_hash }))
         })? {
             let (path, told) = row?;
             known.insert(path, told);
@@ -101,7 +101,7 @@ impl Store {
             Some(told) => Some(told.clone()),
             None => above(path).into_iter().rev().find_map(|end| {
                 let holder = known.get(&path.as_str()[..end])?;
-                Some(Told { content_hash: None, ..holder.clone() })
+                Some(KnownWriter { content_hash: None, ..holder.clone() })
             }),
         };
         Ok(paths.iter().filter_map(|path| Some((path.clone(), of(path)?))).collect())

@@ -12,7 +12,7 @@ const NUM_CYCLES: &str = "8";
 
 #[cfg(unix)]
 #[test]
-fn a_server_that_is_killed_again_and_again_loses_nothing_and_shows_nothing_twice_or_that_is_gone() {
+fn a_server_killed_again_and_again_loses_nothing_and_shows_nothing_stale() {
     let from_env = |name: &str, other: &str| std::env::var(name).unwrap_or_else(|_| other.to_owned());
     let cycles = from_env("PINCITE_CRASH_CYCLES", NUM_CYCLES);
     let seed = from_env("PINCITE_CRASH_SEED", "1");

@@ -71,7 +71,7 @@ fn when_the_process_that_indexes_is_killed_another_takes_over_and_nothing_is_los
 }
 
 #[test]
-fn a_shell_beside_a_process_that_indexes_waits_for_it_and_does_the_work_itself_when_that_one_ends() {
+fn a_shell_waits_for_a_process_that_indexes_and_takes_over_when_it_ends() {
     let (pincite, folder) = (Pincite::words_alone(), tempfile::tempdir().unwrap());
     let path = folder.path().to_str().unwrap();
     fs_err::write(folder.path().join("a.txt"), "A tale of two writers.").unwrap();

@@ -25,7 +25,7 @@ pub use self::client::EndpointError;
 use self::client::{Look, Reply, short};
 use self::draft::{Draft, Drafts};
 use self::prompt::{NO_ANSWER, fitting, prompt};
-use self::protocol::{Malformed, Reader, Told};
+use self::protocol::{Malformed, Reader, StreamPart};
 use super::{AskEvent, Sentence};
 use crate::config::{Answer, Unsupported};
 use crate::embed::{EmbedError, Embedder};
@@ -185,7 +185,7 @@ fn write(
         };
         for told in told {
             match told {
-                Told::Text(text) => {
+                StreamPart::Text(text) => {
                     if !tell(AskEvent::Delta(&text)) {
                         return Err(LanguageError::Stopped);
                     }
@@ -193,11 +193,11 @@ fn write(
                     draft_sink.take(drafts.push(&text), tell)?;
                     draft_sink.written.cut |= num_bytes > MAX_ANSWER_BYTES;
                 }
-                Told::Finished { at_limit } => {
+                StreamPart::Finished { at_limit } => {
                     draft_sink.written.cut |= at_limit;
                     finished = true;
                 }
-                Told::Done => finished = true,
+                StreamPart::Done => finished = true,
             }
         }
         // What a server sends behind the end is not waited for, nor what the model would write beyond what is wanted.

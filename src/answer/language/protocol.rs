@@ -37,7 +37,7 @@ pub(super) fn request(model: &str, settings: &Answer, prompt: &Prompt) -> String
 
 /// What a reply tells, bit by bit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum StreamPart {
     /// The next words.
     Text(String),
     /// The model has ended its answer; whether it had to, at the limit of tokens.
@@ -102,7 +102,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`Malformed`] where they are not what the protocol has, or tell of a failure.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<Vec<Told>, Malformed> {
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<Vec<StreamPart>, Malformed> {
         let mut told = Vec::new();
         let mut bytes = bytes;
         if self.is_json.is_none() {
@@ -135,7 +135,7 @@ impl Reader {
     ///
     /// # Errors
     /// As [`Reader::push`].
-    pub(super) fn finish(mut self) -> Result<Vec<Told>, Malformed> {
+    pub(super) fn finish(mut self) -> Result<Vec<StreamPart>, Malformed> {
         let mut told = Vec::new();
         let rest = std::mem::take(&mut self.line);
         if self.is_json == Some(true) {
@@ -149,7 +149,7 @@ impl Reader {
         Ok(told)
     }
 
-    fn take_line(&mut self, line: &[u8], told: &mut Vec<Told>) -> Result<(), Malformed> {
+    fn take_line(&mut self, line: &[u8], told: &mut Vec<StreamPart>) -> Result<(), Malformed> {
         let line = std::str::from_utf8(line).map_err(|_| Malformed::Garbage)?.trim_end_matches(['\n', '\r']);
         if line.is_empty() {
             return self.dispatch(told);
@@ -175,12 +175,12 @@ impl Reader {
         }
     }
 
-    fn dispatch(&mut self, told: &mut Vec<Told>) -> Result<(), Malformed> {
+    fn dispatch(&mut self, told: &mut Vec<StreamPart>) -> Result<(), Malformed> {
         let data = std::mem::take(&mut self.data);
         match data.trim() {
             "" => Ok(()),
             "[DONE]" => {
-                told.push(Told::Done);
+                told.push(StreamPart::Done);
                 Ok(())
             }
             data => take_completion(data.as_bytes(), told),
@@ -192,7 +192,7 @@ fn is_complete(data: &str) -> bool {
     data.trim() == "[DONE]" || serde_json::from_str::<serde::de::IgnoredAny>(data).is_ok()
 }
 
-fn take_completion(json: &[u8], told: &mut Vec<Told>) -> Result<(), Malformed> {
+fn take_completion(json: &[u8], told: &mut Vec<StreamPart>) -> Result<(), Malformed> {
     let completion: Completion = serde_json::from_slice(json).map_err(|_| Malformed::Garbage)?;
     if let Some(error) = completion.error.filter(|error| !error.is_null()) {
         return Err(Malformed::Error(message_of(&error).unwrap_or_default()));
@@ -201,10 +201,10 @@ fn take_completion(json: &[u8], told: &mut Vec<Told>) -> Result<(), Malformed> {
     let Some(choice) = completion.choices.into_iter().next() else { return Ok(()) };
     if let Some(text) = choice.delta.or(choice.message).and_then(|words| words.content).filter(|text| !text.is_empty())
     {
-        told.push(Told::Text(text));
+        told.push(StreamPart::Text(text));
     }
     if let Some(reason) = choice.finish_reason {
-        told.push(Told::Finished { at_limit: reason == "length" });
+        told.push(StreamPart::Finished { at_limit: reason == "length" });
     }
     Ok(())
 }
@@ -213,7 +213,7 @@ fn take_completion(json: &[u8], told: &mut Vec<Told>) -> Result<(), Malformed> {
 mod tests {
     use super::*;
 
-    fn read(pieces: &[&[u8]]) -> Result<Vec<Told>, Malformed> {
+    fn read(pieces: &[&[u8]]) -> Result<Vec<StreamPart>, Malformed> {
         let (mut reader, mut told) = (Reader::default(), Vec::new());
         for piece in pieces {
             told.extend(reader.push(piece)?);
@@ -222,8 +222,8 @@ mod tests {
         Ok(told)
     }
 
-    fn text(text: &str) -> Told {
-        Told::Text(text.to_owned())
+    fn text(text: &str) -> StreamPart {
+        StreamPart::Text(text.to_owned())
     }
 
     const STREAM: &str = ": a comment\r\nevent: message\r\ndata: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\r\n\r\n\
@@ -237,7 +237,7 @@ mod tests {
         let whole = br#" {"choices":[{"message":{"content":"All of it."},"finish_reason":"length"}]}"#;
         assert_eq!(
             read(&[&whole[..20], &whole[20..]]).unwrap(),
-            [text("All of it."), Told::Finished { at_limit: true }]
+            [text("All of it."), StreamPart::Finished { at_limit: true }]
         );
     }
 
@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn events_need_no_blank_line_between_them_and_no_end() {
         let stream = b"data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\ndata: {\"choices\":[{\"delta\":{\"content\":\"b\"}}]}\ndata: [DONE]";
-        assert_eq!(read(&[stream]).unwrap(), [text("a"), text("b"), Told::Done]);
+        assert_eq!(read(&[stream]).unwrap(), [text("a"), text("b"), StreamPart::Done]);
     }
 
     proptest::proptest! {
@@ -271,7 +271,7 @@ mod tests {
             cuts.extend([0, STREAM.len()]);
             cuts.sort_unstable();
             let pieces: Vec<&[u8]> = cuts.windows(2).map(|pair| &STREAM.as_bytes()[pair[0]..pair[1]]).collect();
-            let wanted = [text("Grüße "), text("aus 京"), Told::Finished { at_limit: false }, Told::Done];
+            let wanted = [text("Grüße "), text("aus 京"), StreamPart::Finished { at_limit: false }, StreamPart::Done];
             proptest::prop_assert_eq!(read(&pieces).unwrap(), wanted);
         }
     }

@@ -147,7 +147,7 @@ fn a_large_file_that_becomes_another_while_it_is_read_is_the_other() {
 }
 
 #[test]
-fn a_large_file_that_changes_while_it_is_read_without_a_word_is_taken_out_and_read_at_the_next_scan() {
+fn a_large_file_that_changes_while_it_is_read_is_read_at_the_next_scan() {
     let place = Place::new();
     place.write("large.txt", large("alpha"));
     place.run();
@@ -250,7 +250,7 @@ impl Extractor for Tired {
 }
 
 #[test]
-fn a_large_file_whose_reading_stops_for_no_fault_of_its_own_is_read_again_and_never_passes_for_what_it_was() {
+fn a_large_file_whose_reading_stops_is_read_again() {
     let place = Place::new();
     let (old, new) = (large("alpha"), large("beta"));
     place.write("large.txt", &old);
