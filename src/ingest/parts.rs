@@ -86,7 +86,7 @@ impl LargeFile {
     /// # Errors
     /// When the system refuses.
     pub fn parts(mut self, extractor: &dyn Extractor, part_bytes: usize) -> Result<Parts<'_>, ReadError> {
-        self.file.rewind().map_err(ReadError::Io)?;
+        self.file.rewind().map_err(ReadError::of_open)?;
         Ok(Parts {
             file: self,
             extractor,
@@ -148,7 +148,7 @@ impl Parts<'_> {
         let wanted = wanted.min(size - self.num_read);
         let before = self.buffer.len();
         let num_read = (&mut *self.file.file).take(wanted).read_to_end(&mut self.buffer);
-        let num_read = num_read.map_err(|error| PartError::Read(ReadError::Io(error)))?;
+        let num_read = num_read.map_err(|error| PartError::Read(ReadError::of_open(error)))?;
         self.hasher.update(&self.buffer[before..]);
         self.num_read += num_read as u64;
         if num_read as u64 != wanted {
