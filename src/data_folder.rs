@@ -1,5 +1,5 @@
 //! An open data folder: its settings, store, indexes, models, readers and writer lock. It is passive: it opens things and keeps
-//! them, and starts no thread.
+//! them, and starts no thread but those of calls at files.
 //!
 //! # Invariants
 //! - One process at a time holds the writer lock of a data folder, and only that process opens an index for writing.
@@ -41,7 +41,7 @@ use crate::embed;
 use crate::extract::Extractor;
 use crate::extract::child;
 use crate::extract::kept::Shelf;
-use crate::files::{self, Files, RuleLimits};
+use crate::files::{self, Errands, Files, RuleLimits};
 use crate::index::Backend;
 use crate::index::embedded::EmbeddedBackend;
 use crate::ingest::PartSizes;
@@ -99,6 +99,8 @@ pub(crate) struct DataFolder {
     indexes: Mutex<OpenIndexes>,
     pub(crate) embedded: EmbeddingTotals,
     pub(crate) views: Views,
+    /// The calls at files that are made here.
+    pub(crate) errands: Errands,
 }
 
 impl DataFolder {
@@ -138,6 +140,7 @@ impl DataFolder {
             backend,
             embedded: EmbeddingTotals::default(),
             views: Views::default(),
+            errands: Errands::default(),
         })
     }
 
@@ -155,9 +158,9 @@ impl DataFolder {
         PatternLimits::from(&self.config.limits)
     }
 
-    /// The files at a workspace's root.
-    pub(crate) fn files_at(&self, root: &Path) -> Arc<dyn Files> {
-        files::at(root, RuleLimits::from(&self.config.limits))
+    /// The files of a workspace, at its root. A call at one that hangs is given up.
+    pub(crate) fn files_of(&self, id: &WorkspaceId, root: &Path) -> Arc<dyn Files> {
+        self.errands.guard(id, files::at(root, RuleLimits::from(&self.config.limits)))
     }
 
     /// Which files are read in parts.

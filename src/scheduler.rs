@@ -15,7 +15,6 @@
 mod bell;
 mod foreground;
 mod missing_vectors;
-mod probes;
 mod queue;
 mod reading_progress;
 mod rebuild;
@@ -35,7 +34,6 @@ use parking_lot::Mutex;
 
 use self::bell::Bell;
 pub use self::foreground::IndexReport;
-use self::probes::Probes;
 use self::reading_progress::ReadingProgress;
 pub use self::reading_progress::ReadingStatus;
 use self::replay::Replay;
@@ -62,8 +60,6 @@ pub(crate) struct Scheduler {
     reading: ReadingProgress,
     /// The scans of folders that are under way here.
     scans: Arc<Scans>,
-    /// The looks at files that are about to be read here.
-    probes: Arc<Probes>,
     /// Rung when something was logged here.
     bell: Bell,
     /// Requests that wait for a revision.
@@ -82,7 +78,6 @@ impl Scheduler {
             indexing: Mutex::default(),
             reading: ReadingProgress::default(),
             scans: Arc::default(),
-            probes: Arc::default(),
             bell: Bell::default(),
             waiters: Waiters::default(),
             replays: Mutex::default(),
@@ -111,15 +106,15 @@ impl Scheduler {
         self.reading.now(id)
     }
 
-    /// For how long a scan of a workspace's folder, or the look at its files, has hung in the file system, where one does.
+    /// For how long a scan of a workspace's folder has hung in the file system, where one does.
     pub(crate) fn stuck_for(&self, id: &WorkspaceId) -> Option<Duration> {
-        self.scans.stuck(id).or_else(|| self.probes.stuck(id))
+        self.scans.stuck(id)
     }
 
-    /// The workspaces whose folders are not scanned, or whose files are not read, for now, because a call of the file system hangs.
+    /// The workspaces whose folders are not scanned, or of which files are not read, for now, because a call of the file system hangs.
     pub(crate) fn all_stuck(&self) -> Vec<WorkspaceId> {
         let mut stuck = self.scans.all_stuck();
-        stuck.extend(self.probes.all_stuck());
+        stuck.extend(self.data.errands.all_hanging());
         stuck.sort();
         stuck.dedup();
         stuck

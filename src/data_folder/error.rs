@@ -35,10 +35,10 @@ pub enum EngineError {
     #[error("changes that were pending at the start are still being indexed")]
     Replaying,
     /// A call of the file system hangs.
-    #[error(
-        "the look at the folder of `{id}` has shown no progress for {silent_s} seconds: the file system does not answer"
-    )]
+    #[error("{what} of `{id}` has shown no progress for {silent_s} seconds: the file system does not answer")]
     Stuck {
+        /// What hangs.
+        what: String,
         /// The workspace.
         id: WorkspaceId,
         /// For how long.
@@ -254,7 +254,7 @@ impl EngineError {
             Self::Precondition { .. } | Self::Write(WriteError::Exists { .. } | WriteError::OtherVersion { .. }) => {
                 ErrorKind::Precondition
             }
-            Self::Read(ReadError::Unstable)
+            Self::Read(ReadError::Unstable | ReadError::Hangs { .. } | ReadError::FolderHangs { .. })
             | Self::Embed(_)
             | Self::Extract(_)
             | Self::Language(_)

@@ -296,7 +296,7 @@ pub fn name_of(data_dir: &Path, model_id: &str) -> Result<Option<String>, EmbedE
     Ok(present.find(is_it).map(|entry| entry.name))
 }
 
-fn default_files() -> Result<ModelFiles, EmbedError> {
+pub(super) fn default_files() -> Result<ModelFiles, EmbedError> {
     let manifest = Manifest::embedded()?;
     let model = manifest.model(&manifest.default);
     let file = |name: &str| {

@@ -10,7 +10,7 @@ pub enum EmbedError {
     /// The runtime refused a text or the model's output was not as the manifest says.
     #[error("the embedding model failed: {reason}")]
     Failed {
-        /// What the runtime said.
+        /// What went wrong; nothing of a document or a query.
         reason: String,
     },
 
@@ -125,7 +125,7 @@ pub enum EmbedError {
     /// The reranker gave no scores for a query.
     #[error("the reranker failed: {reason}")]
     RerankerFailed {
-        /// What the runtime said.
+        /// What went wrong; nothing of a document or a query.
         reason: String,
     },
 

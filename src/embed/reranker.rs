@@ -78,7 +78,8 @@ impl OnnxReranker {
             TextRerank::try_new_from_user_defined(model, options).map_err(|error| refused(error.to_string()))?;
         let name = folder.file_name().map_or_else(|| folder.display().to_string(), |name| name.display().to_string());
         let reranker = Self { name, session: Mutex::new(session) };
-        reranker.score("a", &["a"]).map_err(|error| match error {
+        // Here, where no text is asked of it, its own words are told.
+        reranker.scores("a", &["a"], |error| error).map_err(|error| match error {
             EmbedError::RerankerFailed { reason } => refused(reason),
             other => other,
         })?;
@@ -92,11 +93,24 @@ impl Reranker for OnnxReranker {
     }
 
     fn score(&self, query: &str, passages: &[&str]) -> Result<Vec<f32>, EmbedError> {
+        // What the libraries say may quote the query or a passage.
+        self.scores(query, passages, |_| "ONNX Runtime or its tokenizer failed on a passage".to_owned())
+    }
+}
+
+impl OnnxReranker {
+    /// The scores of passages. `told` makes the reason of an error of what the libraries say.
+    fn scores(
+        &self,
+        query: &str,
+        passages: &[&str],
+        told: impl FnOnce(String) -> String,
+    ) -> Result<Vec<f32>, EmbedError> {
         let mut session = self.session.lock();
         // `fastembed` takes it for granted that the output has two dimensions.
         let results = catch_unwind(AssertUnwindSafe(|| session.rerank(query, passages, false, Some(1))))
             .map_err(|_| failed("its output is not one score for a pair"))?
-            .map_err(|error| failed(&error.to_string()))?;
+            .map_err(|error| failed(&told(error.to_string())))?;
         drop(session);
         let mut scores = vec![f32::NAN; passages.len()];
         for result in results {

@@ -11,8 +11,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use ort::environment::Environment;
+use ort::environment::{Environment, EnvironmentBuilder};
+use ort::logging::LogLevel;
 use parking_lot::Mutex;
 use tracing::{debug, info};
 
@@ -143,13 +145,22 @@ pub(super) fn load(options: &RuntimeOptions, progress: &dyn Progress) -> Result<
 
 #[cfg(feature = "runtime-load-dynamic")]
 fn start(path: &Path) -> Result<Environment, String> {
-    let builder = ort::init_from(path).map_err(|error| error.to_string())?;
-    builder.with_name("pincite").with_telemetry(false).build().map_err(|error| error.to_string())
+    build(ort::init_from(path).map_err(|error| error.to_string())?)
 }
 
 #[cfg(not(feature = "runtime-load-dynamic"))]
 fn start(_path: &Path) -> Result<Environment, String> {
-    ort::init().with_name("pincite").with_telemetry(false).build().map_err(|error| error.to_string())
+    build(ort::init())
+}
+
+/// The environment, which says nothing on standard error: what it says there of a model that fails quotes tokens of the text.
+fn build(builder: EnvironmentBuilder) -> Result<Environment, String> {
+    let say =
+        |_: LogLevel, _: &str, _: &str, location: &str, _: &str| debug!(location, "ONNX Runtime reports an error");
+    let builder = builder.with_name("pincite").with_telemetry(false).with_logger(Arc::new(say));
+    let environment = builder.build().map_err(|error| error.to_string())?;
+    environment.set_log_level(LogLevel::Error);
+    Ok(environment)
 }
 
 #[cfg(test)]

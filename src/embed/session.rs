@@ -62,7 +62,8 @@ impl Session {
 
     /// The vector of a text's tokens, of unit length.
     pub(super) fn run(&mut self, text: &Encoding) -> Result<Vec<f32>, EmbedError> {
-        let error = |error: ort::Error| failed(&error.to_string());
+        // What it says may quote tokens of the text.
+        let error = |error: ort::Error| failed(&format!("ONNX Runtime failed on a text ({:?})", error.code()));
         let row = |numbers: &[u32]| {
             let numbers: Vec<i64> = numbers.iter().map(|number| i64::from(*number)).collect();
             Tensor::from_array(([1, numbers.len()], numbers)).map(Tensor::into_dyn)
@@ -106,4 +107,37 @@ fn pool<'a>(mut tokens: impl ExactSizeIterator<Item = &'a [f32]>, pooling: Pooli
         }
     }
     vector
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use tokenizers::Token;
+
+    use super::*;
+    use crate::embed::{Silent, catalog, runtime, testing};
+
+    #[test]
+    fn an_error_says_nothing_of_the_text() {
+        let token = Token { id: 4_567_890, value: "zanzibarquux".to_owned(), offsets: (0, 12) };
+        let text = tokenizers::Encoding::from_tokens(vec![token], 0);
+        let environment = runtime::load(&testing::options().runtime, &Silent).unwrap();
+        let files = catalog::default_files().unwrap();
+        let weights = files.weights.read().unwrap();
+        let mut session =
+            Session::open(&environment, &weights, Vec::new(), files.output_key.as_ref(), Pooling::Mean).unwrap();
+        let error = session.run(&text).unwrap_err();
+        assert!(error.to_string().contains("ONNX Runtime failed on a text"), "{error}");
+        assert!(!format!("{error:?}").contains("4567890"), "{error:?}");
+    }
+
+    #[test]
+    fn nor_does_the_runtime_on_standard_error() {
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", "embed::session::tests::an_error_says_nothing_of_the_text", "--nocapture"]);
+        let output = child.output().unwrap();
+        assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("1 passed"), "{output:?}");
+        assert!(!String::from_utf8_lossy(&output.stderr).contains("4567890"), "{output:?}");
+    }
 }

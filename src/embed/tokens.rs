@@ -54,7 +54,8 @@ impl ModelTokens {
 
     /// A text as a model reads it: cut so that it has at most `max_tokens` with the special tokens, which are added.
     pub(super) fn encode(&self, text: &str, max_tokens: usize) -> Result<Encoding, EmbedError> {
-        let failed = |error: tokenizers::Error| EmbedError::Failed { reason: format!("its tokenizer failed: {error}") };
+        // What it says may quote the text.
+        let failed = |_: tokenizers::Error| EmbedError::Failed { reason: "its tokenizer failed on a text".to_owned() };
         let mut encoding = self.tokenizer.encode_fast(text, false).map_err(failed)?;
         encoding.truncate(max_tokens.saturating_sub(self.num_special), 0, TruncationDirection::Right);
         self.tokenizer.post_process(encoding, None, true).map_err(failed)

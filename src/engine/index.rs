@@ -40,7 +40,7 @@ impl Engine {
         self.data.must_log()?;
         let root = ingest::canonical_folder(folder)?;
         self.ensure_workspace(id, Some(&root))?;
-        let scan = ingest::scan(&self.data.store, id, &*self.data.files_at(&root), progress)?;
+        let scan = ingest::scan(&self.data.store, id, &*self.data.files_of(id, &root), progress)?;
         self.scheduler.wake();
         Ok(scan)
     }

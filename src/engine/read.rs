@@ -157,8 +157,8 @@ impl Workspace<'_> {
     /// A file that may be a large text; `None` for all others.
     pub(super) fn large(&self, path: &RelPath) -> Result<Option<LargeFile>, EngineError> {
         let (root, on_disk, is_inside) = self.place_of(path)?;
-        let files = &*self.engine.data.files_at(&root);
-        let size = ingest::size_of(files, &on_disk);
+        let files = &*self.engine.data.files_of(&self.id, &root);
+        let size = ingest::size_of(files, &on_disk)?;
         if is_inside || size <= self.engine.data.part_sizes().from_bytes {
             return Ok(None);
         }
@@ -219,8 +219,8 @@ impl Workspace<'_> {
     pub(super) fn document(&self, path: &RelPath) -> Result<(Fingerprint, ContentHash, Document), EngineError> {
         let (root, on_disk, is_inside) = self.place_of(path)?;
         let extractor = self.engine.data.extractor_for_request(&self.id);
-        let files = &*self.engine.data.files_at(&root);
-        let size = ingest::size_of(files, &on_disk);
+        let files = &*self.engine.data.files_of(&self.id, &root);
+        let size = ingest::size_of(files, &on_disk)?;
         let max_whole_bytes = self.engine.data.config.extraction.whole_mb.saturating_mul(1_000_000);
         let (fingerprint, mut content_hash, mut outcome) = if size <= self.engine.data.part_sizes().from_bytes {
             let FileContent { bytes, fingerprint, content_hash, .. } =

@@ -1,6 +1,7 @@
 //! What is indexed and what is not, with reasons.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -184,23 +185,39 @@ impl Workspace<'_> {
             read_only: !self.engine.is_writer(),
             weakness: self.engine.data.extractor.weakness(),
             reading: self.engine.scheduler.reading_now(id),
-            stuck: self.check_looking().err().map(|error| error.to_string()),
+            stuck: self.stuck().map(|error| error.to_string()),
             rebuild: self.rebuild_status()?,
             facets: self.engine.data.store.facets(id)?,
             not_ready: by_state_and_reason(&self.engine.data.all_files_while(&self.id, &|| true)?),
         })
     }
 
-    /// Whether the look at a workspace's folder goes on, where this process looks, and its files can be read, where it indexes.
+    /// Whether the look at a workspace's folder goes on, where this process looks, and its files can be read, but for few.
     ///
     /// # Errors
     /// [`EngineError::Stuck`].
     pub fn check_looking(&self) -> Result<(), EngineError> {
-        let id = &self.id;
-        match self.engine.scheduler.stuck_for(id) {
+        let (id, engine) = (&self.id, self.engine);
+        let look = engine.scheduler.stuck_for(id).map(|silent_for| ("the look at the folder", silent_for));
+        match look.or_else(|| Some(("the reading of the files", engine.data.errands.refuses(id)?))) {
             None => Ok(()),
-            Some(silent_for) => Err(EngineError::Stuck { id: id.clone(), silent_s: silent_for.as_secs() }),
+            Some((what, silent_for)) => Err(self.stuck_at(what.to_owned(), silent_for)),
         }
+    }
+
+    /// What hangs of the workspace, a single file also.
+    fn stuck(&self) -> Option<EngineError> {
+        if let Err(error) = self.check_looking() {
+            return Some(error);
+        }
+        let hanging = self.engine.data.errands.hanging(&self.id);
+        let silent_for = hanging.iter().map(|(_, silent_for)| *silent_for).max()?;
+        let places: Vec<String> = hanging.iter().map(|(place, _)| format!("`{place}`")).collect();
+        Some(self.stuck_at(format!("the reading of {}", places.join(", ")), silent_for))
+    }
+
+    fn stuck_at(&self, what: String, silent_for: Duration) -> EngineError {
+        EngineError::Stuck { what, id: self.id.clone(), silent_s: silent_for.as_secs() }
     }
 }
 

@@ -1,5 +1,6 @@
 //! An index that is begun anew, and a process that ends while it is: a child does so, and another process goes on.
 
+mod hanging;
 mod reranking;
 
 use std::collections::BTreeSet;
@@ -48,7 +49,7 @@ fn bring_in(folder: &Path) -> (Engine, Arc<dyn Index>) {
         store: &engine.data.store,
         workspace: &id,
         epoch: engine.data.store.workspace(&id).unwrap().epoch,
-        files: &*engine.data.files_at(&root),
+        files: &*engine.data.files_of(&id, &root),
         index: &*index,
         extractor: Box::new(InProcess),
         tokens: &Words,

@@ -118,7 +118,7 @@ impl Engine {
         path: &RelPath,
         precondition: &Precondition,
     ) -> Result<bool, EngineError> {
-        let exists = ingest::fingerprint_of(files, path).is_some();
+        let exists = ingest::seen(files, path)?.is_some();
         let holds = match precondition {
             Precondition::None => true,
             Precondition::Exists => exists,
@@ -147,7 +147,8 @@ impl Workspace<'_> {
         if self.root_to_write([&path])? != root {
             return Err(StoreError::UnknownWorkspace { id: id.clone() }.into());
         }
-        let existed = self.engine.check_precondition(&*self.engine.data.files_at(&root), &path, precondition)?;
+        let existed =
+            self.engine.check_precondition(&*self.engine.data.files_of(&self.id, &root), &path, precondition)?;
         let condition = if *precondition == Precondition::Absent { Condition::Absent } else { Condition::Any };
         let (fingerprint, content_hash) = file.put(&condition)?;
         let kind = if existed { ChangeKind::Modified } else { ChangeKind::Created };
@@ -168,7 +169,7 @@ impl Workspace<'_> {
         is_new_content: bool,
     ) -> Result<Option<Observation>, EngineError> {
         let id = &self.id;
-        let there = if files.admits(path) { ingest::fingerprint_of(files, path) } else { None };
+        let there = if files.admits(path) { ingest::seen(files, path)? } else { None };
         let known = self.engine.data.store.file(id, path)?;
         let (kind, fingerprint) = match (there, known) {
             (Some(fingerprint), Some(_)) => (ChangeKind::Modified, fingerprint),
@@ -192,7 +193,7 @@ impl Workspace<'_> {
             self.engine.data.store.give_root(id, &root)?;
             root
         };
-        let files = self.engine.data.files_at(&root);
+        let files = self.engine.data.files_of(&self.id, &root);
         for path in paths {
             files.check(path).map_err(|reason| WriteError::not_admitted(reason, path))?;
         }
@@ -223,7 +224,7 @@ impl Workspace<'_> {
         let path = &self.spelled_to_write(path)?;
         let root = self.root_to_write([path])?;
         refuse_device_names(path)?;
-        let file = NewFile::begin(&*self.engine.data.files_at(&root), path)?;
+        let file = NewFile::begin(&*self.engine.data.files_of(&self.id, &root), path)?;
         let (max_bytes, provenance) = (self.engine.data.config.max_file_bytes, Provenance::default());
         Ok(Upload { path: path.clone(), root, file, max_bytes, provenance })
     }
@@ -244,7 +245,7 @@ impl Workspace<'_> {
         let root = self.root_to_write([path])?;
         let _alone = self.engine.lock_files(id)?;
         self.check_room()?;
-        let files = self.engine.data.files_at(&root);
+        let files = self.engine.data.files_of(&self.id, &root);
         self.engine.check_precondition(&*files, path, precondition)?;
         let was_there = ingest::delete_file(&*files, path)?;
         if !was_there
@@ -270,7 +271,7 @@ impl Workspace<'_> {
         let written = events.iter().zip(&checked).filter(|(_, content)| content.is_some());
         let root = self.root_to_write(written.map(|(event, _)| &event.path))?;
         let is_managed = root == self.managed_folder()?;
-        let files = &*self.engine.data.files_at(&root);
+        let files = &*self.engine.data.files_of(&self.id, &root);
         for (event, content) in events.iter().zip(&checked) {
             if content.is_some() || is_managed && event.kind == EventKind::Renamed {
                 refuse_device_names(&event.path)?;
@@ -349,7 +350,7 @@ impl Workspace<'_> {
             // Not there yet, before the first write.
             None => ingest::canonical_folder(&self.engine.data.folder_of(id).join("files")).unwrap_or_default(),
         };
-        Ok(self.engine.data.files_at(&root).spelled(path))
+        Ok(self.engine.data.files_of(&self.id, &root).spelled(path))
     }
 
     /// Events with their paths as the workspace's folder spells them. Those in ASCII are taken as they are: whoever reports a file has

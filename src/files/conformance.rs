@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 
 use super::memory::MemoryFiles;
-use super::{Condition, Files, FilesError, NewFile, NotAdmitted, RuleLimits, Sighting, Stat, Watcher};
+use super::{Condition, Errands, Files, FilesError, NewFile, NotAdmitted, RuleLimits, Sighting, Stat, Watcher};
 use crate::error::Advice as _;
-use crate::workspace::RelPath;
+use crate::workspace::{RelPath, WorkspaceId};
 
 /// A place, and what happens to it that the trait has no word for.
 trait Subject {
@@ -39,6 +39,12 @@ impl InFolder {
         let files = super::at(&folder.path().canonicalize().unwrap(), RuleLimits::default());
         Self { folder: Some(folder), files }
     }
+
+    /// The same, read some bytes at a time in other threads.
+    fn guarded(self) -> Self {
+        let files = Errands::default().guard_by_blocks(&WorkspaceId::default(), self.files, 7);
+        Self { files, ..self }
+    }
 }
 
 impl Subject for InFolder {
@@ -64,6 +70,7 @@ macro_rules! suite {
     ($($check:ident),* $(,)?) => {
         place!(in_memory, MemoryFiles::default(); $($check),*);
         place!(in_a_folder, InFolder::new(); $($check),*);
+        place!(in_a_guarded_folder, InFolder::new().guarded(); $($check),*);
     };
 }
 

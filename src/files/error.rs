@@ -69,6 +69,20 @@ pub enum FilesError {
     /// The place cannot be reached. That says nothing of its files.
     #[error("the workspace's files cannot be reached")]
     Away(#[source] io::Error),
+    /// A call at the file has not returned.
+    #[error("the file system does not answer: a call at the file has shown no progress for {silent_s} seconds")]
+    Hangs {
+        /// For how long.
+        silent_s: u64,
+    },
+    /// So much of the place hangs that nothing of it is read.
+    #[error(
+        "the file system does not answer: nothing of the folder is read, since calls have hung for {silent_s} seconds"
+    )]
+    PlaceHangs {
+        /// For how long the first of them has.
+        silent_s: u64,
+    },
     /// The system refused for another reason.
     #[error("the system refused")]
     Io(#[source] io::Error),
@@ -86,6 +100,24 @@ impl FilesError {
             _ => Self::Io(error),
         }
     }
+
+    /// Whether the place does not answer, which says nothing of a file.
+    #[must_use]
+    pub const fn is_hang(&self) -> bool {
+        matches!(self, Self::Hangs { .. } | Self::PlaceHangs { .. })
+    }
+
+    /// What hangs, where an open file could not be read for that.
+    ///
+    /// # Errors
+    /// Gives back an error of another kind.
+    pub fn hang_in(error: io::Error) -> Result<Self, io::Error> {
+        match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+            Some(Self::Hangs { silent_s }) => Ok(Self::Hangs { silent_s: *silent_s }),
+            Some(Self::PlaceHangs { silent_s }) => Ok(Self::PlaceHangs { silent_s: *silent_s }),
+            _ => Err(error),
+        }
+    }
 }
 
 impl Advice for FilesError {
@@ -99,6 +131,7 @@ impl Advice for FilesError {
             Self::Name(_) => "invalid_path",
             Self::Full(_) => "disk_full",
             Self::NoFolder { .. } | Self::NotAFolder { .. } => "no_such_folder",
+            Self::Hangs { .. } | Self::PlaceHangs { .. } => "source_stuck",
             Self::Denied(_) | Self::Away(_) | Self::Io(_) => "file_io",
         }
     }
@@ -117,6 +150,9 @@ impl Advice for FilesError {
                 Self::NoFolder { .. } => "check the path; it must be an existing folder",
                 Self::NotAFolder { .. } => "give the folder that the file is in",
                 Self::Away(_) => "check that the disk is mounted and the folder may be entered",
+                Self::Hangs { .. } | Self::PlaceHangs { .. } => {
+                    "check the disk or the network file system that holds the folder"
+                }
                 Self::Denied(_) | Self::Io(_) => "check the permissions of the workspace's folder",
             }
             .to_owned(),

@@ -10,13 +10,17 @@
 //!
 //! # Not here
 //! What a file says (`extract`), what of it is known (`store`), and what a difference between the two means (`ingest`). Calls block,
-//! also for a network: a thread that may not wait does not call them.
+//! also for a network, and some for ever: who may not wait so long asks [guarded](Errands::guard) files.
 
 mod admission;
 #[cfg(test)]
 mod conformance;
+mod errands;
 mod error;
 mod folder;
+#[cfg(test)]
+pub(crate) mod gates;
+mod guarded;
 #[cfg(test)]
 pub(crate) mod memory;
 mod watching;
@@ -28,6 +32,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use admission::{NotAdmitted, RuleLimits};
+pub use errands::Errands;
 pub use error::FilesError;
 pub use folder::{Watcher, canonical_folder};
 pub use watching::{Sighting, Tell, Watch, WatchError};
@@ -168,6 +173,11 @@ pub trait Files: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`FilesError::NotFound`] where there is none, and the others where something else is there or nobody can tell.
     fn stat(&self, path: &RelPath) -> Result<Stat, FilesError>;
+
+    /// What [`Files::stat`] says of each of some files, in their order.
+    fn stat_each(&self, paths: &[RelPath]) -> Vec<Result<Stat, FilesError>> {
+        paths.iter().map(|path| self.stat(path)).collect()
+    }
 
     /// Opens a file: as it is now, or in a version that it had.
     ///

@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::prepare::NEVER;
-use super::read::{Compared, compare, fingerprint_of, hash_file, is_denied};
+use super::read::{Compared, compare, hash_file, is_denied, seen};
 use crate::files::{Entry, Files, Stat, Unlisted};
 use crate::store::{Fingerprint, Known, Moved, Observation, Store, StoreError};
 use crate::workspace::{ChangeKind, RelPath, WorkspaceId};
@@ -129,8 +129,8 @@ impl<'a> Comparison<'a> {
                 if *is_denied && known.is_some_and(|known| known.fingerprint != NEVER) {
                     observations.push(Observation::new(path, ChangeKind::Modified, Fingerprint::NONE, true));
                 }
-            // Nor is a file that came back while the others were listed.
-            } else if fingerprint_of(files, &path).is_none() || !files.admits(&path) {
+            // Nor is a file that came back while the others were listed, or of which its place does not answer.
+            } else if matches!(seen(files, &path), Ok(None)) || !files.admits(&path) {
                 gone.push((path, known));
             }
         }

@@ -38,7 +38,7 @@ pub(super) fn index_large(line: &Line<'_>, change: &Change, report: &mut LineRep
     }
     let file = match LargeFile::open(line.files, &change.path, line.max_file_bytes) {
         Ok(file) => file,
-        Err(error) => return finish(line, change.revision, vec![not_read(line, change, &error)], report),
+        Err(error) => return finish(line, change.revision, vec![not_read(line, change, error)?], report),
     };
     if let Some(unchanged) = Prepared::unchanged(line, change, file.content_hash, file.known())? {
         return finish(line, change.revision, vec![unchanged], report);
@@ -72,7 +72,7 @@ pub(super) fn read_whole(line: &Line<'_>, change: &Change, file: LargeFile) -> R
     }
     match file.extract(&*line.extractor) {
         Ok(outcome) => prepare_document(line, change, known, content_hash, outcome),
-        Err(error) => Ok(not_read(line, change, &error)),
+        Err(error) => not_read(line, change, error),
     }
 }
 
@@ -89,7 +89,7 @@ pub(super) fn bring_in(
     let mut writing = Writing::new(line, change, &file);
     let mut parts = match file.parts(&*line.extractor, line.parts.part_bytes) {
         Ok(parts) => parts,
-        Err(error) => return writing.withdraw(not_read(line, change, &error)),
+        Err(error) => return writing.withdraw(not_read(line, change, error)?),
     };
     let progress = InFile { line, change, size };
     let stopped_by = loop {
@@ -111,7 +111,7 @@ pub(super) fn bring_in(
             Err(PartError::Extract(error)) => break Some(error),
             Err(PartError::Read(error)) => {
                 tracing::warn!(path = %change.path, %error, "a large file cannot be read to its end");
-                return writing.withdraw(not_read(line, change, &error));
+                return writing.withdraw(not_read(line, change, error)?);
             }
         }
     };

@@ -27,7 +27,7 @@ mod write;
 pub use crate::files::canonical_folder;
 pub use parts::{LargeFile, PartError, PartSizes, Parts, PlacedPart};
 pub use progress::{Progress, Silent, Stage};
-pub use read::{FileContent, ReadError, fingerprint_of, read_file, size_of, touch};
+pub use read::{FileContent, ReadError, read_file, seen, size_of};
 pub use rebuild::Rebuild;
 pub use scan::{ScanReport, scan, scan_places};
 pub use worker::{

@@ -15,6 +15,9 @@ use crate::files::{Files, OpenFile};
 use crate::store::{Fingerprint, Known};
 use crate::workspace::{ContentHash, RelPath};
 
+/// Lines of a part at the most. Each may be a paragraph or row, which is held in some hundred bytes beside its text.
+const MAX_LINES: usize = 250_000;
+
 /// Which files are read in parts, and in how large ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartSizes {
@@ -83,7 +86,7 @@ impl LargeFile {
     /// # Errors
     /// When the system refuses.
     pub fn parts(mut self, extractor: &dyn Extractor, part_bytes: usize) -> Result<Parts<'_>, ReadError> {
-        self.file.rewind().map_err(ReadError::Io)?;
+        self.file.rewind().map_err(ReadError::of_open)?;
         Ok(Parts {
             file: self,
             extractor,
@@ -145,7 +148,7 @@ impl Parts<'_> {
         let wanted = wanted.min(size - self.num_read);
         let before = self.buffer.len();
         let num_read = (&mut *self.file.file).take(wanted).read_to_end(&mut self.buffer);
-        let num_read = num_read.map_err(|error| PartError::Read(ReadError::Io(error)))?;
+        let num_read = num_read.map_err(|error| PartError::Read(ReadError::of_open(error)))?;
         self.hasher.update(&self.buffer[before..]);
         self.num_read += num_read as u64;
         if num_read as u64 != wanted {
@@ -156,7 +159,9 @@ impl Parts<'_> {
             return Ok(None);
         }
         let name = &self.file.file_name;
-        let part = self.extractor.extract_part(&self.buffer, is_last, name, self.before.as_ref());
+        let given = &self.buffer[..end_of_lines(&self.buffer, MAX_LINES)];
+        let is_last_part = is_last && given.len() == self.buffer.len();
+        let part = self.extractor.extract_part(given, is_last_part, name, self.before.as_ref());
         let Part { document, num_used, next } = part.map_err(PartError::Extract)?.ok_or(PartError::NotInParts)?;
         self.buffer.drain(..num_used);
         if is_last && self.buffer.is_empty() {
@@ -196,4 +201,10 @@ impl Parts<'_> {
         }
         Err(ReadError::Unstable)
     }
+}
+
+/// The end of the last of the first `most` lines.
+fn end_of_lines(bytes: &[u8], most: usize) -> usize {
+    let mut ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
+    ends.nth(most - 1).unwrap_or(bytes.len())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::read::{FileContent, fingerprint_of, read_file};
+use super::read::{self, FileContent, read_file};
 use super::room::Room;
 use super::worker::Line;
 use super::{IngestError, ReadError};
@@ -120,7 +120,7 @@ pub(super) fn prepare(line: &Line<'_>, change: &Change, room: &Room) -> Result<O
     }
     let content = match read_file(line.files, path, line.max_file_bytes) {
         Ok(content) => content,
-        Err(error) => return Ok(Some(not_read(line, change, &error))),
+        Err(error) => return not_read(line, change, error).map(Some),
     };
     match Prepared::unchanged(line, change, content.content_hash, content.known())? {
         Some(unchanged) => Ok(Some(unchanged)),
@@ -128,13 +128,16 @@ pub(super) fn prepare(line: &Line<'_>, change: &Change, room: &Room) -> Result<O
     }
 }
 
-/// What becomes of a change whose file was not read.
-pub(super) fn not_read(line: &Line<'_>, change: &Change, error: &ReadError) -> Prepared {
+/// What becomes of a change whose file was not read; an error where that is none of the file's.
+pub(super) fn not_read(line: &Line<'_>, change: &Change, error: ReadError) -> Result<Prepared, IngestError> {
+    if matches!(error, ReadError::FolderHangs { .. }) {
+        return Err(error.into());
+    }
     if matches!(error, ReadError::Gone | ReadError::NotAFile { .. } | ReadError::Link { .. }) {
-        return Prepared::Gone(change.path.clone());
+        return Ok(Prepared::Gone(change.path.clone()));
     }
     tracing::warn!(path = %change.path, %error, "a file cannot be read");
-    unreadable(line, change, error)
+    Ok(unreadable(line, change, &error))
 }
 
 /// What becomes of a file that cannot be read; the next scan takes it up again.
@@ -149,7 +152,8 @@ pub(super) fn unreadable(line: &Line<'_>, change: &Change, error: &ReadError) ->
 }
 
 fn seen(line: &Line<'_>, change: &Change) -> Option<Fingerprint> {
-    fingerprint_of(line.files, &change.path)
+    // One at which calls hang is not asked: no other is begun there.
+    read::seen(line.files, &change.path).ok().flatten()
 }
 
 /// What is to be done with the content of a file; `None` where its text has no room beside those before it.

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::Advice;
-use crate::files::{Files, FilesError, OpenFile};
+use crate::files::{Files, FilesError, OpenFile, Stat};
 use crate::store::{Fingerprint, Known};
 use crate::workspace::{ContentHash, RelPath};
 
@@ -15,6 +15,9 @@ use crate::workspace::{ContentHash, RelPath};
 const MAX_ATTEMPTS: usize = 3;
 /// How much of a file is hashed at once.
 const BLOCK_BYTES: usize = 256 * 1024;
+
+/// The reason of a file that is not read because a call of the file system has not returned.
+pub(super) const HANGS: &str = "the file system does not answer: it is read when the call at it has returned";
 
 /// What was read.
 #[derive(Debug, Clone)]
@@ -58,7 +61,7 @@ fn read_while(
     for _ in 0..MAX_ATTEMPTS {
         let (mut file, before) = open_file(files, path, max_bytes)?;
         let mut bytes = Vec::with_capacity(usize::try_from(before.size).unwrap_or(0));
-        (&mut *file).take(max_bytes + 1).read_to_end(&mut bytes).map_err(ReadError::Io)?;
+        (&mut *file).take(max_bytes + 1).read_to_end(&mut bytes).map_err(ReadError::of_open)?;
         meanwhile();
         let after = fingerprint_of_open(&*file)?;
         let now_ns = now_ns();
@@ -81,30 +84,29 @@ fn open_file(files: &dyn Files, path: &RelPath, max_bytes: u64) -> Result<(Box<d
     Ok((file, fingerprint))
 }
 
-/// Opens files of a workspace and reads a byte of each, to see whether the place answers. What it answers does not matter.
-pub fn touch(files: &dyn Files, paths: &[RelPath]) {
-    for path in paths {
-        match files.open(path, None) {
-            Ok(mut file) => {
-                let _ = file.read(&mut [0]);
-            }
-            // None of them answers then.
-            Err(FilesError::Away(_)) => return,
-            Err(_) => {}
-        }
+/// The fingerprint of a file, `None` where there is no regular file, or nobody can tell. Links are not followed.
+///
+/// # Errors
+/// [`ReadError::Hangs`] and [`ReadError::FolderHangs`] where the place does not answer.
+pub fn seen(files: &dyn Files, path: &RelPath) -> Result<Option<Fingerprint>, ReadError> {
+    as_seen(files.stat(path))
+}
+
+/// As [`seen`], of what a place has said.
+pub(super) fn as_seen(stat: Result<Stat, FilesError>) -> Result<Option<Fingerprint>, ReadError> {
+    match stat {
+        Ok(stat) => Ok(Some(stat.fingerprint)),
+        Err(error) if error.is_hang() => Err(error.into()),
+        Err(_) => Ok(None),
     }
 }
 
 /// The size of a file of a workspace; 0 where there is none.
-#[must_use]
-pub fn size_of(files: &dyn Files, path: &RelPath) -> u64 {
-    fingerprint_of(files, path).map_or(0, |fingerprint| fingerprint.size)
-}
-
-/// The fingerprint of a file, `None` where there is no regular file. Links are not followed.
-#[must_use]
-pub fn fingerprint_of(files: &dyn Files, path: &RelPath) -> Option<Fingerprint> {
-    files.stat(path).ok().map(|stat| stat.fingerprint)
+///
+/// # Errors
+/// As [`seen`].
+pub fn size_of(files: &dyn Files, path: &RelPath) -> Result<u64, ReadError> {
+    Ok(seen(files, path)?.map_or(0, |fingerprint| fingerprint.size))
 }
 
 /// Opens a file as [`open_file`] does and reads it for its hash, a block at a time.
@@ -117,7 +119,7 @@ pub(super) fn hash_file(
     let (mut hasher, mut block, mut size) = (Sha256::new(), vec![0; BLOCK_BYTES], 0);
     // One that grows is not read to an end that goes away.
     while size <= before.size {
-        let num_read = file.read(&mut block).map_err(ReadError::Io)?;
+        let num_read = file.read(&mut block).map_err(ReadError::of_open)?;
         if num_read == 0 {
             break;
         }
@@ -261,6 +263,20 @@ pub enum ReadError {
     /// It was written to each time it was read.
     #[error("the file changes while it is read")]
     Unstable,
+    /// A call of the file system has not returned.
+    #[error("the file system does not answer: a call at the file has shown no progress for {silent_s} seconds")]
+    Hangs {
+        /// For how long.
+        silent_s: u64,
+    },
+    /// So much of the folder hangs that nothing of it is read.
+    #[error(
+        "the file system does not answer: nothing of the folder is read, since calls have hung for {silent_s} seconds"
+    )]
+    FolderHangs {
+        /// For how long the first of them has.
+        silent_s: u64,
+    },
     /// The system refused.
     #[error(transparent)]
     Io(std::io::Error),
@@ -277,6 +293,8 @@ impl From<FilesError> for ReadError {
             FilesError::OtherVersion { .. } => Self::Unstable,
             FilesError::NoFolder { path } => Self::NoFolder { path },
             FilesError::NotAFolder { path } => Self::NotAFolder { path },
+            FilesError::Hangs { silent_s } => Self::Hangs { silent_s },
+            FilesError::PlaceHangs { silent_s } => Self::FolderHangs { silent_s },
             FilesError::Name(error)
             | FilesError::Full(error)
             | FilesError::Denied(error)
@@ -287,6 +305,11 @@ impl From<FilesError> for ReadError {
 }
 
 impl ReadError {
+    /// The error of an open file.
+    pub(super) fn of_open(error: std::io::Error) -> Self {
+        FilesError::hang_in(error).map_or_else(Self::Io, Self::from)
+    }
+
     /// The reason as it is listed beside a failed file: without the path, which stands there already.
     #[must_use]
     pub fn reason(&self) -> String {
@@ -296,6 +319,8 @@ impl ReadError {
             }
             Self::Link { .. } => "leads through a symbolic link".to_owned(),
             Self::NotAFile { .. } => "is not a regular file".to_owned(),
+            // Without the time, so that files that hang have one reason.
+            Self::Hangs { .. } | Self::FolderHangs { .. } => HANGS.to_owned(),
             other => other.to_string(),
         }
     }
@@ -312,6 +337,7 @@ impl Advice for ReadError {
             Self::Link { .. } => "outside_workspace",
             Self::TooLarge { .. } => "file_too_large",
             Self::Unstable => "file_changes",
+            Self::Hangs { .. } | Self::FolderHangs { .. } => "source_stuck",
             Self::Io(_) => "file_io",
         }
     }
@@ -330,6 +356,9 @@ impl Advice for ReadError {
                     "raise `max_file_bytes` in `config.toml` of the data folder, or divide the file"
                 }
                 Self::Unstable => "index again when the file is no longer written to",
+                Self::Hangs { .. } | Self::FolderHangs { .. } => {
+                    "check the disk or the network file system that holds the folder"
+                }
                 Self::Io(_) => "check the permissions",
             }
             .to_owned(),

@@ -147,6 +147,7 @@ fn build_file(line: &Line<'_>, file: &FileEntry, room: &Room) -> Result<Option<B
         }
         Ok(content) => observed(ChangeKind::Modified, content.fingerprint),
         Err(ReadError::Gone | ReadError::NotAFile { .. }) => observed(ChangeKind::Deleted, Fingerprint::NONE),
+        Err(error @ ReadError::FolderHangs { .. }) => return Err(error.into()),
         // As it was when it was last tried.
         Err(error) if file.content_hash.is_none() => Built::Prepared(Box::new(unreadable(line, &change, &error))),
         Err(error) => {

@@ -5,17 +5,17 @@ use rayon::prelude::*;
 use super::IngestError;
 use super::large::index_large;
 use super::parts::PartSizes;
-use super::prepare::{Prepared, entry, prepare};
+use super::prepare::{NEVER, Prepared, entry, prepare};
 use super::progress::{Progress, Stage};
-use super::read::{fingerprint_of, size_of};
+use super::read::{HANGS, ReadError, as_seen};
 use super::room::Room;
 use crate::chunk::TokenCounter;
 use crate::embed::{EmbedError, Embedder, ModelLanguages};
 use crate::extract::Extractor;
 use crate::failpoint;
-use crate::files::Files;
+use crate::files::{Files, FilesError, Stat};
 use crate::index::{Batch, Index, VectorKey};
-use crate::store::{Members, Outcome, Store};
+use crate::store::{Fingerprint, Members, Outcome, Store};
 use crate::workspace::{Change, ChangeKind, FileState, Priority, RelPath, Revision, WorkspaceId};
 
 /// How much is brought in at once: what becomes visible together, and what is held in memory at a time.
@@ -158,7 +158,7 @@ fn index_some(
     report: &mut LineReport,
 ) -> Result<usize, IngestError> {
     let changes = line.store.pending(line.workspace, priority, limits.max_files)?;
-    let sizes: Vec<u64> = changes.iter().map(|change| line.size_of(&change.path)).collect();
+    let sizes = line.sizes(&changes)?;
     let num_small = line.num_small(&sizes);
     if let (0, Some(first)) = (num_small, changes.first()) {
         index_large(line, first, report)?;
@@ -174,7 +174,7 @@ pub(super) fn index_small_interactive(line: &Line<'_>, report: &mut LineReport) 
     loop {
         let limits = BatchLimits::INTERACTIVE;
         let changes = line.store.pending(line.workspace, Priority::Interactive, limits.max_files)?;
-        let with_size = changes.into_iter().map(|change| (line.size_of(&change.path), change));
+        let with_size = line.sizes(&changes)?.into_iter().zip(changes);
         let small = with_size.filter(|(size, _)| *size <= line.parts.from_bytes);
         let (sizes, changes): (Vec<u64>, Vec<Change>) = small.unzip();
         let num_files = files_within(&sizes, limits.max_bytes);
@@ -197,14 +197,20 @@ pub fn list_some(store: &Store, workspace: &WorkspaceId, epoch: i64, files: &dyn
         changes = store.pending(workspace, Priority::Backfill, max_files)?;
     }
     let Some(through) = changes.iter().map(|change| change.revision).max() else { return Ok(0) };
-    let outcome = |change: &Change| match fingerprint_of(files, &change.path) {
-        Some(seen) if change.kind != ChangeKind::Deleted => {
-            let reason = "the workspace's intelligence is off".to_owned();
-            Outcome::File(entry(change, &seen, FileState::Listed, Some(reason)), seen.into(), Members::Are(Vec::new()))
-        }
-        _ => Outcome::Gone(change.path.clone()),
+    let listed = |change: &Change, seen: Fingerprint, state, reason: &str| {
+        Outcome::File(entry(change, &seen, state, Some(reason.to_owned())), seen.into(), Members::Are(Vec::new()))
     };
-    let outcomes: Vec<Outcome> = changes.iter().map(outcome).collect();
+    let outcome = |(change, stat): (&Change, Result<Stat, FilesError>)| match as_seen(stat) {
+        Ok(Some(seen)) if change.kind != ChangeKind::Deleted => {
+            Ok(listed(change, seen, FileState::Listed, "the workspace's intelligence is off"))
+        }
+        Err(error @ ReadError::FolderHangs { .. }) => Err(error),
+        // The next scan takes it up again.
+        Err(_) if change.kind != ChangeKind::Deleted => Ok(listed(change, NEVER, FileState::Failed, HANGS)),
+        _ => Ok(Outcome::Gone(change.path.clone())),
+    };
+    let outcomes = changes.iter().zip(files.stat_each(&paths_of(&changes))).map(outcome);
+    let outcomes: Vec<Outcome> = outcomes.collect::<Result<_, _>>()?;
     store.acknowledge(workspace, epoch, through, &outcomes)?;
     Ok(changes.len())
 }
@@ -297,7 +303,16 @@ impl Line<'_> {
         Room::new(self.max_batch_text_bytes.min(limits.max_bytes.saturating_mul(TEXT_BYTES_PER_BYTE)))
     }
 
-    fn size_of(&self, path: &RelPath) -> u64 {
-        size_of(self.files, path)
+    /// The sizes of the files of some changes; 0 of those that are none, or that cannot be told.
+    fn sizes(&self, changes: &[Change]) -> Result<Vec<u64>, ReadError> {
+        let size = |stat| match as_seen(stat) {
+            Err(error @ ReadError::FolderHangs { .. }) => Err(error),
+            seen => Ok(seen.ok().flatten().map_or(0, |seen| seen.size)),
+        };
+        self.files.stat_each(&paths_of(changes)).into_iter().map(size).collect()
     }
+}
+
+fn paths_of(changes: &[Change]) -> Vec<RelPath> {
+    changes.iter().map(|change| change.path.clone()).collect()
 }

@@ -182,9 +182,10 @@ impl From<FilesError> for WriteError {
             FilesError::Full(error) => Self::Full(error),
             FilesError::NotFound { .. } => Self::Io(std::io::ErrorKind::NotFound.into()),
             FilesError::Denied(error) | FilesError::Away(error) | FilesError::Io(error) => Self::Io(error),
-            other @ (FilesError::NoFolder { .. } | FilesError::NotAFolder { .. }) => {
-                Self::Io(std::io::Error::other(other))
-            }
+            other @ (FilesError::NoFolder { .. }
+            | FilesError::NotAFolder { .. }
+            | FilesError::Hangs { .. }
+            | FilesError::PlaceHangs { .. }) => Self::Io(std::io::Error::other(other)),
         }
     }
 }

@@ -36,7 +36,7 @@ impl Scheduler {
     ) -> Result<IndexReport, EngineError> {
         let alone = self.indexing.lock();
         let root = ingest::canonical_folder(folder)?;
-        let files = self.data.files_at(&root);
+        let files = self.data.files_of(id, &root);
         let row = self.data.store.workspace(id)?;
         if !row.intelligence {
             self.remove_index(id, &alone)?;

@@ -162,7 +162,7 @@ impl Queue {
             self.serving = Some(Serving::of(scheduler, opened?)?);
         }
         if let Some(Serving { index, model }) = self.serving.as_ref().filter(|_| !self.is_trusted) {
-            let files = scheduler.data.files_at(&self.root);
+            let files = scheduler.data.files_of(id, &self.root);
             ingest::distrust_unacknowledged(&scheduler.line(
                 (id, self.epoch),
                 &*files,
@@ -190,10 +190,9 @@ impl Queue {
             Priority::Interactive => BatchLimits::INTERACTIVE,
             Priority::Backfill => BatchLimits::BESIDE_OTHERS,
         };
-        scheduler.probe(id, &self.root, priority, limits.max_files)?;
         // A folder that is away, as on a disk that is not mounted, has not lost its files.
-        ingest::canonical_folder(&self.root)?;
-        let files = scheduler.data.files_at(&self.root);
+        scheduler.data.errands.canonical_folder(id, &self.root)?;
+        let files = scheduler.data.files_of(id, &self.root);
         let Some(Serving { index, model }) = &self.serving else {
             return Ok(ingest::list_some(&scheduler.data.store, id, self.epoch, &*files)? > 0);
         };
@@ -243,7 +242,7 @@ impl Queue {
     /// Goes on with the index that is being built, and lets it take over when it is done.
     pub(super) fn rebuild(&mut self, scheduler: &Scheduler, id: &WorkspaceId) -> Result<bool, EngineError> {
         let (Some(Serving { index, .. }), Some(next)) = (&self.serving, &mut self.next) else { return Ok(false) };
-        ingest::canonical_folder(&self.root)?;
+        scheduler.data.errands.canonical_folder(id, &self.root)?;
         let model = scheduler.data.model()?;
         let at = Site { scheduler, id, epoch: self.epoch, root: &self.root, live: &**index, model };
         if next.step(&at, BatchLimits::BESIDE_OTHERS, EMBED_SLICE)? {

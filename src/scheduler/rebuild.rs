@@ -41,7 +41,7 @@ impl Next {
         most_embedded: usize,
     ) -> Result<bool, EngineError> {
         let told = at.scheduler.noting(at.id);
-        let files = at.scheduler.data.files_at(at.root);
+        let files = at.scheduler.data.files_of(at.id, at.root);
         let line = at.scheduler.line((at.id, at.epoch), &*files, &*self.index, &at.model.model_id, at.model, &told);
         loop {
             let num_files = self.walk.some(&line, limits)?;

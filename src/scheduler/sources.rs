@@ -105,6 +105,10 @@ impl Sources {
                 }
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
+            // What was not read because a call hung is looked at again when it has returned.
+            for (id, path) in scheduler.data.errands.take_returned() {
+                self.take(Message::Seen(id, Sighting::Places([path].into())));
+            }
             for (id, place) in &mut self.by_workspace {
                 if let Some(source) = place.source.take_if(|source| source.has_to_look()) {
                     let told = (self.watcher.clone(), self.sender.clone());
@@ -207,11 +211,11 @@ impl Source {
     }
 
     /// Looks now and then whether the folder is still the one that is watched: where a parent was renamed, no event tells of it.
-    fn identify(&mut self, scheduler: &Scheduler) {
+    fn identify(&mut self, scheduler: &Scheduler, id: &WorkspaceId) {
         let now = Instant::now();
         if self.identified_at <= now {
             self.identified_at = now + IDENTIFIES_EVERY;
-            if self.identity.is_some() && self.identity != scheduler.data.files_at(&self.root).identity() {
+            if self.identity.is_some() && self.identity != scheduler.data.files_of(id, &self.root).identity() {
                 self.begin_anew();
             }
         }
@@ -224,7 +228,7 @@ impl Source {
 
     /// Logs what has changed, where anything may have.
     fn look(&mut self, scheduler: &Scheduler, id: &WorkspaceId, told: (&Watcher, &Sender<Message>), beat: &Beat) {
-        self.identify(scheduler);
+        self.identify(scheduler, id);
         if self.seen.is_empty() && self.scans_at > Instant::now() {
             return;
         }
@@ -259,12 +263,12 @@ impl Source {
         (watcher, sender): (&Watcher, &Sender<Message>),
         beat: &Beat,
     ) -> Result<(), IngestError> {
-        let files = scheduler.data.files_at(&ingest::canonical_folder(&self.root)?);
+        let files = scheduler.data.files_of(id, &ingest::canonical_folder(&self.root)?);
         let begins = self.watch.is_none();
         let mut unwatched = None;
         if begins {
             // Before it is watched: if it is replaced in between, it is seen to be another one.
-            self.identity = scheduler.data.files_at(&self.root).identity();
+            self.identity = scheduler.data.files_of(id, &self.root).identity();
             let (workspace, sender) = (id.clone(), sender.clone());
             // Nobody listens any more when the line has ended.
             let tell = move |sighting| drop(sender.send(Message::Seen(workspace.clone(), sighting)));
@@ -294,7 +298,7 @@ impl Source {
 
     fn scan_seen(&mut self, scheduler: &Scheduler, id: &WorkspaceId, beat: &Beat) -> Result<(), IngestError> {
         let following = Following::new(beat, self.watch.as_deref());
-        let files = scheduler.data.files_at(&ingest::canonical_folder(&self.root)?);
+        let files = scheduler.data.files_of(id, &ingest::canonical_folder(&self.root)?);
         let report = ingest::scan_places(&scheduler.data.store, id, &*files, &self.seen, &following)?;
         self.seen.clear();
         if let Some(error) = following.refused() {

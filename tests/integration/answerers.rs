@@ -254,7 +254,20 @@ fn a_passage_that_gives_orders_stays_between_its_tags_and_cannot_put_words_into_
 fn no_log_holds_the_question_the_passages_or_the_key() {
     let desk = Desk::new();
     let server = StandIn::new(|asked| Behaviour::Answer(good(asked)));
-    for base_url in [server.base_url(), "http://127.0.0.1:9/v1".to_owned()] {
+    // Endpoints whose errors repeat all that they were asked.
+    let echo = |asked: &Asked| -> &'static str {
+        let error = serde_json::json!({ "error": { "message": asked.message(1), "type": asked.message(0) } });
+        Box::leak(error.to_string().into_boxed_str())
+    };
+    let echoing = [
+        StandIn::new(move |asked| Behaviour::Status(500, echo(asked))),
+        StandIn::new(move |asked| Behaviour::Status(200, echo(asked))),
+        StandIn::new(move |asked| Behaviour::Garbage(echo(asked))),
+        StandIn::new(move |asked| Behaviour::Broken(asked.message(1).to_owned())),
+        StandIn::new(move |asked| Behaviour::Cut(asked.message(1).to_owned())),
+    ];
+    let nowhere = "http://127.0.0.1:9/v1".to_owned();
+    for base_url in echoing.iter().map(StandIn::base_url).chain([server.base_url(), nowhere]) {
         desk.configure(&base_url, "");
         let mut command = desk.pincite.command(&["ask", QUESTION, "--json"]);
         let output =

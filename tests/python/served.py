@@ -83,13 +83,13 @@ def environment_of(data: pathlib.Path, words_alone: bool) -> dict[str, str]:
     return environment
 
 
-def comes(holds, deadline_s: float = DEADLINE_S) -> bool:
-    """Whether it holds within the deadline."""
+def comes(holds, deadline_s: float = DEADLINE_S, step_s: float = 0.02) -> bool:
+    """Whether it holds within the deadline; asked every `step_s` seconds."""
     end = time.monotonic() + deadline_s
     while not holds():
         if time.monotonic() > end:
             return False
-        time.sleep(0.02)
+        time.sleep(step_s)
     return True
 
 

@@ -70,6 +70,10 @@ fn state_of(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     all
 }
 
+fn guarded(root: &Path) -> Arc<dyn Files> {
+    Errands::default().guard(&WorkspaceId::default(), at(root, RuleLimits::default()))
+}
+
 #[test]
 fn a_folder_exchanged_for_a_link_lets_no_verb_out() {
     let (inside, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -81,7 +85,7 @@ fn a_folder_exchanged_for_a_link_lets_no_verb_out() {
         }
     }
     std::os::unix::fs::symlink(&outside, root.join(".link")).unwrap();
-    let (before, files) = (state_of(&outside), at(&root, RuleLimits::default()));
+    let (before, files) = (state_of(&outside), guarded(&root));
     let path = |name: &str| -> RelPath { format!("swapped/deep/{name}").parse().unwrap() };
     let exchange = Exchange::of(root.join("swapped"), root.join(".link"));
     let mut num_inside = 0;
@@ -94,7 +98,7 @@ fn a_folder_exchanged_for_a_link_lets_no_verb_out() {
         if let Ok(file) = LargeFile::open(&*files, &path("read.txt"), 1_000) {
             assert_eq!(file.fingerprint.size, INSIDE.len() as u64);
         }
-        if let Some(seen) = fingerprint_of(&*files, &path("read.txt")) {
+        if let Some(seen) = seen(&*files, &path("read.txt")).unwrap() {
             assert_eq!(seen.size, INSIDE.len() as u64);
         }
         let _ = write_file(
@@ -130,7 +134,7 @@ fn a_file_exchanged_for_a_link_shows_nothing_of_where_that_leads() {
     fs_err::write(root.join("a.txt"), INSIDE).unwrap();
     std::os::unix::fs::symlink(&secret, root.join(".link")).unwrap();
     let path: RelPath = "a.txt".parse().unwrap();
-    let files = at(&root, RuleLimits::default());
+    let files = guarded(&root);
     let exchange = Exchange::of(root.join("a.txt"), root.join(".link"));
     for _ in 0..num_rounds() {
         exchange.next();

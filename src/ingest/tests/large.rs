@@ -282,3 +282,21 @@ fn an_index_is_built_again_with_its_large_files() {
     assert_eq!(["large.txt", "levels.csv", "small.txt"].map(|path| place.chunks(path)), before);
     assert_eq!(place.run().embedded.len(), 0);
 }
+
+#[test]
+fn a_part_has_few_paragraphs_however_short_they_are() {
+    let place = Place::new();
+    let text = "a\n\n".repeat(500_000);
+    place.write("letters.txt", &text);
+    let large = LargeFile::open(&*place.there(), &"letters.txt".parse().unwrap(), u64::MAX).unwrap();
+    let mut parts = large.parts(&InProcess, PartSizes::default().part_bytes).unwrap();
+    let (mut again, mut num_parts, mut num_lines) = (String::new(), 0, 0);
+    while let Some(part) = parts.next_part().unwrap() {
+        assert!(part.document.blocks.len() <= 125_000, "{} paragraphs", part.document.blocks.len());
+        assert_eq!((part.start, part.num_lines_before), (again.len(), num_lines));
+        num_lines += u32::try_from(part.document.text.matches('\n').count()).unwrap();
+        again.push_str(&part.document.text);
+        num_parts += 1;
+    }
+    assert!(again == text && num_parts >= 4, "{num_parts} parts");
+}

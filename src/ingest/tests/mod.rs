@@ -6,6 +6,7 @@ mod elsewhere;
 mod exchange;
 mod failpoints;
 mod files;
+mod hanging;
 mod large;
 mod rebuild;
 mod unseen;
@@ -23,7 +24,7 @@ use crate::chunk::TokenCounter;
 use crate::config::FieldWeights;
 use crate::embed::{EmbedError, Embedder, ModelLanguages};
 use crate::extract::InProcess;
-use crate::files::{Condition, Files, RuleLimits, at};
+use crate::files::{Condition, Errands, Files, RuleLimits, at};
 use crate::index::Access;
 use crate::index::embedded::EmbeddedIndex;
 use crate::index::{Filter, Index, LexicalQuery};
@@ -106,6 +107,7 @@ struct Place {
     files: Folder,
     data: Folder,
     workspace: WorkspaceId,
+    errands: Errands,
     store: Store,
     index: EmbeddedIndex,
     /// The last time that a file was given: no two writes have the same.
@@ -134,24 +136,24 @@ impl Place {
         let (store, index) = open(&data);
         let workspace = WorkspaceId::default();
         let clock = Mutex::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
-        Self { files, data, workspace, store, index, clock }
+        Self { files, data, workspace, errands: Errands::default(), store, index, clock }
     }
 
     /// The same folders after the process has ended and another has begun.
     fn reopened(self) -> Self {
-        let Self { files, data, workspace, store, index, clock } = self;
+        let Self { files, data, workspace, errands, store, index, clock } = self;
         drop((store, index));
         let (store, index) = open(&data);
-        Self { files, data, workspace, store, index, clock }
+        Self { files, data, workspace, errands, store, index, clock }
     }
 
     fn root(&self) -> PathBuf {
         canonical_folder(self.files.path()).unwrap()
     }
 
-    /// The workspace's files as the line has them.
+    /// The workspace's files as the line has them, read in small blocks.
     fn there(&self) -> Arc<dyn Files> {
-        at(&self.root(), RuleLimits::default())
+        self.errands.guard_by_blocks(&self.workspace, at(&self.root(), RuleLimits::default()), 500)
     }
 
     /// Writes a file, at a time of its own.

@@ -137,7 +137,7 @@ fn a_plain_rename_is_one_change_and_keeps_the_writer() {
         let place = Place::new();
         place.write("old.md", "alpha");
         let files = place.there();
-        let fingerprint = fingerprint_of(&*files, &"old.md".parse().unwrap()).unwrap();
+        let fingerprint = seen(&*files, &"old.md".parse().unwrap()).unwrap().unwrap();
         let provenance = Provenance { agent: Some("coder".to_owned()), ..Provenance::default() };
         let written = Observation {
             provenance: provenance.clone(),
