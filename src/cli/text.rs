@@ -357,19 +357,20 @@ pub(super) fn status(out: &mut dyn Write, report: &StatusReport) -> io::Result<(
         }
     }
     for (state, groups) in &report.not_ready {
-        writeln!(out, "{state}: {}", groups.iter().map(|group| group.files.len()).sum::<usize>())?;
-        for ReasonGroup { reason, files } in groups {
+        writeln!(out, "{state}: {}", groups.iter().map(|group| group.num_files).sum::<usize>())?;
+        for ReasonGroup { reason, num_files, files } in groups {
             match (&reason, &files[..]) {
                 (Some(reason), [file]) => writeln!(out, "  {}: {reason}", file.path)?,
-                (Some(reason), _) => writeln!(out, "  {reason}: {} files", files.len())?,
+                (Some(reason), _) => writeln!(out, "  {reason}: {num_files} files")?,
                 (None, _) => {}
             }
             let listed = if reason.is_some() && files.len() == 1 { &[] } else { &files[..files.len().min(MAX_LISTED)] };
             for file in listed {
                 writeln!(out, "    {}", file.path)?;
             }
-            if files.len() > MAX_LISTED {
-                writeln!(out, "    … {} more; all are in `pincite status --json`", files.len() - MAX_LISTED)?;
+            if *num_files > listed.len() && *num_files > 1 {
+                let all = if files.len() == *num_files { "; all are in `pincite status --json`" } else { "" };
+                writeln!(out, "    … {} more{all}", num_files - listed.len())?;
             }
         }
     }

@@ -70,9 +70,15 @@ pub struct ReasonGroup {
     /// The reason, for a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The files, by path.
+    /// How many files there are.
+    #[serde(default)]
+    pub num_files: usize,
+    /// The files, by path. Of those that are only pending, the first 100.
     pub files: Vec<FileEntry>,
 }
+
+/// Pending files that are named: after a backfill has begun they may be all.
+const MAX_PENDING_NAMED: usize = 100;
 
 /// The state of the embedding model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -229,16 +235,43 @@ fn with_hint(error: &EmbedError) -> String {
 
 /// Files that are not ready, by state; in a state the reasons of most files first.
 fn by_state_and_reason(files: &[FileEntry]) -> BTreeMap<String, Vec<ReasonGroup>> {
-    let mut grouped: BTreeMap<String, BTreeMap<Option<String>, Vec<FileEntry>>> = BTreeMap::new();
+    let mut grouped: BTreeMap<String, BTreeMap<Option<String>, ReasonGroup>> = BTreeMap::new();
     for file in files.iter().filter(|file| file.state != FileState::Ready) {
         let reasons = grouped.entry(file.state.name().to_owned()).or_default();
-        reasons.entry(file.reason.clone()).or_default().push(file.clone());
+        let empty = || ReasonGroup { reason: file.reason.clone(), num_files: 0, files: Vec::new() };
+        let group = reasons.entry(file.reason.clone()).or_insert_with(empty);
+        group.num_files += 1;
+        if file.state != FileState::Pending || group.files.len() < MAX_PENDING_NAMED {
+            group.files.push(file.clone());
+        }
     }
-    let in_order = |reasons: BTreeMap<Option<String>, Vec<FileEntry>>| {
-        let groups = reasons.into_iter().map(|(reason, files)| ReasonGroup { reason, files });
-        let mut groups: Vec<ReasonGroup> = groups.collect();
-        groups.sort_by_key(|group| std::cmp::Reverse(group.files.len()));
+    let in_order = |reasons: BTreeMap<Option<String>, ReasonGroup>| {
+        let mut groups: Vec<ReasonGroup> = reasons.into_values().collect();
+        groups.sort_by_key(|group| std::cmp::Reverse(group.num_files));
         groups
     };
     grouped.into_iter().map(|(state, reasons)| (state, in_order(reasons))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_that_is_not_ready_is_counted_and_all_but_pending_ones_are_named() {
+        let file = |number: usize, state: FileState| -> FileEntry {
+            let reason = (state == FileState::Failed).then_some("it is damaged");
+            let row = serde_json::json!({
+                "path": format!("{number:04}.md"), "state": state, "reason": reason, "size": 1, "modified": "2026-11-30T00:00:00Z",
+                "revision": 1, "num_chunks": 0,
+            });
+            serde_json::from_value(row).unwrap()
+        };
+        let files: Vec<FileEntry> = (0..300).map(|n| file(n, [FileState::Pending, FileState::Failed][n % 2])).collect();
+        let groups = by_state_and_reason(&files);
+        let counts =
+            |state: &str| groups[state].iter().map(|group| (group.num_files, group.files.len())).collect::<Vec<_>>();
+        assert_eq!((counts("pending"), counts("failed")), (vec![(150, 100)], vec![(150, 150)]));
+        assert_eq!(groups["pending"][0].files[0].path.as_str(), "0000.md");
+    }
 }
