@@ -1,8 +1,8 @@
 //! Work that nobody waits for gives way to work that somebody does, and a query shares its work among cores.
 //!
 //! On a machine with few cores a backfill keeps all of them busy for minutes. Its threads get a lower priority, so that a query that
-//! comes meanwhile is not one of several that take turns, but goes first. That alone is not enough: a query passes from thread to
-//! thread, and each time the system may let a thread of low priority end its slice of some milliseconds first. So, while people
+//! comes meanwhile is not one of several that take turns, but goes first. That alone is not enough: a query hands work to other
+//! threads, and each time the system may let a thread of low priority end its slice of some milliseconds first. So, while people
 //! ask, half of the cores are left to them. Where the system knows no priority of a single thread, nothing is lowered.
 //!
 //! A query runs in the thread that asks. It hands parts over only where they take much longer than waking another thread and being woken

@@ -134,7 +134,7 @@ impl Pulse {
 }
 
 /// What a thread says to who waits for it.
-enum Told<T> {
+enum Message<T> {
     Some(T),
     End(std::thread::Result<()>),
     /// A test has it hang.
@@ -277,7 +277,7 @@ impl Errands {
             #[cfg(test)]
             gate: {
                 let (errands, sender) = (self.clone(), sender.clone());
-                Box::new(move |place| errands.0.gates.pass(place, &|| drop(sender.send(Told::Hangs))))
+                Box::new(move |place| errands.0.gates.pass(place, &|| drop(sender.send(Message::Hangs))))
             },
         });
         self.give(&mut state, self.job(workspace.clone(), Arc::clone(&pulse), sender, work))?;
@@ -296,11 +296,11 @@ impl Errands {
                 }
             };
             match message {
-                Told::Some(value) => take(value),
-                Told::End(Ok(())) => return Ok(Ok(())),
-                Told::End(Err(panic)) => resume_unwind(panic),
+                Message::Some(value) => take(value),
+                Message::End(Ok(())) => return Ok(Ok(())),
+                Message::End(Err(panic)) => resume_unwind(panic),
                 #[cfg(test)]
-                Told::Hangs => return Ok(Err(leave(&mut self.0.state.lock(), workspace, &pulse))),
+                Message::Hangs => return Ok(Err(leave(&mut self.0.state.lock(), workspace, &pulse))),
             }
         }
     }
@@ -310,15 +310,15 @@ impl Errands {
         &self,
         workspace: WorkspaceId,
         pulse: Arc<Pulse>,
-        sender: Sender<Told<T>>,
+        sender: Sender<Message<T>>,
         work: impl FnOnce(&Pulse, &dyn Fn(T)) + Send + 'static,
     ) -> Job {
         let errands = self.clone();
         Box::new(move || {
             // Nobody listens any more where it was given up.
             let tell = |told| drop(sender.send(told));
-            let at = |value| tell(Told::Some(value));
-            tell(Told::End(catch_unwind(AssertUnwindSafe(|| work(&pulse, &at)))));
+            let at = |value| tell(Message::Some(value));
+            tell(Message::End(catch_unwind(AssertUnwindSafe(|| work(&pulse, &at)))));
             errands.came_back(workspace, &pulse);
         })
     }
