@@ -63,13 +63,17 @@ impl<S: Sync> FromRequestParts<S> for AtPath {
     }
 }
 
-impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> {
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        Query::try_from_uri(&parts.uri).map(|Query(parameters)| Self(parameters)).map_err(|rejection| {
-            let hint = "/openapi.json lists the parameters";
-            ApiError::new(StatusCode::BAD_REQUEST, "invalid_parameters", rejection.body_text(), hint)
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        // Unlike `Query::try_from_uri`, this names the parameter.
+        Query::from_request_parts(parts, state).await.map(|Query(parameters)| Self(parameters)).map_err(|rejection| {
+            let text = rejection.body_text();
+            let reason = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+            let hint = "/openapi.json lists the parameters; only those that are lists may come several times";
+            let message = format!("the parameters of the URL cannot be read: {reason}");
+            ApiError::new(StatusCode::BAD_REQUEST, "invalid_parameters", message, hint)
         })
     }
 }

@@ -256,6 +256,13 @@ async fn wrong_requests_are_told_what_is_wrong() {
     for (request, status, code) in cases {
         rest.assert_error(request, status, code).await;
     }
+    for (query, parameter) in
+        [("since=", "since"), ("limit=1&limit=2", "limit"), ("limit=many", "limit"), ("writer=ann", "writer")]
+    {
+        let (_, reply) = rest.json(get(&format!("/v1/workspaces/default/changes?{query}"))).await;
+        let message = reply["error"]["message"].as_str().unwrap();
+        assert!(message.contains(parameter), "{query}: {message}");
+    }
     let mut unmarked = post(r#"{"query": "a"}"#);
     unmarked.headers_mut().insert(header::CONTENT_TYPE, "text/plain".parse().unwrap());
     rest.assert_error(unmarked, 415, "unsupported_media_type").await;
