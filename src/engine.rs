@@ -27,6 +27,7 @@ mod reindex;
 mod report;
 mod roots;
 mod sections;
+mod source;
 mod status;
 mod tables;
 #[cfg(test)]
@@ -49,6 +50,7 @@ pub use self::load::Load;
 pub use self::part::{FilePart, MAX_TEXT_BYTES, cut, pages_of};
 pub use self::read::FileText;
 pub use self::reindex::{RebuildStatus, ReindexReport};
+pub use self::source::{FileBytes, Source};
 pub use self::status::{AnswererStatus, ModelStatus, ReasonGroup, RerankerStatus, StatusReport};
 use self::versions::Standings;
 pub use self::workspace::{Caller, Workspace};

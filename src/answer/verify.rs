@@ -21,6 +21,19 @@ pub enum Verdict {
     Deleted,
 }
 
+impl Verdict {
+    /// The name, as replies have it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::Moved => "moved",
+            Self::Changed => "changed",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
 /// The result of checking a citation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct Verification {
@@ -142,7 +155,8 @@ pub fn verify(citation: &Citation, now: Option<(ContentHash, &Document)>) -> Ver
 }
 
 /// The citation as it is to be for the words at `span` of a stretch.
-fn locate(citation: &Citation, content_hash: ContentHash, stretch: Stretch<'_>, span: Span) -> Citation {
+#[must_use]
+pub fn locate(citation: &Citation, content_hash: ContentHash, stretch: Stretch<'_>, span: Span) -> Citation {
     let Stretch { document, start, num_lines_before } = stretch;
     let page = document.page(span);
     let is_slide = document.page_unit == PageUnit::Slide;

@@ -105,8 +105,7 @@ impl Workspace<'_> {
                 return Err(EngineError::LargeText { path: path.to_string(), size });
             }
         }
-        let (fingerprint, content_hash, document) = self.document(path)?;
-        Ok(text_of(path, &fingerprint, content_hash, document))
+        self.whole(path).map(FileText::from)
     }
 
     /// The text of a file around `wanted`, as it is now: all of it, or of a large file the parts that `wanted` touches and the
@@ -116,37 +115,14 @@ impl Workspace<'_> {
     /// When there is no such workspace or file, or the file has no text.
     pub fn read_around(&self, path: &RelPath, wanted: Span) -> Result<FileText, EngineError> {
         let path = &self.spelled(path)?;
-        let Some(large) = self.large(path)? else { return self.read_file(path) };
-        let (fingerprint, content_hash) = (large.fingerprint, large.content_hash);
-        let mut parts: Vec<PlacedPart> = Vec::new();
-        let ended = self.see_parts(large, &mut |part| {
-            // A text that ends where a part does is not known to go on.
-            let is_enough = part.start > wanted.end;
-            if parts.last().is_some_and(|last| last.start + last.document.text.len() <= wanted.start) {
-                parts.clear();
-            }
-            parts.push(part);
-            if is_enough { Look::Enough } else { Look::On }
-        })?;
-        let Some(ended) = ended else { return self.read_file(path) };
-        let mut parts = parts.into_iter();
-        let first = parts
-            .next()
-            .ok_or_else(|| EngineError::NoText { path: path.to_string(), reason: ended.clone().unwrap_or_default() })?;
-        let mut text = text_of(path, &fingerprint, content_hash, first.document);
-        (text.start, text.num_lines_before) = (first.start, first.num_lines_before);
-        for part in parts {
-            text.goes_on = part.start > wanted.end;
-            if !text.goes_on {
-                text.text.push_str(&part.document.text);
-            }
+        match self.stretch(path, wanted)? {
+            Some(stretch) => Ok(stretch.into()),
+            None => self.read_file(path),
         }
-        text.partial = ended;
-        Ok(text)
     }
 
     /// A path as its file is listed, in any spelling that is given; the path itself where none is.
-    fn spelled(&self, path: &RelPath) -> Result<RelPath, EngineError> {
+    pub(super) fn spelled(&self, path: &RelPath) -> Result<RelPath, EngineError> {
         let id = &self.id;
         if self.engine.data.store.file(id, path)?.is_some() {
             return Ok(path.clone());
@@ -188,7 +164,7 @@ impl Workspace<'_> {
     }
 
     /// Where a file is on disk: the workspace's folder, the file that is or holds it, and whether it is inside that.
-    fn place_of(&self, path: &RelPath) -> Result<(PathBuf, RelPath, bool), EngineError> {
+    pub(super) fn place_of(&self, path: &RelPath) -> Result<(PathBuf, RelPath, bool), EngineError> {
         let id = &self.id;
         let row = self.engine.data.store.workspace(id)?;
         let container = self.engine.data.store.container(id, path)?;
@@ -242,27 +218,5 @@ impl Workspace<'_> {
             Err(error @ ExtractError::Unavailable { .. }) => Err(error.into()),
             Err(error) => Err(EngineError::NoText { path: path.to_string(), reason: error.to_string() }),
         }
-    }
-}
-
-fn text_of(path: &RelPath, fingerprint: &Fingerprint, content_hash: ContentHash, document: Document) -> FileText {
-    let modified = Timestamp::from_nanosecond(i128::from(fingerprint.modified_ns)).unwrap_or_default();
-    let cells = document.cells(Span::new(0, document.text.len()));
-    FileText {
-        path: path.clone(),
-        title: document.title,
-        format: document.format.name().to_owned(),
-        content_hash,
-        modified,
-        num_pages: (!document.pages.is_empty()).then_some(document.pages.len()),
-        page_unit: document.page_unit,
-        cells,
-        pages: document.pages,
-        partial: document.partial,
-        has_file_lines: document.has_file_lines,
-        text: document.text,
-        start: 0,
-        num_lines_before: 0,
-        goes_on: false,
     }
 }

@@ -10,6 +10,7 @@ mod asked;
 mod compounds;
 mod cut;
 mod fold;
+mod marks;
 mod numbers;
 mod query;
 mod stems;
@@ -21,6 +22,7 @@ use tantivy::tokenizer::{PreTokenizedString, TextAnalyzer, Token, TokenStream, T
 pub use asked::{AskedWord, Form, asked_words, is_all_words, is_question, name_words, names};
 use cut::{Cut, Kind, Piece, is_joiner};
 use fold::folded;
+pub use marks::Marks;
 pub use query::{ExactKind, ExactTerm, QueryTerms, QueryWord, analyse_query, stopping};
 pub use stems::Stemming;
 

@@ -28,6 +28,10 @@ impl ApiError {
     }
 }
 
+/// What an error says, beside its reply: the page shows it in its own form.
+#[derive(Debug, Clone)]
+pub(super) struct Refusal(pub ErrorReport);
+
 /// The code of an error, beside its reply: which limit refused it is counted.
 #[derive(Debug, Clone)]
 pub(super) struct Code(pub String);
@@ -55,6 +59,11 @@ impl ApiError {
         Self { status, report }
     }
 
+    /// The status, and what the error says.
+    pub(super) fn into_parts(self) -> (StatusCode, ErrorReport) {
+        (self.status, self.report)
+    }
+
     /// A request that is refused by its signature or its form, of which the engine knows nothing.
     pub(super) fn of_name(error: &EngineError) -> Self {
         Self::reported(error, ErrorReport::of(error))
@@ -65,8 +74,10 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let retry = self.status == StatusCode::SERVICE_UNAVAILABLE;
         let code = Code(self.report.code.clone());
+        let refusal = Refusal(self.report.clone());
         let mut response = (self.status, Json(ErrorBody { error: self.report })).into_response();
         response.extensions_mut().insert(code);
+        response.extensions_mut().insert(refusal);
         if retry {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }

@@ -116,7 +116,7 @@ pub(super) async fn check_sender(State(hosts): State<Arc<AllowedHosts>>, request
     };
     let headers = response.headers_mut();
     // What was deleted must not come back from a cache.
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

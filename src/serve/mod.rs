@@ -26,6 +26,7 @@ mod guard;
 mod incoming;
 mod metrics;
 mod openapi;
+mod page;
 mod reading;
 mod routes;
 mod rpc;

@@ -9,7 +9,6 @@ use axum::routing::{any, get, patch, post};
 use axum::{Json, Router, middleware};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Options;
@@ -18,7 +17,7 @@ use super::connections::Served;
 use super::error::ApiError;
 use super::extract::{InWorkspace, JsonBody, Parameters, given};
 use super::guard::{self, AllowedHosts};
-use super::{asking, changes, openapi, reading, workspaces, writing};
+use super::{asking, changes, openapi, page, reading, workspaces, writing};
 use crate::answer::Verification;
 use crate::engine::{Caller, Engine, EngineError, StatusReport};
 use crate::error::ErrorReport;
@@ -42,7 +41,6 @@ pub(super) fn served(engine: Arc<Engine>, workspace: WorkspaceId, options: &Opti
     let health =
         || Router::new().route("/livez", get(livez)).route("/readyz", get(readyz)).route("/metrics", get(metrics_text));
     let all = health()
-        .route("/", get(root))
         .route("/openapi.json", get(openapi_json))
         .route("/v1/workspaces", get(workspaces::list).post(workspaces::create))
         .route("/v1/workspaces/{ws}", patch(workspaces::update).delete(workspaces::delete))
@@ -56,6 +54,7 @@ pub(super) fn served(engine: Arc<Engine>, workspace: WorkspaceId, options: &Opti
         .route("/v1/workspaces/{ws}/changes", get(changes::changes))
         .route("/mcp", any(mcp_default))
         .route("/mcp/{ws}", any(mcp_named))
+        .merge(page::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed);
     let health = health().fallback(no_place).layer(middleware::map_response(closing));
@@ -104,13 +103,6 @@ async fn method_not_allowed() -> ApiError {
         "the URL does not take this method",
         "the header `Allow` of this reply lists the methods of the URL",
     )
-}
-
-/// Until the reviewers' page exists, a pointer to the API and MCP.
-async fn root() -> Json<serde_json::Value> {
-    Json(json!({
-        "name": "pincite", "version": env!("CARGO_PKG_VERSION"), "api": "/openapi.json", "mcp": "/mcp",
-    }))
 }
 
 async fn openapi_json(State(app): Shared) -> impl IntoResponse {

@@ -41,3 +41,24 @@ pub struct Citation {
     #[serde(default, skip_serializing_if = "Provenance::is_empty")]
     pub provenance: Provenance,
 }
+
+impl Citation {
+    /// A citation that says no more than where its words stand.
+    #[must_use]
+    pub fn bare(workspace: WorkspaceId, path: RelPath, content_hash: ContentHash, span: Span, quote: String) -> Self {
+        Self {
+            workspace,
+            path,
+            content_hash,
+            revision: Revision(0),
+            page: None,
+            slide: None,
+            lines: None,
+            cell: None,
+            trail: Vec::new(),
+            span,
+            quote,
+            provenance: Provenance::default(),
+        }
+    }
+}

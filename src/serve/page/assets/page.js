@@ -1,0 +1,150 @@
+// What the page does beside its links and forms: keys, marks, copying, the stream of an answer, live changes.
+"use strict";
+(() => {
+  const one = (selector, within = document) => within.querySelector(selector);
+  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+  const say = (words) => { one("#say").textContent = words; };
+
+  // Keys can be switched off, because they get in the way of speech input.
+  const stored = () => { try { return localStorage.getItem("keys"); } catch { return null; } };
+  let keysAreOn = stored() !== "off";
+  const hits = () => all(".hit");
+  let current = -1;
+
+  function goTo(index) {
+    const list = hits();
+    if (!list.length) return;
+    current = Math.max(0, Math.min(index, list.length - 1));
+    list.forEach((hit, at) => hit.classList.toggle("current", at === current));
+    const link = one("a.open", list[current]);
+    link.focus({ preventScroll: true });
+    list[current].scrollIntoView({ block: "nearest" });
+  }
+
+  // Marks of the source: the pieces of the quote, then the words of the query.
+  let mark = -1;
+  function goToMark(step) {
+    const marks = all("#source mark.quote, #source .document .word").filter((node) => !node.parentElement.closest("mark.quote"));
+    if (!marks.length) return;
+    mark = (mark + step + marks.length) % marks.length;
+    marks.forEach((node) => node.classList.remove("found"));
+    marks[mark].classList.add("found");
+    marks[mark].scrollIntoView({ block: "center" });
+    say(`mark ${mark + 1} of ${marks.length}`);
+  }
+
+  function sourceIsThere() {
+    const source = one("#source");
+    if (!source) return;
+    all("[data-mark], [data-copy]", source).forEach((button) => { button.hidden = false; });
+    mark = -1;
+    const quote = one("#mark", source);
+    if (quote) {
+      quote.scrollIntoView({ block: "center" });
+      const marks = all("mark.quote, .document .word", source).filter((node) => !node.parentElement.closest("mark.quote"));
+      mark = marks.indexOf(quote);
+      // On a narrow screen the pane stands below the results.
+      if (source.getBoundingClientRect().top > innerHeight) source.scrollIntoView();
+    }
+  }
+
+  document.addEventListener("keydown", (event) => {
+    const field = event.target.closest("input, textarea, select, [contenteditable]");
+    if (!keysAreOn || event.ctrlKey || event.metaKey || event.altKey || (field && event.key !== "Escape")) return;
+    const open = one("dialog[open]");
+    if (event.key === "Escape" && field) { field.blur(); return; }
+    if (open) return;
+    const acts = {
+      "/": () => { const box = one("#q"); box?.focus(); box?.select(); },
+      j: () => goTo(current + 1),
+      k: () => goTo(current - 1),
+      o: () => one("a.open", hits()[Math.max(current, 0)])?.click(),
+      "]": () => goToMark(1),
+      "[": () => goToMark(-1),
+      "?": () => one("#keys").showModal(),
+    };
+    const act = acts[event.key];
+    if (act) { event.preventDefault(); act(); }
+  });
+
+  document.addEventListener("click", async (event) => {
+    const marked = event.target.closest("[data-mark]");
+    if (marked) goToMark(Number(marked.dataset.mark));
+    const copied = event.target.closest("[data-copy]");
+    if (copied) {
+      const words = copied.previousElementSibling.querySelector("textarea");
+      try { await navigator.clipboard.writeText(absolute(words.value)); say("copied"); copied.textContent = "Copied"; } catch { words.focus(); words.select(); say("press Ctrl+C to copy"); }
+    }
+    if (event.target.closest("[data-keys]")) one("#keys").showModal();
+    const hit = event.target.closest(".hit");
+    if (hit && event.target.closest("a.open")) {
+      current = hits().indexOf(hit);
+      hits().forEach((other) => other.classList.toggle("current", other === hit));
+    }
+  });
+
+  // A link in a copied citation leads here from anywhere.
+  const absolute = (words) => words.replace(/\]\(\/w\//g, `](${location.origin}/w/`);
+
+  const box = one("[data-keys-on]");
+  box.checked = keysAreOn;
+  box.addEventListener("change", () => {
+    keysAreOn = box.checked;
+    try { localStorage.setItem("keys", keysAreOn ? "on" : "off"); } catch { /* it holds until the page is left */ }
+  });
+  one("[data-keys]").hidden = false;
+
+  // An answer, part by part. Its parts are HTML of this server, in which every value is escaped.
+  const answer = one("[data-answer]");
+  if (answer) {
+    const sentences = one(".sentences", answer);
+    const stream = new EventSource(answer.dataset.answer);
+    let isFirst = true;
+    let ended = false;
+    const begin = () => { if (isFirst) { sentences.replaceChildren(); isFirst = false; } };
+    stream.addEventListener("delta", (event) => {
+      begin();
+      let last = sentences.lastElementChild;
+      if (!last?.classList.contains("waiting")) { last = document.createElement("p"); last.className = "waiting"; sentences.append(last); }
+      last.textContent += event.data;
+    });
+    stream.addEventListener("sentence", (event) => { begin(); one(".waiting", sentences)?.remove(); sentences.insertAdjacentHTML("beforeend", event.data); });
+    stream.addEventListener("fallback", () => sentences.replaceChildren());
+    stream.addEventListener("done", (event) => {
+      ended = true;
+      stream.close();
+      sentences.innerHTML = event.data;
+      answer.setAttribute("aria-busy", "false");
+    });
+    stream.onerror = () => {
+      stream.close();
+      if (ended) return;
+      answer.setAttribute("aria-busy", "false");
+      const note = document.createElement("p");
+      note.className = "warning";
+      note.textContent = "The answer broke off. Reload the page to ask again.";
+      sentences.append(note);
+    };
+  }
+
+  // Newer changes are announced, and shown at the reader's wish: rows that move by themselves cannot be read.
+  const live = one("[data-live]");
+  if (live) {
+    const stream = new EventSource(live.dataset.live);
+    stream.addEventListener("changed", (event) => {
+      const [revision, pending] = event.data.split(" ");
+      const link = document.createElement("a");
+      link.href = location.href;
+      link.textContent = `Newer changes up to revision ${revision}: show them`;
+      one("#fresh").replaceChildren(link, Number(pending) ? ` · ${pending} pending` : "");
+      say("there are newer changes");
+      live.dataset.live = live.dataset.live.replace(/after=\d+/, `after=${revision}`);
+    });
+    stream.addEventListener("full", () => stream.close());
+    addEventListener("pagehide", () => stream.close());
+  }
+
+  document.addEventListener("htmx:after:swap", () => { sourceIsThere(); say(one("#source h2")?.textContent ? `opened ${one("#source h2").textContent}` : "more results"); });
+  document.addEventListener("htmx:after:restore", sourceIsThere);
+  sourceIsThere();
+})();

@@ -1,0 +1,299 @@
+//! Citations that somebody pastes, each checked against its file: ours as JSON, or any text with quotes.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{FromRequest, Request, State};
+use axum::http::header::ORIGIN;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use maud::{Markup, html};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::cited::{Standing, standing};
+use super::link;
+use super::shell::{self, Frame, View};
+use crate::answer::Verdict;
+use crate::budget::Budget;
+use crate::engine::{Caller, Engine, EngineError, Workspace};
+use crate::gate::Class;
+use crate::search::{Mode, SearchRequest};
+use crate::serve::app::{App, Shared};
+use crate::serve::error::ApiError;
+use crate::serve::extract::InWorkspace;
+use crate::workspace::{Citation, WorkspaceId};
+
+/// Citations and quotes that are checked of one text.
+const MAX_CHECKED: usize = 200;
+/// Shorter quotes are words in quotation marks, not quotes of a file: so many words.
+const MIN_WORDS: usize = 3;
+/// Passages that are looked at for one quote.
+const NUM_PASSAGES: usize = 5;
+
+/// The fields of a form that this page sent.
+pub(super) struct Form<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Form<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
+        check_same_page(request.headers())?;
+        let whole = app.read_body(Body::new(request.into_body())).await?;
+        serde_html_form::from_bytes(&whole.bytes).map(Self).map_err(|error| {
+            let message = format!("the form cannot be read: {error}");
+            ApiError::new(StatusCode::BAD_REQUEST, "invalid_body", message, "reload the page and send the form again")
+        })
+    }
+}
+
+/// Refuses what no browser sent from this page: a page of another site may send forms as well, but not with an origin of ours, which was
+/// checked before.
+fn check_same_page(headers: &HeaderMap) -> Result<(), ApiError> {
+    let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
+    let is_of_page = match site {
+        Some(site) => site == "same-origin",
+        None => headers.contains_key(ORIGIN),
+    };
+    if is_of_page {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        StatusCode::FORBIDDEN,
+        "origin_not_allowed",
+        "the form was not sent from a page of this server",
+        "programs use /v1, which /openapi.json describes",
+    ))
+}
+
+/// What is to be checked.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::serve) struct Pasted {
+    text: String,
+}
+
+/// Shows the empty form.
+pub(in crate::serve) async fn form(
+    State(app): Shared,
+    InWorkspace(workspace): InWorkspace,
+) -> Result<Response, ApiError> {
+    let of = workspace.clone();
+    app.call(move |engine| engine.workspace(&of, Caller::LocalUser).map(drop)).await.map(drop)?;
+    Ok(page(&workspace, "", &html! {}))
+}
+
+/// Checks each citation of a text.
+pub(in crate::serve) async fn checked(
+    State(app): Shared,
+    InWorkspace(workspace): InWorkspace,
+    Form(Pasted { text }): Form<Pasted>,
+) -> Result<Response, ApiError> {
+    let wanted = read(&text);
+    let num_left_out = wanted.len().saturating_sub(MAX_CHECKED);
+    let of = workspace.clone();
+    let check = move |engine: &Engine, budget: &Budget| {
+        let workspace = engine.workspace(&of, Caller::LocalUser)?;
+        let mut rows = Vec::new();
+        for one in wanted.into_iter().take(MAX_CHECKED) {
+            if budget.is_cancelled() {
+                return Err(EngineError::Cancelled);
+            }
+            rows.push(match one {
+                Pinned::Citation(citation) => of_citation(&workspace, &citation)?,
+                Pinned::Quote(quote) => of_quote(&workspace, &quote)?,
+            });
+        }
+        Ok(rows)
+    };
+    let rows = app.call_within(Class::Batch, check).await?.0;
+    Ok(page(&workspace, &text, &table(&workspace, &rows, num_left_out)))
+}
+
+fn page(workspace: &WorkspaceId, text: &str, results: &Markup) -> Response {
+    let body = html! {
+        section.check aria-labelledby="check-title" {
+            h1 #check-title { "Check citations" }
+            form method="post" action=(link::view(workspace, "check")) {
+                label for="text" { "An answer of pincite as JSON, single citations, or any text with \"quotes\" or > quoted lines" }
+                textarea #text name="text" rows="8" required spellcheck="false" { (text) }
+                button type="submit" { "Check these" }
+            }
+            (results)
+        }
+    };
+    shell::page(Frame { title: "Check citations", workspace: Some(workspace), view: Some(View::Check) }, &body)
+}
+
+/// What a text names.
+#[derive(Debug, Clone, PartialEq)]
+enum Pinned {
+    Citation(Box<Citation>),
+    Quote(String),
+}
+
+/// All citations of a JSON text at any depth, else the quotes of a text.
+fn read(text: &str) -> Vec<Pinned> {
+    if let Ok(value) = serde_json::from_str::<Value>(text) {
+        let mut found = Vec::new();
+        gather(&value, &mut found);
+        return found;
+    }
+    quotes(text).into_iter().map(Pinned::Quote).collect()
+}
+
+fn gather(value: &Value, found: &mut Vec<Pinned>) {
+    match value {
+        Value::Object(fields) if fields.contains_key("quote") && fields.contains_key("content_hash") => {
+            if let Ok(citation) = serde_json::from_value::<Citation>(value.clone()) {
+                found.push(Pinned::Citation(Box::new(citation)));
+            }
+        }
+        Value::Object(fields) => fields.values().for_each(|value| gather(value, found)),
+        Value::Array(values) => values.iter().for_each(|value| gather(value, found)),
+        _ => {}
+    }
+}
+
+/// Words in quotation marks, and lines behind `>`, in order.
+fn quotes(text: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let mut add = |quote: &str| {
+        let quote = quote.trim();
+        if quote.split_whitespace().count() >= MIN_WORDS && !found.iter().any(|known| known == quote) {
+            found.push(quote.to_owned());
+        }
+    };
+    let mut plain = String::new();
+    let mut block = String::new();
+    for line in text.lines().chain([""]) {
+        match line.trim_start().strip_prefix('>') {
+            Some(quoted) => {
+                block.push_str(quoted.trim());
+                block.push('\n');
+            }
+            None => {
+                add(&std::mem::take(&mut block));
+                plain.push_str(line);
+                plain.push('\n');
+            }
+        }
+    }
+    let mut rest = plain.as_str();
+    while let Some((at, open)) = rest.char_indices().find(|(_, c)| matches!(c, '"' | '“' | '„' | '«')) {
+        let close = match open {
+            '"' => '"',
+            '“' => '”',
+            '„' => '“',
+            _ => '»',
+        };
+        let inside = &rest[at + open.len_utf8()..];
+        let Some(end) = inside.find(close) else {
+            rest = inside;
+            continue;
+        };
+        add(&inside[..end]);
+        rest = &inside[end + close.len_utf8()..];
+    }
+    found
+}
+
+/// A row of the table.
+struct Row {
+    quote: String,
+    named: Option<String>,
+    standing: Standing,
+    /// Whether the quote has no file of its own: it was looked for in all.
+    is_anywhere: bool,
+}
+
+fn of_citation(workspace: &Workspace<'_>, citation: &Citation) -> Result<Row, EngineError> {
+    let standing = match standing(workspace, citation) {
+        Err(error @ (EngineError::OtherWorkspace { .. } | EngineError::NoText { .. })) => {
+            Standing { verdict: Verdict::Changed, explanation: error.to_string(), place: None, nearest: None }
+        }
+        standing => standing?,
+    };
+    let named = Some(citation.path.to_string());
+    Ok(Row { quote: citation.quote.clone(), named, standing, is_anywhere: false })
+}
+
+/// Looks for a quote in all files.
+fn of_quote(workspace: &Workspace<'_>, quote: &str) -> Result<Row, EngineError> {
+    let words = quote.replace('"', " ");
+    let request = SearchRequest { k: NUM_PASSAGES, mode: Mode::Lexical, ..SearchRequest::new(words) };
+    let hits = workspace.search(&request)?.hits;
+    let found = hits.iter().find_map(|hit| {
+        let at = hit.text.find(quote)?;
+        let start = hit.citation.span.start + at;
+        Some((hit.citation.path.clone(), crate::workspace::Span::new(start, start + quote.len())))
+    });
+    let (verdict, explanation) = match &found {
+        Some((path, _)) => (Verdict::Valid, format!("stands in {path}, word for word")),
+        None => (Verdict::Deleted, "no file that was searched has these words together".to_owned()),
+    };
+    let place = found.or_else(|| hits.first().map(|hit| (hit.citation.path.clone(), hit.citation.span)));
+    let standing = Standing { verdict, explanation, place, nearest: None };
+    Ok(Row { quote: quote.to_owned(), named: None, standing, is_anywhere: true })
+}
+
+fn table(workspace: &WorkspaceId, rows: &[Row], num_left_out: usize) -> Markup {
+    let num_valid = rows.iter().filter(|row| row.standing.verdict == Verdict::Valid).count();
+    let name = |row: &Row| match (row.is_anywhere, row.standing.verdict) {
+        (true, Verdict::Valid) => "found",
+        (true, _) => "not found",
+        (false, verdict) => verdict.name(),
+    };
+    html! {
+        @if rows.is_empty() {
+            div.notice { p { "The text has no citation and no quote of three words or more." } }
+        } @else {
+            p role="status" { (num_valid) " of " (rows.len()) " stand as they are quoted." }
+            table.checked {
+                thead { tr { th scope="col" { "State" } th scope="col" { "Quote" } th scope="col" { "Where" } } }
+                tbody { @for row in rows {
+                    tr {
+                        td { span.badge.(row.standing.verdict.name()) { (name(row)) } }
+                        td dir="auto" { (row.quote) }
+                        td {
+                            p { (row.standing.explanation) }
+                            @match &row.standing.place {
+                                Some((path, span)) => a href=(link::source(workspace, path, *span)) {
+                                    @if row.standing.verdict == Verdict::Deleted { "nearest: " } (path)
+                                },
+                                None => span { (row.named.as_deref().unwrap_or("–")) },
+                            }
+                        }
+                    }
+                } }
+            }
+            @if num_left_out > 0 { p.warning { (num_left_out) " more were not checked; at most " (MAX_CHECKED) " are at once" } }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_of_a_text_are_found_however_they_are_written() {
+        let text = "He wrote \"the gateway was down\" and “it came back at three” — \"yes\".\n> A line that is\n> quoted whole\n\n„drei Worte sind genug“ \"open";
+        assert_eq!(
+            quotes(text),
+            ["A line that is\nquoted whole", "the gateway was down", "it came back at three", "drei Worte sind genug"]
+        );
+    }
+
+    #[test]
+    fn citations_are_found_at_any_depth() {
+        let citation = serde_json::json!({
+            "workspace": "w", "path": "a.md", "content_hash": "0".repeat(64), "revision": 1, "span": { "start": 0, "end": 3 }, "quote": "abc",
+        });
+        let reply =
+            serde_json::json!({ "citations": [citation], "hits": [{ "citation": citation }], "quote": "no citation" });
+        assert_eq!(read(&reply.to_string()).len(), 2);
+        assert!(read("[]").is_empty());
+    }
+}

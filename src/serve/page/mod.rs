@@ -1,0 +1,55 @@
+//! The reviewers' page: what was found, where it stands, and what is missing.
+//!
+//! # Invariants
+//! - Every view is made on the server from its URL alone, and works without JavaScript; the script exchanges parts of it.
+//! - Nothing comes from elsewhere, nothing is inline, and no document's own HTML is shown as HTML: the Content-Security-Policy of every
+//!   reply forbids all three, and every value is escaped where it is put in.
+//! - A mark is made from the span of a citation in the text that it points into, and from nothing else.
+//! - What changes something is a POST from this page.
+
+mod activity;
+mod answer;
+mod assets;
+mod check;
+mod cited;
+mod download;
+mod files;
+mod link;
+mod query;
+mod refused;
+mod results;
+mod search;
+mod shell;
+mod source;
+mod status;
+mod text;
+mod when;
+mod workspaces;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware;
+use axum::routing::get;
+
+use super::app::App;
+
+/// The routes of the page.
+pub(super) fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/", get(workspaces::start))
+        .route("/assets/{name}", get(assets::asset))
+        .route("/w/{ws}", get(search::view))
+        .route("/w/{ws}/answer", get(answer::stream))
+        .route("/w/{ws}/source/{*path}", get(source::view))
+        .route("/w/{ws}/image/{*path}", get(download::image))
+        .route("/w/{ws}/download/{*path}", get(download::file))
+        .route("/w/{ws}/c/{hash}/{span}", get(cited::view))
+        .route("/w/{ws}/check", get(check::form).post(check::checked))
+        .route("/w/{ws}/activity", get(activity::view))
+        .route("/w/{ws}/activity/stream", get(activity::stream))
+        .route("/w/{ws}/files", get(files::view))
+        .route("/w/{ws}/status", get(status::view))
+        .route("/w/{ws}/settings", get(workspaces::settings).post(workspaces::change))
+        .layer(middleware::from_fn(refused::as_pages))
+}

@@ -1,0 +1,166 @@
+//! One passage among the results.
+
+use maud::{Markup, html};
+
+use super::query::Query;
+use super::text::marked;
+use super::{link, when};
+use crate::search::{self, Hit, Signals};
+use crate::workspace::{Citation, Provenance, Span, WorkspaceId};
+
+/// Bytes of a passage that are shown, around its first marked word.
+const SHOWN_BYTES: usize = 520;
+/// Of these, those before the word.
+const BEFORE_BYTES: usize = 140;
+/// Other places of a passage that are named.
+const MAX_COPIES: usize = 5;
+
+/// A passage, and the search that found it.
+pub(super) struct Shown<'a> {
+    pub workspace: &'a WorkspaceId,
+    pub query: &'a Query,
+    pub hit: &'a Hit,
+    pub number: usize,
+}
+
+/// An item of the list of results.
+pub(super) fn item(shown: &Shown<'_>) -> Markup {
+    let Shown { workspace, query, hit, number } = *shown;
+    let citation = &hit.citation;
+    let url = query.opening(&citation.path, citation.span).url(workspace);
+    let words = search::words_in(&query.q, &hit.text, hit.language);
+    let part = part_around(&hit.text, words.first().copied());
+    html! {
+        li.hit id={ "hit-" (number) } {
+            h3 {
+                a.open href={ (url) "#source" } hx-get=(url) hx-select="#source" hx-target="#source" hx-swap="outerHTML" hx-push-url="true"
+                    title=(citation.path) { (name(citation)) }
+            }
+            p.place {
+                span.path { (citation.path) }
+                @if let Some(spot) = spot(citation) { span.dot aria-hidden="true" { " · " } span { (spot) } }
+                @if !citation.trail.is_empty() { span.dot aria-hidden="true" { " · " } span.trail { (citation.trail.join(" › ")) } }
+            }
+            @if let Some(header) = &hit.header { p.header title="The table's header" { (header) } }
+            p.passage dir="auto" {
+                @if part.start > 0 { "… " }
+                (marked::words(&hit.text, part, &words))
+                @if part.end < hit.text.len() { " …" }
+            }
+            @if let Some(newer) = &hit.superseded_by {
+                p.warning { "A newer file has replaced this one: " a href=(link::source(workspace, newer, Span::default())) { (newer) } }
+            }
+            p.why {
+                (writer(workspace, &citation.provenance))
+                @if let Some(signals) = hit.signals { (why(&signals)) }
+            }
+            @if !hit.also_at.is_empty() {
+                details.copies {
+                    summary { "Also in " (when::many(hit.also_at.len() as u64, "other place", "other places")) }
+                    ul {
+                        @for copy in hit.also_at.iter().take(MAX_COPIES) {
+                            li {
+                                a href=(link::source(workspace, &copy.citation.path, copy.citation.span)) { (copy.citation.path) }
+                                @if let Some(differs) = &copy.differs { span.differs { " differs: " (differs) } }
+                            }
+                        }
+                        @if hit.also_at.len() > MAX_COPIES { li { (hit.also_at.len() - MAX_COPIES) " more" } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The name of the cited file.
+fn name(citation: &Citation) -> &str {
+    citation.path.file_name()
+}
+
+/// Where in its file a citation points, as far as the format counts.
+pub(super) fn spot(citation: &Citation) -> Option<String> {
+    if let Some(slide) = citation.slide {
+        return Some(format!("slide {slide}"));
+    }
+    if let Some(cell) = &citation.cell {
+        return Some(cell.clone());
+    }
+    match (citation.page, citation.lines) {
+        (Some(page), _) => Some(format!("page {page}")),
+        (None, Some(lines)) if lines.start == lines.end => Some(format!("line {}", lines.start)),
+        (None, Some(lines)) => Some(format!("lines {}–{}", lines.start, lines.end)),
+        (None, None) => None,
+    }
+}
+
+/// Who wrote it, each name a way to all that it wrote.
+pub(super) fn writer(workspace: &WorkspaceId, provenance: &Provenance) -> Markup {
+    let of = |name: &str, value: &str| format!("{}?{name}={}", link::view(workspace, "activity"), link::value(value));
+    html! {
+        @if let Some(agent) = &provenance.agent { span.writer { "by " a href=(of("agent", agent)) { (agent) } } " " }
+        @if let Some(run) = &provenance.run { span.writer { "run " a href=(of("run", run)) { (run) } } " " }
+        @for tag in &provenance.tags { span.tag { (tag) } " " }
+    }
+}
+
+fn why(signals: &Signals) -> Markup {
+    html! {
+        span.signals {
+            @match (signals.lexical_rank, signals.lexical_score) {
+                (Some(rank), Some(score)) => span title={ "BM25 " (format!("{score:.2}")) } { "words #" (rank) },
+                _ => span { "not by words" },
+            }
+            span aria-hidden="true" { " · " }
+            @match (signals.dense_rank, signals.dense_score) {
+                (Some(rank), Some(score)) => span title={ "cosine " (format!("{score:.3}")) } { "meaning #" (rank) },
+                _ => span { "not by meaning" },
+            }
+        }
+    }
+}
+
+/// The part of a passage that is shown: whole words around the first that is marked.
+fn part_around(text: &str, first: Option<Span>) -> Span {
+    let wanted = first.map_or(0, |word| word.start.saturating_sub(BEFORE_BYTES));
+    let start = if wanted == 0 || text.len() <= SHOWN_BYTES { 0 } else { next_word(text, wanted) };
+    let end = start.saturating_add(SHOWN_BYTES);
+    if end >= text.len() {
+        return Span::new(start, text.len());
+    }
+    Span::new(
+        start,
+        text[..text.floor_char_boundary(end)]
+            .rfind(char::is_whitespace)
+            .filter(|&at| at > start)
+            .unwrap_or_else(|| text.floor_char_boundary(end)),
+    )
+}
+
+/// Where the first word behind `at` begins.
+fn next_word(text: &str, at: usize) -> usize {
+    let at = text.ceil_char_boundary(at);
+    let space = text[at..].find(char::is_whitespace).filter(|&num| num < BEFORE_BYTES);
+    space.map_or(at, |num| {
+        let rest = &text[at + num..];
+        at + num + (rest.len() - rest.trim_start().len())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_part_that_is_shown_lies_on_characters_and_holds_the_first_mark(text in "[a-zü南 ]{0,1400}", at in 0_usize..1400) {
+            let at = text.floor_char_boundary(at);
+            let end = text.ceil_char_boundary((at + 3).min(text.len()));
+            let part = part_around(&text, Some(Span::new(at, end)));
+            prop_assert!(part.of(&text).is_some());
+            prop_assert!(text.trim().is_empty() || at + SHOWN_BYTES < text.len() || part.end >= at.min(text.len()));
+            prop_assert!(part.start <= at);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The frame of every view: title, workspace, the views beside it, and the headers that keep it to itself.
+
+use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_FRAME_OPTIONS};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use maud::{DOCTYPE, Markup, html};
+
+use super::{assets, link};
+use crate::workspace::WorkspaceId;
+
+/// What a view may load: style, script, pictures and streams of this server, and nothing else.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
+                      base-uri 'none'; frame-ancestors 'none'";
+
+/// The views of a workspace, in the order of the navigation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum View {
+    Search,
+    Activity,
+    Files,
+    Status,
+    Check,
+    Settings,
+}
+
+impl View {
+    const ALL: [Self; 6] = [Self::Search, Self::Activity, Self::Files, Self::Status, Self::Check, Self::Settings];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Search => "Search",
+            Self::Activity => "Activity",
+            Self::Files => "Files",
+            Self::Status => "Status",
+            Self::Check => "Check",
+            Self::Settings => "Workspace",
+        }
+    }
+
+    const fn place(self) -> &'static str {
+        match self {
+            Self::Search => "",
+            Self::Activity => "activity",
+            Self::Files => "files",
+            Self::Status => "status",
+            Self::Check => "check",
+            Self::Settings => "settings",
+        }
+    }
+}
+
+/// What a page is of.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Frame<'a> {
+    /// What is seen, for the window's title.
+    pub title: &'a str,
+    pub workspace: Option<&'a WorkspaceId>,
+    pub view: Option<View>,
+}
+
+/// A whole page.
+pub(super) fn page(frame: Frame<'_>, body: &Markup) -> Response {
+    page_with(StatusCode::OK, frame, body)
+}
+
+pub(super) fn page_with(status: StatusCode, frame: Frame<'_>, body: &Markup) -> Response {
+    let Frame { title, workspace, view } = frame;
+    let document = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                // Its own style is inline, and its history keeps pages that may have been deleted since.
+                meta name="htmx-config" content=r#"{"includeIndicatorCSS":false,"mode":"same-origin"}"#;
+                title { (title) @if let Some(workspace) = workspace { " · " (workspace) } " · pincite" }
+                link rel="stylesheet" href=(assets::STYLE.url());
+                link rel="icon" type="image/svg+xml" href=(assets::ICON.url());
+                script src=(assets::HTMX.url()) defer {}
+                script src=(assets::SCRIPT.url()) defer {}
+            }
+            body {
+                a.skip href="#main" { "Skip to content" }
+                header.bar {
+                    a.brand href="/" { "pincite" }
+                    @if let Some(workspace) = workspace {
+                        a.workspace href=(link::view(workspace, "")) title="The workspace; all are behind pincite" { (workspace) }
+                        nav aria-label="Views" {
+                            @for one in View::ALL {
+                                a href=(link::view(workspace, one.place())) aria-current=[(view == Some(one)).then_some("page")] { (one.name()) }
+                            }
+                        }
+                    }
+                    button.keys type="button" hidden data-keys title="Keys (?)" aria-label="Keyboard keys" { "?" }
+                }
+                main #main tabindex="-1" { (body) }
+                div #say role="status" aria-live="polite" {}
+                dialog #keys aria-labelledby="keys-title" {
+                    h2 #keys-title { "Keys" }
+                    dl {
+                        dt { kbd { "/" } } dd { "go to the search box" }
+                        dt { kbd { "j" } " " kbd { "k" } } dd { "next and previous result" }
+                        dt { kbd { "Enter" } " " kbd { "o" } } dd { "open the result in the source pane" }
+                        dt { kbd { "]" } " " kbd { "[" } } dd { "next and previous mark in the source" }
+                        dt { kbd { "?" } } dd { "this list" }
+                    }
+                    label { input type="checkbox" data-keys-on checked; " Keys are on" }
+                    form method="dialog" { button { "Close" } }
+                }
+            }
+        }
+    };
+    let mut response = (status, document.into_string()).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    secure(headers);
+    response
+}
+
+/// The headers of every reply of the page.
+pub(super) fn secure(headers: &mut axum::http::HeaderMap) {
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    let own_group = HeaderName::from_static("cross-origin-opener-policy");
+    headers.insert(own_group, HeaderValue::from_static("same-origin"));
+}

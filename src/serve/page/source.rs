@@ -1,0 +1,196 @@
+//! A file as it is indexed, with a quote marked in it: beside the results, or as a view of its own.
+
+use axum::extract::State;
+use axum::response::Response;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::shell::{self, Frame, View};
+use super::text::marked::Marks;
+use super::text::{self, Window};
+use super::{link, results, when};
+use crate::engine::{Caller, Engine, EngineError, Source};
+use crate::search;
+use crate::serve::app::App;
+use crate::serve::app::Shared;
+use crate::serve::error::ApiError;
+use crate::serve::extract::{AtPath, InWorkspace, Parameters};
+use crate::workspace::{Citation, FileEntry, RelPath, Span, WorkspaceId};
+
+/// Pictures that a browser shows, by the ends of their names.
+const PICTURES: [&str; 5] = [".png", ".jpg", ".jpeg", ".gif", ".webp"];
+
+/// Which part of the file, and what is marked in it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::serve) struct At {
+    /// The span that is marked.
+    at: String,
+    /// Words that are marked.
+    q: String,
+    /// The byte that the part begins at.
+    from: String,
+}
+
+/// Shows a file.
+pub(in crate::serve) async fn view(
+    State(app): Shared,
+    InWorkspace(workspace): InWorkspace,
+    AtPath(path): AtPath,
+    Parameters(At { at, q, from }): Parameters<At>,
+) -> Result<Response, ApiError> {
+    let title = path.file_name().to_owned();
+    let body = pane(&app, &workspace, path, link::span(&at).unwrap_or_default(), &q, from.parse().ok()).await;
+    let body = html! { div.columns.alone { (body) } };
+    Ok(shell::page(Frame { title: &title, workspace: Some(&workspace), view: Some(View::Files) }, &body))
+}
+
+/// The pane where nothing is open.
+pub(super) fn closed() -> Markup {
+    html! { section #source.empty aria-label="Source" { p { "Open a result to see it where it stands." } } }
+}
+
+/// What a pane shows.
+struct Seen {
+    entry: FileEntry,
+    source: Result<Source, EngineError>,
+    citation: Option<Citation>,
+}
+
+/// The pane of a file, with a span marked and the words of a query. What cannot be shown is said in it.
+pub(super) async fn pane(
+    app: &App,
+    workspace: &WorkspaceId,
+    path: RelPath,
+    span: Span,
+    words: &str,
+    from: Option<usize>,
+) -> Markup {
+    let (of, file) = (workspace.clone(), path.clone());
+    let wanted = from.map_or(span, |from| Span::new(from, from));
+    let see = move |engine: &Engine| {
+        let workspace = engine.workspace(&of, Caller::LocalUser)?;
+        let entry = workspace.entry(&file)?;
+        let source = match workspace.source(&file, wanted) {
+            Err(error @ (EngineError::NoText { .. } | EngineError::LargeText { .. })) => Err(error),
+            source => Ok(source?),
+        };
+        let citation = source.as_ref().ok().and_then(|source| workspace.cite(&entry, source, span));
+        Ok(Seen { entry, source, citation })
+    };
+    match app.call(see).await {
+        Ok(axum::Json(seen)) => shown(workspace, &seen, span, words, from),
+        Err(error) => {
+            let (_, report) = error.into_parts();
+            html! {
+                section #source aria-label="Source" {
+                    h2 { (path) }
+                    div.notice.error { p { (report.message) } @if let Some(hint) = report.hint { p.hint { (hint) } } }
+                }
+            }
+        }
+    }
+}
+
+fn shown(workspace: &WorkspaceId, seen: &Seen, span: Span, words: &str, from: Option<usize>) -> Markup {
+    let Seen { entry, source, citation } = seen;
+    html! {
+        section #source aria-label="Source" tabindex="-1" {
+            header.file {
+                h2 dir="auto" { (entry.path.file_name()) }
+                p.place { span.path { (entry.path) } }
+                (facts(workspace, entry, source.as_ref().ok()))
+                p.tools {
+                    button type="button" data-mark="-1" hidden aria-label="Previous mark" title="Previous mark ([)" { "↑" }
+                    button type="button" data-mark="1" hidden aria-label="Next mark" title="Next mark (])" { "↓" }
+                    @if let Some(citation) = citation { (copies(citation)) }
+                    a.button href=(link::of_file(workspace, "download", &entry.path)) download { "Download" }
+                    a.button href={ (link::view(workspace, "activity")) "?path=" (link::value(entry.path.as_str())) } { "History" }
+                }
+            }
+            @match source {
+                Err(error) => (without_text(workspace, entry, error)),
+                Ok(source) => (body(workspace, source, span, words, from)),
+            }
+        }
+    }
+}
+
+/// What is known of the file.
+fn facts(workspace: &WorkspaceId, entry: &FileEntry, source: Option<&Source>) -> Markup {
+    let is_newer = source.is_some_and(|source| entry.content_hash.is_some_and(|hash| hash != source.content_hash));
+    html! {
+        p.facts {
+            @if let Some(format) = &entry.format { span { (format) } " · " }
+            span { (when::size(entry.size)) } " · "
+            span { "changed " (when::time(entry.modified)) } " · "
+            span title="The change that brought this content" { "revision " (entry.revision.0) }
+            @if let Some(hash) = entry.content_hash { " · " span title={ "SHA-256 " (hash) } { code { (hash.to_string()[..8]) } } }
+            @if !entry.provenance.is_empty() { " · " (results::writer(workspace, &entry.provenance)) }
+        }
+        @if let Some(reason) = &entry.reason { p.warning { (entry.state.name()) ": " (reason) } }
+        @if is_newer { p.warning { "The file has changed since it was indexed: this is its text now, and a search finds it in a moment." } }
+    }
+}
+
+/// The citation as text, to be copied by the script or by hand.
+fn copies(citation: &Citation) -> Markup {
+    let spot = results::spot(citation).map(|spot| format!(", {spot}")).unwrap_or_default();
+    let url = link::cited(citation);
+    let quote = citation.quote.lines().map(|line| format!("> {line}\n")).collect::<String>();
+    let markdown = format!("{quote}>\n> — [{}{spot}]({url})", citation.path.as_str().replace(['[', ']'], ""));
+    // A citation can always be written.
+    let json = serde_json::to_string_pretty(citation).unwrap_or_default();
+    html! {
+        a.button href=(url) { "Link" }
+        details.copy {
+            summary.button { "Cite" }
+            div {
+                @for (name, words) in [("Markdown", markdown), ("JSON", json)] {
+                    label { (name) textarea readonly rows="4" { (words) } }
+                    button type="button" hidden data-copy { "Copy " (name) }
+                }
+            }
+        }
+    }
+}
+
+fn without_text(workspace: &WorkspaceId, entry: &FileEntry, error: &EngineError) -> Markup {
+    let name = entry.path.file_name().to_lowercase();
+    html! {
+        @if PICTURES.iter().any(|end| name.ends_with(end)) {
+            img.picture src=(link::of_file(workspace, "image", &entry.path)) alt={ "The picture " (entry.path.file_name()) };
+        } @else {
+            div.notice { p { (error.to_string()) } p.hint { "The download has the file as it is." } }
+        }
+    }
+}
+
+fn body(workspace: &WorkspaceId, source: &Source, span: Span, words: &str, from: Option<usize>) -> Markup {
+    let document = &source.document;
+    let quote = source.within(span).filter(|quote| !quote.is_empty());
+    let window = match from {
+        Some(from) => Window::from(document, from.saturating_sub(source.start).min(document.text.len())),
+        None => Window::around(document, quote),
+    };
+    let found = search::words_in(words, &document.text[window.start..window.end], None);
+    let marks = Marks::new(quote, found.into_iter().map(|word| word.after(window.start)).collect());
+    let part = |from: usize| {
+        let at = if span.is_empty() { String::new() } else { format!("&at={}", link::at(span)) };
+        format!("{}?from={from}{at}", link::of_file(workspace, "source", &source.path))
+    };
+    let is_elsewhere = quote.is_some_and(|quote| !window.holds(quote.start));
+    html! {
+        @if let Some(partial) = &document.partial { p.warning { (partial) } }
+        @if !span.is_empty() && quote.is_none() { p.warning { "The text has no such place now; nothing is marked." } }
+        @if is_elsewhere { p.note { a href=(link::source(workspace, &source.path, span)) { "Back to the mark" } } }
+        @if document.text.trim().is_empty() { p.note { "The file holds no text." } }
+        @if source.start + window.start > 0 {
+            p.more { a.button href=(part((source.start + window.start).saturating_sub(window.start - window.before()).max(0))) { "Earlier" } }
+        }
+        (text::document(source, window, &marks))
+        @if window.end < document.text.len() || source.goes_on {
+            p.more { a.button href=(part(source.start + window.end)) { "Later" } }
+        }
+    }
+}

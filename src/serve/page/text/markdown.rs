@@ -1,0 +1,181 @@
+//! Markdown as it reads: headings, lists, tables, code. The marks are those of the bytes that the words were read from.
+//!
+//! HTML in it is shown as text, links and pictures lead nowhere.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+
+use maud::{Escaper, Markup, PreEscaped};
+use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
+
+use super::Window;
+use super::marked::{Marks, marked};
+use crate::engine::Source;
+
+/// Shows the blocks of the window.
+pub(super) fn shown(source: &Source, window: Window, marks: &Marks) -> Markup {
+    let text = &source.document.text;
+    let start = text[..window.start].rfind('\n').map_or(0, |at| at + 1);
+    let (start, front) = front_matter(text, start, window.end);
+    let mut writer = Writer { text, marks, html: String::new(), is_head: false };
+    if let Some(front) = front {
+        writer.put("<pre class=\"front\">");
+        writer.words(front);
+        writer.put("</pre>");
+    }
+    let options =
+        Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS | Options::ENABLE_FOOTNOTES;
+    for (event, range) in Parser::new_ext(&text[start..window.end], options).into_offset_iter() {
+        writer.event(event, start + range.start..start + range.end);
+    }
+    PreEscaped(format!("<div class=\"blocks\">{}</div>", writer.html))
+}
+
+/// Where the body begins, and the front matter before it.
+fn front_matter(text: &str, start: usize, end: usize) -> (usize, Option<Range<usize>>) {
+    let body = &text[start..end];
+    if start > 0 || !body.starts_with("---\n") {
+        return (start, None);
+    }
+    match body[4..].find("\n---\n").map(|at| 4 + at + "\n---\n".len()) {
+        Some(length) => (length, Some(0..length)),
+        None => (start, None),
+    }
+}
+
+struct Writer<'a> {
+    text: &'a str,
+    marks: &'a Marks,
+    html: String,
+    /// Whether cells are those of a table's head.
+    is_head: bool,
+}
+
+impl Writer<'_> {
+    fn put(&mut self, html: &str) {
+        self.html.push_str(html);
+    }
+
+    /// Words as they stand in the file.
+    fn words(&mut self, range: Range<usize>) {
+        self.html.push_str(&marked(self.text, range, self.marks).0);
+    }
+
+    /// Words that were read from a range, which may be written otherwise there: with escapes, or entities.
+    fn read(&mut self, words: &str, range: Range<usize>) {
+        match self.text.get(range.clone()) {
+            Some(written) if written == words => self.words(range),
+            // The words may stand in signs of their own: the backticks of code.
+            Some(written) if let Some(at) = written.find(words).filter(|_| !words.is_empty()) => {
+                let from = range.start + at;
+                self.words(from..from + words.len());
+            }
+            _ => {
+                let is_marked = self.marks.touches(&range);
+                self.put(if is_marked { "<mark class=\"quote\">" } else { "" });
+                self.escaped(words);
+                self.put(if is_marked { "</mark>" } else { "" });
+            }
+        }
+    }
+
+    fn escaped(&mut self, words: &str) {
+        // A string takes everything.
+        let _ = Escaper::new(&mut self.html).write_str(words);
+    }
+
+    fn event(&mut self, event: Event<'_>, range: Range<usize>) {
+        match event {
+            Event::Start(tag) => self.open(&tag),
+            Event::End(tag) => self.close(tag),
+            Event::Text(words) => self.read(&words, range),
+            Event::Code(words) => {
+                self.put("<code>");
+                self.read(&words, range);
+                self.put("</code>");
+            }
+            Event::Html(_) | Event::InlineHtml(_) => {
+                self.put("<span class=\"raw\">");
+                self.words(range);
+                self.put("</span>");
+            }
+            Event::SoftBreak => self.put("\n"),
+            Event::HardBreak => self.put("<br>"),
+            Event::Rule => self.put("<hr>"),
+            Event::TaskListMarker(is_done) => self.put(if is_done { "☑ " } else { "☐ " }),
+            Event::FootnoteReference(_) | Event::InlineMath(_) | Event::DisplayMath(_) => self.words(range),
+        }
+    }
+
+    fn open(&mut self, tag: &Tag<'_>) {
+        match tag {
+            Tag::Paragraph => self.put("<p class=\"prose\" dir=\"auto\">"),
+            Tag::Heading { level, .. } => {
+                let level = (*level as usize).min(4);
+                self.put(&format!("<p class=\"heading level-{level}\" dir=\"auto\">"));
+            }
+            Tag::BlockQuote(_) => self.put("<blockquote>"),
+            Tag::CodeBlock(kind) => {
+                self.put("<pre>");
+                if let CodeBlockKind::Fenced(language) = kind
+                    && !language.is_empty()
+                {
+                    self.put("<span class=\"language\">");
+                    self.escaped(language);
+                    self.put("</span>\n");
+                }
+            }
+            Tag::List(Some(first)) => self.put(&format!("<ol start=\"{first}\">")),
+            Tag::List(None) => self.put("<ul>"),
+            Tag::Item => self.put("<li dir=\"auto\">"),
+            Tag::FootnoteDefinition(_) => self.put("<div class=\"footnote\">"),
+            Tag::Table(_) => {
+                self.put("<div class=\"table\" tabindex=\"0\" role=\"group\" aria-label=\"Table\"><table>");
+            }
+            Tag::TableHead => {
+                self.is_head = true;
+                self.put("<thead><tr>");
+            }
+            Tag::TableRow => self.put("<tr>"),
+            Tag::TableCell => {
+                self.put(if self.is_head { "<th scope=\"col\" dir=\"auto\">" } else { "<td dir=\"auto\">" })
+            }
+            Tag::Emphasis => self.put("<em>"),
+            Tag::Strong => self.put("<strong>"),
+            Tag::Strikethrough => self.put("<s>"),
+            Tag::Link { dest_url, .. } => {
+                self.put("<span class=\"link\" title=\"");
+                self.escaped(dest_url);
+                self.put("\">");
+            }
+            Tag::Image { dest_url, .. } => {
+                self.put("<span class=\"picture\" title=\"");
+                self.escaped(dest_url);
+                self.put("\">");
+            }
+            _ => self.put("<span>"),
+        }
+    }
+
+    fn close(&mut self, tag: TagEnd) {
+        self.is_head &= tag != TagEnd::TableHead;
+        self.put(match tag {
+            TagEnd::Paragraph | TagEnd::Heading(_) => "</p>",
+            TagEnd::BlockQuote(_) => "</blockquote>",
+            TagEnd::CodeBlock => "</pre>",
+            TagEnd::List(true) => "</ol>",
+            TagEnd::List(false) => "</ul>",
+            TagEnd::Item => "</li>",
+            TagEnd::FootnoteDefinition => "</div>",
+            TagEnd::Table => "</table></div>",
+            TagEnd::TableHead => "</tr></thead>",
+            TagEnd::TableRow => "</tr>",
+            TagEnd::TableCell if self.is_head => "</th>",
+            TagEnd::TableCell => "</td>",
+            TagEnd::Emphasis => "</em>",
+            TagEnd::Strong => "</strong>",
+            TagEnd::Strikethrough => "</s>",
+            _ => "</span>",
+        });
+    }
+}

@@ -1,0 +1,162 @@
+//! Rows as a table: the header stays in sight, and the cells of a quote are marked.
+
+use std::ops::Range;
+
+use maud::{Markup, html};
+
+use super::marked::{Marks, marked};
+use crate::engine::Source;
+use crate::extract::{Block, BlockKind, Format, PageUnit};
+use crate::workspace::{Cell, Span};
+
+/// Columns that are shown; of the others their number.
+const MAX_COLUMNS: usize = 60;
+
+/// How the cells of a row are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Between {
+    /// As in CSV, with quotes.
+    Sign(char),
+    /// As rows are written whose cells the reader told apart: with ` | `.
+    Bars,
+}
+
+/// How many blocks from the first on are rows of one table on one page.
+pub(super) fn num_rows(blocks: &[Block], _: PageUnit, page: impl Fn(&Block) -> Option<u32>) -> usize {
+    let Some(first) = blocks.first().filter(|block| block.kind == BlockKind::Row) else { return 0 };
+    let sheet = |block: &Block| match &block.cell {
+        Some(Cell::Row { sheet, .. }) => Some(sheet.clone()),
+        _ => None,
+    };
+    let on = page(first);
+    let is_of_it = |block: &&Block| block.kind == BlockKind::Row && sheet(block) == sheet(first) && page(block) == on;
+    blocks.iter().take_while(is_of_it).count()
+}
+
+/// Shows rows.
+pub(super) fn shown(source: &Source, rows: &[Block], marks: &Marks) -> Markup {
+    let text = &source.document.text;
+    let between = match source.document.format {
+        Format::Spreadsheet => Between::Sign('\t'),
+        Format::Csv | Format::Tsv => Between::Sign(delimiter(source.document.format, rows, text)),
+        _ => Between::Bars,
+    };
+    // The header of a table that began before the window stands with every row.
+    let header: Vec<String> = rows.first().and_then(|row| row.header.as_deref()).map_or_else(Vec::new, |header| {
+        cells(header, 0..header.len(), between).into_iter().map(|cell| unquoted(&header[cell]).to_owned()).collect()
+    });
+    let mut all: Vec<(String, usize, Vec<Range<usize>>)> = Vec::with_capacity(rows.len());
+    for row in rows {
+        let (number, before) = match &row.cell {
+            Some(Cell::Row { row, columns, .. }) => (row.to_string(), columns.0 as usize),
+            _ => (line_of(source, row.span), 0),
+        };
+        all.push((number, before, cells(text, row.span.range(), between)));
+    }
+    // Without a header of its own the first row is one where the others have it as theirs.
+    let is_header = |at: usize| {
+        at == 0
+            && header.is_empty()
+            && rows.get(1).is_some_and(|next| {
+                next.header.as_deref().is_some_and(|header| text[rows[0].span.range()].trim() == header.trim())
+            })
+    };
+    let width = all.iter().map(|(_, before, cells)| before + cells.len()).max().unwrap_or(0).max(header.len());
+    let left_out = width.saturating_sub(MAX_COLUMNS);
+    html! {
+        div.table tabindex="0" role="group" aria-label="Table" {
+            table {
+                @if !header.is_empty() {
+                    thead { tr { th.number {} @for name in header.iter().take(MAX_COLUMNS) { th scope="col" dir="auto" { (name) } } } }
+                }
+                @for (at, (number, before, cells)) in all.iter().enumerate() {
+                    @let row = html! {
+                        th.number scope="row" data-number=(number) {}
+                        @for _ in 0..(*before).min(MAX_COLUMNS) { td {} }
+                        @for cell in cells.iter().take(MAX_COLUMNS.saturating_sub(*before)) {
+                            @let words = marked(text, inside_quotes(text, cell.clone()), marks);
+                            @if is_header(at) { th scope="col" dir="auto" { (words) } } @else { td.at[marks.touches(cell)] dir="auto" { (words) } }
+                        }
+                    };
+                    @if is_header(at) { thead { tr { (row) } } } @else { tr { (row) } }
+                }
+            }
+        }
+        @if left_out > 0 { p.note { (left_out) " more columns are not shown; the download has them" } }
+    }
+}
+
+fn line_of(source: &Source, span: Span) -> String {
+    source.lines(span).map(|lines| lines.start.to_string()).unwrap_or_default()
+}
+
+/// The sign between the fields of a delimited file: the one that its first row, or header, has most of.
+fn delimiter(format: Format, rows: &[Block], text: &str) -> char {
+    if format == Format::Tsv {
+        return '\t';
+    }
+    let first = rows.first();
+    let line = first
+        .and_then(|row| row.header.as_deref())
+        .or_else(|| first.map(|row| &text[row.span.range()]))
+        .unwrap_or_default();
+    let num = |sign: char| line.chars().filter(|&c| c == sign).count();
+    [',', ';', '\t', '|'].into_iter().rev().max_by_key(|&sign| num(sign)).unwrap_or(',')
+}
+
+/// The cells of a row, each with the quotes that it is written in.
+fn cells(text: &str, row: Range<usize>, between: Between) -> Vec<Range<usize>> {
+    let mut cells = Vec::new();
+    let (mut start, mut is_quoted) = (row.start, false);
+    let bytes = &text[row.clone()];
+    match between {
+        Between::Sign(sign) => {
+            for (at, c) in bytes.char_indices().map(|(at, c)| (row.start + at, c)) {
+                if c == '"' {
+                    is_quoted = !is_quoted;
+                } else if c == sign && !is_quoted {
+                    cells.push(start..at);
+                    start = at + c.len_utf8();
+                }
+            }
+        }
+        Between::Bars => {
+            for (at, bar) in bytes.match_indices(" | ").map(|(at, bar)| (row.start + at, bar)) {
+                cells.push(start..at);
+                start = at + bar.len();
+            }
+        }
+    }
+    cells.push(start..row.end);
+    cells
+}
+
+/// What stands in the quotes around a cell, where there are any.
+fn inside_quotes(text: &str, cell: Range<usize>) -> Range<usize> {
+    let words = text[cell.clone()].trim();
+    let start = cell.start + (text[cell.clone()].len() - text[cell].trim_start().len());
+    match words.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(inside) => start + 1..start + 1 + inside.len(),
+        None => start..start + words.len(),
+    }
+}
+
+fn unquoted(words: &str) -> &str {
+    &words[inside_quotes(words, 0..words.len())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_told_apart_as_they_are_written() {
+        let of = |text: &str, between| -> Vec<String> {
+            cells(text, 0..text.len(), between).into_iter().map(|cell| unquoted(&text[cell]).to_owned()).collect()
+        };
+        assert_eq!(of("a,\"b,c\", d ,", Between::Sign(',')), ["a", "b,c", "d", ""]);
+        assert_eq!(of("a\tb\t\tc", Between::Sign('\t')), ["a", "b", "", "c"]);
+        assert_eq!(of("a | b|c | d", Between::Bars), ["a", "b|c", "d"]);
+        assert_eq!(of("\"", Between::Sign(',')), ["\""]);
+    }
+}

@@ -1,0 +1,110 @@
+//! All workspaces, and the settings of one.
+
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use maud::html;
+use serde::Deserialize;
+
+use super::check::Form;
+use super::shell::{self, Frame, View};
+use super::{link, when};
+use crate::engine::{Caller, WorkspaceSummary};
+use crate::serve::app::Shared;
+use crate::serve::error::ApiError;
+use crate::serve::extract::InWorkspace;
+
+/// Shows all workspaces; where there is one, that one.
+pub(in crate::serve) async fn start(State(app): Shared) -> Result<Response, ApiError> {
+    let list = app.call(|engine| {
+        let workspaces = engine.list_workspaces()?.workspaces;
+        let with_counts = workspaces.into_iter().map(|one| {
+            let files = engine.workspace(&one.name, Caller::LocalUser).and_then(|workspace| workspace.coverage());
+            (one, files.ok().map(|coverage| coverage.files))
+        });
+        Ok(with_counts.collect::<Vec<_>>())
+    });
+    let list = list.await?.0;
+    if let [(only, _)] = list.as_slice() {
+        return Ok(Redirect::to(&link::view(&only.name, "")).into_response());
+    }
+    let body = html! {
+        h1 { "Workspaces" }
+        @if list.is_empty() {
+            div.notice { p { "There is no workspace yet. Start the server with a folder: " } pre { "pincite serve PATH" } }
+        } @else {
+            table {
+                thead { tr { th scope="col" { "Workspace" } th.size scope="col" { "Files" } th.size scope="col" { "Searchable" } th.size scope="col" { "Unread" } } }
+                tbody { @for (one, files) in &list {
+                    tr {
+                        td { a href=(link::view(&one.name, "")) { (one.name) } @if !one.intelligence { span.of { " only listed" } } }
+                        @match files {
+                            Some(files) => {
+                                td.size { (when::number(files.files)) }
+                                td.size { (when::number(files.ready + files.partial)) }
+                                td.size { (when::number(files.failed + files.unsupported)) }
+                            }
+                            None => td colspan="3" { "cannot be read now" },
+                        }
+                    }
+                } }
+            }
+        }
+    };
+    Ok(shell::page(Frame { title: "Workspaces", workspace: None, view: None }, &body))
+}
+
+/// Shows the settings of a workspace.
+pub(in crate::serve) async fn settings(
+    State(app): Shared,
+    InWorkspace(workspace): InWorkspace,
+) -> Result<Response, ApiError> {
+    let of = workspace.clone();
+    let read = app.call(move |engine| {
+        engine.workspace(&of, Caller::LocalUser)?;
+        Ok(engine.list_workspaces()?.workspaces)
+    });
+    let all = read.await?.0;
+    let is_on = all.iter().any(|one| one.name == workspace && one.intelligence);
+    let others: Vec<&WorkspaceSummary> = all.iter().filter(|one| one.name != workspace).collect();
+    let body = html! {
+        h1 { (workspace) }
+        section aria-labelledby="intelligence" {
+            h2 #intelligence { "Intelligence" }
+            p { @if is_on { "On: files are indexed, searched and answered from." } @else { "Off: files are listed, and nothing is found." } }
+            form method="post" action=(link::view(&workspace, "settings")) {
+                input type="hidden" name="intelligence" value=(if is_on { "off" } else { "on" });
+                button type="submit" { @if is_on { "Switch off" } @else { "Switch on" } }
+            }
+            @if is_on { p.hint { "Switching off removes the index at once. Switching on again indexes all files; no text is embedded twice." } }
+        }
+        section aria-labelledby="place" {
+            h2 #place { "Name and folder" }
+            p { "The workspace is " code { (workspace) } ". The command line shows its folder: " code { "pincite workspace list" } "." }
+        }
+        @if !others.is_empty() {
+            section aria-labelledby="others" {
+                h2 #others { "Other workspaces" }
+                ul { @for one in others { li { a href=(link::view(&one.name, "")) { (one.name) } } } }
+            }
+        }
+    };
+    Ok(shell::page(Frame { title: "Workspace", workspace: Some(&workspace), view: Some(View::Settings) }, &body))
+}
+
+/// What a form changes.
+#[derive(Debug, Deserialize)]
+pub(in crate::serve) struct Changed {
+    intelligence: String,
+}
+
+/// Switches the intelligence.
+pub(in crate::serve) async fn change(
+    State(app): Shared,
+    InWorkspace(workspace): InWorkspace,
+    Form(Changed { intelligence }): Form<Changed>,
+) -> Result<Response, ApiError> {
+    let is_on = intelligence == "on";
+    let of = workspace.clone();
+    app.call(move |engine| engine.workspace(&of, Caller::LocalUser)?.set_intelligence(is_on)).await.map(drop)?;
+    Ok(Redirect::to(&link::view(&workspace, "settings")).into_response())
+}
