@@ -128,7 +128,7 @@ fn facet(workspace: &WorkspaceId, title: &str, values: &[Facet], scope: &dyn Fn(
 pub(super) fn table(workspace: &WorkspaceId, changes: &[Change]) -> Markup {
     let mut day = String::new();
     html! {
-        table #changes.changes {
+        div.scroll { table.changes {
             thead { tr { th scope="col" { "When (UTC)" } th scope="col" { "Change" } th scope="col" { "File" } th scope="col" { "By" } } }
             tbody {
                 @for change in changes {
@@ -146,7 +146,7 @@ pub(super) fn table(workspace: &WorkspaceId, changes: &[Change]) -> Markup {
                     }
                 }
             }
-        }
+        } }
     }
 }
 

@@ -13,6 +13,7 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use super::query::Query;
 use super::shell::{self, Frame, View};
+use super::text::markdown;
 use super::{link, results, search, when};
 use crate::answer::{AnswerKind, AskEvent, AskReply, AskRequest, Sentence};
 use crate::budget::Budget;
@@ -125,7 +126,8 @@ fn said(workspace: &WorkspaceId, sentence: &Sentence, citations: &[Citation]) ->
         p.sentence dir="auto" {
             @if let Some(place) = &sentence.place { span.trail { (place) } " " }
             @if sentence.fields.is_empty() {
-                (sentence.text)
+                @let is_markdown = sentence.citations.first().and_then(|&at| citations.get(at)).is_some_and(|citation| citation.path.as_str().ends_with(".md"));
+                @if is_markdown { (markdown::sentence(&sentence.text)) } @else { (sentence.text) }
             } @else {
                 span.fields { @for field in &sentence.fields { span.field { span.of { (field.name) ":" } " " (field.value) } " " } }
             }

@@ -250,7 +250,7 @@ fn table(workspace: &WorkspaceId, rows: &[Row], num_left_out: usize) -> Markup {
             div.notice { p { "The text has no citation and no quote of three words or more." } }
         } @else {
             p role="status" { (num_valid) " of " (rows.len()) " stand as they are quoted." }
-            table.checked {
+            div.scroll { table.checked {
                 thead { tr { th scope="col" { "State" } th scope="col" { "Quote" } th scope="col" { "Where" } } }
                 tbody { @for row in rows {
                     tr {
@@ -267,7 +267,7 @@ fn table(workspace: &WorkspaceId, rows: &[Row], num_left_out: usize) -> Markup {
                         }
                     }
                 } }
-            }
+            } }
             @if num_left_out > 0 { p.warning { (num_left_out) " more were not checked; at most " (MAX_CHECKED) " are at once" } }
         }
     }

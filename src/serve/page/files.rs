@@ -25,7 +25,7 @@ pub(in crate::serve) struct Shelf {
     /// A folder, with its slash; empty for all.
     #[serde(skip_serializing_if = "String::is_empty")]
     folder: String,
-    /// A state, or `unread` for all of which nothing or not all is searchable.
+    /// A state, or `unread` for those that could not be read or are of a type that is not.
     #[serde(skip_serializing_if = "String::is_empty")]
     state: String,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -194,7 +194,7 @@ fn pages(workspace: &WorkspaceId, shelf: &Shelf, total: usize) -> Markup {
 
 fn table<'a>(workspace: &WorkspaceId, files: impl Iterator<Item = &'a FileEntry>) -> Markup {
     html! {
-        table.files {
+        div.scroll { table.files {
             thead { tr { th scope="col" { "File" } th scope="col" { "State" } th scope="col" { "Type" } th.size scope="col" { "Size" } th scope="col" { "Changed (UTC)" } th scope="col" { "By" } } }
             tbody { @for file in files {
                 tr {
@@ -206,6 +206,6 @@ fn table<'a>(workspace: &WorkspaceId, files: impl Iterator<Item = &'a FileEntry>
                     td { (results::writer(workspace, &file.provenance)) }
                 }
             } }
-        }
+        } }
     }
 }

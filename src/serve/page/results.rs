@@ -3,15 +3,15 @@
 use maud::{Markup, html};
 
 use super::query::Query;
-use super::text::marked;
+use super::text::{markdown, marked};
 use super::{link, when};
 use crate::search::{self, Hit, Signals};
 use crate::workspace::{Citation, Provenance, Span, WorkspaceId};
 
-/// Bytes of a passage that are shown, around its first marked word.
-const SHOWN_BYTES: usize = 520;
-/// Of these, those before the word.
-const BEFORE_BYTES: usize = 140;
+/// Bytes of a passage that are shown, where most of its marked words are.
+const SHOWN_BYTES: usize = 420;
+/// Of these, those before the first of the words.
+const BEFORE_BYTES: usize = 60;
 /// Other places of a passage that are named.
 const MAX_COPIES: usize = 5;
 
@@ -29,7 +29,7 @@ pub(super) fn item(shown: &Shown<'_>) -> Markup {
     let citation = &hit.citation;
     let url = query.opening(&citation.path, citation.span).url(workspace);
     let words = search::words_in(&query.q, &hit.text, hit.language);
-    let part = part_around(&hit.text, words.first().copied());
+    let part = part_around(&hit.text, &words);
     html! {
         li.hit id={ "hit-" (number) } {
             h3 {
@@ -42,10 +42,10 @@ pub(super) fn item(shown: &Shown<'_>) -> Markup {
                 @if !citation.trail.is_empty() { span.dot aria-hidden="true" { " · " } span.trail { (citation.trail.join(" › ")) } }
             }
             @if let Some(header) = &hit.header { p.header title="The table's header" { (header) } }
-            p.passage dir="auto" {
-                @if part.start > 0 { "… " }
-                (marked::words(&hit.text, part, &words))
-                @if part.end < hit.text.len() { " …" }
+            div.passage dir="auto" {
+                @if part.start > 0 { span.cut { "… " } }
+                @if citation.path.as_str().ends_with(".md") { (markdown::part(&hit.text, part, &words)) } @else { p { (marked::words(&hit.text, part, &words)) } }
+                @if part.end < hit.text.len() { span.cut { " …" } }
             }
             @if let Some(newer) = &hit.superseded_by {
                 p.warning { "A newer file has replaced this one: " a href=(link::source(workspace, newer, Span::default())) { (newer) } }
@@ -119,20 +119,22 @@ fn why(signals: &Signals) -> Markup {
     }
 }
 
-/// The part of a passage that is shown: whole words around the first that is marked.
-fn part_around(text: &str, first: Option<Span>) -> Span {
-    let wanted = first.map_or(0, |word| word.start.saturating_sub(BEFORE_BYTES));
+/// The part of a passage that is shown: whole words, where most words are marked, the first such place.
+fn part_around(text: &str, words: &[Span]) -> Span {
+    let num_from = |at: usize| {
+        let end = words[at].start + SHOWN_BYTES - BEFORE_BYTES;
+        words[at..].iter().take_while(|word| word.end <= end).count()
+    };
+    let best = (0..words.len()).rev().max_by_key(|&at| num_from(at)).map_or(0, |at| words[at].start);
+    let wanted = best.saturating_sub(BEFORE_BYTES);
     let start = if wanted == 0 || text.len() <= SHOWN_BYTES { 0 } else { next_word(text, wanted) };
-    let end = start.saturating_add(SHOWN_BYTES);
+    let end = text.floor_char_boundary(start.saturating_add(SHOWN_BYTES));
     if end >= text.len() {
         return Span::new(start, text.len());
     }
     Span::new(
         start,
-        text[..text.floor_char_boundary(end)]
-            .rfind(char::is_whitespace)
-            .filter(|&at| at > start)
-            .unwrap_or_else(|| text.floor_char_boundary(end)),
+        text[start..end].rfind(char::is_whitespace).filter(|&at| at > SHOWN_BYTES / 2).map_or(end, |at| start + at),
     )
 }
 
@@ -152,15 +154,21 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn the_place_with_most_words_is_shown() {
+        let text = format!("gateway {} the gateway was down {}", "x ".repeat(400), "y ".repeat(400));
+        let words = search::words_in("gateway down", &text, None);
+        let shown = part_around(&text, &words).of(&text).unwrap();
+        assert!(shown.contains("the gateway was down") && shown.len() <= SHOWN_BYTES, "{shown}");
+    }
+
     proptest! {
         #[test]
-        fn the_part_that_is_shown_lies_on_characters_and_holds_the_first_mark(text in "[a-zü南 ]{0,1400}", at in 0_usize..1400) {
+        fn what_is_shown_lies_on_characters_and_holds_a_marked_word(text in "[a-zü南 ]{0,1400}", at in 0_usize..1400) {
             let at = text.floor_char_boundary(at);
-            let end = text.ceil_char_boundary((at + 3).min(text.len()));
-            let part = part_around(&text, Some(Span::new(at, end)));
-            prop_assert!(part.of(&text).is_some());
-            prop_assert!(text.trim().is_empty() || at + SHOWN_BYTES < text.len() || part.end >= at.min(text.len()));
-            prop_assert!(part.start <= at);
+            let word = Span::new(at, text.ceil_char_boundary((at + 3).min(text.len())));
+            let part = part_around(&text, &[word]);
+            prop_assert!(part.of(&text).is_some() && part.start <= word.start && word.start <= part.end, "{part:?} {word:?}");
         }
     }
 }

@@ -100,7 +100,7 @@ fn shown(workspace: &WorkspaceId, seen: &Seen, span: Span, words: &str, from: Op
                 h2 dir="auto" { (entry.path.file_name()) }
                 p.place { span.path { (entry.path) } }
                 (facts(workspace, entry, source.as_ref().ok()))
-                p.tools {
+                div.tools {
                     button type="button" data-mark="-1" hidden aria-label="Previous mark" title="Previous mark ([)" { "↑" }
                     button type="button" data-mark="1" hidden aria-label="Next mark" title="Next mark (])" { "↓" }
                     @if let Some(citation) = citation { (copies(citation)) }

@@ -21,6 +21,17 @@
     list[current].scrollIntoView({ block: "nearest" });
   }
 
+  // Brings a mark into sight: in the pane where that scrolls by itself, else in the window.
+  function show(node) {
+    const pane = one("#source");
+    if (getComputedStyle(pane).position !== "sticky") { node.scrollIntoView({ block: "center" }); return; }
+    const table = node.closest("div.table");
+    if (table) table.scrollTop += node.getBoundingClientRect().top - table.getBoundingClientRect().top - table.clientHeight / 2;
+    const [at, within] = [node.getBoundingClientRect(), pane.getBoundingClientRect()];
+    if (at.top >= within.top && at.bottom <= within.bottom) return;
+    pane.scrollTop += node.getBoundingClientRect().top - pane.getBoundingClientRect().top - pane.clientHeight / 3;
+  }
+
   // Marks of the source: the pieces of the quote, then the words of the query.
   let mark = -1;
   function goToMark(step) {
@@ -29,7 +40,7 @@
     mark = (mark + step + marks.length) % marks.length;
     marks.forEach((node) => node.classList.remove("found"));
     marks[mark].classList.add("found");
-    marks[mark].scrollIntoView({ block: "center" });
+    show(marks[mark]);
     say(`mark ${mark + 1} of ${marks.length}`);
   }
 
@@ -40,11 +51,9 @@
     mark = -1;
     const quote = one("#mark", source);
     if (quote) {
-      quote.scrollIntoView({ block: "center" });
+      show(quote);
       const marks = all("mark.quote, .document .word", source).filter((node) => !node.parentElement.closest("mark.quote"));
       mark = marks.indexOf(quote);
-      // On a narrow screen the pane stands below the results.
-      if (source.getBoundingClientRect().top > innerHeight) source.scrollIntoView();
     }
   }
 

@@ -11,12 +11,49 @@ use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 use super::Window;
 use super::marked::{Marks, marked};
 use crate::engine::Source;
+use crate::workspace::Span;
 
 /// Shows the blocks of the window.
 pub(super) fn shown(source: &Source, window: Window, marks: &Marks) -> Markup {
     let text = &source.document.text;
     let start = text[..window.start].rfind('\n').map_or(0, |at| at + 1);
-    let (start, front) = front_matter(text, start, window.end);
+    let html = written(text, start..window.end, marks);
+    PreEscaped(format!("<div class=\"blocks\">{html}</div>"))
+}
+
+/// Shows a part of a passage, with words marked, from behind the front matter where it begins with one and goes on.
+pub(in crate::serve::page) fn part(text: &str, part: Span, words: &[Span]) -> Markup {
+    let (start, _) = front_matter(text, part.start, part.end);
+    let start = if start < part.end { start } else { part.start };
+    PreEscaped(written(text, start..part.end, &Marks::new(None, words.to_vec())))
+}
+
+/// Shows a sentence: the letters and their weight, in one line.
+pub(in crate::serve::page) fn sentence(text: &str) -> Markup {
+    let marks = Marks::new(None, Vec::new());
+    let mut writer = Writer { text, marks: &marks, html: String::new(), is_head: false };
+    for (event, range) in Parser::new_ext(text, Options::ENABLE_STRIKETHROUGH).into_offset_iter() {
+        match &event {
+            Event::Start(Tag::Emphasis | Tag::Strong | Tag::Strikethrough)
+            | Event::End(TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough)
+            | Event::Text(_)
+            | Event::Code(_)
+            | Event::InlineHtml(_)
+            | Event::SoftBreak => writer.event(event, range),
+            // A sentence that only looks like a list or a heading is shown as it is.
+            Event::Start(Tag::Paragraph) | Event::End(_) => {}
+            _ => return PreEscaped(with_words_only(text)),
+        }
+    }
+    PreEscaped(writer.html)
+}
+
+fn with_words_only(text: &str) -> String {
+    marked(text, 0..text.len(), &Marks::new(None, Vec::new())).0
+}
+
+fn written(text: &str, range: Range<usize>, marks: &Marks) -> String {
+    let (start, front) = front_matter(text, range.start, range.end);
     let mut writer = Writer { text, marks, html: String::new(), is_head: false };
     if let Some(front) = front {
         writer.put("<pre class=\"front\">");
@@ -25,10 +62,10 @@ pub(super) fn shown(source: &Source, window: Window, marks: &Marks) -> Markup {
     }
     let options =
         Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS | Options::ENABLE_FOOTNOTES;
-    for (event, range) in Parser::new_ext(&text[start..window.end], options).into_offset_iter() {
+    for (event, range) in Parser::new_ext(&text[start..range.end], options).into_offset_iter() {
         writer.event(event, start + range.start..start + range.end);
     }
-    PreEscaped(format!("<div class=\"blocks\">{}</div>", writer.html))
+    writer.html
 }
 
 /// Where the body begins, and the front matter before it.
@@ -177,5 +214,59 @@ impl Writer<'_> {
             TagEnd::Strikethrough => "</s>",
             _ => "</span>",
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn shown(text: &str, quote: &str) -> String {
+        let at = text.find(quote).unwrap();
+        written(text, 0..text.len(), &Marks::new(Some(Span::new(at, at + quote.len())), Vec::new()))
+    }
+
+    #[test]
+    fn a_mark_is_at_its_bytes_whatever_signs_stand_between() {
+        assert_eq!(
+            shown("It was **37 minutes** long.\n", "was **37 minutes**"),
+            "<p class=\"prose\" dir=\"auto\">It <mark class=\"quote\" id=\"mark\">was </mark><strong><mark class=\"quote\">37 minutes</mark></strong> long.</p>"
+        );
+        assert!(
+            shown("a `let x` b\n", "let x").contains("<code><mark class=\"quote\" id=\"mark\">let x</mark></code>")
+        );
+        assert!(
+            shown("| a | b |\n|---|---|\n| 1 | 2 |\n", "2")
+                .contains("<td dir=\"auto\"><mark class=\"quote\" id=\"mark\">2</mark></td>")
+        );
+        assert!(shown("---\ntitle: x\n---\n# H\n", "title: x").starts_with("<pre class=\"front\">---\n<mark"));
+        assert!(shown("5 &lt; 6\n", "5").contains("&lt;"));
+    }
+
+    #[test]
+    fn html_and_links_are_text() {
+        let html = shown("<script>alert(1)</script>\n\n[x](javascript:alert(1)) ![p](http://e/x.png)\n", "x");
+        assert!(!html.contains("<script") && !html.contains("href") && !html.contains("<img"), "{html}");
+    }
+
+    #[test]
+    fn a_sentence_is_one_line_of_inline_marks() {
+        assert_eq!(sentence("for **37 minutes**, `a<b`").0, "for <strong>37 minutes</strong>, <code>a&lt;b</code>");
+        assert_eq!(sentence("- an item").0, "- an item");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_stands_in_a_file_is_text(text in "[<>&\"'a-c*_`|#\\[\\]()!\n -]{0,80}") {
+            let html = written(&text, 0..text.len(), &Marks::new(None, Vec::new()));
+            for tag in html.split('<').skip(1) {
+                let name: String = tag.trim_start_matches('/').chars().take_while(char::is_ascii_alphanumeric).collect();
+                let known = ["p", "pre", "span", "ul", "ol", "li", "em", "strong", "s", "code", "br", "hr", "blockquote", "div", "table", "thead", "tr", "th", "td"];
+                prop_assert!(known.contains(&name.as_str()), "{html}");
+            }
+            prop_assert!(!sentence(&text).0.contains("<a"));
+        }
     }
 }

@@ -7,7 +7,7 @@
 
 mod blocks;
 mod lines;
-mod markdown;
+pub(super) mod markdown;
 pub(super) mod marked;
 mod table;
 mod window;

@@ -42,9 +42,10 @@ pub(super) fn shown(source: &Source, rows: &[Block], marks: &Marks) -> Markup {
         _ => Between::Bars,
     };
     // The header of a table that began before the window stands with every row.
-    let header: Vec<String> = rows.first().and_then(|row| row.header.as_deref()).map_or_else(Vec::new, |header| {
-        cells(header, 0..header.len(), between).into_iter().map(|cell| unquoted(&header[cell]).to_owned()).collect()
-    });
+    let header: Vec<&str> = rows
+        .first()
+        .and_then(|row| row.header.as_deref())
+        .map_or_else(Vec::new, |header| header.split(if header.contains(" | ") { " | " } else { ", " }).collect());
     let mut all: Vec<(String, usize, Vec<Range<usize>>)> = Vec::with_capacity(rows.len());
     for row in rows {
         let (number, before) = match &row.cell {
@@ -53,14 +54,8 @@ pub(super) fn shown(source: &Source, rows: &[Block], marks: &Marks) -> Markup {
         };
         all.push((number, before, cells(text, row.span.range(), between)));
     }
-    // Without a header of its own the first row is one where the others have it as theirs.
-    let is_header = |at: usize| {
-        at == 0
-            && header.is_empty()
-            && rows.get(1).is_some_and(|next| {
-                next.header.as_deref().is_some_and(|header| text[rows[0].span.range()].trim() == header.trim())
-            })
-    };
+    // The row that is the header itself carries none.
+    let is_header = |at: usize| at == 0 && header.is_empty() && rows.get(1).is_some_and(|next| next.header.is_some());
     let width = all.iter().map(|(_, before, cells)| before + cells.len()).max().unwrap_or(0).max(header.len());
     let left_out = width.saturating_sub(MAX_COLUMNS);
     html! {
@@ -141,10 +136,6 @@ fn inside_quotes(text: &str, cell: Range<usize>) -> Range<usize> {
     }
 }
 
-fn unquoted(words: &str) -> &str {
-    &words[inside_quotes(words, 0..words.len())]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,7 +143,10 @@ mod tests {
     #[test]
     fn cells_are_told_apart_as_they_are_written() {
         let of = |text: &str, between| -> Vec<String> {
-            cells(text, 0..text.len(), between).into_iter().map(|cell| unquoted(&text[cell]).to_owned()).collect()
+            cells(text, 0..text.len(), between)
+                .into_iter()
+                .map(|cell| text[inside_quotes(text, cell)].to_owned())
+                .collect()
         };
         assert_eq!(of("a,\"b,c\", d ,", Between::Sign(',')), ["a", "b,c", "d", ""]);
         assert_eq!(of("a\tb\t\tc", Between::Sign('\t')), ["a", "b", "", "c"]);
