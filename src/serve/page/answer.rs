@@ -33,8 +33,8 @@ pub(super) fn place(workspace: &WorkspaceId, query: &Query) -> Markup {
     html! {
         section.answer #answer aria-label="Answer" data-answer=(url("")) aria-busy="true" {
             h2 { "Answer" }
-            noscript { p { a href=(url("&whole=1")) { "Show the answer" } } }
-            div.sentences aria-live="polite" { p.waiting { "Reading…" } }
+            // The script puts the answer into its place.
+            div.sentences aria-live="polite" { p.waiting { a href=(url("&whole=1")) { "Show the answer" } } }
         }
     }
 }

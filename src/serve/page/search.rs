@@ -99,6 +99,7 @@ fn results_view(workspace: &WorkspaceId, query: &Query, reply: &SearchReply, ope
 /// The box, with what narrows it as chips that a click takes away.
 pub(super) fn search_box(workspace: &WorkspaceId, query: &Query) -> Markup {
     html! {
+        h1.visually-hidden { "Search" @if !query.q.is_empty() { ": " (query.q) } }
         form.search action=(link::view(workspace, "")) method="get" role="search" {
             label.visually-hidden for="q" { "Search words or a question" }
             input #q type="search" name="q" value=(query.q) placeholder="Words, a \"phrase\", or a question?" autocomplete="off"
@@ -263,7 +264,7 @@ impl Start {
             div.start {
                 @if self.coverage.files.files == 0 {
                     div.notice {
-                        h1 { "No files yet" }
+                        h2 { "No files yet" }
                         p { "Put files into the workspace's folder, or send one:" }
                         pre { "curl -X PUT http://HOST/v1/workspaces/" (workspace) "/files/notes/first.md --data-binary @first.md" }
                     }

@@ -118,10 +118,10 @@ pub(super) fn page_with(status: StatusCode, frame: Frame<'_>, body: &Markup) -> 
     response
 }
 
-/// The headers of every reply of the page.
+/// The headers of every reply of the page. A policy that sends no referrer would also send forms without their origin.
 pub(super) fn secure(headers: &mut axum::http::HeaderMap) {
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     let own_group = HeaderName::from_static("cross-origin-opener-policy");
     headers.insert(own_group, HeaderValue::from_static("same-origin"));

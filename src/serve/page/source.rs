@@ -41,7 +41,7 @@ pub(in crate::serve) async fn view(
 ) -> Result<Response, ApiError> {
     let title = path.file_name().to_owned();
     let body = pane(&app, &workspace, path, link::span(&at).unwrap_or_default(), &q, from.parse().ok()).await;
-    let body = html! { div.columns.alone { (body) } };
+    let body = html! { h1.visually-hidden { "Source: " (title) } div.columns.alone { (body) } };
     Ok(shell::page(Frame { title: &title, workspace: Some(&workspace), view: Some(View::Files) }, &body))
 }
 

@@ -108,6 +108,7 @@
   if (answer) {
     const sentences = one(".sentences", answer);
     const stream = new EventSource(answer.dataset.answer);
+    one(".waiting", sentences).textContent = "Reading…";
     let isFirst = true;
     let ended = false;
     const begin = () => { if (isFirst) { sentences.replaceChildren(); isFirst = false; } };

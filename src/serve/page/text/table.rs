@@ -62,11 +62,11 @@ pub(super) fn shown(source: &Source, rows: &[Block], marks: &Marks) -> Markup {
         div.table tabindex="0" role="group" aria-label="Table" {
             table {
                 @if !header.is_empty() {
-                    thead { tr { th.number {} @for name in header.iter().take(MAX_COLUMNS) { th scope="col" dir="auto" { (name) } } } }
+                    thead { tr { td.number {} @for name in header.iter().take(MAX_COLUMNS) { th scope="col" dir="auto" { (name) } } } }
                 }
                 @for (at, (number, before, cells)) in all.iter().enumerate() {
                     @let row = html! {
-                        th.number scope="row" data-number=(number) {}
+                        td.number data-number=(number) {}
                         @for _ in 0..(*before).min(MAX_COLUMNS) { td {} }
                         @for cell in cells.iter().take(MAX_COLUMNS.saturating_sub(*before)) {
                             @let words = marked(text, inside_quotes(text, cell.clone()), marks);

@@ -1,0 +1,240 @@
+"""The reviewers' page in a real browser: every view without a violation of axe-core or of its own policy, at three widths, light and dark; by
+the keyboard alone; without JavaScript; and with markup wherever a file, a writer or a query can have it.
+
+    python3 tests/python/browser.py target/release/pincite [--shots FOLDER]
+
+Needs Chromium of the system (`chromium` or PINCITE_TEST_BROWSER), and says `no browser` with exit code 3 where there is none.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+from urllib.parse import quote
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+
+from served import Server
+
+FIXTURES = pathlib.Path(__file__).parents[2] / "fixtures" / "workspace"
+WIDTHS = [(1440, "light"), (800, "dark"), (320, "light")]
+MARKUP = ['<script>window.hurt=1</script>', '"><img src=x onerror="window.hurt=1">', "'><svg/onload=window.hurt=1>", "{{7*7}}", "</textarea><b>x"]
+DEADLINE_MS = 60_000
+POSTMORTEM = "runs/2026-11-03-coder-03/postmortem.md"
+
+
+def browser_of_system() -> str | None:
+    named = os.environ.get("PINCITE_TEST_BROWSER")
+    return named or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+class Faults(list):
+    def check(self, holds: bool, what: str):
+        if not holds:
+            self.append(what)
+
+
+def lay_out(folder: pathlib.Path):
+    """The fixtures, and files whose names and words are markup."""
+    shutil.copytree(FIXTURES, folder)
+    hostile = folder / "hostile"
+    hostile.mkdir()
+    for number, markup in enumerate(MARKUP):
+        # No name holds a slash.
+        (hostile / f"{number} {markup.replace('/', '-')}.md").write_text(f"# {markup}\n\nmarkup word {markup}\n\n| {markup} | b |\n|---|---|\n| {markup} | c |\n")
+        (hostile / f"{number}.csv").write_text(f'name,"{markup.replace(chr(34), chr(34) * 2)}"\nmarkup,1\n')
+        (hostile / f"{number}.txt").write_text(f"markup in plain text {markup}\n")
+    (hostile / "right-to-left.md").write_text("# שלום עולם\n\nמים זורמים אל הים, gateway, مرحبا بالعالم\n")
+    (hostile / ("long-" * 20 + "name-without-any-place-to-break.md")).write_text("w" * 5_000 + "\n")
+
+
+def write_markup(server: Server):
+    """Files whose writers are markup."""
+    for number, markup in enumerate(MARKUP):
+        headers = {"Pincite-Agent": markup, "Pincite-Run": f"run {markup}", "Pincite-Tags": markup.replace(",", ";")}
+        status, reply = server.ask("PUT", server.files(f"hostile/by-{number}.md"), f"markup written by {number}".encode(), "text/markdown", headers)
+        if status not in (200, 201):
+            raise SystemExit(f"a write was refused: {reply}")
+        body = json.dumps({"query": "markup", "min_revision": reply["revision"], "wait_ms": 30_000}).encode()
+        server.ask("POST", "/v1/workspaces/default/search", body)
+
+
+def views() -> dict[str, str]:
+    source = f"/w/default/source/{POSTMORTEM}?at=172-245"
+    return {
+        "start": "/w/default",
+        "results": "/w/default?q=gateway+outage",
+        "newest": "/w/default?q=gateway&sort=time",
+        "narrowed": "/w/default?q=gateway&path=docs%2F**&after=2020-01-01",
+        "opened": f"/w/default?q=gateway+outage&open={quote(POSTMORTEM, safe='')}&at=172-245",
+        "answer": "/w/default?q=How+long+was+the+gateway+down+on+2+November%3F",
+        "digest": "/w/default?q=Summarize+the+recent+outputs&ask=1",
+        "nothing": "/w/default?q=qwyjibo&path=nowhere%2F**",
+        "markdown": source,
+        "table": "/w/default/source/data/stations.csv?at=200-260",
+        "pdf": "/w/default/source/reports/ravensholm-acceptance.pdf?at=200-300",
+        "code": "/w/default/source/src/sluice/ring.rs?at=300-420",
+        "log": "/w/default/source/runs/2026-10-14-bench-03/bench.log",
+        "picture": "/w/default/source/assets/wave-icon.png",
+        "japanese": "/w/default?q=%E5%8D%97%E6%B5%9C%E6%B8%AF",
+        "hostile": "/w/default?q=markup",
+        "hostile files": "/w/default/files?folder=hostile/",
+        "markup query": f"/w/default?q={quote(MARKUP[1])}&agent={quote(MARKUP[0])}",
+        "activity": "/w/default/activity",
+        "files": "/w/default/files",
+        "unread": "/w/default/files?state=unread",
+        "status": "/w/default/status",
+        "check": "/w/default/check",
+        "settings": "/w/default/settings",
+        "unknown workspace": "/w/nowhere",
+        "unknown file": "/w/default/source/no/such.md",
+        "no citation": "/w/default/c/xyz/1-2",
+    }
+
+
+def look_at_all(context, base: str, faults: Faults, width: int, shots: pathlib.Path | None) -> int:
+    """Every view: axe-core, the page's own policy, errors of the script, and nothing that hangs over the edge."""
+    page = context.new_page()
+    said: list[str] = []
+    page.on("pageerror", lambda error: said.append(f"script: {error}"))
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" and "status of 4" not in message.text else None)
+    page.add_init_script("addEventListener('securitypolicyviolation', (e) => console.error(`policy: ${e.violatedDirective} ${e.blockedURI}`))")
+    for name, path in views().items():
+        page.goto(base + path)
+        if page.locator("[data-answer]").count():
+            page.wait_for_selector('.answer[aria-busy="false"]', timeout=DEADLINE_MS)
+        if shots:
+            page.screenshot(path=str(shots / f"{name.replace(' ', '-')}-{width}.png"))
+        where = f"{name} at {width}"
+        for violation in Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).response["violations"]:
+            nodes = [node["html"][:160] for node in violation["nodes"][:3]]
+            faults.append(f"{where}: axe {violation['id']}: {nodes}")
+        faults.check(page.evaluate("window.hurt") is None, f"{where}: markup of a file ran")
+        over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        faults.check(over <= 0, f"{where}: the page is {over} pixels wider than the window")
+        faults.check(page.title() != "", f"{where}: no title")
+        faults.extend(f"{where}: {words}" for words in said)
+        said.clear()
+    page.close()
+    return len(views())
+
+
+def by_keyboard(context, base: str, faults: Faults):
+    """Search, open, next mark, back: no key but the keyboard's, and the URL says each state."""
+    page = context.new_page()
+    page.goto(base + "/w/default")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("/")
+    page.keyboard.type("gateway outage")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#results")
+    faults.check("q=gateway+outage" in page.url, f"keyboard: the URL has no query: {page.url}")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("j")
+    faults.check(page.evaluate("document.activeElement.className") == "open", "keyboard: j does not focus a result")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#source mark.quote")
+    opened = page.url
+    faults.check("open=" in opened, f"keyboard: the URL does not say what is open: {opened}")
+    faults.check(page.locator(".hit").count() > 1, "keyboard: the results are gone")
+    page.keyboard.press("]")
+    page.wait_for_selector("#source .found")
+    faults.check("mark" in page.locator("#say").inner_text(), "keyboard: the mark is not announced")
+    page.keyboard.press("?")
+    faults.check(page.locator("#keys").is_visible(), "keyboard: no list of keys")
+    page.keyboard.press("Escape")
+    page.go_back()
+    page.wait_for_selector("#source mark.quote", state="detached")
+    faults.check("open=" not in page.url, "keyboard: back does not go back")
+    page.reload()
+    page.goto(opened)
+    faults.check(page.locator("#source mark.quote").count() > 0, "keyboard: the URL does not bring the source back")
+    more = page.locator("#more a")
+    if more.count():
+        before = page.locator("#results > li").count()
+        more.click()
+        page.wait_for_selector(f"#results > li >> nth={before}")
+        numbers = page.evaluate("[...document.querySelectorAll('#results > li')].map((hit) => hit.id)")
+        faults.check(len(set(numbers)) == len(numbers), "keyboard: results come twice")
+    page.close()
+
+
+def marks_are_exact(context, base: str, faults: Faults):
+    """The marked words are the words at the span, for a text and for a table."""
+    page = context.new_page()
+    for path, span in [("src/sluice/ring.rs", (300, 420)), ("data/stations.csv", (200, 260)), ("runs/2026-10-14-bench-03/bench.log", (1_000, 1_100))]:
+        page.goto(f"{base}/w/default/source/{path}?at={span[0]}-{span[1]}")
+        shown = "".join(page.locator("#source mark.quote").all_text_contents())
+        wanted = (FIXTURES / path).read_bytes()[span[0] : span[1]].decode()
+        letters = lambda words: "".join(c for c in words if c.isalnum())
+        faults.check(letters(shown) == letters(wanted) and shown != "", f"marks of {path}: {shown!r} for {wanted!r}")
+    page.close()
+
+
+def without_script(browser, base: str, faults: Faults):
+    """Every function that matters, without JavaScript."""
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(base + "/w/default")
+    page.fill("#q", "How long was the gateway down on 2 November?")
+    page.press("#q", "Enter")
+    page.click("text=Show the answer")
+    faults.check("37 minutes" in page.locator(".answer").inner_text(), "without script: no answer")
+    page.click(".cite >> nth=0")
+    faults.check(page.locator(".badge").first.inner_text() == "valid", "without script: the citation is not valid")
+    faults.check("37 minutes" in "".join(page.locator("mark.quote").all_text_contents()), "without script: the quote is not marked")
+    page.goto(base + "/w/default/check")
+    page.fill("#text", 'They say "The gateway accepted nothing for" and "the moon is made of cheese entirely".')
+    page.click("text=Check these")
+    found = page.locator(".checked .badge").all_inner_texts()
+    faults.check(found == ["found", "not found"], f"without script: the check says {found}")
+    page.goto(base + "/w/default?q=gateway")
+    page.click(".hit a.open >> nth=0")
+    faults.check(page.locator("#source mark.quote").count() > 0, "without script: a result does not open")
+    context.close()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("program")
+    parser.add_argument("--shots", type=pathlib.Path)
+    asked = parser.parse_args()
+    path = browser_of_system()
+    if path is None:
+        print("no browser: install Debian's `chromium`, or name one by PINCITE_TEST_BROWSER", file=sys.stderr)
+        raise SystemExit(3)
+    if asked.shots:
+        asked.shots.mkdir(exist_ok=True)
+    faults, tries = Faults(), 0
+    with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
+        folder = pathlib.Path(scratch) / "workspace"
+        lay_out(folder)
+        server = Server(asked.program, pathlib.Path(scratch) / "data", folder)
+        try:
+            while server.ask("GET", "/readyz")[0] != 200:
+                pass
+            write_markup(server)
+            base = "http://{}:{}".format(*server.address)
+            browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+            context = browser.new_context(viewport={"width": 1440, "height": 900})
+            by_keyboard(context, base, faults)
+            marks_are_exact(context, base, faults)
+            without_script(browser, base, faults)
+            for width, scheme in WIDTHS:
+                context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+                context.set_default_timeout(DEADLINE_MS)
+                tries += look_at_all(context, base, faults, width, asked.shots)
+                context.close()
+            browser.close()
+        finally:
+            server.kill()
+    print(json.dumps({"tries": tries, "faults": faults}, indent=1, ensure_ascii=False))
+    raise SystemExit(1 if faults else 0)
+
+
+if __name__ == "__main__":
+    main()
