@@ -146,7 +146,7 @@ impl Workspace<'_> {
     }
 
     /// A path as its file is listed, in any spelling that is given; the path itself where none is.
-    fn spelled(&self, path: &RelPath) -> Result<RelPath, EngineError> {
+    pub(super) fn spelled(&self, path: &RelPath) -> Result<RelPath, EngineError> {
         let id = &self.id;
         if self.engine.data.store.file(id, path)?.is_some() {
             return Ok(path.clone());
