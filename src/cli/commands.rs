@@ -42,7 +42,7 @@ impl Done {
         }
     }
 
-    const fn when(found: bool) -> Self {
+    pub(super) const fn when(found: bool) -> Self {
         if found { Self::Yes } else { Self::NothingFound }
     }
 }
@@ -72,6 +72,7 @@ pub(super) fn run(cli: Cli) -> anyhow::Result<Done> {
         Command::Mcp { path } => super::serving::mcp(&session, path.as_deref()),
         Command::Status => status(&session),
         Command::Changes(args) => changes(&session, &args),
+        Command::Verdicts(args) => super::verdicts::run(&session, &args),
         Command::Reindex => reindex(&session),
         Command::Extract { file } => extract(&session, &file),
         Command::ReadFiles { memory_bytes } => {
