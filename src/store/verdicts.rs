@@ -5,7 +5,7 @@ use rusqlite::{Row, params};
 
 use super::workspaces::must_exist;
 use super::{Store, StoreError, as_i64, begin};
-use crate::workspace::{ContentHash, Decision, NewVerdict, RelPath, Verdict, WorkspaceId};
+use crate::workspace::{Citation, ContentHash, Decision, NewVerdict, RelPath, Verdict, WorkspaceId};
 
 const COLUMNS: &str = "id, at_ms, decision, comment, query, reviewer, citation, path";
 
@@ -36,7 +36,6 @@ impl Store {
         if num_verdicts >= as_i64(max) {
             return Err(StoreError::TooManyVerdicts { max });
         }
-        let cited = serde_json::to_string(citation).expect("a citation holds nothing that JSON cannot");
         let at = millisecond(Timestamp::now().as_millisecond())?;
         transaction.execute(
             "INSERT INTO verdicts
@@ -52,7 +51,7 @@ impl Store {
                 query,
                 by,
                 at.as_millisecond(),
-                cited
+                json_of(citation)
             ],
         )?;
         let id = transaction.last_insert_rowid().cast_unsigned();
@@ -121,6 +120,10 @@ impl Store {
             .execute("DELETE FROM verdicts WHERE workspace = ?1 AND id = ?2", params![workspace.as_str(), number])?;
         if removed == 0 { Err(StoreError::UnknownVerdict { id }) } else { Ok(()) }
     }
+}
+
+fn json_of(citation: &Citation) -> String {
+    serde_json::to_string(citation).expect("a citation holds nothing that JSON cannot")
 }
 
 fn verdict_row(row: &Row<'_>) -> rusqlite::Result<Verdict> {

@@ -238,6 +238,12 @@ async fn verdicts_are_stored_listed_exported_and_withdrawn_over_rest() {
     let stale =
         json!({ "citation": Citation { quote: "The pump started".to_owned(), ..noon.clone() }, "decision": "accept" });
     assert_eq!(code(&post(&uri, stale).await), (409, "stale_citation"));
+    // The error quotes the path as it was asked for: folders that were taken out of it would be known by that.
+    let guessed = format!("x{}/a.md", desk.folder.path().display());
+    let mut guess = json!({ "citation": noon, "decision": "accept" });
+    guess["citation"]["path"] = json!(guessed);
+    let told = post(&uri, guess).await;
+    assert!(code(&told) == (409, "stale_citation") && told.1.to_string().contains(&guessed), "{}", told.1);
     assert_eq!(
         code(&post(&other_uri, json!({ "citation": noon, "decision": "accept" })).await),
         (400, "other_workspace")
