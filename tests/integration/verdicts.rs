@@ -242,6 +242,7 @@ async fn verdicts_are_stored_listed_exported_and_withdrawn_over_rest() {
     let guessed = format!("x{}/a.md", desk.folder.path().display());
     let mut guess = json!({ "citation": noon, "decision": "accept" });
     guess["citation"]["path"] = json!(guessed);
+    guess["citation"]["content_hash"] = json!("0".repeat(64));
     let told = post(&uri, guess).await;
     assert!(code(&told) == (409, "stale_citation") && told.1.to_string().contains(&guessed), "{}", told.1);
     assert_eq!(
