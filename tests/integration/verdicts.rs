@@ -319,7 +319,7 @@ fn exported_verdicts_are_a_collection_that_eval_reads_by_words_alone() {
         judge(&accepted, Decision::Accept, Some(cold));
         // The reviewer thinks again.
         judge(&first, Decision::Accept, Some(down));
-        let elsewhere = (1..).map(|at| of(down, at)).find(|other| other.path != first.path).unwrap();
+        let elsewhere = (1..10).map(|at| of(down, at)).find(|other| other.path != first.path).unwrap();
         judge(&elsewhere, Decision::Reject, Some(down));
         judge(&first, Decision::Comment, Some(down));
         judge(&first, Decision::Accept, None);
