@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //! - A verb on the files of a workspace is reached through the handle [`Workspace`] only, and a handle only with a [`Caller`].
-//! - A reply never shows content that the log knows to be replaced or deleted, even before the index does.
+//! - A reply never shows content that the log knows to be replaced or deleted, even before the index does. Only a verdict keeps the words
+//!   that a reviewer judged.
 //! - A reply names the revision it was answered from, and what it could not see.
 //!
 //! # Not here
@@ -32,6 +33,7 @@ mod status;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod verdicts;
 mod verify;
 mod versions;
 mod waiting;
@@ -52,6 +54,7 @@ pub use self::read::FileText;
 pub use self::reindex::{RebuildStatus, ReindexReport};
 pub use self::source::{FileBytes, Source};
 pub use self::status::{AnswererStatus, ModelStatus, ReasonGroup, RerankerStatus, StatusReport};
+pub use self::verdicts::{VerdictsReply, VerdictsRequest};
 use self::versions::Standings;
 pub use self::workspace::{Caller, Workspace};
 pub use self::workspaces::{WorkspaceList, WorkspaceSummary};

@@ -50,7 +50,7 @@ pub use self::listing::{
 pub use self::nearest::Nearest;
 pub use self::plan::{Plan, PlanChoice, PlanKind};
 pub use self::respond::{AnswerError, AskEvent, Tell, check_answerer, is_model_asked, respond, summarize};
-pub use self::verify::{Check, Stretch, Verdict, Verification, locate, verify};
+pub use self::verify::{Check, CitationState, Stretch, Verification, locate, verify};
 pub use self::wanted::NamedThings;
 use crate::search::{Coverage, Filters};
 use crate::workspace::{Citation, Facets, RelPath, Revision};

@@ -10,7 +10,7 @@ use crate::workspace::{Citation, ContentHash, LineStarts, Span};
 /// What has become of cited words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum CitationState {
     /// The quote stands verbatim at its span.
     Valid,
     /// The quote stands elsewhere in the file, or in the file that the cited one was renamed to; line ends may be others.
@@ -21,7 +21,7 @@ pub enum Verdict {
     Deleted,
 }
 
-impl Verdict {
+impl CitationState {
     /// The name, as replies have it.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -38,7 +38,7 @@ impl Verdict {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct Verification {
     /// What has become of the words.
-    pub verdict: Verdict,
+    pub verdict: CitationState,
     /// In a sentence, for a person.
     pub explanation: String,
     /// The citation as it has to be now, where the words are still there.
@@ -109,13 +109,13 @@ impl<'a> Check<'a> {
                 let (Span { start, end }, is_verbatim) = (citation.span, citation.quote == self.citation.quote);
                 let with = if is_verbatim { "" } else { ", with other line ends" };
                 Verification {
-                    verdict: Verdict::Moved,
+                    verdict: CitationState::Moved,
                     explanation: format!("the words now stand at bytes {start} to {end}{with}"),
                     citation: Some(citation),
                 }
             }
             (None, None) => Verification {
-                verdict: Verdict::Changed,
+                verdict: CitationState::Changed,
                 explanation: "the words are no longer in the file".to_owned(),
                 citation: None,
             },
@@ -130,11 +130,11 @@ impl<'a> Check<'a> {
             && (citation.cell.is_none() || located.cell == citation.cell);
         let (verdict, explanation) = if !same_place {
             // The bytes fit and the page, lines or cells do not: the reference would send its reader to the wrong place.
-            (Verdict::Moved, "the words stand at their bytes, but not on the cited page, lines or cells")
+            (CitationState::Moved, "the words stand at their bytes, but not on the cited page, lines or cells")
         } else if self.content_hash == citation.content_hash {
-            (Verdict::Valid, "the file is unchanged and the words stand at their place")
+            (CitationState::Valid, "the file is unchanged and the words stand at their place")
         } else {
-            (Verdict::Valid, "the file has changed elsewhere; the words stand at their place")
+            (CitationState::Valid, "the file has changed elsewhere; the words stand at their place")
         };
         Verification { verdict, explanation: explanation.to_owned(), citation: Some(located) }
     }
@@ -147,7 +147,7 @@ impl<'a> Check<'a> {
 pub fn verify(citation: &Citation, now: Option<(ContentHash, &Document)>) -> Verification {
     let Some((content_hash, document)) = now else {
         let explanation = format!("`{}` is no longer there", citation.path);
-        return Verification { verdict: Verdict::Deleted, explanation, citation: None };
+        return Verification { verdict: CitationState::Deleted, explanation, citation: None };
     };
     let mut check = Check::new(citation, content_hash);
     check.look(Stretch { document, start: 0, num_lines_before: 0 });
@@ -250,15 +250,15 @@ mod tests {
     #[test]
     fn words_at_their_place_are_valid_though_the_file_changed_behind_them() {
         let cited = citation("one\ntwo\nthree\n", "two");
-        assert_eq!(check(&cited, "one\ntwo\nthree\n").verdict, Verdict::Valid);
-        assert_eq!(check(&cited, "one\ntwo\nfour\n").verdict, Verdict::Valid);
+        assert_eq!(check(&cited, "one\ntwo\nthree\n").verdict, CitationState::Valid);
+        assert_eq!(check(&cited, "one\ntwo\nfour\n").verdict, CitationState::Valid);
     }
 
     #[test]
     fn words_elsewhere_have_moved_to_the_nearest_place() {
         let cited = citation("zero\none\ntwo\n", "two");
         let moved = check(&cited, "two\nzero\none\nand two\nand two\n");
-        assert_eq!(moved.verdict, Verdict::Moved);
+        assert_eq!(moved.verdict, CitationState::Moved);
         let now = moved.citation.unwrap();
         assert_eq!((now.span, now.lines), (Span::new(17, 20), Some(LineRange { start: 4, end: 4 })));
     }
@@ -273,19 +273,19 @@ mod tests {
             (dos, "\r\none", unix, "\none"),
         ] {
             let moved = check(&citation(before, quote), now);
-            assert_eq!(moved.verdict, Verdict::Moved, "{quote:?}");
+            assert_eq!(moved.verdict, CitationState::Moved, "{quote:?}");
             let located = moved.citation.unwrap();
             assert_eq!((located.span.of(now), located.quote.as_str()), (Some(quote_now), quote_now));
-            assert_eq!(check(&located, now).verdict, Verdict::Valid);
+            assert_eq!(check(&located, now).verdict, CitationState::Valid);
         }
-        assert_eq!(check(&citation(dos, "one\r\ntwo"), "one\n\ntwo\n").verdict, Verdict::Changed);
+        assert_eq!(check(&citation(dos, "one\r\ntwo"), "one\n\ntwo\n").verdict, CitationState::Changed);
     }
 
     #[test]
     fn words_that_are_gone_are_changed_and_a_file_that_is_gone_is_deleted() {
         let cited = citation("one\ntwo\n", "two");
-        assert_eq!(check(&cited, "one\nTWO\n").verdict, Verdict::Changed);
-        assert_eq!(verify(&cited, None).verdict, Verdict::Deleted);
+        assert_eq!(check(&cited, "one\nTWO\n").verdict, CitationState::Changed);
+        assert_eq!(verify(&cited, None).verdict, CitationState::Deleted);
     }
 
     #[test]
@@ -293,9 +293,9 @@ mod tests {
         let text = "one\ntwo\n";
         let mut cited = citation(text, "two");
         cited.lines = Some(LineRange { start: 7, end: 7 });
-        assert_eq!(check(&cited, text).verdict, Verdict::Moved);
+        assert_eq!(check(&cited, text).verdict, CitationState::Moved);
         cited.quote = String::new();
         cited.span = Span::new(4, 4);
-        assert_eq!(check(&cited, text).verdict, Verdict::Changed);
+        assert_eq!(check(&cited, text).verdict, CitationState::Changed);
     }
 }

@@ -7,9 +7,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
 use crate::answer::{Answerer, PlanChoice};
-use crate::engine::{ChangeFilters, ChangesRequest};
+use crate::engine::{ChangeFilters, ChangesRequest, VerdictsRequest};
 use crate::search::{Filters, FusionMethod, Mode};
-use crate::workspace::{Revision, WorkspaceId};
+use crate::workspace::{Decision, Revision, WorkspaceId};
 
 /// Searches the files of a workspace and answers questions with sentences that cite the exact words.
 #[derive(Debug, Parser)]
@@ -66,6 +66,8 @@ pub(super) enum Command {
     Status,
     /// List the newest changes of files, and who made them
     Changes(ChangesArgs),
+    /// List reviewers' verdicts, newest first, or export them as a judged collection
+    Verdicts(VerdictsArgs),
     /// Build the index of a workspace again from its files, while the old one serves
     Reindex,
     /// Show the text that is read from a file; with `--json` also its structure
@@ -264,6 +266,41 @@ impl ChangesArgs {
             before_revision: None,
         };
         ChangesRequest { limit: self.limit, filters, facets: self.facets }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct VerdictsArgs {
+    /// How many verdicts to list
+    #[arg(long, short = 'n', default_value_t = 20)]
+    pub limit: usize,
+    /// Only verdicts on files whose path matches (repeatable; `*.md`, `runs/**`)
+    #[arg(long, value_name = "GLOB")]
+    pub glob: Vec<String>,
+    /// Only verdicts of this decision
+    #[arg(long, value_enum)]
+    pub decision: Option<Decision>,
+    /// Only verdicts on what exactly this query or question found
+    #[arg(long)]
+    pub query: Option<String>,
+    /// Only verdicts with a smaller number: the last one of the list before
+    #[arg(long, value_name = "NUMBER")]
+    pub before: Option<u64>,
+    /// Write the accepted and rejected words and all searchable files into this new folder, in BEIR layout for `pincite eval`
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["limit", "glob", "decision", "query", "before"])]
+    pub export: Option<PathBuf>,
+}
+
+impl VerdictsArgs {
+    pub(super) fn request(&self) -> VerdictsRequest {
+        let Self { limit, glob, decision, query, before, export: _ } = self;
+        VerdictsRequest {
+            path: glob.clone(),
+            decision: *decision,
+            query: query.clone(),
+            before_id: *before,
+            limit: *limit,
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use super::args::{AskArgs, ChangesArgs, Cli, Command, EvalArgs, ModelsCommand, S
 use super::digest::Extent;
 use super::progress::Terminal;
 use super::text;
-use crate::answer::{AskRequest, DEFAULT_MAX_FILES, Verdict};
+use crate::answer::{AskRequest, CitationState, DEFAULT_MAX_FILES};
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::embed;
@@ -42,7 +42,7 @@ impl Done {
         }
     }
 
-    const fn when(found: bool) -> Self {
+    pub(super) const fn when(found: bool) -> Self {
         if found { Self::Yes } else { Self::NothingFound }
     }
 }
@@ -72,6 +72,7 @@ pub(super) fn run(cli: Cli) -> anyhow::Result<Done> {
         Command::Mcp { path } => super::serving::mcp(&session, path.as_deref()),
         Command::Status => status(&session),
         Command::Changes(args) => changes(&session, &args),
+        Command::Verdicts(args) => super::verdicts::run(&session, &args),
         Command::Reindex => reindex(&session),
         Command::Extract { file } => extract(&session, &file),
         Command::ReadFiles { memory_bytes } => {
@@ -305,7 +306,7 @@ fn verify(session: &Session, citation: &Path) -> anyhow::Result<Done> {
     let engine = session.open(Access::Read, "pincite verify")?;
     let result = engine.workspace(&citation.workspace, Caller::LocalUser)?.verify(&citation)?;
     session.print(&result, |out| text::verification(out, &result))?;
-    Ok(Done::when(matches!(result.verdict, Verdict::Valid | Verdict::Moved)))
+    Ok(Done::when(matches!(result.verdict, CitationState::Valid | CitationState::Moved)))
 }
 
 /// A document as it is printed, with the language of its words, and of those of each file inside it.

@@ -18,6 +18,7 @@ mod progress;
 mod serving;
 mod spaces;
 mod text;
+mod verdicts;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use super::digest::{self, Extent};
 use crate::answer::{
-    AnswerKind, AnsweredBy, AskReply, Field, Listing, Plan, PlanKind, Sentence, Verdict, Verification,
+    AnswerKind, AnsweredBy, AskReply, CitationState, Field, Listing, Plan, PlanKind, Sentence, Verification,
 };
 use crate::embed::ModelEntry;
 use crate::engine::{
@@ -379,10 +379,10 @@ pub(super) fn status(out: &mut dyn Write, report: &StatusReport) -> io::Result<(
 
 pub(super) fn verification(out: &mut dyn Write, result: &Verification) -> io::Result<()> {
     let verdict = match result.verdict {
-        Verdict::Valid => "valid",
-        Verdict::Moved => "moved",
-        Verdict::Changed => "changed",
-        Verdict::Deleted => "deleted",
+        CitationState::Valid => "valid",
+        CitationState::Moved => "moved",
+        CitationState::Changed => "changed",
+        CitationState::Deleted => "deleted",
     };
     writeln!(out, "{verdict}: {}", result.explanation)?;
     match &result.citation {

@@ -15,7 +15,7 @@ use crate::index::IndexError;
 use crate::ingest::{IngestError, ReadError, WriteError};
 use crate::search::SearchError;
 use crate::store::StoreError;
-use crate::workspace::{InvalidName, InvalidProvenance, RelPath, Revision, WorkspaceId};
+use crate::workspace::{InvalidName, InvalidProvenance, InvalidVerdict, RelPath, Revision, WorkspaceId};
 
 /// Why the engine did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -124,6 +124,15 @@ pub enum EngineError {
         /// What it names.
         cited: WorkspaceId,
     },
+    /// The cited words do not stand where they are cited.
+    #[error("the citation does not hold: {explanation}")]
+    StaleCitation {
+        /// What has become of the words.
+        explanation: String,
+    },
+    /// A verdict is not valid.
+    #[error(transparent)]
+    Verdict(#[from] InvalidVerdict),
     /// The file has no text that could be shown.
     #[error("`{path}` has no text to show: {reason}")]
     NoText {
@@ -211,6 +220,7 @@ impl EngineError {
         match self {
             Self::Name(_)
             | Self::Provenance(_)
+            | Self::Verdict(_)
             | Self::Search(
                 SearchError::Invalid { .. }
                 | SearchError::Pattern(_)
@@ -242,7 +252,9 @@ impl EngineError {
             )
             | Self::Embed(EmbedError::UnknownModel { .. }) => ErrorKind::Invalid,
             Self::RootNotAllowed => ErrorKind::Forbidden,
-            Self::Store(StoreError::UnknownWorkspace { .. } | StoreError::Missing { .. })
+            Self::Store(
+                StoreError::UnknownWorkspace { .. } | StoreError::UnknownVerdict { .. } | StoreError::Missing { .. },
+            )
             | Self::Read(ReadError::Gone | ReadError::Unknown { .. } | ReadError::NoFolder { .. })
             | Self::Index(IndexError::Missing)
             | Self::NoRoot { .. } => ErrorKind::NotFound,
@@ -250,7 +262,10 @@ impl EngineError {
             | Self::ReadOnly
             | Self::NotFresh { .. }
             | Self::IntelligenceOff { .. }
-            | Self::Store(StoreError::OtherRoot { .. } | StoreError::WorkspaceExists { .. }) => ErrorKind::Conflict,
+            | Self::StaleCitation { .. }
+            | Self::Store(
+                StoreError::OtherRoot { .. } | StoreError::WorkspaceExists { .. } | StoreError::TooManyVerdicts { .. },
+            ) => ErrorKind::Conflict,
             Self::Precondition { .. } | Self::Write(WriteError::Exists { .. } | WriteError::OtherVersion { .. }) => {
                 ErrorKind::Precondition
             }
@@ -273,6 +288,7 @@ impl EngineError {
         match self {
             Self::Name(error) => Some(error),
             Self::Provenance(error) => Some(error),
+            Self::Verdict(error) => Some(error),
             Self::Config(error) => Some(error),
             Self::Store(error) => Some(error),
             Self::Index(error) => Some(error),
@@ -299,6 +315,7 @@ impl EngineError {
             | Self::NoRoot { .. }
             | Self::IntelligenceOff { .. }
             | Self::OtherWorkspace { .. }
+            | Self::StaleCitation { .. }
             | Self::NoText { .. }
             | Self::LargeText { .. }
             | Self::OutOfRange { .. }
@@ -364,6 +381,7 @@ impl Advice for EngineError {
             Self::NoRoot { .. } => "no_root",
             Self::IntelligenceOff { .. } => "intelligence_off",
             Self::OtherWorkspace { .. } => "other_workspace",
+            Self::StaleCitation { .. } => "stale_citation",
             Self::NoText { .. } => "no_text",
             Self::LargeText { .. } => "large_text",
             Self::OutOfRange { .. } => "out_of_range",
@@ -413,6 +431,9 @@ impl Advice for EngineError {
             Self::NoRoot { .. } => Some("index a folder into it: `pincite index PATH --workspace NAME`".to_owned()),
             Self::IntelligenceOff { id } => Some(format!("switch it on: `pincite workspace intelligence {id} on`")),
             Self::OtherWorkspace { .. } => Some("ask the workspace that the citation names".to_owned()),
+            Self::StaleCitation { .. } => {
+                Some("verify the citation, and judge the one that is returned; or search again".to_owned())
+            }
             Self::LargeText { .. } => {
                 Some("read it piece by piece: `start` and `max_bytes`, over REST and in the MCP tool `read_file`".to_owned())
             }

@@ -9,7 +9,13 @@ impl Engine {
     pub fn report(&self, error: &EngineError) -> ErrorReport {
         let ErrorReport { code, message, hint } = ErrorReport::of(error);
         // What quotes a request is left as it is: otherwise it would tell which folders there are.
-        let quotes = matches!(error, EngineError::Search(_) | EngineError::Name(_) | EngineError::Provenance(_));
+        let quotes = matches!(
+            error,
+            EngineError::Search(_)
+                | EngineError::Name(_)
+                | EngineError::Provenance(_)
+                | EngineError::StaleCitation { .. }
+        );
         if quotes {
             return ErrorReport { code, message, hint };
         }

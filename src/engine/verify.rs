@@ -2,7 +2,7 @@
 
 use super::read::Look;
 use super::{EngineError, Workspace};
-use crate::answer::{Check, Stretch, Verdict, Verification, verify};
+use crate::answer::{Check, CitationState, Stretch, Verification, verify};
 use crate::extract::Document;
 use crate::ingest::{PlacedPart, ReadError};
 use crate::workspace::Citation;
@@ -27,8 +27,10 @@ impl Workspace<'_> {
             verified => verified?,
         };
         let mut verified = match verified.verdict {
-            Verdict::Valid | Verdict::Moved => verified,
-            Verdict::Changed | Verdict::Deleted => self.verify_elsewhere(citation, &verified)?.unwrap_or(verified),
+            CitationState::Valid | CitationState::Moved => verified,
+            CitationState::Changed | CitationState::Deleted => {
+                self.verify_elsewhere(citation, &verified)?.unwrap_or(verified)
+            }
         };
         // What the citation says of its writer proves nothing, and is not given back.
         if let Some(now) = &mut verified.citation {
@@ -42,7 +44,7 @@ impl Workspace<'_> {
     fn verify_elsewhere(&self, citation: &Citation, here: &Verification) -> Result<Option<Verification>, EngineError> {
         let id = &self.id;
         let mut paths = self.engine.data.store.renamed_to(id, &citation.path, MAX_RENAMINGS)?;
-        if here.verdict == Verdict::Deleted {
+        if here.verdict == CitationState::Deleted {
             paths.extend(self.engine.data.store.paths_of_content(id, citation.content_hash)?);
         }
         for path in paths {
@@ -52,7 +54,7 @@ impl Workspace<'_> {
             };
             if let Some(now) = there.citation {
                 let explanation = format!("the file is now `{path}`: {}", there.explanation);
-                return Ok(Some(Verification { verdict: Verdict::Moved, explanation, citation: Some(now) }));
+                return Ok(Some(Verification { verdict: CitationState::Moved, explanation, citation: Some(now) }));
             }
         }
         Ok(None)

@@ -12,6 +12,7 @@
 mod answers;
 mod beir;
 mod evaluate;
+mod export;
 mod latency;
 pub mod metrics;
 mod pages;
@@ -27,6 +28,7 @@ use serde::Serialize;
 pub use answers::{AnswerQuality, AnswerReport, AnswerRow, Outcome};
 pub use beir::{Collection, CollectionDocument, Documents, Grades, Qrels, Query};
 pub use evaluate::{EvalOptions, evaluate, evaluate_answers, evaluate_pages};
+pub use export::{ExportReport, LeftOut, export_verdicts};
 pub use latency::Latencies;
 pub use pages::{
     FileNames, PageJudgement, PageOptions, PageQuality, PageReport, documents_of, page_id, page_judgements, page_qrels,
@@ -128,6 +130,12 @@ pub enum EvalError {
         /// What was named.
         path: PathBuf,
     },
+    /// A collection is to be written where something is already.
+    #[error("the folder `{folder}` is not empty")]
+    NotEmpty {
+        /// The folder that was given.
+        folder: PathBuf,
+    },
     /// Pages are to be scored, and none is known.
     #[error("`{folder}` has no evidence pages")]
     NoPages {
@@ -186,6 +194,7 @@ impl Advice for EvalError {
         match self {
             Self::NotACollection { .. } => "not_a_collection",
             Self::NoQrels { .. } => "no_qrels",
+            Self::NotEmpty { .. } => "folder_not_empty",
             Self::NoPages { .. } => "no_pages",
             Self::UnknownFile { .. } => "unknown_file",
             Self::NoDocument { .. } => "no_document",
@@ -204,6 +213,7 @@ impl Advice for EvalError {
                     .to_owned(),
             ),
             Self::NoQrels { .. } => Some("name a file that exists with `--qrels FILE`, or leave it away".to_owned()),
+            Self::NotEmpty { .. } => Some("name a folder that is new or empty".to_owned()),
             Self::NoPages { .. } => Some(
                 "give `evidence_pages` (or `page`) beside each question, or judgements `query-id`, `file#pN`, `score` in \
                  `qrels_pages.tsv` or the file that `--qrels` names"

@@ -13,7 +13,7 @@ use crate::config::Limits;
 use crate::engine::MAX_EVENT_ID_CHARS;
 use crate::extract::Format;
 use crate::search::MAX_WAIT_MS;
-use crate::workspace::{MAX_LABEL_CHARS, MAX_TAGS, RelPath};
+use crate::workspace::{MAX_COMMENT_CHARS, MAX_LABEL_CHARS, MAX_TAGS, RelPath};
 
 /// What [`WorkspaceId`](crate::workspace::WorkspaceId) takes.
 pub(super) const WORKSPACE_NAME: &str = "^[a-z0-9][a-z0-9._-]{0,63}$";
@@ -108,6 +108,9 @@ impl Words {
         for label in ["agent", "run", "sandbox"] {
             property("Event", label, &self.label);
         }
+        property("NewVerdict", "comment", &json!({ "minLength": 1, "maxLength": MAX_COMMENT_CHARS, "pattern": r"\S" }));
+        property("NewVerdict", "query", &self.query);
+        property("NewVerdict", "by", &self.label);
         property("Event", "tags", &json!({ "maxItems": MAX_TAGS, "items": self.label }));
         property("Event", "content_base64", &json!({ "contentEncoding": "base64", "format": "byte" }));
     }
@@ -120,6 +123,7 @@ impl Words {
         let keywords = match (place.as_str(), name.as_str()) {
             ("path", "path") => self.path.clone(),
             ("query", "glob") => self.glob.clone(),
+            ("query", "query") => self.query.clone(),
             ("query", "path") => {
                 let mut globs = self.globs.clone();
                 add(&mut globs, &json!({ "items": self.glob }));

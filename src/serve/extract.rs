@@ -24,6 +24,9 @@ pub(super) struct InWorkspace(pub(super) WorkspaceId);
 /// The file that the URL names.
 pub(super) struct AtPath(pub(super) RelPath);
 
+/// The number that the URL ends with.
+pub(super) struct WithNumber(pub(super) u64);
+
 /// The parameters of the URL's query; a list is a parameter that comes several times.
 pub(super) struct Parameters<T>(pub(super) T);
 
@@ -35,15 +38,20 @@ pub(super) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(parameter: D
 /// The JSON of the body.
 pub(super) struct JsonBody<T>(pub(super) T);
 
-async fn segment<T>(parts: &mut Parts, name: &str) -> Result<T, ApiError>
-where
-    T: std::str::FromStr<Err = InvalidName>,
-{
+async fn text_of(parts: &mut Parts, name: &str) -> Result<String, ApiError> {
     let segments = Path::<HashMap<String, String>>::from_request_parts(parts, &()).await.map_err(|rejection| {
         let hint = "encode it as UTF-8, other bytes as `%XX`";
         ApiError::new(StatusCode::BAD_REQUEST, "invalid_url", rejection.body_text(), hint)
     })?;
-    let text = segments.get(name).map(String::as_str).unwrap_or_default();
+    let Path(mut segments) = segments;
+    Ok(segments.remove(name).unwrap_or_default())
+}
+
+async fn segment<T>(parts: &mut Parts, name: &str) -> Result<T, ApiError>
+where
+    T: std::str::FromStr<Err = InvalidName>,
+{
+    let text = text_of(parts, name).await?;
     text.parse().map_err(|error: InvalidName| ApiError::of_name(&error.into()))
 }
 
@@ -60,6 +68,20 @@ impl<S: Sync> FromRequestParts<S> for AtPath {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         segment(parts, "path").await.map(Self)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for WithNumber {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let text = text_of(parts, "id").await?;
+        // `parse` takes a plus sign, which JSON Schema does not.
+        let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+        number.map(Self).ok_or_else(|| {
+            let message = format!("`{text}` is not a number");
+            ApiError::new(StatusCode::BAD_REQUEST, "invalid_url", message, "name it by its `id`, a whole number")
+        })
     }
 }
 

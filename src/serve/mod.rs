@@ -32,6 +32,8 @@ mod routes;
 mod rpc;
 mod signature;
 mod timed;
+mod verdicts;
+mod verdicts_csv;
 mod workspaces;
 mod writing;
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use utoipa::openapi::{ContentBuilder, HeaderBuilder, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoParams, IntoResponses, OpenApi};
 
-use super::{asking, bounds, changes, reading, routes, workspaces, writing};
+use super::{asking, bounds, changes, reading, routes, verdicts, workspaces, writing};
 use crate::config::Limits;
 use crate::error::ErrorBody;
 
@@ -23,13 +23,14 @@ use crate::error::ErrorBody;
     ),
     paths(
         routes::livez, routes::readyz, routes::metrics_text, workspaces::list, workspaces::create, workspaces::update, workspaces::delete, routes::search, asking::ask, routes::verify, routes::status,
-        routes::files, reading::file, changes::changes, writing::put, writing::delete, writing::events,
+        routes::files, reading::file, changes::changes, writing::put, writing::delete, writing::events, verdicts::judge, verdicts::list,
+        verdicts::withdraw,
     ),
     components(schemas(ErrorBody)),
     servers((url = "/")),
     tags(
         (name = "search", description = "Passages and answers."),
-        (name = "citations", description = "Whether cited words still stand where they are cited."),
+        (name = "citations", description = "Whether cited words still stand where they are cited, and what reviewers say of them."),
         (name = "files", description = "Files, their text and their changes."),
         (name = "workspaces", description = "Workspaces, and how much of each can be searched."),
         (name = "health", description = "Probes and metrics for monitoring."),
@@ -178,7 +179,7 @@ impl IntoResponses for Errors {
             (
                 "404",
                 error(
-                    "There is no such workspace or file.",
+                    "There is no such workspace, file or verdict.",
                     "unknown_workspace",
                     "there is no workspace `nowhere`",
                     "make it: `POST /v1/workspaces`, or `pincite index PATH --workspace NAME`",
@@ -187,7 +188,8 @@ impl IntoResponses for Errors {
             (
                 "409",
                 error(
-                    "The state is older than `min_revision`, and the wait is over.",
+                    "The state is older than `min_revision`, and the wait is over; or the judged words do not stand where they are cited \
+                     (`stale_citation`); or the workspace has as many verdicts as it may have.",
                     "not_fresh",
                     "the workspace is at revision 11, older than the revision 12 that was asked for",
                     "ask again with a larger `wait_ms`, or without `min_revision`",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, patch, post};
+use axum::routing::{any, delete, get, patch, post};
 use axum::{Json, Router, middleware};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use super::connections::Served;
 use super::error::ApiError;
 use super::extract::{InWorkspace, JsonBody, Parameters, given};
 use super::guard::{self, AllowedHosts};
-use super::{asking, changes, openapi, page, reading, workspaces, writing};
+use super::{asking, changes, openapi, page, reading, verdicts, workspaces, writing};
 use crate::answer::Verification;
 use crate::engine::{Caller, Engine, EngineError, StatusReport};
 use crate::error::ErrorReport;
@@ -52,6 +52,8 @@ pub(super) fn served(engine: Arc<Engine>, workspace: WorkspaceId, options: &Opti
         .route("/v1/workspaces/{ws}/files/{*path}", get(reading::file).put(writing::put).delete(writing::delete))
         .route("/v1/workspaces/{ws}/events", post(writing::events))
         .route("/v1/workspaces/{ws}/changes", get(changes::changes))
+        .route("/v1/workspaces/{ws}/verdicts", get(verdicts::list).post(verdicts::judge))
+        .route("/v1/workspaces/{ws}/verdicts/{id}", delete(verdicts::withdraw))
         .route("/mcp", any(mcp_default))
         .route("/mcp/{ws}", any(mcp_named))
         .merge(page::routes())

@@ -40,6 +40,18 @@ pub enum StoreError {
         /// Its folder.
         root: PathBuf,
     },
+    /// No verdict of that number in the workspace.
+    #[error("the workspace has no verdict {id}")]
+    UnknownVerdict {
+        /// The number.
+        id: u64,
+    },
+    /// The workspace has as many verdicts as it may have.
+    #[error("the workspace has {max} verdicts, as many as `limits.verdicts` allows")]
+    TooManyVerdicts {
+        /// The limit.
+        max: u64,
+    },
     /// Written by another version of the program.
     #[error("the data folder has layout {found}, this program knows {expected}")]
     Version {
@@ -112,6 +124,8 @@ impl Advice for StoreError {
             Self::BeingDeleted { .. } => "being_deleted",
             Self::OtherEpoch { .. } => "other_epoch",
             Self::OtherRoot { .. } => "other_root",
+            Self::UnknownVerdict { .. } => "unknown_verdict",
+            Self::TooManyVerdicts { .. } => "too_many_verdicts",
             Self::Version { .. } => "other_version",
             Self::ReadOnly => "read_only",
             Self::Damaged { .. } => "store_damaged",
@@ -139,13 +153,17 @@ impl Advice for StoreError {
             Self::OtherRoot { id, .. } => {
                 format!("give this folder a workspace of its own: `--workspace NAME` with another name than `{id}`")
             }
+            Self::UnknownVerdict { .. } => "list the verdicts: it may have been withdrawn".to_owned(),
+            Self::TooManyVerdicts { .. } => {
+                "export and withdraw some, or raise `limits.verdicts` in `config.toml`".to_owned()
+            }
             Self::Version { found, expected } if found < expected => {
                 "run `pincite index PATH` once: it brings the data folder to the layout of this program".to_owned()
             }
             Self::Version { .. } => "use the program version that wrote it, or another `--data-dir`".to_owned(),
             Self::ReadOnly => "write through a process that was started with a folder".to_owned(),
             Self::Damaged { .. } => {
-                "move the data folder away and index the files again: only the index is lost".to_owned()
+                "move the data folder away and index the files again: the index is made anew, and verdicts of reviewers are lost".to_owned()
             }
             Self::Busy(_) => "ask again in a second; where it stays so, end what else has opened the data folder".to_owned(),
             Self::Full(_) => "free space on the disk of the data folder, and ask again".to_owned(),

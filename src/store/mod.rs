@@ -1,4 +1,4 @@
-//! The SQLite store: workspaces, the durable change log, and the file table.
+//! The SQLite store: workspaces, the durable change log, the file table, and reviewers' verdicts.
 //!
 //! # Invariants
 //! - [`Store::log`] returns only after its changes are on disk with their revisions.
@@ -25,6 +25,7 @@ mod schema;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod verdicts;
 mod view;
 mod workspaces;
 
@@ -41,6 +42,7 @@ pub use self::live::Content;
 pub use self::provenance::KnownWriter;
 pub(crate) use self::reading::open_to_read;
 pub use self::sources::SourceState;
+pub use self::verdicts::VerdictScope;
 pub use self::view::StoredView;
 use crate::workspace::{ChangeKind, ContentHash, FileEntry, Provenance, RelPath, WorkspaceId};
 

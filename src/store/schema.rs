@@ -7,10 +7,10 @@ use rusqlite::Connection;
 use super::{BUSY_TIMEOUT, StoreError, begin};
 
 /// The layout of the tables. Another number was written by another program version.
-pub(super) const VERSION: i64 = 11;
+pub(super) const VERSION: i64 = 12;
 
 /// What makes each layout of the one before.
-pub(super) const LAYOUTS: [&str; 11] = [
+pub(super) const LAYOUTS: [&str; 12] = [
     LAYOUT_1,
     FROM_1_TO_2,
     FROM_2_TO_3,
@@ -22,6 +22,7 @@ pub(super) const LAYOUTS: [&str; 11] = [
     FROM_8_TO_9,
     FROM_9_TO_10,
     FROM_10_TO_11,
+    FROM_11_TO_12,
 ];
 
 /// How long to wait before the next try where SQLite itself does not wait.
@@ -170,3 +171,13 @@ const FROM_10_TO_11: &str = "
     ALTER TABLE workspaces ADD COLUMN passed_over TEXT;
     ALTER TABLE workspaces ADD COLUMN unwatched TEXT;
     PRAGMA user_version = 11;";
+
+/// What reviewers said of cited words. A number is never given again, also where the newest verdict is withdrawn.
+const FROM_11_TO_12: &str = "
+    CREATE TABLE verdicts (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        workspace TEXT NOT NULL, path TEXT NOT NULL, content_hash BLOB NOT NULL, start_byte INTEGER NOT NULL,
+        decision TEXT NOT NULL, comment TEXT, query TEXT, reviewer TEXT, at_ms INTEGER NOT NULL, citation TEXT NOT NULL);
+    CREATE INDEX verdicts_of_workspace ON verdicts (workspace, id);
+    CREATE INDEX verdicts_of_content ON verdicts (workspace, path, content_hash, start_byte, id);
+    PRAGMA user_version = 12;";

@@ -128,7 +128,7 @@ impl Store {
         Ok(row)
     }
 
-    /// Deletes a workspace: its files, its part of the log, the events that it took. Until
+    /// Deletes a workspace: its files, its part of the log, the events that it took, the verdicts on its words. Until
     /// [`Store::forget_deleted`] says that what is left of it on disk is gone, too, no other can be made under its name.
     ///
     /// # Errors
@@ -139,7 +139,7 @@ impl Store {
         if transaction.execute("DELETE FROM workspaces WHERE name = ?1", [id.as_str()])? == 0 {
             return Err(StoreError::UnknownWorkspace { id: id.clone() });
         }
-        for table in ["changes", "files", "members", "events", "rebuilt", "provenance", "labels"] {
+        for table in ["changes", "files", "members", "events", "rebuilt", "provenance", "labels", "verdicts"] {
             transaction.execute(&format!("DELETE FROM {table} WHERE workspace = ?1"), [id.as_str()])?;
         }
         transaction.execute("INSERT OR IGNORE INTO deleted_workspaces VALUES (?1)", [id.as_str()])?;

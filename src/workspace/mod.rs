@@ -18,6 +18,7 @@ mod span;
 mod spelling;
 #[cfg(test)]
 mod tests;
+mod verdict;
 
 pub use cell::{Cell, Cells};
 pub use citation::Citation;
@@ -29,6 +30,7 @@ pub use pattern::{PatternError, PatternLimits};
 pub use provenance::{Facet, Facets, InvalidProvenance, MAX_LABEL_CHARS, MAX_TAGS, Provenance, ProvenanceFilter};
 pub use span::{LineRange, LineStarts, Span};
 pub use spelling::{common_spelling, composed};
+pub use verdict::{Decision, InvalidVerdict, MAX_COMMENT_CHARS, MAX_JUDGED_BYTES, NewVerdict, Verdict};
 
 use crate::error::Advice;
 

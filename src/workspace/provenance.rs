@@ -51,7 +51,7 @@ impl Provenance {
         if self.tags.len() > MAX_TAGS {
             return Err(InvalidProvenance::TooManyTags { num_tags: self.tags.len() });
         }
-        self.labels().try_for_each(|(label, value)| check(label, value))
+        self.labels().try_for_each(|(label, value)| check(label.name(), value))
     }
 
     /// Everything that is said, value by value.
@@ -101,8 +101,8 @@ impl Label {
     }
 }
 
-fn check(label: Label, value: &str) -> Result<(), InvalidProvenance> {
-    let label = label.name();
+/// Refuses a value that nobody could read or type; `label` names it in the error.
+pub(super) fn check(label: &'static str, value: &str) -> Result<(), InvalidProvenance> {
     if value.is_empty() || value.chars().count() > MAX_LABEL_CHARS {
         return Err(InvalidProvenance::Length { label, num_chars: value.chars().count() });
     }
@@ -139,7 +139,7 @@ impl ProvenanceFilter {
     pub fn check(&self) -> Result<(), InvalidProvenance> {
         self.conditions()
             .flat_map(|(label, values)| values.iter().map(move |value| (label, value)))
-            .try_for_each(|(label, value)| check(label, value))
+            .try_for_each(|(label, value)| check(label.name(), value))
     }
 
     /// Whether a file of this provenance passes.

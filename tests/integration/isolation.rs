@@ -102,14 +102,22 @@ async fn nothing_of_one_workspace_is_seen_from_another_in_any_way() {
         let stolen = json!({ "citation": citation });
         let verify = format!("{uri}/citations/verify");
         assert_eq!(send(&rest, Method::POST, &verify, Some(stolen)).await.1["error"]["code"], "other_workspace");
-        let (_, verdict) = send(&rest, Method::POST, &verify, Some(json!({ "citation": renamed }))).await;
+        let (_, verdict) = send(&rest, Method::POST, &verify, Some(json!({ "citation": &renamed }))).await;
         assert_eq!(verdict["verdict"], "deleted", "as of any file that is not there: {verdict}");
         for path in [foreign_file.to_owned(), format!("..%2F{other}%2F{foreign_file}")] {
             let (status, _) = send(&rest, Method::GET, &format!("{uri}/files/{path}"), None).await;
             assert!(matches!(status, 400 | 404), "{path}: {status}");
             assert!(matches!(send(&rest, Method::DELETE, &format!("{uri}/files/{path}"), None).await.0, 400 | 404));
         }
-        for path in ["files", "files?glob=**", "changes", "status"] {
+        let own_hit = &found["hits"][0]["citation"];
+        let verdicts = format!("{uri}/verdicts");
+        let judged = json!({ "citation": own_hit, "decision": "accept", "query": own, "by": own });
+        assert_eq!(send(&rest, Method::POST, &verdicts, Some(judged)).await.0, 201);
+        let stolen = json!({ "citation": citation, "decision": "accept" });
+        assert_eq!(send(&rest, Method::POST, &verdicts, Some(stolen)).await.1["error"]["code"], "other_workspace");
+        let forged = json!({ "citation": renamed, "decision": "accept" });
+        assert_eq!(send(&rest, Method::POST, &verdicts, Some(forged)).await.1["error"]["code"], "stale_citation");
+        for path in ["files", "files?glob=**", "changes", "status", "verdicts", "verdicts?path=**&limit=10000"] {
             let (status, reply) = send(&rest, Method::GET, &format!("{uri}/{path}"), None).await;
             assert_eq!(status, 200, "{reply}");
             assert_clean(&reply.to_string(), foreign, path);
@@ -147,6 +155,7 @@ async fn nothing_of_one_workspace_is_seen_from_another_in_any_way() {
             vec!["search", "harbour", "-k", "100", "--glob", "**"],
             vec!["ask", "What is in the harbour?"],
             vec!["status"],
+            vec!["verdicts"],
         ] {
             let ran = pincite.run(&[&arguments[..], &["--workspace", name, "--json"]].concat());
             assert!(ran.code < 2, "{arguments:?}: {}", ran.err);

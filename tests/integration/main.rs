@@ -35,6 +35,7 @@ mod sockets;
 mod sources;
 mod spaces;
 mod stand_in;
+mod verdicts;
 mod walls;
 mod watched;
 mod writes;

@@ -337,8 +337,8 @@ async fn the_description_is_valid_and_lists_every_route() {
     let paths = description["paths"].as_object().unwrap();
     for (path, operations) in paths {
         // The shared workspaces stay.
-        let name = if path.ends_with("{ws}") { "nowhere" } else { "default" };
-        let uri = path.replace("{ws}", name).replace("{path}", "README.md");
+        let name = if path.ends_with("{ws}") || path.ends_with("{id}") { "nowhere" } else { "default" };
+        let uri = path.replace("{ws}", name).replace("{path}", "README.md").replace("{id}", "1");
         for (method, operation) in operations.as_object().unwrap() {
             assert!(operation["summary"].is_string(), "{method} {path} says nothing");
             let mut asked = request(method.to_uppercase().parse().unwrap(), &uri, None);
@@ -368,6 +368,8 @@ async fn the_description_is_valid_and_lists_every_route() {
         "/v1/workspaces/{ws}/files/{path}",
         "/v1/workspaces/{ws}/search",
         "/v1/workspaces/{ws}/status",
+        "/v1/workspaces/{ws}/verdicts",
+        "/v1/workspaces/{ws}/verdicts/{id}",
     ];
     assert_eq!(described, routes);
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pincite::answer::Verdict;
+use pincite::answer::CitationState;
 use pincite::engine::{Caller, ChangesRequest, EngineError};
 use pincite::search::{Mode, SearchRequest};
 use pincite::workspace::{ChangeKind, Citation, RelPath};
@@ -174,24 +174,24 @@ fn a_citation_of_a_renamed_file_has_moved_to_where_the_file_is() {
     rename("first.txt", "kept/second.txt");
     rename("kept/second.txt", "third.txt");
     let verified = desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().verify(&cited).unwrap();
-    assert_eq!(verified.verdict, Verdict::Moved, "{}", verified.explanation);
+    assert_eq!(verified.verdict, CitationState::Moved, "{}", verified.explanation);
     let now = verified.citation.unwrap();
     assert_eq!((now.path.as_str(), now.quote.as_str()), ("third.txt", cited.quote.as_str()));
     assert_eq!(
         desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().verify(&now).unwrap().verdict,
-        Verdict::Valid
+        CitationState::Valid
     );
     // By its renamings also when other words stand before these, and another file has its path.
     desk.write("third.txt", "Before it.\n\nAn anchor.");
     desk.write("first.txt", "Something else.");
     until("both are read", || desk.found("before") == ["third.txt"] && desk.found("else") == ["first.txt"]);
     let verified = desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().verify(&cited).unwrap();
-    assert_eq!((verified.verdict, verified.citation.unwrap().path.as_str()), (Verdict::Moved, "third.txt"));
+    assert_eq!((verified.verdict, verified.citation.unwrap().path.as_str()), (CitationState::Moved, "third.txt"));
     desk.write("third.txt", "A buoy.");
     until("it is read", || desk.found("buoy") == ["third.txt"]);
     assert_eq!(
         desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().verify(&cited).unwrap().verdict,
-        Verdict::Changed
+        CitationState::Changed
     );
     for path in ["third.txt", "first.txt"] {
         fs_err::remove_file(desk.folder.path().join(path)).unwrap();
@@ -199,7 +199,7 @@ fn a_citation_of_a_renamed_file_has_moved_to_where_the_file_is() {
     until("both are gone", || desk.found("buoy").is_empty() && desk.found("else").is_empty());
     assert_eq!(
         desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().verify(&cited).unwrap().verdict,
-        Verdict::Deleted
+        CitationState::Deleted
     );
 }
 

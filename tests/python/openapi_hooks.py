@@ -44,8 +44,10 @@ def before_call(context, case, kwargs):
     # Rules between two fields, which descriptions say in words.
     if case.operation.path.endswith("/search") and "offset" in body:
         body["offset"] = min(int(body["offset"]), 100 - int(body.get("k", 10)))
-    if case.operation.path.endswith("/verify") and isinstance(body.get("citation"), dict):
+    if case.operation.path.endswith(("/verify", "/verdicts")) and isinstance(body.get("citation"), dict):
         body["citation"]["workspace"] = of_path["ws"]
+    if body.get("decision") == "comment" and body.get("comment") is None:
+        body["comment"] = "The second pump."
     if case.operation.path.endswith("/events"):
         for event in body.get("events", []):
             if event["type"] != "renamed":

@@ -79,32 +79,32 @@ impl Rules {
             return false;
         }
         match self.verdict(path, is_folder) {
-            Verdict::Ignored => false,
-            Verdict::Kept { names_hidden } => names_hidden || !is_hidden(name),
-            Verdict::None => !is_hidden(name),
+            Ruling::Ignored => false,
+            Ruling::Kept { names_hidden } => names_hidden || !is_hidden(name),
+            Ruling::None => !is_hidden(name),
         }
     }
 
-    fn verdict(&self, path: &Path, is_folder: bool) -> Verdict {
+    fn verdict(&self, path: &Path, is_folder: bool) -> Ruling {
         let from_here_up = || std::iter::successors(Some(self), |rules| rules.above.as_deref());
         for kind in 0..RULE_FILES.len() {
             for rules in from_here_up().filter_map(|rules| rules.own[kind].as_ref()) {
                 match rules.matched(path, is_folder) {
                     Match::None => {}
-                    Match::Ignore(_) => return Verdict::Ignored,
+                    Match::Ignore(_) => return Ruling::Ignored,
                     Match::Whitelist(line) => {
                         let last = line.original().trim_end_matches('/').rsplit(['/', '!']).next();
-                        return Verdict::Kept { names_hidden: last.is_some_and(is_hidden) };
+                        return Ruling::Kept { names_hidden: last.is_some_and(is_hidden) };
                     }
                 }
             }
         }
-        Verdict::None
+        Ruling::None
     }
 }
 
 /// What the line says that decides on a name.
-enum Verdict {
+enum Ruling {
     /// There is none.
     None,
     Ignored,

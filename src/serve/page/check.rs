@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::cited::{Standing, standing};
 use super::link;
 use super::shell::{self, Frame, View};
-use crate::answer::Verdict;
+use crate::answer::CitationState;
 use crate::budget::Budget;
 use crate::engine::{Caller, Engine, EngineError, Workspace};
 use crate::gate::Class;
@@ -211,7 +211,7 @@ struct Row {
 fn of_citation(workspace: &Workspace<'_>, citation: &Citation) -> Result<Row, EngineError> {
     let standing = match standing(workspace, citation) {
         Err(error @ (EngineError::OtherWorkspace { .. } | EngineError::NoText { .. })) => {
-            Standing { verdict: Verdict::Changed, explanation: error.to_string(), place: None, nearest: None }
+            Standing { verdict: CitationState::Changed, explanation: error.to_string(), place: None, nearest: None }
         }
         standing => standing?,
     };
@@ -230,8 +230,8 @@ fn of_quote(workspace: &Workspace<'_>, quote: &str) -> Result<Row, EngineError> 
         Some((hit.citation.path.clone(), crate::workspace::Span::new(start, start + quote.len())))
     });
     let (verdict, explanation) = match &found {
-        Some((path, _)) => (Verdict::Valid, format!("stands in {path}, word for word")),
-        None => (Verdict::Deleted, "no file that was searched has these words together".to_owned()),
+        Some((path, _)) => (CitationState::Valid, format!("stands in {path}, word for word")),
+        None => (CitationState::Deleted, "no file that was searched has these words together".to_owned()),
     };
     let place = found.or_else(|| hits.first().map(|hit| (hit.citation.path.clone(), hit.citation.span)));
     let standing = Standing { verdict, explanation, place, nearest: None };
@@ -239,9 +239,9 @@ fn of_quote(workspace: &Workspace<'_>, quote: &str) -> Result<Row, EngineError> 
 }
 
 fn table(workspace: &WorkspaceId, rows: &[Row], num_left_out: usize) -> Markup {
-    let num_valid = rows.iter().filter(|row| row.standing.verdict == Verdict::Valid).count();
+    let num_valid = rows.iter().filter(|row| row.standing.verdict == CitationState::Valid).count();
     let name = |row: &Row| match (row.is_anywhere, row.standing.verdict) {
-        (true, Verdict::Valid) => "found",
+        (true, CitationState::Valid) => "found",
         (true, _) => "not found",
         (false, verdict) => verdict.name(),
     };
@@ -260,7 +260,7 @@ fn table(workspace: &WorkspaceId, rows: &[Row], num_left_out: usize) -> Markup {
                             p { (row.standing.explanation) }
                             @match &row.standing.place {
                                 Some((path, span)) => a href=(link::source(workspace, path, *span)) {
-                                    @if row.standing.verdict == Verdict::Deleted { "nearest: " } (path)
+                                    @if row.standing.verdict == CitationState::Deleted { "nearest: " } (path)
                                 },
                                 None => span { (row.named.as_deref().unwrap_or("–")) },
                             }

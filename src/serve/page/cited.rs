@@ -9,7 +9,7 @@ use similar::{ChangeTag, TextDiff};
 
 use super::shell::{self, Frame, View};
 use super::{link, source};
-use crate::answer::Verdict;
+use crate::answer::CitationState;
 use crate::engine::{Caller, EngineError, Workspace};
 use crate::search::{Mode, SearchRequest};
 use crate::serve::app::Shared;
@@ -30,7 +30,7 @@ pub(in crate::serve) struct Beside {
 
 /// What has become of a citation.
 pub(super) struct Standing {
-    pub verdict: Verdict,
+    pub verdict: CitationState,
     pub explanation: String,
     /// Where the words are now; of changed words the place that comes nearest.
     pub place: Option<(RelPath, Span)>,
@@ -100,7 +100,7 @@ pub(super) fn standing(workspace: &Workspace<'_>, citation: &Citation) -> Result
     if is_same && quote.is_empty() {
         let explanation = "the file is unchanged".to_owned();
         return Ok(Standing {
-            verdict: Verdict::Valid,
+            verdict: CitationState::Valid,
             explanation,
             place: Some((path.clone(), *span)),
             nearest: None,
@@ -109,12 +109,12 @@ pub(super) fn standing(workspace: &Workspace<'_>, citation: &Citation) -> Result
     if quote.is_empty() {
         let (verdict, explanation) = match workspace.entry(path) {
             Ok(_) => (
-                Verdict::Changed,
+                CitationState::Changed,
                 "the file has another content than the cited one, and the link does not say which words it cites",
             ),
-            Err(_) => (Verdict::Deleted, "the file is no longer there"),
+            Err(_) => (CitationState::Deleted, "the file is no longer there"),
         };
-        let place = (verdict == Verdict::Changed).then(|| (path.clone(), Span::default()));
+        let place = (verdict == CitationState::Changed).then(|| (path.clone(), Span::default()));
         return Ok(Standing { verdict, explanation: explanation.to_owned(), place, nearest: None });
     }
     // A link carries the beginning of a long quote.
@@ -130,7 +130,7 @@ pub(super) fn standing(workspace: &Workspace<'_>, citation: &Citation) -> Result
         (now.path, Span::new(now.span.start, end))
     });
     let mut standing = Standing { verdict: verified.verdict, explanation: verified.explanation, place, nearest: None };
-    if standing.verdict == Verdict::Changed
+    if standing.verdict == CitationState::Changed
         && let Some((place, words)) = nearest_in(workspace, path, quote)?
     {
         (standing.place, standing.nearest) = (Some(place), Some(words));
@@ -162,7 +162,7 @@ fn badge(standing: &Standing, quote: &str) -> Markup {
     html! {
         section.standing.(name) aria-label="What has become of the citation" {
             h1 { span.badge { (name) } " " (standing.explanation) }
-            @if standing.verdict != Verdict::Valid && !quote.is_empty() {
+            @if standing.verdict != CitationState::Valid && !quote.is_empty() {
                 div.difference {
                     div { h2 { "Cited" } q.block dir="auto" { (quote) } }
                     @if let Some(now) = &standing.nearest { div { h2 { "Nearest now" } (difference(quote, now)) } }
