@@ -1,7 +1,9 @@
 """The reviewers' page in a real browser: every view without a violation of axe-core or of its own policy, at three widths, light and dark; by
 the keyboard alone; without JavaScript; and with markup wherever a file, a writer or a query can have it.
 
-    python3 tests/python/browser.py target/release/pincite [--shots FOLDER]
+    python3 tests/python/browser.py target/release/pincite [--long] [--shots FOLDER]
+
+Looks at each view once, at one width after the other; with `--long`, or where pictures are wanted, at all of them.
 
 Needs Chromium of the system (`chromium` or PINCITE_TEST_BROWSER), and says `no browser` with exit code 3 where there is none.
 """
@@ -88,6 +90,7 @@ def views() -> dict[str, str]:
         "files": "/w/default/files",
         "unread": "/w/default/files?state=unread",
         "status": "/w/default/status",
+        "verdicts": "/w/default/verdicts",
         "check": "/w/default/check",
         "settings": "/w/default/settings",
         "unknown workspace": "/w/nowhere",
@@ -96,15 +99,16 @@ def views() -> dict[str, str]:
     }
 
 
-def look_at_all(context, base: str, faults: Faults, width: int, shots: pathlib.Path | None) -> int:
-    """Every view: axe-core, the page's own policy, errors of the script, and nothing that hangs over the edge."""
+def look_at(context, base: str, faults: Faults, width: int, names: list[str], shots: pathlib.Path | None) -> int:
+    """Views: axe-core, the page's own policy, errors of the script, and nothing that hangs over the edge."""
     page = context.new_page()
     said: list[str] = []
     page.on("pageerror", lambda error: said.append(f"script: {error}"))
     page.on("console", lambda message: said.append(message.text) if message.type == "error" and "status of 4" not in message.text else None)
     page.add_init_script("addEventListener('securitypolicyviolation', (e) => console.error(`policy: ${e.violatedDirective} ${e.blockedURI}`))")
-    for name, path in views().items():
-        page.goto(base + path)
+    paths = views()
+    for name in names:
+        page.goto(base + paths[name])
         if page.locator("[data-answer]").count():
             page.wait_for_selector('.answer[aria-busy="false"]', timeout=DEADLINE_MS)
         if shots:
@@ -120,7 +124,7 @@ def look_at_all(context, base: str, faults: Faults, width: int, shots: pathlib.P
         faults.extend(f"{where}: {words}" for words in said)
         said.clear()
     page.close()
-    return len(views())
+    return len(names)
 
 
 def by_keyboard(context, base: str, faults: Faults):
@@ -175,6 +179,24 @@ def marks_are_exact(context, base: str, faults: Faults):
     page.close()
 
 
+def judged(context, base: str, faults: Faults):
+    """A verdict by mouse and keyboard, and where it is shown."""
+    page = context.new_page()
+    page.goto(f"{base}/w/default/source/{POSTMORTEM}?at=172-245&q=gateway")
+    page.click(".judge summary")
+    page.fill(".judge [name=comment]", "well said <b>indeed</b>")
+    page.fill(".judge [name=by]", "Ines Halvard")
+    page.press(".judge [name=by]", "Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".verdicts .badge")
+    faults.check("well said <b>indeed</b>" in page.locator(".verdicts").inner_text(), "verdict: it does not stand beside its quote")
+    page.goto(f"{base}/w/default/verdicts")
+    faults.check("accepted" in page.locator("table").inner_text(), "verdict: it is not listed")
+    page.goto(f"{base}/w/default?q=gateway+outage")
+    faults.check(page.locator(".hit .badge").count() > 0, "verdict: the passage does not show it")
+    page.close()
+
+
 def without_script(browser, base: str, faults: Faults):
     """Every function that matters, without JavaScript."""
     context = browser.new_context(java_script_enabled=False)
@@ -201,6 +223,7 @@ def without_script(browser, base: str, faults: Faults):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
+    parser.add_argument("--long", action="store_true")
     parser.add_argument("--shots", type=pathlib.Path)
     asked = parser.parse_args()
     path = browser_of_system()
@@ -223,11 +246,14 @@ def main():
             context = browser.new_context(viewport={"width": 1440, "height": 900})
             by_keyboard(context, base, faults)
             marks_are_exact(context, base, faults)
+            judged(context, base, faults)
             without_script(browser, base, faults)
-            for width, scheme in WIDTHS:
+            for number, (width, scheme) in enumerate(WIDTHS):
+                names = list(views())
+                names = names if asked.long or asked.shots else names[number :: len(WIDTHS)]
                 context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
                 context.set_default_timeout(DEADLINE_MS)
-                tries += look_at_all(context, base, faults, width, asked.shots)
+                tries += look_at(context, base, faults, width, names, asked.shots)
                 context.close()
             browser.close()
         finally:

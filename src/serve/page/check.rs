@@ -1,18 +1,13 @@
 //! Citations that somebody pastes, each checked against its file: ours as JSON, or any text with quotes.
 
-use std::sync::Arc;
-
-use axum::body::Body;
-use axum::extract::{FromRequest, Request, State};
-use axum::http::header::ORIGIN;
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::cited::{Standing, standing};
+use super::form::Form;
 use super::link;
 use super::shell::{self, Frame, View};
 use crate::answer::CitationState;
@@ -20,7 +15,7 @@ use crate::budget::Budget;
 use crate::engine::{Caller, Engine, EngineError, Workspace};
 use crate::gate::Class;
 use crate::search::{Mode, SearchRequest};
-use crate::serve::app::{App, Shared};
+use crate::serve::app::Shared;
 use crate::serve::error::ApiError;
 use crate::serve::extract::InWorkspace;
 use crate::workspace::{Citation, WorkspaceId};
@@ -31,41 +26,6 @@ const MAX_CHECKED: usize = 200;
 const MIN_WORDS: usize = 3;
 /// Passages that are looked at for one quote.
 const NUM_PASSAGES: usize = 5;
-
-/// The fields of a form that this page sent.
-pub(super) struct Form<T>(pub T);
-
-impl<T: DeserializeOwned> FromRequest<Arc<App>> for Form<T> {
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
-        check_same_page(request.headers())?;
-        let whole = app.read_body(Body::new(request.into_body())).await?;
-        serde_html_form::from_bytes(&whole.bytes).map(Self).map_err(|error| {
-            let message = format!("the form cannot be read: {error}");
-            ApiError::new(StatusCode::BAD_REQUEST, "invalid_body", message, "reload the page and send the form again")
-        })
-    }
-}
-
-/// Refuses what no browser sent from this page: a page of another site may send forms as well, but not with an origin of ours, which was
-/// checked before.
-fn check_same_page(headers: &HeaderMap) -> Result<(), ApiError> {
-    let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
-    let is_of_page = match site {
-        Some(site) => site == "same-origin",
-        None => headers.contains_key(ORIGIN),
-    };
-    if is_of_page {
-        return Ok(());
-    }
-    Err(ApiError::new(
-        StatusCode::FORBIDDEN,
-        "origin_not_allowed",
-        "the form was not sent from a page of this server",
-        "programs use /v1, which /openapi.json describes",
-    ))
-}
 
 /// What is to be checked.
 #[derive(Debug, Default, Deserialize)]

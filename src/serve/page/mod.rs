@@ -14,6 +14,7 @@ mod check;
 mod cited;
 mod download;
 mod files;
+mod form;
 mod link;
 mod query;
 mod refused;
@@ -23,6 +24,7 @@ mod shell;
 mod source;
 mod status;
 mod text;
+mod verdicts;
 mod when;
 mod workspaces;
 
@@ -30,7 +32,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use super::app::App;
 
@@ -50,6 +52,8 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/w/{ws}/activity/stream", get(activity::stream))
         .route("/w/{ws}/files", get(files::view))
         .route("/w/{ws}/status", get(status::view))
+        .route("/w/{ws}/verdicts", get(verdicts::view).post(verdicts::judge))
+        .route("/w/{ws}/verdicts/{id}/withdraw", post(verdicts::withdraw))
         .route("/w/{ws}/settings", get(workspaces::settings).post(workspaces::change))
         .layer(middleware::from_fn(refused::as_pages))
 }

@@ -6,12 +6,14 @@ use super::query::Query;
 use super::text::{markdown, marked};
 use super::{link, when};
 use crate::search::{self, Hit, Signals};
-use crate::workspace::{Citation, Provenance, Span, WorkspaceId};
+use crate::workspace::{Citation, Provenance, Span, Verdict, WorkspaceId};
 
 /// Bytes of a passage that are shown, where most of its marked words are.
 const SHOWN_BYTES: usize = 420;
 /// Of these, those before the first of the words.
 const BEFORE_BYTES: usize = 60;
+/// Bytes of a quote that a list shows.
+const QUOTE_BYTES: usize = 240;
 /// Other places of a passage that are named.
 const MAX_COPIES: usize = 5;
 
@@ -21,11 +23,13 @@ pub(super) struct Shown<'a> {
     pub query: &'a Query,
     pub hit: &'a Hit,
     pub number: usize,
+    /// Those on the content of the passage's file.
+    pub verdicts: &'a [Verdict],
 }
 
 /// An item of the list of results.
 pub(super) fn item(shown: &Shown<'_>) -> Markup {
-    let Shown { workspace, query, hit, number } = *shown;
+    let Shown { workspace, query, hit, number, verdicts } = *shown;
     let citation = &hit.citation;
     let url = query.opening(&citation.path, citation.span).url(workspace);
     let words = search::words_in(&query.q, &hit.text, hit.language);
@@ -51,7 +55,7 @@ pub(super) fn item(shown: &Shown<'_>) -> Markup {
                 p.warning { "A newer file has replaced this one: " a href=(link::source(workspace, newer, Span::default())) { (newer) } }
             }
             p.why {
-                (writer(workspace, &citation.provenance))
+                span { (writer(workspace, &citation.provenance)) (super::verdicts::counts(verdicts, citation.span)) }
                 @if let Some(signals) = hit.signals { (why(&signals)) }
             }
             @if !hit.also_at.is_empty() {
@@ -91,6 +95,14 @@ pub(super) fn spot(citation: &Citation) -> Option<String> {
         (None, Some(lines)) => Some(format!("lines {}–{}", lines.start, lines.end)),
         (None, None) => None,
     }
+}
+
+/// The beginning of a long quote.
+pub(super) fn shortened(quote: &str) -> String {
+    if quote.len() <= QUOTE_BYTES {
+        return quote.to_owned();
+    }
+    format!("{} …", &quote[..quote.floor_char_boundary(QUOTE_BYTES)])
 }
 
 /// Who wrote it, each name a way to all that it wrote.

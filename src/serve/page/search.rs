@@ -10,11 +10,11 @@ use super::shell::{self, Frame, View};
 use super::{answer, link, source, when};
 use crate::engine::{Caller, Engine};
 use crate::gate::Class;
-use crate::search::{Coverage, SearchReply};
+use crate::search::{Coverage, Hit, SearchReply};
 use crate::serve::app::Shared;
 use crate::serve::error::ApiError;
 use crate::serve::extract::{InWorkspace, Parameters};
-use crate::workspace::{Change, Facet, FileCounts, WorkspaceId};
+use crate::workspace::{Change, Facet, FileCounts, Verdict, WorkspaceId};
 
 /// Values of a facet that are shown at once.
 const MAX_VALUES: usize = 8;
@@ -36,18 +36,21 @@ pub(in crate::serve) async fn view(
     } else {
         let (of, request, is_by_time, offset) = (workspace.clone(), query.request(), query.is_by_time(), query.offset);
         let found = app.call_within(Class::Interactive, move |engine, budget| {
-            let mut reply = engine.workspace(&of, Caller::LocalUser)?.search_within(&request, budget)?;
+            let workspace = engine.workspace(&of, Caller::LocalUser)?;
+            let mut reply = workspace.search_within(&request, budget)?;
             if is_by_time {
                 newest_first(&mut reply, offset);
             }
-            Ok(reply)
+            let of_hit = |hit: &Hit| workspace.verdicts_at(&hit.citation.path, hit.citation.content_hash);
+            let verdicts = reply.hits.iter().map(of_hit).collect::<Result<Vec<_>, _>>()?;
+            Ok((reply, verdicts))
         });
-        let reply = found.await?.0;
+        let (reply, verdicts) = found.await?.0;
         let opened = match query.opened() {
             None => source::closed(),
             Some((path, span)) => source::pane(&app, &workspace, path, span, &query.q, None).await,
         };
-        results_view(&workspace, &query, &reply, &opened)
+        results_view(&workspace, &query, &Found { reply, verdicts }, &opened)
     };
     let title = if query.q.is_empty() { "Search".to_owned() } else { query.q.clone() };
     Ok(shell::page(Frame { title: &title, workspace: Some(&workspace), view: Some(View::Search) }, &body))
@@ -64,7 +67,14 @@ fn newest_first(reply: &mut SearchReply, offset: usize) {
     reply.hits.drain(..offset.min(reply.hits.len()));
 }
 
-fn results_view(workspace: &WorkspaceId, query: &Query, reply: &SearchReply, opened: &Markup) -> Markup {
+/// Passages, and beside each the verdicts on its content.
+struct Found {
+    reply: SearchReply,
+    verdicts: Vec<Vec<Verdict>>,
+}
+
+fn results_view(workspace: &WorkspaceId, query: &Query, found: &Found, opened: &Markup) -> Markup {
+    let Found { reply, verdicts } = found;
     let first = query.offset + 1;
     html! {
         (search_box(workspace, query))
@@ -79,7 +89,7 @@ fn results_view(workspace: &WorkspaceId, query: &Query, reply: &SearchReply, ope
                 } @else {
                     ol #results start=(first) {
                         @for (at, hit) in reply.hits.iter().enumerate() {
-                            (results::item(&Shown { workspace, query, hit, number: first + at }))
+                            (results::item(&Shown { workspace, query, hit, number: first + at, verdicts: &verdicts[at] }))
                         }
                     }
                 }

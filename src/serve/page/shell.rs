@@ -20,11 +20,13 @@ pub(super) enum View {
     Files,
     Status,
     Check,
+    Verdicts,
     Settings,
 }
 
 impl View {
-    const ALL: [Self; 6] = [Self::Search, Self::Activity, Self::Files, Self::Status, Self::Check, Self::Settings];
+    const ALL: [Self; 7] =
+        [Self::Search, Self::Activity, Self::Files, Self::Status, Self::Check, Self::Verdicts, Self::Settings];
 
     const fn name(self) -> &'static str {
         match self {
@@ -33,6 +35,7 @@ impl View {
             Self::Files => "Files",
             Self::Status => "Status",
             Self::Check => "Check",
+            Self::Verdicts => "Verdicts",
             Self::Settings => "Workspace",
         }
     }
@@ -44,6 +47,7 @@ impl View {
             Self::Files => "files",
             Self::Status => "status",
             Self::Check => "check",
+            Self::Verdicts => "verdicts",
             Self::Settings => "settings",
         }
     }

@@ -15,7 +15,7 @@ use crate::serve::app::App;
 use crate::serve::app::Shared;
 use crate::serve::error::ApiError;
 use crate::serve::extract::{AtPath, InWorkspace, Parameters};
-use crate::workspace::{Citation, FileEntry, RelPath, Span, WorkspaceId};
+use crate::workspace::{Citation, FileEntry, RelPath, Span, Verdict, WorkspaceId};
 
 /// Pictures that a browser shows, by the ends of their names.
 const PICTURES: [&str; 5] = [".png", ".jpg", ".jpeg", ".gif", ".webp"];
@@ -55,6 +55,7 @@ struct Seen {
     entry: FileEntry,
     source: Result<Source, EngineError>,
     citation: Option<Citation>,
+    verdicts: Vec<Verdict>,
 }
 
 /// The pane of a file, with a span marked and the words of a query. What cannot be shown is said in it.
@@ -76,7 +77,11 @@ pub(super) async fn pane(
             source => Ok(source?),
         };
         let citation = source.as_ref().ok().and_then(|source| workspace.cite(&entry, source, span));
-        Ok(Seen { entry, source, citation })
+        let verdicts = match &source {
+            Ok(source) => workspace.verdicts_at(&entry.path, source.content_hash)?,
+            Err(_) => Vec::new(),
+        };
+        Ok(Seen { entry, source, citation, verdicts })
     };
     match app.call(see).await {
         Ok(axum::Json(seen)) => shown(workspace, &seen, span, words, from),
@@ -93,7 +98,7 @@ pub(super) async fn pane(
 }
 
 fn shown(workspace: &WorkspaceId, seen: &Seen, span: Span, words: &str, from: Option<usize>) -> Markup {
-    let Seen { entry, source, citation } = seen;
+    let Seen { entry, source, citation, verdicts } = seen;
     html! {
         section #source aria-label="Source" tabindex="-1" {
             header.file {
@@ -105,6 +110,7 @@ fn shown(workspace: &WorkspaceId, seen: &Seen, span: Span, words: &str, from: Op
                     button type="button" data-mark="1" hidden aria-label="Next mark" title="Next mark (])" { "↓" }
                     @if let Some(citation) = citation { (copies(citation)) }
                     a.button href=(link::of_file(workspace, "download", &entry.path)) download { "Download" }
+                    (super::verdicts::beside(verdicts, citation.as_ref(), words))
                     a.button href={ (link::view(workspace, "activity")) "?path=" (link::value(entry.path.as_str())) } { "History" }
                 }
             }

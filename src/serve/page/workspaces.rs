@@ -1,17 +1,19 @@
 //! All workspaces, and the settings of one.
 
 use axum::extract::State;
+use axum::http::{HeaderMap, Method, Uri};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::html;
 use serde::Deserialize;
 
-use super::check::Form;
+use super::form::Form;
 use super::shell::{self, Frame, View};
 use super::{link, when};
 use crate::engine::{Caller, WorkspaceSummary};
 use crate::serve::app::Shared;
 use crate::serve::error::ApiError;
 use crate::serve::extract::InWorkspace;
+use crate::serve::signature::Signature;
 
 /// Shows all workspaces; where there is one, that one.
 pub(in crate::serve) async fn start(State(app): Shared) -> Result<Response, ApiError> {
@@ -101,8 +103,12 @@ pub(in crate::serve) struct Changed {
 pub(in crate::serve) async fn change(
     State(app): Shared,
     InWorkspace(workspace): InWorkspace,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
     Form(Changed { intelligence }): Form<Changed>,
 ) -> Result<Response, ApiError> {
+    Signature::of_write(&method, &uri, &headers, app.event_rules())?;
     let is_on = intelligence == "on";
     let of = workspace.clone();
     app.call(move |engine| engine.workspace(&of, Caller::LocalUser)?.set_intelligence(is_on)).await.map(drop)?;

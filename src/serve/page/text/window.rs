@@ -19,34 +19,32 @@ pub(in crate::serve::page) struct Window {
 }
 
 impl Window {
-    /// The window around a mark, which is a span of the same text; from its beginning where there is none.
-    pub(in crate::serve::page) fn around(document: &Document, mark: Option<Span>) -> Self {
-        let wanted = mark.map_or(0, |mark| mark.start.saturating_sub(BEFORE_BYTES));
-        let least = mark.map_or(0, |mark| mark.end.min(mark.start + MAX_BLOCK_BYTES));
-        Self::of(document, wanted, least)
-    }
-
-    /// The window that begins with the block at a byte.
+    /// The window that begins at a byte.
     pub(in crate::serve::page) fn from(document: &Document, at: usize) -> Self {
         Self::of(document, at, at)
     }
 
-    /// From the block that holds `wanted` to at least `least`, and as far as there is room.
-    fn of(document: &Document, wanted: usize, least: usize) -> Self {
+    /// The window around a mark, which is a span of the same text; from its beginning where there is none.
+    pub(in crate::serve::page) fn around(document: &Document, mark: Option<Span>) -> Self {
+        let Some(mark) = mark else { return Self::of(document, 0, 0) };
+        let wanted = mark.start.saturating_sub(BEFORE_BYTES);
+        let first = document.blocks.partition_point(|block| block.span.end <= wanted);
+        // From the beginning of a block, but for one that is very long.
+        let block = document.blocks.get(first).map_or(wanted, |block| block.span.start.min(wanted));
+        let start = if wanted - block > MAX_BLOCK_BYTES { wanted } else { block };
+        Self::of(document, start, mark.end.min(mark.start + MAX_BLOCK_BYTES))
+    }
+
+    /// From `start` to at least `least`, and as far as there is room: to the end of a block, but for one that is very long.
+    fn of(document: &Document, start: usize, least: usize) -> Self {
         let (text, blocks) = (&document.text, &document.blocks);
-        let first = blocks.partition_point(|block| block.span.end <= wanted);
-        let from_block = blocks.get(first).map_or(wanted, |block| block.span.start);
-        // Of a block that is very long only the part around the mark is shown.
-        let start = if wanted.saturating_sub(from_block) > MAX_BLOCK_BYTES { wanted } else { from_block };
-        let start = if first == 0 && wanted <= start { 0 } else { start };
         let start = text.floor_char_boundary(start.min(text.len()));
+        let first = blocks.partition_point(|block| block.span.end <= start);
         let most = start.saturating_add(SHOWN_BYTES).max(least);
-        let last = first.saturating_add(MAX_BLOCKS);
-        let most = blocks.get(last).map_or(most, |block| most.min(block.span.start.max(least)));
-        let end = match blocks[first.min(blocks.len())..].iter().find(|block| block.span.end >= most) {
-            Some(block) if block.span.start < most && block.span.len() > MAX_BLOCK_BYTES => most,
-            Some(block) if block.span.start >= most => most,
-            Some(block) => block.span.end,
+        let most = blocks.get(first + MAX_BLOCKS).map_or(most, |block| most.min(block.span.start.max(least)));
+        let end = match blocks[first..].iter().find(|block| block.span.end >= most) {
+            Some(block) if block.span.start < most && block.span.len() <= MAX_BLOCK_BYTES => block.span.end,
+            Some(_) => most,
             None => text.len(),
         };
         Self { start, end: text.ceil_char_boundary(end.clamp(start, text.len())) }
@@ -109,8 +107,7 @@ mod tests {
             prop_assert_eq!(window.start, 0);
             while window.end < document.text.len() {
                 let next = Window::from(&document, window.end);
-                prop_assert!(next.start <= window.end.max(next.start) && next.end > window.end);
-                prop_assert!(document.text[window.end..next.start.max(window.end)].trim().is_empty());
+                prop_assert!(next.start == window.end && next.end > window.end);
                 window = next;
             }
         }
