@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 pub use backend::{Access, Backend, Condition, Index, Place, Wanted};
-pub use filter::{Filter, Holding, WordConditions};
+pub use filter::{Filter, Holding, PathTest, WordConditions};
 pub use found::{
     FoundByWords, FoundNear, HeldWord, HeldWords, Holder, LexicalQuery, MAX_HOLDERS, MAX_LOOKED_UP, Scored,
 };

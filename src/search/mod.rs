@@ -13,6 +13,7 @@
 mod copies;
 mod exact;
 pub mod fusion;
+mod globs;
 mod operators;
 mod passages;
 mod query_language;
@@ -27,6 +28,7 @@ use std::collections::BTreeSet;
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
+pub use self::globs::{Compiled, PathGlobs};
 pub use self::operators::{ReadSearch, read_question, read_search};
 pub use self::passages::{citation, hit_of, hit_of_adjacent};
 pub use self::request::{

@@ -1,6 +1,6 @@
 //! Conditions on the words of chunks, and the words that chunks hold.
 
-use super::desk::{Desk, Subject, glob, near_in, places, query, words_in};
+use super::desk::{Desk, Subject, at_path, below, near_in, places, query, words_in};
 use crate::index::analyzer::Phrase;
 use crate::index::{Filter, Holding, Scored, Snapshot, WordConditions, WordPattern};
 
@@ -65,7 +65,7 @@ pub(super) fn conditions_on_words_apply_inside_both_legs(mut desk: Desk<impl Sub
     ] {
         assert_eq!(both(&holding(&required, &excluded)), expected, "{required:?} {excluded:?}");
     }
-    let in_folder = glob("drafts/*").and(holding(&[word("crane")], &[]));
+    let in_folder = below("drafts").and(holding(&[word("crane")], &[]));
     assert_eq!(both(&in_folder), "drafts/b.md#0");
 }
 
@@ -92,7 +92,7 @@ pub(super) fn words_are_found_by_their_beginning_and_by_few_edits(mut desk: Desk
         ],
     );
     let snapshot = desk.snapshot();
-    let (open, other) = (Filter::default(), glob("b.md"));
+    let (open, other) = (Filter::default(), at_path("b.md"));
     let near = |word, max_distance| WordPattern::Near { word, max_distance };
     let first = |pattern, filter: &Filter| spelled(&*snapshot, pattern, filter).into_iter().next();
     assert_eq!(first(near("gatewai", 1), &open), Some(("gateway".to_owned(), 1, 2)));

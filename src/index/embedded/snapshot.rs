@@ -267,7 +267,7 @@ impl EmbeddedSnapshot {
             return Ok(None);
         }
         let mut last = self.passing.lock();
-        if let Some((_, passing)) = last.as_ref().filter(|(before, _)| before.is_same(filter)) {
+        if let Some((_, passing)) = last.as_ref().filter(|(before, _)| before == filter) {
             return Ok(Some(Arc::clone(passing)));
         }
         let of_segment = |(reader, segment): (&SegmentReader, &Segment)| segment.columns.passing(reader, filter);
