@@ -27,6 +27,7 @@ mod incoming;
 mod metrics;
 mod openapi;
 mod reading;
+mod request_id;
 mod routes;
 mod rpc;
 mod signature;

@@ -18,6 +18,7 @@ use super::connections::Served;
 use super::error::ApiError;
 use super::extract::{InWorkspace, JsonBody, Parameters, given};
 use super::guard::{self, AllowedHosts};
+use super::request_id;
 use super::{asking, changes, openapi, reading, workspaces, writing};
 use crate::answer::Verification;
 use crate::engine::{Caller, Engine, EngineError, StatusReport};
@@ -37,7 +38,7 @@ pub(super) fn served(engine: Arc<Engine>, workspace: WorkspaceId, options: &Opti
         routes
             .with_state(Arc::clone(&app))
             .layer(middleware::from_fn_with_state(Arc::clone(&hosts), guard::check_sender))
-            .layer(middleware::from_fn_with_state(Arc::clone(&metrics), guard::log))
+            .layer(middleware::from_fn_with_state(Arc::clone(&metrics), request_id::log))
     };
     let health =
         || Router::new().route("/livez", get(livez)).route("/readyz", get(readyz)).route("/metrics", get(metrics_text));
