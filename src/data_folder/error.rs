@@ -219,11 +219,9 @@ impl EngineError {
             )
             | Self::Language(LanguageError::NotConfigured)
             | Self::Read(
-                ReadError::NotAFile { .. }
-                | ReadError::Folder { .. }
-                | ReadError::NotAFolder { .. }
-                | ReadError::Link { .. }
-                | ReadError::TooLarge { .. },
+                ReadError::Folder { .. }
+                | ReadError::TooLarge { .. }
+                | ReadError::Files(FilesError::NotAFile { .. } | FilesError::NotAFolder { .. } | FilesError::Link { .. }),
             )
             | Self::NoText { .. }
             | Self::LargeText { .. }
@@ -243,7 +241,7 @@ impl EngineError {
             | Self::Embed(EmbedError::UnknownModel { .. }) => ErrorKind::Invalid,
             Self::RootNotAllowed => ErrorKind::Forbidden,
             Self::Store(StoreError::UnknownWorkspace { .. } | StoreError::Missing { .. })
-            | Self::Read(ReadError::Gone | ReadError::Unknown { .. } | ReadError::NoFolder { .. })
+            | Self::Read(ReadError::Gone | ReadError::Unknown { .. } | ReadError::Files(FilesError::NoFolder { .. }))
             | Self::Index(IndexError::Missing)
             | Self::NoRoot { .. } => ErrorKind::NotFound,
             Self::Busy { .. }
@@ -254,7 +252,9 @@ impl EngineError {
             Self::Precondition { .. } | Self::Write(WriteError::Exists { .. } | WriteError::OtherVersion { .. }) => {
                 ErrorKind::Precondition
             }
-            Self::Read(ReadError::Unstable | ReadError::Hangs { .. } | ReadError::FolderHangs { .. })
+            Self::Read(
+                ReadError::Unstable | ReadError::Files(FilesError::Hangs { .. } | FilesError::PlaceHangs { .. }),
+            )
             | Self::Embed(_)
             | Self::Extract(_)
             | Self::Language(_)

@@ -24,7 +24,7 @@ use crate::chunk::TokenCounter;
 use crate::config::FieldWeights;
 use crate::embed::{EmbedError, Embedder, ModelLanguages};
 use crate::extract::InProcess;
-use crate::files::{Condition, Errands, Files, RuleLimits, at};
+use crate::files::{Condition, Errands, Files, RuleLimits, at, canonical_folder};
 use crate::index::Access;
 use crate::index::embedded::EmbeddedIndex;
 use crate::index::{Filter, Index, LexicalQuery};
