@@ -26,6 +26,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+pub use crate::vectors::VectorKey;
 pub use backend::{Access, Backend, Condition, Index, Place, Wanted};
 pub use filter::{Filter, Holding, PathTest, WordConditions};
 pub use found::{
@@ -37,6 +38,7 @@ use crate::budget::Budget;
 use crate::chunk::plain;
 use crate::error::Advice;
 use crate::extract::{Format, PageUnit};
+use crate::vectors::VectorsError;
 use crate::workspace::{Cells, ContentHash, Language, LineRange, RelPath, Revision, Span};
 
 /// Orders chunks of equal score: the first eight bytes of the SHA-256 of path and start.
@@ -55,28 +57,6 @@ impl ChunkId {
         let mut first = [0; 8];
         first.copy_from_slice(&digest[..8]);
         Self(u64::from_be_bytes(first))
-    }
-}
-
-/// Names a vector by what made it: the first sixteen bytes of the SHA-256 of model and embedded text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct VectorKey(pub u128);
-
-impl VectorKey {
-    /// The key of a chunk that has no vector under the index's model, now or later: the model does not know its language.
-    pub const NONE: Self = Self(0);
-
-    /// The key of the vector that `model_id` makes of `embedding_text`.
-    #[must_use]
-    pub fn of(model_id: &str, embedding_text: &str) -> Self {
-        let mut hasher = Sha256::new();
-        hasher.update(model_id.as_bytes());
-        hasher.update([0]);
-        hasher.update(embedding_text.as_bytes());
-        let digest: [u8; 32] = hasher.finalize().into();
-        let mut first = [0; 16];
-        first.copy_from_slice(&digest[..16]);
-        Self(u128::from_be_bytes(first))
     }
 }
 
@@ -383,6 +363,17 @@ pub enum IndexError {
     /// The disk refused: full, not permitted, gone. Try again when that has changed.
     #[error("the index's files cannot be written or read")]
     Io(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<VectorsError> for IndexError {
+    fn from(error: VectorsError) -> Self {
+        match error {
+            VectorsError::Damaged { reason } => Self::Unusable { reason },
+            VectorsError::ReadOnly => Self::ReadOnly,
+            VectorsError::Dimensions { expected, found } => Self::Dimensions { expected, found },
+            VectorsError::Io(error) => Self::Io(error),
+        }
+    }
 }
 
 impl Advice for IndexError {

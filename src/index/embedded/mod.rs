@@ -22,7 +22,6 @@ mod snapshot;
 mod stepping;
 #[cfg(test)]
 mod tests;
-mod vectors;
 mod words;
 
 use std::any::Any;
@@ -40,11 +39,11 @@ pub use self::backend::EmbeddedBackend;
 use self::opening::{Identity, Payload, read_payload};
 use self::schema::Fields;
 use self::snapshot::{EmbeddedSnapshot, State};
-use self::vectors::{Code, VectorFile, VectorTable};
 pub use super::{Access, Condition};
 use super::{Batch, ChunkRecord, Index, IndexError, Snapshot, VectorKey};
 use crate::budget::Budget;
 use crate::failpoint;
+use crate::vectors::{Code, VectorFile, VectorTable};
 
 /// Memory of the writer for a few files: the least that tantivy takes, because it is cleared for every commit.
 const SMALL_BATCH_BYTES: usize = 15_000_000;

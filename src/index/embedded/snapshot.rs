@@ -19,7 +19,6 @@ use super::kernel::decode;
 use super::newest::Newest;
 use super::schema::Fields;
 use super::segment::Columns;
-use super::vectors::{Codes, VectorTable};
 use super::{lexical, phrase, tantivy};
 use crate::budget::Budget;
 use crate::index::analyzer::Stemming;
@@ -28,6 +27,7 @@ use crate::index::{
     Scored, Snapshot, VectorKey, WordPattern, ends_of,
 };
 use crate::priority::in_parts;
+use crate::vectors::{Codes, VectorTable};
 use crate::workspace::{Language, RelPath, Revision};
 
 /// A filter that passes less than this part of the chunks has them looked up; a wider one is asked about each.
