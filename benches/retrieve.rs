@@ -245,7 +245,7 @@ fn lexical_leg(snapshot: &dyn Snapshot, exact: &Exact, questions: &[String]) {
         for (_, glob) in GLOBS {
             let filter = filter_of(Some(glob), exact);
             let found = snapshot.lexical(&query, &filter, TOP).expect("a search");
-            let addresses: Vec<u64> = all.iter().map(|found| found.address).collect();
+            let addresses: Vec<_> = all.iter().map(|found| found.id).collect();
             // Loading everything would take long: the list is followed down until enough have passed.
             let mut expected = Vec::new();
             for (scored, address) in all.iter().zip(&addresses) {
@@ -277,7 +277,7 @@ fn dense_leg(snapshot: &dyn Snapshot, exact: &Exact, queries: &[String], embedde
             if turn < NUM_COMPARED {
                 let wanted = exact.best(query, &filter);
                 let found = snapshot.dense(query, &filter, TOP).expect("a search");
-                let addresses: Vec<u64> = found.iter().map(|found| found.address).collect();
+                let addresses: Vec<_> = found.iter().map(|found| found.id).collect();
                 let chunks = snapshot.load(&addresses).expect("chunks");
                 num_same += chunks.iter().filter(|chunk| wanted.contains(&chunk.key)).count();
                 num_wanted += wanted.len();

@@ -188,7 +188,7 @@ fn a_process_that_ends_while_an_index_is_begun_anew_leaves_one_that_is_filled_fr
         let found = |words: &str| -> BTreeSet<String> {
             let query = LexicalQuery { words: words.to_owned(), phrases: Vec::new(), weights: FieldWeights::default() };
             let found = snapshot.lexical(&query, &Filter::default(), 9).unwrap();
-            let found: Vec<u64> = found.iter().map(|found| found.address).collect();
+            let found: Vec<_> = found.iter().map(|found| found.id).collect();
             snapshot.load(&found).unwrap().iter().map(|chunk| chunk.file.path.to_string()).collect()
         };
         let what = format!("step {abort_at}, {}", steps[abort_at - 1]);

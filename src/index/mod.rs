@@ -29,9 +29,7 @@ use sha2::{Digest as _, Sha256};
 pub use crate::vectors::VectorKey;
 pub use backend::{Access, Backend, Condition, Index, Place, Wanted};
 pub use filter::{Filter, Holding, PathTest, WordConditions};
-pub use found::{
-    FoundByWords, FoundNear, HeldWord, HeldWords, Holder, LexicalQuery, MAX_HOLDERS, MAX_LOOKED_UP, Scored,
-};
+pub use found::{FoundByWords, FoundNear, HeldWord, HeldWords, LexicalQuery, MAX_HOLDERS, MAX_LOOKED_UP, Scored};
 pub use words::{FoundWord, WordPattern};
 
 use crate::budget::Budget;
@@ -242,11 +240,11 @@ pub trait Snapshot: Send + Sync {
     /// When the files on disk are damaged.
     fn languages(&self) -> Result<Languages, IndexError>;
 
-    /// The files that the chunks at these addresses are of.
+    /// The files that these chunks are of, those that are still there.
     ///
     /// # Errors
-    /// When the files on disk are damaged or an address is of another snapshot.
-    fn paths(&self, addresses: &[u64]) -> Result<BTreeSet<RelPath>, IndexError>;
+    /// When the files on disk are damaged.
+    fn paths(&self, chunks: &[ChunkId]) -> Result<BTreeSet<RelPath>, IndexError>;
 
     /// The best `limit` chunks by BM25 among those that pass `filter`, best first, ties by id.
     ///
@@ -265,9 +263,14 @@ pub trait Snapshot: Send + Sync {
     /// have a vector and pass `filter`, and, where `also` names chunks, their vectors and those of the found ones.
     ///
     /// # Errors
-    /// When `query` has not the model's dimensions, the files on disk are damaged, or an address is of another snapshot.
-    fn near(&self, query: &[f32], filter: &Filter, limit: usize, also: Option<&[u64]>)
-    -> Result<FoundNear, IndexError>;
+    /// When `query` has not the model's dimensions, or the files on disk are damaged.
+    fn near(
+        &self,
+        query: &[f32],
+        filter: &Filter,
+        limit: usize,
+        also: Option<&[ChunkId]>,
+    ) -> Result<FoundNear, IndexError>;
 
     /// The best `limit` chunks by cosine, as [`Snapshot::near`] gives them.
     ///
@@ -282,7 +285,7 @@ pub trait Snapshot: Send + Sync {
     ///
     /// # Errors
     /// When the files on disk are damaged.
-    fn newest(&self, filter: &Filter, num_files: usize, num_of_each: usize) -> Result<Vec<u64>, IndexError>;
+    fn newest(&self, filter: &Filter, num_files: usize, num_of_each: usize) -> Result<Vec<ChunkId>, IndexError>;
 
     /// Up to `limit` words of chunks that pass `filter`, of their titles, headings and paths too: those of few edits first, then those
     /// that begin as the word that was asked for, then those in many chunks, then by the alphabet.
@@ -305,11 +308,12 @@ pub trait Snapshot: Send + Sync {
     /// How the words of the chunks are stemmed, each way once, in order.
     fn stemmings(&self) -> Vec<analyzer::Stemming>;
 
-    /// The chunks at these addresses, in their order.
+    /// These chunks, in their order; one that is no longer there is left out, so a backend needs no state that stays the same between
+    /// the calls of a query.
     ///
     /// # Errors
-    /// When the files on disk are damaged or an address is of another snapshot.
-    fn load(&self, addresses: &[u64]) -> Result<Vec<ChunkRecord>, IndexError>;
+    /// When the files on disk are damaged.
+    fn load(&self, chunks: &[ChunkId]) -> Result<Vec<ChunkRecord>, IndexError>;
 
     /// All chunks of a file, in the order of its text.
     ///

@@ -240,7 +240,7 @@ pub(crate) fn near_in(snapshot: &dyn Snapshot, text: &str, filter: &Filter, limi
 }
 
 pub(crate) fn places(snapshot: &dyn Snapshot, found: &[Scored]) -> Vec<String> {
-    let addresses: Vec<u64> = found.iter().map(|found| found.address).collect();
+    let addresses: Vec<_> = found.iter().map(|found| found.id).collect();
     let chunks = snapshot.load(&addresses).unwrap();
     for (chunk, found) in chunks.iter().zip(found) {
         assert_eq!(chunk.id(), found.id, "a result carries its own id");

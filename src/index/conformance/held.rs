@@ -1,16 +1,15 @@
 //! Which chunks hold which words of a query.
 
 use super::desk::{Desk, Subject, below, query};
-use crate::index::{Filter, HeldWords, Holder};
+use crate::index::{ChunkId, ChunkRecord, Filter, HeldWords};
 
 /// Each word with the places that hold it, and the places that are named.
 fn held(desk: &Desk<impl Subject>, words: &str, filter: &Filter) -> (Vec<(String, Vec<String>)>, Vec<String>) {
     let snapshot = desk.snapshot();
     let HeldWords { words, named, .. } = snapshot.by_words(&query(words, &[]), filter, 0).unwrap().held;
-    let places = |holders: &[Holder]| {
-        let addresses: Vec<u64> = holders.iter().map(|holder| holder.address).collect();
-        let chunks = snapshot.load(&addresses).unwrap();
-        assert!(chunks.iter().zip(holders).all(|(chunk, holder)| chunk.id() == holder.id));
+    let places = |holders: &[ChunkId]| {
+        let chunks = snapshot.load(holders).unwrap();
+        assert!(chunks.iter().map(ChunkRecord::id).eq(holders.iter().copied()));
         let mut places: Vec<String> =
             chunks.iter().map(|chunk| format!("{}#{}", chunk.file.path, chunk.place.ordinal)).collect();
         places.sort();

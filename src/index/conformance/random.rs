@@ -173,14 +173,14 @@ proptest! {
                 let all = |snapshot: &dyn Snapshot| snapshot.lexical(&asked, &filter, 1_000).unwrap();
                 compare_words(&(&*found, all(&*found)), &(&*oracle, all(&*oracle)), only_added)?;
                 let files = |snapshot: &dyn Snapshot| {
-                    let addresses: Vec<u64> = all(snapshot).iter().map(|found| found.address).collect();
+                    let addresses: Vec<_> = all(snapshot).iter().map(|found| found.id).collect();
                     snapshot.paths(&addresses).unwrap()
                 };
                 prop_assert_eq!(files(&*found), files(&*oracle));
                 let held = |snapshot: &dyn Snapshot| {
                     let held = snapshot.by_words(&asked, &filter, 0).unwrap().held;
-                    let ids = |holders: &[crate::index::Holder]| {
-                        holders.iter().map(|holder| holder.id).collect::<std::collections::BTreeSet<_>>()
+                    let ids = |holders: &[ChunkId]| {
+                        holders.iter().copied().collect::<std::collections::BTreeSet<_>>()
                     };
                     let words = held.words.iter().map(|word| {
                         (word.text.clone(), word.num_files, word.chunks.as_deref().map(ids))

@@ -16,8 +16,8 @@ pub(super) fn holding(required: &[Holding], excluded: &[Holding]) -> Filter {
 fn newest_in(snapshot: &dyn Snapshot, filter: &Filter, num_files: usize, num_of_each: usize) -> Vec<String> {
     let addresses = snapshot.newest(filter, num_files, num_of_each).unwrap();
     let chunks = snapshot.load(&addresses).unwrap();
-    let scored = |(address, chunk): (u64, &crate::index::ChunkRecord)| Scored { address, id: chunk.id(), score: 0.0 };
-    places(snapshot, &addresses.into_iter().zip(&chunks).map(scored).collect::<Vec<_>>())
+    assert!(chunks.iter().map(crate::index::ChunkRecord::id).eq(addresses.iter().copied()));
+    places(snapshot, &addresses.into_iter().map(|id| Scored { id, score: 0.0 }).collect::<Vec<_>>())
 }
 
 fn spelled(snapshot: &dyn Snapshot, pattern: WordPattern<'_>, filter: &Filter) -> Vec<(String, u8, usize)> {

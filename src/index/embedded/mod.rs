@@ -8,6 +8,7 @@
 
 mod backend;
 mod dense;
+mod given;
 mod held;
 mod kernel;
 mod lexical;
@@ -36,6 +37,7 @@ use tantivy::merge_policy::LogMergePolicy;
 use tantivy::{IndexReader, IndexWriter, Term};
 
 pub use self::backend::EmbeddedBackend;
+use self::given::Given;
 use self::opening::{Identity, Payload, read_payload};
 use self::schema::Fields;
 use self::snapshot::{EmbeddedSnapshot, State};
@@ -226,6 +228,7 @@ impl Index for EmbeddedIndex {
             state,
             fields: self.fields,
             passing: Mutex::default(),
+            given: Given::default(),
             budget: Budget::default(),
         }))
     }
