@@ -23,7 +23,7 @@ use std::time::Instant;
 
 use pincite::config::FieldWeights;
 use pincite::embed::{OpenModel, Silent as SilentFetch};
-use pincite::engine::{Access, Engine, OpenOptions};
+use pincite::engine::{Access, Caller, Engine, OpenOptions};
 use pincite::index::{Batch, Filter, Index as _, LexicalQuery, VectorKey};
 use pincite::ingest::Silent;
 use pincite::workspace::{Revision, WorkspaceId};
@@ -75,7 +75,13 @@ fn embed() {
         write_folder(&writer, round, ROUND_FILES, &folder);
         let workspace: WorkspaceId = format!("round-{round}").parse().expect("a name");
         engine.ensure_workspace(&workspace, Some(&folder)).expect("a workspace");
-        timed(|| engine.index_folder(&workspace, &folder, &Silent).expect("the line"))
+        timed(|| {
+            engine
+                .workspace_at(&workspace, &folder, Caller::LocalUser)
+                .expect("the line")
+                .index(&Silent)
+                .expect("the line")
+        })
     };
     // The first round makes the sessions, and has the peak memory to itself.
     let (_, first) = index_round(0);

@@ -273,7 +273,7 @@ fn passages(index: &EmbeddedIndex, ready: &Ready<'_>, query: &str) -> Vec<Hit> {
 fn nearest(index: &EmbeddedIndex, vector: &[f32]) -> Vec<VectorKey> {
     let snapshot = index.snapshot().expect("a snapshot");
     let found = snapshot.dense(vector, &Filter::default(), TOP).expect("a search");
-    let addresses: Vec<u64> = found.iter().map(|found| found.address).collect();
+    let addresses: Vec<_> = found.iter().map(|found| found.id).collect();
     snapshot.load(&addresses).expect("chunks").into_iter().map(|chunk| chunk.key).collect()
 }
 

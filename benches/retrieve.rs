@@ -30,8 +30,8 @@ use pincite::embed::{Embedder, OpenModel, Silent as SilentFetch};
 use pincite::engine::{Access, Caller, Engine, OpenOptions};
 use pincite::eval::Collection;
 use pincite::index::{Filter, Index as _, Snapshot, VectorKey};
-use pincite::search::{Filters, Mode, SearchRequest, parse_query};
-use pincite::workspace::WorkspaceId;
+use pincite::search::{Compiled, Filters, Mode, SearchRequest, parse_query};
+use pincite::workspace::{PatternLimits, WorkspaceId};
 use rayon::prelude::*;
 use workload::line::{add_vectors, index_words, open_index};
 use workload::measure::{Target, Times, head, peak_memory_mb, row, run_sections, timed};
@@ -218,9 +218,14 @@ impl Exact {
     }
 }
 
-fn filter_of(glob: Option<&str>) -> Filter {
+fn filter_of(glob: Option<&str>, exact: &Exact) -> Filter {
     let filters = Filters { path: glob.map(str::to_owned).into_iter().collect(), ..Filters::default() };
-    filters.compile(pincite::workspace::PatternLimits::default()).expect("a filter")
+    let Compiled { mut filter, globs } = filters.compile(PatternLimits::default()).expect("a filter");
+    if !globs.is_open() {
+        let matching = exact.chunks.iter().filter(|(_, path)| globs.admits(path));
+        filter.matching = Some(Arc::new(matching.map(|(_, path)| path.parse().expect("a path")).collect()));
+    }
+    filter
 }
 
 fn lexical_leg(snapshot: &dyn Snapshot, exact: &Exact, questions: &[String]) {
@@ -238,9 +243,9 @@ fn lexical_leg(snapshot: &dyn Snapshot, exact: &Exact, questions: &[String]) {
         let query = query(question);
         let all = snapshot.lexical(&query, &Filter::default(), everything).expect("a search");
         for (_, glob) in GLOBS {
-            let filter = filter_of(Some(glob));
+            let filter = filter_of(Some(glob), exact);
             let found = snapshot.lexical(&query, &filter, TOP).expect("a search");
-            let addresses: Vec<u64> = all.iter().map(|found| found.address).collect();
+            let addresses: Vec<_> = all.iter().map(|found| found.id).collect();
             // Loading everything would take long: the list is followed down until enough have passed.
             let mut expected = Vec::new();
             for (scored, address) in all.iter().zip(&addresses) {
@@ -264,7 +269,7 @@ fn dense_leg(snapshot: &dyn Snapshot, exact: &Exact, queries: &[String], embedde
     let queries: Vec<Vec<f32>> =
         queries.iter().take(NUM_QUERIES).map(|query| embedder.embed_query(query).expect("a vector")).collect();
     for (part, glob) in std::iter::once(("", None)).chain(GLOBS.map(|(part, glob)| (part, Some(glob)))) {
-        let filter = filter_of(glob);
+        let filter = filter_of(glob, exact);
         let what = if part.is_empty() { String::new() } else { format!(" behind a glob that passes {part}") };
         let (mut times, mut num_same, mut num_wanted) = (Times::default(), 0, 0);
         for (turn, query) in queries.iter().enumerate() {
@@ -272,7 +277,7 @@ fn dense_leg(snapshot: &dyn Snapshot, exact: &Exact, queries: &[String], embedde
             if turn < NUM_COMPARED {
                 let wanted = exact.best(query, &filter);
                 let found = snapshot.dense(query, &filter, TOP).expect("a search");
-                let addresses: Vec<u64> = found.iter().map(|found| found.address).collect();
+                let addresses: Vec<_> = found.iter().map(|found| found.id).collect();
                 let chunks = snapshot.load(&addresses).expect("chunks");
                 num_same += chunks.iter().filter(|chunk| wanted.contains(&chunk.key)).count();
                 num_wanted += wanted.len();

@@ -13,6 +13,7 @@
 mod embedding;
 mod error;
 mod indexes;
+mod matching;
 mod models;
 mod open_indexes;
 mod readers;

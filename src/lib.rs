@@ -29,4 +29,5 @@ pub mod search;
 pub mod serve;
 pub mod store;
 mod strict;
+pub mod vectors;
 pub mod workspace;

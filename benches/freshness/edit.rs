@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pincite::embed::Silent as SilentFetch;
-use pincite::engine::{Access, Engine, IndexReport, OpenOptions};
+use pincite::engine::{Access, Caller, Engine, IndexReport, OpenOptions};
 use pincite::ingest::Silent;
 use pincite::workspace::WorkspaceId;
 
@@ -32,14 +32,23 @@ pub fn measure() {
     // A first file makes the sessions, which belongs to neither side.
     let warm = place.path().join("warm");
     write_folder(&writer, 5, 1, &warm);
-    let warm_up = engine.index_folder(&"warm".parse().expect("a name"), &warm, &Silent).expect("the line");
+    let warm_up = engine
+        .workspace_at(&"warm".parse().expect("a name"), &warm, Caller::LocalUser)
+        .and_then(|warm| warm.index(&Silent))
+        .expect("the line");
     if let Some(reason) = warm_up.words_alone {
         println!("SKIPPED: {reason}");
         return;
     }
     let index = || -> (f64, f64, IndexReport) {
         let busy = processor_seconds();
-        let (time, report) = timed(|| engine.index_folder(&workspace, &folder, &Silent).expect("the line"));
+        let (time, report) = timed(|| {
+            engine
+                .workspace_at(&workspace, &folder, Caller::LocalUser)
+                .expect("the line")
+                .index(&Silent)
+                .expect("the line")
+        });
         (time / 1e3, processor_seconds() - busy, report)
     };
     let (whole, whole_busy, report) = index();

@@ -8,10 +8,11 @@ use pincite::chunk::{chunk, plain};
 use pincite::embed::OpenModel;
 use pincite::extract::InProcess;
 use pincite::extract::{Hints, extract};
+use pincite::files::canonical_folder;
 use pincite::files::{self, RuleLimits};
 use pincite::index::embedded::{Access, EmbeddedIndex};
 use pincite::index::{Batch, ChunkPlace, ChunkRecord, FileFacts, Index as _, VectorKey};
-use pincite::ingest::{Line, LineReport, PartSizes, Silent, canonical_folder, index_pending, scan};
+use pincite::ingest::{Line, LineReport, PartSizes, Silent, index_pending, scan};
 use pincite::store::Store;
 use pincite::workspace::{ContentHash, RelPath, Revision, WorkspaceId};
 

@@ -115,8 +115,7 @@ impl Session {
     }
 
     fn bring_up_to_date(&self, engine: &Engine, path: &Path) -> anyhow::Result<IndexReport> {
-        let report = engine.index_folder(&self.workspace, path, &*self.progress)?;
-        Ok(report)
+        Ok(engine.workspace_at(&self.workspace, path, Caller::LocalUser)?.index(&*self.progress)?)
     }
 
     pub(super) fn print<T: Serialize>(

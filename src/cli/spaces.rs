@@ -26,11 +26,11 @@ pub(super) fn run(session: &Session, command: &WorkspaceCommand) -> anyhow::Resu
         }
         WorkspaceCommand::Intelligence { name, switch } => {
             let engine = session.open(Access::Share, "pincite workspace intelligence")?;
-            let switched: WorkspaceSummary =
-                engine.workspace(name, Caller::LocalUser)?.set_intelligence(*switch == Switch::On)?.into();
+            let workspace = engine.workspace(name, Caller::LocalUser)?;
+            let switched: WorkspaceSummary = workspace.set_intelligence(*switch == Switch::On)?.into();
             // Done here, or waited for where another process indexes. A folder that is away is looked at when it is back.
-            if let Some(root) = switched.root.as_deref().map(Path::new).filter(|root| root.is_dir()) {
-                engine.index_folder(name, root, &*session.progress)?;
+            if switched.root.as_deref().is_some_and(|root| Path::new(root).is_dir()) {
+                workspace.index(&*session.progress)?;
             }
             session.print(&switched, |out| line(out, &switched))?;
         }

@@ -229,11 +229,9 @@ impl EngineError {
             )
             | Self::Language(LanguageError::NotConfigured)
             | Self::Read(
-                ReadError::NotAFile { .. }
-                | ReadError::Folder { .. }
-                | ReadError::NotAFolder { .. }
-                | ReadError::Link { .. }
-                | ReadError::TooLarge { .. },
+                ReadError::Folder { .. }
+                | ReadError::TooLarge { .. }
+                | ReadError::Files(FilesError::NotAFile { .. } | FilesError::NotAFolder { .. } | FilesError::Link { .. }),
             )
             | Self::NoText { .. }
             | Self::LargeText { .. }
@@ -255,7 +253,7 @@ impl EngineError {
             Self::Store(
                 StoreError::UnknownWorkspace { .. } | StoreError::UnknownVerdict { .. } | StoreError::Missing { .. },
             )
-            | Self::Read(ReadError::Gone | ReadError::Unknown { .. } | ReadError::NoFolder { .. })
+            | Self::Read(ReadError::Gone | ReadError::Unknown { .. } | ReadError::Files(FilesError::NoFolder { .. }))
             | Self::Index(IndexError::Missing)
             | Self::NoRoot { .. } => ErrorKind::NotFound,
             Self::Busy { .. }
@@ -269,7 +267,9 @@ impl EngineError {
             Self::Precondition { .. } | Self::Write(WriteError::Exists { .. } | WriteError::OtherVersion { .. }) => {
                 ErrorKind::Precondition
             }
-            Self::Read(ReadError::Unstable | ReadError::Hangs { .. } | ReadError::FolderHangs { .. })
+            Self::Read(
+                ReadError::Unstable | ReadError::Files(FilesError::Hangs { .. } | FilesError::PlaceHangs { .. }),
+            )
             | Self::Embed(_)
             | Self::Extract(_)
             | Self::Language(_)

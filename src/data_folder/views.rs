@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::matching::Matching;
 use super::{DataFolder, EngineError};
 use crate::answer::versions;
 use crate::store::{SourceState, StoredView, WorkspaceRow};
@@ -21,7 +22,7 @@ pub(crate) const AWAY: &str = "the workspace's folder is away: its files are as 
 
 /// One state of a workspace.
 pub(crate) struct View {
-    store_version: i64,
+    pub(super) store_version: i64,
     /// The epoch of the workspace, and whether it is indexed.
     pub epoch: i64,
     pub intelligence: bool,
@@ -36,6 +37,8 @@ pub(crate) struct View {
     pub deleting: BTreeSet<RelPath>,
     /// The files of the last filter on their writers: questions of one agent come in rows.
     pub written_by: Mutex<Option<(ProvenanceFilter, Arc<HashSet<RelPath>>)>>,
+    /// The files that match the globs of recent queries; views of one epoch share them.
+    pub(super) matching: Arc<Mutex<Matching>>,
     /// The files, once somebody has asked for them.
     files: Mutex<Option<Arc<[FileEntry]>>>,
     /// The searchable files that stand in folders in which something was found.
@@ -107,6 +110,13 @@ impl Views {
         self.0.lock().of.get(id).filter(|view| view.store_version == store_version).cloned()
     }
 
+    /// What is kept of globs for views of an epoch.
+    fn matching(&self, id: &WorkspaceId, epoch: i64) -> Arc<Mutex<Matching>> {
+        let views = self.0.lock();
+        let former = views.of.get(id).filter(|view| view.epoch == epoch);
+        former.map(|view| Arc::clone(&view.matching)).unwrap_or_default()
+    }
+
     fn keep(&self, id: &WorkspaceId, view: &Arc<View>) {
         self.0.lock().of.insert(id.clone(), Arc::clone(view));
     }
@@ -174,6 +184,7 @@ impl DataFolder {
             superseded,
             deleting,
             written_by: Mutex::default(),
+            matching: self.views.matching(id, row.epoch),
             files: Mutex::default(),
             folders: Mutex::default(),
         });

@@ -208,18 +208,10 @@ impl Workspace<'_> {
     /// overwritten meanwhile is not to be shown.
     fn still_stand(&self, citations: &[Citation]) -> Result<bool, EngineError> {
         let id = &self.id;
-        let view = self.engine.data.view(&self.id)?;
-        for citation in citations {
-            let file = self.engine.data.store.file(id, &citation.path)?;
-            let stands = file.is_some_and(|file| {
-                !view.superseded.contains(file.on_disk())
-                    && file.content_hash.is_none_or(|content_hash| content_hash == citation.content_hash)
-            });
-            if !stands {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        let shown = Filter { hidden: self.engine.data.view(id)?.superseded.clone(), ..Filter::default() };
+        let contents = citations.iter().map(|citation| (citation.path.clone(), citation.content_hash)).collect();
+        Ok(citations.iter().all(|citation| shown.admits_path(citation.path.as_str()))
+            && self.engine.data.store.not_live(id, contents)?.is_empty())
     }
 
     /// The extractive answer from the files as they are now, in place of one of the model that they have left behind.

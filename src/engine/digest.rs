@@ -214,11 +214,13 @@ impl Workspace<'_> {
             // A file that is not read any more would pass for one that was deleted.
             return Ok(touched);
         }
-        // What is deleted is written by nobody: who deleted it counts.
-        let filter = Filter { only: None, ..filter };
+        // What is deleted is written by nobody: who deleted it counts. It is none of the workspace's files any more, either.
+        let filter = Filter { only: None, matching: None, ..filter };
         for (path, history) in histories {
             let is_admitted = history.deletion().is_some_and(|(at, provenance)| {
-                admits(&filter, &path, None, at) && state.provenance.admits(provenance)
+                admits(&filter, &path, None, at)
+                    && state.globs.admits(path.as_str())
+                    && state.provenance.admits(provenance)
             });
             if is_admitted && !there.contains(&path) {
                 touched.extend(history.of_deleted(path));

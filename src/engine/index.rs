@@ -1,47 +1,60 @@
 //! Bringing a workspace up to date with its folder.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{Engine, EngineError, IndexReport};
+use super::{Caller, Engine, EngineError, IndexReport, Workspace};
+use crate::files;
 use crate::ingest::{self, Progress, ScanReport};
 use crate::workspace::WorkspaceId;
 
 impl Engine {
+    /// The workspace of that name with its files in `folder`, for `caller`; made where there is none.
+    ///
+    /// # Errors
+    /// When this process only reads, the folder is none, or the workspace has another one.
+    pub fn workspace_at(&self, id: &WorkspaceId, folder: &Path, caller: Caller) -> Result<Workspace<'_>, EngineError> {
+        self.data.must_log()?;
+        let root = files::canonical_folder(folder)?;
+        self.ensure_workspace(id, Some(&root))?;
+        self.workspace(id, caller)
+    }
+}
+
+impl Workspace<'_> {
     /// Brings a workspace up to date with its folder: scan, index by words, then embed.
     ///
     /// Where another process indexes, the changes are logged for it, and the call returns when they are searchable by
     /// words. Should that process end first, this one takes over.
     ///
     /// # Errors
-    /// When this process only reads, the folder cannot be listed, or the disk refuses. What was done stays.
-    pub fn index_folder(
-        &self,
-        id: &WorkspaceId,
-        folder: &Path,
-        progress: &dyn Progress,
-    ) -> Result<IndexReport, EngineError> {
-        let scan = self.scan_folder(id, folder, progress)?;
-        if let Some(holder) = self.scheduler.wait_for_other(id, progress)? {
+    /// When this process only reads, the workspace has no folder, the folder cannot be listed, or the disk refuses. What was done
+    /// stays.
+    pub fn index(&self, progress: &dyn Progress) -> Result<IndexReport, EngineError> {
+        let (id, scheduler) = (&self.id, &self.engine.scheduler);
+        let root = self.root()?;
+        let scan = self.scan(progress)?;
+        if let Some(holder) = scheduler.wait_for_other(id, progress)? {
             return Ok(IndexReport { scan, done_by: Some(holder), ..IndexReport::default() });
         }
-        Ok(IndexReport { scan, ..self.scheduler.index_here(id, folder, progress)? })
+        Ok(IndexReport { scan, ..scheduler.index_here(id, &root, progress)? })
     }
 
     /// Logs the changes of a workspace's folder, for the process that indexes.
     ///
     /// # Errors
-    /// When this process only reads, the folder cannot be listed, or the log refuses.
-    pub fn scan_folder(
-        &self,
-        id: &WorkspaceId,
-        folder: &Path,
-        progress: &dyn Progress,
-    ) -> Result<ScanReport, EngineError> {
-        self.data.must_log()?;
-        let root = ingest::canonical_folder(folder)?;
-        self.ensure_workspace(id, Some(&root))?;
-        let scan = ingest::scan(&self.data.store, id, &*self.data.files_of(id, &root), progress)?;
-        self.scheduler.wake();
+    /// When this process only reads, the workspace has no folder, the folder cannot be listed, or the log refuses.
+    pub fn scan(&self, progress: &dyn Progress) -> Result<ScanReport, EngineError> {
+        let (id, data) = (&self.id, &self.engine.data);
+        data.must_log()?;
+        let root = files::canonical_folder(&self.root()?)?;
+        let scan = ingest::scan(&data.store, id, &*data.files_of(id, &root), progress)?;
+        self.engine.scheduler.wake();
         Ok(scan)
+    }
+
+    /// The folder of its files.
+    pub(super) fn root(&self) -> Result<PathBuf, EngineError> {
+        let id = &self.id;
+        self.engine.data.store.workspace(id)?.root.ok_or_else(|| EngineError::NoRoot { id: id.clone() })
     }
 }

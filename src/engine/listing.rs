@@ -219,7 +219,7 @@ impl Draft {
             FieldWeights { body: 0.0, exact: 0.0, identifier: 0.0, part: 0.0, title: 0.5, trail: 1.0, path: 0.5 };
         let query = LexicalQuery { weights, ..search::parse_query(&words, weights) };
         let found = snapshot.lexical(&query, &state.filter, MAX_CHUNKS)?;
-        let addresses: Vec<u64> = found.iter().map(|chunk| chunk.address).collect();
+        let addresses: Vec<_> = found.iter().map(|chunk| chunk.id).collect();
         // The file whose headings, title and path name most of what the question is about comes first.
         let chunks = snapshot.load(&addresses)?;
         let has_heading = |chunk: &&ChunkRecord| {
@@ -292,7 +292,7 @@ impl Draft {
                 "only the best {MAX_CHUNKS} passages with these words were looked at: there may be more"
             ));
         }
-        Ok(snapshot.load(&found.iter().map(|chunk| chunk.address).collect::<Vec<_>>())?)
+        Ok(snapshot.load(&found.iter().map(|chunk| chunk.id).collect::<Vec<_>>())?)
     }
 
     fn into_reply(self, id: &WorkspaceId, state: &QueryState, reply: &mut AskReply) -> Result<(), EngineError> {

@@ -11,7 +11,9 @@ use crate::budget::Budget;
 use crate::data_folder::View;
 use crate::embed::OpenModel;
 use crate::index::{Filter, IndexError, Snapshot};
-use crate::search::{self, Coverage, Filters, Found, Hit, MAX_K, Mode, Models, SearchReply, SearchRequest};
+use crate::search::{
+    self, Compiled, Coverage, Filters, Found, Hit, MAX_K, Mode, Models, PathGlobs, SearchReply, SearchRequest,
+};
 use crate::workspace::{Provenance, ProvenanceFilter, RelPath, Revision};
 
 /// Hits that are found besides those that are asked for where writers are.
@@ -26,6 +28,8 @@ pub(super) struct QueryState {
     pub filter: Filter,
     /// What `filter` has decided of the writers of files.
     pub provenance: Writers,
+    /// What `filter` has decided of the paths of files that the workspace has.
+    pub globs: PathGlobs,
     /// The model that the index is of, where there is one.
     model_id: Option<String>,
     /// The time of the query.
@@ -229,7 +233,8 @@ impl Workspace<'_> {
     ) -> Result<QueryState, EngineError> {
         let id = &self.id;
         search::check_wait(wait_ms)?;
-        let (mut filter, provenance) = (filters.compile(self.engine.data.patterns())?, Writers::of(filters)?);
+        let provenance = Writers::of(filters)?;
+        let Compiled { mut filter, globs } = filters.compile(self.engine.data.patterns())?;
         let now = Instant::now();
         self.engine.scheduler.note_query(now);
         let deadline = now + Duration::from_millis(wait_ms);
@@ -246,6 +251,7 @@ impl Workspace<'_> {
             // The store first: what it calls done is in every snapshot that is taken after.
             let view = self.engine.data.view(&self.id)?;
             filter.hidden.clone_from(&view.superseded);
+            filter.matching = self.engine.data.matching(id, &view, &globs)?;
             filter.only = None;
             for writers in &provenance.0 {
                 let files = self.written_by(&view, writers)?;
@@ -269,7 +275,7 @@ impl Workspace<'_> {
                 }
                 Err(error) => return Err(error),
             };
-            return Ok(QueryState { view, snapshot, filter, provenance, model_id, budget: Budget::default() });
+            return Ok(QueryState { view, snapshot, filter, provenance, globs, model_id, budget: Budget::default() });
         }
     }
 }

@@ -39,9 +39,9 @@ impl Workspace<'_> {
     pub fn reindex(&self, progress: &dyn Progress) -> Result<ReindexReport, EngineError> {
         let id = &self.id;
         self.engine.data.must_log()?;
-        let root = self.engine.data.store.workspace(id)?.root.ok_or_else(|| EngineError::NoRoot { id: id.clone() })?;
+        let root = self.root()?;
         // What has changed without a word in the log is found first, so that it is not read twice.
-        self.engine.scan_folder(id, &root, progress)?;
+        self.scan(progress)?;
         let off = || EngineError::IntelligenceOff { id: id.clone() };
         let generation = self.engine.data.store.begin_rebuild(id)?.ok_or_else(off)?;
         self.engine.scheduler.wake();

@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Engine, EngineError};
-use crate::ingest;
+use crate::files;
 use crate::store::WorkspaceRow;
 use crate::workspace::WorkspaceId;
 
@@ -36,20 +36,20 @@ impl Engine {
         if !root.is_absolute() {
             return None;
         }
-        let root = ingest::canonical_folder(root).ok()?;
+        let root = files::canonical_folder(root).ok()?;
         let allowed = self
             .data
             .config
             .workspaces
             .allowed_roots
             .iter()
-            .filter_map(|allowed| ingest::canonical_folder(allowed).ok());
+            .filter_map(|allowed| files::canonical_folder(allowed).ok());
         allowed.into_iter().any(|allowed| root != allowed && root.starts_with(allowed)).then_some(root)
     }
 
     /// Refuses the data folder, what holds it, and what lies in it. `root` is canonical.
     pub(super) fn check_root(&self, id: &WorkspaceId, root: &Path) -> Result<(), EngineError> {
-        let data = ingest::canonical_folder(&self.data.path)?;
+        let data = files::canonical_folder(&self.data.path)?;
         let kept = [data.join("workspaces").join(id.as_str()).join("files"), data.join("corpus")];
         if !kept.iter().any(|kept| kept == root) && meet(root, &data) {
             return Err(EngineError::OwnFolder { root: root.to_owned() });

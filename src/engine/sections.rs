@@ -25,7 +25,7 @@ pub(super) fn section_named_in(
     let weights = FieldWeights { body: 0.2, exact: 0.0, identifier: 0.0, part: 0.0, title: 0.4, trail: 1.0, path: 0.4 };
     let query = LexicalQuery { weights, ..search::parse_query(question, weights) };
     let found = snapshot.lexical(&query, &state.filter, MAX_CHUNKS)?;
-    let chunks = snapshot.load(&found.iter().map(|chunk| chunk.address).collect::<Vec<_>>())?;
+    let chunks = snapshot.load(&found.iter().map(|chunk| chunk.id).collect::<Vec<_>>())?;
     let mut best: Option<(Named, usize)> = None;
     for (place, chunk) in chunks.iter().enumerate() {
         let Some(named) = sections::named(question, chunk) else { continue };

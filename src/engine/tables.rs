@@ -9,7 +9,7 @@ use super::query::QueryState;
 use super::{EngineError, Workspace};
 use crate::answer::tables::{self, Answer, Found, Line, Sheet};
 use crate::answer::{self, Abstention, AskReply, Listed, Listing, Member, Plan, PlanChoice, PlanKind, Sentence, cite};
-use crate::index::{ChunkRecord, Filter, LexicalQuery, Snapshot};
+use crate::index::{ChunkId, ChunkRecord, Filter, LexicalQuery, Snapshot};
 use crate::search::{self, Hit};
 use crate::workspace::{Citation, RelPath, Span, WorkspaceId};
 
@@ -165,10 +165,10 @@ impl Workspace<'_> {
     ) -> Result<Vec<RelPath>, EngineError> {
         let formats = tables::structured_formats().filter(|format| state.filter.admits_format(*format)).collect();
         let filter = Filter { formats: Some(formats), ..state.filter.clone() };
-        let find = |words: &str, limit: usize| -> Result<Vec<u64>, EngineError> {
+        let find = |words: &str, limit: usize| -> Result<Vec<ChunkId>, EngineError> {
             let weights = self.engine.data.config.ranking.fields;
             let query = LexicalQuery { words: words.to_owned(), phrases: Vec::new(), weights };
-            Ok(snapshot.lexical(&query, &filter, limit)?.iter().map(|chunk| chunk.address).collect())
+            Ok(snapshot.lexical(&query, &filter, limit)?.iter().map(|chunk| chunk.id).collect())
         };
         let mut num_words: HashMap<RelPath, usize> = HashMap::new();
         for word in tables::words_to_find(question).iter().take(MAX_WORDS) {
@@ -177,8 +177,8 @@ impl Workspace<'_> {
             }
         }
         let mut places: HashMap<RelPath, usize> = HashMap::new();
-        for (place, address) in find(question, NUM_CHUNKS_BY_WORDS)?.into_iter().enumerate() {
-            for path in snapshot.paths(&[address])? {
+        for (place, id) in find(question, NUM_CHUNKS_BY_WORDS)?.into_iter().enumerate() {
+            for path in snapshot.paths(&[id])? {
                 places.entry(path).or_insert(place);
             }
         }

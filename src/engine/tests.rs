@@ -9,11 +9,13 @@ use std::process::Command;
 use std::sync::Arc;
 
 use super::*;
+use crate::answer::AskRequest;
 use crate::chunk::TokenCounter;
 use crate::config::FieldWeights;
 use crate::embed::ModelLanguages;
 use crate::extract::InProcess;
 use crate::failpoint::armed::{ABORT_AT, TRACE};
+use crate::files;
 use crate::index::{Batch, ChunkRecord, FileFacts, Filter, Index, LexicalQuery};
 use crate::ingest::{self, Line, PartSizes, Silent};
 use crate::search::{Mode, SearchRequest};
@@ -42,8 +44,13 @@ fn write(folder: &Path, name: &str, text: &str) {
 /// Opens the data folder and brings its workspace in, as far as words go.
 fn bring_in(folder: &Path) -> (Engine, Arc<dyn Index>) {
     let engine = Engine::open(OpenOptions::new(folder.join("data"), Access::Write, "a test")).unwrap();
-    let (id, root) = (WorkspaceId::default(), ingest::canonical_folder(&folder.join("files")).unwrap());
-    engine.scan_folder(&id, &root, &Silent).unwrap();
+    let index = bring_in_with(&engine, folder);
+    (engine, index)
+}
+
+fn bring_in_with(engine: &Engine, folder: &Path) -> Arc<dyn Index> {
+    let (id, root) = (WorkspaceId::default(), files::canonical_folder(&folder.join("files")).unwrap());
+    engine.workspace_at(&id, &root, Caller::LocalUser).unwrap().scan(&Silent).unwrap();
     let index = engine.data.index(&id, engine.data.store.workspace(&id).unwrap().epoch).unwrap();
     let line = Line {
         store: &engine.data.store,
@@ -63,7 +70,44 @@ fn bring_in(folder: &Path) -> (Engine, Arc<dyn Index>) {
     };
     ingest::index_pending(&line).unwrap();
     drop(line);
-    (engine, index)
+    index
+}
+
+/// A message with a text beside it.
+const MESSAGE: &str = "Subject: harbour\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=B\n\n--B\nContent-Type: text/plain\n\n\
+    The harbour letter.\n--B\nContent-Type: text/plain\nContent-Disposition: attachment; filename=note.txt\n\nThe harbour note.\n--B--\n";
+
+#[test]
+fn globs_that_come_again_see_files_that_came_meanwhile_and_their_members() {
+    let folder = tempfile::tempdir().unwrap();
+    fs_err::create_dir(folder.path().join("files")).unwrap();
+    write(folder.path(), "a.md", "The harbour crane.");
+    write(folder.path(), "b.md", "The harbour pilot.");
+    let (engine, _) = bring_in(folder.path());
+    let workspace = engine.workspace(&WorkspaceId::default(), Caller::LocalUser).unwrap();
+    let found = |wanted: &str, unwanted: &str| -> String {
+        let mut request = SearchRequest::new(format!("harbour {unwanted}"));
+        (request.mode, request.filters.path) = (Mode::Lexical, vec![wanted.to_owned()]);
+        let hits = workspace.search(&request).unwrap().hits;
+        let paths: BTreeSet<String> =
+            hits.iter().flat_map(|hit| hit.places().map(|place| place.path.to_string())).collect();
+        paths.into_iter().collect::<Vec<_>>().join(" ")
+    };
+    let (names, inside, others) = ("[bm].*", "?.eml/{n,o}ote.txt", "-path:[bn]*.*");
+    let all = || (found(names, ""), found(inside, ""), found("**", others));
+    assert_eq!(all(), ("b.md".to_owned(), String::new(), "a.md".to_owned()));
+    write(folder.path(), "m.eml", MESSAGE);
+    write(folder.path(), "n.md", "The harbour master.");
+    bring_in_with(&engine, folder.path());
+    assert_eq!(all(), ("b.md m.eml".to_owned(), "m.eml/note.txt".to_owned(), "a.md m.eml".to_owned()));
+    fs_err::remove_file(folder.path().join("files/b.md")).unwrap();
+    bring_in_with(&engine, folder.path());
+    assert_eq!(all(), ("m.eml".to_owned(), "m.eml/note.txt".to_owned(), "a.md m.eml".to_owned()));
+    // What was deleted is none of the files, and was in scope all the same.
+    let mut asked = AskRequest::new("What has changed recently?");
+    asked.filters.path = vec![names.to_owned()];
+    let told = format!("{:?}", workspace.ask(&asked).unwrap().digest.unwrap());
+    assert!(told.contains("b.md") && told.contains("m.eml") && !told.contains("n.md"), "{told}");
 }
 
 #[test]
@@ -144,7 +188,7 @@ fn a_process_that_ends_while_an_index_is_begun_anew_leaves_one_that_is_filled_fr
         let found = |words: &str| -> BTreeSet<String> {
             let query = LexicalQuery { words: words.to_owned(), phrases: Vec::new(), weights: FieldWeights::default() };
             let found = snapshot.lexical(&query, &Filter::default(), 9).unwrap();
-            let found: Vec<u64> = found.iter().map(|found| found.address).collect();
+            let found: Vec<_> = found.iter().map(|found| found.id).collect();
             snapshot.load(&found).unwrap().iter().map(|chunk| chunk.file.path.to_string()).collect()
         };
         let what = format!("step {abort_at}, {}", steps[abort_at - 1]);

@@ -1,7 +1,9 @@
 //! Waiting until a workspace is as new as a revision, without a thread.
 
+use std::sync::Arc;
+
 use super::{Engine, EngineError, Workspace};
-use crate::workspace::{Revision, WorkspaceId};
+use crate::workspace::Revision;
 
 impl Engine {
     /// How many requests wait for a revision.
@@ -9,18 +11,23 @@ impl Engine {
     pub fn num_waiting(&self) -> u64 {
         self.scheduler.num_waiting()
     }
-
-    /// Waits until a workspace is as new as `revision`, at most `wait_ms`; no thread is held meanwhile. Whether it is as new then,
-    /// the query says.
-    ///
-    /// # Errors
-    /// [`EngineError::Search`] for a wait that is too long, [`EngineError::TooManyWaits`] at once where `limits.waits` others wait.
-    pub async fn await_revision(&self, id: &WorkspaceId, revision: Revision, wait_ms: u64) -> Result<(), EngineError> {
-        self.scheduler.await_revision(id, revision, wait_ms).await
-    }
 }
 
 impl Workspace<'_> {
+    /// A wait until the workspace is as new as `revision`, at most `wait_ms`; it holds no thread, and not the handle. Whether the
+    /// workspace is as new then, the query says.
+    ///
+    /// # Errors
+    /// Of the wait: [`EngineError::Search`] for one that is too long, [`EngineError::TooManyWaits`] at once where `limits.waits` others
+    /// wait.
+    pub fn await_revision(
+        &self,
+        revision: Revision,
+        wait_ms: u64,
+    ) -> impl Future<Output = Result<(), EngineError>> + Send + use<> {
+        Arc::clone(&self.engine.scheduler).await_revision(self.id.clone(), revision, wait_ms)
+    }
+
     /// Whether what was in a workspace's log when the line was started has been brought in, and what its first scan found.
     ///
     /// # Errors

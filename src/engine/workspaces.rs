@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Engine, EngineError, Workspace};
-use crate::ingest;
+use crate::files;
 use crate::store::{StoreError, WorkspaceRow};
 use crate::workspace::{InvalidName, WorkspaceId, is_device_name};
 
@@ -96,7 +96,7 @@ impl Engine {
         if is_device_name(id.as_str()) && self.data.store.workspace(id).is_err() {
             return Err(InvalidName::Device { name: id.to_string() }.into());
         }
-        let root = root.map(ingest::canonical_folder).transpose()?;
+        let root = root.map(files::canonical_folder).transpose()?;
         if let Some(root) = &root {
             self.check_root(id, root)?;
         }

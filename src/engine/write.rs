@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use super::event::{Event, EventKind, EventsReply, TakenEvent};
 use super::{Engine, EngineError, Workspace};
-use crate::files::{Condition, Files};
+use crate::files::{self, Condition, Files};
 use crate::ingest::{self, LargeFile, NewFile, ReadError, WriteError};
 use crate::store::{Fingerprint, LoggedEvent, Moved, Observation, StoreError};
 use crate::workspace::{ChangeKind, ContentHash, Priority, Provenance, RelPath, Revision, WorkspaceId, is_device_name};
@@ -187,7 +187,7 @@ impl Workspace<'_> {
         let row = self.engine.data.store.workspace(id)?;
         self.check_room()?;
         let root = if let Some(root) = row.root {
-            ingest::canonical_folder(&root)?
+            files::canonical_folder(&root)?
         } else {
             let root = self.managed_folder()?;
             self.engine.data.store.give_root(id, &root)?;
@@ -348,7 +348,7 @@ impl Workspace<'_> {
         let root = match self.engine.data.store.workspace(id)?.root {
             Some(root) => root,
             // Not there yet, before the first write.
-            None => ingest::canonical_folder(&self.engine.data.folder_of(id).join("files")).unwrap_or_default(),
+            None => files::canonical_folder(&self.engine.data.folder_of(id).join("files")).unwrap_or_default(),
         };
         Ok(self.engine.data.files_of(&self.id, &root).spelled(path))
     }
@@ -370,7 +370,7 @@ impl Workspace<'_> {
         let id = &self.id;
         let folder = self.engine.data.folder_of(id).join("files");
         fs_err::create_dir_all(&folder).map_err(EngineError::Io)?;
-        Ok(ingest::canonical_folder(&folder)?)
+        Ok(files::canonical_folder(&folder)?)
     }
 }
 

@@ -53,7 +53,7 @@ pub struct EvalOptions {
 /// first run has warmed everything.
 ///
 /// # Errors
-/// When the collection cannot be read, and as [`Engine::index_folder`] and [`Workspace::search`](crate::engine::Workspace::search).
+/// When the collection cannot be read, and as [`Workspace::index`](crate::engine::Workspace::index) and [`Workspace::search`](crate::engine::Workspace::search).
 pub fn evaluate(options: &EvalOptions, progress: &dyn Progress) -> Result<(Report, Run), EvalError> {
     let collection = Collection::open(&options.collection)?;
     let queries = collection.queries()?;
@@ -143,7 +143,7 @@ fn open(
         ..OpenOptions::new(data_folder_of(&options.data_folder, documents), Access::Write, "pincite eval")
     })?;
     let workspace = WorkspaceId::default();
-    engine.index_folder(&workspace, files, progress)?;
+    engine.workspace_at(&workspace, files, Caller::LocalUser)?.index(progress)?;
     Ok((engine, workspace))
 }
 

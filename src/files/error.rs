@@ -107,6 +107,17 @@ impl FilesError {
         matches!(self, Self::Hangs { .. } | Self::PlaceHangs { .. })
     }
 
+    /// The refusal of the system that is passed on, where it is one.
+    #[must_use]
+    pub const fn of_system(&self) -> Option<&io::Error> {
+        match self {
+            Self::Name(error) | Self::Full(error) | Self::Denied(error) | Self::Away(error) | Self::Io(error) => {
+                Some(error)
+            }
+            _ => None,
+        }
+    }
+
     /// What hangs, where an open file could not be read for that.
     ///
     /// # Errors

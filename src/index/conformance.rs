@@ -29,10 +29,13 @@ use words::{
     the_newest_files_are_listed_first, words_are_found_by_their_beginning_and_by_few_edits,
 };
 
-use desk::{Desk, Embedded, NUM_DIMENSIONS, Subject, file, glob, key_of, near_in, query, unit, vector_of, words_in};
+use desk::{
+    Desk, Embedded, NUM_DIMENSIONS, Subject, at_path, below, file, key_of, matching, near_in, of_path, query, unit,
+    vector_of, with_extension, words_in,
+};
 
 use super::ram::RamIndex;
-use super::{Batch, Filter, IndexError};
+use super::{Batch, Filter, IndexError, PathTest};
 use crate::extract::Format;
 use crate::workspace::Revision;
 
@@ -114,7 +117,7 @@ fn an_empty_index_finds_nothing(desk: Desk<impl Subject>) {
     assert!(snapshot.unembedded(9).unwrap().is_empty());
     assert!(snapshot.file(&"a".parse().unwrap()).unwrap().is_empty());
     assert!(snapshot.load(&[]).unwrap().is_empty());
-    assert!(words_in(&*snapshot, "anything", &glob("**/*.md"), 9).is_empty());
+    assert!(words_in(&*snapshot, "anything", &with_extension("md"), 9).is_empty());
 }
 
 fn a_batch_is_visible_as_a_whole(mut desk: Desk<impl Subject>) {
@@ -217,10 +220,18 @@ fn a_filter_applies_inside_both_legs(mut desk: Desk<impl Subject>) {
     desk.embed(&texts);
     let formats = Filter { formats: Some([Format::Text].into()), ..Filter::default() };
     let modified = |from, until| Filter { modified_from_ms: from, modified_until_ms: until, ..Filter::default() };
-    let cases: [(Filter, &[&str]); 7] = [
-        (glob("runs/**"), &["runs/1/a.md#0", "runs/2/b.md#0"]),
-        (glob("*.md"), &["d.md#0"]),
-        (glob("nowhere/**"), &[]),
+    let cases: [(Filter, &[&str]); 12] = [
+        (below("runs"), &["runs/1/a.md#0", "runs/2/b.md#0"]),
+        (with_extension("md"), &["d.md#0", "runs/1/a.md#0", "runs/2/b.md#0"]),
+        (of_path(PathTest::UnderName("2".to_owned())), &["runs/2/b.md#0"]),
+        (of_path(PathTest::Named("b.md".to_owned())), &["runs/2/b.md#0"]),
+        (
+            Filter { other_paths: vec![PathTest::Below("runs".to_owned())], ..Filter::default() },
+            &["d.md#0", "notes/c.txt#0"],
+        ),
+        (matching(&["d.md", "runs/2", "gone.md"]), &["d.md#0"]),
+        (matching(&["d.md", "notes/c.txt"]).and(matching(&["notes/c.txt"])), &["notes/c.txt#0"]),
+        (below("nowhere"), &[]),
         (formats, &["notes/c.txt#0"]),
         (modified(Some(2_000), Some(4_000)), &["notes/c.txt#0", "runs/2/b.md#0"]),
         (modified(Some(4_000), None), &["d.md#0"]),
@@ -247,8 +258,8 @@ fn a_selective_filter_still_finds_the_last_match(mut desk: Desk<impl Subject>) {
     vectors.push((key_of(worst), unit(&[-1.0; NUM_DIMENSIONS])));
     desk.subject.writer().add_vectors(&vectors).unwrap();
     let snapshot = desk.snapshot();
-    assert_eq!(words_in(&*snapshot, "harbour", &glob("deep/*"), 3), ["deep/one.md#0"]);
-    let near = snapshot.dense(&target, &glob("deep/*"), 3).unwrap();
+    assert_eq!(words_in(&*snapshot, "harbour", &below("deep"), 3), ["deep/one.md#0"]);
+    let near = snapshot.dense(&target, &below("deep"), 3).unwrap();
     assert_eq!(desk::places(&*snapshot, &near), ["deep/one.md#0"]);
     assert!((near[0].score + 1.0).abs() < 0.02, "{}", near[0].score);
 }
@@ -338,7 +349,7 @@ fn no_limit_is_too_small_or_too_large(mut desk: Desk<impl Subject>) {
     desk.embed(&["harbour wall", "harbour light"]);
     let snapshot = desk.snapshot();
     for (limit, expected) in [(0, 0), (1, 1), (usize::MAX, 2)] {
-        for filter in [Filter::default(), glob("a")] {
+        for filter in [Filter::default(), at_path("a")] {
             assert_eq!(words_in(&*snapshot, "harbour", &filter, limit).len(), expected);
             assert_eq!(near_in(&*snapshot, "harbour", &filter, limit).len(), expected);
         }

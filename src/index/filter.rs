@@ -4,19 +4,52 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use globset::GlobSet;
-
 use super::analyzer::Phrase;
 use crate::extract::Format;
 use crate::workspace::{RelPath, common_spelling};
 
+/// A condition on the path of a file that an index can keep as fields of its own: the path, the folders above the file, its name and its
+/// extension, all in the [common spelling](common_spelling).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum PathTest {
+    /// The path is this one.
+    Is(String),
+    /// The file is in this folder or in one below it. The workspace's own folder has the empty name.
+    Below(String),
+    /// A folder of this name is above the file, at any depth.
+    UnderName(String),
+    /// The file has this name, in any folder.
+    Named(String),
+    /// The file's name has this extension: the part behind its last dot.
+    Extension(String),
+}
+
+impl PathTest {
+    /// Whether a path in the common spelling meets it.
+    #[must_use]
+    pub fn admits(&self, path: &str) -> bool {
+        let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
+        match self {
+            Self::Is(wanted) => path == wanted,
+            Self::Below(folder) => {
+                folder.is_empty() || path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'))
+            }
+            Self::UnderName(wanted) => folders.split('/').any(|folder| folder == wanted),
+            Self::Named(wanted) => name == wanted,
+            Self::Extension(wanted) => name.rsplit_once('.').is_some_and(|(_, extension)| extension == wanted),
+        }
+    }
+}
+
 /// Conditions that a chunk and its file must meet, all of them. The default lets everything pass.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// The path matches one glob of each of these sets, which are of the common spelling.
-    pub paths: Vec<Arc<GlobSet>>,
-    /// The path matches no glob of these sets.
-    pub other_paths: Vec<Arc<GlobSet>>,
+    /// The path meets one condition of each of these lists.
+    pub paths: Vec<Vec<PathTest>>,
+    /// The path meets none of these conditions.
+    pub other_paths: Vec<PathTest>,
+    /// The file itself is one of these: the store decided which files match the globs of a query.
+    pub matching: Option<Arc<HashSet<RelPath>>>,
     /// The format is one of these.
     pub formats: Option<BTreeSet<Format>>,
     /// Modified at this time or later, in milliseconds since 1970.
@@ -71,6 +104,7 @@ impl Filter {
     pub fn admits_all_files(&self) -> bool {
         self.paths.is_empty()
             && self.other_paths.is_empty()
+            && self.matching.is_none()
             && self.formats.is_none()
             && self.modified_from_ms.is_none()
             && self.modified_until_ms.is_none()
@@ -78,29 +112,12 @@ impl Filter {
             && self.only.is_none()
     }
 
-    /// Whether `other` lets the same files pass, as far as that can be told at once: globs are the same when they were
-    /// compiled together.
-    #[must_use]
-    pub fn is_same(&self, other: &Self) -> bool {
-        let is_same_set = |(one, other): (&Arc<GlobSet>, &Arc<GlobSet>)| Arc::ptr_eq(one, other);
-        let are_same = |sets: &[Arc<GlobSet>], others: &[Arc<GlobSet>]| {
-            sets.len() == others.len() && sets.iter().zip(others).all(is_same_set)
-        };
-        are_same(&self.paths, &other.paths)
-            && are_same(&self.other_paths, &other.other_paths)
-            && self.words == other.words
-            && self.formats == other.formats
-            && self.modified_from_ms == other.modified_from_ms
-            && self.modified_until_ms == other.modified_until_ms
-            && self.hidden == other.hidden
-            && self.only == other.only
-    }
-
     /// Whether a path passes the conditions on paths.
     #[must_use]
     pub fn admits_path(&self, path: &str) -> bool {
         self.admits_name(path)
             && !self.hides(path)
+            && self.matching.as_ref().is_none_or(|matching| matching.contains(path))
             && self.only.as_ref().is_none_or(|only| itself_and_above(path).any(|path| only.contains(path)))
     }
 
@@ -109,8 +126,8 @@ impl Filter {
             return true;
         }
         let path = common_spelling(path);
-        self.paths.iter().all(|globs| globs.is_match(&*path))
-            && !self.other_paths.iter().any(|globs| globs.is_match(&*path))
+        let admits = |test: &PathTest| test.admits(&path);
+        self.paths.iter().all(|tests| tests.iter().any(admits)) && !self.other_paths.iter().any(admits)
     }
 
     /// Both filters at once: what passes, passes each of them.
@@ -128,10 +145,12 @@ impl Filter {
             (until, other) => until.or(other),
         };
         self.hidden.extend(other.hidden);
-        self.only = match (self.only, other.only) {
-            (Some(only), Some(other)) => Some(Arc::new(only.intersection(&other).cloned().collect())),
-            (only, other) => only.or(other),
+        let both = |one: Option<Arc<HashSet<RelPath>>>, other: Option<Arc<HashSet<RelPath>>>| match (one, other) {
+            (Some(one), Some(other)) => Some(Arc::new(one.intersection(&other).cloned().collect())),
+            (one, other) => one.or(other),
         };
+        self.matching = both(self.matching, other.matching);
+        self.only = both(self.only, other.only);
         self.words.required.extend(other.words.required);
         self.words.excluded.extend(other.words.excluded);
         self

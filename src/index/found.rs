@@ -17,24 +17,13 @@ pub struct LexicalQuery {
     pub weights: FieldWeights,
 }
 
-/// A chunk that a leg found. `address` is valid in the snapshot that gave it, as long as that is held.
+/// A chunk that a leg found.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scored {
-    /// Where the snapshot has the chunk.
-    pub address: u64,
-    /// Orders equal scores.
+    /// Names the chunk, also to later calls, and orders equal scores.
     pub id: ChunkId,
     /// BM25 for the lexical leg, cosine for the dense one; higher is better.
     pub score: f32,
-}
-
-/// A chunk that holds a word. `address` is valid in the snapshot that gave it, as long as that is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Holder {
-    /// Where the snapshot has the chunk.
-    pub address: u64,
-    /// Orders chunks that are otherwise equal.
-    pub id: ChunkId,
 }
 
 /// A word of a query, as a snapshot holds it.
@@ -46,9 +35,9 @@ pub struct HeldWord {
     pub num_chunks: usize,
     /// How many files hold it, among those that pass the filter; 0 where `chunks` is `None`.
     pub num_files: usize,
-    /// The chunks that hold it and pass the filter, in the order of their addresses; `None` where they are more than
+    /// The chunks that hold it and pass the filter, by id; `None` where they are more than
     /// [`MAX_HOLDERS`], or the snapshot has more than [`MAX_LOOKED_UP`] of them.
-    pub chunks: Option<Vec<Holder>>,
+    pub chunks: Option<Vec<ChunkId>>,
 }
 
 /// What a snapshot knows of the words of a query.
@@ -62,8 +51,8 @@ pub struct HeldWords {
     /// where any chunk has it so, else by its stem, else by title, headings or path; an identifier or a grouped number as a whole where
     /// any chunk has that, else by its words. Of a question, plain words are held by their stems.
     pub words: Vec<HeldWord>,
-    /// The chunks that pass the filter of files whose name has just the words of the query, in the order of their addresses.
-    pub named: Vec<Holder>,
+    /// The chunks that pass the filter of files whose name has just the words of the query, by id.
+    pub named: Vec<ChunkId>,
 }
 
 /// Chunks that hold a word are listed up to this number.
@@ -77,7 +66,7 @@ pub struct FoundByWords {
     /// The best chunks by BM25, best first, ties by id.
     pub chunks: Vec<Scored>,
     /// Those of them that never get a vector ([`VectorKey::NONE`](super::VectorKey::NONE)).
-    pub without_vector: BTreeSet<u64>,
+    pub without_vector: BTreeSet<ChunkId>,
     /// Which chunks hold which words.
     pub held: HeldWords,
 }
@@ -87,9 +76,9 @@ pub struct FoundByWords {
 pub struct FoundNear {
     /// The best chunks by cosine, best first, ties by id.
     pub chunks: Vec<Scored>,
-    /// The vectors of these chunks and of those that were named, of unit length but for rounding, by the address of the chunk; none of a
+    /// The vectors of these chunks and of those that were named, of unit length but for rounding, by the id of the chunk; none of a
     /// chunk that has none.
-    pub vectors: BTreeMap<u64, Vec<f32>>,
+    pub vectors: BTreeMap<ChunkId, Vec<f32>>,
 }
 
 impl LexicalQuery {

@@ -26,17 +26,17 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+pub use crate::vectors::VectorKey;
 pub use backend::{Access, Backend, Condition, Index, Place, Wanted};
-pub use filter::{Filter, Holding, WordConditions};
-pub use found::{
-    FoundByWords, FoundNear, HeldWord, HeldWords, Holder, LexicalQuery, MAX_HOLDERS, MAX_LOOKED_UP, Scored,
-};
+pub use filter::{Filter, Holding, PathTest, WordConditions};
+pub use found::{FoundByWords, FoundNear, HeldWord, HeldWords, LexicalQuery, MAX_HOLDERS, MAX_LOOKED_UP, Scored};
 pub use words::{FoundWord, WordPattern};
 
 use crate::budget::Budget;
 use crate::chunk::plain;
 use crate::error::Advice;
 use crate::extract::{Format, PageUnit};
+use crate::vectors::VectorsError;
 use crate::workspace::{Cells, ContentHash, Language, LineRange, RelPath, Revision, Span};
 
 /// Orders chunks of equal score: the first eight bytes of the SHA-256 of path and start.
@@ -55,28 +55,6 @@ impl ChunkId {
         let mut first = [0; 8];
         first.copy_from_slice(&digest[..8]);
         Self(u64::from_be_bytes(first))
-    }
-}
-
-/// Names a vector by what made it: the first sixteen bytes of the SHA-256 of model and embedded text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct VectorKey(pub u128);
-
-impl VectorKey {
-    /// The key of a chunk that has no vector under the index's model, now or later: the model does not know its language.
-    pub const NONE: Self = Self(0);
-
-    /// The key of the vector that `model_id` makes of `embedding_text`.
-    #[must_use]
-    pub fn of(model_id: &str, embedding_text: &str) -> Self {
-        let mut hasher = Sha256::new();
-        hasher.update(model_id.as_bytes());
-        hasher.update([0]);
-        hasher.update(embedding_text.as_bytes());
-        let digest: [u8; 32] = hasher.finalize().into();
-        let mut first = [0; 16];
-        first.copy_from_slice(&digest[..16]);
-        Self(u128::from_be_bytes(first))
     }
 }
 
@@ -262,11 +240,11 @@ pub trait Snapshot: Send + Sync {
     /// When the files on disk are damaged.
     fn languages(&self) -> Result<Languages, IndexError>;
 
-    /// The files that the chunks at these addresses are of.
+    /// The files that these chunks are of, those that are still there.
     ///
     /// # Errors
-    /// When the files on disk are damaged or an address is of another snapshot.
-    fn paths(&self, addresses: &[u64]) -> Result<BTreeSet<RelPath>, IndexError>;
+    /// When the files on disk are damaged.
+    fn paths(&self, chunks: &[ChunkId]) -> Result<BTreeSet<RelPath>, IndexError>;
 
     /// The best `limit` chunks by BM25 among those that pass `filter`, best first, ties by id.
     ///
@@ -285,9 +263,14 @@ pub trait Snapshot: Send + Sync {
     /// have a vector and pass `filter`, and, where `also` names chunks, their vectors and those of the found ones.
     ///
     /// # Errors
-    /// When `query` has not the model's dimensions, the files on disk are damaged, or an address is of another snapshot.
-    fn near(&self, query: &[f32], filter: &Filter, limit: usize, also: Option<&[u64]>)
-    -> Result<FoundNear, IndexError>;
+    /// When `query` has not the model's dimensions, or the files on disk are damaged.
+    fn near(
+        &self,
+        query: &[f32],
+        filter: &Filter,
+        limit: usize,
+        also: Option<&[ChunkId]>,
+    ) -> Result<FoundNear, IndexError>;
 
     /// The best `limit` chunks by cosine, as [`Snapshot::near`] gives them.
     ///
@@ -302,7 +285,7 @@ pub trait Snapshot: Send + Sync {
     ///
     /// # Errors
     /// When the files on disk are damaged.
-    fn newest(&self, filter: &Filter, num_files: usize, num_of_each: usize) -> Result<Vec<u64>, IndexError>;
+    fn newest(&self, filter: &Filter, num_files: usize, num_of_each: usize) -> Result<Vec<ChunkId>, IndexError>;
 
     /// Up to `limit` words of chunks that pass `filter`, of their titles, headings and paths too: those of few edits first, then those
     /// that begin as the word that was asked for, then those in many chunks, then by the alphabet.
@@ -325,11 +308,12 @@ pub trait Snapshot: Send + Sync {
     /// How the words of the chunks are stemmed, each way once, in order.
     fn stemmings(&self) -> Vec<analyzer::Stemming>;
 
-    /// The chunks at these addresses, in their order.
+    /// These chunks, in their order; one that is no longer there is left out, so a backend needs no state that stays the same between
+    /// the calls of a query.
     ///
     /// # Errors
-    /// When the files on disk are damaged or an address is of another snapshot.
-    fn load(&self, addresses: &[u64]) -> Result<Vec<ChunkRecord>, IndexError>;
+    /// When the files on disk are damaged.
+    fn load(&self, chunks: &[ChunkId]) -> Result<Vec<ChunkRecord>, IndexError>;
 
     /// All chunks of a file, in the order of its text.
     ///
@@ -383,6 +367,17 @@ pub enum IndexError {
     /// The disk refused: full, not permitted, gone. Try again when that has changed.
     #[error("the index's files cannot be written or read")]
     Io(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<VectorsError> for IndexError {
+    fn from(error: VectorsError) -> Self {
+        match error {
+            VectorsError::Damaged { reason } => Self::Unusable { reason },
+            VectorsError::ReadOnly => Self::ReadOnly,
+            VectorsError::Dimensions { expected, found } => Self::Dimensions { expected, found },
+            VectorsError::Io(error) => Self::Io(error),
+        }
+    }
 }
 
 impl Advice for IndexError {

@@ -18,8 +18,8 @@ use super::analyzer::{
     is_question, names, positioned_terms,
 };
 use super::{
-    Batch, ChunkId, ChunkRecord, Counts, Filter, FoundByWords, FoundNear, FoundWord, HeldWord, HeldWords, Holder,
-    Holding, Index, IndexError, Languages, LexicalQuery, MAX_HOLDERS, MAX_LOOKED_UP, Scored, Snapshot, VectorKey,
+    Batch, ChunkId, ChunkRecord, Counts, Filter, FoundByWords, FoundNear, FoundWord, HeldWord, HeldWords, Holding,
+    Index, IndexError, Languages, LexicalQuery, MAX_HOLDERS, MAX_LOOKED_UP, Scored, Snapshot, VectorKey,
     WordConditions, WordPattern, ends_of,
 };
 use crate::workspace::{RelPath, Revision};
@@ -114,16 +114,16 @@ impl Index for RamIndex {
     }
 }
 
-/// An address is a position in `chunks`.
 struct RamSnapshot {
     state: Arc<RamState>,
     chunks: Vec<Arc<ChunkRecord>>,
 }
 
 impl RamSnapshot {
-    fn passing<'a>(&'a self, filter: &'a Filter) -> impl Iterator<Item = (u64, &'a ChunkRecord)> {
+    /// The chunks that pass, each with its position.
+    fn passing<'a>(&'a self, filter: &'a Filter) -> impl Iterator<Item = (usize, &'a ChunkRecord)> {
         let stemmings = self.stemmings_of_chunks();
-        (0..).zip(&self.chunks).map(|(address, chunk)| (address, &**chunk)).filter(move |(_, chunk)| {
+        (0..).zip(&self.chunks).map(|(at, chunk)| (at, &**chunk)).filter(move |(_, chunk)| {
             let file = &chunk.file;
             filter.admits(file.path.as_str(), file.format, file.modified_ms)
                 && words::meets(chunk, &filter.words, &stemmings)
@@ -162,18 +162,18 @@ impl RamSnapshot {
             };
             let holds = |at: usize| field.terms[at].iter().any(|(_, found)| terms.contains(&found));
             let num_chunks = (0..self.chunks.len()).filter(|&at| holds(at)).count();
-            let holders: Vec<(u64, &ChunkRecord)> =
-                self.passing(filter).filter(|(address, _)| usize::try_from(*address).is_ok_and(holds)).collect();
+            let holders: Vec<&ChunkRecord> =
+                self.passing(filter).filter(|(at, _)| holds(*at)).map(|(_, chunk)| chunk).collect();
             if holders.is_empty() {
                 continue;
             }
-            let files: BTreeSet<&RelPath> = holders.iter().map(|(_, chunk)| &chunk.file.path).collect();
+            let files: BTreeSet<&RelPath> = holders.iter().map(|chunk| &chunk.file.path).collect();
             let is_rare = num_chunks <= MAX_LOOKED_UP && holders.len() <= MAX_HOLDERS;
             held.push(HeldWord {
                 text: word.text.clone(),
                 num_chunks,
                 num_files: if is_rare { files.len() } else { 0 },
-                chunks: is_rare.then(|| holders.into_iter().map(holder).collect()),
+                chunks: is_rare.then(|| ids_of(holders)),
             });
             return;
         }
@@ -237,10 +237,9 @@ impl RamSnapshot {
         for word in asked_words(&text, &stemmings) {
             self.look_up(&word, is_question, filter, &mut words);
         }
-        let is_named = |(_, chunk): &(u64, &ChunkRecord)| {
-            names(&text, chunk.file.path.file_name(), Stemming::of(chunk.file.language))
-        };
-        let named = self.passing(filter).filter(is_named).map(holder).collect();
+        let is_named =
+            |chunk: &&ChunkRecord| names(&text, chunk.file.path.file_name(), Stemming::of(chunk.file.language));
+        let named = ids_of(self.passing(filter).map(|(_, chunk)| chunk).filter(is_named).collect());
         HeldWords { is_question, are_all_words: is_all_words(&text), words, named }
     }
 }
@@ -266,8 +265,8 @@ impl Snapshot for RamSnapshot {
         Ok(counts)
     }
 
-    fn paths(&self, addresses: &[u64]) -> Result<BTreeSet<RelPath>, IndexError> {
-        Ok(self.load(addresses)?.into_iter().map(|chunk| chunk.file.path.clone()).collect())
+    fn paths(&self, chunks: &[ChunkId]) -> Result<BTreeSet<RelPath>, IndexError> {
+        Ok(self.load(chunks)?.into_iter().map(|chunk| chunk.file.path.clone()).collect())
     }
 
     fn lexical(&self, query: &LexicalQuery, filter: &Filter, limit: usize) -> Result<Vec<Scored>, IndexError> {
@@ -311,19 +310,18 @@ impl Snapshot for RamSnapshot {
                 }
             }
         }
-        let found = self.passing(filter).filter_map(|(address, chunk)| {
-            let score = *scores.get(&usize::try_from(address).ok()?)?;
-            Some(Scored { address, id: chunk.id(), score })
+        let found = self.passing(filter).filter_map(|(at, chunk)| {
+            let score = *scores.get(&at)?;
+            Some(Scored { id: chunk.id(), score })
         });
         Ok(best(found.collect(), limit))
     }
 
     fn by_words(&self, query: &LexicalQuery, filter: &Filter, limit: usize) -> Result<FoundByWords, IndexError> {
         let chunks = self.lexical(query, filter, limit)?;
-        let addresses: Vec<u64> = chunks.iter().map(|chunk| chunk.address).collect();
-        let loaded = addresses.iter().copied().zip(self.load(&addresses)?);
-        let without_vector = loaded.filter(|(_, chunk)| chunk.key == VectorKey::NONE).map(|(address, _)| address);
-        Ok(FoundByWords { chunks, without_vector: without_vector.collect(), held: self.held(query, filter) })
+        let loaded = self.load(&chunks.iter().map(|chunk| chunk.id).collect::<Vec<_>>())?;
+        let without_vector = loaded.iter().filter(|chunk| chunk.key == VectorKey::NONE).map(ChunkRecord::id);
+        Ok(FoundByWords { without_vector: without_vector.collect(), chunks, held: self.held(query, filter) })
     }
 
     fn near(
@@ -331,36 +329,35 @@ impl Snapshot for RamSnapshot {
         query: &[f32],
         filter: &Filter,
         limit: usize,
-        also: Option<&[u64]>,
+        also: Option<&[ChunkId]>,
     ) -> Result<FoundNear, IndexError> {
         if query.len() != self.state.num_dimensions {
             return Err(IndexError::Dimensions { expected: self.state.num_dimensions, found: query.len() });
         }
-        let scored = self.passing(filter).filter_map(|(address, chunk)| {
+        let scored = self.passing(filter).filter_map(|(_, chunk)| {
             let vector = self.state.vectors.get(&chunk.key)?;
             let score = vector.iter().zip(query).map(|(a, b)| a * b).sum();
-            Some(Scored { address, id: chunk.id(), score })
+            Some(Scored { id: chunk.id(), score })
         });
         let chunks = best(scored.collect(), limit);
         let mut vectors = BTreeMap::new();
         if let Some(also) = also {
-            let addresses: Vec<u64> = chunks.iter().map(|chunk| chunk.address).chain(also.iter().copied()).collect();
-            let loaded = addresses.iter().zip(self.load(&addresses)?);
-            vectors.extend(
-                loaded.filter_map(|(address, chunk)| Some((*address, self.state.vectors.get(&chunk.key)?.to_vec()))),
-            );
+            let wanted: Vec<ChunkId> = chunks.iter().map(|chunk| chunk.id).chain(also.iter().copied()).collect();
+            let loaded = self.load(&wanted)?;
+            let with_vector = |chunk: ChunkRecord| Some((chunk.id(), self.state.vectors.get(&chunk.key)?.to_vec()));
+            vectors.extend(loaded.into_iter().filter_map(with_vector));
         }
         Ok(FoundNear { chunks, vectors })
     }
 
-    fn newest(&self, filter: &Filter, num_files: usize, num_of_each: usize) -> Result<Vec<u64>, IndexError> {
-        let mut files: BTreeMap<_, Vec<u64>> = BTreeMap::new();
-        for (address, chunk) in self.passing(filter) {
+    fn newest(&self, filter: &Filter, num_files: usize, num_of_each: usize) -> Result<Vec<ChunkId>, IndexError> {
+        let mut files: BTreeMap<_, Vec<ChunkId>> = BTreeMap::new();
+        for (_, chunk) in self.passing(filter) {
             let key = (std::cmp::Reverse(chunk.file.modified_ms), chunk.file.path.clone());
-            files.entry(key).or_default().push(address);
+            files.entry(key).or_default().push(chunk.id());
         }
         let of_files = files.into_values().take(num_files);
-        Ok(of_files.flat_map(|addresses| addresses.into_iter().take(num_of_each)).collect())
+        Ok(of_files.flat_map(|ids| ids.into_iter().take(num_of_each)).collect())
     }
 
     fn vocabulary(
@@ -384,13 +381,9 @@ impl Snapshot for RamSnapshot {
         self.stemmings_of_chunks()
     }
 
-    fn load(&self, addresses: &[u64]) -> Result<Vec<ChunkRecord>, IndexError> {
-        let chunk_at = |&address: &u64| {
-            let chunk = usize::try_from(address).ok().and_then(|address| self.chunks.get(address));
-            let foreign = || IndexError::Unusable { reason: "an address is of another snapshot".to_owned() };
-            chunk.map(|chunk| ChunkRecord::clone(chunk)).ok_or_else(foreign)
-        };
-        addresses.iter().map(chunk_at).collect()
+    fn load(&self, chunks: &[ChunkId]) -> Result<Vec<ChunkRecord>, IndexError> {
+        let by_id: HashMap<ChunkId, &Arc<ChunkRecord>> = self.chunks.iter().map(|chunk| (chunk.id(), chunk)).collect();
+        Ok(chunks.iter().filter_map(|id| by_id.get(id).map(|chunk| ChunkRecord::clone(chunk))).collect())
     }
 
     fn file(&self, path: &RelPath) -> Result<Vec<ChunkRecord>, IndexError> {
@@ -419,8 +412,10 @@ impl Snapshot for RamSnapshot {
     }
 }
 
-fn holder((address, chunk): (u64, &ChunkRecord)) -> Holder {
-    Holder { address, id: chunk.id() }
+fn ids_of(chunks: Vec<&ChunkRecord>) -> Vec<ChunkId> {
+    let mut ids: Vec<ChunkId> = chunks.into_iter().map(ChunkRecord::id).collect();
+    ids.sort_unstable();
+    ids
 }
 
 fn best(mut scored: Vec<Scored>, limit: usize) -> Vec<Scored> {

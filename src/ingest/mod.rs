@@ -24,7 +24,6 @@ mod tests;
 mod worker;
 mod write;
 
-pub use crate::files::canonical_folder;
 pub use parts::{LargeFile, PartError, PartSizes, Parts, PlacedPart};
 pub use progress::{Progress, Silent, Stage};
 pub use read::{FileContent, ReadError, read_file, seen, size_of};

@@ -12,6 +12,7 @@ use super::{IngestError, ReadError};
 use crate::chunk::{chunk, plain, repeated_lines};
 use crate::error::Advice as _;
 use crate::extract::{Document, ExtractError, language_of};
+use crate::files::FilesError;
 use crate::index::{Batch, ChunkPlace, ChunkRecord, FileFacts, Snapshot, VectorKey};
 use crate::store::{Fingerprint, Known, Members, Outcome};
 use crate::workspace::{Change, ChangeKind, ContentHash, FileEntry, FileState, Language, Provenance, RelPath, Span};
@@ -130,10 +131,10 @@ pub(super) fn prepare(line: &Line<'_>, change: &Change, room: &Room) -> Result<O
 
 /// What becomes of a change whose file was not read; an error where that is none of the file's.
 pub(super) fn not_read(line: &Line<'_>, change: &Change, error: ReadError) -> Result<Prepared, IngestError> {
-    if matches!(error, ReadError::FolderHangs { .. }) {
+    if error.is_of_place() {
         return Err(error.into());
     }
-    if matches!(error, ReadError::Gone | ReadError::NotAFile { .. } | ReadError::Link { .. }) {
+    if error.is_no_file() || matches!(error, ReadError::Files(FilesError::Link { .. })) {
         return Ok(Prepared::Gone(change.path.clone()));
     }
     tracing::warn!(path = %change.path, %error, "a file cannot be read");

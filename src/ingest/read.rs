@@ -1,7 +1,6 @@
 //! A file's bytes, read once and whole, and what is known of it from then on.
 
 use std::io::Read as _;
-use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest as _, Sha256};
@@ -45,7 +44,7 @@ impl FileContent {
 /// Reads a file of a workspace.
 ///
 /// # Errors
-/// [`ReadError::Gone`] where there is no such file, [`ReadError::Link`] where a symbolic link is in its place or on the way, and the
+/// [`ReadError::Gone`] where there is no such file, [`FilesError::Link`] where a symbolic link is in its place or on the way, and the
 /// others where it cannot be read whole.
 pub fn read_file(files: &dyn Files, path: &RelPath, max_bytes: u64) -> Result<FileContent, ReadError> {
     read_while(files, path, max_bytes, || {})
@@ -87,7 +86,7 @@ fn open_file(files: &dyn Files, path: &RelPath, max_bytes: u64) -> Result<(Box<d
 /// The fingerprint of a file, `None` where there is no regular file, or nobody can tell. Links are not followed.
 ///
 /// # Errors
-/// [`ReadError::Hangs`] and [`ReadError::FolderHangs`] where the place does not answer.
+/// [`ReadError::Files`] where the place does not answer.
 pub fn seen(files: &dyn Files, path: &RelPath) -> Result<Option<Fingerprint>, ReadError> {
     as_seen(files.stat(path))
 }
@@ -172,9 +171,7 @@ pub(super) fn compare(files: &dyn Files, path: &RelPath, known: Known, seen: Fin
     let (now_ns, tick_ns) = (now_ns(), files.tick_ns());
     let (found, fingerprint) = match hash_file(files, path, known.fingerprint.size) {
         Ok((_, found, fingerprint)) => (found, fingerprint),
-        Err(ReadError::Io(error)) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-            return Compared::NotReadable;
-        }
+        Err(error) if error.is_denied() => return Compared::NotReadable,
         // The file is as unknown as before; it is asked again.
         Err(_) if is_as_seen => return Compared::Same(known),
         Err(_) => return Compared::Unknown,
@@ -195,8 +192,7 @@ pub(super) fn compare(files: &dyn Files, path: &RelPath, known: Known, seen: Fin
 /// Whether this user may not open a file.
 pub(super) fn is_denied(files: &dyn Files, path: &RelPath) -> bool {
     let opened = files.open(path, None);
-    matches!(opened, Err(FilesError::Denied(_)))
-        || matches!(opened, Err(FilesError::Away(error)) if error.kind() == std::io::ErrorKind::PermissionDenied)
+    opened.is_err_and(|error| ReadError::from(error).is_denied())
 }
 
 pub(super) fn now_ns() -> i64 {
@@ -228,30 +224,6 @@ pub enum ReadError {
         /// What was given.
         path: RelPath,
     },
-    /// There is no such folder.
-    #[error("there is no folder `{}`", path.display())]
-    NoFolder {
-        /// What was given.
-        path: PathBuf,
-    },
-    /// A file where a folder is wanted.
-    #[error("`{}` is not a folder", path.display())]
-    NotAFolder {
-        /// What was given.
-        path: PathBuf,
-    },
-    /// A folder, socket or device where a file is wanted.
-    #[error("`{}` is not a regular file", path.display())]
-    NotAFile {
-        /// What was given.
-        path: PathBuf,
-    },
-    /// A symbolic link is in its place or on the way to it, and may lead anywhere.
-    #[error("`{path}` leads through a symbolic link")]
-    Link {
-        /// What was given.
-        path: RelPath,
-    },
     /// Over the limit.
     #[error("the file has {size} bytes, more than the limit of {max_bytes}")]
     TooLarge {
@@ -263,43 +235,24 @@ pub enum ReadError {
     /// It was written to each time it was read.
     #[error("the file changes while it is read")]
     Unstable,
-    /// A call of the file system has not returned.
-    #[error("the file system does not answer: a call at the file has shown no progress for {silent_s} seconds")]
-    Hangs {
-        /// For how long.
-        silent_s: u64,
-    },
-    /// So much of the folder hangs that nothing of it is read.
-    #[error(
-        "the file system does not answer: nothing of the folder is read, since calls have hung for {silent_s} seconds"
-    )]
-    FolderHangs {
-        /// For how long the first of them has.
-        silent_s: u64,
-    },
-    /// The system refused.
-    #[error(transparent)]
-    Io(std::io::Error),
+    /// The place of the files has not given it.
+    #[error("{}", told(.0))]
+    Files(#[source] FilesError),
+}
+
+/// What a place says of a file, or the system where it only passes on the system's refusal.
+fn told(error: &FilesError) -> &dyn std::fmt::Display {
+    error.of_system().map_or(error as &dyn std::fmt::Display, |error| error)
 }
 
 impl From<FilesError> for ReadError {
     fn from(error: FilesError) -> Self {
         match error {
             FilesError::NotFound { .. } => Self::Gone,
-            FilesError::Folder { path } | FilesError::NotAFile { path } | FilesError::Exists { path } => {
-                Self::NotAFile { path: path.as_str().into() }
-            }
-            FilesError::Link { path } => Self::Link { path },
             FilesError::OtherVersion { .. } => Self::Unstable,
-            FilesError::NoFolder { path } => Self::NoFolder { path },
-            FilesError::NotAFolder { path } => Self::NotAFolder { path },
-            FilesError::Hangs { silent_s } => Self::Hangs { silent_s },
-            FilesError::PlaceHangs { silent_s } => Self::FolderHangs { silent_s },
-            FilesError::Name(error)
-            | FilesError::Full(error)
-            | FilesError::Denied(error)
-            | FilesError::Away(error)
-            | FilesError::Io(error) => Self::Io(error),
+            FilesError::Folder { path } => Self::Files(FilesError::NotAFile { path }),
+            FilesError::Name(error) | FilesError::Full(error) => Self::Files(FilesError::Io(error)),
+            other => Self::Files(other),
         }
     }
 }
@@ -307,20 +260,36 @@ impl From<FilesError> for ReadError {
 impl ReadError {
     /// The error of an open file.
     pub(super) fn of_open(error: std::io::Error) -> Self {
-        FilesError::hang_in(error).map_or_else(Self::Io, Self::from)
+        Self::Files(FilesError::hang_in(error).unwrap_or_else(FilesError::Io))
+    }
+
+    /// Whether so much of the place hangs that nothing of it is read.
+    #[must_use]
+    pub const fn is_of_place(&self) -> bool {
+        matches!(self, Self::Files(FilesError::PlaceHangs { .. }))
+    }
+
+    /// Whether there is no file at the path: it is gone, or something else is there.
+    #[must_use]
+    pub const fn is_no_file(&self) -> bool {
+        matches!(self, Self::Gone | Self::Files(FilesError::NotAFile { .. }))
+    }
+
+    /// Whether this user may not read it.
+    pub(super) fn is_denied(&self) -> bool {
+        let error = if let Self::Files(error) = self { error.of_system() } else { None };
+        error.is_some_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
     }
 
     /// The reason as it is listed beside a failed file: without the path, which stands there already.
     #[must_use]
     pub fn reason(&self) -> String {
         match self {
-            Self::Io(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-                "not readable: permission denied".to_owned()
-            }
-            Self::Link { .. } => "leads through a symbolic link".to_owned(),
-            Self::NotAFile { .. } => "is not a regular file".to_owned(),
+            denied if denied.is_denied() => "not readable: permission denied".to_owned(),
+            Self::Files(FilesError::Link { .. }) => "leads through a symbolic link".to_owned(),
+            Self::Files(FilesError::NotAFile { .. }) => "is not a regular file".to_owned(),
             // Without the time, so that files that hang have one reason.
-            Self::Hangs { .. } | Self::FolderHangs { .. } => HANGS.to_owned(),
+            Self::Files(error) if error.is_hang() => HANGS.to_owned(),
             other => other.to_string(),
         }
     }
@@ -332,13 +301,9 @@ impl Advice for ReadError {
             Self::Gone => "file_gone",
             Self::Unknown { .. } => "file_not_found",
             Self::Folder { .. } => "is_a_folder",
-            Self::NoFolder { .. } | Self::NotAFolder { .. } => "no_such_folder",
-            Self::NotAFile { .. } => "not_a_file",
-            Self::Link { .. } => "outside_workspace",
             Self::TooLarge { .. } => "file_too_large",
             Self::Unstable => "file_changes",
-            Self::Hangs { .. } | Self::FolderHangs { .. } => "source_stuck",
-            Self::Io(_) => "file_io",
+            Self::Files(error) => error.code(),
         }
     }
 
@@ -347,19 +312,14 @@ impl Advice for ReadError {
             match self {
                 Self::Gone | Self::Unknown { .. } => "`pincite status` and `GET …/files` list the files",
                 Self::Folder { .. } => "ask for a file in it; `GET …/files` lists them",
-                Self::NoFolder { .. } => "check the path; it must be an existing folder",
-                Self::NotAFolder { .. } => "give the folder that the file is in",
-                Self::NotAFile { .. } | Self::Link { .. } => {
+                Self::Files(FilesError::NotAFile { .. } | FilesError::Link { .. }) => {
                     "only regular files inside the workspace's folder are read, by paths without links"
                 }
                 Self::TooLarge { .. } => {
                     "raise `max_file_bytes` in `config.toml` of the data folder, or divide the file"
                 }
                 Self::Unstable => "index again when the file is no longer written to",
-                Self::Hangs { .. } | Self::FolderHangs { .. } => {
-                    "check the disk or the network file system that holds the folder"
-                }
-                Self::Io(_) => "check the permissions",
+                Self::Files(error) => return error.hint(),
             }
             .to_owned(),
         )

@@ -10,7 +10,7 @@ use super::IngestError;
 use super::large::{Brought, bring_in, read_whole};
 use super::parts::LargeFile;
 use super::prepare::{NEVER, Prepared, read_in, unreadable};
-use super::read::{ReadError, read_file};
+use super::read::read_file;
 use super::room::Room;
 use super::worker::{BatchLimits, Line, LineReport, files_within};
 use crate::failpoint;
@@ -146,8 +146,8 @@ fn build_file(line: &Line<'_>, file: &FileEntry, room: &Room) -> Result<Option<B
             Built::Prepared(Box::new(prepared))
         }
         Ok(content) => observed(ChangeKind::Modified, content.fingerprint),
-        Err(ReadError::Gone | ReadError::NotAFile { .. }) => observed(ChangeKind::Deleted, Fingerprint::NONE),
-        Err(error @ ReadError::FolderHangs { .. }) => return Err(error.into()),
+        Err(error) if error.is_no_file() => observed(ChangeKind::Deleted, Fingerprint::NONE),
+        Err(error) if error.is_of_place() => return Err(error.into()),
         // As it was when it was last tried.
         Err(error) if file.content_hash.is_none() => Built::Prepared(Box::new(unreadable(line, &change, &error))),
         Err(error) => {

@@ -204,7 +204,7 @@ pub fn list_some(store: &Store, workspace: &WorkspaceId, epoch: i64, files: &dyn
         Ok(Some(seen)) if change.kind != ChangeKind::Deleted => {
             Ok(listed(change, seen, FileState::Listed, "the workspace's intelligence is off"))
         }
-        Err(error @ ReadError::FolderHangs { .. }) => Err(error),
+        Err(error) if error.is_of_place() => Err(error),
         // The next scan takes it up again.
         Err(_) if change.kind != ChangeKind::Deleted => Ok(listed(change, NEVER, FileState::Failed, HANGS)),
         _ => Ok(Outcome::Gone(change.path.clone())),
@@ -306,7 +306,7 @@ impl Line<'_> {
     /// The sizes of the files of some changes; 0 of those that are none, or that cannot be told.
     fn sizes(&self, changes: &[Change]) -> Result<Vec<u64>, ReadError> {
         let size = |stat| match as_seen(stat) {
-            Err(error @ ReadError::FolderHangs { .. }) => Err(error),
+            Err(error) if error.is_of_place() => Err(error),
             seen => Ok(seen.ok().flatten().map_or(0, |seen| seen.size)),
         };
         self.files.stat_each(&paths_of(changes)).into_iter().map(size).collect()

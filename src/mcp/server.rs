@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::Desk;
 use super::tools::{Outcome, TOOLS, WorkspaceTool};
-use crate::engine::{Caller, Engine};
+use crate::engine::{Caller, Engine, EngineError};
 use crate::error::ErrorReport;
 use crate::gate::Class;
 use crate::workspace::{Revision, WorkspaceId};
@@ -59,6 +59,17 @@ impl McpServer {
 }
 
 impl McpServer {
+    /// Waits until the workspace is as new as a revision.
+    async fn await_revision(&self, revision: Revision, wait_ms: u64) -> Result<(), ErrorReport> {
+        let Self { engine, workspace, .. } = self.clone();
+        let report = |error: &EngineError| self.engine.report(error);
+        let open = move || {
+            Ok::<_, EngineError>(engine.workspace(&workspace, Caller::LocalUser)?.await_revision(revision, wait_ms))
+        };
+        let wait = tokio::task::spawn_blocking(open).await.map_err(|_| failed())?;
+        wait.map_err(|error| report(&error))?.await.map_err(|error| report(&error))
+    }
+
     /// Waits for the revision that is asked for, then for a turn, then runs the tool, as long as the client is there.
     async fn outcome(&self, tool: &'static WorkspaceTool, mut arguments: JsonObject) -> Outcome {
         let Self { engine, workspace, desk } = self.clone();
@@ -66,8 +77,7 @@ impl McpServer {
         let waited_for = number("min_revision").zip(number("wait_ms").filter(|wait_ms| *wait_ms > 0));
         let mut class = if tool.tool.name == "ask_workspace" { Class::Batch } else { Class::Interactive };
         if let Some((revision, wait_ms)) = waited_for {
-            let waited = engine.await_revision(&workspace, Revision(revision), wait_ms).await;
-            waited.map_err(|error| engine.report(&error))?;
+            self.await_revision(Revision(revision), wait_ms).await?;
             arguments.insert("wait_ms".to_owned(), 0.into());
             class = Class::Waited;
         }
@@ -92,10 +102,14 @@ impl McpServer {
         drop(hung_up);
         outcome.unwrap_or_else(|error| {
             tracing::error!(tool = %tool.tool.name, is_panic = error.is_panic(), "a tool failed to run");
-            let hint = "this is a fault of the program: its log says more";
-            Err(ErrorReport::new("internal", "the tool failed to run", hint))
+            Err(failed())
         })
     }
+}
+
+fn failed() -> ErrorReport {
+    let hint = "this is a fault of the program: its log says more";
+    ErrorReport::new("internal", "the tool failed to run", hint)
 }
 
 impl ServerHandler for McpServer {

@@ -7,6 +7,7 @@ use super::Scheduler;
 use super::reading_progress::Noted;
 use super::turns::KEPT_CHANGES;
 use crate::data_folder::EngineError;
+use crate::files;
 use crate::ingest::{self, LineReport, Progress, ScanReport, Stage};
 use crate::workspace::WorkspaceId;
 
@@ -35,7 +36,7 @@ impl Scheduler {
         progress: &dyn Progress,
     ) -> Result<IndexReport, EngineError> {
         let alone = self.indexing.lock();
-        let root = ingest::canonical_folder(folder)?;
+        let root = files::canonical_folder(folder)?;
         let files = self.data.files_of(id, &root);
         let row = self.data.store.workspace(id)?;
         if !row.intelligence {

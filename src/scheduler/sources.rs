@@ -22,7 +22,7 @@ use super::Scheduler;
 use super::scan_threads::{Beat, STUCK_AFTER, ScanThreads};
 use crate::data_folder::{AWAY, EngineError};
 use crate::error::Advice as _;
-use crate::files::{Identity, Sighting, Watch, WatchError, Watcher};
+use crate::files::{self, Identity, Sighting, Watch, WatchError, Watcher};
 use crate::ingest::{self, IngestError, Progress, Stage};
 use crate::store::WorkspaceRow;
 use crate::workspace::{RelPath, WorkspaceId};
@@ -263,7 +263,7 @@ impl Source {
         (watcher, sender): (&Watcher, &Sender<Message>),
         beat: &Beat,
     ) -> Result<(), IngestError> {
-        let files = scheduler.data.files_of(id, &ingest::canonical_folder(&self.root)?);
+        let files = scheduler.data.files_of(id, &files::canonical_folder(&self.root)?);
         let begins = self.watch.is_none();
         let mut unwatched = None;
         if begins {
@@ -298,7 +298,7 @@ impl Source {
 
     fn scan_seen(&mut self, scheduler: &Scheduler, id: &WorkspaceId, beat: &Beat) -> Result<(), IngestError> {
         let following = Following::new(beat, self.watch.as_deref());
-        let files = scheduler.data.files_of(id, &ingest::canonical_folder(&self.root)?);
+        let files = scheduler.data.files_of(id, &files::canonical_folder(&self.root)?);
         let report = ingest::scan_places(&scheduler.data.store, id, &*files, &self.seen, &following)?;
         self.seen.clear();
         if let Some(error) = following.refused() {

@@ -69,8 +69,8 @@ impl Scheduler {
     /// # Errors
     /// [`EngineError::Search`] for a wait that is too long, [`EngineError::TooManyWaits`] at once where `limits.waits` others wait.
     pub(crate) async fn await_revision(
-        self: &Arc<Self>,
-        id: &WorkspaceId,
+        self: Arc<Self>,
+        id: WorkspaceId,
         revision: Revision,
         wait_ms: u64,
     ) -> Result<(), EngineError> {
@@ -83,10 +83,10 @@ impl Scheduler {
         let (sender, reached) = oneshot::channel();
         {
             let mut state = self.waiters.state.lock();
-            state.waiting.entry((id.clone(), revision)).or_default().push(sender);
+            state.waiting.entry((id, revision)).or_default().push(sender);
             state.is_rung = true;
             if !state.is_watched {
-                let scheduler = Arc::clone(self);
+                let scheduler = Arc::clone(&self);
                 let thread =
                     std::thread::Builder::new().name("waits".to_owned()).spawn(move || scheduler.watch_waits());
                 thread.map_err(EngineError::Thread)?;

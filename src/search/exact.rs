@@ -14,7 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::fusion::{Fused, by_score};
-use crate::index::{HeldWord, HeldWords, Holder};
+use crate::index::{ChunkId, HeldWord, HeldWords};
 
 /// A word that so many files hold is rare in every workspace.
 const RARE_FILES: usize = 2;
@@ -28,9 +28,9 @@ const RARE_PART: f32 = 0.6;
 /// What chunks hold of the rare words of a query.
 #[derive(Debug, Default)]
 pub(super) struct Exact {
-    /// Of each chunk that holds a rare word, by its address: the part that it holds of their weight.
-    parts: BTreeMap<u64, (Holder, f32)>,
-    named: BTreeSet<u64>,
+    /// Of each chunk that holds a rare word: the part that it holds of their weight.
+    parts: BTreeMap<ChunkId, f32>,
+    named: BTreeSet<ChunkId>,
 }
 
 impl Exact {
@@ -46,13 +46,13 @@ impl Exact {
         if !held.is_question || held.are_all_words && of_rare >= RARE_PART * of_all {
             for word in &rare {
                 for &holder in word.chunks.iter().flatten() {
-                    exact.parts.entry(holder.address).or_insert((holder, 0.0)).1 += weight(word) / of_rare;
+                    *exact.parts.entry(holder).or_default() += weight(word) / of_rare;
                 }
             }
         }
         for &holder in &held.named {
-            exact.parts.insert(holder.address, (holder, 1.0));
-            exact.named.insert(holder.address);
+            exact.parts.insert(holder, 1.0);
+            exact.named.insert(holder);
         }
         exact
     }
@@ -63,20 +63,14 @@ impl Exact {
         if self.parts.is_empty() {
             return;
         }
-        let found: BTreeSet<u64> = ranked.iter().map(|chunk| chunk.address).collect();
-        let missing = self.parts.values().filter(|(holder, _)| !found.contains(&holder.address));
-        ranked.extend(missing.map(|(Holder { address, id }, _)| Fused {
-            address: *address,
-            id: *id,
-            score: 0.0,
-            lexical: None,
-            dense: None,
-        }));
+        let found: BTreeSet<ChunkId> = ranked.iter().map(|chunk| chunk.id).collect();
+        let missing = self.parts.keys().filter(|id| !found.contains(id));
+        ranked.extend(missing.map(|&id| Fused { id, score: 0.0, lexical: None, dense: None }));
         // With words alone, scores are those of BM25.
         let top = ranked.iter().map(|chunk| chunk.score).fold(1.0, f32::max);
         for chunk in ranked.iter_mut() {
-            let holds = self.parts.get(&chunk.address).map_or(0.0, |(_, part)| 1.0 + part);
-            let named = if self.named.contains(&chunk.address) { 2.0 } else { 0.0 };
+            let holds = self.parts.get(&chunk.id).map_or(0.0, |part| 1.0 + part);
+            let named = if self.named.contains(&chunk.id) { 2.0 } else { 0.0 };
             chunk.score = (chunk.score + top * (holds + named)) / 5.0;
         }
         ranked.sort_unstable_by(by_score);
@@ -94,25 +88,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::index::ChunkId;
-
-    fn holder(address: u64) -> Holder {
-        Holder { address, id: ChunkId(address) }
-    }
-
     fn word(chunks: &BTreeSet<u64>, num_chunks: usize) -> HeldWord {
-        let chunks: Vec<Holder> = chunks.iter().map(|&address| holder(address)).collect();
+        let chunks: Vec<ChunkId> = chunks.iter().map(|&number| ChunkId(number)).collect();
         HeldWord { text: "word".to_owned(), num_chunks, num_files: chunks.len(), chunks: Some(chunks) }
     }
 
     fn ranked(scores: &BTreeMap<u64, f32>) -> Vec<Fused> {
-        let fused = |(&address, &score): (&u64, &f32)| Fused {
-            address,
-            id: ChunkId(address),
-            score,
-            lexical: None,
-            dense: None,
-        };
+        let fused =
+            |(&address, &score): (&u64, &f32)| Fused { id: ChunkId(address), score, lexical: None, dense: None };
         let mut ranked: Vec<Fused> = scores.iter().map(fused).collect();
         ranked.sort_unstable_by(by_score);
         ranked
@@ -129,16 +112,16 @@ mod tests {
         ) {
             let mut held: Vec<HeldWord> = words.iter().map(|chunks| word(chunks, chunks.len())).collect();
             held.extend(common.map(|num_chunks| HeldWord { num_files: 0, chunks: None, ..word(&BTreeSet::new(), num_chunks) }));
-            let named: Vec<Holder> = named.into_iter().map(holder).collect();
+            let named: Vec<ChunkId> = named.into_iter().map(ChunkId).collect();
             let exact = Exact::of(&HeldWords { is_question, are_all_words: true, words: held, named: named.clone() }, 100);
             let mut after = ranked(&scores);
             exact.raise(&mut after);
             prop_assert!(after.iter().all(|chunk| (0.0..=1.0).contains(&chunk.score)), "{:?}", after);
             prop_assert!(after.windows(2).all(|pair| by_score(&pair[0], &pair[1]).is_lt()));
-            prop_assert!(scores.keys().all(|&address| after.iter().any(|chunk| chunk.address == address)));
-            let is_named = |address: u64| named.iter().any(|holder| holder.address == address);
+            prop_assert!(scores.keys().all(|&address| after.iter().any(|chunk| chunk.id.0 == address)));
+            let is_named = |address: u64| named.contains(&ChunkId(address));
             let holds = |address: u64| words.iter().filter(|word| word.contains(&address)).count();
-            let place = |address: u64| after.iter().position(|chunk| chunk.address == address);
+            let place = |address: u64| after.iter().position(|chunk| chunk.id.0 == address);
             let has_rare_words = !is_question || common.is_none();
             if has_rare_words {
                 for all in (0..30).filter(|&address| holds(address) == words.len()) {
@@ -161,7 +144,7 @@ mod tests {
         let order = |exact: &Exact| -> Vec<u64> {
             let mut after = ranked(&[(1, 0.1), (2, 0.9)].into());
             exact.raise(&mut after);
-            after.iter().map(|chunk| chunk.address).collect()
+            after.iter().map(|chunk| chunk.id.0).collect()
         };
         assert_eq!((order(&words(true)), order(&words(false))), (vec![2, 1], vec![1, 2]));
     }
@@ -181,7 +164,7 @@ mod tests {
         let first = |verb: &str| {
             let mut after = ranked(&[(1, 0.1), (2, 0.9)].into());
             Exact::of(&words(verb), 100).raise(&mut after);
-            after[0].address
+            after[0].id.0
         };
         assert_eq!((first("mention"), first("pipeline")), (1, 2));
     }
@@ -194,7 +177,7 @@ mod tests {
         let first = |held: &HeldWords| {
             let mut after = ranked(&[(1, 0.1), (2, 0.9)].into());
             Exact::of(held, 100).raise(&mut after);
-            after[0].address
+            after[0].id.0
         };
         assert_eq!((first(&held(true)), first(&held(false))), (1, 2));
     }
@@ -203,9 +186,9 @@ mod tests {
     fn the_file_that_is_named_stands_first() {
         let words = vec![word(&[1].into(), 1)];
         let exact =
-            Exact::of(&HeldWords { is_question: false, are_all_words: true, words, named: vec![holder(3)] }, 100);
+            Exact::of(&HeldWords { is_question: false, are_all_words: true, words, named: vec![ChunkId(3)] }, 100);
         let mut after = ranked(&[(1, 1.0), (2, 0.9)].into());
         exact.raise(&mut after);
-        assert_eq!(after.iter().map(|chunk| chunk.address).collect::<Vec<_>>(), [3, 1, 2]);
+        assert_eq!(after.iter().map(|chunk| chunk.id.0).collect::<Vec<_>>(), [3, 1, 2]);
     }
 }

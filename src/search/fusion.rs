@@ -11,9 +11,7 @@ const NUM_BEST: usize = 10;
 /// A chunk with its fused score and where each leg had it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fused {
-    /// Where the snapshot has the chunk.
-    pub address: u64,
-    /// Orders equal scores.
+    /// Names the chunk, and orders equal scores.
     pub id: ChunkId,
     /// Higher is better.
     pub score: f32,
@@ -27,21 +25,21 @@ pub struct Fused {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ByWords {
     /// Those that are in the lexical list.
-    pub addresses: BTreeSet<u64>,
+    pub ids: BTreeSet<ChunkId>,
     /// How far the model knows the language of the query, 0 to 1.
     pub known: f32,
 }
 
 impl ByWords {
     /// The model knows all languages.
-    pub const NONE: Self = Self { addresses: BTreeSet::new(), known: 1.0 };
+    pub const NONE: Self = Self { ids: BTreeSet::new(), known: 1.0 };
 
-    /// How far the model knows the language of a query: not at all where its words find one of `addresses` best, else as far as is
-    /// `told`, else by the part of `addresses` in what they find best, and not at all from half of it on.
+    /// How far the model knows the language of a query: not at all where its words find one of `ids` best, else as far as is
+    /// `told`, else by the part of `ids` in what they find best, and not at all from half of it on.
     #[must_use]
-    pub fn of(lexical: &[Scored], addresses: BTreeSet<u64>, told: Option<f32>) -> Self {
+    pub fn of(lexical: &[Scored], ids: BTreeSet<ChunkId>, told: Option<f32>) -> Self {
         let best = &lexical[..lexical.len().min(NUM_BEST)];
-        let is_by_words = |found: &&Scored| addresses.contains(&found.address);
+        let is_by_words = |found: &&Scored| ids.contains(&found.id);
         let num_by_words = best.iter().filter(is_by_words).count();
         let known = match (best.first().is_some_and(|first| is_by_words(&first)), told) {
             (true, _) => 0.0,
@@ -49,7 +47,7 @@ impl ByWords {
             (false, None) if num_by_words == 0 => 1.0,
             (false, None) => (1.0 - 2.0 * num_by_words as f32 / best.len() as f32).max(0.0),
         };
-        Self { addresses, known }
+        Self { ids, known }
     }
 }
 
@@ -143,7 +141,7 @@ impl<'a> Convex<'a> {
     /// The score of a chunk whose cosine to the query is `cosine`; `None` where the dense leg did not find it.
     pub(super) fn score(&self, chunk: &Fused, cosine: Option<f32>) -> f32 {
         let lexical = chunk.lexical.map_or(0.0, |(_, score)| self.lexical_part(score));
-        let dense = if self.by_words.addresses.contains(&chunk.address) {
+        let dense = if self.by_words.ids.contains(&chunk.id) {
             (lexical * self.dense_for_lexical).min(1.0)
         } else {
             cosine.map_or(0.0, |cosine| self.dense_part(cosine))
@@ -160,7 +158,7 @@ impl<'a> Convex<'a> {
 pub fn reciprocal_rank(lexical: &[Scored], dense: &[Scored], by_words: &ByWords, k: f32) -> Vec<Fused> {
     let part = |place: Place| place.map_or(0.0, |(rank, _)| 1.0 / (k + rank as f32));
     fuse(lexical, dense, |chunk| {
-        if by_words.addresses.contains(&chunk.address) {
+        if by_words.ids.contains(&chunk.id) {
             return 2.0 * part(chunk.lexical);
         }
         part(chunk.lexical) + by_words.known * part(chunk.dense)
@@ -170,14 +168,14 @@ pub fn reciprocal_rank(lexical: &[Scored], dense: &[Scored], by_words: &ByWords,
 type Place = Option<(usize, f32)>;
 
 fn fuse(lexical: &[Scored], dense: &[Scored], score: impl Fn(&Fused) -> f32) -> Vec<Fused> {
-    let found = |found: &Scored| Fused { address: found.address, id: found.id, score: 0.0, lexical: None, dense: None };
+    let found = |found: &Scored| Fused { id: found.id, score: 0.0, lexical: None, dense: None };
     let by_words = (1..).zip(lexical).map(|(rank, chunk)| Fused { lexical: Some((rank, chunk.score)), ..found(chunk) });
     let by_meaning = (1..).zip(dense).map(|(rank, chunk)| Fused { dense: Some((rank, chunk.score)), ..found(chunk) });
     let mut fused: Vec<Fused> = by_words.chain(by_meaning).collect();
     // Stable: of two, the lexical list's comes first.
-    fused.sort_by_key(|chunk| chunk.address);
+    fused.sort_by_key(|chunk| chunk.id);
     fused.dedup_by(|of_dense, of_lexical| {
-        let is_same = of_dense.address == of_lexical.address;
+        let is_same = of_dense.id == of_lexical.id;
         if is_same {
             of_lexical.dense = of_dense.dense;
         }
@@ -192,7 +190,7 @@ fn fuse(lexical: &[Scored], dense: &[Scored], score: impl Fn(&Fused) -> f32) -> 
 
 /// Best first, ties by id.
 pub(super) fn by_score(a: &Fused, b: &Fused) -> Ordering {
-    b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)).then(a.address.cmp(&b.address))
+    b.score.total_cmp(&a.score).then(a.id.cmp(&b.id))
 }
 
 #[cfg(test)]
@@ -205,10 +203,8 @@ mod tests {
 
     fn list() -> impl Strategy<Value = Vec<Scored>> {
         proptest::collection::btree_map(0_u64..40, -1.0_f32..30.0, 0..20).prop_map(|scores| {
-            let mut list: Vec<Scored> = scores
-                .into_iter()
-                .map(|(address, score)| Scored { address, id: ChunkId(address ^ 0x2a), score })
-                .collect();
+            let mut list: Vec<Scored> =
+                scores.into_iter().map(|(address, score)| Scored { id: ChunkId(address ^ 0x2a), score }).collect();
             list.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
             list
         })
@@ -218,9 +214,9 @@ mod tests {
         #[test]
         fn every_chunk_comes_once_in_order_within_bounds(lexical in list(), dense in list(), weight in 0.0_f32..=1.0) {
             let fused = convex(&lexical, &dense, &ByWords::NONE, weight, BOUNDS);
-            let mut addresses: Vec<u64> = fused.iter().map(|chunk| chunk.address).collect();
+            let mut addresses: Vec<ChunkId> = fused.iter().map(|chunk| chunk.id).collect();
             addresses.sort_unstable();
-            let mut expected: Vec<u64> = lexical.iter().chain(&dense).map(|found| found.address).collect();
+            let mut expected: Vec<ChunkId> = lexical.iter().chain(&dense).map(|found| found.id).collect();
             expected.sort_unstable();
             expected.dedup();
             prop_assert_eq!(addresses, expected);
@@ -234,8 +230,8 @@ mod tests {
         #[test]
         fn the_whole_weight_on_one_leg_keeps_its_order(lexical in list(), dense in list()) {
             let fused = convex(&lexical, &dense, &ByWords::NONE, 0.0, BOUNDS);
-            let kept: Vec<u64> = fused.iter().filter(|c| c.score > 0.0).map(|c| c.address).collect();
-            let prefix: Vec<u64> = lexical.iter().take(kept.len()).map(|found| found.address).collect();
+            let kept: Vec<ChunkId> = fused.iter().filter(|c| c.score > 0.0).map(|c| c.id).collect();
+            let prefix: Vec<ChunkId> = lexical.iter().take(kept.len()).map(|found| found.id).collect();
             prop_assert_eq!(kept, prefix);
         }
 
@@ -244,16 +240,16 @@ mod tests {
             let squared = |list: &[Scored]| -> Vec<Scored> {
                 list.iter().map(|found| Scored { score: found.score * 3.0 + 7.0, ..*found }).collect()
             };
-            let plain: Vec<u64> = reciprocal_rank(&lexical, &dense, &ByWords::NONE, 60.0).iter().map(|c| c.address).collect();
-            let scaled: Vec<u64> =
-                reciprocal_rank(&squared(&lexical), &squared(&dense), &ByWords::NONE, 60.0).iter().map(|c| c.address).collect();
+            let plain: Vec<ChunkId> = reciprocal_rank(&lexical, &dense, &ByWords::NONE, 60.0).iter().map(|c| c.id).collect();
+            let scaled: Vec<ChunkId> =
+                reciprocal_rank(&squared(&lexical), &squared(&dense), &ByWords::NONE, 60.0).iter().map(|c| c.id).collect();
             prop_assert_eq!(plain, scaled);
         }
     }
 
     #[test]
     fn scores_count_by_their_bounds_and_not_by_what_else_was_found() {
-        let scored = |address, score| Scored { address, id: ChunkId(address), score };
+        let scored = |address, score| Scored { id: ChunkId(address), score };
         let lexical = [scored(1, 10.0)];
         let dense = [scored(2, 0.2), scored(3, 0.1)];
         let all: Vec<f32> =
@@ -267,22 +263,22 @@ mod tests {
 
     #[test]
     fn what_can_have_no_vector_is_not_behind_what_is_near_by_chance() {
-        let scored = |address: u64, score| Scored { address, id: ChunkId(address), score };
+        let scored = |address: u64, score| Scored { id: ChunkId(address), score };
         let lexical: Vec<Scored> = (1..=10).map(|address| scored(address, 20.0 - address as f32)).collect();
         let dense: Vec<Scored> = (20..=40).map(|address| scored(address, 1.0 / address as f32)).collect();
-        let german = ByWords::of(&lexical, (1..=10).collect(), Some(1.0));
+        let german = ByWords::of(&lexical, (1..=10).map(ChunkId).collect(), Some(1.0));
         for fused in [convex(&lexical, &dense, &german, 0.7, BOUNDS), reciprocal_rank(&lexical, &dense, &german, 60.0)]
         {
-            let first: Vec<u64> = fused[..9].iter().map(|chunk| chunk.address).collect();
+            let first: Vec<u64> = fused[..9].iter().map(|chunk| chunk.id.0).collect();
             assert_eq!(first, (1..=9).collect::<Vec<_>>());
         }
         // A translation with the same names is not before what is as good by words and near by meaning.
-        let known = ByWords::of(&[scored(1, 10.0), scored(2, 9.9)], [2].into(), Some(1.0));
+        let known = ByWords::of(&[scored(1, 10.0), scored(2, 9.9)], [ChunkId(2)].into(), Some(1.0));
         let fused = convex(&[scored(1, 10.0), scored(2, 9.9)], &[scored(1, 0.3)], &known, 0.7, BOUNDS);
-        assert_eq!(fused[0].address, 1);
+        assert_eq!(fused[0].id, ChunkId(1));
         // One among ten takes a fifth of the weight.
-        let one = ByWords::of(&lexical, [10].into(), None);
+        let one = ByWords::of(&lexical, [ChunkId(10)].into(), None);
         let fused = convex(&lexical, &dense, &one, 0.5, BOUNDS);
-        assert!((fused.iter().find(|chunk| chunk.address == 20).unwrap().score - 0.4 * 0.05 / 0.8).abs() < 1e-6);
+        assert!((fused.iter().find(|chunk| chunk.id == ChunkId(20)).unwrap().score - 0.4 * 0.05 / 0.8).abs() < 1e-6);
     }
 }

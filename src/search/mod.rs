@@ -13,6 +13,7 @@
 mod copies;
 mod exact;
 pub mod fusion;
+mod globs;
 mod marks;
 mod operators;
 mod passages;
@@ -24,10 +25,11 @@ mod spelling;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
+pub use self::globs::{Compiled, PathGlobs};
 pub use self::marks::words_in;
 pub use self::operators::{ReadSearch, read_question, read_search};
 pub use self::passages::{citation, hit_of, hit_of_adjacent};
@@ -40,7 +42,7 @@ use crate::config::{Limits, Ranking};
 use crate::embed::{EmbedError, Embedder, Reranker};
 use crate::error::Advice;
 use crate::index::analyzer::identifiers;
-use crate::index::{ChunkRecord, Filter, FoundByWords, FoundNear, HeldWords, IndexError, Scored, Snapshot};
+use crate::index::{ChunkId, ChunkRecord, Filter, FoundByWords, FoundNear, HeldWords, IndexError, Scored, Snapshot};
 use crate::priority;
 use crate::workspace::{PatternError, WorkspaceId};
 use exact::Exact;
@@ -143,7 +145,7 @@ pub fn search(
         rank(snapshot, models.embedder, ranking, request, filter)?
     };
     let candidates = if request.facets {
-        snapshot.paths(&ranked.iter().map(|chunk| chunk.address).collect::<Vec<_>>())?
+        snapshot.paths(&ranked.iter().map(|chunk| chunk.id).collect::<Vec<_>>())?
     } else {
         BTreeSet::new()
     };
@@ -156,9 +158,8 @@ pub fn search(
     let wanted = Wanted { k: num_passages, explain, every_passage, asked: &asked };
     loop {
         let considered = &ranked[..ranked.len().min(num_considered)];
-        let addresses: Vec<u64> = considered.iter().map(|chunk| chunk.address).collect();
-        let chunks = snapshot.load(&addresses)?;
-        let (mut hits, is_full) = passages::assemble(workspace, considered, chunks, &wanted);
+        let chunks = load(snapshot, considered)?;
+        let (mut hits, is_full) = passages::assemble(workspace, chunks, &wanted);
         // A file that has all places leaves them to others only as far as it pays to look for them.
         let is_enough = is_full || hits.len() == num_passages && considered.len() >= MAX_FOR_VARIETY;
         if is_enough || considered.len() == ranked.len() || snapshot.is_over() {
@@ -181,16 +182,18 @@ fn listed(snapshot: &dyn Snapshot, request: &SearchRequest, filter: &Filter) -> 
     if request.filters.also.is_none() {
         return Ok(Vec::new());
     }
-    let addresses = snapshot.newest(filter, request.k, LISTED_OF_FILE)?;
-    let chunks = snapshot.load(&addresses)?;
-    let listed = |(address, chunk): (u64, &ChunkRecord)| Fused {
-        address,
-        id: chunk.id(),
-        score: 0.0,
-        lexical: None,
-        dense: None,
-    };
-    Ok(addresses.into_iter().zip(&chunks).map(listed).collect())
+    let ids = snapshot.newest(filter, request.k, LISTED_OF_FILE)?;
+    Ok(ids.into_iter().map(|id| Fused { id, score: 0.0, lexical: None, dense: None }).collect())
+}
+
+/// Chunks of a ranked list, each beside its place there, as far as they are still there.
+fn load(snapshot: &dyn Snapshot, ranked: &[Fused]) -> Result<Vec<(Fused, ChunkRecord)>, SearchError> {
+    let chunks = snapshot.load(&ranked.iter().map(|chunk| chunk.id).collect::<Vec<_>>())?;
+    if chunks.len() == ranked.len() {
+        return Ok(ranked.iter().copied().zip(chunks).collect());
+    }
+    let mut by_id: HashMap<ChunkId, ChunkRecord> = chunks.into_iter().map(|chunk| (chunk.id(), chunk)).collect();
+    Ok(ranked.iter().filter_map(|place| Some((*place, by_id.remove(&place.id)?))).collect())
 }
 
 /// The fused list of chunks, best first.
@@ -230,7 +233,7 @@ pub fn rank(
     let vector = vector?;
     // Only a question says enough to be refined by what it finds.
     let rescores = request.fusion == FusionMethod::Convex && held.is_question && ranking.rescores();
-    let also: Option<Vec<u64>> = rescores.then(|| lexical.iter().map(|chunk| chunk.address).collect());
+    let also: Option<Vec<ChunkId>> = rescores.then(|| lexical.iter().map(|chunk| chunk.id).collect());
     let FoundNear { chunks: dense, mut vectors } = match &vector {
         Some(vector) => snapshot.near(vector, filter, num_candidates, also.as_deref())?,
         None => FoundNear::default(),
@@ -261,7 +264,7 @@ pub fn rank(
             match vector.filter(|_| rescores && convex.is_mixed()) {
                 None => fused,
                 Some(vector) => {
-                    let with_vector = |chunk: Fused| (chunk, vectors.remove(&chunk.address));
+                    let with_vector = |chunk: Fused| (chunk, vectors.remove(&chunk.id));
                     let candidates = fused.into_iter().map(with_vector).collect();
                     rescore::rescore(candidates, &convex, &vector, ranking)
                 }

@@ -52,8 +52,7 @@ struct Draft {
 /// growth.
 pub(super) fn assemble(
     workspace: &WorkspaceId,
-    ranked: &[Fused],
-    chunks: Vec<ChunkRecord>,
+    ranked: Vec<(Fused, ChunkRecord)>,
     wanted: &Wanted<'_>,
 ) -> (Vec<Hit>, bool) {
     let mut drafts: Vec<Draft> = Vec::new();
@@ -61,11 +60,11 @@ pub(super) fn assemble(
     let mut placed: HashMap<(RelPath, u32), usize> = HashMap::new();
     let mut by_words: HashMap<String, usize> = HashMap::new();
     let features: Vec<Features> = if wanted.every_passage {
-        vec![Features::default(); chunks.len()]
+        vec![Features::default(); ranked.len()]
     } else {
-        chunks.iter().map(|chunk| Features::of(&chunk.words)).collect()
+        ranked.iter().map(|(_, chunk)| Features::of(&chunk.words)).collect()
     };
-    for ((&fused, chunk), features) in ranked.iter().zip(chunks).zip(features) {
+    for ((fused, chunk), features) in ranked.into_iter().zip(features) {
         if let Some(&same) = by_words.get(&chunk.words) {
             let citation = citation(workspace, std::slice::from_ref(&chunk));
             drafts[same].also_at.push(Copied { citation, differs: None });

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::SearchError;
 use super::fusion::ByWords;
 use crate::index::analyzer::{Stemming, stopping};
-use crate::index::{Scored, Snapshot};
+use crate::index::{ChunkId, Scored, Snapshot};
 
 /// Those of the found chunks that never get a vector, and how far the model knows the language of the query: by its stop words, else by
 /// the languages of what its words find.
@@ -13,7 +13,7 @@ pub(super) fn known_by_words(
     snapshot: &dyn Snapshot,
     query: &str,
     lexical: &[Scored],
-    without_vector: BTreeSet<u64>,
+    without_vector: BTreeSet<ChunkId>,
 ) -> Result<ByWords, SearchError> {
     if snapshot.counts()?.num_by_words == 0 {
         return Ok(ByWords::NONE);

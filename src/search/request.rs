@@ -1,21 +1,20 @@
 //! What can be asked, and what comes back.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::SearchError;
+use super::globs::{self, Compiled};
 use crate::error::Advice as _;
 use crate::extract::Format;
 use crate::index::{Filter, LexicalQuery, WordConditions};
 use crate::workspace::{
     Cells, Citation, Facets, FileCounts, InvalidProvenance, Language, PatternLimits, ProvenanceFilter, RelPath,
-    Revision, common_spelling,
+    Revision,
 };
 
 /// The most passages of one reply.
@@ -317,21 +316,21 @@ impl Filters {
         std::iter::successors(Some(self), |filters| filters.also.as_deref())
     }
 
-    /// The filter as the index applies it, but for what is asked of the writers of files.
+    /// The filter as the index applies it, and the globs whose files are to be decided, but for what is asked of the writers of files.
     ///
     /// # Errors
     /// [`SearchError::Pattern`] for globs beyond `limits`, [`SearchError::Invalid`] for one that cannot be read or a type that does
     /// not exist.
-    pub fn compile(&self, limits: PatternLimits) -> Result<Filter, SearchError> {
+    pub fn compile(&self, limits: PatternLimits) -> Result<Compiled, SearchError> {
         limits.check_number(self.each().map(|filters| filters.path.len() + filters.other_paths.len()).sum())?;
-        let mut all = Filter::default();
+        let mut all = Compiled::default();
         for filters in self.each() {
             all = all.and(filters.compile_alone(limits)?);
         }
         Ok(all)
     }
 
-    fn compile_alone(&self, limits: PatternLimits) -> Result<Filter, SearchError> {
+    fn compile_alone(&self, limits: PatternLimits) -> Result<Compiled, SearchError> {
         let mut formats: Option<BTreeSet<Format>> = None;
         if !self.formats.is_empty() {
             formats = Some(self.formats.iter().map(|name| format_of(name)).collect::<Result<_, _>>()?);
@@ -339,15 +338,15 @@ impl Filters {
         for name in &self.other_formats {
             formats.get_or_insert_with(|| Format::ALL.into_iter().collect()).remove(&format_of(name)?);
         }
-        Ok(Filter {
-            paths: glob_set(&self.path, limits)?.into_iter().collect(),
-            other_paths: glob_set(&self.other_paths, limits)?.into_iter().collect(),
+        let Compiled { filter, globs } = globs::compile(&self.path, &self.other_paths, limits)?;
+        let filter = Filter {
             formats,
             modified_from_ms: self.modified_after.map(Timestamp::as_millisecond),
             modified_until_ms: self.modified_before.map(Timestamp::as_millisecond),
             words: self.words.clone(),
-            ..Filter::default()
-        })
+            ..filter
+        };
+        Ok(Compiled { filter, globs })
     }
 }
 
@@ -356,30 +355,6 @@ fn format_of(name: &str) -> Result<Format, SearchError> {
         let known = Format::ALL.map(Format::name).join(", ");
         SearchError::invalid(format!("there is no type `{name}`"), format!("one of {known}"))
     })
-}
-
-/// Globs for paths in their common spelling; `None` where there are none.
-fn glob_set(patterns: &[String], limits: PatternLimits) -> Result<Option<Arc<GlobSet>>, SearchError> {
-    if patterns.is_empty() {
-        return Ok(None);
-    }
-    let mut globs = GlobSetBuilder::new();
-    for pattern in patterns {
-        limits.check(pattern)?;
-        // As in .gitignore files: a pattern without a slash is about names, wherever they are.
-        let anywhere = if pattern.contains('/') { pattern.clone() } else { format!("**/{pattern}") };
-        let spelled = common_spelling(&anywhere);
-        let glob =
-            GlobBuilder::new(&spelled).literal_separator(true).backslash_escape(true).build().map_err(|error| {
-                SearchError::invalid(
-                    format!("`{pattern}` is not a path glob: {}", error.kind()),
-                    "for example `reports/**` or `*.md`",
-                )
-            })?;
-        globs.add(glob);
-    }
-    let set = globs.build().map_err(|error| SearchError::invalid(error.to_string(), "use fewer or simpler globs"))?;
-    Ok(Some(Arc::new(set)))
 }
 
 /// Divides a query into plain words and quoted phrases. A quote that is not closed is a plain character.

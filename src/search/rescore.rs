@@ -147,7 +147,7 @@ mod tests {
     use crate::search::fusion::{Bounds, ByWords};
 
     fn listed(scores: &[(u64, f32)]) -> Vec<Scored> {
-        let found = |&(address, score)| Scored { address, id: ChunkId(address), score };
+        let found = |&(address, score)| Scored { id: ChunkId(address), score };
         let mut list: Vec<Scored> = scores.iter().map(found).collect();
         list.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
         list
@@ -167,10 +167,10 @@ mod tests {
         let by_words = ByWords::NONE;
         let bounds = Bounds { lexical: 9.0, cosine: (0.5, 1.0) };
         let convex = Convex::of(&lexical, &dense, &by_words, ranking.dense_weight, bounds);
-        let with_vector = |chunk: Fused| (chunk, angles.get(&chunk.address).map(|&angle| at_angle(angle)));
+        let with_vector = |chunk: Fused| (chunk, angles.get(&chunk.id.0).map(|&angle| at_angle(angle)));
         let candidates = convex.fuse(&lexical, &dense).into_iter().map(with_vector).collect();
         let rescored = rescore(candidates, &convex, &at_angle(0.0), ranking);
-        rescored.iter().map(|chunk| (chunk.address, chunk.score)).collect()
+        rescored.iter().map(|chunk| (chunk.id.0, chunk.score)).collect()
     }
 
     fn weights(feedback_weight: f32, neighbour_weight: f32) -> Ranking {

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::extract::Format;
 use crate::index::ram::RamIndex;
-use crate::index::{Batch, ChunkPlace, ChunkRecord, FileFacts, Index as _, VectorKey};
+use crate::index::{Batch, ChunkId, ChunkPlace, ChunkRecord, FileFacts, Index as _, VectorKey};
 use crate::workspace::{ContentHash, RelPath, Revision, Span};
 
 const NUM_DIMENSIONS: usize = 8;
@@ -95,7 +95,7 @@ proptest! {
         if rare.is_empty() || as_question && common > 0 {
             return Ok(());
         }
-        let addresses: Vec<u64> = ranked.iter().map(|chunk| chunk.address).collect();
+        let addresses: Vec<ChunkId> = ranked.iter().map(|chunk| chunk.id).collect();
         let of_rare: Vec<usize> = snapshot
             .load(&addresses)
             .unwrap()

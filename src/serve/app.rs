@@ -152,8 +152,12 @@ impl App {
     ) -> Result<Class, ApiError> {
         search::check_wait(wait_ms).map_err(|error| ApiError::of(&self.engine, &error.into()))?;
         let Some(revision) = revision.filter(|_| wait_ms > 0) else { return Ok(Class::Interactive) };
-        let waited = self.engine.await_revision(workspace, revision, wait_ms).await;
-        waited.map_err(|error| ApiError::of(&self.engine, &error))?;
+        let workspace = workspace.clone();
+        let open = move |engine: &Engine| {
+            Ok(engine.workspace(&workspace, Caller::LocalUser)?.await_revision(revision, wait_ms))
+        };
+        let Json(wait) = self.call_at_once(open).await?;
+        wait.await.map_err(|error| ApiError::of(&self.engine, &error))?;
         Ok(Class::Waited)
     }
 

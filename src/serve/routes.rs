@@ -17,7 +17,7 @@ use super::connections::Served;
 use super::error::ApiError;
 use super::extract::{InWorkspace, JsonBody, Parameters, given};
 use super::guard::{self, AllowedHosts};
-use super::{asking, changes, openapi, page, reading, verdicts, workspaces, writing};
+use super::{asking, changes, openapi, page, reading, request_id, verdicts, workspaces, writing};
 use crate::answer::Verification;
 use crate::engine::{Caller, Engine, EngineError, StatusReport};
 use crate::error::ErrorReport;
@@ -36,7 +36,7 @@ pub(super) fn served(engine: Arc<Engine>, workspace: WorkspaceId, options: &Opti
         routes
             .with_state(Arc::clone(&app))
             .layer(middleware::from_fn_with_state(Arc::clone(&hosts), guard::check_sender))
-            .layer(middleware::from_fn_with_state(Arc::clone(&metrics), guard::log))
+            .layer(middleware::from_fn_with_state(Arc::clone(&metrics), request_id::log))
     };
     let health =
         || Router::new().route("/livez", get(livez)).route("/readyz", get(readyz)).route("/metrics", get(metrics_text));

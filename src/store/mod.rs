@@ -17,6 +17,7 @@ mod files;
 mod live;
 mod log;
 mod members;
+mod paths;
 mod provenance;
 mod prune;
 mod reading;

@@ -294,13 +294,19 @@ fn what_is_deleted_while_the_model_writes_is_not_in_its_answer() {
     let server = StandIn::new(move |asked| {
         fs_err::remove_file(path.join("a.md")).unwrap();
         // The deletion is in the log, and the line has not done it yet.
-        deleting.get().unwrap().scan_folder(&named("default"), &path, &ingest::Silent).unwrap();
+        deleting
+            .get()
+            .unwrap()
+            .workspace_at(&named("default"), &path, Caller::LocalUser)
+            .unwrap()
+            .scan(&ingest::Silent)
+            .unwrap();
         Behaviour::Answer(format!("{text} [{}: \"{text}\"]", asked.passage_with("So says a.md")))
     });
     let config = format!("[answer]\nbase_url = \"{}\"\nmodel = \"stand-in\"\n", server.base_url());
     fs_err::write(data.path().join("config.toml"), config).unwrap();
     let engine = engine.get_or_init(|| open(data.path()));
-    engine.index_folder(&named("default"), folder.path(), &ingest::Silent).unwrap();
+    engine.workspace_at(&named("default"), folder.path(), Caller::LocalUser).unwrap().index(&ingest::Silent).unwrap();
     let mut told = Vec::new();
     let mut tell = |event: AskEvent<'_>| {
         told.push(format!("{event:?}").split([' ', '(', '{']).next().unwrap().to_owned());

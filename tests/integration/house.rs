@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Rooms by level; a room uses rooms of lower levels.
-const LEVELS: [&[&str]; 13] = [
+const LEVELS: [&[&str]; 14] = [
     &["error", "budget", "config", "failpoint", "gate", "leftovers", "priority", "private", "strict"],
     &["workspace"],
     &["store"],
     &["files"],
     &["extract", "chunk", "embed"],
+    &["vectors"],
     &["index"],
     &["ingest", "search"],
     &["answer"],

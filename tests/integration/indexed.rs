@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use pincite::engine::{Access, Engine, OpenOptions};
+use pincite::engine::{Access, Caller, Engine, OpenOptions};
 use pincite::extract::child::Program;
 use pincite::ingest;
 use pincite::workspace::WorkspaceId;
@@ -58,9 +58,13 @@ pub fn shared() -> Arc<Indexed> {
     fs_err::write(other.path().join("secret.md"), format!("# Keys\n\n{SECRET}\n")).unwrap();
     let data = tempfile::tempdir().unwrap();
     let engine = open(data.path());
-    let report = engine.index_folder(&named("default"), folder.path(), &ingest::Silent).unwrap();
+    let report = engine
+        .workspace_at(&named("default"), folder.path(), Caller::LocalUser)
+        .unwrap()
+        .index(&ingest::Silent)
+        .unwrap();
     assert_eq!(report.words_alone, None, "tests need ONNX Runtime: ORT_DYLIB_PATH, or pip to fetch it");
-    engine.index_folder(&named("other"), other.path(), &ingest::Silent).unwrap();
+    engine.workspace_at(&named("other"), other.path(), Caller::LocalUser).unwrap().index(&ingest::Silent).unwrap();
     let indexed = Arc::new(Indexed { engine: Arc::new(engine), folder, _other: other, data });
     *shared = Arc::downgrade(&indexed);
     indexed

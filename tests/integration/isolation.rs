@@ -56,7 +56,7 @@ async fn nothing_of_one_workspace_is_seen_from_another_in_any_way() {
     let engine = std::sync::Arc::new(indexed::open(pincite.data.path()));
     for ((name, word), folder) in WORDS.iter().zip(&folders) {
         flood(folder.path(), word);
-        engine.index_folder(&named(name), folder.path(), &Silent).unwrap();
+        engine.workspace_at(&named(name), folder.path(), Caller::LocalUser).unwrap().index(&Silent).unwrap();
     }
     let rest = router(&engine);
     for ((name, own), (other, foreign)) in [(WORDS[0], WORDS[1]), (WORDS[1], WORDS[0])] {

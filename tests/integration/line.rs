@@ -68,7 +68,11 @@ impl Desk {
 
     /// Scans, and returns the newest revision: the watch may have been faster.
     pub fn scan(&self) -> Revision {
-        self.engine.scan_folder(&named("default"), self.folder.path(), &ingest::Silent).unwrap();
+        self.engine
+            .workspace_at(&named("default"), self.folder.path(), Caller::LocalUser)
+            .unwrap()
+            .scan(&ingest::Silent)
+            .unwrap();
         self.engine
             .workspace(&named("default"), Caller::LocalUser)
             .unwrap()
@@ -188,7 +192,7 @@ fn several_workspaces_share_one_line() {
     fs_err::write(other.path().join("b.txt"), "A lighthouse keeper.").unwrap();
     desk.write("a.txt", "A harbour master.");
     desk.scan();
-    desk.engine.scan_folder(&named("other"), other.path(), &ingest::Silent).unwrap();
+    desk.engine.workspace_at(&named("other"), other.path(), Caller::LocalUser).unwrap().scan(&ingest::Silent).unwrap();
     let request = SearchRequest { mode: Mode::Lexical, ..SearchRequest::new("lighthouse") };
     until("both are searchable", || {
         let found = desk.engine.workspace(&named("other"), Caller::LocalUser).unwrap().search(&request);
@@ -219,7 +223,11 @@ fn one_engine_indexes_and_another_over_the_same_data_logs_and_reads() {
     let second = share(desk.data.path());
     assert!(desk.engine.is_writer() && !second.is_writer());
     desk.write("a.txt", "A harbour master.");
-    let report = second.index_folder(&named("default"), desk.folder.path(), &ingest::Silent).unwrap();
+    let report = second
+        .workspace_at(&named("default"), desk.folder.path(), Caller::LocalUser)
+        .unwrap()
+        .index(&ingest::Silent)
+        .unwrap();
     assert!(report.done_by.unwrap().contains("a test"));
     let request = SearchRequest { mode: Mode::Lexical, ..SearchRequest::new("harbour") };
     assert_eq!(second.workspace(&named("default"), Caller::LocalUser).unwrap().search(&request).unwrap().hits.len(), 1);
@@ -229,7 +237,11 @@ fn one_engine_indexes_and_another_over_the_same_data_logs_and_reads() {
     drop((runner, engine));
     until("the second takes over", || second.is_writer());
     fs_err::write(folder.path().join("b.txt"), "Another harbour.").unwrap();
-    let scan = second.scan_folder(&named("default"), folder.path(), &ingest::Silent).unwrap();
+    let scan = second
+        .workspace_at(&named("default"), folder.path(), Caller::LocalUser)
+        .unwrap()
+        .scan(&ingest::Silent)
+        .unwrap();
     assert!(scan.problems.is_empty());
     until("both are found", || {
         second.workspace(&named("default"), Caller::LocalUser).unwrap().search(&request).unwrap().hits.len() == 2
@@ -244,7 +256,9 @@ fn an_engine_that_must_index_is_refused_while_another_does_and_one_that_reads_lo
     assert!(matches!(&refused, EngineError::Busy { holder, .. } if holder.contains("a test")), "{refused}");
     let reader = Arc::new(Engine::open(OpenOptions::new(desk.data.path(), Access::Read, "a reader")).unwrap());
     assert!(matches!(reader.run(), Err(EngineError::ReadOnly)));
-    let scanned = reader.scan_folder(&named("default"), desk.folder.path(), &ingest::Silent);
+    let scanned = reader
+        .workspace_at(&named("default"), desk.folder.path(), Caller::LocalUser)
+        .and_then(|workspace| workspace.scan(&ingest::Silent));
     assert!(matches!(scanned, Err(EngineError::ReadOnly)));
     assert!(!reader.is_writer());
 }

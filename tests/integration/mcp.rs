@@ -246,7 +246,11 @@ async fn a_long_text_is_fetched_part_by_part() {
     let options = Options { address: ([127, 0, 0, 1], 0).into(), ..Options::default() };
     let engine = indexed::open(data.path());
     // It is listed from now on; nobody has read it yet.
-    engine.scan_folder(&named("default"), folder.path(), &pincite::ingest::Silent).unwrap();
+    engine
+        .workspace_at(&named("default"), folder.path(), Caller::LocalUser)
+        .unwrap()
+        .scan(&pincite::ingest::Silent)
+        .unwrap();
     let server = pincite::serve::Server::bind(engine.into(), named("default"), options).await.unwrap();
     let address = server.address();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -289,7 +293,11 @@ async fn every_reply_over_hundreds_of_files_is_short_and_says_how_to_go_on() {
     fs_err::write(folder.path().join("big.txt"), "A line with \"quotes\" and\ttabs.\n".repeat(4_000)).unwrap();
     let (data_folder, root) = (data.path().to_owned(), folder.path().to_owned());
     let indexed = tokio::task::spawn_blocking(move || {
-        indexed::open(&data_folder).index_folder(&named("default"), &root, &pincite::ingest::Silent).unwrap();
+        indexed::open(&data_folder)
+            .workspace_at(&named("default"), &root, Caller::LocalUser)
+            .unwrap()
+            .index(&pincite::ingest::Silent)
+            .unwrap();
     });
     indexed.await.unwrap();
     let whole = folder.path().canonicalize().unwrap().join("big.txt");

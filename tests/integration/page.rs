@@ -1,12 +1,14 @@
 //! The reviewers' page: what each view shows, what it never does, and how it looks to a browser.
 
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
-use pincite::engine::Engine;
+use pincite::engine::{Caller, Engine};
+use pincite::ingest::Silent;
 use pincite::serve::{self, Options};
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -67,6 +69,10 @@ impl Page {
         }
         self.send(request.body(Body::from(form.to_owned())).unwrap()).await
     }
+}
+
+fn index_into(engine: &Engine, folder: &Path) {
+    engine.workspace_at(&named("default"), folder, Caller::LocalUser).unwrap().index(&Silent).unwrap();
 }
 
 const OWN: Option<&str> = Some("http://127.0.0.1:7878");
@@ -179,7 +185,7 @@ async fn a_citation_is_a_link_that_says_what_has_become_of_its_words() {
     let engine = Arc::new(open(data.path()));
     let write = |name: &str, text: &str| fs_err::write(folder.path().join(name), text).unwrap();
     write("a.md", "# Report\n\nThe pump ran for nine hours without a fault.\n");
-    let index = || engine.index_folder(&named("default"), folder.path(), &pincite::ingest::Silent).unwrap();
+    let index = || index_into(&engine, folder.path());
     index();
     let page = Page::over(&engine);
     let source = page.shown("/w/default/source/a.md?at=10-57").await;
@@ -234,7 +240,7 @@ async fn errors_are_pages_with_a_hint_and_other_workspaces_stay_shut() {
 async fn markup_of_files_writers_queries_and_comments_is_text_in_every_view() {
     let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let engine = Arc::new(open(data.path()));
-    let index = || engine.index_folder(&named("default"), folder.path(), &pincite::ingest::Silent).unwrap();
+    let index = || index_into(&engine, folder.path());
     index();
     let page = Page::over(&engine);
     let name = format!("{}.md", MARKUP.replace('/', "-"));
@@ -274,7 +280,7 @@ async fn a_form_is_taken_from_this_page_alone() {
     let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     fs_err::write(folder.path().join("a.md"), "The valve is closed by hand.\n").unwrap();
     let engine = Arc::new(open(data.path()));
-    engine.index_folder(&named("default"), folder.path(), &pincite::ingest::Silent).unwrap();
+    index_into(&engine, folder.path());
     let page = Page::over(&engine);
     let settings = "/w/default/settings";
     for origin in [None, Some("http://evil.example"), Some("null")] {
@@ -289,7 +295,7 @@ async fn a_verdict_is_stored_with_its_quote_shown_beside_it_and_withdrawn() {
     let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     fs_err::write(folder.path().join("a.md"), "The valve is closed by hand.\n").unwrap();
     let engine = Arc::new(open(data.path()));
-    engine.index_folder(&named("default"), folder.path(), &pincite::ingest::Silent).unwrap();
+    index_into(&engine, folder.path());
     let page = Page::over(&engine);
     let source = page.shown("/w/default/source/a.md?at=4-9&q=valve").await;
     let hash = source.split("name=\"hash\" value=\"").nth(1).unwrap().split('"').next().unwrap();

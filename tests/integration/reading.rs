@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
-use pincite::engine::{Access, Engine, OpenOptions};
+use pincite::engine::{Access, Caller, Engine, OpenOptions};
 use pincite::ingest;
 use pincite::serve::{self, Options};
 use pincite::workspace::WorkspaceId;
@@ -25,7 +25,11 @@ impl Desk {
         fs_err::write(folder.path().join("large.txt"), large).unwrap();
         fs_err::write(folder.path().join("short.txt"), short).unwrap();
         let engine = Engine::open(OpenOptions::new(data.path(), Access::Write, "a test")).unwrap();
-        engine.scan_folder(&WorkspaceId::default(), folder.path(), &ingest::Silent).unwrap();
+        engine
+            .workspace_at(&WorkspaceId::default(), folder.path(), Caller::LocalUser)
+            .unwrap()
+            .scan(&ingest::Silent)
+            .unwrap();
         let router = serve::router(Arc::new(engine), WorkspaceId::default(), &Options::default());
         Self { _folder: folder, _data: data, router }
     }

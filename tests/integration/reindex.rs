@@ -107,7 +107,11 @@ fn a_process_that_only_reads_sees_the_new_index_when_the_old_one_is_gone() {
 fn a_process_that_waits_for_the_new_index_goes_on_with_it_when_the_one_that_builds_it_ends() {
     let desk = Desk::new();
     desk.write("a.md", "A harbour master.");
-    desk.engine.index_folder(&named("default"), desk.folder.path(), &ingest::Silent).unwrap();
+    desk.engine
+        .workspace_at(&named("default"), desk.folder.path(), Caller::LocalUser)
+        .unwrap()
+        .index(&ingest::Silent)
+        .unwrap();
     assert!(desk.engine.is_writer());
     // It indexes, and its line does not run: so nothing comes of it.
     let other = share(desk.data.path());
@@ -150,7 +154,11 @@ fn a_change_of_the_model_has_another_index_built_while_the_old_one_serves_with_i
         desk.write(&format!("{number}.md"), &format!("Station {number} measures the tide at its own mooring."));
     }
     desk.write("crane.md", "The crane lifts forty tonnes.");
-    desk.engine.index_folder(&named("default"), desk.folder.path(), &ingest::Silent).unwrap();
+    desk.engine
+        .workspace_at(&named("default"), desk.folder.path(), Caller::LocalUser)
+        .unwrap()
+        .index(&ingest::Silent)
+        .unwrap();
     let Desk { engine, data, folder, .. } = desk;
     drop(engine);
     make_other_model(data.path());
@@ -192,7 +200,11 @@ fn an_index_of_a_model_that_is_gone_serves_by_words_and_says_so() {
     let Desk { engine, data, folder, .. } = desk;
     drop(engine);
     fs_err::write(folder.path().join("a.md"), "A harbour master.").unwrap();
-    share(data.path()).index_folder(&named("default"), folder.path(), &ingest::Silent).unwrap();
+    share(data.path())
+        .workspace_at(&named("default"), folder.path(), Caller::LocalUser)
+        .unwrap()
+        .index(&ingest::Silent)
+        .unwrap();
     fs_err::remove_file(data.path().join("config.toml")).unwrap();
     fs_err::remove_dir_all(data.path().join("models").join(OTHER_MODEL)).unwrap();
     let reader = Engine::open(options(data.path(), Access::Read, "a reader")).unwrap();

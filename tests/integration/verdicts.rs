@@ -32,7 +32,7 @@ fn judged(citation: &Citation, decision: Decision, query: Option<&str>) -> NewVe
 
 /// Brings a folder into a workspace, as far as words go.
 fn bring_in(engine: &Engine, workspace: &str, folder: &Path) {
-    engine.index_folder(&named(workspace), folder, &Silent).unwrap();
+    engine.workspace_at(&named(workspace), folder, Caller::LocalUser).unwrap().index(&Silent).unwrap();
 }
 
 fn all(engine: &Engine, workspace: &str) -> Vec<Verdict> {

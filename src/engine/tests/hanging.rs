@@ -17,7 +17,7 @@ fn a_read_that_hangs_is_named_holds_up_nothing_and_is_made_up_for_when_it_return
     let (id, other): (WorkspaceId, WorkspaceId) = (WorkspaceId::default(), "other".parse().unwrap());
     for (workspace, name) in [(&id, "files"), (&other, "others")] {
         fs_err::create_dir(folder.path().join(name)).unwrap();
-        let root = ingest::canonical_folder(&folder.path().join(name)).unwrap();
+        let root = files::canonical_folder(&folder.path().join(name)).unwrap();
         fs_err::write(root.join("a.md"), "The harbour.").unwrap();
         engine.ensure_workspace(workspace, Some(&root)).unwrap();
     }

@@ -7,7 +7,8 @@ use crate::extract::Format;
 use crate::index::embedded::{Access, EmbeddedIndex};
 use crate::index::ram::RamIndex;
 use crate::index::{
-    Batch, ChunkPlace, ChunkRecord, Counts, FileFacts, Filter, Index, LexicalQuery, Scored, Snapshot, VectorKey,
+    Batch, ChunkPlace, ChunkRecord, Counts, FileFacts, Filter, Index, LexicalQuery, PathTest, Scored, Snapshot,
+    VectorKey,
 };
 use crate::workspace::{ContentHash, RelPath, Revision, Span};
 
@@ -147,9 +148,29 @@ pub(crate) fn query(words: &str, phrases: &[&str]) -> LexicalQuery {
     }
 }
 
-pub(crate) fn glob(pattern: &str) -> Filter {
-    let glob = globset::GlobBuilder::new(pattern).literal_separator(true).build().unwrap();
-    Filter { paths: vec![Arc::new(globset::GlobSet::builder().add(glob).build().unwrap())], ..Filter::default() }
+/// Passes what is in a folder.
+pub(crate) fn below(folder: &str) -> Filter {
+    of_path(PathTest::Below(folder.to_owned()))
+}
+
+/// Passes these files and nothing inside them.
+pub(crate) fn matching(paths: &[&str]) -> Filter {
+    let paths = paths.iter().map(|path| path.parse().unwrap()).collect();
+    Filter { matching: Some(Arc::new(paths)), ..Filter::default() }
+}
+
+/// Passes files with an extension.
+pub(crate) fn with_extension(extension: &str) -> Filter {
+    of_path(PathTest::Extension(extension.to_owned()))
+}
+
+/// Passes the file at a path.
+pub(crate) fn at_path(path: &str) -> Filter {
+    of_path(PathTest::Is(path.to_owned()))
+}
+
+pub(crate) fn of_path(test: PathTest) -> Filter {
+    Filter { paths: vec![vec![test]], ..Filter::default() }
 }
 
 /// An index at work.
@@ -219,7 +240,7 @@ pub(crate) fn near_in(snapshot: &dyn Snapshot, text: &str, filter: &Filter, limi
 }
 
 pub(crate) fn places(snapshot: &dyn Snapshot, found: &[Scored]) -> Vec<String> {
-    let addresses: Vec<u64> = found.iter().map(|found| found.address).collect();
+    let addresses: Vec<_> = found.iter().map(|found| found.id).collect();
     let chunks = snapshot.load(&addresses).unwrap();
     for (chunk, found) in chunks.iter().zip(found) {
         assert_eq!(chunk.id(), found.id, "a result carries its own id");

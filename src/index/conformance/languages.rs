@@ -84,7 +84,7 @@ pub(super) fn what_the_model_does_not_know_waits_for_no_vector(mut desk: Desk<im
     let found = snapshot.by_words(&query("harbour Pegelstand", &[]), &Filter::default(), 9).unwrap();
     assert_eq!(found.chunks, snapshot.lexical(&query("harbour Pegelstand", &[]), &Filter::default(), 9).unwrap());
     for (chunk, place) in found.chunks.iter().zip(places(&*snapshot, &found.chunks)) {
-        assert_eq!(found.without_vector.contains(&chunk.address), place != "en#0", "{place}");
+        assert_eq!(found.without_vector.contains(&chunk.id), place != "en#0", "{place}");
     }
     assert_eq!(snapshot.file(&"de".parse().unwrap()).unwrap()[1].file.language, Language::of_code("de"));
 }

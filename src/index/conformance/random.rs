@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::desk::{Desk, Embedded, file, glob, key_of, places, query, vector_of};
+use super::desk::{Desk, Embedded, below, file, key_of, places, query, vector_of, with_extension};
 use super::files::only;
 use super::words::holding;
 use crate::index::analyzer::Phrase;
@@ -156,7 +156,7 @@ proptest! {
         let first = |text: &str| text.split(' ').next().unwrap_or_default().to_owned();
         let with_word = holding(&[Holding::Word(first(&asked))], &[]);
         let without_phrase = holding(&[], &[Holding::Phrase(Phrase::as_written(&phrase).unwrap())]);
-        let with_phrase = glob("**/*.md").and(holding(&[Holding::Phrase(Phrase::as_written(&phrase).unwrap())], &[]));
+        let with_phrase = with_extension("md").and(holding(&[Holding::Phrase(Phrase::as_written(&phrase).unwrap())], &[]));
         let with_prefix = holding(&[Holding::Prefix("ha".to_owned())], &[Holding::Word(first(&phrase))]);
         let near = WordPattern::Near { word: "harbou", max_distance: 2 };
         for filter in [Filter::default(), with_word.clone()] {
@@ -167,20 +167,20 @@ proptest! {
                 prop_assert_eq!(found.vocabulary(&pattern, &filter, 9).unwrap(), oracle.vocabulary(&pattern, &filter, 9).unwrap());
             }
         }
-        let plain = [Filter::default(), glob("**/*.md"), glob("runs/*/*"), only(&["a.md", "runs/1", "none"])];
+        let plain = [Filter::default(), with_extension("md"), below("runs"), only(&["a.md", "runs/1", "none"])];
         for filter in plain.into_iter().chain([with_word, without_phrase, with_phrase, with_prefix]) {
             for asked in [query(&asked, &[]), query("", &[&phrase]), query(&asked, &[&phrase])] {
                 let all = |snapshot: &dyn Snapshot| snapshot.lexical(&asked, &filter, 1_000).unwrap();
                 compare_words(&(&*found, all(&*found)), &(&*oracle, all(&*oracle)), only_added)?;
                 let files = |snapshot: &dyn Snapshot| {
-                    let addresses: Vec<u64> = all(snapshot).iter().map(|found| found.address).collect();
+                    let addresses: Vec<_> = all(snapshot).iter().map(|found| found.id).collect();
                     snapshot.paths(&addresses).unwrap()
                 };
                 prop_assert_eq!(files(&*found), files(&*oracle));
                 let held = |snapshot: &dyn Snapshot| {
                     let held = snapshot.by_words(&asked, &filter, 0).unwrap().held;
-                    let ids = |holders: &[crate::index::Holder]| {
-                        holders.iter().map(|holder| holder.id).collect::<std::collections::BTreeSet<_>>()
+                    let ids = |holders: &[ChunkId]| {
+                        holders.iter().copied().collect::<std::collections::BTreeSet<_>>()
                     };
                     let words = held.words.iter().map(|word| {
                         (word.text.clone(), word.num_files, word.chunks.as_deref().map(ids))

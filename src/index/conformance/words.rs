@@ -1,6 +1,6 @@
 //! Conditions on the words of chunks, and the words that chunks hold.
 
-use super::desk::{Desk, Subject, glob, near_in, places, query, words_in};
+use super::desk::{Desk, Subject, at_path, below, near_in, places, query, words_in};
 use crate::index::analyzer::Phrase;
 use crate::index::{Filter, Holding, Scored, Snapshot, WordConditions, WordPattern};
 
@@ -16,8 +16,8 @@ pub(super) fn holding(required: &[Holding], excluded: &[Holding]) -> Filter {
 fn newest_in(snapshot: &dyn Snapshot, filter: &Filter, num_files: usize, num_of_each: usize) -> Vec<String> {
     let addresses = snapshot.newest(filter, num_files, num_of_each).unwrap();
     let chunks = snapshot.load(&addresses).unwrap();
-    let scored = |(address, chunk): (u64, &crate::index::ChunkRecord)| Scored { address, id: chunk.id(), score: 0.0 };
-    places(snapshot, &addresses.into_iter().zip(&chunks).map(scored).collect::<Vec<_>>())
+    assert!(chunks.iter().map(crate::index::ChunkRecord::id).eq(addresses.iter().copied()));
+    places(snapshot, &addresses.into_iter().map(|id| Scored { id, score: 0.0 }).collect::<Vec<_>>())
 }
 
 fn spelled(snapshot: &dyn Snapshot, pattern: WordPattern<'_>, filter: &Filter) -> Vec<(String, u8, usize)> {
@@ -65,7 +65,7 @@ pub(super) fn conditions_on_words_apply_inside_both_legs(mut desk: Desk<impl Sub
     ] {
         assert_eq!(both(&holding(&required, &excluded)), expected, "{required:?} {excluded:?}");
     }
-    let in_folder = glob("drafts/*").and(holding(&[word("crane")], &[]));
+    let in_folder = below("drafts").and(holding(&[word("crane")], &[]));
     assert_eq!(both(&in_folder), "drafts/b.md#0");
 }
 
@@ -92,7 +92,7 @@ pub(super) fn words_are_found_by_their_beginning_and_by_few_edits(mut desk: Desk
         ],
     );
     let snapshot = desk.snapshot();
-    let (open, other) = (Filter::default(), glob("b.md"));
+    let (open, other) = (Filter::default(), at_path("b.md"));
     let near = |word, max_distance| WordPattern::Near { word, max_distance };
     let first = |pattern, filter: &Filter| spelled(&*snapshot, pattern, filter).into_iter().next();
     assert_eq!(first(near("gatewai", 1), &open), Some(("gateway".to_owned(), 1, 2)));

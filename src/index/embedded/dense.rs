@@ -11,10 +11,10 @@ use tantivy::{DocId, SegmentReader};
 use super::kernel::{dot_products, exact_score};
 use super::segment::Columns;
 use super::snapshot::Segment;
-use super::vectors::{Codes, VectorTable};
 use crate::budget::Budget;
 use crate::index::ChunkId;
 use crate::priority::in_parts;
+use crate::vectors::{Codes, VectorTable};
 
 /// Marks a chunk whose vector is not known.
 const NO_SLOT: u32 = u32::MAX;

@@ -7,12 +7,13 @@ use tantivy::query::{BooleanQuery, Occur, Query, TermQuery};
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocAddress, DocSet as _, Searcher, TERMINATED, Term};
 
+use super::given::Given;
 use super::schema::Fields;
 use super::snapshot::{Passing, State, pack};
 use super::tantivy;
 use crate::budget::Budget;
 use crate::index::analyzer::{AskedWord, Form, Stemming, asked_words, is_all_words, is_question, name_words, names};
-use crate::index::{HeldWord, HeldWords, Holder, IndexError, LexicalQuery, MAX_HOLDERS, MAX_LOOKED_UP};
+use crate::index::{ChunkId, HeldWord, HeldWords, IndexError, LexicalQuery, MAX_HOLDERS, MAX_LOOKED_UP};
 
 /// A query of more words is no name.
 const MAX_NAME_WORDS: usize = 12;
@@ -24,6 +25,7 @@ pub(super) struct Asked<'a> {
     pub fields: &'a Fields,
     pub passing: Option<&'a Passing>,
     pub budget: &'a Budget,
+    pub given: &'a Given,
 }
 
 impl Asked<'_> {
@@ -112,16 +114,21 @@ impl Asked<'_> {
         }
         let paths: BTreeSet<&str> =
             files.into_values().map(|address| self.state.path_at(address)).collect::<Result<_, _>>()?;
-        let chunks = found.into_iter().map(|address| self.holder(address)).collect::<Result<_, _>>()?;
-        Ok(held(paths.len(), Some(chunks)))
+        Ok(held(paths.len(), Some(self.given(found)?)))
     }
 
-    fn holder(&self, address: u64) -> Result<Holder, IndexError> {
-        Ok(Holder { address, id: self.state.id_at(address)? })
+    /// The ids of the chunks at these addresses, in order.
+    fn given(&self, addresses: impl IntoIterator<Item = u64>) -> Result<Vec<ChunkId>, IndexError> {
+        let found = addresses.into_iter().map(|address| Ok((self.state.id_at(address)?, address)));
+        let found = found.collect::<Result<Vec<_>, IndexError>>()?;
+        self.given.add(found.iter().copied());
+        let mut ids: Vec<ChunkId> = found.into_iter().map(|(id, _)| id).collect();
+        ids.sort_unstable();
+        Ok(ids)
     }
 
     /// The chunks of files whose name has just the words of the query.
-    fn named(&self, text: &str) -> Result<Vec<Holder>, IndexError> {
+    fn named(&self, text: &str) -> Result<Vec<ChunkId>, IndexError> {
         let mut tried: BTreeMap<Stemming, BTreeSet<String>> = BTreeMap::new();
         let mut found = BTreeSet::new();
         let mut is_named: HashMap<String, bool> = HashMap::new();
@@ -162,6 +169,6 @@ impl Asked<'_> {
                 }
             }
         }
-        found.into_iter().map(|address| self.holder(address)).collect()
+        self.given(found)
     }
 }

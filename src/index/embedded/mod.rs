@@ -8,6 +8,7 @@
 
 mod backend;
 mod dense;
+mod given;
 mod held;
 mod kernel;
 mod lexical;
@@ -22,7 +23,6 @@ mod snapshot;
 mod stepping;
 #[cfg(test)]
 mod tests;
-mod vectors;
 mod words;
 
 use std::any::Any;
@@ -37,14 +37,15 @@ use tantivy::merge_policy::LogMergePolicy;
 use tantivy::{IndexReader, IndexWriter, Term};
 
 pub use self::backend::EmbeddedBackend;
+use self::given::Given;
 use self::opening::{Identity, Payload, read_payload};
 use self::schema::Fields;
 use self::snapshot::{EmbeddedSnapshot, State};
-use self::vectors::{Code, VectorFile, VectorTable};
 pub use super::{Access, Condition};
 use super::{Batch, ChunkRecord, Index, IndexError, Snapshot, VectorKey};
 use crate::budget::Budget;
 use crate::failpoint;
+use crate::vectors::{Code, VectorFile, VectorTable};
 
 /// Memory of the writer for a few files: the least that tantivy takes, because it is cleared for every commit.
 const SMALL_BATCH_BYTES: usize = 15_000_000;
@@ -227,6 +228,7 @@ impl Index for EmbeddedIndex {
             state,
             fields: self.fields,
             passing: Mutex::default(),
+            given: Given::default(),
             budget: Budget::default(),
         }))
     }

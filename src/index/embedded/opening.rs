@@ -14,10 +14,10 @@ use tantivy::{IndexSettings, ReloadPolicy};
 use super::reading::Reading;
 use super::schema::{EXACT, Fields, STEMMED};
 use super::snapshot::State;
-use super::vectors::{VectorFile, VectorTable};
 use super::{Access, Condition, Current, EmbeddedIndex, io, tantivy};
 use crate::index::IndexError;
 use crate::index::analyzer::{Analysis, text_analyzer};
+use crate::vectors::{VectorFile, VectorTable};
 use crate::workspace::Revision;
 
 /// Changes with the schema, the analysis, the readers of files and the layout of the vectors. An index of an older version serves

@@ -48,7 +48,9 @@ struct Facts {
 
 impl Columns {
     pub(super) fn open(reader: &SegmentReader) -> Result<Self, IndexError> {
-        let column = |name| Ok(reader.fast_fields().u64(name).map_err(super::tantivy)?.first_or_default_col(0));
+        let column = |name| -> Result<_, IndexError> {
+            Ok(reader.fast_fields().u64(name).map_err(super::tantivy)?.first_or_default_col(0))
+        };
         Ok(Self {
             chunk_ids: column(CHUNK_ID)?,
             keys_high: column(KEY_HIGH)?,

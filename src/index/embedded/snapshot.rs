@@ -11,15 +11,15 @@ use tantivy::collector::DocSetCollector;
 use tantivy::index::SegmentId;
 use tantivy::query::TermQuery;
 use tantivy::schema::IndexRecordOption;
-use tantivy::{BitSet, DocAddress, DocId, Searcher, SegmentReader, TantivyDocument, Term};
+use tantivy::{BitSet, DocAddress, DocId, Searcher, SegmentReader, Term};
 
 use super::dense::{Place, SegmentVectors, scan};
+use super::given::Given;
 use super::held::Asked;
 use super::kernel::decode;
 use super::newest::Newest;
 use super::schema::Fields;
 use super::segment::Columns;
-use super::vectors::{Codes, VectorTable};
 use super::{lexical, phrase, tantivy};
 use crate::budget::Budget;
 use crate::index::analyzer::Stemming;
@@ -27,21 +27,19 @@ use crate::index::{
     ChunkId, ChunkRecord, Counts, Filter, FoundByWords, FoundNear, FoundWord, IndexError, Languages, LexicalQuery,
     Scored, Snapshot, VectorKey, WordPattern, ends_of,
 };
-use crate::priority::in_parts;
+use crate::vectors::{Codes, VectorTable};
 use crate::workspace::{Language, RelPath, Revision};
 
 /// A filter that passes less than this part of the chunks has them looked up; a wider one is asked about each.
 const NARROW_PART: usize = 4;
-/// Chunks that one core loads at the least.
-const MIN_LOADED: usize = 64;
 
 /// What a snapshot shows, made once for each commit and each growth of the table.
 #[derive(Default)]
 pub(super) struct State {
-    searcher: Option<Searcher>,
+    pub searcher: Option<Searcher>,
     revision: Revision,
     /// In the searcher's order.
-    segments: Vec<Segment>,
+    pub segments: Vec<Segment>,
     /// Every code that a segment's chunk was found to have.
     codes: Codes,
     /// All live chunks that have a vector, in the order of slots; made when the first query asks.
@@ -235,6 +233,8 @@ pub(super) struct EmbeddedSnapshot {
     pub fields: Fields,
     /// What the last filter lets pass: the two legs of a query ask with the same one.
     pub passing: Mutex<Option<(Filter, Arc<Passing>)>>,
+    /// The chunks that were given to the query.
+    pub given: Given,
     /// The time of the query.
     pub budget: Budget,
 }
@@ -256,7 +256,7 @@ impl EmbeddedSnapshot {
         if self.budget.is_over() {
             return Ok(Vec::new());
         }
-        let mut chunks = self.load(addresses)?;
+        let mut chunks = self.load_at(addresses)?;
         chunks.sort_unstable_by_key(|chunk| chunk.place.ordinal);
         Ok(chunks)
     }
@@ -267,7 +267,7 @@ impl EmbeddedSnapshot {
             return Ok(None);
         }
         let mut last = self.passing.lock();
-        if let Some((_, passing)) = last.as_ref().filter(|(before, _)| before.is_same(filter)) {
+        if let Some((_, passing)) = last.as_ref().filter(|(before, _)| before == filter) {
             return Ok(Some(Arc::clone(passing)));
         }
         let of_segment = |(reader, segment): (&SegmentReader, &Segment)| segment.columns.passing(reader, filter);
@@ -303,9 +303,9 @@ impl Snapshot for EmbeddedSnapshot {
         Ok(self.state.languages.clone())
     }
 
-    fn paths(&self, addresses: &[u64]) -> Result<BTreeSet<RelPath>, IndexError> {
+    fn paths(&self, chunks: &[ChunkId]) -> Result<BTreeSet<RelPath>, IndexError> {
         let mut paths = BTreeSet::new();
-        for &address in addresses {
+        for address in self.addresses(chunks) {
             let path = self.state.path_at(address)?;
             if !paths.contains(path) {
                 let nameless =
@@ -327,9 +327,7 @@ impl Snapshot for EmbeddedSnapshot {
         let query = lexical::build(query, &self.fields, &self.state.stemmings, phrases).filter(|_| limit > 0);
         let Some(query) = query else { return Ok(Vec::new()) };
         let best = lexical::search(searcher, query, &self.state.segments, (passing.as_ref(), &self.budget), limit)?;
-        let scored =
-            |(score, id, at): (f32, _, DocAddress)| Scored { address: pack(at.segment_ord, at.doc_id), id, score };
-        Ok(best.into_iter().map(scored).collect())
+        Ok(self.scored(best.into_iter().map(|(score, id, at)| (score, id, pack(at.segment_ord, at.doc_id)))))
     }
 
     fn by_words(&self, query: &LexicalQuery, filter: &Filter, limit: usize) -> Result<FoundByWords, IndexError> {
@@ -337,15 +335,17 @@ impl Snapshot for EmbeddedSnapshot {
         let mut without_vector = BTreeSet::new();
         if self.state.counts.num_by_words > 0 {
             for chunk in &chunks {
-                let (_, segment, doc) = self.state.at(chunk.address)?;
-                if segment.columns.key(doc) == VectorKey::NONE {
-                    without_vector.insert(chunk.address);
+                for address in self.addresses(&[chunk.id]) {
+                    let (_, segment, doc) = self.state.at(address)?;
+                    if segment.columns.key(doc) == VectorKey::NONE {
+                        without_vector.insert(chunk.id);
+                    }
                 }
             }
         }
         let passing = self.passing(filter)?;
-        let Self { state, fields, budget, .. } = self;
-        let asked = |searcher| Asked { state, searcher, fields, passing: passing.as_deref(), budget };
+        let Self { state, fields, budget, given, .. } = self;
+        let asked = |searcher| Asked { state, searcher, fields, passing: passing.as_deref(), budget, given };
         let held = state.searcher.as_ref().map(|searcher| asked(searcher).held(query)).transpose()?.unwrap_or_default();
         Ok(FoundByWords { chunks, without_vector, held })
     }
@@ -355,7 +355,7 @@ impl Snapshot for EmbeddedSnapshot {
         query: &[f32],
         filter: &Filter,
         limit: usize,
-        also: Option<&[u64]>,
+        also: Option<&[ChunkId]>,
     ) -> Result<FoundNear, IndexError> {
         let codes = &self.state.codes;
         if query.len() != codes.num_dimensions() {
@@ -371,12 +371,12 @@ impl Snapshot for EmbeddedSnapshot {
             Some(passing) => Cow::Owned(self.state.places_of(passing)),
         };
         let best = scan(codes, &places, &self.state.segments, query, (limit, &self.budget));
-        let scored = |(score, id, segment, doc)| Scored { address: pack(segment, doc), id, score };
-        let chunks: Vec<Scored> = best.into_iter().map(scored).collect();
+        let chunks = self.scored(best.into_iter().map(|(score, id, segment, doc)| (score, id, pack(segment, doc))));
         let mut vectors = BTreeMap::new();
         if let Some(also) = also {
-            for &address in chunks.iter().map(|chunk| &chunk.address).chain(also) {
-                if let Entry::Vacant(entry) = vectors.entry(address)
+            let wanted: Vec<ChunkId> = chunks.iter().map(|chunk| chunk.id).chain(also.iter().copied()).collect();
+            for address in self.addresses(&wanted) {
+                if let Entry::Vacant(entry) = vectors.entry(self.state.id_at(address)?)
                     && let Some(vector) = self.state.vector_at(address)?
                 {
                     entry.insert(vector);
@@ -386,7 +386,7 @@ impl Snapshot for EmbeddedSnapshot {
         Ok(FoundNear { chunks, vectors })
     }
 
-    fn newest(&self, filter: &Filter, num_files: usize, num_of_each: usize) -> Result<Vec<u64>, IndexError> {
+    fn newest(&self, filter: &Filter, num_files: usize, num_of_each: usize) -> Result<Vec<ChunkId>, IndexError> {
         let passing = self.passing(filter)?;
         let mut files: BTreeMap<(Reverse<i64>, &str), Vec<u64>> = BTreeMap::new();
         for (ordinal, (reader, segment)) in (0..).zip(self.state.segments()) {
@@ -404,7 +404,9 @@ impl Snapshot for EmbeddedSnapshot {
             }
         }
         let first = |addresses: Vec<u64>| addresses.into_iter().take(num_of_each);
-        Ok(files.into_values().flat_map(first).collect())
+        let found = files.into_values().flat_map(first).map(|address| Ok((0.0, self.state.id_at(address)?, address)));
+        let found = found.collect::<Result<Vec<_>, IndexError>>()?;
+        Ok(self.scored(found).into_iter().map(|chunk| chunk.id).collect())
     }
 
     fn vocabulary(
@@ -425,26 +427,8 @@ impl Snapshot for EmbeddedSnapshot {
         self.state.stemmings.clone()
     }
 
-    fn load(&self, addresses: &[u64]) -> Result<Vec<ChunkRecord>, IndexError> {
-        let foreign = || IndexError::Unusable { reason: "an address is of another snapshot".to_owned() };
-        let searcher = self.state.searcher.as_ref().ok_or_else(foreign)?;
-        let load = |&address: &u64| {
-            let address = unpack(address);
-            let ordinal = address.segment_ord as usize;
-            let reader = searcher.segment_readers().get(ordinal).ok_or_else(foreign)?;
-            if address.doc_id >= reader.max_doc() {
-                return Err(foreign());
-            }
-            let document: TantivyDocument = searcher.doc(address).map_err(tantivy)?;
-            self.fields.record(&document, &self.state.segments[ordinal].columns, address.doc_id)
-        };
-        // Each chunk is in a block that has to be decompressed.
-        let loaded = in_parts(addresses, MIN_LOADED, |part| part.iter().map(load).collect::<Result<Vec<_>, _>>());
-        let mut chunks = Vec::with_capacity(addresses.len());
-        for part in loaded {
-            chunks.extend(part?);
-        }
-        Ok(chunks)
+    fn load(&self, chunks: &[ChunkId]) -> Result<Vec<ChunkRecord>, IndexError> {
+        self.load_at(&self.addresses(chunks))
     }
 
     fn file(&self, path: &RelPath) -> Result<Vec<ChunkRecord>, IndexError> {
@@ -481,7 +465,7 @@ impl Snapshot for EmbeddedSnapshot {
             }
         }
         let addresses = newest.addresses();
-        let chunks = self.load(&addresses)?;
+        let chunks = self.load_at(&addresses)?;
         Ok(chunks.iter().map(|chunk| (chunk.key, chunk.embedding_text())).collect())
     }
 }
@@ -490,7 +474,7 @@ pub(super) fn pack(segment: u32, doc: DocId) -> u64 {
     u64::from(segment) << 32 | u64::from(doc)
 }
 
-fn unpack(address: u64) -> DocAddress {
+pub(super) fn unpack(address: u64) -> DocAddress {
     #[expect(clippy::cast_possible_truncation, reason = "the two halves are what `pack` put there")]
     DocAddress::new((address >> 32) as u32, address as u32)
 }

@@ -64,7 +64,7 @@ fn assert_answers(index: &EmbeddedIndex, what: &str) {
     assert_eq!(words_in(&*snapshot, "tide", &open, 9), ["a#1"], "{what}");
     for target in TEXTS {
         let found: Vec<Scored> = snapshot.dense(&vector_of(target), &open, 9).unwrap();
-        let chunks = snapshot.load(&found.iter().map(|found| found.address).collect::<Vec<_>>()).unwrap();
+        let chunks = snapshot.load(&found.iter().map(|found| found.id).collect::<Vec<_>>()).unwrap();
         for (chunk, found) in chunks.iter().zip(found) {
             let cosine: f32 = vector_of(&chunk.words).iter().zip(vector_of(target)).map(|(a, b)| a * b).sum();
             assert!((cosine - found.score).abs() < 0.03, "{what}: {} has {}", chunk.words, found.score);

@@ -15,7 +15,7 @@ use super::snapshot::{EmbeddedSnapshot, Passing, pack};
 use super::tantivy;
 use crate::index::analyzer::{Analysis, Phrase, Stemming};
 use crate::index::words::{holds_phrase, keep_as_written, stems};
-use crate::index::{FoundWord, Holding, IndexError, Snapshot as _, WordConditions, WordPattern};
+use crate::index::{FoundWord, Holding, IndexError, WordConditions, WordPattern};
 use crate::priority::in_parts;
 
 /// Chunks that one core reads at the least.
@@ -78,7 +78,7 @@ impl EmbeddedSnapshot {
                     if self.budget.is_over() {
                         return Ok(None);
                     }
-                    let chunks = self.load(&[pack(ordinal, doc)])?;
+                    let chunks = self.load_at(&[pack(ordinal, doc)])?;
                     Ok(chunks.iter().any(|chunk| holds_phrase(chunk, phrase)).then_some(doc))
                 };
                 let read = |part: &[DocId]| part.iter().map(holds).collect::<Result<Vec<_>, _>>();

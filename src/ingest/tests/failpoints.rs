@@ -131,7 +131,7 @@ impl Whole {
         let files = files.into_iter().map(|file| (file.path, file.state, file.content_hash, file.num_chunks)).collect();
         let snapshot = index.snapshot().unwrap();
         let every = snapshot.dense(&[1.0, 0.0], &Filter::default(), 10_000).unwrap();
-        let every: Vec<u64> = every.iter().map(|found| found.address).collect();
+        let every: Vec<_> = every.iter().map(|found| found.id).collect();
         let loaded = snapshot.load(&every).unwrap().into_iter();
         let mut chunks: Vec<_> = loaded
             .map(|chunk| {
@@ -145,7 +145,7 @@ impl Whole {
         let by_word = words.chain(["tide".to_owned()]).map(|words| {
             let query = LexicalQuery { words: words.clone(), phrases: Vec::new(), weights: FieldWeights::default() };
             let found = snapshot.lexical(&query, &Filter::default(), 10_000).unwrap();
-            let found: Vec<u64> = found.iter().map(|found| found.address).collect();
+            let found: Vec<_> = found.iter().map(|found| found.id).collect();
             let found = snapshot.load(&found).unwrap().into_iter();
             let mut found: Vec<_> = found.map(|chunk| (chunk.file.path.clone(), chunk.place.ordinal)).collect();
             found.sort();
@@ -207,7 +207,7 @@ fn survives(abort_at: usize) -> Option<String> {
             let filter = Filter { hidden, ..Filter::default() };
             let snapshot = place.index.snapshot().unwrap();
             let found = snapshot.dense(&[1.0, 0.0], &filter, 10_000).unwrap();
-            let found: Vec<u64> = found.iter().map(|found| found.address).collect();
+            let found: Vec<_> = found.iter().map(|found| found.id).collect();
             let found = snapshot.load(&found).unwrap();
             assert!(found.iter().all(|chunk| chunk.file.path.as_str() != path), "{what}: {path} is shown");
         }

@@ -24,7 +24,7 @@ use crate::chunk::TokenCounter;
 use crate::config::FieldWeights;
 use crate::embed::{EmbedError, Embedder, ModelLanguages};
 use crate::extract::InProcess;
-use crate::files::{Condition, Errands, Files, RuleLimits, at};
+use crate::files::{Condition, Errands, Files, RuleLimits, at, canonical_folder};
 use crate::index::Access;
 use crate::index::embedded::EmbeddedIndex;
 use crate::index::{Filter, Index, LexicalQuery};
@@ -212,7 +212,7 @@ impl Place {
         let snapshot = self.index.snapshot().unwrap();
         let query = LexicalQuery { words: words.to_owned(), phrases: Vec::new(), weights: FieldWeights::default() };
         let found = snapshot.lexical(&query, &Filter::default(), 1_000).unwrap();
-        let addresses: Vec<u64> = found.iter().map(|found| found.address).collect();
+        let addresses: Vec<_> = found.iter().map(|found| found.id).collect();
         snapshot.load(&addresses).unwrap().iter().map(|chunk| chunk.file.path.to_string()).collect()
     }
 
@@ -220,7 +220,7 @@ impl Place {
     fn with_vectors(&self) -> BTreeSet<String> {
         let snapshot = self.index.snapshot().unwrap();
         let found = snapshot.dense(&[1.0, 0.0], &Filter::default(), 1_000).unwrap();
-        let addresses: Vec<u64> = found.iter().map(|found| found.address).collect();
+        let addresses: Vec<_> = found.iter().map(|found| found.id).collect();
         snapshot.load(&addresses).unwrap().iter().map(|chunk| chunk.file.path.to_string()).collect()
     }
 }

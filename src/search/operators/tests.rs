@@ -154,7 +154,7 @@ fn a_search_has_both_its_own_filters_and_those_of_its_query() {
     request.filters.formats = vec!["markdown".into(), "text".into()];
     request.filters.path = vec!["*.md".into()];
     let read = read_search(&request, PatternLimits::default());
-    let filter = read.request.filters.compile(PatternLimits::default()).unwrap();
+    let filter = read.request.filters.compile(PatternLimits::default()).unwrap().filter;
     assert_eq!(read.request.query, "crane");
     assert!(filter.admits("a/x.md", Format::Markdown, 0) && !filter.admits("b/x.md", Format::Markdown, 0));
     assert!(!filter.admits("a/x.md", Format::Text, 0) && !filter.admits("a/x.txt", Format::Markdown, 0));

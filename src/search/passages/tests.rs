@@ -66,6 +66,15 @@ fn of_many_kinds(k: usize) -> Wanted<'static> {
     Wanted { every_passage: false, ..every(k) }
 }
 
+fn put_together(
+    workspace: &WorkspaceId,
+    ranked: &[Fused],
+    chunks: Vec<ChunkRecord>,
+    wanted: &Wanted<'_>,
+) -> (Vec<Hit>, bool) {
+    assemble(workspace, ranked.iter().copied().zip(chunks).collect(), wanted)
+}
+
 /// Chunks in the order of their rank, each with its file, its place in it, its words and its score.
 fn ranked_of(rows: &[(&str, u32, &str, f32)]) -> (Vec<Fused>, Vec<ChunkRecord>) {
     let chunk = |&(path, ordinal, words, _): &(&str, u32, &str, f32)| {
@@ -78,14 +87,8 @@ fn ranked_of(rows: &[(&str, u32, &str, f32)]) -> (Vec<Fused>, Vec<ChunkRecord>) 
         chunk
     };
     let chunks: Vec<ChunkRecord> = rows.iter().map(chunk).collect();
-    let fused = |((address, chunk), score): ((u64, &ChunkRecord), f32)| Fused {
-        address,
-        id: chunk.id(),
-        score,
-        lexical: None,
-        dense: None,
-    };
-    ((0..).zip(&chunks).zip(rows.iter().map(|row| row.3)).map(fused).collect(), chunks)
+    let fused = |(chunk, score): (&ChunkRecord, f32)| Fused { id: chunk.id(), score, lexical: None, dense: None };
+    (chunks.iter().zip(rows.iter().map(|row| row.3)).map(fused).collect(), chunks)
 }
 
 #[test]
@@ -102,7 +105,7 @@ fn near_copies_are_one_passage_that_names_the_others_with_what_differs() {
         ("c.md", 0, &three, 0.7),
         ("d.md", 0, "Something else entirely stands in the last file, which is about gauges and tides.", 0.6),
     ]);
-    let (hits, is_full) = assemble(&WorkspaceId::default(), &ranked, chunks.clone(), &of_many_kinds(2));
+    let (hits, is_full) = put_together(&WorkspaceId::default(), &ranked, chunks.clone(), &of_many_kinds(2));
     let paths: Vec<&str> = hits.iter().map(|hit| hit.citation.path.as_str()).collect();
     assert_eq!((paths, is_full), (vec!["a.md", "d.md"], true));
     let others: Vec<(&str, Option<&str>)> =
@@ -110,7 +113,7 @@ fn near_copies_are_one_passage_that_names_the_others_with_what_differs() {
     let differs = |budget: &str| format!("1 of 6 lines differs: Budget: {budget} EUR");
     assert_eq!(others, [("b.md", Some(&*differs("4300"))), ("c.md", Some(&*differs("4400")))]);
     assert_eq!(hits[0].also_at[0].citation.quote, two);
-    let (every, _) = assemble(&WorkspaceId::default(), &ranked, chunks, &every(9));
+    let (every, _) = put_together(&WorkspaceId::default(), &ranked, chunks, &every(9));
     assert_eq!(every.len(), 4);
 }
 
@@ -132,14 +135,14 @@ fn a_file_has_three_places_unless_little_else_is_found() {
     ];
     let (ranked, chunks) = ranked_of(&rows);
     let paths = |k: usize| -> Vec<String> {
-        let (hits, _) = assemble(&WorkspaceId::default(), &ranked, chunks.clone(), &of_many_kinds(k));
+        let (hits, _) = put_together(&WorkspaceId::default(), &ranked, chunks.clone(), &of_many_kinds(k));
         hits.iter().map(|hit| hit.citation.path.to_string()).collect()
     };
     assert_eq!(paths(5), ["long", "long", "long", "b", "c"]);
     // The last one scores too little to take the place of a fourth passage.
     assert_eq!(paths(6), ["long", "long", "long", "long", "b", "c"]);
     assert_eq!(paths(8), ["long", "long", "long", "long", "long", "b", "c", "d"]);
-    let (hits, is_full) = assemble(&WorkspaceId::default(), &ranked[..5], chunks[..5].to_vec(), &of_many_kinds(5));
+    let (hits, is_full) = put_together(&WorkspaceId::default(), &ranked[..5], chunks[..5].to_vec(), &of_many_kinds(5));
     assert_eq!((hits.len(), is_full), (5, false));
 }
 
@@ -157,7 +160,6 @@ proptest! {
         chunks.sort_by_cached_key(|_| keys.next().copied());
         chunks.truncate(num_ranked);
         let ranked: Vec<Fused> = (0_u16..).zip(&chunks).map(|(rank, chunk)| Fused {
-            address: u64::from(rank),
             id: chunk.id(),
             score: 1.0 - f32::from(rank) / 100.0,
             lexical: Some((usize::from(rank) + 1, 1.0)),
@@ -173,7 +175,7 @@ proptest! {
             citation.path == chunk.file.path && outer.start <= inner.start && inner.end <= outer.end
         };
 
-        let (all, _) = assemble(&workspace, &ranked, chunks.clone(), &every(usize::MAX));
+        let (all, _) = put_together(&workspace, &ranked, chunks.clone(), &every(usize::MAX));
         let places = |hit: &Hit| -> Vec<Citation> { hit.places().cloned().collect() };
         for hit in &all {
             prop_assert_eq!(&hit.text, &hit.citation.quote);
@@ -190,7 +192,7 @@ proptest! {
         prop_assert!((1..).zip(&all).all(|(rank, hit)| hit.rank == rank));
         prop_assert_eq!(all[0].signals.unwrap().lexical_rank, Some(1));
 
-        let (cut, _) = assemble(&workspace, &ranked, chunks, &every(k));
+        let (cut, _) = put_together(&workspace, &ranked, chunks, &every(k));
         prop_assert_eq!(cut.as_slice(), &all[..k.min(all.len())]);
     }
 }
@@ -199,9 +201,8 @@ proptest! {
 fn a_passage_grows_no_longer_than_its_limit_and_not_across_pages() {
     let (_, mut chunks) = build(0, &File { chunks: vec![(90, 1, 1); 3] });
     chunks[2].place.page = Some(2);
-    let ranked: Vec<Fused> =
-        (0..3).map(|address| Fused { address, id: chunks[0].id(), score: 1.0, lexical: None, dense: None }).collect();
-    let (hits, _) = assemble(&WorkspaceId::default(), &ranked, chunks.clone(), &every(9));
+    let ranked: Vec<Fused> = vec![Fused { id: chunks[0].id(), score: 1.0, lexical: None, dense: None }; 3];
+    let (hits, _) = put_together(&WorkspaceId::default(), &ranked, chunks.clone(), &every(9));
     assert_eq!(hits.iter().map(|hit| hit.citation.page).collect::<Vec<_>>(), [Some(1), Some(2)]);
     let mut end = 0;
     for chunk in &mut chunks {
@@ -210,6 +211,6 @@ fn a_passage_grows_no_longer_than_its_limit_and_not_across_pages() {
         chunk.place.span = Span::new(end + chunk.gap.len(), end + chunk.gap.len() + chunk.words.len());
         end = chunk.place.span.end;
     }
-    let (hits, _) = assemble(&WorkspaceId::default(), &ranked, chunks, &every(9));
+    let (hits, _) = put_together(&WorkspaceId::default(), &ranked, chunks, &every(9));
     assert_eq!(hits.len(), 3);
 }
