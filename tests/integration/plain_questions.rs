@@ -139,7 +139,7 @@ fn questions_about_duties_rows_actions_and_what_became_of_a_thing_are_answered()
     let (pincite, _folder) = of_a_team();
     for (question, expected, unexpected) in [
         // What happened to the kiln is said in no table of duties.
-        ("Who is on call when the kiln fails?", "| kiln | Ada Brook | Head of clay |", "fuse"),
+        ("Who is on call when the kiln fails?", "| kiln | Ada Brook | Head of clay |", "oven"),
         // The file `carts.csv` is not the one cart.
         ("Which carts are diesel?", "C-117", "C-101"),
         // The key of a row is no measure.
