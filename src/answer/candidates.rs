@@ -10,10 +10,11 @@ mod in_time;
 use std::collections::BTreeSet;
 
 use super::exact;
-use super::expected::Expected;
+use super::expected::{Expected, WEEKDAYS};
 use super::extractive::Evidence;
 use super::place::{above, place_of};
 use super::sentences::units;
+use super::unspaced;
 use super::wanted::wanted;
 use crate::embed::dot;
 use crate::index::analyzer::{Analysis, QueryWord, Stemming, analyse_query, identifiers, positioned_terms};
@@ -44,7 +45,7 @@ const SUPERSEDED: f32 = 0.3;
 const NEWNESS: f32 = 0.25;
 /// A sentence is about as good as the best one with so much of its relevance.
 const ABOUT_AS_WELL: f32 = 0.7;
-/// Of a question's word, so much is held by headings that hold it.
+/// Of a question's word, so much is held by headings that hold it, or by the sentence that a pronoun refers to.
 const SHARE_ABOVE: f32 = 0.6;
 
 /// A sentence of the evidence.
@@ -53,6 +54,8 @@ pub(super) struct Candidate {
     pub hit: usize,
     /// Where it stands there.
     pub span: Span,
+    /// The sentence right before it, where it begins with a pronoun and says nothing without that.
+    pub before: Option<Span>,
     pub terms: BTreeSet<String>,
     /// The share of the question's words that it or its headings hold.
     pub coverage: f32,
@@ -95,7 +98,10 @@ pub(super) struct Asked<'a> {
 /// What the embedding model reports.
 pub(super) fn look(asked: Asked<'_>, evidence: &Evidence<'_>) -> Result<Looked, SearchError> {
     let question = asked.question;
-    let words = words_of(question, evidence.hits);
+    let mut words = words_of(question, evidence.hits);
+    if asked.is_yes_or_no {
+        words.iter_mut().for_each(any_weekday);
+    }
     let wanted = wanted(question);
     let expected = if asked.is_yes_or_no { Expected::Anything } else { Expected::of(question) };
     let mut candidates = sentences(evidence.hits);
@@ -104,11 +110,16 @@ pub(super) fn look(asked: Asked<'_>, evidence: &Evidence<'_>) -> Result<Looked, 
     let total: f32 = weights.iter().sum();
     for candidate in &mut candidates {
         let hit = &evidence.hits[candidate.hit];
-        let above = terms_of(&above(hit), Stemming::of(hit.language));
-        let share = |word: &QueryWord| match (is_in(word, &candidate.terms), is_in(word, &above)) {
-            (true, _) => 1.0,
-            (false, true) => SHARE_ABOVE,
-            (false, false) => 0.0,
+        let above = terms_of(&format!("{} {}", above(hit), columns_of(hit)), Stemming::of(hit.language));
+        let before = candidate.before.map(|span| terms_of(&hit.text[span.range()], Stemming::of(hit.language)));
+        let share = |word: &QueryWord| {
+            if is_in(word, &candidate.terms) {
+                1.0
+            } else if is_in(word, &above) || before.as_ref().is_some_and(|before| is_in(word, before)) {
+                SHARE_ABOVE
+            } else {
+                0.0
+            }
         };
         let found: f32 = weights.iter().zip(&words).map(|(weight, word)| weight * share(word)).sum();
         candidate.coverage = if total > 0.0 { found / total } else { 0.0 };
@@ -204,18 +215,21 @@ fn sentences(hits: &[Hit]) -> Vec<Candidate> {
     for (index, hit) in hits.iter().enumerate() {
         let stemming = Stemming::of(hit.language);
         let title = hit.title.as_deref().map(|title| terms_of(title, stemming));
-        for span in units(&hit.text) {
+        let mut last: Option<Span> = None;
+        for span in if is_of_rows(hit) { rows(&hit.text) } else { units(&hit.text) } {
             let words = &hit.text[span.range()];
+            let before = last.replace(span).filter(|last| goes_on(&hit.text, *last, span));
             let terms = terms_of(words, stemming);
             let is_of_title =
                 |title: &BTreeSet<String>| terms.iter().all(|term| term == "titl" || title.contains(term));
             // The same words below another heading say something else; a passage may hold what another one does.
             let is_new = places.insert((&hit.citation.path, hit.citation.span.start + span.start))
                 && seen.insert((words, hit.citation.trail.as_slice()));
-            if is_new && !title.as_ref().is_some_and(is_of_title) {
+            if is_new && !is_header(hit, span) && !title.as_ref().is_some_and(is_of_title) {
                 candidates.push(Candidate {
                     hit: index,
                     span,
+                    before,
                     terms,
                     coverage: 0.0,
                     cosine: None,
@@ -227,6 +241,61 @@ fn sentences(hits: &[Hit]) -> Vec<Candidate> {
         }
     }
     candidates
+}
+
+/// Whether a sentence takes up the one before it in the same paragraph or item by a pronoun: `It runs at 23:15.`
+fn goes_on(text: &str, last: Span, span: Span) -> bool {
+    const PRONOUNS: [&str; 14] =
+        ["it", "they", "this", "these", "those", "he", "she", "its", "their", "his", "her", "them", "both", "neither"];
+    let first = text[span.range()].split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+    let between = &text[last.end..span.start];
+    PRONOUNS.contains(&first.to_lowercase().as_str()) && between.trim().is_empty() && !between.contains("\n\n")
+}
+
+/// The sentences of a list item behind the one that begins it: they say what became of it.
+pub(super) fn rest_of_item(best: &Candidate, hits: &[Hit]) -> Vec<Span> {
+    let text = &hits[best.hit].text;
+    if !["- ", "* ", "- [ ] ", "- [x] "].iter().any(|marker| text[..best.span.start].ends_with(marker)) {
+        return Vec::new();
+    }
+    let mut end = best.span.end;
+    let behind = units(text).into_iter().filter(|unit| unit.start >= best.span.end);
+    let goes_on = |unit: &Span| {
+        let between = &text[std::mem::replace(&mut end, unit.end)..unit.start];
+        between.trim().is_empty() && !between.contains("\n\n")
+    };
+    behind.take_while(goes_on).collect()
+}
+
+/// Whether a passage is of a file of rows, whose lines stand for themselves.
+fn is_of_rows(hit: &Hit) -> bool {
+    [".csv", ".tsv", ".psv", ".tab"].iter().any(|ending| hit.citation.path.as_str().ends_with(ending))
+}
+
+/// The names of the columns of a passage that begins with them.
+fn columns_of(hit: &Hit) -> String {
+    let is_first = is_of_rows(hit) && hit.citation.span.start == 0;
+    hit.text.lines().next().filter(|_| is_first).unwrap_or_default().replace('_', " ")
+}
+
+/// The lines of a text that are long enough to be quoted.
+fn rows(text: &str) -> Vec<Span> {
+    let mut at = 0;
+    let lines = text.split_inclusive('\n').map(|line| {
+        at += line.len();
+        Span::new(at - line.len(), at).trimmed(text)
+    });
+    lines.filter(|line| !units(&text[line.range()]).is_empty()).collect()
+}
+
+/// Whether the words are the first line of a file of rows, which names the columns.
+fn is_header(hit: &Hit, span: Span) -> bool {
+    const MIN_COLUMNS: usize = 2;
+    let line = &hit.text[span.range()];
+    is_of_rows(hit)
+        && hit.citation.span.start + span.start == 0
+        && line.split([',', ';', '\t', '|']).filter(|cell| !cell.trim().is_empty()).count() >= MIN_COLUMNS
+        && !line.bytes().any(|byte| byte.is_ascii_digit())
 }
 
 /// Compares candidates with the question by meaning.
@@ -354,12 +423,40 @@ pub(super) fn without_measure(question: &str) -> String {
 fn words_of(question: &str, hits: &[Hit]) -> Vec<QueryWord> {
     let stemmings: BTreeSet<Stemming> = hits.iter().map(|hit| Stemming::of(hit.language)).collect();
     let stemmings: Vec<Stemming> = stemmings.into_iter().collect();
-    let words = analyse_query(&without_measure(question), &stemmings, usize::MAX).words;
+    let question = unspaced::content(question).unwrap_or_else(|| without_measure(question));
+    let mut words = analyse_query(&question, &stemmings, usize::MAX).words;
+    for word in &mut words {
+        let mut kin: Vec<String> = word.variants.iter().filter_map(|variant| kin_of(variant)).collect();
+        if word.variants.iter().any(|variant| WRITING.contains(&variant.as_str())) {
+            kin.extend(WRITING.map(str::to_owned));
+        }
+        word.variants.extend(kin);
+    }
     let asking = analyse_query(ASKING, &[Stemming::ENGLISH], usize::MAX).words;
     let asking: BTreeSet<&str> = asking.iter().flat_map(|word| &word.variants).map(String::as_str).collect();
     let only_asks = |word: &&QueryWord| word.variants.iter().any(|variant| asking.contains(variant.as_str()));
     let about: Vec<QueryWord> = words.iter().filter(|word| !only_asks(word)).cloned().collect();
     if about.is_empty() { words } else { about }
+}
+
+/// `Can I deploy on a Friday?` is decided by a sentence that names the other days.
+fn any_weekday(word: &mut QueryWord) {
+    if word.variants.iter().any(|variant| WEEKDAYS.contains(&variant.as_str())) {
+        word.variants.extend(WEEKDAYS.map(str::to_owned));
+    }
+}
+
+/// Who wrote a thing is its author.
+const WRITING: [&str; 5] = ["wrote", "written", "write", "author", "writer"];
+
+/// The stem of the noun of a verb or of the verb of a noun, where the stemmer leaves them apart: `decid` of `decide` and `decis` of `decision`.
+fn kin_of(stem: &str) -> Option<String> {
+    const ENDINGS: [(&str, &str); 6] =
+        [("id", "is"), ("ud", "us"), ("end", "ens"), ("mit", "miss"), ("duc", "duct"), ("erv", "ervat")];
+    const MIN_BYTES: usize = 5;
+    let pairs = ENDINGS.iter().flat_map(|(verb, noun)| [(verb, noun), (noun, verb)]);
+    let mut kin = pairs.filter_map(|(from, to)| Some(format!("{}{to}", stem.strip_suffix(from)?)));
+    kin.find(|kin| stem.len() >= MIN_BYTES && kin.len() >= MIN_BYTES && stem.is_ascii())
 }
 
 pub(super) fn is_in(word: &QueryWord, terms: &BTreeSet<String>) -> bool {

@@ -84,6 +84,11 @@ pub(super) fn dates(text: &str) -> Vec<Written> {
     let mut dates = Vec::new();
     let mut at = 0;
     while at < runs.len() {
+        if let Some((date, num_runs, end)) = in_characters(text, &runs[at..]) {
+            dates.push(Written { date, span: Span::new(runs[at].start, end) });
+            at += num_runs;
+            continue;
+        }
         let found = in_digits(text, &runs[at..]).or_else(|| in_words(text, &runs[at..]));
         let Some((readings, num_runs)) = found else {
             at += 1;
@@ -97,6 +102,24 @@ pub(super) fn dates(text: &str) -> Vec<Written> {
 }
 
 type Readings = [Option<Date>; 2];
+
+/// `2027年9月12日`, `9月12日`, `2027年9月`: the date, how many runs it takes, and where it ends. Other characters may stand right behind it.
+fn in_characters(text: &str, runs: &[Run<'_>]) -> Option<(Date, usize, usize)> {
+    let before = |at: usize, unit: char| {
+        let next = runs.get(at + 1).filter(|next| next.start == runs[at].end())?;
+        next.text.starts_with(unit).then(|| next.start + unit.len_utf8())
+    };
+    let small = |at: usize| runs.get(at).and_then(|run: &Run<'_>| run.number::<i8>(1..=2));
+    let year = runs.first()?.number::<i16>(4..=4).filter(|_| before(0, '年').is_some());
+    let at = if year.is_some() { 2 } else { 0 };
+    let (month, month_end) = (small(at)?, before(at, '月')?);
+    let day = small(at + 2).filter(|_| text[..month_end].ends_with('月') && runs[at + 2].start == month_end);
+    let day = day.and_then(|day| Some((day, before(at + 2, '日').or_else(|| before(at + 2, '号'))?)));
+    match day {
+        Some((day, end)) => Some((Date::new(year, month, Some(day))?, at + 4, end)),
+        None => Some((Date::new(Some(year?), month, None)?, at + 2, month_end)),
+    }
+}
 
 fn in_digits(text: &str, runs: &[Run<'_>]) -> Option<(Readings, usize)> {
     let between = |at: usize| runs.get(at + 1).map(|next| &text[runs[at].end()..next.start]);
@@ -193,6 +216,9 @@ mod tests {
         assert_eq!(found("October 2026, 2026-10"), [(Some(2026), 10, None), (Some(2026), 10, None)]);
         assert_eq!(found("in October it may rain; we march on"), [(None, 10, None)]);
         assert_eq!(found("9 October"), [(None, 10, Some(9))]);
+        assert_eq!(found("会議は2026年10月9日に開く"), [(Some(2026), 10, Some(9))]);
+        assert_eq!(found("10月9日の会議, 2026年10月"), [(None, 10, Some(9)), (Some(2026), 10, None)]);
+        assert_eq!(found("3か月と13か月, 5年間"), []);
     }
 
     #[test]

@@ -6,16 +6,17 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
-use super::candidates::{Asked, Candidate, Looked, look, section_of};
+use super::candidates::{Asked, Candidate, Looked, look, rest_of_item, section_of};
 use super::cite::cite;
 use super::confidence::{self, Signals};
 use super::exact;
 use super::expected::Expected;
 use super::nearest;
-use super::place::{is_part, place_of};
+use super::place::{above, is_part, place_of};
 use super::plan::{self, Words};
 use super::sentences::units;
 use super::tables::within;
+use super::unspaced;
 use super::wanted::{Wanted, wanted};
 use super::{Abstention, AskReply, AskRequest, Sentence};
 use crate::budget::Budget;
@@ -31,6 +32,8 @@ const MAX_FILES: usize = 200;
 const REPETITION: f32 = 0.5;
 /// A sentence has to be this relevant in proportion to the best one.
 const RELATIVE_RELEVANCE: f32 = 0.72;
+/// Where a question asks for a number, a day or a person, a sentence that has one has to hold so much of the question's words.
+const MIN_COVERAGE_OF_EXPECTED: f32 = 0.46;
 /// Sentences of an answer where the request does not say how many.
 const SENTENCES_BY_DEFAULT: usize = 5;
 /// Sentences of a section that the question names, then.
@@ -87,9 +90,11 @@ pub fn answer(request: &AskRequest, evidence: &Evidence<'_>, mut reply: AskReply
         ?signals,
         confidence = signals.confidence(),
         is_section = !section_named(evidence).is_empty(),
+        expected = ?looked.expected,
+        of_expected = of_expected(&looked),
         "evidence"
     );
-    if let Some(why) = weakness(evidence, &looked, signals.confidence()) {
+    if let Some(why) = weakness(&request.question, evidence, &looked, signals.confidence()) {
         (reply.abstention, reply.reason) = (Some(why.kind()), Some(why.to_string()));
         nearest::tell(&request.question, evidence, &looked, &mut reply);
         return Ok(reply);
@@ -107,8 +112,21 @@ pub fn answer(request: &AskRequest, evidence: &Evidence<'_>, mut reply: AskReply
     Ok(reply)
 }
 
+/// The largest share of the question's words in a sentence that has what it asks for.
+fn of_expected(looked: &Looked) -> f32 {
+    let having = looked.candidates.iter().filter(|candidate| candidate.has_expected);
+    having.map(|candidate| candidate.coverage).fold(-1.0, f32::max)
+}
+
+/// The passage of the best sentence, with what stands above it.
+fn best_passage(looked: &Looked, evidence: &Evidence<'_>) -> Option<String> {
+    let best = looked.candidates.iter().max_by(|a, b| a.relevance.total_cmp(&b.relevance))?;
+    let hit = &evidence.hits[best.hit];
+    Some(format!("{} {}", hit.text, above(hit)))
+}
+
 /// Why there is no answer in the evidence, or `None` where there may be.
-fn weakness(evidence: &Evidence<'_>, looked: &Looked, confidence: f32) -> Option<Weakness> {
+fn weakness(question: &str, evidence: &Evidence<'_>, looked: &Looked, confidence: f32) -> Option<Weakness> {
     if let Some(missing) = &looked.missing {
         return Some(Weakness::Missing(missing.clone()));
     }
@@ -119,8 +137,11 @@ fn weakness(evidence: &Evidence<'_>, looked: &Looked, confidence: f32) -> Option
     if evidence.hits.is_empty() || candidates.is_empty() {
         return Some(Weakness::Nothing);
     }
-    if looked.expected != Expected::Anything && !candidates.iter().any(|candidate| candidate.has_expected) {
+    if looked.expected != Expected::Anything && of_expected(looked) < MIN_COVERAGE_OF_EXPECTED {
         return Some(Weakness::Unexpected);
+    }
+    if let Some(name) = best_passage(looked, evidence).and_then(|text| unspaced::missing_name(question, &text)) {
+        return Some(Weakness::Missing(name));
     }
     let by_words = candidates.iter().filter(|candidate| candidate.cosine.is_none());
     let coverage_by_words = by_words.map(|candidate| candidate.coverage).fold(0.0_f32, f32::max);
@@ -185,10 +206,27 @@ fn chosen(looked: &mut Looked, max_sentences: usize, evidence: &Evidence<'_>) ->
         let taken: BTreeSet<_> = chosen.iter().copied().map(place).collect();
         looked.candidates.retain(|candidate| !taken.contains(&place((candidate.hit, candidate.span))));
         let least = if chosen.is_empty() { RELATIVE_RELEVANCE } else { RELATIVE_BESIDE_SECTION };
+        let is_alone = chosen.is_empty();
         let more = choose(&mut looked.candidates, room, least);
-        chosen.extend(more.into_iter().map(|candidate| (candidate.hit, candidate.span)));
+        chosen.extend(more.iter().map(|candidate| (candidate.hit, candidate.span)));
+        if is_alone {
+            with_what_belongs_to_it(&mut chosen, &more, max_sentences, hits);
+        }
     }
     in_reading_order(chosen, evidence)
+}
+
+/// Adds what the sentences cannot be understood without, as far as there is room: the one before a pronoun, and the rest of a list item.
+fn with_what_belongs_to_it(chosen: &mut Vec<(usize, Span)>, from: &[Candidate], max_sentences: usize, hits: &[Hit]) {
+    let before = from.iter().filter_map(|candidate| Some((candidate.hit, candidate.before?)));
+    let behind =
+        from.iter().flat_map(|candidate| rest_of_item(candidate, hits).into_iter().map(|span| (candidate.hit, span)));
+    let belonging: Vec<(usize, Span)> = before.chain(behind).collect();
+    for sentence in belonging {
+        if chosen.len() < max_sentences && !chosen.contains(&sentence) {
+            chosen.push(sentence);
+        }
+    }
 }
 
 /// The sentences of the section that the question names.

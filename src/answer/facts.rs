@@ -281,10 +281,18 @@ impl Known {
     }
 }
 
+/// Units before which `one` is a number.
+const COUNTED: [&str; 10] =
+    ["millisecond", "second", "minute", "hour", "day", "night", "week", "month", "quarter", "year"];
+
 /// Whether a sentence has a number, in figures or words, that the question has not.
 pub(super) fn has_other_number(sentence: &str, question: &str) -> bool {
     let asked = facts(question);
-    let is_number = |fact: &&Fact| matches!(fact.key, Key::Number(_)) && !fact.written.eq_ignore_ascii_case("one");
+    let is_pronoun = |fact: &Fact| {
+        let is_counted = fact.unit.as_deref().is_some_and(|unit| COUNTED.contains(&unit));
+        fact.written.eq_ignore_ascii_case("one") && !is_counted
+    };
+    let is_number = |fact: &&Fact| matches!(fact.key, Key::Number(_)) && !is_pronoun(fact);
     facts(sentence).iter().filter(is_number).any(|fact| asked.iter().all(|other| other.key != fact.key))
 }
 

@@ -29,6 +29,7 @@ mod respond;
 pub mod sections;
 mod sentences;
 pub mod tables;
+mod unspaced;
 mod verify;
 pub mod versions;
 mod wanted;

@@ -64,7 +64,7 @@ fn terms_of_hit(hit: &Hit) -> BTreeSet<String> {
 /// The words of a question that say what it is about, each as it is written, with its stems.
 fn words(question: &str) -> Vec<(String, BTreeSet<String>)> {
     let asking = terms_of(super::candidates::ASKING, Stemming::ENGLISH);
-    let question = super::candidates::without_measure(question);
+    let question = super::unspaced::content(question).unwrap_or_else(|| super::candidates::without_measure(question));
     let written = question.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()));
     let stemmed = written.map(|word| (word.to_owned(), terms_of(word, Stemming::ENGLISH)));
     stemmed.filter(|(_, terms)| !terms.is_empty() && terms.is_disjoint(&asking)).collect()

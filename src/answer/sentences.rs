@@ -142,15 +142,23 @@ fn push(text: &str, unit: Span, units: &mut Vec<Span>) {
     unit.start += marker;
     unit = unit.trimmed(text);
     let words = &text[unit.range()];
-    let has_words = words.chars().filter(|c| c.is_alphanumeric()).count() >= MIN_CHARS.min(6);
+    // A character of a script without spaces says as much as two letters.
+    let width = |c: char| if c >= '\u{2e80}' { 2 } else { 1 };
+    let has_words = words.chars().filter(|c| c.is_alphanumeric()).map(width).sum::<usize>() >= MIN_CHARS.min(6);
     // A question is no answer, least of all the one that was asked.
     let is_question = words.ends_with(['?', '？']) && !words.contains(['{', '"']);
     // What only opens a record or a list, and lines of a table of contents, say nothing.
     let opens = words.ends_with(['{', '[']) && (words.starts_with('"') || words.split_whitespace().count() <= 2);
     let is_link =
         words.starts_with('[') && (words.ends_with(')') && words.contains("](#") || words.contains("]: http"));
-    let is_question = is_question || opens || is_link;
-    if has_words && !is_question && words.chars().count() >= MIN_CHARS.min(8) && unit.len() <= MAX_BYTES {
+    // The header of a group of settings, `[standby]`.
+    let is_group = words.starts_with('[') && words.ends_with(']') && !words.contains([',', ' ', '"']);
+    let is_question = is_question || opens || is_link || is_group;
+    if has_words
+        && !is_question
+        && words.chars().map(width).sum::<usize>() >= MIN_CHARS.min(8)
+        && unit.len() <= MAX_BYTES
+    {
         units.push(unit);
     }
 }
@@ -195,6 +203,11 @@ mod tests {
             texts(text),
             ["first item here\n  which goes on", "second item there", "2026-10-01,alpha,3,4", "2026-10-02,beta,5,6"]
         );
+    }
+
+    #[test]
+    fn few_characters_of_a_script_without_spaces_are_a_sentence() {
+        assert_eq!(texts("# 連絡先\n\n担当: 佐藤\n\nab: cd\n"), ["担当: 佐藤"]);
     }
 
     #[test]

@@ -179,7 +179,9 @@ impl Draft {
                 let least = places.iter().map(depth).min().unwrap_or(0);
                 places.retain(|place| depth(place) == least);
             }
-            if places.is_empty() {
+            // What is said of rows or items is not said of the file that is named after them.
+            let tells_of_many = named.members.len() == 1 || named.by_words_of_names && !has_settings;
+            if places.is_empty() || tells_of_many {
                 return Ok(false);
             }
             let noun = self.owned(places, Some((subject, named)));

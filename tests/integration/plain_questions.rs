@@ -90,3 +90,94 @@ fn a_section_that_the_question_names_answers_it_as_a_whole() {
         assert!(found["place"].as_str().unwrap().ends_with("Risks"), "{reply:#}");
     }
 }
+
+/// A folder as a team leaves it, in English and Japanese.
+fn of_a_team() -> (Pincite, tempfile::TempDir) {
+    let (pincite, folder) = (Pincite::words_alone(), tempfile::tempdir().unwrap());
+    for (path, text) in [
+        (
+            "runbooks/oncall.md",
+            "# On call\n\n## Who to call\n\n| Service | Primary | Escalation |\n|---|---|---|\n| kiln | Ada Brook | Head of clay |\n| oven | \
+             Per Vik | Head of clay |\n",
+        ),
+        (
+            "runbooks/kiln.md",
+            "# Kiln runbook\n\n## The kiln fails\n\nThe kiln failed twice, because its fuse had blown.\n\n## Rotating the fuse\n\nPer \
+             rotates the fuse. Never renew it on a Friday.\n",
+        ),
+        ("ops/carts.csv", "cart,fuel,capacity_bricks\nC-101,electric,180\nC-117,diesel,220\nC-131,diesel,240\n"),
+        (
+            "notes/meeting.md",
+            "# Meeting\n\n- Ada wants a second chimney for the kiln. Postponed: there is no money before May.\n\n## Actions\n\n- [ ] Per: buy \
+             bricks\n- [x] Ada: sweep the yard\n",
+        ),
+        ("logs/kiln.log", "2027-09-20T04:00:01Z INFO glaze started version=2.14.1\n"),
+        (
+            "手順/窯.md",
+            "# 窯の手順\n\n## 連絡先\n\n窯の故障時の当番は佐藤美咲です。\n\n## 保存\n\n写真は35日間保存します。保存先は大阪です。\n",
+        ),
+    ] {
+        let path = folder.path().join(path);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, text).unwrap();
+    }
+    pincite.index(folder.path());
+    (pincite, folder)
+}
+
+/// The words of an answer with its list, or why there is none.
+fn told(reply: &Value) -> String {
+    let sentences = reply["sentences"].as_array().unwrap().iter().map(|sentence| sentence["text"].as_str().unwrap());
+    let members = reply["listing"]["members"].as_array().into_iter().flatten();
+    let members = members.map(|member| member["label"].as_str().unwrap());
+    let reason = reply["reason"].as_str().filter(|_| reply["abstained"] == true);
+    sentences.chain(members).chain(reason.map(|_| "no answer")).collect::<Vec<_>>().join(" / ")
+}
+
+#[test]
+fn questions_about_duties_rows_actions_and_what_became_of_a_thing_are_answered() {
+    let (pincite, _folder) = of_a_team();
+    for (question, expected, unexpected) in [
+        // What happened to the kiln is said in no table of duties.
+        ("Who is on call when the kiln fails?", "| kiln | Ada Brook | Head of clay |", "oven"),
+        // The file `carts.csv` is not the one cart.
+        ("Which carts are diesel?", "C-117", "C-101"),
+        // The key of a row is no measure.
+        ("Which cart has the largest capacity?", "C-131,diesel,240", "C-101"),
+        ("List the open actions", "Per: buy bricks", "sweep"),
+        ("Is there a second chimney for the kiln?", "Postponed: there is no money before May.", "no answer"),
+        ("窯の故障時の当番は誰ですか", "窯の故障時の当番は佐藤美咲です。", "no answer"),
+        ("写真は何日間保存しますか", "写真は35日間保存します。", "no answer"),
+        ("写真の保存先はどこですか", "保存先は大阪です。", "no answer"),
+    ] {
+        let reply = answer(&pincite, question);
+        let told = told(&reply);
+        assert!(told.contains(expected) && !told.contains(unexpected), "{question}: {told}\n{reply:#}");
+    }
+}
+
+#[test]
+fn what_is_said_of_something_near_is_no_answer() {
+    let (pincite, _folder) = of_a_team();
+    for question in [
+        "When was the glaze fuse renewed?",
+        "Who is on call for the mixer?",
+        "How many bricks did Ada sweep?",
+        "ミキサーの当番は誰ですか",
+        "録音は何年間保存しますか",
+        "佐藤美咲の電話番号は何番ですか",
+    ] {
+        let reply = answer(&pincite, question);
+        assert_eq!(reply["abstained"], true, "{question}: {}", told(&reply));
+    }
+}
+
+#[test]
+fn the_header_of_a_file_of_rows_is_no_sentence() {
+    let (pincite, folder) = (Pincite::words_alone(), tempfile::tempdir().unwrap());
+    let keys = "key,owner,rotate_every_days\nmap-vendor,Ada Brook,30\nledger,Per Vik,180\n";
+    fs_err::write(folder.path().join("keys.csv"), keys).unwrap();
+    pincite.index(folder.path());
+    let reply = pincite.run(&["ask", "How is the map vendor key rotated?", "--plan", "retrieval", "--json"]).json();
+    assert_eq!(told(&reply), "map-vendor,Ada Brook,30", "{reply:#}");
+}

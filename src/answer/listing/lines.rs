@@ -70,8 +70,8 @@ pub fn todos_in(text: &str, subject: &Subject) -> Vec<(Span, String)> {
     const DONE: [&str; 6] = ["done", "closed", "finished", "completed", "ticked", "checked"];
     let all_words = || subject.noun.iter().chain(&subject.condition);
     let wants_done = all_words().any(|word| DONE.contains(&word.as_str()));
-    let wants_open =
-        all_words().any(|word| matches!(word.as_str(), "open" | "unfinished" | "remaining" | "pending" | "left"));
+    let wants_open = all_words()
+        .any(|word| matches!(word.as_str(), "open" | "unfinished" | "remaining" | "pending" | "outstanding" | "left"));
     let mut items = Vec::new();
     for span in lines(text) {
         let line = text[span.range()].trim_start();
@@ -98,9 +98,15 @@ pub fn todos_in(text: &str, subject: &Subject) -> Vec<(Span, String)> {
 /// Whether a question asks for what is to be done.
 #[must_use]
 pub fn is_todo(subject: &Subject) -> bool {
-    subject.noun.last().is_some_and(|noun| matches!(noun.as_str(), "todo" | "task" | "checkbox" | "item"))
-        && (subject.noun.last().is_some_and(|noun| noun != "item")
-            || subject.noun.iter().any(|word| matches!(word.as_str(), "open" | "action")))
+    const STATES: [&str; 9] =
+        ["open", "closed", "unfinished", "remaining", "pending", "outstanding", "left", "done", "finished"];
+    let has_state = || subject.noun.iter().chain(&subject.condition).any(|word| STATES.contains(&word.as_str()));
+    subject.noun.last().is_some_and(|noun| match noun.as_str() {
+        "todo" | "task" | "checkbox" => true,
+        "item" | "point" => has_state() || subject.noun.iter().any(|word| word == "action"),
+        "action" => has_state(),
+        _ => false,
+    })
 }
 
 /// The heading that makes the section of a chunk a member: one that begins with the noun and a number, or the one right below a heading

@@ -12,6 +12,8 @@ pub struct Named {
     pub are_folders: bool,
     /// The members with the files that are theirs, in the order of their paths.
     pub members: BTreeMap<String, Vec<RelPath>>,
+    /// Whether only a word of their names or titles told that they are meant: such a file may as well tell of many of them.
+    pub by_words_of_names: bool,
     /// What told that they are meant, for a person: `files below a folder named so`.
     pub basis: String,
 }
@@ -67,7 +69,12 @@ pub fn named(subject: &Subject, files: &[&FileEntry]) -> Option<Named> {
     let modifiers = &subject.noun[..subject.noun.len() - 1];
     if modifiers.is_empty() && ALL.contains(&last.as_str()) {
         let members = files.iter().map(|file| (file.path.to_string(), vec![file.path.clone()])).collect();
-        return Some(Named { are_folders: false, members, basis: "all files in scope".to_owned() });
+        return Some(Named {
+            are_folders: false,
+            members,
+            by_words_of_names: false,
+            basis: "all files in scope".to_owned(),
+        });
     }
     by_own_name(last, modifiers, files)
         .or_else(|| by_folder_names(last, modifiers, files))
@@ -89,7 +96,7 @@ fn by_own_name(noun: &str, modifiers: &[String], files: &[&FileEntry]) -> Option
         }
     }
     let basis = format!("files named `{noun}`, or in a folder named so");
-    (num_own > 1).then_some(Named { are_folders: false, members, basis })
+    (num_own > 1).then_some(Named { are_folders: false, members, by_words_of_names: false, basis })
 }
 
 /// Folders whose names have all words of the noun and more: `20230824T081333_full_run`.
@@ -107,7 +114,7 @@ fn by_folder_names(noun: &str, modifiers: &[String], files: &[&FileEntry]) -> Op
         }
     }
     let basis = format!("folders whose names have `{noun}`");
-    (members.len() > 1).then_some(Named { are_folders: true, members, basis })
+    (members.len() > 1).then_some(Named { are_folders: true, members, by_words_of_names: false, basis })
 }
 
 /// Whatever lies in a folder that is named by the noun: folders where there are any, else files.
@@ -128,7 +135,7 @@ fn by_container(noun: &str, modifiers: &[String], files: &[&FileEntry]) -> Optio
     let basis = format!("the contents of `{}/`", container?);
     let are_folders = folders_below.len() > below.len();
     let members = if are_folders { folders_below } else { below };
-    (!members.is_empty()).then_some(Named { are_folders, members, basis })
+    (!members.is_empty()).then_some(Named { are_folders, members, by_words_of_names: false, basis })
 }
 
 /// Files whose names or titles have the words of the noun.
@@ -146,7 +153,7 @@ fn by_words_of_names(noun: &str, modifiers: &[String], files: &[&FileEntry]) -> 
         }
     }
     let basis = format!("files whose names or titles have `{noun}`");
-    (!members.is_empty()).then_some(Named { are_folders: false, members, basis })
+    (!members.is_empty()).then_some(Named { are_folders: false, members, by_words_of_names: true, basis })
 }
 
 fn has_words(file: &FileEntry, words: &[String]) -> bool {

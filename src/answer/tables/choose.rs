@@ -355,7 +355,9 @@ impl Chooser<'_> {
             })
         };
         match ask {
-            Ask::Who | Ask::Author | Ask::Owner => !self.view.is_dated(column) && !self.view.is_numeric(column, rows),
+            Ask::Who | Ask::Duty | Ask::Author | Ask::Owner => {
+                !self.view.is_dated(column) && !self.view.is_numeric(column, rows)
+            }
             Ask::When => self.view.is_dated(column) || rows.iter().any(|&row| self.view.has_date(row, column)),
             Ask::Money | Ask::Duration => has_digit(),
             Ask::Reason => false,

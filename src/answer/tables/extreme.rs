@@ -9,7 +9,7 @@ impl Chooser<'_> {
         let is_measure = |column: &usize| self.view.is_numeric(*column, &reading.rows);
         let by_noun = |column: &usize| self.question.noun.is_some_and(|noun| self.found[noun].columns.contains(column));
         let named = || reading.columns.iter().copied().filter(is_measure);
-        if let Some(column) = named().find(|column| !by_noun(column)).or_else(|| named().next()) {
+        if let Some(column) = named().find(|column| !by_noun(column)) {
             return Some(column);
         }
         // All columns that a word names, also where another one holds more.
@@ -17,7 +17,7 @@ impl Chooser<'_> {
             .terms()
             .filter(|(at, _, _)| !self.is_noun(*at))
             .flat_map(|(_, _, found)| found.columns.iter().copied());
-        if let Some(column) = held.find(is_measure) {
+        if let Some(column) = held.find(is_measure).or_else(|| named().next()) {
             return Some(column);
         }
         let asks = self.question.terms.iter().find_map(|term| term.concept).or(self.question.ask);

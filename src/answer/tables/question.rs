@@ -1,6 +1,6 @@
 //! A question as it is put to a table: the words that rows and columns have to hold, and what is wanted of them.
 
-use super::vocabulary::{FILLERS, GREATEST, LEAST, LIGHT, NEGATIONS};
+use super::vocabulary::{FILLERS, GREATEST, LEAST, LIGHT, NEGATIONS, OCCASIONS};
 use super::when::{When, whens};
 use super::{numbers, words};
 use crate::workspace::Span;
@@ -50,6 +50,8 @@ impl Term {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ask {
     Who,
+    /// Who is to be called.
+    Duty,
     Author,
     Owner,
     Where,
@@ -163,9 +165,28 @@ impl Question {
         if ask.is_none_or(|ask| ask == Ask::Money) {
             ask = terms.iter().find_map(|term| term.concept).or(ask);
         }
+        if ask == Some(Ask::Who) && terms.iter().any(|term| term.concept == Some(Ask::Duty)) {
+            ask = Some(Ask::Duty);
+        }
+        if matches!(ask, Some(Ask::Who | Ask::Duty)) {
+            pass_over_occasion(&lower, &raw, &mut terms);
+        }
         let joins =
             lower.iter().any(|word| matches!(*word, "and" | "or" | "vs" | "versus" | "between")) || text.contains(',');
         Some(Self { terms, intent, ask, comparisons, noun, is_negated, joins })
+    }
+}
+
+/// `Who is on call when the gateway fails?` is answered by the row of the gateway: what has happened to it is said in no table of duties.
+fn pass_over_occasion(lower: &[&str], raw: &[(Span, String)], terms: &mut [Term]) {
+    let is_duty =
+        |term: &Term| matches!(term.concept, Some(Ask::Who | Ask::Duty)) || matches!(&*term.written, "alert" | "ask");
+    let occasion = lower.iter().position(|word| matches!(*word, "when" | "if" | "while" | "once"));
+    let Some(occasion) = occasion.filter(|at| *at > 0 && terms.iter().any(is_duty)) else { return };
+    let from = raw[occasion].0.end;
+    for term in terms.iter_mut().filter(|term| term.span.start >= from && !term.is_exact()) {
+        let lower = term.written.to_lowercase();
+        term.is_light |= OCCASIONS.contains(&format!(" {lower} "));
     }
 }
 
@@ -206,7 +227,8 @@ fn concept(word: &str) -> Option<Ask> {
         }
         "wrote" | "write" | "written" | "author" | "authored" | "authors" => Ask::Author,
         "owns" | "owner" | "owned" => Ask::Owner,
-        "responsible" | "charge-of" | "contact" | "call" => Ask::Who,
+        "responsible" | "charge-of" | "contact" => Ask::Who,
+        "call" | "called" | "page" | "paged" | "on-call" | "oncall" | "duty" => Ask::Duty,
         "located" | "location" | "situated" | "lies" => Ask::Where,
         "mean" | "means" | "meaning" | "meant" => Ask::Meaning,
         "take" | "took" | "takes" | "duration" | "longer" | "shorter" => Ask::Duration,

@@ -16,6 +16,11 @@ pub(super) const LIGHT: &str = " run runs running reach reached reaches carry ca
     lower bigger larger smaller more less older newer faster slower greater cheaper \
     listen listens sit sits live lives ";
 
+/// What may happen to a thing so that somebody is called. English only.
+pub(super) const OCCASIONS: &str = " fail fails failed failing down break breaks broken broke crash crashes crashed go goes gone die dies died stop stops \
+    stopped stuck hang hangs unreachable unavailable offline slow problem problems trouble fault outage incident alarm alarms fire fires wrong \
+    respond responds responding answer answers ";
+
 /// Words that turn a condition round.
 pub(super) const NEGATIONS: &str =
     " not no never without except neither nor none isn't aren't wasn't doesn't don't didn't cannot can't ";

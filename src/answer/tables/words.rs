@@ -233,9 +233,13 @@ pub(super) fn cell_stems(cell: &str) -> Vec<String> {
 
 /// Whether a column is called by one of the other words for what a question asks.
 pub(super) fn is_called(column: &Words, ask: Ask) -> bool {
+    const WHO: &[&str] =
+        &["who", "owner", "responsible", "contact", "lead", "manager", "assignee", "person", "accountable", "whom"];
     let names: &[&str] = match ask {
-        Ask::Who => {
-            &["who", "owner", "responsible", "contact", "lead", "manager", "assignee", "person", "accountable", "whom"]
+        Ask::Who => WHO,
+        Ask::Duty => {
+            let is_called = |name: &&str| column.parts.iter().any(|part| part == name);
+            return WHO.iter().chain(&["primary", "duty", "pager", "oncall", "call"]).any(is_called);
         }
         Ask::Author => &["author", "authors", "writer", "agent", "by"],
         Ask::Owner => &["owner", "owners", "who", "responsible", "accountable"],
