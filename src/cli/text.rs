@@ -67,8 +67,9 @@ pub(super) fn by(provenance: &Provenance) -> String {
 
 /// A line for each kind of value that files have: `agent: coder-03 12, writer 3`.
 fn facets(out: &mut dyn Write, facets: &Facets) -> io::Result<()> {
-    let Facets { agent, run, sandbox, tags, left_off: _ } = facets;
-    for (name, values) in [("agent", agent), ("run", run), ("sandbox", sandbox), ("tags", tags)] {
+    let Facets { agent, run, sandbox, tags, formats, folder, modified, left_off: _ } = facets;
+    let by_writer = [("agent", agent), ("run", run), ("sandbox", sandbox), ("tags", tags)];
+    for (name, values) in by_writer.into_iter().chain([("type", formats), ("folder", folder), ("modified", modified)]) {
         let shown = values.iter().take(MAX_VALUES).map(|Facet { value, files }| format!("{value} {files}"));
         let mut shown: Vec<String> = shown.collect();
         if values.len() > MAX_VALUES {
@@ -85,8 +86,12 @@ fn facets(out: &mut dyn Write, facets: &Facets) -> io::Result<()> {
 fn facets_asked_for(out: &mut dyn Write, counts: Option<&Facets>) -> io::Result<()> {
     match counts {
         None => Ok(()),
-        Some(counts) if counts.is_empty() => writeln!(out, "nobody said who wrote these files"),
-        Some(counts) => facets(out, counts),
+        Some(counts) => {
+            if counts.is_empty() {
+                writeln!(out, "nobody said who wrote these files")?;
+            }
+            facets(out, counts)
+        }
     }
 }
 

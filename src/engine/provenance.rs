@@ -65,8 +65,14 @@ impl Workspace<'_> {
                     writers.get(&citation.path).map(|told| of_cited(citation, told)).unwrap_or_default();
             }
         }
-        let candidates = candidates.iter().filter(|path| passes(path));
-        let facets = Facets::of(candidates.filter_map(|path| Some((path, &writers.get(path)?.provenance))));
+        if candidates.is_empty() {
+            return Ok((hits, Facets::default()));
+        }
+        let candidates: Vec<&RelPath> = candidates.iter().filter(|path| passes(path)).collect();
+        let told = candidates.iter().filter_map(|&path| Some((path, &writers.get(path)?.provenance)));
+        let files = self.engine.data.all_files_while(id, &|| true)?;
+        let entries = candidates.iter().filter_map(|path| files.binary_search_by(|file| file.path.cmp(path)).ok());
+        let facets = Facets::of(told).and_files(entries.map(|at| &files[at]));
         Ok((hits, facets))
     }
 

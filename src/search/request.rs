@@ -126,7 +126,7 @@ pub struct SearchRequest {
     /// Adds the ranks and scores of both legs to each hit.
     #[serde(default)]
     pub explain: bool,
-    /// Counts who wrote the files that the passages were chosen from.
+    /// Counts the files that the passages were chosen from: by who wrote them, by type, folder and day.
     #[serde(default)]
     pub facets: bool,
     /// Whether passages stay that are near copies of others, or are many of one file: for an answer or an evaluation, which looks at
@@ -191,7 +191,7 @@ pub struct SearchReply {
     /// The `offset` of the next passages, where there may be more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_offset: Option<usize>,
-    /// Who wrote the files of all candidates of both legs, when asked for: more files than those of the passages.
+    /// The files of all candidates of both legs, counted, when asked for: more files than those of the passages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facets: Option<Facets>,
 }

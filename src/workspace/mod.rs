@@ -8,6 +8,7 @@
 
 mod cell;
 mod citation;
+mod facets;
 mod file;
 mod id;
 mod language;
@@ -22,12 +23,13 @@ mod verdict;
 
 pub use cell::{Cell, Cells};
 pub use citation::Citation;
+pub use facets::{Facet, Facets};
 pub use file::{Change, ChangeKind, FileCounts, FileEntry, FileState, Priority};
 pub use id::{ContentHash, Revision, WorkspaceId};
 pub use language::Language;
 pub use path::{RelPath, is_device_name};
 pub use pattern::{PatternError, PatternLimits};
-pub use provenance::{Facet, Facets, InvalidProvenance, MAX_LABEL_CHARS, MAX_TAGS, Provenance, ProvenanceFilter};
+pub use provenance::{InvalidProvenance, MAX_LABEL_CHARS, MAX_TAGS, Provenance, ProvenanceFilter};
 pub use span::{LineRange, LineStarts, Span};
 pub use spelling::{common_spelling, composed};
 pub use verdict::{Decision, InvalidVerdict, MAX_COMMENT_CHARS, MAX_JUDGED_BYTES, NewVerdict, Verdict};

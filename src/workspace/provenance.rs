@@ -1,21 +1,18 @@
 //! Who wrote the content of a file, as far as somebody said: an agent, in a run, in a sandbox, under tags.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::RelPath;
 use crate::error::Advice;
 
 /// Longer values are refused, in characters: what JSON Schema counts.
 pub const MAX_LABEL_CHARS: usize = 200;
 /// More tags are refused.
 pub const MAX_TAGS: usize = 32;
-/// Of more values, those of the most files are told.
-const MAX_FACET_VALUES: usize = 100;
 
 /// The writer of a file's content, as the writer stated it. Nothing of it is proven.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -158,83 +155,6 @@ impl ProvenanceFilter {
     }
 }
 
-/// A value, and how many files have it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
-pub struct Facet {
-    /// The value.
-    pub value: String,
-    /// Files that have it.
-    pub files: u64,
-}
-
-/// Who wrote a set of files: each value with the number of its files, most files first, at most 100 values of each kind.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
-#[serde(default)]
-pub struct Facets {
-    /// Agents.
-    pub agent: Vec<Facet>,
-    /// Runs.
-    pub run: Vec<Facet>,
-    /// Sandboxes.
-    pub sandbox: Vec<Facet>,
-    /// Tags.
-    pub tags: Vec<Facet>,
-    /// The number of values that are left out, because a kind has more than 100 of them.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub left_off: usize,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
-const fn is_zero(number: &usize) -> bool {
-    *number == 0
-}
-
-impl Facets {
-    /// Counts files by what is said of each; one that is there twice counts once for each value.
-    #[must_use]
-    pub fn of<'a>(files: impl IntoIterator<Item = (&'a RelPath, &'a Provenance)>) -> Self {
-        let mut by_value: BTreeMap<(Label, &str), HashSet<&RelPath>> = BTreeMap::new();
-        for (path, provenance) in files {
-            for label in provenance.labels() {
-                by_value.entry(label).or_default().insert(path);
-            }
-        }
-        let counts = by_value.into_iter().map(|((label, value), files)| (label, value.to_owned(), files.len() as u64));
-        Self::from_counts(counts)
-    }
-
-    pub(crate) fn from_counts(counts: impl IntoIterator<Item = (Label, String, u64)>) -> Self {
-        let mut facets = Self::default();
-        for (label, value, files) in counts {
-            facets.values_of(label).push(Facet { value, files });
-        }
-        let mut left_off = 0;
-        for label in Label::ALL {
-            let values = facets.values_of(label);
-            values.sort_by(|one, other| other.files.cmp(&one.files).then_with(|| one.value.cmp(&other.value)));
-            left_off += values.len().saturating_sub(MAX_FACET_VALUES);
-            values.truncate(MAX_FACET_VALUES);
-        }
-        facets.left_off = left_off;
-        facets
-    }
-
-    fn values_of(&mut self, label: Label) -> &mut Vec<Facet> {
-        match label {
-            Label::Agent => &mut self.agent,
-            Label::Run => &mut self.run,
-            Label::Sandbox => &mut self.sandbox,
-            Label::Tag => &mut self.tags,
-        }
-    }
-
-    /// Whether nothing is said of any of the files.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.agent.is_empty() && self.run.is_empty() && self.sandbox.is_empty() && self.tags.is_empty()
-    }
-}
-
 /// Why provenance is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidProvenance {
@@ -323,20 +243,5 @@ mod tests {
         }
         assert!(filter(&[], &[]).is_open() && filter(&[], &[]).admits(&Provenance::default()));
         assert!(!filter(&["coder"], &[]).admits(&Provenance::default()));
-    }
-
-    #[test]
-    fn facets_have_the_values_of_most_files_first_and_say_how_many_they_leave_off() {
-        let file = |name: &str| name.parse::<RelPath>().unwrap();
-        let mut files: Vec<(RelPath, Provenance)> =
-            (0..103).map(|number| (file(&number.to_string()), by(&format!("a{number:03}"), &["all"]))).collect();
-        files.push((file("more"), by("a102", &["all"])));
-        files.push((file("more"), by("a102", &["again"])));
-        let facets = Facets::of(files.iter().map(|(path, provenance)| (path, provenance)));
-        assert_eq!((facets.agent.len(), facets.left_off), (100, 3));
-        assert_eq!(facets.agent[0], Facet { value: "a102".to_owned(), files: 2 });
-        assert_eq!(facets.agent[1].value, "a000");
-        let tag = |value: &str, files| Facet { value: value.to_owned(), files };
-        assert_eq!(facets.tags, [tag("all", 104), tag("again", 1)]);
     }
 }

@@ -188,10 +188,13 @@ fn narrowing(workspace: &WorkspaceId, query: &Query, reply: &SearchReply) -> Mar
                 li { a href=(sort("")) aria-current=[(!query.is_by_time()).then_some("true")] { "Relevance" } }
                 li { a href=(sort("time")) aria-current=[query.is_by_time().then_some("true")] { "Newest first" } }
             }
+            (facet(workspace, query, "Type", Narrowed::Type, &facets.formats))
+            (facet(workspace, query, "Folder", Narrowed::Path, &in_folders(&facets.folder)))
             (facet(workspace, query, "Agent", Narrowed::Agent, &facets.agent))
             (facet(workspace, query, "Run", Narrowed::Run, &facets.run))
             (facet(workspace, query, "Tag", Narrowed::Tag, &facets.tags))
             h2 { "Time" }
+            (histogram(workspace, query, &facets.modified))
             form.times action=(link::view(workspace, "")) method="get" {
                 input type="hidden" name="q" value=(query.q);
                 @for of in Narrowed::ALL {
@@ -200,6 +203,39 @@ fn narrowing(workspace: &WorkspaceId, query: &Query, reply: &SearchReply) -> Mar
                 label { "From " input type="date" name="after" value=(query.after); }
                 label { "Until " input type="date" name="before" value=(query.before); }
                 button type="submit" { "Apply" }
+            }
+        }
+    }
+}
+
+/// Folders, as the globs that narrow to them.
+fn in_folders(folders: &[Facet]) -> Vec<Facet> {
+    let sign = |c: char| "*?[]{}!\\".contains(c);
+    let literal = |folder: &str| {
+        folder.chars().map(|c| if sign(c) { format!("\\{c}") } else { c.to_string() }).collect::<String>()
+    };
+    folders.iter().map(|one| Facet { value: format!("{}**", literal(&one.value)), files: one.files }).collect()
+}
+
+/// How many files were modified on which days or in which months, as bars that lead to them.
+fn histogram(workspace: &WorkspaceId, query: &Query, times: &[Facet]) -> Markup {
+    let most = times.iter().map(|one| one.files).max().unwrap_or(1).max(1);
+    let until = |value: &str| -> Option<String> {
+        let day: jiff::civil::Date =
+            if value.len() > "2026-10".len() { value.parse() } else { format!("{value}-01").parse() }.ok()?;
+        let next = if value.len() > "2026-10".len() { day.tomorrow() } else { day.last_of_month().tomorrow() };
+        Some(next.ok()?.to_string())
+    };
+    html! {
+        @if times.len() > 1 {
+            ul.histogram {
+                @for one in times {
+                    @let of = Query { after: one.value.clone(), before: until(&one.value).unwrap_or_default(), ..query.from_the_top() };
+                    li { a href=(of.url(workspace)) title={ (one.value) ": " (when::many(one.files, "file", "files")) } {
+                        meter min="0" max=(most) value=(one.files) aria-hidden="true" {}
+                        span.value { (one.value) } span.count { (when::number(one.files)) span.visually-hidden { " files" } }
+                    } }
+                }
             }
         }
     }
