@@ -38,7 +38,7 @@ pub(super) fn item(shown: &Shown<'_>) -> Markup {
         li.hit id={ "hit-" (number) } {
             h3 {
                 a.open href={ (url) "#source" } hx-get=(url) hx-select="#source" hx-target="#source" hx-swap="outerHTML" hx-push-url="true"
-                    title=(citation.path) { (name(citation)) }
+                    title=(citation.path) dir="auto" { (hit.title.as_deref().unwrap_or_else(|| citation.path.file_name())) }
             }
             p.place {
                 span.path { (citation.path) }
@@ -74,11 +74,6 @@ pub(super) fn item(shown: &Shown<'_>) -> Markup {
             }
         }
     }
-}
-
-/// The name of the cited file.
-fn name(citation: &Citation) -> &str {
-    citation.path.file_name()
 }
 
 /// Where in its file a citation points, as far as the format counts.

@@ -232,7 +232,7 @@ fn histogram(workspace: &WorkspaceId, query: &Query, times: &[Facet]) -> Markup 
                 @for one in times {
                     @let of = Query { after: one.value.clone(), before: until(&one.value).unwrap_or_default(), ..query.from_the_top() };
                     li { a href=(of.url(workspace)) title={ (one.value) ": " (when::many(one.files, "file", "files")) } {
-                        meter min="0" max=(most) value=(one.files) aria-hidden="true" {}
+                        svg.bar viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true" { rect width=(one.files * 100 / most) height="4" {} }
                         span.value { (one.value) } span.count { (when::number(one.files)) span.visually-hidden { " files" } }
                     } }
                 }
@@ -246,7 +246,7 @@ fn facet(workspace: &WorkspaceId, query: &Query, title: &str, of: Narrowed, valu
         let is_on = query.values(of).contains(&one.value);
         html! {
             li { a href=(query.toggled(of, &one.value).url(workspace)) aria-current=[is_on.then_some("true")] {
-                span.value { (one.value) } span.count { (when::number(one.files)) span.visually-hidden { " files" } }
+                span.value { (one.value.strip_suffix("**").unwrap_or(&one.value)) } span.count { (when::number(one.files)) span.visually-hidden { " files" } }
             } }
         }
     };
