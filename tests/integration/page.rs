@@ -188,7 +188,7 @@ async fn a_citation_is_a_link_that_says_what_has_become_of_its_words() {
     let index = || index_into(&engine, folder.path());
     index();
     let page = Page::over(&engine);
-    let source = page.shown("/w/default/source/a.md?at=10-57").await;
+    let source = page.shown("/w/default/source/a.md?at=10-54").await;
     let link = source.split("href=\"/w/default/c/").nth(1).unwrap().split('"').next().unwrap();
     let link = format!("/w/default/c/{}", link.replace("&amp;", "&"));
     let badge = |html: &str| html.split("class=\"badge\">").nth(1).unwrap().split('<').next().unwrap().to_owned();
@@ -217,7 +217,7 @@ async fn errors_are_pages_with_a_hint_and_other_workspaces_stay_shut() {
         ("/w/..%2f", 400, "invalid_workspace"),
         ("/w/default/c/xyz/1-2", 400, "invalid_citation"),
         (&format!("/w/default/c/{}/1-2", "0".repeat(64)), 404, "unknown_content"),
-        ("/w/default/download/no/such", 404, "file_unknown"),
+        ("/w/default/download/no/such", 404, "file_not_found"),
         (&long, 400, "query_too_long"),
     ] {
         let seen = page.get(uri).await;
@@ -333,6 +333,20 @@ async fn assets_are_kept_by_the_browser_under_names_that_change() {
         assert!(seen.headers[header::CACHE_CONTROL].to_str().unwrap().contains("immutable"), "{name}");
     }
     assert_eq!(page.get("/assets/page-000000000000.css").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn the_search_box_is_offered_operators_and_the_values_that_files_have() {
+    let page = Page::new();
+    for (word, offered) in
+        [("ty", "type:"), ("type:mark", "type:markdown"), ("path:runs/2026-11-03", "path:runs/2026-11-03-coder-03/")]
+    {
+        let seen = page.get(&format!("/w/default/complete?word={word}")).await;
+        let words: Value = serde_json::from_str(&seen.html).unwrap();
+        assert_eq!(words["words"][0], offered, "{word}");
+    }
+    let seen = page.get("/w/default/complete?word=path:zzz").await;
+    assert_eq!(seen.html, r#"{"words":[]}"#);
 }
 
 /// `tests/python/browser.py` in the browser of the system.

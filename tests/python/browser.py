@@ -133,7 +133,10 @@ def by_keyboard(context, base: str, faults: Faults):
     page.goto(base + "/w/default")
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("/")
-    page.keyboard.type("gateway outage")
+    page.keyboard.type("gateway outage typ")
+    page.wait_for_selector("#offered option[value='gateway outage type:']", state="attached")
+    for _ in " typ":
+        page.keyboard.press("Backspace")
     page.keyboard.press("Enter")
     page.wait_for_selector("#results")
     faults.check("q=gateway+outage" in page.url, f"keyboard: the URL has no query: {page.url}")

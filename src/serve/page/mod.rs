@@ -12,6 +12,7 @@ mod answer;
 mod assets;
 mod check;
 mod cited;
+mod complete;
 mod download;
 mod files;
 mod form;
@@ -43,6 +44,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/assets/{name}", get(assets::asset))
         .route("/w/{ws}", get(search::view))
         .route("/w/{ws}/answer", get(answer::stream))
+        .route("/w/{ws}/complete", get(complete::offer))
         .route("/w/{ws}/source/{*path}", get(source::view))
         .route("/w/{ws}/image/{*path}", get(download::image))
         .route("/w/{ws}/download/{*path}", get(download::file))

@@ -113,7 +113,8 @@ pub(super) fn search_box(workspace: &WorkspaceId, query: &Query) -> Markup {
         form.search action=(link::view(workspace, "")) method="get" role="search" {
             label.visually-hidden for="q" { "Search words or a question" }
             input #q type="search" name="q" value=(query.q) placeholder="Words, a \"phrase\", or a question?" autocomplete="off"
-                spellcheck="false" autofocus[query.q.is_empty()];
+                spellcheck="false" autofocus[query.q.is_empty()] list="offered" data-complete=(link::view(workspace, "complete"));
+            datalist #offered {}
             button type="submit" { "Search" }
             button type="submit" name="ask" value="1" title="An answer with citations, beside the results" { "Ask" }
             @for of in Narrowed::ALL {

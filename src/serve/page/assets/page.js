@@ -103,6 +103,24 @@
   });
   one("[data-keys]").hidden = false;
 
+  // Completions of the word that is being written, where it is or may become an operator.
+  const words = one("[data-complete]");
+  if (words) {
+    let latest = 0;
+    words.addEventListener("input", async () => {
+      const mine = ++latest;
+      const [, before, word] = words.value.match(/^(.*?)(\S*)$/s);
+      const offered = one("#offered");
+      const mayBe = word.includes(":") || (word && ["path:", "type:", "agent:", "run:", "tag:", "before:", "after:"].some((operator) => operator.startsWith(word)));
+      if (!mayBe) { offered.replaceChildren(); return; }
+      try {
+        const reply = await fetch(`${words.dataset.complete}?word=${encodeURIComponent(word)}`);
+        if (!reply.ok || mine !== latest) return;
+        offered.replaceChildren(...(await reply.json()).words.map((whole) => new Option("", before + whole)));
+      } catch { /* nothing is offered */ }
+    });
+  }
+
   // An answer, part by part. Its parts are HTML of this server, in which every value is escaped.
   const answer = one("[data-answer]");
   if (answer) {
