@@ -20,6 +20,7 @@ mod limits;
 mod line;
 mod many;
 mod mcp;
+mod pictures;
 mod plain_questions;
 mod plans;
 mod processes;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::shell::{self, Frame, View};
 use super::text::marked::Marks;
 use super::text::{self, Window};
-use super::{link, results, when};
+use super::{link, picture, results, when};
 use crate::engine::{Caller, Engine, EngineError, Source};
 use crate::search;
 use crate::serve::app::App;
@@ -55,6 +55,7 @@ struct Seen {
     entry: FileEntry,
     source: Result<Source, EngineError>,
     citation: Option<Citation>,
+    page: Option<picture::Shown>,
 }
 
 /// The pane of a file, with a span marked and the words of a query. What cannot be shown is said in it.
@@ -76,7 +77,8 @@ pub(super) async fn pane(
             source => Ok(source?),
         };
         let citation = source.as_ref().ok().and_then(|source| workspace.cite(&entry, source, span));
-        Ok(Seen { entry, source, citation })
+        let page = source.as_ref().ok().and_then(|source| picture::of(&workspace, source, span, from));
+        Ok(Seen { entry, source, citation, page })
     };
     match app.call(see).await {
         Ok(axum::Json(seen)) => shown(workspace, &seen, span, words, from),
@@ -93,7 +95,7 @@ pub(super) async fn pane(
 }
 
 fn shown(workspace: &WorkspaceId, seen: &Seen, span: Span, words: &str, from: Option<usize>) -> Markup {
-    let Seen { entry, source, citation } = seen;
+    let Seen { entry, source, citation, page } = seen;
     html! {
         section #source aria-label="Source" tabindex="-1" {
             header.file {
@@ -110,7 +112,7 @@ fn shown(workspace: &WorkspaceId, seen: &Seen, span: Span, words: &str, from: Op
             }
             @match source {
                 Err(error) => (without_text(workspace, entry, error)),
-                Ok(source) => (body(workspace, source, span, words, from)),
+                Ok(source) => (picture::beside(workspace, source, page.as_ref(), span, &body(workspace, source, span, words, from))),
             }
         }
     }
