@@ -291,7 +291,8 @@ impl Extractor for Asker<'_> {
         page: &PageQuestion,
     ) -> Result<DrawnPage, ExtractError> {
         let body = Body::Source(&mut source);
-        self.ask_any(Ask {
+        let drawer = Self { kind: Kind::Picture, ..*self };
+        drawer.ask_any(Ask {
             question: Question::Page { file_name: file_name.to_owned(), page: *page },
             timeout: self.children.limits.timeout.min(MAX_DRAWING),
             most: Most::of(&self.children.limits, body.len()),
