@@ -11,9 +11,11 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::link;
-use crate::engine::{Caller, PagePicture, Source, Workspace};
+use crate::budget::Budget;
+use crate::engine::{Caller, Engine, PagePicture, Source, Workspace};
 use crate::extract::Format;
 use crate::extract::drawn::{MAX_WIDTH, PageQuestion};
+use crate::gate::Class;
 use crate::serve::app::Shared;
 use crate::serve::error::ApiError;
 use crate::serve::extract::{AtPath, InWorkspace, Parameters, WithNumber};
@@ -42,10 +44,11 @@ pub(in crate::serve) async fn page(
 ) -> Result<Response, ApiError> {
     let number = u32::try_from(number).unwrap_or(u32::MAX);
     let question = PageQuestion { number, width: Some(width.unwrap_or(WIDTH).min(MAX_WIDTH)), mark: None };
-    let drawn = app
-        .call(move |engine| engine.workspace(&workspace, Caller::LocalUser)?.page_picture(&path, &question))
-        .await?
-        .0;
+    // In the turns of answers: a page that takes long to draw keeps nobody from searching.
+    let draw = move |engine: &Engine, _: &Budget| {
+        engine.workspace(&workspace, Caller::LocalUser)?.page_picture(&path, &question)
+    };
+    let drawn = app.call_within(Class::Batch, draw).await?.0;
     if of.is_some_and(|hash| hash != drawn.content_hash) {
         return Err(ApiError::new(
             StatusCode::CONFLICT,
