@@ -21,6 +21,7 @@ mod index;
 mod listing;
 mod load;
 mod part;
+mod picture;
 mod provenance;
 mod query;
 mod read;
@@ -50,6 +51,7 @@ pub use self::event::{Event, EventKind, EventsReply, MAX_EVENT_ID_CHARS, TakenEv
 pub use self::freshness::SourceStatus;
 pub use self::load::Load;
 pub use self::part::{FilePart, MAX_TEXT_BYTES, cut, pages_of};
+pub use self::picture::PagePicture;
 pub use self::read::FileText;
 pub use self::reindex::{RebuildStatus, ReindexReport};
 pub use self::source::{FileBytes, Source};

@@ -141,6 +141,14 @@ pub enum EngineError {
         /// Why.
         reason: String,
     },
+    /// The page cannot be drawn.
+    #[error("no page of `{path}` can be shown as a picture: {reason}")]
+    NoPicture {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
     /// The text is too large for one reply.
     #[error("the text of `{path}` is too large for one reply: the file has {} MB", size / 1_000_000)]
     LargeText {
@@ -234,6 +242,7 @@ impl EngineError {
                 | ReadError::Files(FilesError::NotAFile { .. } | FilesError::NotAFolder { .. } | FilesError::Link { .. }),
             )
             | Self::NoText { .. }
+            | Self::NoPicture { .. }
             | Self::LargeText { .. }
             | Self::OutOfRange { .. }
             | Self::OtherWorkspace { .. }
@@ -317,6 +326,7 @@ impl EngineError {
             | Self::OtherWorkspace { .. }
             | Self::StaleCitation { .. }
             | Self::NoText { .. }
+            | Self::NoPicture { .. }
             | Self::LargeText { .. }
             | Self::OutOfRange { .. }
             | Self::Io(_) => None,
@@ -383,6 +393,7 @@ impl Advice for EngineError {
             Self::OtherWorkspace { .. } => "other_workspace",
             Self::StaleCitation { .. } => "stale_citation",
             Self::NoText { .. } => "no_text",
+            Self::NoPicture { .. } => "no_picture",
             Self::LargeText { .. } => "large_text",
             Self::OutOfRange { .. } => "out_of_range",
             Self::Io(_) => "data_folder_io",
@@ -438,6 +449,7 @@ impl Advice for EngineError {
                 Some("read it piece by piece: `start` and `max_bytes`, over REST and in the MCP tool `read_file`".to_owned())
             }
             Self::OutOfRange { .. } => Some("begin at 0, and go on at `next_start`".to_owned()),
+            Self::NoPicture { .. } => Some("its text can be read, and the file downloaded".to_owned()),
             Self::NoText { .. } => Some("`pincite status` lists every file with its state and reason".to_owned()),
             Self::Io(_) => {
                 Some("check free space and permissions, or use another data folder (`--data-dir`)".to_owned())

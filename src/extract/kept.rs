@@ -20,6 +20,7 @@ use fs_err as fs;
 use parking_lot::Mutex;
 
 use super::child::wire;
+use super::drawn::{DrawnPage, PageQuestion};
 use super::parts::{Continuation, Part};
 use super::{Document, ExtractError, Extractor, Source, detect};
 use crate::leftovers;
@@ -99,6 +100,10 @@ impl Extractor for Kept<'_> {
         before: Option<&Continuation>,
     ) -> Result<Option<Part>, ExtractError> {
         self.inner.extract_part(bytes, is_last, file_name, before)
+    }
+
+    fn draw_page(&self, source: Source<'_>, file_name: &str, page: &PageQuestion) -> Result<DrawnPage, ExtractError> {
+        self.inner.draw_page(source, file_name, page)
     }
 
     fn weakness(&self) -> Option<String> {
@@ -274,6 +279,15 @@ mod tests {
             before: Option<&Continuation>,
         ) -> Result<Option<Part>, ExtractError> {
             InProcess.extract_part(bytes, is_last, file_name, before)
+        }
+
+        fn draw_page(
+            &self,
+            source: Source<'_>,
+            file_name: &str,
+            page: &PageQuestion,
+        ) -> Result<DrawnPage, ExtractError> {
+            InProcess.draw_page(source, file_name, page)
         }
     }
 

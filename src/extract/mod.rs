@@ -16,6 +16,7 @@ mod container;
 mod data;
 mod detect;
 mod document;
+pub mod drawn;
 pub mod kept;
 mod language;
 mod markup;
@@ -41,6 +42,7 @@ use container::Nest;
 use container::{archive, mail};
 use data::{delimited, json, notebook, toml, xml, yaml};
 use detect::Kind;
+use drawn::{DrawnPage, PageQuestion};
 use markup::{asciidoc, html, latex, markdown, rst};
 use parts::{Continuation, Part};
 use text::{code, log, subtitles};
@@ -134,6 +136,12 @@ pub trait Extractor: Send + Sync {
         before: Option<&Continuation>,
     ) -> Result<Option<Part>, ExtractError>;
 
+    /// As the function [`draw_page`]; a crash of a reader is the failure of this page.
+    ///
+    /// # Errors
+    /// As [`Extractor::extract_from`].
+    fn draw_page(&self, source: Source<'_>, file_name: &str, page: &PageQuestion) -> Result<DrawnPage, ExtractError>;
+
     /// The same readers for somebody who waits for one file; `None` where that makes no difference.
     fn for_requests(&self) -> Option<Box<dyn Extractor + '_>> {
         None
@@ -161,6 +169,13 @@ pub struct Source<'a> {
 }
 
 impl Source<'_> {
+    /// All bytes of the file.
+    fn bytes(&mut self) -> Result<Vec<u8>, ExtractError> {
+        let mut bytes = Vec::new();
+        self.copy_to(&mut bytes).map_err(|error| ExtractError::Failed { reason: error.to_string() })?;
+        Ok(bytes)
+    }
+
     /// Gives all bytes to `take`, in order, and makes sure that they were those of the hash.
     ///
     /// # Errors
@@ -211,6 +226,10 @@ impl<E: Extractor + ?Sized> Extractor for &E {
         (**self).extract_part(bytes, is_last, file_name, before)
     }
 
+    fn draw_page(&self, source: Source<'_>, file_name: &str, page: &PageQuestion) -> Result<DrawnPage, ExtractError> {
+        (**self).draw_page(source, file_name, page)
+    }
+
     fn weakness(&self) -> Option<String> {
         (**self).weakness()
     }
@@ -226,9 +245,7 @@ impl Extractor for InProcess {
     }
 
     fn extract_from(&self, mut source: Source<'_>, file_name: &str) -> Result<Document, ExtractError> {
-        let mut bytes = Vec::new();
-        source.copy_to(&mut bytes).map_err(|error| ExtractError::Failed { reason: error.to_string() })?;
-        self.extract(bytes, file_name)
+        self.extract(source.bytes()?, file_name)
     }
 
     fn extract_part(
@@ -239,6 +256,16 @@ impl Extractor for InProcess {
         before: Option<&Continuation>,
     ) -> Result<Option<Part>, ExtractError> {
         contained(|| parts::read_part(bytes, is_last, Hints { file_name }, before))
+    }
+
+    fn draw_page(
+        &self,
+        mut source: Source<'_>,
+        file_name: &str,
+        page: &PageQuestion,
+    ) -> Result<DrawnPage, ExtractError> {
+        let bytes = source.bytes()?;
+        contained(|| draw_page(&bytes, Hints { file_name }, page))
     }
 }
 
@@ -256,6 +283,17 @@ fn contained<T>(read: impl FnOnce() -> Result<T, ExtractError>) -> Result<T, Ext
 /// [`ExtractError::Unsupported`] for a type that is not read, [`ExtractError::Failed`] for a broken file.
 pub fn extract(bytes: &[u8], hints: Hints<'_>) -> Result<Document, ExtractError> {
     extract_in(bytes, hints, &mut Nest::of(bytes.len()))
+}
+
+/// Draws a page of a PDF, and says where words of its text are on it.
+///
+/// # Errors
+/// [`ExtractError::Failed`] for a file that is broken, no PDF or without such a page.
+pub fn draw_page(bytes: &[u8], hints: Hints<'_>, page: &PageQuestion) -> Result<DrawnPage, ExtractError> {
+    match detect::detect(bytes, hints)? {
+        Kind::Pdf => pdf::picture::draw(bytes, page),
+        _ => Err(ExtractError::Failed { reason: "only pages of PDFs are drawn".to_owned() }),
+    }
 }
 
 /// As [`extract`], for a file that may be inside others.

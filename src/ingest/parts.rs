@@ -9,6 +9,7 @@ use std::io::{Read as _, Seek as _};
 use sha2::{Digest as _, Sha256};
 
 use super::read::{ReadError, fingerprint_of_open, hash_file, now_ns, racy_until_ns};
+use crate::extract::drawn::{DrawnPage, PageQuestion};
 use crate::extract::parts::{Continuation, Part};
 use crate::extract::{Document, ExtractError, Extractor, Source};
 use crate::files::{Files, OpenFile};
@@ -79,6 +80,21 @@ impl LargeFile {
         let outcome = extractor.extract_from(source, &self.file_name);
         let after = fingerprint_of_open(&*self.file)?;
         if after == self.fingerprint { Ok(outcome) } else { Err(ReadError::Unstable) }
+    }
+
+    /// Draws a page of it.
+    ///
+    /// # Errors
+    /// [`ReadError::Unstable`] where the file has changed meanwhile.
+    pub fn draw_page(
+        mut self,
+        extractor: &dyn Extractor,
+        page: &PageQuestion,
+    ) -> Result<Result<DrawnPage, ExtractError>, ReadError> {
+        let source = Source { size: self.fingerprint.size, content_hash: self.content_hash, file: &mut *self.file };
+        let drawn = extractor.draw_page(source, &self.file_name, page);
+        let after = fingerprint_of_open(&*self.file)?;
+        if after == self.fingerprint { Ok(drawn) } else { Err(ReadError::Unstable) }
     }
 
     /// Reads its text from the beginning.

@@ -21,6 +21,7 @@ mod line;
 mod many;
 mod mcp;
 mod page;
+mod pictures;
 mod plain_questions;
 mod plans;
 mod processes;

@@ -3,6 +3,7 @@
 //! # Invariants
 //! - At most so many are inside as there are places, and one of more than one place is never taken by the line.
 //! - Within a kind, who came first goes first. Where both kinds wait, they take turns, so neither waits for all of the other.
+//! - Pages are drawn for those who wait, in at most half of the places, so that they keep nobody from reading a file.
 //! - A job that must run alone goes in when nobody is inside, and nobody else goes in meanwhile.
 
 use std::collections::VecDeque;
@@ -14,6 +15,8 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 pub(super) enum Kind {
     /// Somebody who waits for one file.
     Request,
+    /// Somebody who looks at a page.
+    Picture,
     /// The line, which reads all that have changed.
     Line,
 }
@@ -31,6 +34,7 @@ struct State {
     waiting: VecDeque<Ticket>,
     num_inside: usize,
     num_of_line: usize,
+    num_of_pictures: usize,
     has_loner: bool,
     /// The kind that went in last.
     last: Option<Kind>,
@@ -66,6 +70,7 @@ impl Gate {
         state.waiting.retain(|waiting| waiting.number != ticket.number);
         state.num_inside += 1;
         state.num_of_line += usize::from(kind == Kind::Line);
+        state.num_of_pictures += usize::from(kind == Kind::Picture);
         state.has_loner |= is_alone;
         state.last = Some(kind);
         drop(state);
@@ -84,11 +89,14 @@ impl Gate {
         if state.has_loner || state.num_inside >= self.places {
             return None;
         }
-        let first = |kind| state.waiting.iter().find(move |ticket| ticket.kind == kind).copied();
-        let of_line = first(Kind::Line).filter(|_| state.num_of_line < self.places.saturating_sub(1).max(1));
-        let next = match (first(Kind::Request), of_line) {
+        let may_draw = state.num_of_pictures < (self.places / 2).max(1);
+        let first = |is_one: &dyn Fn(Kind) -> bool| state.waiting.iter().find(|ticket| is_one(ticket.kind)).copied();
+        let of_request = first(&|kind| kind == Kind::Request || (kind == Kind::Picture && may_draw));
+        let of_line =
+            first(&|kind| kind == Kind::Line).filter(|_| state.num_of_line < self.places.saturating_sub(1).max(1));
+        let next = match (of_request, of_line) {
             (Some(request), Some(of_line)) => {
-                if state.last == Some(Kind::Request) {
+                if state.last.is_some_and(|last| last != Kind::Line) {
                     of_line
                 } else {
                     request
@@ -110,6 +118,7 @@ impl Drop for Pass<'_> {
         let mut state = self.gate.state();
         state.num_inside -= 1;
         state.num_of_line -= usize::from(self.ticket.kind == Kind::Line);
+        state.num_of_pictures -= usize::from(self.ticket.kind == Kind::Picture);
         if self.ticket.is_alone {
             state.has_loner = false;
         }
@@ -150,6 +159,18 @@ mod tests {
     }
 
     #[test]
+    fn pages_are_drawn_in_half_of_the_places_and_in_the_turns_of_requests() {
+        let (gate, picture, request) = (Gate::new(4), (Kind::Picture, false), (Kind::Request, false));
+        let drawing =
+            |num_of_pictures, waiting: &[(Kind, bool)]| State { num_of_pictures, ..state(2, 0, None, waiting) };
+        assert_eq!(next(&gate, &drawing(1, &[picture, request])), Some(0));
+        assert_eq!(next(&gate, &drawing(2, &[picture])), None);
+        assert_eq!(next(&gate, &drawing(2, &[picture, request])), Some(1), "a reader goes past those who may not");
+        assert_eq!(next(&Gate::new(1), &state(0, 0, None, &[picture])), Some(0));
+        assert_eq!(next(&gate, &state(0, 0, Some(Kind::Picture), &[picture, (Kind::Line, false)])), Some(1));
+    }
+
+    #[test]
     fn a_loner_waits_for_all_inside_and_those_behind_wait_for_it() {
         let gate = Gate::new(4);
         let waiting = [(Kind::Line, true), (Kind::Line, false)];
@@ -166,7 +187,7 @@ mod tests {
             for number in 0..24 {
                 let (gate, most, inside) = (&gate, &most, &inside);
                 scope.spawn(move || {
-                    let kind = if number % 2 == 0 { Kind::Line } else { Kind::Request };
+                    let kind = [Kind::Line, Kind::Request, Kind::Picture][number % 3];
                     let _pass = gate.enter(kind, number % 8 == 0);
                     let now = {
                         let mut inside = inside.lock();
@@ -184,6 +205,6 @@ mod tests {
         });
         assert!(*most.lock() <= 3);
         let state = gate.state();
-        assert_eq!((state.num_inside, state.num_of_line), (0, 0));
+        assert_eq!((state.num_inside, state.num_of_line, state.num_of_pictures), (0, 0, 0));
     }
 }

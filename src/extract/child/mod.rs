@@ -6,10 +6,11 @@
 //! - At most so many children work at a time, and all of them together, idle ones too, are no more and hold no more than their memory;
 //!   who waits for one file takes turns with those who index many.
 //! - How much text and structure is taken of a file depends on the file's size: a small file never makes a large document.
-//! - A child reads requests and writes documents, and can do nothing else where the system lets it be confined: see `confine`.
-//! - What a child says is checked as if the file had written it: spans lie in the text, sizes within their limits.
+//! - A child reads requests and writes documents and pictures of pages, and can do nothing else where the system lets it be confined: see `confine`.
+//! - What a child says is checked as if the file had written it: spans lie in the text, boxes on the page, sizes within their limits.
 
 mod confine;
+mod drawing;
 mod gate;
 mod memory;
 mod pool;
@@ -26,7 +27,7 @@ pub(super) use self::memory::resident_bytes;
 pub use self::pool::Children;
 
 use self::wire::Question;
-use super::{Document, ExtractError, Extractor as _, InProcess};
+use super::{Document, ExtractError, Extractor as _, Hints, InProcess, contained, draw_page};
 
 /// What a child may take for one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,6 +137,12 @@ fn serve_on(mut input: impl Read, mut output: impl Write) -> io::Result<()> {
             }
             Question::Part { file_name, is_last, before } => {
                 wire::write_part(&mut output, &InProcess.extract_part(&bytes, is_last, &file_name, before.as_ref()))?;
+            }
+            Question::Page { file_name, page } => {
+                drawing::write_page(
+                    &mut output,
+                    &contained(|| draw_page(&bytes, Hints { file_name: &file_name }, &page)),
+                )?;
             }
         }
         output.flush()?;

@@ -12,7 +12,8 @@ use super::gate::{Gate, Kind};
 use super::memory::resident_bytes_of;
 use super::watch::{Cause, Watch};
 use super::wire::{Body, Question};
-use super::{Limits, Program, ReaderCounts, wire};
+use super::{Limits, Program, ReaderCounts, drawing, wire};
+use crate::extract::drawn::{DrawnPage, PageQuestion};
 use crate::extract::parts::{Continuation, Part};
 use crate::extract::{Document, ExtractError, Extractor, Source};
 
@@ -29,6 +30,8 @@ const DYING: Duration = Duration::from_millis(500);
 /// The pause before a file is tried again whose child was ended from outside, and how many times longer the next one is.
 const PAUSE: Duration = Duration::from_millis(50);
 const PAUSES_GROW: u32 = 4;
+/// A page that nobody has drawn after so long is not drawn: somebody looks at it, and others wait for the child.
+const MAX_DRAWING: Duration = Duration::from_secs(15);
 /// Files of so many bytes have a second more each.
 const BYTES_A_SECOND: u64 = 1024 * 1024;
 
@@ -83,7 +86,7 @@ impl Children {
 
     /// The answer of a child, or how it went wrong; the child is kept if it is sound.
     fn ask<T>(&self, mut worker: Worker, ask: &mut Ask<'_, '_, T>) -> Result<T, Wrong> {
-        let timeout = self.limits.timeout + Duration::from_secs(ask.body.len() / BYTES_A_SECOND);
+        let timeout = ask.timeout + Duration::from_secs(ask.body.len() / BYTES_A_SECOND);
         let number = self.watch.begin(&worker.process, timeout);
         let answer = wire::write_request(&mut worker.input, &ask.question, &mut ask.body)
             .and_then(|()| if worker.num_files == 0 { self.take_greeting(&mut worker) } else { Ok(()) })
@@ -195,6 +198,7 @@ impl Most {
 struct Ask<'a, 's, T> {
     question: Question,
     body: Body<'a, 's>,
+    timeout: Duration,
     most: Most,
     read_answer: &'a dyn Fn(&mut BufReader<ChildStdout>) -> io::Result<T>,
 }
@@ -212,6 +216,7 @@ impl Asker<'_> {
         self.ask_any(Ask {
             question: Question::File { file_name: file_name.to_owned(), max_text_bytes: most.text_bytes },
             body,
+            timeout: self.children.limits.timeout,
             most,
             read_answer: &|output| wire::read_answer(output, most.text_bytes, most.structure_bytes),
         })
@@ -273,13 +278,35 @@ impl Extractor for Asker<'_> {
         self.ask_any(Ask {
             question: Question::Part { file_name: file_name.to_owned(), is_last, before: before.cloned() },
             body: Body::Bytes(bytes),
+            timeout: self.children.limits.timeout,
             most,
             read_answer: &|output| wire::read_part(output, bytes.len(), most.text_bytes, most.structure_bytes),
+        })
+    }
+
+    fn draw_page(
+        &self,
+        mut source: Source<'_>,
+        file_name: &str,
+        page: &PageQuestion,
+    ) -> Result<DrawnPage, ExtractError> {
+        let body = Body::Source(&mut source);
+        let drawer = Self { kind: Kind::Picture, ..*self };
+        drawer.ask_any(Ask {
+            question: Question::Page { file_name: file_name.to_owned(), page: *page },
+            timeout: self.children.limits.timeout.min(MAX_DRAWING),
+            most: Most::of(&self.children.limits, body.len()),
+            body,
+            read_answer: &|output| drawing::read_page(output, page),
         })
     }
 }
 
 impl Children {
+    const fn request(&self) -> Asker<'_> {
+        Asker { children: self, kind: Kind::Request }
+    }
+
     const fn line(&self) -> Asker<'_> {
         Asker { children: self, kind: Kind::Line }
     }
@@ -304,8 +331,12 @@ impl Extractor for Children {
         self.line().extract_part(bytes, is_last, file_name, before)
     }
 
+    fn draw_page(&self, source: Source<'_>, file_name: &str, page: &PageQuestion) -> Result<DrawnPage, ExtractError> {
+        self.request().draw_page(source, file_name, page)
+    }
+
     fn for_requests(&self) -> Option<Box<dyn Extractor + '_>> {
-        Some(Box::new(Asker { children: self, kind: Kind::Request }))
+        Some(Box::new(self.request()))
     }
 
     fn readers(&self) -> Option<ReaderCounts> {

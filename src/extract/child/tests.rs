@@ -11,7 +11,9 @@ use super::wire::{
     Body, read_answer, read_greeting, read_part, read_request, write_answer, write_greeting, write_part, write_request,
 };
 use super::*;
-use crate::extract::{Document, ExtractError, Extractor, Hints, extract};
+use crate::extract::drawn::PageQuestion;
+use crate::extract::{Document, ExtractError, Extractor, Hints, Source, extract};
+use crate::workspace::ContentHash;
 
 const LIMITS: Limits = Limits {
     timeout: Duration::from_mins(1),
@@ -81,6 +83,28 @@ fn a_program_that_is_not_there_is_no_fault_of_the_file() {
     let children = Children::new(Program { path: PathBuf::from("/no/such/program"), arguments: Vec::new() }, LIMITS);
     let refused = children.unwrap().extract(b"words".to_vec(), "a.txt");
     assert!(matches!(refused, Err(ExtractError::Unavailable { .. })), "{refused:?}");
+}
+
+#[test]
+fn a_child_that_goes_wrong_over_a_page_is_ended_and_only_the_page_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    fs_err::write(folder.path().join("a.pdf"), b"%PDF-1.4").unwrap();
+    let files = crate::files::at(&fs_err::canonicalize(folder.path()).unwrap(), crate::files::RuleLimits::default());
+    let failure = |children: &Children| {
+        let mut file = files.open(&"a.pdf".parse().unwrap(), None).unwrap();
+        let source = Source { file: &mut *file, size: 8, content_hash: ContentHash::of(b"%PDF-1.4") };
+        let page = PageQuestion { number: 1, width: Some(10), mark: None };
+        match children.draw_page(source, "a.pdf", &page) {
+            Err(ExtractError::Failed { reason }) => reason,
+            other => panic!("{other:?}"),
+        }
+    };
+    let limits = Limits { timeout: Duration::from_millis(50), ..LIMITS };
+    assert_eq!(failure(&script("exec sleep 1000", limits)), "reading it takes longer than 0 s");
+    assert_eq!(failure(&script("exec tail -n 1 /dev/zero", LIMITS)), "reading it takes more than 200 MB of memory");
+    assert!(failure(&script("kill -s SEGV $$", LIMITS)).contains("signal: 11"));
+    let endless = r"printf '\000\000\000\000\000\000\000\000\377\377\377\377\377\377\377\177'; exec sleep 1000";
+    assert!(failure(&script(endless, LIMITS)).contains("went wrong"));
 }
 
 /// A script that answers one file as a reader does, and the document that it makes of it.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::extract::drawn::PageQuestion;
 use crate::extract::parts::{Continuation, Part};
 use crate::extract::{Block, BlockKind, Document, ExtractError, Format, Member, PageUnit, Source};
 use crate::workspace::{Cell, ContentHash, Span};
@@ -19,6 +20,8 @@ pub(super) enum Question {
     File { file_name: String, max_text_bytes: usize },
     /// To read the next part of a text.
     Part { file_name: String, is_last: bool, before: Option<Continuation> },
+    /// To draw a page of the file of this name, and to say where words are on it.
+    Page { file_name: String, page: PageQuestion },
 }
 
 /// The bytes of a file that are sent, from memory or from the file itself.
@@ -309,13 +312,13 @@ impl Structure {
     }
 }
 
-fn write_frame(output: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write_frame(output: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
     output.write_all(&(bytes.len() as u64).to_le_bytes())?;
     output.write_all(bytes)
 }
 
 /// A frame; `None` where the other side has ended before it began one.
-fn read_frame(input: &mut impl Read, max_bytes: u64) -> io::Result<Option<Vec<u8>>> {
+pub(super) fn read_frame(input: &mut impl Read, max_bytes: u64) -> io::Result<Option<Vec<u8>>> {
     let mut len = [0; 8];
     let mut read = 0;
     while read < len.len() {
@@ -357,6 +360,6 @@ pub(super) fn is_of_structure(error: &io::Error) -> bool {
     error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<StructureTooLarge>)
 }
 
-fn invalid(reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+pub(super) fn invalid(reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason)
 }

@@ -18,11 +18,14 @@ use hayro_interpret::{
 };
 
 use crate::extract::pdf::letters::Letters;
-use crate::extract::pdf::page::{Drawn, PageText};
+use crate::extract::pdf::page::{Drawn, PageText, Written};
 use crate::extract::pdf::words_of;
 
 /// Units of a font's size in its own plane.
 const UNITS: f64 = 1000.0;
+/// How far letters reach above and below their line, in font sizes: as viewers mark text.
+const ASCENT: f64 = 0.82;
+const DESCENT: f64 = 0.22;
 /// A page with a larger part of characters that stand for nothing known is not read, if there are enough to say so.
 const MAX_UNKNOWN: f64 = 0.5;
 const MIN_UNKNOWN: usize = 20;
@@ -35,8 +38,13 @@ const MAX_WIDGETS: usize = 1000;
 #[derive(Default)]
 pub(in crate::extract) struct Fonts<'a>(InterpreterCache<'a>);
 
-/// The text of a page, or `None` where it cannot be read.
-pub(in crate::extract) fn read_page<'a>(pdf: &'a Pdf, page: &Page<'a>, fonts: &Fonts<'a>) -> Option<String> {
+/// The text of a page, or `None` where it cannot be read; with the boxes of its characters where they are asked for.
+pub(in crate::extract) fn read_page<'a>(
+    pdf: &'a Pdf,
+    page: &Page<'a>,
+    fonts: &Fonts<'a>,
+    with_boxes: bool,
+) -> Option<Written> {
     if page.page_stream().is_none() && page.raw().contains_key("Contents") {
         return None;
     }
@@ -46,8 +54,8 @@ pub(in crate::extract) fn read_page<'a>(pdf: &'a Pdf, page: &Page<'a>, fonts: &F
     let sheet = transform.transform_rect_bbox(Rect::new(sheet.x0, sheet.y0, sheet.x1, sheet.y1));
     let settings = InterpreterSettings { warning_sink: Arc::new(|_| ()), ..InterpreterSettings::default() };
     let mut context = Context::new(transform, sheet, &fonts.0, pdf.xref(), settings);
-    let mut device =
-        TextDevice { page: PageText::new((sheet.x0, sheet.y0), (sheet.x1, sheet.y1)), ..TextDevice::default() };
+    let page_text = PageText::new((sheet.x0, sheet.y0), (sheet.x1, sheet.y1));
+    let mut device = TextDevice { page: page_text, with_boxes, ..TextDevice::default() };
     interpret_page(page, &mut context, &mut device);
     for marked in std::mem::take(&mut device.marked).into_iter().flatten() {
         device.close(marked);
@@ -55,13 +63,14 @@ pub(in crate::extract) fn read_page<'a>(pdf: &'a Pdf, page: &Page<'a>, fonts: &F
     device.add_values(page, transform);
     let is_unknown =
         device.num_unknown >= MIN_UNKNOWN && device.num_unknown as f64 > device.num_glyphs as f64 * MAX_UNKNOWN;
-    (!is_unknown).then(|| device.page.into_text())
+    (!is_unknown).then(|| device.page.into_written())
 }
 
 /// Takes the characters of what is drawn, and nothing else.
 #[derive(Default)]
 struct TextDevice {
     page: PageText,
+    with_boxes: bool,
     /// What encloses the characters now, where that says what they stand for.
     marked: Vec<Option<Marked>>,
     num_glyphs: usize,
@@ -118,7 +127,17 @@ impl TextDevice {
         };
         let length = if is_vertical { size } else { scale * width.map_or(UNITS / 2.0, f64::from) };
         let origin = transform * if is_vertical { Point::new(0.0, UNITS) } else { Point::ORIGIN };
-        let drawn = Drawn { text: own, place: (origin.x, origin.y), along: (along.x, along.y), length, size };
+        let area = self.with_boxes.then(|| {
+            if is_vertical {
+                let wide = width.map_or(UNITS, f64::from);
+                return transform.transform_rect_bbox(Rect::new(0.0, -DESCENT * UNITS, wide, ASCENT * UNITS));
+            }
+            let (up, ahead) = (turned(0.0, UNITS), turned(1.0, 0.0));
+            let ahead = if ahead.hypot() > 0.0 { ahead * (length / ahead.hypot()) } else { Vec2::ZERO };
+            let (low, high) = (origin - up * DESCENT, origin + up * ASCENT);
+            Rect::from_points(low, high).union_pt(low + ahead).union_pt(high + ahead)
+        });
+        let drawn = Drawn { text: own, place: (origin.x, origin.y), along: (along.x, along.y), length, size, area };
         if let Some(marked) = self.marked.iter_mut().rev().find_map(Option::as_mut) {
             marked.drawn.push(drawn);
             return;
@@ -132,6 +151,10 @@ impl TextDevice {
         let Marked { actual, mut drawn } = marked;
         let num_own: usize = drawn.iter().map(|drawn| drawn.text.chars().count()).sum();
         if num_own <= actual.chars().count() * 2 + MAX_UNSAID {
+            let area = drawn.iter().filter_map(|drawn| drawn.area).reduce(|all, area| all.union(area));
+            if let Some(first) = drawn.first_mut() {
+                first.area = area;
+            }
             let mut actual = Some(actual);
             for drawn in &mut drawn {
                 drawn.text = actual.take().unwrap_or_default();
@@ -157,7 +180,10 @@ impl TextDevice {
             let place = transform * Point::new(rect.x0, rect.y0);
             let size = (rect.y1 - rect.y0).abs().min(12.0);
             let length = (rect.x1 - rect.x0).abs();
-            self.page.add(&Drawn { text, place: (place.x, place.y), along: (1.0, 0.0), length, size });
+            let area = self
+                .with_boxes
+                .then(|| transform.transform_rect_bbox(Rect::new(rect.x0, rect.y0, rect.x1, rect.y1).abs()));
+            self.page.add(&Drawn { text, place: (place.x, place.y), along: (1.0, 0.0), length, size, area });
         }
     }
 }

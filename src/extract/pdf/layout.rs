@@ -7,7 +7,9 @@
 //! # Not here
 //! Tables as such: their cells are words of a row.
 
-use crate::extract::pdf::page::{Piece, SPACE_GAP, is_right_to_left};
+use std::ops::Range;
+
+use crate::extract::pdf::page::{CharBox, Piece, SPACE_GAP, Written, is_right_to_left};
 
 /// A step across the line of writing, in font sizes, that begins a new paragraph.
 const PARAGRAPH_STEP: f64 = 1.9;
@@ -35,8 +37,8 @@ const MAX_DEPTH: usize = 8;
 /// Pieces that stand beside each other.
 type Row = Vec<Piece>;
 
-/// The text of a page.
-pub(in crate::extract) fn read_in_order(pieces: Vec<Piece>) -> String {
+/// The text of a page, with the boxes of its pieces.
+pub(in crate::extract) fn read_in_order(pieces: Vec<Piece>) -> Written {
     let mut angles: Vec<(i32, Vec<Piece>)> = Vec::new();
     for piece in pieces {
         match angles.iter_mut().find(|(angle, _)| *angle == piece.angle) {
@@ -50,7 +52,7 @@ pub(in crate::extract) fn read_in_order(pieces: Vec<Piece>) -> String {
         read_region(pieces, &mut out, 0);
         out.end_region();
     }
-    out.text
+    out.written
 }
 
 /// Where columns are: rows `first..end`, and what is left and right of the gutter.
@@ -213,7 +215,7 @@ impl Side {
 /// Writes rows: lines, and blank lines between paragraphs.
 #[derive(Default)]
 struct Writer {
-    text: String,
+    written: Written,
     /// Line and font size of the last row of this region.
     last: Option<(f64, f64)>,
 }
@@ -227,13 +229,13 @@ impl Writer {
         let Some(first) = row.first() else { return };
         let (line, size) = (first.line, row.iter().map(|piece| piece.size).fold(0.0, f64::max));
         let separator = match self.last {
-            _ if self.text.is_empty() => "",
+            _ if self.written.text.is_empty() => "",
             Some((last, last_size)) if line - last <= PARAGRAPH_STEP * size.min(last_size) => "\n",
             _ => "\n\n",
         };
-        self.text.push_str(separator);
+        self.written.text.push_str(separator);
         self.last = Some((line, size));
-        let mut words = String::new();
+        let (mut words, mut boxes) = (String::new(), Vec::new());
         let mut end: Option<(f64, f64, bool)> = None;
         for piece in row {
             if let Some((end, size, space_after)) = end {
@@ -247,22 +249,41 @@ impl Writer {
                 }
             }
             words.push_str(&piece.text);
+            boxes.extend(piece.boxes);
             end = Some((piece.end, piece.size, piece.space_after));
         }
-        self.text.push_str(&logical(&words));
+        let Some(order) = logical(&words) else {
+            self.written.text.push_str(&words);
+            self.written.boxes.extend(boxes);
+            return;
+        };
+        self.written.boxes.extend(boxes_in(&order, &words, &boxes));
+        self.written.text.extend(order.iter().map(|(_, c)| c));
     }
 }
 
-/// A line as it is spoken, of one as it looks: right-to-left text is turned, numbers and other words in it are not.
-fn logical(line: &str) -> String {
+/// The boxes of a line's characters in another order of them.
+fn boxes_in(order: &[(usize, char)], line: &str, boxes: &[CharBox]) -> Vec<CharBox> {
+    if boxes.is_empty() {
+        return Vec::new();
+    }
+    let mut in_line = boxes.iter();
+    let of_chars: Vec<Option<CharBox>> =
+        line.chars().map(|c| if c.is_whitespace() { None } else { in_line.next().copied() }).collect();
+    order.iter().filter_map(|&(at, _)| of_chars[at]).collect()
+}
+
+/// The characters of a line as it is spoken, each with its number in the line as it looks: right-to-left text is turned, numbers and other
+/// words in it are not. `None` where the two are the same.
+fn logical(line: &str) -> Option<Vec<(usize, char)>> {
     let num_turned = line.chars().filter(|&c| is_right_to_left(c)).count();
     if num_turned == 0 {
-        return line.to_owned();
+        return None;
     }
     let reads_backward = num_turned * 2 >= line.chars().filter(|c| c.is_alphabetic()).count();
     let is_forward = |c: char| c.is_alphanumeric() && !is_right_to_left(c);
     let chars: Vec<char> = line.chars().collect();
-    let mut runs: Vec<(bool, String)> = Vec::new();
+    let mut runs: Vec<(bool, Range<usize>)> = Vec::new();
     for (at, &c) in chars.iter().enumerate() {
         let has_forward = |at: Option<usize>| at.and_then(|at| chars.get(at)).is_some_and(|&c| is_forward(c));
         let is_backward = is_right_to_left(c)
@@ -274,17 +295,27 @@ fn logical(line: &str) -> String {
                     runs.last().is_some_and(|run| run.0)
                 }));
         match runs.last_mut() {
-            Some((direction, run)) if *direction == is_backward => run.push(c),
-            _ => runs.push((is_backward, c.to_string())),
+            Some((direction, run)) if *direction == is_backward => run.end = at + 1,
+            _ => runs.push((is_backward, at..at + 1)),
         }
     }
-    let turned = runs.into_iter().map(|(is_backward, run)| if is_backward { turn(&run) } else { run });
-    if reads_backward { turned.rev().collect() } else { turned.collect() }
+    if reads_backward {
+        runs.reverse();
+    }
+    let mut order = Vec::with_capacity(chars.len());
+    for (is_backward, run) in runs {
+        if is_backward {
+            order.extend(run.rev().map(|at| (at, mirrored(chars[at]))));
+        } else {
+            order.extend(run.map(|at| (at, chars[at])));
+        }
+    }
+    Some(order)
 }
 
-/// The characters from last to first, brackets facing the other way.
-fn turn(run: &str) -> String {
-    let mirrored = |c| match c {
+/// A bracket that faces the other way.
+const fn mirrored(c: char) -> char {
+    match c {
         '(' => ')',
         ')' => '(',
         '[' => ']',
@@ -292,6 +323,5 @@ fn turn(run: &str) -> String {
         '{' => '}',
         '}' => '{',
         c => c,
-    };
-    run.chars().rev().map(mirrored).collect()
+    }
 }

@@ -8,12 +8,13 @@
 //! - A panic inside the library is caught and becomes a reason. A hang or an abort is the caller's to contain.
 //!
 //! # Not here
-//! Words inside pictures: a scanned PDF gives a document without text.
+//! Words inside pictures: a scanned PDF gives a document without text. Pages as pictures are drawn by `picture`.
 
 pub(super) mod device;
 pub(super) mod layout;
 pub(super) mod letters;
 pub(super) mod page;
+pub(super) mod picture;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -42,8 +43,8 @@ pub(in crate::extract) fn read(bytes: &[u8]) -> Result<Document, ExtractError> {
             text.push_str("\n\u{c}");
         }
         let start = text.len();
-        match catch_unwind(AssertUnwindSafe(|| read_page(&pdf, page, &fonts))) {
-            Ok(Some(words)) => push_page(&mut text, &words),
+        match catch_unwind(AssertUnwindSafe(|| read_page(&pdf, page, &fonts, false))) {
+            Ok(Some(written)) => push_page(&mut text, &written.text),
             Ok(None) => unread_pages.push(number),
             Err(_) => {
                 unread_pages.push(number);
@@ -137,7 +138,7 @@ pub(in crate::extract) fn words_of(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::extract) mod tests {
     use lopdf::{Dictionary, Document as PdfDocument, Object, Stream, StringFormat};
 
     use super::*;
@@ -151,7 +152,7 @@ mod tests {
     }
 
     /// A PDF with one page for each of `contents`, which are content streams that may use the font `F`.
-    fn pdf(contents: &[&str]) -> Vec<u8> {
+    pub(in crate::extract) fn pdf(contents: &[&str]) -> Vec<u8> {
         let mut pdf = PdfDocument::with_version("1.5");
         let font =
             dictionary(vec![("Type", name("Font")), ("Subtype", name("Type1")), ("BaseFont", name("Helvetica"))]);

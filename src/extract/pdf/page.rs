@@ -9,6 +9,7 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
 
+use hayro_interpret::kurbo::Rect;
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::extract::pdf::layout::read_in_order;
@@ -38,6 +39,24 @@ pub(in crate::extract) struct Drawn {
     pub length: f64,
     /// The font's size on the page.
     pub size: f64,
+    /// The rectangle that it takes on the page, where that is asked for.
+    pub area: Option<Rect>,
+}
+
+/// Where a character of the text is drawn.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::extract) struct CharBox {
+    pub area: Rect,
+    /// Degrees by which its line of writing is turned.
+    pub angle: i32,
+}
+
+/// The text of a page.
+#[derive(Debug, Default)]
+pub(in crate::extract) struct Written {
+    pub text: String,
+    /// Of each character but white space, in the order of the text, where it is drawn; none where that was not asked for.
+    pub boxes: Vec<CharBox>,
 }
 
 /// Characters drawn one after the other on one line, with no more than a space between two.
@@ -57,6 +76,19 @@ pub(in crate::extract) struct Piece {
     /// Whether a space was drawn before it, or after its last character.
     pub space_before: bool,
     pub space_after: bool,
+    /// As [`Written::boxes`].
+    pub boxes: Vec<CharBox>,
+}
+
+impl Piece {
+    fn push(&mut self, drawn: &Drawn) {
+        let before = self.text.len();
+        push_plain(&mut self.text, &drawn.text);
+        if let Some(area) = drawn.area {
+            let num_chars = self.text[before..].chars().filter(|c| !c.is_whitespace()).count();
+            self.boxes.extend(std::iter::repeat_n(CharBox { area, angle: self.angle }, num_chars));
+        }
+    }
 }
 
 /// Collects the characters of one page.
@@ -80,7 +112,7 @@ impl PageText {
         self.pieces.iter().any(|piece| piece.text.contains(words))
     }
 
-    pub(in crate::extract) fn into_text(self) -> String {
+    pub(in crate::extract) fn into_written(self) -> Written {
         read_in_order(self.pieces)
     }
 
@@ -123,17 +155,17 @@ impl PageText {
                 if (space_before || gap > small * SPACE_GAP) && !last.text.is_empty() {
                     last.text.push(' ');
                 }
-                push_plain(&mut last.text, &drawn.text);
+                last.push(drawn);
                 last.end = last.end.max(end);
                 last.size = last.size.max(size);
                 last.space_after = false;
                 return;
             }
         }
-        let mut text = String::new();
-        push_plain(&mut text, &drawn.text);
-        let number = self.pieces.len();
-        self.pieces.push(Piece { text, number, angle, start, end, line, size, space_before, space_after: false });
+        let (number, text, boxes, space_after) = (self.pieces.len(), String::new(), Vec::new(), false);
+        let mut piece = Piece { text, number, angle, start, end, line, size, space_before, space_after, boxes };
+        piece.push(drawn);
+        self.pieces.push(piece);
     }
 
     /// Whether the same was drawn at this place before.
@@ -178,14 +210,38 @@ mod tests {
 
     /// Draws each text at its place with characters half as wide as the font size, which is 10, from the top of a page.
     fn page(texts: &[(f64, f64, &str)]) -> String {
+        written(texts).text
+    }
+
+    fn written(texts: &[(f64, f64, &str)]) -> Written {
         let mut page = PageText::new((0.0, 0.0), (600.0, 800.0));
         for &(x, y, words) in texts {
             for (index, c) in words.chars().enumerate() {
                 let place = (x + 5.0 * index as f64, y);
-                page.add(&Drawn { text: c.to_string(), place, along: (1.0, 0.0), length: 5.0, size: 10.0 });
+                let area = Some(Rect::new(place.0, y - 8.0, place.0 + 5.0, y + 2.0));
+                page.add(&Drawn { text: c.to_string(), place, along: (1.0, 0.0), length: 5.0, size: 10.0, area });
             }
         }
-        page.into_text()
+        page.into_written()
+    }
+
+    /// Each character but white space with where it begins on its line, as it is drawn.
+    fn places(texts: &[(f64, f64, &str)]) -> Vec<(char, i32)> {
+        let Written { text, boxes } = written(texts);
+        let chars: Vec<char> = text.chars().filter(|c| !c.is_whitespace()).collect();
+        assert_eq!(chars.len(), boxes.len(), "{text}");
+        chars.into_iter().zip(boxes.iter().map(|one| whole(one.area.x0))).collect()
+    }
+
+    #[test]
+    fn every_character_keeps_its_place_also_where_the_order_is_another_one() {
+        let out_of_order = places(&[(50.0, 100.0, "xy z"), (0.0, 100.0, "ab")]);
+        assert_eq!(out_of_order, [('a', 0), ('b', 5), ('x', 50), ('y', 55), ('z', 65)]);
+        let ligature = places(&[(0.0, 100.0, "e\u{fb03}c")]);
+        assert_eq!(ligature, [('e', 0), ('f', 5), ('f', 5), ('i', 5), ('c', 10)]);
+        let right_to_left = places(&[(0.0, 100.0, "12.5 \u{5dd}\u{5d5}(")]);
+        let expected = [(')', 35), ('\u{5d5}', 30), ('\u{5dd}', 25), ('1', 0), ('2', 5), ('.', 10), ('5', 15)];
+        assert_eq!(right_to_left, expected);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Batches are bounded by what is held of them in memory.
 
 use super::*;
+use crate::extract::drawn::{DrawnPage, PageQuestion};
 use crate::extract::parts::{Continuation, Part};
 use crate::extract::{Document, ExtractError, Extractor, Hints, Source, extract};
 
@@ -23,6 +24,10 @@ impl Extractor for Packed {
 
     fn extract_part(&self, _: &[u8], _: bool, _: &str, _: Option<&Continuation>) -> Result<Option<Part>, ExtractError> {
         unreachable!("no file is large")
+    }
+
+    fn draw_page(&self, _: Source<'_>, _: &str, _: &PageQuestion) -> Result<DrawnPage, ExtractError> {
+        unreachable!("no page is drawn")
     }
 }
 

@@ -1,6 +1,7 @@
 //! Texts that are too large to be held whole. "Large" is more than two kilobytes here: see [`SMALL_PARTS`].
 
 use super::*;
+use crate::extract::drawn::{DrawnPage, PageQuestion};
 use crate::extract::parts::{Continuation, Part};
 use crate::extract::{Document, ExtractError, Extractor, Source};
 use crate::index::ChunkRecord;
@@ -246,6 +247,10 @@ impl Extractor for Tired {
         let mut left = self.0.lock();
         *left = left.checked_sub(1).ok_or(ExtractError::Unavailable { reason: "no process is left".to_owned() })?;
         InProcess.extract_part(bytes, is_last, file_name, before)
+    }
+
+    fn draw_page(&self, source: Source<'_>, file_name: &str, page: &PageQuestion) -> Result<DrawnPage, ExtractError> {
+        InProcess.draw_page(source, file_name, page)
     }
 }
 

@@ -126,7 +126,7 @@ fn said(workspace: &WorkspaceId, sentence: &Sentence, citations: &[Citation]) ->
         p.sentence dir="auto" {
             @if let Some(place) = &sentence.place { span.trail { (place) } " " }
             @if sentence.fields.is_empty() {
-                @let is_markdown = sentence.citations.first().and_then(|&at| citations.get(at)).is_some_and(|citation| citation.path.as_str().ends_with(".md"));
+                @let is_markdown = sentence.citations.first().and_then(|&at| citations.get(at)).is_some_and(|citation| markdown::is_markdown(&citation.path));
                 @if is_markdown { (markdown::sentence(&sentence.text)) } @else { (sentence.text) }
             } @else {
                 span.fields { @for field in &sentence.fields { span.field { span.of { (field.name) ":" } " " (field.value) } " " } }

@@ -9,9 +9,9 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use sha2::{Digest as _, Sha256};
 
 use crate::serve::error::ApiError;
+use crate::workspace::ContentHash;
 
 /// Characters of a hash that stand in a name.
 const HASH_CHARS: usize = 12;
@@ -26,7 +26,7 @@ pub(super) struct Asset {
 
 impl Asset {
     fn of(name: &str, content_type: &'static str, bytes: &'static [u8]) -> Self {
-        let hash: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = ContentHash::of(bytes).to_string();
         let (stem, extension) = name.split_once('.').unwrap_or((name, ""));
         let url = format!("/assets/{stem}-{}.{extension}", &hash[..HASH_CHARS]);
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -81,8 +81,10 @@ mod tests {
 
     #[test]
     fn htmx_is_the_file_of_its_package() {
-        let hash: String = Sha256::digest(HTMX.bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hash, "a0abb04f2f45a1f89d1d4844023245537e5e6014c87b144553e0607b4cc32130");
+        assert_eq!(
+            ContentHash::of(HTMX.bytes).to_string(),
+            "a0abb04f2f45a1f89d1d4844023245537e5e6014c87b144553e0607b4cc32130"
+        );
     }
 
     #[test]

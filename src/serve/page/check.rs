@@ -128,16 +128,13 @@ fn quotes(text: &str) -> Vec<String> {
     let mut plain = String::new();
     let mut block = String::new();
     for line in text.lines().chain([""]) {
-        match line.trim_start().strip_prefix('>') {
-            Some(quoted) => {
-                block.push_str(quoted.trim());
-                block.push('\n');
-            }
-            None => {
-                add(&std::mem::take(&mut block));
-                plain.push_str(line);
-                plain.push('\n');
-            }
+        if let Some(quoted) = line.trim_start().strip_prefix('>') {
+            block.push_str(quoted.trim());
+            block.push('\n');
+        } else {
+            add(&std::mem::take(&mut block));
+            plain.push_str(line);
+            plain.push('\n');
         }
     }
     let mut rest = plain.as_str();

@@ -28,12 +28,15 @@ pub(in crate::serve) struct Beside {
     quote: String,
 }
 
+/// A file, and a span of its text.
+type Place = (RelPath, Span);
+
 /// What has become of a citation.
 pub(super) struct Standing {
     pub verdict: CitationState,
     pub explanation: String,
     /// Where the words are now; of changed words the place that comes nearest.
-    pub place: Option<(RelPath, Span)>,
+    pub place: Option<Place>,
     /// The words that come nearest to changed ones.
     pub nearest: Option<String>,
 }
@@ -77,9 +80,10 @@ pub(in crate::serve) async fn view(
             "the file has changed or is gone: search for its words",
         ));
     };
-    let pane = match &standing.place {
-        Some((path, span)) => source::pane(&app, &workspace, path.clone(), *span, "", None).await,
-        None => html! {},
+    let pane = if let Some((path, span)) = &standing.place {
+        source::pane(&app, &workspace, path.clone(), *span, "", None).await
+    } else {
+        html! {}
     };
     let body = html! {
         (badge(&standing, &quote))
@@ -139,11 +143,7 @@ pub(super) fn standing(workspace: &Workspace<'_>, citation: &Citation) -> Result
 }
 
 /// The passage of a file that comes nearest to words that are no longer in it.
-fn nearest_in(
-    workspace: &Workspace<'_>,
-    path: &RelPath,
-    quote: &str,
-) -> Result<Option<((RelPath, Span), String)>, EngineError> {
+fn nearest_in(workspace: &Workspace<'_>, path: &RelPath, quote: &str) -> Result<Option<(Place, String)>, EngineError> {
     let letters = |word: &str| word.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
     let words: Vec<String> =
         quote.split_whitespace().map(letters).filter(|word| !word.is_empty()).take(MAX_WORDS).collect();

@@ -2,7 +2,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::workspace::{Citation, RelPath, Span, WorkspaceId};
+use crate::workspace::{Citation, ContentHash, RelPath, Span, WorkspaceId};
 
 /// What stands in a path as it is.
 const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -15,7 +15,16 @@ pub(super) fn view(workspace: &WorkspaceId, name: &str) -> String {
 
 /// A view of a file.
 pub(super) fn of_file(workspace: &WorkspaceId, view: &str, path: &RelPath) -> String {
-    format!("/w/{workspace}/{view}/{}", utf8_percent_encode(path.as_str(), IN_PATH))
+    format!("/w/{workspace}/{view}/{}", in_path(path))
+}
+
+/// A page of a file as a picture of a content.
+pub(super) fn picture(workspace: &WorkspaceId, number: u32, path: &RelPath, width: u16, of: ContentHash) -> String {
+    format!("/w/{workspace}/page/{number}/{}?width={width}&of={of}", in_path(path))
+}
+
+fn in_path(path: &RelPath) -> impl std::fmt::Display {
+    utf8_percent_encode(path.as_str(), IN_PATH)
 }
 
 /// A file, scrolled to a place.

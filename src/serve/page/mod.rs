@@ -17,6 +17,7 @@ mod download;
 mod files;
 mod form;
 mod link;
+mod picture;
 mod query;
 mod refused;
 mod results;
@@ -47,6 +48,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/w/{ws}/complete", get(complete::offer))
         .route("/w/{ws}/source/{*path}", get(source::view))
         .route("/w/{ws}/image/{*path}", get(download::image))
+        .route("/w/{ws}/page/{id}/{*path}", get(picture::page))
         .route("/w/{ws}/download/{*path}", get(download::file))
         .route("/w/{ws}/c/{hash}/{span}", get(cited::view))
         .route("/w/{ws}/check", get(check::form).post(check::checked))

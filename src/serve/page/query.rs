@@ -136,7 +136,7 @@ impl Query {
 
     /// The same search from its first result on, with one value more or less.
     pub(super) fn toggled(&self, of: Narrowed, value: &str) -> Self {
-        let mut other = self.from_the_top();
+        let mut other = self.restarted();
         let values = other.values_mut(of);
         match values.iter().position(|one| one == value) {
             Some(at) => drop(values.remove(at)),
@@ -146,7 +146,7 @@ impl Query {
     }
 
     /// The same search from its first result on.
-    pub(super) fn from_the_top(&self) -> Self {
+    pub(super) fn restarted(&self) -> Self {
         Self { offset: 0, open: String::new(), at: String::new(), ..self.clone() }
     }
 
@@ -170,7 +170,7 @@ impl Query {
         let mut words = self.q.clone();
         for (name, value) in [("after", &self.after), ("before", &self.before)] {
             if !value.is_empty() {
-                words.push_str(&format!(" {name}:{value}"));
+                words = format!("{words} {name}:{value}");
             }
         }
         words.trim().to_owned()

@@ -48,7 +48,7 @@ pub(super) fn item(shown: &Shown<'_>) -> Markup {
             @if let Some(header) = &hit.header { p.header title="The table's header" { (header) } }
             div.passage dir="auto" {
                 @if part.start > 0 { span.cut { "… " } }
-                @if citation.path.as_str().ends_with(".md") { (markdown::part(&hit.text, part, &words)) } @else { p { (marked::words(&hit.text, part, &words)) } }
+                @if markdown::is_markdown(&citation.path) { (markdown::part(&hit.text, part, &words)) } @else { p { (marked::words(&hit.text, part, &words)) } }
                 @if part.end < hit.text.len() { span.cut { " …" } }
             }
             @if let Some(newer) = &hit.superseded_by {

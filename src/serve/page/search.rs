@@ -132,7 +132,7 @@ pub(super) fn search_box(workspace: &WorkspaceId, query: &Query) -> Markup {
                     }
                     @for (name, value) in [("after", &query.after), ("before", &query.before)] {
                         @if !value.is_empty() {
-                            @let mut without = query.from_the_top();
+                            @let mut without = query.restarted();
                             @let () = if name == "after" { without.after.clear() } else { without.before.clear() };
                             li { a href=(without.url(workspace)) aria-label={ "Remove " (name) " " (value) } {
                                 span.of { (name) ":" } (value) span aria-hidden="true" { " ×" }
@@ -180,7 +180,7 @@ pub(super) fn coverage_line(workspace: &WorkspaceId, coverage: &Coverage, is_par
 
 fn narrowing(workspace: &WorkspaceId, query: &Query, reply: &SearchReply) -> Markup {
     let facets = reply.facets.clone().unwrap_or_default();
-    let sort = |value: &str| Query { sort: value.to_owned(), ..query.from_the_top() }.url(workspace);
+    let sort = |value: &str| Query { sort: value.to_owned(), ..query.restarted() }.url(workspace);
     html! {
         details open {
             summary { "Narrow" }
@@ -231,7 +231,7 @@ fn histogram(workspace: &WorkspaceId, query: &Query, times: &[Facet]) -> Markup 
         @if times.len() > 1 {
             ul.histogram {
                 @for one in times {
-                    @let of = Query { after: one.value.clone(), before: until(&one.value).unwrap_or_default(), ..query.from_the_top() };
+                    @let of = Query { after: one.value.clone(), before: until(&one.value).unwrap_or_default(), ..query.restarted() };
                     li { a href=(of.url(workspace)) title={ (one.value) ": " (when::many(one.files, "file", "files")) } {
                         svg.bar viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true" { rect width=(one.files * 100 / most) height="4" {} }
                         span.value { (one.value) } span.count { (when::number(one.files)) span.visually-hidden { " files" } }
@@ -273,7 +273,7 @@ fn nothing(workspace: &WorkspaceId, query: &Query, files: &FileCounts) -> Markup
             @if files.files == 0 {
                 p { "The workspace has no files yet. Put files into its folder, or send them over REST." }
             } @else if query.offset > 0 {
-                p { "There are no more results. " a href=(query.from_the_top().url(workspace)) { "Back to the first ones" } "." }
+                p { "There are no more results. " a href=(query.restarted().url(workspace)) { "Back to the first ones" } "." }
             } @else {
                 ul {
                     @if query.is_narrowed() {

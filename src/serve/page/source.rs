@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::shell::{self, Frame, View};
 use super::text::marked::Marks;
 use super::text::{self, Window};
-use super::{link, results, when};
+use super::{link, picture, results, when};
 use crate::engine::{Caller, Engine, EngineError, Source};
 use crate::search;
 use crate::serve::app::App;
@@ -25,7 +25,8 @@ const PICTURES: [&str; 5] = [".png", ".jpg", ".jpeg", ".gif", ".webp"];
 #[serde(default)]
 pub(in crate::serve) struct At {
     /// The span that is marked.
-    at: String,
+    #[serde(rename = "at")]
+    span: String,
     /// Words that are marked.
     q: String,
     /// The byte that the part begins at.
@@ -37,10 +38,10 @@ pub(in crate::serve) async fn view(
     State(app): Shared,
     InWorkspace(workspace): InWorkspace,
     AtPath(path): AtPath,
-    Parameters(At { at, q, from }): Parameters<At>,
+    Parameters(At { span, q, from }): Parameters<At>,
 ) -> Result<Response, ApiError> {
     let title = path.file_name().to_owned();
-    let body = pane(&app, &workspace, path, link::span(&at).unwrap_or_default(), &q, from.parse().ok()).await;
+    let body = pane(&app, &workspace, path, link::span(&span).unwrap_or_default(), &q, from.parse().ok()).await;
     let body = html! { h1.visually-hidden { "Source: " (title) } div.columns.alone { (body) } };
     Ok(shell::page(Frame { title: &title, workspace: Some(&workspace), view: Some(View::Files) }, &body))
 }
@@ -56,6 +57,7 @@ struct Seen {
     source: Result<Source, EngineError>,
     citation: Option<Citation>,
     verdicts: Vec<Verdict>,
+    page: Option<picture::Shown>,
 }
 
 /// The pane of a file, with a span marked and the words of a query. What cannot be shown is said in it.
@@ -81,7 +83,8 @@ pub(super) async fn pane(
             Ok(source) => workspace.verdicts_at(&entry.path, source.content_hash)?,
             Err(_) => Vec::new(),
         };
-        Ok(Seen { entry, source, citation, verdicts })
+        let page = source.as_ref().ok().and_then(|source| picture::of(&workspace, source, span, from));
+        Ok(Seen { entry, source, citation, verdicts, page })
     };
     match app.call(see).await {
         Ok(axum::Json(seen)) => shown(workspace, &seen, span, words, from),
@@ -98,7 +101,7 @@ pub(super) async fn pane(
 }
 
 fn shown(workspace: &WorkspaceId, seen: &Seen, span: Span, words: &str, from: Option<usize>) -> Markup {
-    let Seen { entry, source, citation, verdicts } = seen;
+    let Seen { entry, source, citation, verdicts, page } = seen;
     html! {
         section #source aria-label="Source" tabindex="-1" {
             header.file {
@@ -116,7 +119,7 @@ fn shown(workspace: &WorkspaceId, seen: &Seen, span: Span, words: &str, from: Op
             }
             @match source {
                 Err(error) => (without_text(workspace, entry, error)),
-                Ok(source) => (body(workspace, source, span, words, from)),
+                Ok(source) => (picture::beside(workspace, source, page.as_ref(), span, &body(workspace, source, span, words, from))),
             }
         }
     }
@@ -143,8 +146,8 @@ fn facts(workspace: &WorkspaceId, entry: &FileEntry, source: Option<&Source>) ->
 fn copies(citation: &Citation) -> Markup {
     let spot = results::spot(citation).map(|spot| format!(", {spot}")).unwrap_or_default();
     let url = link::cited(citation);
-    let quote = citation.quote.lines().map(|line| format!("> {line}\n")).collect::<String>();
-    let markdown = format!("{quote}>\n> — [{}{spot}]({url})", citation.path.as_str().replace(['[', ']'], ""));
+    let quote = citation.quote.lines().collect::<Vec<_>>().join("\n> ");
+    let markdown = format!("> {quote}\n>\n> — [{}{spot}]({url})", citation.path.as_str().replace(['[', ']'], ""));
     // A citation can always be written.
     let json = serde_json::to_string_pretty(citation).unwrap_or_default();
     html! {
@@ -192,7 +195,7 @@ fn body(workspace: &WorkspaceId, source: &Source, span: Span, words: &str, from:
         @if is_elsewhere { p.note { a href=(link::source(workspace, &source.path, span)) { "Back to the mark" } } }
         @if document.text.trim().is_empty() { p.note { "The file holds no text." } }
         @if source.start + window.start > 0 {
-            p.more { a.button href=(part((source.start + window.start).saturating_sub(window.start - window.before()).max(0))) { "Earlier" } }
+            p.more { a.button href=(part((source.start + window.start).saturating_sub(Window::SHOWN_BYTES))) { "Earlier" } }
         }
         (text::document(source, window, &marks))
         @if window.end < document.text.len() || source.goes_on {

@@ -51,7 +51,9 @@
     mark = -1;
     const quote = one("#mark", source);
     if (quote) {
-      show(quote);
+      // Above its text, a page shows where the quote stands.
+      const beside = one(".beside", source);
+      show((beside && getComputedStyle(beside).display !== "grid" && one(".sheet rect", beside)) || quote);
       const marks = all("mark.quote, .document .word", source).filter((node) => !node.parentElement.closest("mark.quote"));
       mark = marks.indexOf(quote);
     }
@@ -171,6 +173,15 @@
     stream.addEventListener("full", () => stream.close());
     addEventListener("pagehide", () => stream.close());
   }
+
+  // A picture of a page that does not come. Errors of pictures do not bubble.
+  function undrawn(picture) {
+    picture.closest(".paper").hidden = true;
+    one("[data-undrawn]", picture.closest(".sheet")).hidden = false;
+  }
+  document.addEventListener("error", (event) => { if (event.target.matches?.("img[data-page]")) undrawn(event.target); }, true);
+  // The first may have failed before the script came.
+  all("img[data-page]").filter((picture) => picture.complete && !picture.naturalWidth).forEach(undrawn);
 
   document.addEventListener("htmx:after:swap", () => { sourceIsThere(); say(one("#source h2")?.textContent ? `opened ${one("#source h2").textContent}` : "more results"); });
   document.addEventListener("htmx:after:restore", sourceIsThere);

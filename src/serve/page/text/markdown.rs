@@ -11,7 +11,13 @@ use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 use super::Window;
 use super::marked::{Marks, marked};
 use crate::engine::Source;
-use crate::workspace::Span;
+use crate::workspace::{RelPath, Span};
+
+/// Whether a file is one of Markdown, by its name.
+pub(in crate::serve::page) fn is_markdown(path: &RelPath) -> bool {
+    let extension = path.file_name().rsplit_once('.').map(|(_, extension)| extension);
+    extension.is_some_and(|extension| ["md", "markdown"].iter().any(|known| extension.eq_ignore_ascii_case(known)))
+}
 
 /// Shows the blocks of the window.
 pub(super) fn shown(source: &Source, window: Window, marks: &Marks) -> Markup {
@@ -175,7 +181,7 @@ impl Writer<'_> {
             }
             Tag::TableRow => self.put("<tr>"),
             Tag::TableCell => {
-                self.put(if self.is_head { "<th scope=\"col\" dir=\"auto\">" } else { "<td dir=\"auto\">" })
+                self.put(if self.is_head { "<th scope=\"col\" dir=\"auto\">" } else { "<td dir=\"auto\">" });
             }
             Tag::Emphasis => self.put("<em>"),
             Tag::Strong => self.put("<strong>"),

@@ -3,9 +3,8 @@
 use crate::extract::Document;
 use crate::workspace::Span;
 
-/// Bytes that are shown before a mark, and in all.
+/// Bytes that are shown before a mark.
 const BEFORE_BYTES: usize = 12 * 1024;
-const SHOWN_BYTES: usize = 64 * 1024;
 /// And blocks, of which a table may have many in few bytes.
 const MAX_BLOCKS: usize = 1_200;
 /// A block that is longer is cut.
@@ -19,6 +18,9 @@ pub(in crate::serve::page) struct Window {
 }
 
 impl Window {
+    /// Bytes that are shown at once, and as many more as a block or a mark needs.
+    pub(in crate::serve::page) const SHOWN_BYTES: usize = 64 * 1024;
+
     /// The window that begins at a byte.
     pub(in crate::serve::page) fn from(document: &Document, at: usize) -> Self {
         Self::of(document, at, at)
@@ -40,7 +42,7 @@ impl Window {
         let (text, blocks) = (&document.text, &document.blocks);
         let start = text.floor_char_boundary(start.min(text.len()));
         let first = blocks.partition_point(|block| block.span.end <= start);
-        let most = start.saturating_add(SHOWN_BYTES).max(least);
+        let most = start.saturating_add(Self::SHOWN_BYTES).max(least);
         let most = blocks.get(first + MAX_BLOCKS).map_or(most, |block| most.min(block.span.start.max(least)));
         let end = match blocks[first..].iter().find(|block| block.span.end >= most) {
             Some(block) if block.span.start < most && block.span.len() <= MAX_BLOCK_BYTES => block.span.end,
@@ -52,11 +54,6 @@ impl Window {
 
     pub(in crate::serve::page) const fn holds(self, at: usize) -> bool {
         self.start <= at && at < self.end
-    }
-
-    /// Where the window before this one begins.
-    pub(in crate::serve::page) const fn before(self) -> usize {
-        self.start.saturating_sub(SHOWN_BYTES)
     }
 }
 
@@ -88,15 +85,15 @@ mod tests {
     proptest! {
         #[test]
         fn a_window_is_bounded_lies_on_characters_and_holds_its_mark(
-            lengths in prop::collection::vec(prop_oneof![0_usize..200, 0_usize..300_000], 0..40), at in 0.0..1.0,
+            lengths in prop::collection::vec(prop_oneof![0_usize..200, 0_usize..300_000], 0..40), at in 0_usize..1_000,
         ) {
             let document = document(&lengths);
             let text = &document.text;
-            let at = text.floor_char_boundary((text.len() as f64 * at) as usize);
+            let at = text.floor_char_boundary(text.len() * at / 1_000);
             let mark = Span::new(at, text.ceil_char_boundary((at + 10).min(text.len())));
             let window = Window::around(&document, Some(mark));
             prop_assert!(text.get(window.start..window.end).is_some());
-            prop_assert!(window.end - window.start <= SHOWN_BYTES + 3 * MAX_BLOCK_BYTES + BEFORE_BYTES);
+            prop_assert!(window.end - window.start <= Window::SHOWN_BYTES + 3 * MAX_BLOCK_BYTES + BEFORE_BYTES);
             prop_assert!(window.start <= mark.start && mark.end <= window.end, "{window:?} {mark:?}");
         }
 
