@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use pincite::engine::{Caller, Engine};
 use pincite::ingest::Silent;
@@ -188,7 +188,7 @@ async fn a_citation_is_a_link_that_says_what_has_become_of_its_words() {
     let index = || index_into(&engine, folder.path());
     index();
     let page = Page::over(&engine);
-    let source = page.shown("/w/default/source/a.md?at=10-57").await;
+    let source = page.shown("/w/default/source/a.md?at=10-54").await;
     let link = source.split("href=\"/w/default/c/").nth(1).unwrap().split('"').next().unwrap();
     let link = format!("/w/default/c/{}", link.replace("&amp;", "&"));
     let badge = |html: &str| html.split("class=\"badge\">").nth(1).unwrap().split('<').next().unwrap().to_owned();
@@ -217,7 +217,7 @@ async fn errors_are_pages_with_a_hint_and_other_workspaces_stay_shut() {
         ("/w/..%2f", 400, "invalid_workspace"),
         ("/w/default/c/xyz/1-2", 400, "invalid_citation"),
         (&format!("/w/default/c/{}/1-2", "0".repeat(64)), 404, "unknown_content"),
-        ("/w/default/download/no/such", 404, "file_unknown"),
+        ("/w/default/download/no/such", 404, "file_not_found"),
         (&long, 400, "query_too_long"),
     ] {
         let seen = page.get(uri).await;
@@ -320,6 +320,110 @@ async fn a_file_is_downloaded_and_never_shown_and_a_picture_is_shown() {
     assert!(file.html.contains("37 minutes"));
     assert_eq!(page.get("/w/default/image/assets/wave-icon.png").await.headers[header::CONTENT_TYPE], "image/png");
     assert_eq!(page.get(&format!("/w/default/image/{POSTMORTEM}")).await.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+}
+
+/// One client's bad numbers, spans and names: each reply is a page, whatever its status, and none is a fault of the program.
+#[tokio::test]
+async fn what_no_link_of_the_page_says_is_answered_by_a_page() {
+    let page = Page::new();
+    let (most, long) = (u64::MAX, "x".repeat(20_000));
+    let link = format!("/w/default/c/{}", "A".repeat(64));
+    let postmortem = format!("/w/default/source/{POSTMORTEM}");
+    for (uri, status) in [
+        (format!("/w/default?q=gateway&sort=time&offset={most}"), 200),
+        (format!("/w/default?q=gateway&sort={long}&mode={long}&ask={long}"), 200),
+        (format!("/w/default?q=gateway&open={POSTMORTEM}&at={most}-{most}"), 200),
+        (format!("{postmortem}?at=0-{most}"), 200),
+        (format!("{postmortem}?from={most}"), 200),
+        (format!("{postmortem}?at=9-3&from=-1"), 200),
+        (format!("{link}/{most}-{most}?path={POSTMORTEM}&quote=the+gateway+accepted"), 200),
+        (format!("{link}/0-{most}?path={POSTMORTEM}&quote={}", "a+b+c+".repeat(5_000)), 200),
+        (format!("{link}/9-3"), 400),
+        (format!("/w/default/files?offset={most}"), 200),
+        (format!("/w/default/activity?before={most}"), 200),
+        ("/w/default/source/no/such/file".to_owned(), 404),
+        ("/w/default/no-such-view".to_owned(), 404),
+        ("/w/default/source/%ff".to_owned(), 400),
+        ("/assets/%ff".to_owned(), 404),
+    ] {
+        let seen = page.get(&uri).await;
+        let shown: String = uri.chars().take(90).collect();
+        assert_eq!(seen.status.as_u16(), status, "{shown}: {}", seen.html);
+        assert_eq!(seen.headers[header::CONTENT_TYPE], "text/html; charset=utf-8", "{shown}");
+        assert!(seen.html.len() < 400_000, "{shown}: {} bytes", seen.html.len());
+        assert_quiet(&shown, &seen.html);
+    }
+    for (uri, status) in [("/w/default/verdicts/abc/withdraw", 400), ("/w/default/files", 405)] {
+        let seen = page.post(uri, "", OWN).await;
+        assert_eq!(seen.status.as_u16(), status, "{uri}: {}", seen.html);
+        assert_eq!(seen.headers[header::CONTENT_TYPE], "text/html; charset=utf-8", "{uri}");
+    }
+    assert_eq!(page.get("/w/default/").await.headers[header::LOCATION], "/w/default");
+}
+
+#[tokio::test]
+async fn a_long_line_a_long_mark_and_a_wide_table_are_shown_in_part_with_their_mark() {
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let line = "gateway pump valve ".repeat(60_000);
+    let cells = |row: usize| (0..300).map(|at| format!("cell{row}x{at}")).collect::<Vec<_>>().join(",");
+    let header = (0..300).map(|at| format!("column{at}")).collect::<Vec<_>>().join(",");
+    let table = format!("{header}\n{}\n{}\n", cells(1), cells(2));
+    for (name, text) in
+        [("a.md", line.as_str()), ("a.txt", &line), ("empty.md", &"\n".repeat(1_000_000)), ("t.csv", &table)]
+    {
+        fs_err::write(folder.path().join(name), text).unwrap();
+    }
+    let engine = Arc::new(open(data.path()));
+    index_into(&engine, folder.path());
+    let page = Page::over(&engine);
+    let middle = line.len() / 2 / 19 * 19;
+    for uri in ["a.md", "a.txt"] {
+        for place in [format!("at={middle}-{}", middle + 7), format!("at=0-{}", line.len())] {
+            let html = page.shown(&format!("/w/default/source/{uri}?{place}&q=gateway")).await;
+            assert!(html.contains("id=\"mark\"") && html.len() < 900_000, "{uri} {place}: {}", html.len());
+        }
+    }
+    assert!(page.shown("/w/default/source/a.txt?at=0-1000000").await.contains("only its beginning is marked"));
+    assert!(page.shown("/w/default/source/empty.md").await.len() < 400_000);
+    let at = table.find("cell2x250").unwrap();
+    let html = page.shown(&format!("/w/default/source/t.csv?at={at}-{}", at + 9)).await;
+    assert!(html.contains("id=\"mark\">cell2x250</mark>") && html.contains(">column250<"), "{html}");
+    assert!(html.contains("240 more columns are not shown"));
+}
+
+#[tokio::test]
+async fn a_view_is_compressed_where_the_client_takes_it_and_streams_and_files_are_not() {
+    let page = Page::new();
+    let sent = async |uri: &str| {
+        let request = Request::get(uri).header(header::HOST, "127.0.0.1:7878").header(header::ACCEPT_ENCODING, "gzip");
+        page.send(request.body(Body::empty()).unwrap()).await
+    };
+    let seen = sent("/w/default?q=gateway").await;
+    assert_eq!(seen.headers[header::CONTENT_ENCODING], "gzip");
+    assert_eq!(seen.headers[header::VARY], "accept-encoding");
+    assert_eq!(sent("/w/nowhere").await.headers[header::CONTENT_ENCODING], "gzip");
+    for uri in ["/w/default/answer?q=gateway", &format!("/w/default/download/{POSTMORTEM}")] {
+        assert!(sent(uri).await.headers.get(header::CONTENT_ENCODING).is_none(), "{uri}");
+    }
+    assert!(page.get("/w/default").await.headers.get(header::CONTENT_ENCODING).is_none());
+}
+
+#[tokio::test]
+async fn an_activity_stream_beyond_all_revisions_waits_and_one_that_cannot_wait_says_why() {
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs_err::write(data.path().join("config.toml"), "[limits]\nwaits = 1\n").unwrap();
+    let engine = Arc::new(open(data.path()));
+    index_into(&engine, folder.path());
+    let page = Page::over(&engine);
+    let uri = format!("/w/default/activity/stream?after={}", u64::MAX);
+    let stream = || Request::get(&uri).header(header::HOST, "127.0.0.1:7878").body(Body::empty()).unwrap();
+    let first = page.router.clone().oneshot(stream()).await.unwrap().into_body();
+    while engine.num_waiting() == 0 {
+        assert!(!first.is_end_stream());
+        tokio::task::yield_now().await;
+    }
+    let second = page.send(stream()).await;
+    assert!(second.html.starts_with("event: over\ndata: ") && second.html.contains("waits"), "{}", second.html);
 }
 
 /// What a first visit loads, compressed as a browser takes it.
