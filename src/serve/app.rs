@@ -37,8 +37,8 @@ pub(super) struct App {
     engine: Arc<Engine>,
     workspace: WorkspaceId,
     hosts: Arc<AllowedHosts>,
-    max_body_bytes: usize,
-    body_timeout: Duration,
+    pub(super) max_body_bytes: usize,
+    pub(super) body_timeout: Duration,
     gate: Arc<Gate>,
     /// Room for bodies that have begun to come, in pieces.
     bodies: Arc<Semaphore>,
@@ -228,7 +228,7 @@ impl App {
         Ok(Whole { bytes: bytes.into(), _room: room })
     }
 
-    fn too_large(&self) -> ApiError {
+    pub(super) fn too_large(&self) -> ApiError {
         ApiError::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "body_too_large",

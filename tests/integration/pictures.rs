@@ -33,7 +33,11 @@ impl Desk {
         fs_err::write(folder.path().join("cut.pdf"), &report[..100]).unwrap();
         fs_err::write(folder.path().join("a.txt"), "The crane.\n").unwrap();
         let engine = Arc::new(open(data.path()));
-        engine.workspace_at(&named("default"), folder.path(), Caller::LocalUser).unwrap().scan(&ingest::Silent).unwrap();
+        engine
+            .workspace_at(&named("default"), folder.path(), Caller::LocalUser)
+            .unwrap()
+            .scan(&ingest::Silent)
+            .unwrap();
         engine.workspace_at(&named("other"), other.path(), Caller::LocalUser).unwrap().scan(&ingest::Silent).unwrap();
         let router = serve::router(Arc::clone(&engine), named("default"), &Options::default());
         Self { folder, _other: other, _data: data, engine, router }
@@ -129,7 +133,11 @@ async fn the_source_of_a_pdf_shows_the_page_of_the_mark_with_boxes_and_the_pages
 async fn no_page_of_a_deleted_pdf_is_drawn() {
     let desk = Desk::new();
     fs_err::remove_file(desk.folder.path().join("the report.pdf")).unwrap();
-    desk.engine.workspace_at(&named("default"), desk.folder.path(), Caller::LocalUser).unwrap().scan(&ingest::Silent).unwrap();
+    desk.engine
+        .workspace_at(&named("default"), desk.folder.path(), Caller::LocalUser)
+        .unwrap()
+        .scan(&ingest::Silent)
+        .unwrap();
     let source = desk.refusal("/w/default/page/1/the%20report.pdf").await;
     assert_eq!(source, (404, "file_gone".to_owned()));
 }

@@ -223,6 +223,19 @@ def without_script(browser, base: str, faults: Faults):
     context.close()
 
 
+def live(browser, base: str, server: Server, faults: Faults):
+    """Newer changes are announced, and that the server is gone; ends the server."""
+    page = browser.new_page()
+    page.set_default_timeout(DEADLINE_MS)
+    page.goto(base + "/w/default/activity")
+    server.ask("PUT", server.files("live.md"), b"# Live\n", "text/markdown")
+    page.wait_for_selector("#fresh a")
+    faults.check("Newer changes up to revision" in page.inner_text("#fresh"), "live: newer changes are not announced")
+    server.kill()
+    page.wait_for_function("document.querySelector('#fresh').textContent.includes('does not answer')")
+    page.close()
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
@@ -258,6 +271,7 @@ def main():
                 context.set_default_timeout(DEADLINE_MS)
                 tries += look_at(context, base, faults, width, names, asked.shots)
                 context.close()
+            live(browser, base, server, faults)
             browser.close()
         finally:
             server.kill()

@@ -164,23 +164,33 @@ pub(in crate::serve) async fn stream(
     Parameters(After { after }): Parameters<After>,
 ) -> Result<Response, ApiError> {
     let of = workspace.clone();
-    app.call(move |engine| engine.workspace(&of, Caller::LocalUser).map(drop)).await.map(drop)?;
+    // It waits in no queue: `limits.waits` bounds how many streams there are.
+    app.call_at_once(move |engine| engine.workspace(&of, Caller::LocalUser).map(drop)).await.map(drop)?;
     let (events, told) = mpsc::channel(1);
     tokio::spawn(async move {
         let mut seen = Revision(after);
         loop {
-            let next = Revision(seen.0 + 1);
+            let next = Revision(seen.0.saturating_add(1));
             let waited = tokio::select! {
                 waited = app.wait(&workspace, Some(next), WAIT_MS) => waited,
                 () = events.closed() => return,
             };
-            if waited.is_err() {
-                let _ = events.send(Event::default().event("full").data("")).await;
-                return;
-            }
             let of = workspace.clone();
-            let fresh = app.call_at_once(move |engine| engine.workspace(&of, Caller::LocalUser)?.freshness()).await;
-            let Ok(axum::Json((revision, pending))) = fresh else { return };
+            let fresh = match waited {
+                Err(error) => Err(error),
+                Ok(_) => app.call_at_once(move |engine| engine.workspace(&of, Caller::LocalUser)?.freshness()).await,
+            };
+            let (revision, pending) = match fresh {
+                Ok(axum::Json(fresh)) => fresh,
+                // A stream that only ended would be asked for again and again.
+                Err(error) => {
+                    let (_, report) = error.into_parts();
+                    let _ = events
+                        .send(Event::default().event("over").data(report.message.replace(['\r', '\n'], " ")))
+                        .await;
+                    return;
+                }
+            };
             if revision > seen {
                 seen = revision;
                 let data = format!("{} {pending}", revision.0);

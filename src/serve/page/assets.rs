@@ -4,12 +4,14 @@ use std::io::Write as _;
 use std::sync::LazyLock;
 
 use axum::extract::Path;
-use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
+use axum::extract::rejection::PathRejection;
+use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use super::compressed;
 use crate::serve::error::ApiError;
 use crate::workspace::ContentHash;
 
@@ -51,7 +53,9 @@ pub(super) static HTMX: LazyLock<Asset> =
     LazyLock::new(|| Asset::of("htmx.min.js", "text/javascript; charset=utf-8", include_bytes!("assets/htmx.min.js")));
 
 /// Sends a file of the page. A browser keeps it: another content has another name.
-pub(super) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, ApiError> {
+pub(super) async fn asset(name: Result<Path<String>, PathRejection>, headers: HeaderMap) -> Result<Response, ApiError> {
+    // No file has a name that is no text.
+    let name = name.map(|Path(name)| name).unwrap_or_default();
     let all = [&*STYLE, &*SCRIPT, &*ICON, &*HTMX];
     let Some(asset) = all.into_iter().find(|asset| asset.url.strip_prefix("/assets/") == Some(&name)) else {
         return Err(ApiError::new(
@@ -61,9 +65,7 @@ pub(super) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Resul
             "reload the page",
         ));
     };
-    let accepts = headers.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let takes_gzip =
-        accepts.split(',').any(|coding| coding.split(';').next().is_some_and(|name| name.trim() == "gzip"));
+    let takes_gzip = compressed::is_taken(&headers);
     let mut response = if takes_gzip { asset.compressed.clone().into_response() } else { asset.bytes.into_response() };
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(asset.content_type));

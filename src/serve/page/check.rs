@@ -1,5 +1,7 @@
 //! Citations that somebody pastes, each checked against its file: ours as JSON, or any text with quotes.
 
+use std::collections::HashSet;
+
 use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
@@ -50,11 +52,11 @@ pub(in crate::serve) async fn checked(
     InWorkspace(workspace): InWorkspace,
     Form(Pasted { text }): Form<Pasted>,
 ) -> Result<Response, ApiError> {
-    let wanted = read(&text);
-    let num_left_out = wanted.len().saturating_sub(MAX_CHECKED);
     let of = workspace.clone();
     let check = move |engine: &Engine, budget: &Budget| {
         let workspace = engine.workspace(&of, Caller::LocalUser)?;
+        let wanted = read(&text);
+        let num_left_out = wanted.len().saturating_sub(MAX_CHECKED);
         let mut rows = Vec::new();
         for one in wanted.into_iter().take(MAX_CHECKED) {
             if budget.is_cancelled() {
@@ -65,10 +67,10 @@ pub(in crate::serve) async fn checked(
                 Pinned::Quote(quote) => of_quote(&workspace, &quote)?,
             });
         }
-        Ok(rows)
+        Ok((table(workspace.id(), &rows, num_left_out), text))
     };
-    let rows = app.call_within(Class::Batch, check).await?.0;
-    Ok(page(&workspace, &text, &table(&workspace, &rows, num_left_out)))
+    let (table, text) = app.call_within(Class::Batch, check).await?.0;
+    Ok(page(&workspace, &text, &table))
 }
 
 fn page(workspace: &WorkspaceId, text: &str, results: &Markup) -> Response {
@@ -119,9 +121,10 @@ fn gather(value: &Value, found: &mut Vec<Pinned>) {
 /// Words in quotation marks, and lines behind `>`, in order.
 fn quotes(text: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
+    let mut known: HashSet<String> = HashSet::new();
     let mut add = |quote: &str| {
         let quote = quote.trim();
-        if quote.split_whitespace().count() >= MIN_WORDS && !found.iter().any(|known| known == quote) {
+        if quote.split_whitespace().nth(MIN_WORDS - 1).is_some() && known.insert(quote.to_owned()) {
             found.push(quote.to_owned());
         }
     };
@@ -138,6 +141,8 @@ fn quotes(text: &str) -> Vec<String> {
         }
     }
     let mut rest = plain.as_str();
+    // Signs that do not come any more: each would be looked for to the end of the text again.
+    let mut missing: Vec<char> = Vec::new();
     while let Some((at, open)) = rest.char_indices().find(|(_, c)| matches!(c, '"' | '“' | '„' | '«')) {
         let close = match open {
             '"' => '"',
@@ -146,7 +151,11 @@ fn quotes(text: &str) -> Vec<String> {
             _ => '»',
         };
         let inside = &rest[at + open.len_utf8()..];
-        let Some(end) = inside.find(close) else {
+        let end = if missing.contains(&close) { None } else { inside.find(close) };
+        let Some(end) = end else {
+            if !missing.contains(&close) {
+                missing.push(close);
+            }
             rest = inside;
             continue;
         };
@@ -241,6 +250,16 @@ mod tests {
             quotes(text),
             ["A line that is\nquoted whole", "the gateway was down", "it came back at three", "drei Worte sind genug"]
         );
+    }
+
+    #[test]
+    fn quotes_that_never_end_and_many_quotes_are_read_in_one_pass() {
+        // To read them again for each of them would take hours.
+        let open = "\u{201c}three words here ".repeat(250_000);
+        assert!(quotes(&open).is_empty());
+        let many = (0..150_000).map(|number| format!("\"quote number {number}\"")).collect::<Vec<_>>().join(" ");
+        assert_eq!(quotes(&many).len(), 150_000);
+        assert!(read(&"[".repeat(2_000_000)).is_empty());
     }
 
     #[test]

@@ -19,6 +19,8 @@ use crate::workspace::{Citation, ContentHash, RelPath, Span};
 
 /// Words of a quote by which what replaced it is looked for.
 const MAX_WORDS: usize = 30;
+/// Bytes of two texts whose difference is shown.
+const MAX_DIFFERENCE_BYTES: usize = 4_000;
 
 /// What the link says beside content and span.
 #[derive(Debug, Default, Deserialize)]
@@ -81,7 +83,7 @@ pub(in crate::serve) async fn view(
         ));
     };
     let pane = if let Some((path, span)) = &standing.place {
-        source::pane(&app, &workspace, path.clone(), *span, "", None).await
+        source::pane_or_why(&app, &workspace, path.clone(), *span, "").await
     } else {
         html! {}
     };
@@ -122,12 +124,12 @@ pub(super) fn standing(workspace: &Workspace<'_>, citation: &Citation) -> Result
         return Ok(Standing { verdict, explanation: explanation.to_owned(), place, nearest: None });
     }
     // A link carries the beginning of a long quote.
-    let whole = Span::new(span.start, span.start + quote.len());
+    let whole = Span::new(span.start, span.start.saturating_add(quote.len()));
     let verified = workspace.verify(&Citation { span: whole, ..citation.clone() })?;
     let place = verified.citation.map(|now| {
         let is_cut = span.len() > whole.len();
         let end = if is_cut && now.content_hash == citation.content_hash {
-            now.span.start + span.len()
+            now.span.start.saturating_add(span.len())
         } else {
             now.span.end
         };
@@ -172,8 +174,14 @@ fn badge(standing: &Standing, quote: &str) -> Markup {
     }
 }
 
-/// The words that were taken out and put in.
-pub(super) fn difference(before: &str, now: &str) -> Markup {
+/// The beginning of a text, as far as differences are shown: to find them takes time that grows with the square of what differs.
+fn beginning(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_DIFFERENCE_BYTES)]
+}
+
+/// The words that were taken out and put in, of the beginnings of two texts.
+fn difference(before: &str, now: &str) -> Markup {
+    let (before, now) = (beginning(before), beginning(now));
     let diff = TextDiff::from_words(before, now);
     html! {
         p.diff dir="auto" {

@@ -1,6 +1,6 @@
 //! Files as they are: to be saved, or pictures to be shown.
 
-use std::io::Read as _;
+use std::io::{self, Read as _};
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -75,31 +75,62 @@ pub(in crate::serve) async fn image(
     Ok(response)
 }
 
+/// The next bytes of a file that has so many left.
+fn read_piece(bytes: &mut dyn io::Read, left: u64) -> io::Result<Bytes> {
+    let mut piece = vec![0; PIECE.min(usize::try_from(left).unwrap_or(PIECE))];
+    let num = bytes.read(&mut piece)?;
+    if num == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    piece.truncate(num);
+    Ok(piece.into())
+}
+
 /// A file piece by piece, as fast as its client takes it.
 fn sent(FileBytes { size, mut bytes, .. }: FileBytes) -> Response {
-    let (pieces, coming) = mpsc::channel::<std::io::Result<Bytes>>(NUM_WAITING);
-    tokio::task::spawn_blocking(move || {
+    let (pieces, coming) = mpsc::channel::<io::Result<Bytes>>(NUM_WAITING);
+    tokio::spawn(async move {
         // A file that grows meanwhile is cut where it ended.
         let mut left = size;
         while left > 0 {
-            let mut piece = vec![0; PIECE.min(usize::try_from(left).unwrap_or(PIECE))];
-            let read = bytes.read(&mut piece);
-            let piece = match read {
-                Ok(0) => Err(std::io::ErrorKind::UnexpectedEof.into()),
-                Ok(num) => {
-                    piece.truncate(num);
-                    left -= num as u64;
-                    Ok(Bytes::from(piece))
-                }
-                Err(error) => Err(error),
-            };
-            let is_over = piece.is_err();
-            if pieces.blocking_send(piece).is_err() || is_over {
-                return;
-            }
+            // A thread is taken for each piece alone: clients that wait with theirs would take all threads from the others.
+            let Ok(place) = pieces.reserve().await else { return };
+            let read = move || (read_piece(&mut *bytes, left), bytes);
+            let Ok((piece, rest)) = tokio::task::spawn_blocking(read).await else { return };
+            bytes = rest;
+            left -= piece.as_ref().map_or(left, |piece| piece.len() as u64);
+            place.send(piece);
         }
     });
     let mut response = Body::from_stream(ReceiverStream::new(coming)).into_response();
     response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(size));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::HttpBody as _;
+
+    use super::*;
+
+    #[test]
+    fn a_client_that_does_not_take_its_file_holds_no_thread() {
+        // One thread for all that blocks: a download that kept it would leave none to the second one.
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).max_blocking_threads(1).build().unwrap();
+        let file = |size: u64| FileBytes { size, content_hash: None, bytes: Box::new(io::repeat(7)) };
+        runtime.block_on(async {
+            let waits = sent(file(100_000_000));
+            let taken = axum::body::to_bytes(sent(file(1_000_000)).into_body(), usize::MAX).await.unwrap();
+            assert_eq!(taken.len(), 1_000_000);
+            assert!(!waits.body().is_end_stream());
+        });
+    }
+
+    #[tokio::test]
+    async fn a_file_that_became_shorter_ends_with_an_error() {
+        let bytes = Box::new(io::repeat(7).take(100_000));
+        let body = sent(FileBytes { size: 200_000, content_hash: None, bytes }).into_body();
+        assert!(axum::body::to_bytes(body, usize::MAX).await.is_err());
+    }
 }

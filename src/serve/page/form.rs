@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{FromRequest, Request};
 use axum::http::header::ORIGIN;
 use axum::http::{HeaderMap, StatusCode};
+use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 
 use crate::serve::app::App;
 use crate::serve::error::ApiError;
+
+/// Bytes of a form that is too large which are taken all the same.
+const MAX_THROWN_AWAY: usize = 64 * 1024 * 1024;
 
 /// The fields of a form that this page sent.
 pub(in crate::serve) struct Form<T>(pub T);
@@ -19,11 +23,28 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Form<T> {
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
         check_same_page(request.headers())?;
-        let whole = app.read_body(Body::new(request.into_body())).await?;
+        let mut body: Body = request.into_body();
+        if body.size_hint().lower() > app.max_body_bytes as u64 {
+            // A browser shows no reply while it still sends.
+            let _ = tokio::time::timeout(app.body_timeout, throw_away(&mut body)).await;
+            return Err(app.too_large());
+        }
+        let whole = app.read_body(body).await?;
         serde_html_form::from_bytes(&whole.bytes).map(Self).map_err(|error| {
             let message = format!("the form cannot be read: {error}");
             ApiError::new(StatusCode::BAD_REQUEST, "invalid_body", message, "reload the page and send the form again")
         })
+    }
+}
+
+/// Takes a body that is too large to its end, where that is not far.
+async fn throw_away(body: &mut Body) {
+    let mut left = MAX_THROWN_AWAY;
+    while let Some(Ok(frame)) = body.frame().await {
+        left = left.saturating_sub(frame.data_ref().map_or(0, axum::body::Bytes::len));
+        if left == 0 {
+            return;
+        }
     }
 }
 

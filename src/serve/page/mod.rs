@@ -13,6 +13,7 @@ mod assets;
 mod check;
 mod cited;
 mod complete;
+mod compressed;
 mod download;
 mod files;
 mod form;
@@ -59,5 +60,9 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/w/{ws}/verdicts", get(verdicts::view).post(verdicts::judge))
         .route("/w/{ws}/verdicts/{id}/withdraw", post(verdicts::withdraw))
         .route("/w/{ws}/settings", get(workspaces::settings).post(workspaces::change))
+        .route("/w/{ws}/", get(workspaces::without_slash))
+        .route("/w/{ws}/{*rest}", get(refused::no_view))
+        .method_not_allowed_fallback(refused::no_such_method)
         .layer(middleware::from_fn(refused::as_pages))
+        .layer(middleware::from_fn(compressed::pages))
 }

@@ -6,6 +6,8 @@ use super::link;
 use crate::search::{Filters, Mode, SearchRequest};
 use crate::workspace::{RelPath, Span, WorkspaceId};
 
+/// No day or time is longer.
+const MAX_TIME_BYTES: usize = 40;
 /// Passages of one page of results.
 pub(super) const PAGE: usize = 20;
 
@@ -56,6 +58,13 @@ const fn is_zero(number: &usize) -> bool {
     *number == 0
 }
 
+/// Clears a value that is none of those that say something.
+fn keep_known(value: &mut String, known: &[&str]) {
+    if !known.contains(&value.as_str()) {
+        value.clear();
+    }
+}
+
 /// A list that a facet narrows by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Narrowed {
@@ -88,8 +97,22 @@ impl Query {
         for one in Narrowed::ALL {
             self.values_mut(one).retain(|value| !value.trim().is_empty());
         }
-        self.after = self.after.trim().to_owned();
-        self.before = self.before.trim().to_owned();
+        for time in [&mut self.after, &mut self.before] {
+            *time = time.trim().to_owned();
+            // It stands among the words of the query, where a blank would begin another one.
+            if time.len() > MAX_TIME_BYTES || time.contains(char::is_whitespace) {
+                time.clear();
+            }
+        }
+        // Every link of the view repeats the state: nothing stays in it that says nothing.
+        keep_known(&mut self.sort, &["time"]);
+        keep_known(&mut self.mode, &["lexical", "dense"]);
+        for is_wanted in [&mut self.ask, &mut self.whole] {
+            if !is_wanted.is_empty() {
+                "1".clone_into(is_wanted);
+            }
+        }
+        (self.open, self.at) = self.opened().map(|(path, span)| (path.to_string(), link::at(span))).unwrap_or_default();
         self
     }
 
@@ -222,6 +245,27 @@ mod tests {
         let read: Query = serde_html_form::from_str(url.split_once('?').unwrap().1).unwrap();
         assert_eq!(read, query);
         assert_eq!(Query::default().url(&workspace), "/w/w");
+    }
+
+    #[test]
+    fn what_says_nothing_stays_in_no_link() {
+        let long = "x".repeat(60_000);
+        let query = Query {
+            q: "gateway".to_owned(),
+            sort: long.clone(),
+            mode: long.clone(),
+            ask: long.clone(),
+            whole: long.clone(),
+            after: long.clone(),
+            before: "2026-01-01 agent:a".to_owned(),
+            open: "../x".to_owned(),
+            at: long,
+            ..Query::default()
+        };
+        let url = query.tidied().url(&"w".parse().unwrap());
+        assert_eq!(url, "/w/w?q=gateway&ask=1");
+        let open = Query { open: "a.md".to_owned(), at: "x".repeat(60_000), ..Query::default() };
+        assert_eq!(open.tidied().at, "0-0");
     }
 
     impl Query {

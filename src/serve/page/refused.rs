@@ -1,14 +1,19 @@
 //! Errors as pages, with their hints; and the headers of every reply of the page.
 
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use maud::html;
 
 use super::shell::{self, Frame};
 use crate::error::ErrorReport;
-use crate::serve::error::Refusal;
+use crate::serve::error::{ApiError, Refusal};
 use crate::workspace::WorkspaceId;
 
 /// Makes a page of every error, and gives every reply the page's headers.
@@ -19,19 +24,44 @@ pub(super) async fn as_pages(request: Request, next: Next) -> Response {
         .strip_prefix("/w/")
         .and_then(|rest| rest.split('/').next())
         .and_then(|name| name.parse().ok());
-    let mut response = next.run(request).await;
+    let mut response = caught(next.run(request)).await;
     if let Some(Refusal(report)) = response.extensions_mut().remove() {
         let (status, extensions) = (response.status(), std::mem::take(response.extensions_mut()));
         let headers = std::mem::take(response.headers_mut());
         response = error_page(status, &report, workspace.as_ref());
         // Who counts refusals finds them, and a client how long to wait.
         response.extensions_mut().extend(extensions);
-        if let Some(after) = headers.get(axum::http::header::RETRY_AFTER) {
-            response.headers_mut().insert(axum::http::header::RETRY_AFTER, after.clone());
+        for name in [axum::http::header::RETRY_AFTER, axum::http::header::ALLOW] {
+            if let Some(value) = headers.get(&name) {
+                response.headers_mut().insert(name, value.clone());
+            }
         }
     }
     shell::secure(response.headers_mut());
     response
+}
+
+/// What is said where a workspace has no view of that name.
+pub(super) async fn no_view() -> ApiError {
+    let hint = "the links at the top lead to all views";
+    ApiError::new(StatusCode::NOT_FOUND, "no_route", "a workspace has no view of this name", hint)
+}
+
+/// What is said where something is sent to a view that only shows.
+pub(super) async fn no_such_method() -> ApiError {
+    let hint = "programs use /v1, which /openapi.json describes";
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "the view does not take this method", hint)
+}
+
+/// A handler's reply, or where it panics, what is said of any fault.
+async fn caught(reply: impl Future<Output = Response>) -> Response {
+    let mut reply = pin!(reply);
+    // Nothing of a handler is used after its panic.
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| reply.as_mut().poll(context))) {
+        Ok(polled) => polled,
+        Err(_) => Poll::Ready(ApiError::internal("a view of the page panicked").into_response()),
+    })
+    .await
 }
 
 fn error_page(status: StatusCode, report: &ErrorReport, workspace: Option<&WorkspaceId>) -> Response {
@@ -54,4 +84,16 @@ fn error_page(status: StatusCode, report: &ErrorReport, workspace: Option<&Works
         }
     };
     shell::page_with(status, Frame { title, workspace, view: None }, &body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_view_that_panics_is_a_page_with_an_error() {
+        let reply = caught(async { panic!("a fault of the program") }).await;
+        assert_eq!(reply.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(reply.extensions().get::<Refusal>().is_some_and(|Refusal(report)| report.code == "internal"));
+    }
 }

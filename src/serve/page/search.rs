@@ -48,7 +48,7 @@ pub(in crate::serve) async fn view(
         let (reply, verdicts) = found.await?.0;
         let opened = match query.opened() {
             None => source::closed(),
-            Some((path, span)) => source::pane(&app, &workspace, path, span, &query.q, None).await,
+            Some((path, span)) => source::pane_or_why(&app, &workspace, path, span, &query.q).await,
         };
         results_view(&workspace, &query, &Found { reply, verdicts }, &opened)
     };
@@ -75,7 +75,7 @@ struct Found {
 
 fn results_view(workspace: &WorkspaceId, query: &Query, found: &Found, opened: &Markup) -> Markup {
     let Found { reply, verdicts } = found;
-    let first = query.offset + 1;
+    let first = query.offset.saturating_add(1);
     html! {
         (search_box(workspace, query))
         (coverage_line(workspace, &reply.coverage, reply.partial))

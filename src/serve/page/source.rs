@@ -17,6 +17,8 @@ use crate::serve::error::ApiError;
 use crate::serve::extract::{AtPath, InWorkspace, Parameters};
 use crate::workspace::{Citation, FileEntry, RelPath, Span, Verdict, WorkspaceId};
 
+/// Bytes of a place that are marked.
+const MAX_MARK_BYTES: usize = 32 * 1024;
 /// Pictures that a browser shows, by the ends of their names.
 const PICTURES: [&str; 5] = [".png", ".jpg", ".jpeg", ".gif", ".webp"];
 
@@ -41,7 +43,7 @@ pub(in crate::serve) async fn view(
     Parameters(At { span, q, from }): Parameters<At>,
 ) -> Result<Response, ApiError> {
     let title = path.file_name().to_owned();
-    let body = pane(&app, &workspace, path, link::span(&span).unwrap_or_default(), &q, from.parse().ok()).await;
+    let body = pane(&app, &workspace, path, link::span(&span).unwrap_or_default(), &q, from.parse().ok()).await?;
     let body = html! { h1.visually-hidden { "Source: " (title) } div.columns.alone { (body) } };
     Ok(shell::page(Frame { title: &title, workspace: Some(&workspace), view: Some(View::Files) }, &body))
 }
@@ -58,9 +60,11 @@ struct Seen {
     citation: Option<Citation>,
     verdicts: Vec<Verdict>,
     page: Option<picture::Shown>,
+    /// Whether all of the span is marked that the link names.
+    is_whole: bool,
 }
 
-/// The pane of a file, with a span marked and the words of a query. What cannot be shown is said in it.
+/// The pane of a file, with a span marked and the words of a query. Of a file without text it says why.
 pub(super) async fn pane(
     app: &App,
     workspace: &WorkspaceId,
@@ -68,26 +72,38 @@ pub(super) async fn pane(
     span: Span,
     words: &str,
     from: Option<usize>,
-) -> Markup {
-    let (of, file) = (workspace.clone(), path.clone());
-    let wanted = from.map_or(span, |from| Span::new(from, from));
+) -> Result<Markup, ApiError> {
+    let (of, file, words) = (workspace.clone(), path, words.to_owned());
+    // A link may name any span; what is marked is read and shown as a whole.
+    let marked = Span::new(span.start, span.end.min(span.start.saturating_add(MAX_MARK_BYTES)));
+    let wanted = from.map_or(marked, |from| Span::new(from, from));
     let see = move |engine: &Engine| {
+        let id = of.clone();
         let workspace = engine.workspace(&of, Caller::LocalUser)?;
         let entry = workspace.entry(&file)?;
         let source = match workspace.source(&file, wanted) {
             Err(error @ (EngineError::NoText { .. } | EngineError::LargeText { .. })) => Err(error),
             source => Ok(source?),
         };
-        let citation = source.as_ref().ok().and_then(|source| workspace.cite(&entry, source, span));
+        let is_whole = marked == span;
+        let citation =
+            source.as_ref().ok().filter(|_| is_whole).and_then(|source| workspace.cite(&entry, source, span));
         let verdicts = match &source {
             Ok(source) => workspace.verdicts_at(&entry.path, source.content_hash)?,
             Err(_) => Vec::new(),
         };
         let page = source.as_ref().ok().and_then(|source| picture::of(&workspace, source, span, from));
-        Ok(Seen { entry, source, citation, verdicts, page })
+        let seen = Seen { entry, source, citation, verdicts, page, is_whole };
+        // A long text takes a while, in which no other request may wait.
+        Ok(shown(&id, &seen, marked, &words, from))
     };
-    match app.call(see).await {
-        Ok(axum::Json(seen)) => shown(workspace, &seen, span, words, from),
+    Ok(app.call(see).await?.0)
+}
+
+/// The same beside something else: a file that cannot be seen is said in the pane.
+pub(super) async fn pane_or_why(app: &App, workspace: &WorkspaceId, path: RelPath, span: Span, words: &str) -> Markup {
+    match pane(app, workspace, path.clone(), span, words, None).await {
+        Ok(pane) => pane,
         Err(error) => {
             let (_, report) = error.into_parts();
             html! {
@@ -101,13 +117,14 @@ pub(super) async fn pane(
 }
 
 fn shown(workspace: &WorkspaceId, seen: &Seen, span: Span, words: &str, from: Option<usize>) -> Markup {
-    let Seen { entry, source, citation, verdicts, page } = seen;
+    let Seen { entry, source, citation, verdicts, page, is_whole } = seen;
     html! {
         section #source aria-label="Source" tabindex="-1" {
             header.file {
                 h2 dir="auto" { (entry.path.file_name()) }
                 p.place { span.path { (entry.path) } }
                 (facts(workspace, entry, source.as_ref().ok()))
+                @if !is_whole { p.warning { "The link names a very long place: only its beginning is marked." } }
                 div.tools {
                     button type="button" data-mark="-1" hidden aria-label="Previous mark" title="Previous mark ([)" { "↑" }
                     button type="button" data-mark="1" hidden aria-label="Next mark" title="Next mark (])" { "↓" }

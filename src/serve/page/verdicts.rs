@@ -12,7 +12,7 @@ use super::{link, results, when};
 use crate::engine::{Caller, VerdictsReply, VerdictsRequest};
 use crate::serve::app::Shared;
 use crate::serve::error::ApiError;
-use crate::serve::extract::{InWorkspace, Parameters};
+use crate::serve::extract::{InWorkspace, Parameters, WithNumber};
 use crate::serve::signature::Signature;
 use crate::workspace::{Citation, Decision, NewVerdict, RelPath, Span, Verdict, WorkspaceId};
 
@@ -232,7 +232,7 @@ pub(in crate::serve) async fn judge(
 pub(in crate::serve) async fn withdraw(
     State(app): Shared,
     InWorkspace(workspace): InWorkspace,
-    axum::extract::Path((_, id)): axum::extract::Path<(String, u64)>,
+    WithNumber(id): WithNumber,
     method: Method,
     uri: Uri,
     headers: HeaderMap,

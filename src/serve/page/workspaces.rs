@@ -55,6 +55,11 @@ pub(in crate::serve) async fn start(State(app): Shared) -> Result<Response, ApiE
     Ok(shell::page(Frame { title: "Workspaces", workspace: None, view: None }, &body))
 }
 
+/// Leads to a workspace whose address was typed with a slash at its end.
+pub(in crate::serve) async fn without_slash(InWorkspace(workspace): InWorkspace) -> Redirect {
+    Redirect::to(&link::view(&workspace, ""))
+}
+
 /// Shows the settings of a workspace.
 pub(in crate::serve) async fn settings(
     State(app): Shared,

@@ -160,18 +160,49 @@
   // Newer changes are announced, and shown at the reader's wish: rows that move by themselves cannot be read.
   const live = one("[data-live]");
   if (live) {
-    const stream = new EventSource(live.dataset.live);
-    stream.addEventListener("changed", (event) => {
-      const [revision, pending] = event.data.split(" ");
+    let stream = null;
+    let isOver = false;
+    let retryMs = 5_000;
+    const fresh = one("#fresh");
+    const tell = (...words) => { if (fresh.textContent !== words.map((one) => one.textContent ?? one).join("")) fresh.replaceChildren(...words); };
+    const again = (words) => {
       const link = document.createElement("a");
       link.href = location.href;
-      link.textContent = `Newer changes up to revision ${revision}: show them`;
-      one("#fresh").replaceChildren(link, Number(pending) ? ` · ${pending} pending` : "");
-      say("there are newer changes");
-      live.dataset.live = live.dataset.live.replace(/after=\d+/, `after=${revision}`);
-    });
-    stream.addEventListener("full", () => stream.close());
-    addEventListener("pagehide", () => stream.close());
+      link.textContent = words;
+      return link;
+    };
+    const listen = () => {
+      let isCut = false;
+      stream = new EventSource(live.dataset.live);
+      stream.addEventListener("open", () => { if (isCut) tell("The server answers again."); isCut = false; retryMs = 5_000; });
+      stream.addEventListener("changed", (event) => {
+        const [revision, pending] = event.data.split(" ");
+        // A screen reader hears it once, however many changes there are.
+        if (!one("a", fresh)) say("there are newer changes");
+        tell(again(`Newer changes up to revision ${revision}: show them`), Number(pending) ? ` · ${pending} pending` : "");
+        live.dataset.live = live.dataset.live.replace(/after=\d+/, `after=${revision}`);
+      });
+      stream.addEventListener("over", (event) => { isOver = true; stream.close(); tell(`Newer changes are not announced: ${event.data}. `, again("Reload")); });
+      stream.onerror = () => {
+        isCut = true;
+        if (stream.readyState !== EventSource.CLOSED) { tell("The server does not answer; newer changes are announced when it is back."); return; }
+        // It was refused, as by a server that has too much to do.
+        stream = null;
+        tell("Newer changes are not announced now. ", again("Reload"));
+        setTimeout(follow, retryMs);
+        retryMs = Math.min(2 * retryMs, 60_000);
+      };
+    };
+    // A browser keeps few connections to a server: pages that nobody sees give theirs back.
+    const follow = () => {
+      const isSeen = document.visibilityState === "visible";
+      if (isSeen && !stream && !isOver) listen();
+      if (!isSeen && stream) { stream.close(); stream = null; }
+    };
+    document.addEventListener("visibilitychange", follow);
+    addEventListener("pagehide", () => { stream?.close(); stream = null; });
+    addEventListener("pageshow", follow);
+    follow();
   }
 
   // A picture of a page that does not come. Errors of pictures do not bubble.

@@ -12,7 +12,7 @@ use crate::workspace::Span;
 pub(super) fn shown(source: &Source, window: Window, marks: &Marks) -> Markup {
     let text = &source.document.text;
     // A window may begin behind the indentation of its first line.
-    let start = text[..window.start].rfind('\n').map_or(0, |at| at + 1);
+    let start = window.line_start(text);
     let start = if text[start..window.start].trim().is_empty() { start } else { window.start };
     let first = source.lines(Span::new(start, start)).map_or(1, |lines| lines.start);
     let is_code = !matches!(source.document.format, Format::Text | Format::Log | Format::Rst | Format::Asciidoc);

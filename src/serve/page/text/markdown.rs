@@ -19,11 +19,13 @@ pub(in crate::serve::page) fn is_markdown(path: &RelPath) -> bool {
     extension.is_some_and(|extension| ["md", "markdown"].iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
+/// Tags that stand in one another; what is nested more deeply stands where these end, as a browser would have it.
+const MAX_DEPTH: usize = 64;
+
 /// Shows the blocks of the window.
 pub(super) fn shown(source: &Source, window: Window, marks: &Marks) -> Markup {
     let text = &source.document.text;
-    let start = text[..window.start].rfind('\n').map_or(0, |at| at + 1);
-    let html = written(text, start..window.end, marks);
+    let html = written(text, window.line_start(text)..window.end, marks);
     PreEscaped(format!("<div class=\"blocks\">{html}</div>"))
 }
 
@@ -37,7 +39,7 @@ pub(in crate::serve::page) fn part(text: &str, part: Span, words: &[Span]) -> Ma
 /// Shows a sentence: the letters and their weight, in one line.
 pub(in crate::serve::page) fn sentence(text: &str) -> Markup {
     let marks = Marks::new(None, Vec::new());
-    let mut writer = Writer { text, marks: &marks, html: String::new(), is_head: false };
+    let mut writer = Writer { text, marks: &marks, html: String::new(), is_head: false, depth: 0 };
     for (event, range) in Parser::new_ext(text, Options::ENABLE_STRIKETHROUGH).into_offset_iter() {
         match &event {
             Event::Start(Tag::Emphasis | Tag::Strong | Tag::Strikethrough)
@@ -60,7 +62,7 @@ fn with_words_only(text: &str) -> String {
 
 fn written(text: &str, range: Range<usize>, marks: &Marks) -> String {
     let (start, front) = front_matter(text, range.start, range.end);
-    let mut writer = Writer { text, marks, html: String::new(), is_head: false };
+    let mut writer = Writer { text, marks, html: String::new(), is_head: false, depth: 0 };
     if let Some(front) = front {
         writer.put("<pre class=\"front\">");
         writer.words(front);
@@ -92,6 +94,8 @@ struct Writer<'a> {
     html: String,
     /// Whether cells are those of a table's head.
     is_head: bool,
+    /// Tags that are open.
+    depth: usize,
 }
 
 impl Writer<'_> {
@@ -151,6 +155,10 @@ impl Writer<'_> {
     }
 
     fn open(&mut self, tag: &Tag<'_>) {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return;
+        }
         match tag {
             Tag::Paragraph => self.put("<p class=\"prose\" dir=\"auto\">"),
             Tag::Heading { level, .. } => {
@@ -201,6 +209,10 @@ impl Writer<'_> {
     }
 
     fn close(&mut self, tag: TagEnd) {
+        self.depth = self.depth.saturating_sub(1);
+        if self.depth >= MAX_DEPTH {
+            return;
+        }
         self.is_head &= tag != TagEnd::TableHead;
         self.put(match tag {
             TagEnd::Paragraph | TagEnd::Heading(_) => "</p>",
@@ -249,6 +261,19 @@ mod tests {
         );
         assert!(shown("---\ntitle: x\n---\n# H\n", "title: x").starts_with("<pre class=\"front\">---\n<mark"));
         assert!(shown("5 &lt; 6\n", "5").contains("&lt;"));
+    }
+
+    #[test]
+    fn what_is_nested_ten_thousand_times_is_shown_with_its_words_and_few_tags() {
+        for text in [format!("{} deep\n", ">".repeat(10_000)), format!("{}deep\n", "- ".repeat(10_000))] {
+            let html = shown(&text, "deep");
+            assert!(
+                html.contains("<mark class=\"quote\" id=\"mark\">deep</mark>") && html.len() < 4_000,
+                "{}",
+                html.len()
+            );
+            assert_eq!(html.matches("</").count(), html.matches('<').count() / 2, "each tag is closed");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::marked::{Marks, marked};
 use crate::engine::Source;
 use crate::extract::{Block, BlockKind, Format, PageUnit};
-use crate::workspace::{Cell, Span};
+use crate::workspace::{Cell, LineStarts};
 
 /// Columns that are shown; of the others their number.
 const MAX_COLUMNS: usize = 60;
@@ -47,10 +47,14 @@ pub(super) fn shown(source: &Source, rows: &[Block], marks: &Marks) -> Markup {
         .and_then(|row| row.header.as_deref())
         .map_or_else(Vec::new, |header| header.split(if header.contains(" | ") { " | " } else { ", " }).collect());
     let mut all: Vec<(String, usize, Vec<Range<usize>>)> = Vec::with_capacity(rows.len());
+    // Once for all rows, of which each would be looked for from the beginning of the text.
+    let starts = source.document.has_file_lines.then(|| LineStarts::of(text));
     for row in rows {
-        let (number, before) = match &row.cell {
-            Some(Cell::Row { row, columns, .. }) => (row.to_string(), columns.0 as usize),
-            _ => (line_of(source, row.span), 0),
+        let (number, before) = if let Some(Cell::Row { row, columns, .. }) = &row.cell {
+            (row.to_string(), columns.0 as usize)
+        } else {
+            let lines = starts.as_ref().map(|starts| starts.lines(row.span).after(source.num_lines_before));
+            (lines.map(|lines| lines.start.to_string()).unwrap_or_default(), 0)
         };
         all.push((number, before, cells(text, row.span.range(), between)));
     }
@@ -58,17 +62,21 @@ pub(super) fn shown(source: &Source, rows: &[Block], marks: &Marks) -> Markup {
     let is_header = |at: usize| at == 0 && header.is_empty() && rows.get(1).is_some_and(|next| next.header.is_some());
     let width = all.iter().map(|(_, before, cells)| before + cells.len()).max().unwrap_or(0).max(header.len());
     let left_out = width.saturating_sub(MAX_COLUMNS);
+    let marked_column = all
+        .iter()
+        .find_map(|(_, before, cells)| cells.iter().position(|cell| marks.touches(cell)).map(|at| before + at));
+    let columns = columns_around(marked_column.unwrap_or(0), width);
     html! {
         div.table tabindex="0" role="group" aria-label="Table" {
             table {
                 @if !header.is_empty() {
-                    thead { tr { td.number {} @for name in header.iter().take(MAX_COLUMNS) { th scope="col" dir="auto" { (name) } } } }
+                    thead { tr { td.number {} @for name in header.iter().skip(columns.start).take(columns.len()) { th scope="col" dir="auto" { (name) } } } }
                 }
                 @for (at, (number, before, cells)) in all.iter().enumerate() {
                     @let row = html! {
                         td.number data-number=(number) {}
-                        @for _ in 0..(*before).min(MAX_COLUMNS) { td {} }
-                        @for cell in cells.iter().take(MAX_COLUMNS.saturating_sub(*before)) {
+                        @for _ in columns.start..(*before).min(columns.end) { td {} }
+                        @for cell in cells.iter().take(columns.end.saturating_sub(*before)).skip(columns.start.saturating_sub(*before)) {
                             @let words = marked(text, inside_quotes(text, cell.clone()), marks);
                             @if is_header(at) { th scope="col" dir="auto" { (words) } } @else { td.at[marks.touches(cell)] dir="auto" { (words) } }
                         }
@@ -77,12 +85,20 @@ pub(super) fn shown(source: &Source, rows: &[Block], marks: &Marks) -> Markup {
                 }
             }
         }
-        @if left_out > 0 { p.note { (left_out) " more columns are not shown; the download has them" } }
+        @if left_out > 0 {
+            p.note {
+                @if columns.start > 0 { "From column " (columns.start + 1) " on; " }
+                (left_out) " more columns are not shown; the download has them"
+            }
+        }
     }
 }
 
-fn line_of(source: &Source, span: Span) -> String {
-    source.lines(span).map(|lines| lines.start.to_string()).unwrap_or_default()
+/// The columns that are shown: the first ones, or those around a mark.
+fn columns_around(marked: usize, width: usize) -> Range<usize> {
+    let start = if marked < MAX_COLUMNS { 0 } else { marked - MAX_COLUMNS / 2 };
+    let start = start.min(width.saturating_sub(MAX_COLUMNS));
+    start..width.min(start + MAX_COLUMNS)
 }
 
 /// The sign between the fields of a delimited file: the one that its first row, or header, has most of.
@@ -139,6 +155,18 @@ fn inside_quotes(text: &str, cell: Range<usize>) -> Range<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_columns_that_are_shown_hold_the_marked_one() {
+        for (marked, width) in [(0, 3), (2, 3), (0, 500), (59, 500), (60, 500), (300, 500), (499, 500), (0, 0)] {
+            let columns = columns_around(marked, width);
+            assert!(width == 0 || columns.contains(&marked), "{marked} of {width}: {columns:?}");
+            assert!(
+                columns.len() == MAX_COLUMNS.min(width) && columns.end <= width,
+                "{marked} of {width}: {columns:?}"
+            );
+        }
+    }
 
     #[test]
     fn cells_are_told_apart_as_they_are_written() {
