@@ -112,10 +112,8 @@ impl Query {
                 "1".clone_into(is_wanted);
             }
         }
-        match self.opened() {
-            Some((path, span)) => (self.open, self.at) = (path.to_string(), link::at(span)),
-            None => (self.open, self.at) = (String::new(), String::new()),
-        }
+        let opened = self.opened();
+        (self.open, self.at) = opened.map(|(path, span)| (path.to_string(), link::at(span))).unwrap_or_default();
         self
     }
 

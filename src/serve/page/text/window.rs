@@ -53,8 +53,7 @@ impl Window {
         let line = text[start..].match_indices('\n').nth(MAX_LINES - 1).map(|(at, _)| start + at + 1);
         let end = match blocks[first..].iter().find(|block| block.span.end >= most) {
             Some(block) if block.span.start < most && block.span.len() <= MAX_BLOCK_BYTES => block.span.end,
-            Some(_) => most,
-            None => most,
+            _ => most,
         };
         let end = line.map_or(end, |line| end.min(line.max(least)));
         Self { start, end: text.ceil_char_boundary(end.clamp(start, text.len())) }
