@@ -218,7 +218,7 @@ async fn errors_are_pages_with_a_hint_and_other_workspaces_stay_shut() {
         ("/w/default/c/xyz/1-2", 400, "invalid_citation"),
         (&format!("/w/default/c/{}/1-2", "0".repeat(64)), 404, "unknown_content"),
         ("/w/default/download/no/such", 404, "file_not_found"),
-        (&long, 400, "query_too_long"),
+        (&long, 400, "query_too_large"),
     ] {
         let seen = page.get(uri).await;
         let shown: String = uri.chars().take(60).collect();

@@ -19,7 +19,7 @@ use crate::serve::extract::{AtPath, InWorkspace};
 /// Bytes that are read at once.
 const PIECE: usize = 64 * 1024;
 /// Pieces that may wait for a slow client.
-const NUM_WAITING: usize = 4;
+const NUM_WAITING: usize = 1;
 /// Larger pictures are only downloaded.
 const MAX_PICTURE_BYTES: u64 = 20_000_000;
 /// Bytes that tell what a picture is.
