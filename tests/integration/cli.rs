@@ -250,7 +250,11 @@ fn facets_that_are_asked_for_are_told_also_where_nobody_said_anything() {
         let told = "nobody said who wrote these files";
         assert!(!pincite.run(asked).out.contains(told), "{asked:?}");
         let ran = pincite.run(&[asked, &["--facets"]].concat());
-        assert!(ran.out.ends_with(&format!("{told}\n")), "{asked:?}: {}{}", ran.out, ran.err);
+        assert!(ran.out.lines().any(|line| line == told), "{asked:?}: {}{}", ran.out, ran.err);
+    }
+    let found = pincite.run(&["search", "gateway", "--facets"]);
+    for kind in ["type: markdown ", "folder: ", "modified: "] {
+        assert!(found.out.lines().any(|line| line.starts_with(kind)), "{}", found.out);
     }
 }
 
