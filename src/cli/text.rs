@@ -41,22 +41,9 @@ pub(super) fn place(citation: &Citation) -> String {
     }
 }
 
-/// Where in its file a citation points: `line 18`, `page 3`, `Latency!B3`.
-///
-/// `None` where the format counts nothing that a person could follow.
+/// Where in its file a citation points, else the heading that it stands under; `None` where a person could follow neither.
 pub(super) fn spot(citation: &Citation) -> Option<String> {
-    if let Some(slide) = citation.slide {
-        return Some(format!("slide {slide}"));
-    }
-    if let Some(cell) = &citation.cell {
-        return Some(cell.clone());
-    }
-    match (citation.page, citation.lines) {
-        (Some(page), _) => Some(format!("page {page}")),
-        (None, Some(lines)) if lines.start == lines.end => Some(format!("line {}", lines.start)),
-        (None, Some(lines)) => Some(format!("lines {}-{}", lines.start, lines.end)),
-        (None, None) => citation.trail.last().map(|heading| format!("under `{heading}`")),
-    }
+    citation.spot().or_else(|| citation.trail.last().map(|heading| format!("under `{heading}`")))
 }
 
 /// ` by AGENT, run RUN` behind what they wrote; nothing where neither is known.

@@ -61,4 +61,21 @@ impl Citation {
             provenance: Provenance::default(),
         }
     }
+
+    /// Where in its file it points, as a person follows it: `line 18`, `page 3`, `Latency!B3`; `None` where the format counts nothing.
+    #[must_use]
+    pub fn spot(&self) -> Option<String> {
+        if let Some(slide) = self.slide {
+            return Some(format!("slide {slide}"));
+        }
+        if let Some(cell) = &self.cell {
+            return Some(cell.clone());
+        }
+        match (self.page, self.lines) {
+            (Some(page), _) => Some(format!("page {page}")),
+            (None, Some(lines)) if lines.start == lines.end => Some(format!("line {}", lines.start)),
+            (None, Some(lines)) => Some(format!("lines {}-{}", lines.start, lines.end)),
+            (None, None) => None,
+        }
+    }
 }

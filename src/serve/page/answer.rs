@@ -14,7 +14,7 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use super::query::Query;
 use super::shell::{self, Frame, View};
 use super::text::markdown;
-use super::{link, results, search, when};
+use super::{link, search, when};
 use crate::answer::{AnswerKind, AskEvent, AskReply, AskRequest, Sentence};
 use crate::budget::Budget;
 use crate::engine::{Caller, Engine, EngineError, is_on_unread};
@@ -145,7 +145,7 @@ fn said(workspace: &WorkspaceId, sentence: &Sentence, citations: &[Citation]) ->
 }
 
 fn number(at: usize, citation: &Citation) -> Markup {
-    let spot = results::spot(citation).map(|spot| format!(", {spot}")).unwrap_or_default();
+    let spot = citation.spot().map(|spot| format!(", {spot}")).unwrap_or_default();
     html! { a.cite href=(link::cited(citation)) title={ (citation.path) (spot) } aria-label={ "Citation " (at + 1) ": " (citation.path) (spot) } { "[" (at + 1) "]" } }
 }
 

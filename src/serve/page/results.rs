@@ -6,7 +6,7 @@ use super::query::Query;
 use super::text::{markdown, marked};
 use super::{link, when};
 use crate::search::{self, Hit, Signals};
-use crate::workspace::{Citation, Provenance, Span, Verdict, WorkspaceId};
+use crate::workspace::{Provenance, Span, Verdict, WorkspaceId};
 
 /// Bytes of a passage that are shown, where most of its marked words are.
 const SHOWN_BYTES: usize = 420;
@@ -42,7 +42,7 @@ pub(super) fn item(shown: &Shown<'_>) -> Markup {
             }
             p.place {
                 span.path { (citation.path) }
-                @if let Some(spot) = spot(citation) { span.dot aria-hidden="true" { " · " } span { (spot) } }
+                @if let Some(spot) = citation.spot() { span.dot aria-hidden="true" { " · " } span { (spot) } }
                 @if !citation.trail.is_empty() { span.dot aria-hidden="true" { " · " } span.trail { (citation.trail.join(" › ")) } }
             }
             @if let Some(header) = &hit.header { p.header title="The table's header" { (header) } }
@@ -73,22 +73,6 @@ pub(super) fn item(shown: &Shown<'_>) -> Markup {
                 }
             }
         }
-    }
-}
-
-/// Where in its file a citation points, as far as the format counts.
-pub(super) fn spot(citation: &Citation) -> Option<String> {
-    if let Some(slide) = citation.slide {
-        return Some(format!("slide {slide}"));
-    }
-    if let Some(cell) = &citation.cell {
-        return Some(cell.clone());
-    }
-    match (citation.page, citation.lines) {
-        (Some(page), _) => Some(format!("page {page}")),
-        (None, Some(lines)) if lines.start == lines.end => Some(format!("line {}", lines.start)),
-        (None, Some(lines)) => Some(format!("lines {}–{}", lines.start, lines.end)),
-        (None, None) => None,
     }
 }
 

@@ -161,7 +161,7 @@ fn facts(workspace: &WorkspaceId, entry: &FileEntry, source: Option<&Source>) ->
 
 /// The citation as text, to be copied by the script or by hand.
 fn copies(citation: &Citation) -> Markup {
-    let spot = results::spot(citation).map(|spot| format!(", {spot}")).unwrap_or_default();
+    let spot = citation.spot().map(|spot| format!(", {spot}")).unwrap_or_default();
     let url = link::cited(citation);
     let quote = citation.quote.lines().collect::<Vec<_>>().join("\n> ");
     let markdown = format!("> {quote}\n>\n> — [{}{spot}]({url})", citation.path.as_str().replace(['[', ']'], ""));

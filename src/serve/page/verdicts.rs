@@ -108,7 +108,7 @@ fn row(workspace: &WorkspaceId, verdict: &Verdict) -> Markup {
             td { (badge(*decision)) }
             td dir="auto" {
                 q.block { (results::shortened(&citation.quote)) }
-                a href=(link::cited(citation)) { (citation.path) @if let Some(spot) = results::spot(citation) { ", " (spot) } }
+                a href=(link::cited(citation)) { (citation.path) @if let Some(spot) = citation.spot() { ", " (spot) } }
                 @if let Some(comment) = comment { p.comment dir="auto" { (comment) } }
             }
             td dir="auto" { (query.as_deref().unwrap_or("–")) }
