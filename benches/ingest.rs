@@ -23,7 +23,7 @@ use std::time::Instant;
 
 use pincite::config::FieldWeights;
 use pincite::embed::{OpenModel, Silent as SilentFetch};
-use pincite::engine::{Access, Caller, Engine, OpenOptions};
+use pincite::engine::{Access, Caller, Engine, OpenOptions, Surface};
 use pincite::index::{Batch, Filter, Index as _, LexicalQuery, VectorKey};
 use pincite::ingest::Silent;
 use pincite::workspace::{Revision, WorkspaceId};
@@ -77,7 +77,7 @@ fn embed() {
         engine.ensure_workspace(&workspace, Some(&folder)).expect("a workspace");
         timed(|| {
             engine
-                .workspace_at(&workspace, &folder, Caller::LocalUser)
+                .workspace_at(&workspace, &folder, &Caller::local(Surface::CommandLine))
                 .expect("the line")
                 .index(&Silent)
                 .expect("the line")

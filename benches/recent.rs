@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use pincite::answer::{AskReply, AskRequest};
 use pincite::embed::Silent as SilentFetch;
-use pincite::engine::{Access, Caller, Engine, OpenOptions};
+use pincite::engine::{Access, Caller, Engine, OpenOptions, Surface};
 use pincite::workspace::WorkspaceId;
 use workload::line::{index_words, open_index};
 use workload::measure::{Target, Times, head, peak_memory_mb, row, timed};
@@ -54,7 +54,7 @@ fn main() {
         let request = AskRequest::new(question);
         timed(|| {
             engine
-                .workspace(&WorkspaceId::default(), Caller::LocalUser)
+                .workspace(&WorkspaceId::default(), &Caller::local(Surface::CommandLine))
                 .expect("the workspace")
                 .ask(&request)
                 .expect("an answer")

@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use pincite::config::FieldWeights;
 use pincite::embed::{Embedder, OpenModel, Silent as SilentFetch};
-use pincite::engine::{Access, Caller, Engine, OpenOptions};
+use pincite::engine::{Access, Caller, Engine, OpenOptions, Surface};
 use pincite::eval::Collection;
 use pincite::index::{Filter, Index as _, Snapshot, VectorKey};
 use pincite::search::{Compiled, Filters, Mode, SearchRequest, parse_query};
@@ -146,7 +146,11 @@ fn searches(data: &std::path::Path, questions: &[String], most: f64) -> OpenMode
         request.mode = mode;
         request.filters = Filters { path: glob.map(str::to_owned).into_iter().collect(), ..Filters::default() };
         timed(|| {
-            engine.workspace(&workspace, Caller::LocalUser).expect("the workspace").search(&request).expect("a search")
+            engine
+                .workspace(&workspace, &Caller::local(Surface::CommandLine))
+                .expect("the workspace")
+                .search(&request)
+                .expect("a search")
         })
         .0
     };

@@ -10,6 +10,7 @@
 //! What is open (`data_folder`); when it is indexed, and by which process (`scheduler`); how an answer looks to a person, and the wire
 //! formats (`cli`, `serve`, `mcp`).
 
+mod admission;
 mod ask;
 mod changes;
 mod coverage;
@@ -18,6 +19,7 @@ mod event;
 mod files;
 mod freshness;
 mod index;
+mod keys;
 mod listing;
 mod load;
 mod part;
@@ -29,6 +31,7 @@ mod reindex;
 mod report;
 mod roots;
 mod sections;
+mod sight;
 mod source;
 mod status;
 mod tables;
@@ -45,10 +48,12 @@ mod write;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use self::admission::Admitted;
 pub use self::changes::{ChangeFilters, ChangesReply, ChangesRequest};
 pub use self::coverage::is_on_unread;
 pub use self::event::{Event, EventKind, EventsReply, MAX_EVENT_ID_CHARS, TakenEvent};
 pub use self::freshness::SourceStatus;
+pub use self::keys::{KeyList, KeyPatch, MadeKey, RevokedKeys};
 pub use self::load::Load;
 pub use self::part::{FilePart, MAX_TEXT_BYTES, cut, pages_of};
 pub use self::picture::PagePicture;
@@ -58,9 +63,10 @@ pub use self::source::{FileBytes, Source};
 pub use self::status::{AnswererStatus, ModelStatus, ReasonGroup, RerankerStatus, StatusReport};
 pub use self::verdicts::{VerdictsReply, VerdictsRequest};
 use self::versions::Standings;
-pub use self::workspace::{Caller, Workspace};
+pub use self::workspace::Workspace;
 pub use self::workspaces::{WorkspaceList, WorkspaceSummary};
 pub use self::write::{Precondition, Upload, WriteReply};
+pub use crate::access::{Action, Caller, KeyState, KeySummary, NewKey, Overlap, Secret, Surface, Who};
 use crate::config::Config;
 use crate::data_folder::DataFolder;
 pub use crate::data_folder::{Access, EngineError, ErrorKind, OpenOptions, extractor};

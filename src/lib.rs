@@ -4,6 +4,7 @@
 //! checked against the file as it is now. `ARCHITECTURE.md` describes the rooms and draws the two lines through them; `docs/` has the
 //! reasons behind each part.
 
+pub mod access;
 pub mod answer;
 pub mod budget;
 pub mod chunk;

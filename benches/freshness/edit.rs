@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pincite::embed::Silent as SilentFetch;
-use pincite::engine::{Access, Caller, Engine, IndexReport, OpenOptions};
+use pincite::engine::{Access, Caller, Engine, IndexReport, OpenOptions, Surface};
 use pincite::ingest::Silent;
 use pincite::workspace::WorkspaceId;
 
@@ -33,7 +33,7 @@ pub fn measure() {
     let warm = place.path().join("warm");
     write_folder(&writer, 5, 1, &warm);
     let warm_up = engine
-        .workspace_at(&"warm".parse().expect("a name"), &warm, Caller::LocalUser)
+        .workspace_at(&"warm".parse().expect("a name"), &warm, &Caller::local(Surface::CommandLine))
         .and_then(|warm| warm.index(&Silent))
         .expect("the line");
     if let Some(reason) = warm_up.words_alone {
@@ -44,7 +44,7 @@ pub fn measure() {
         let busy = processor_seconds();
         let (time, report) = timed(|| {
             engine
-                .workspace_at(&workspace, &folder, Caller::LocalUser)
+                .workspace_at(&workspace, &folder, &Caller::local(Surface::CommandLine))
                 .expect("the line")
                 .index(&Silent)
                 .expect("the line")

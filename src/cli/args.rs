@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
+use super::keys::KeyCommand;
 use crate::answer::{Answerer, PlanChoice};
 use crate::engine::{ChangeFilters, ChangesRequest, VerdictsRequest};
 use crate::search::{Filters, FusionMethod, Mode};
@@ -85,6 +86,11 @@ pub(super) enum Command {
     Workspace {
         #[command(subcommand)]
         command: WorkspaceCommand,
+    },
+    /// Make, list, narrow, rotate or revoke keys
+    Key {
+        #[command(subcommand)]
+        command: KeyCommand,
     },
     /// Check a citation against the file as it is now
     Verify {

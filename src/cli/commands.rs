@@ -17,7 +17,7 @@ use crate::answer::{AskRequest, CitationState, DEFAULT_MAX_FILES};
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::embed;
-use crate::engine::{self, Access, Caller, Engine, EngineError, IndexReport, OpenOptions};
+use crate::engine::{self, Access, Caller, Engine, EngineError, IndexReport, OpenOptions, Surface};
 use crate::eval::{EvalOptions, PageOptions, Run, evaluate, evaluate_answers, evaluate_pages};
 use crate::extract::child::{self, Program};
 use crate::extract::{Document, ExtractError, Member, language_of};
@@ -80,6 +80,7 @@ pub(super) fn run(cli: Cli) -> anyhow::Result<Done> {
             Ok(Done::Yes)
         }
         Command::Workspace { command } => super::spaces::run(&session, &command),
+        Command::Key { command } => super::keys::run(&session, &command),
         Command::Verify { citation } => verify(&session, &citation),
         Command::Eval(args) => eval(&session, &args),
         Command::Models { command } => models(&session, &command),
@@ -115,7 +116,7 @@ impl Session {
     }
 
     fn bring_up_to_date(&self, engine: &Engine, path: &Path) -> anyhow::Result<IndexReport> {
-        Ok(engine.workspace_at(&self.workspace, path, Caller::LocalUser)?.index(&*self.progress)?)
+        Ok(engine.workspace_at(&self.workspace, path, &Caller::local(Surface::CommandLine))?.index(&*self.progress)?)
     }
 
     pub(super) fn print<T: Serialize>(
@@ -156,7 +157,7 @@ struct IndexCounts<'a> {
 fn index(session: &Session, path: &Path, strict: bool) -> anyhow::Result<Done> {
     let engine = session.open(Access::Share, "pincite index")?;
     let report = session.bring_up_to_date(&engine, path)?;
-    let status = engine.workspace(&session.workspace, Caller::LocalUser)?.status()?;
+    let status = engine.workspace(&session.workspace, &Caller::local(Surface::CommandLine))?.status()?;
     let (scan, line) = (&report.scan, &report.line);
     let counts = IndexCounts {
         revision: status.revision.0,
@@ -201,8 +202,9 @@ struct Reindexed<'a> {
 
 fn reindex(session: &Session) -> anyhow::Result<Done> {
     let engine = session.open(Access::Share, "pincite reindex")?;
-    let report = engine.workspace(&session.workspace, Caller::LocalUser)?.reindex(&*session.progress)?;
-    let status = engine.workspace(&session.workspace, Caller::LocalUser)?.status()?;
+    let report =
+        engine.workspace(&session.workspace, &Caller::local(Surface::CommandLine))?.reindex(&*session.progress)?;
+    let status = engine.workspace(&session.workspace, &Caller::local(Surface::CommandLine))?.status()?;
     let reindexed = Reindexed {
         generation: report.generation,
         chunks: status.num_chunks,
@@ -230,7 +232,9 @@ fn search(session: &Session, args: &SearchArgs) -> anyhow::Result<Done> {
         facets: args.facets,
         every_passage: false,
     };
-    let reply = engine.workspace(&session.workspace, Caller::LocalUser)?.search_within(&request, &Budget::default())?;
+    let reply = engine
+        .workspace(&session.workspace, &Caller::local(Surface::CommandLine))?
+        .search_within(&request, &Budget::default())?;
     session.print(&reply, |out| text::search(out, &reply))?;
     if !session.json {
         super::copies::notes(&mut std::io::stderr(), &reply.notes)?;
@@ -261,7 +265,7 @@ fn ask(session: &Session, args: &AskArgs) -> anyhow::Result<Done> {
         Extent::Screen
     };
     let mut progress = Answering::new(!session.json && std::io::stdout().is_terminal());
-    let reply = engine.workspace(&session.workspace, Caller::LocalUser)?.ask_within(
+    let reply = engine.workspace(&session.workspace, &Caller::local(Surface::CommandLine))?.ask_within(
         &request,
         &Budget::default(),
         &mut |event| progress.tell(&event).is_ok(),
@@ -278,14 +282,15 @@ fn ask(session: &Session, args: &AskArgs) -> anyhow::Result<Done> {
 
 fn status(session: &Session) -> anyhow::Result<Done> {
     let engine = session.open(Access::Read, "pincite status")?;
-    let report = engine.workspace(&session.workspace, Caller::LocalUser)?.status()?;
+    let report = engine.workspace(&session.workspace, &Caller::local(Surface::CommandLine))?.status()?;
     session.print(&report, |out| text::status(out, &report))?;
     Ok(Done::Yes)
 }
 
 fn changes(session: &Session, args: &ChangesArgs) -> anyhow::Result<Done> {
     let engine = session.open(Access::Read, "pincite changes")?;
-    let reply = engine.workspace(&session.workspace, Caller::LocalUser)?.recent_changes(&args.request())?;
+    let reply =
+        engine.workspace(&session.workspace, &Caller::local(Surface::CommandLine))?.recent_changes(&args.request())?;
     session.print(&reply, |out| text::changes(out, &reply))?;
     Ok(Done::when(!reply.changes.is_empty()))
 }
@@ -303,7 +308,7 @@ fn verify(session: &Session, citation: &Path) -> anyhow::Result<Done> {
         "this is not a citation: give one object of `citations` or `citation` from a reply that was made with `--json`",
     )?;
     let engine = session.open(Access::Read, "pincite verify")?;
-    let result = engine.workspace(&citation.workspace, Caller::LocalUser)?.verify(&citation)?;
+    let result = engine.workspace(&citation.workspace, &Caller::local(Surface::CommandLine))?.verify(&citation)?;
     session.print(&result, |out| text::verification(out, &result))?;
     Ok(Done::when(matches!(result.verdict, CitationState::Valid | CitationState::Moved)))
 }

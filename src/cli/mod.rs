@@ -14,6 +14,7 @@ mod args;
 mod commands;
 mod copies;
 mod digest;
+mod keys;
 mod progress;
 mod serving;
 mod spaces;

@@ -7,8 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::commands::{Done, Session};
-use crate::engine::{Access, Engine, Runner};
+use crate::engine::{Access, Caller, Engine, EngineError, Runner, Secret, Surface};
+use crate::error::Advice;
 use crate::{mcp, serve};
+
+/// The variable of the environment that holds an administrator's key for `pincite serve`.
+const ADMIN_KEY: &str = "PINCITE_ADMIN_KEY";
+/// The variable that holds the key of a client.
+pub(super) const API_KEY: &str = "PINCITE_API_KEY";
 
 /// How long the line may take to end: what it was at is done again at the next start.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
@@ -17,6 +23,10 @@ const STOP_DEADLINE: Duration = Duration::from_secs(5);
 pub(super) fn serve(session: &Session, path: Option<&Path>, listen: SocketAddr) -> anyhow::Result<Done> {
     serve::take_descriptors()?;
     let engine = Arc::new(session.open(Access::Share, "pincite serve")?);
+    if let Some(secret) = secret_in(ADMIN_KEY)? {
+        engine.take_admin_key(&secret)?;
+    }
+    check_locked(&engine, listen)?;
     engine.ensure_workspace(&session.workspace, path)?;
     let runner = engine.run()?;
     let options = serve::Options { address: listen, ..serve::Options::within(&engine.config().limits) };
@@ -42,14 +52,57 @@ pub(super) fn mcp(session: &Session, path: Option<&Path>) -> anyhow::Result<Done
             Some(engine.run()?)
         }
     };
+    let caller = stdio_caller(&engine)?;
     let runtime = tokio::runtime::Runtime::new()?;
-    let served = runtime.block_on(mcp::run_stdio(engine, session.workspace.clone()));
+    let served = runtime.block_on(mcp::run_stdio(engine, session.workspace.clone(), caller));
     runtime.shutdown_background();
     if let Some(runner) = runner {
         stop(runner);
     }
     served?;
     Ok(Done::Yes)
+}
+
+/// The holder of the key in `PINCITE_API_KEY`, where that is set, else this machine's user.
+fn stdio_caller(engine: &Engine) -> anyhow::Result<Caller> {
+    Ok(match secret_in(API_KEY)? {
+        Some(secret) => engine.caller_of(&secret, Surface::Mcp)?,
+        None => Caller::local(Surface::Mcp),
+    })
+}
+
+/// The key that a variable of the environment holds.
+fn secret_in(variable: &str) -> anyhow::Result<Option<Secret>> {
+    match std::env::var(variable) {
+        Ok(text) if !text.is_empty() => Ok(Some(text.trim().parse::<Secret>().map_err(EngineError::from)?)),
+        Ok(_) | Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(error) => Err(anyhow::Error::new(error).context(format!("`{variable}` cannot be read"))),
+    }
+}
+
+/// Refuses to serve an address beyond this machine without a key: whoever reached it would own every workspace.
+fn check_locked(engine: &Engine, listen: SocketAddr) -> anyhow::Result<()> {
+    if listen.ip().is_loopback() || engine.has_keys()? {
+        return Ok(());
+    }
+    Err(NoKeys { listen }.into())
+}
+
+/// A server that is reached from beyond this machine has no key.
+#[derive(Debug, thiserror::Error)]
+#[error("{listen} can be reached from other machines, and no key was made: everybody could read and write everything")]
+struct NoKeys {
+    listen: SocketAddr,
+}
+
+impl Advice for NoKeys {
+    fn code(&self) -> &'static str {
+        "no_keys"
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(format!("make one first: `pincite key create --name admin --scope admin`; or set `{ADMIN_KEY}`"))
+    }
 }
 
 fn stop(runner: Runner) {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::args::VerdictsArgs;
 use super::commands::{Done, Session};
 use super::text::place;
-use crate::engine::{Access, Caller, VerdictsReply};
+use crate::engine::{Access, Caller, Surface, VerdictsReply};
 use crate::eval::{ExportReport, export_verdicts};
 use crate::workspace::Verdict;
 
@@ -15,7 +15,7 @@ const MAX_CHARS: usize = 200;
 /// `pincite verdicts`.
 pub(super) fn run(session: &Session, args: &VerdictsArgs) -> anyhow::Result<Done> {
     let engine = session.open(Access::Read, "pincite verdicts")?;
-    let workspace = engine.workspace(&session.workspace, Caller::LocalUser)?;
+    let workspace = engine.workspace(&session.workspace, &Caller::local(Surface::CommandLine))?;
     if let Some(folder) = &args.export {
         let report = export_verdicts(&workspace, folder)?;
         session.print(&report, |out| exported(out, &report))?;

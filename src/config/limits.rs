@@ -76,6 +76,7 @@ limits! {
     batch_text_mb: 32, least 1, "pending", "Text that is brought into the index at once, in MB; the other files of a batch stay pending until the next one, and a file with more is alone in its batch.";
     watched_folders: 1_000_000, least 1, "not_watched", "Folders that are watched at once, of all workspaces; a workspace beyond is scanned each minute, and says so.";
     verdicts: 100_000, least 1, "too_many_verdicts", "Verdicts of reviewers on the words of one workspace.";
+    keys: 10_000, least 1, "too_many_keys", "Keys in force at once.";
     open_indexes: 64, least 1, "none", "Indexes that stay open between requests; the one that was asked longest ago is closed, and opened again at its next request.";
 }
 

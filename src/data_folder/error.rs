@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use crate::access::AccessError;
 use crate::answer::{AnswerError, LanguageError};
 use crate::config::ConfigError;
 use crate::embed::EmbedError;
@@ -130,6 +131,9 @@ pub enum EngineError {
         /// What has become of the words.
         explanation: String,
     },
+    /// The caller may not do this, or a key cannot be so.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// A verdict is not valid.
     #[error(transparent)]
     Verdict(#[from] InvalidVerdict),
@@ -207,7 +211,9 @@ pub enum EngineError {
 pub enum ErrorKind {
     /// The request has to be another one.
     Invalid,
-    /// The request asks for what clients may not do.
+    /// The request does not say who makes it.
+    Unauthorized,
+    /// The request asks for what clients, or this one, may not do.
     Forbidden,
     /// What was named is not there.
     NotFound,
@@ -229,6 +235,7 @@ impl EngineError {
             Self::Name(_)
             | Self::Provenance(_)
             | Self::Verdict(_)
+            | Self::Access(AccessError::InvalidSpec { .. })
             | Self::Search(
                 SearchError::Invalid { .. }
                 | SearchError::Pattern(_)
@@ -258,9 +265,22 @@ impl EngineError {
                 | WriteError::Name,
             )
             | Self::Embed(EmbedError::UnknownModel { .. }) => ErrorKind::Invalid,
-            Self::RootNotAllowed => ErrorKind::Forbidden,
+            Self::Access(AccessError::NoKey | AccessError::MalformedKey | AccessError::InvalidKey) => {
+                ErrorKind::Unauthorized
+            }
+            Self::Access(
+                AccessError::InsufficientScope { .. }
+                | AccessError::NotForAll
+                | AccessError::PathNotAllowed { .. }
+                | AccessError::OtherWriter { .. }
+                | AccessError::Wider { .. },
+            )
+            | Self::RootNotAllowed => ErrorKind::Forbidden,
             Self::Store(
-                StoreError::UnknownWorkspace { .. } | StoreError::UnknownVerdict { .. } | StoreError::Missing { .. },
+                StoreError::UnknownWorkspace { .. }
+                | StoreError::UnknownVerdict { .. }
+                | StoreError::UnknownKey { .. }
+                | StoreError::Missing { .. },
             )
             | Self::Read(ReadError::Gone | ReadError::Unknown { .. } | ReadError::Files(FilesError::NoFolder { .. }))
             | Self::Index(IndexError::Missing)
@@ -271,7 +291,10 @@ impl EngineError {
             | Self::IntelligenceOff { .. }
             | Self::StaleCitation { .. }
             | Self::Store(
-                StoreError::OtherRoot { .. } | StoreError::WorkspaceExists { .. } | StoreError::TooManyVerdicts { .. },
+                StoreError::OtherRoot { .. }
+                | StoreError::WorkspaceExists { .. }
+                | StoreError::TooManyVerdicts { .. }
+                | StoreError::TooManyKeys { .. },
             ) => ErrorKind::Conflict,
             Self::Precondition { .. } | Self::Write(WriteError::Exists { .. } | WriteError::OtherVersion { .. }) => {
                 ErrorKind::Precondition
@@ -298,6 +321,7 @@ impl EngineError {
             Self::Name(error) => Some(error),
             Self::Provenance(error) => Some(error),
             Self::Verdict(error) => Some(error),
+            Self::Access(error) => Some(error),
             Self::Config(error) => Some(error),
             Self::Store(error) => Some(error),
             Self::Index(error) => Some(error),

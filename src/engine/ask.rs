@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::coverage::CUT;
 use super::query::QueryState;
 use super::{EngineError, Workspace, digest, sections};
+use crate::access::Action;
 use crate::answer::plan::{self, Moment};
 use crate::answer::{
     self, AnswerKind, Answerer, AskEvent, AskReply, AskRequest, Evidence, LanguageError, Plan, PlanKind, Tell,
@@ -79,6 +80,7 @@ impl Workspace<'_> {
         (budget, timeout): (&Budget, Option<Duration>),
         tell: Tell<'_>,
     ) -> Result<AskReply, EngineError> {
+        let _admitted = self.begin(Action::Ask)?;
         answer::check_request(request)?;
         search::check_size(&request.question, &self.engine.data.config.limits)?;
         answer::check_answerer(request, &self.engine.data.config.answer)?;
@@ -125,7 +127,7 @@ impl Workspace<'_> {
         // What waits to be read again is hidden, and in scope all the same.
         let filter = Filter { hidden: BTreeSet::new(), ..filter.clone() };
         let (mut num_files, mut num_searched) = (0_usize, 0_usize);
-        for file in self.engine.data.all_files_while(&self.id, &|| true)?.iter() {
+        for file in self.all_files_while(&|| true)?.iter() {
             if !digest::admits(&filter, &file.path, file.format.as_deref(), file.modified) {
                 continue;
             }
@@ -189,7 +191,7 @@ impl Workspace<'_> {
         if named.is_empty() {
             return Ok(HashSet::new());
         }
-        let files = self.engine.data.all_files_while(&self.id, &|| !state.budget.is_over())?;
+        let files = self.all_files_while(&|| !state.budget.is_over())?;
         let files = files.iter().filter(|file| file.num_chunks > 0 && state.filter.admits_path(file.path.as_str()));
         let best = named.best(files.map(|file| (&file.path, file.title.as_deref())));
         Ok(if best.len() > MAX_NAMED { HashSet::new() } else { best })

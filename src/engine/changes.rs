@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{EngineError, Workspace};
+use crate::access::Action;
 use crate::search::Filters;
 use crate::store::ChangeScope;
 use crate::workspace::{Change, Facets, Revision};
@@ -83,12 +84,13 @@ impl Workspace<'_> {
     /// # Errors
     /// When the workspace is unknown, or a filter cannot be.
     pub fn recent_changes(&self, request: &ChangesRequest) -> Result<ChangesReply, EngineError> {
+        let _admitted = self.begin(Action::Changes)?;
         let id = &self.id;
         let ChangesRequest { limit, filters, facets: wants_facets } = request;
         let ChangeFilters { path, agent, run, sandbox, tags, since, until, after_revision, before_revision } =
             filters.clone();
         let files = Filters { path, agent, run, sandbox, tags, ..Filters::default() };
-        let admits = files.compile(self.engine.data.patterns())?;
+        let admits = self.compile(&files)?;
         let scope = ChangeScope { since, until, after_revision, provenance: files.provenance()? };
         let (revision, pending) = self.freshness()?;
         let mut changes = Vec::new();
@@ -100,7 +102,8 @@ impl Workspace<'_> {
         };
         self.engine.data.store.see_changes(id, &scope, &mut |change| {
             let is_older = before_revision.is_none_or(|before| change.revision < before);
-            if is_older && is_of(&change) {
+            let change = if is_older { self.seen_change(change) } else { None };
+            if let Some(change) = change.filter(is_of) {
                 if *wants_facets && !change.provenance.is_empty() {
                     told.insert((change.path.clone(), change.provenance.clone()));
                 }

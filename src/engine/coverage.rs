@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::query::QueryState;
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, Workspace};
 use crate::index::{Counts, Languages};
 use crate::search::Coverage;
 use crate::store::SourceState;
@@ -33,7 +33,7 @@ pub fn is_on_unread(note: &str) -> bool {
     note.ends_with(SKIPPED) || UNREAD.iter().any(|(one, more)| note.ends_with(one) || note.ends_with(more))
 }
 
-impl Engine {
+impl Workspace<'_> {
     /// How much of a workspace a reply from this state has seen, and what it has not.
     pub(super) fn coverage_of(&self, state: &QueryState, wants_vectors: bool) -> Result<Coverage, EngineError> {
         let (counts, languages) = match &state.snapshot {
@@ -43,8 +43,11 @@ impl Engine {
         let Counts { num_chunks, num_embedded, num_by_words } = counts;
         let num_wanted = num_chunks - num_by_words;
         let embedded_fraction = if num_wanted == 0 { 1.0 } else { num_embedded as f64 / num_wanted as f64 };
+        // Chunks are counted for the whole index, which a narrowed caller is not to hear of.
+        let is_narrowed = self.is_narrowed();
+        let embedded_fraction = if is_narrowed { 1.0 } else { embedded_fraction };
         let mut notes = Vec::new();
-        let model = if wants_vectors { Some(self.model_for(state)?) } else { None };
+        let model = if wants_vectors { Some(self.engine.model_for(state)?) } else { None };
         match model.as_ref().map(|model| model.as_ref().map(|model| &model.embedder)) {
             Some(None) => notes.push(
                 "searched by words alone: the index was made with another model than the configured one, and that model cannot be opened any \
@@ -53,24 +56,27 @@ impl Engine {
             ),
             Some(Some(Err(error))) => notes.push(format!("searched by words alone: {error}")),
             Some(Some(Ok(_))) => {
-                if counts.num_missing() > 0 {
+                if is_narrowed && counts.num_missing() > 0 {
+                    notes.push("some chunks may not be embedded yet: those were searched by words alone".to_owned());
+                } else if counts.num_missing() > 0 {
                     notes.push(format!(
                         "{} of {num_wanted} chunks are not embedded yet and were searched by words alone",
                         counts.num_missing()
                     ));
                 }
-                notes.extend(foreign_note(num_chunks, &languages));
+                notes.extend(foreign_note(num_chunks, &languages).filter(|_| !is_narrowed));
             }
             None => {}
         }
         if !state.view.intelligence {
             notes.push("the workspace's intelligence is off: files are listed, and nothing is found".to_owned());
         }
-        notes.extend(self.source_notes(&state.view.source));
+        notes.extend(self.engine.source_notes(&state.view.source));
         for note in notes.iter_mut().filter(|note| note.contains('/')) {
-            *note = self.data.without_folders(std::mem::take(note));
+            *note = self.engine.data.without_folders(std::mem::take(note));
         }
-        let FileCounts { pending, failed, partial, unsupported, .. } = state.view.counts;
+        let files = self.counts(&state.view)?;
+        let FileCounts { pending, failed, partial, unsupported, .. } = files;
         let mut note = |num_files: u64, one: &str, more: &str| match num_files {
             0 => {}
             1 => notes.push(format!("1 file {one}")),
@@ -81,13 +87,16 @@ impl Engine {
             note(num_files, one, more);
         }
         match state.view.source.passed_over.len() {
+            _ if is_narrowed => {}
             0 => {}
             1 => notes.push(format!("1 file, folder or ignore rule was {SKIPPED}")),
             num => notes.push(format!("{num} files, folders or ignore rules were {SKIPPED}")),
         }
-        Ok(Coverage { files: state.view.counts, embedded_fraction, notes })
+        Ok(Coverage { files, embedded_fraction, notes })
     }
+}
 
+impl Engine {
     /// Why changes of a folder may not be known yet.
     pub(super) fn source_notes(&self, state: &SourceState) -> Vec<String> {
         let mut notes: Vec<String> = state.unwatched.clone().into_iter().collect();

@@ -187,7 +187,7 @@ impl Workspace<'_> {
     }
 
     fn empty_reply(&self, state: &QueryState, plan: Plan) -> Result<AskReply, EngineError> {
-        Ok(AskReply::abstaining(state.view.settled, self.engine.coverage_of(state, false)?, plan))
+        Ok(AskReply::abstaining(state.view.settled, self.coverage_of(state, false)?, plan))
     }
 
     /// All files that the state's filter admits, each with what happened to it last; those that were deleted, too, as long as the log
@@ -203,7 +203,7 @@ impl Workspace<'_> {
         let filter = Filter { hidden: BTreeSet::new(), ..state.filter.clone() };
         let mut touched = Vec::new();
         let mut there = HashSet::new();
-        for file in self.engine.data.all_files_while(&self.id, &is_in_time)?.iter() {
+        for file in self.all_files_while(&is_in_time)?.iter() {
             there.insert(file.on_disk().clone());
             let history = histories.get(file.on_disk()).cloned().unwrap_or_default();
             if admits(&filter, &file.path, file.format.as_deref(), file.modified) {
@@ -217,11 +217,12 @@ impl Workspace<'_> {
         // What is deleted is written by nobody: who deleted it counts. It is none of the workspace's files any more, either.
         let filter = Filter { only: None, matching: None, ..filter };
         for (path, history) in histories {
-            let is_admitted = history.deletion().is_some_and(|(at, provenance)| {
-                admits(&filter, &path, None, at)
-                    && state.globs.admits(path.as_str())
-                    && state.provenance.admits(provenance)
-            });
+            let is_admitted = self.sees(&path)
+                && history.deletion().is_some_and(|(at, provenance)| {
+                    admits(&filter, &path, None, at)
+                        && state.globs.admits(path.as_str())
+                        && state.provenance.admits(provenance)
+                });
             if is_admitted && !there.contains(&path) {
                 touched.extend(history.of_deleted(path));
             }

@@ -72,7 +72,7 @@ impl Event {
     pub(super) fn provenance(&self) -> Provenance {
         let Self { agent, run, sandbox, tags, .. } = self;
         let tags = tags.iter().cloned().collect();
-        Provenance { agent: agent.clone(), run: run.clone(), sandbox: sandbox.clone(), tags }
+        Provenance { agent: agent.clone(), run: run.clone(), sandbox: sandbox.clone(), tags, proven: false }
     }
 
     /// The content that the event brings, when all that it says can be.

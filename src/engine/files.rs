@@ -1,6 +1,7 @@
 //! The files of a workspace, as they are listed.
 
 use super::{EngineError, Workspace};
+use crate::access::Action;
 use crate::search;
 use crate::workspace::FileEntry;
 
@@ -10,9 +11,10 @@ impl Workspace<'_> {
     /// # Errors
     /// When the workspace is unknown or the glob cannot be read.
     pub fn files(&self, glob: Option<&str>) -> Result<Vec<FileEntry>, EngineError> {
+        let _admitted = self.begin(Action::List)?;
         let filters = search::Filters { path: glob.map(str::to_owned).into_iter().collect(), ..Default::default() };
-        let filter = filters.compile(self.engine.data.patterns())?;
-        let files = self.engine.data.all_files_while(&self.id, &|| true)?;
+        let filter = self.compile(&filters)?;
+        let files = self.all_files_while(&|| true)?;
         Ok(files.iter().filter(|file| filter.admits_path(file.path.as_str())).cloned().collect())
     }
 }

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Caller, Engine, EngineError, IndexReport, Workspace};
+use super::{Engine, EngineError, IndexReport, Workspace};
+use crate::access::{Action, Caller};
 use crate::files;
 use crate::ingest::{self, Progress, ScanReport};
 use crate::workspace::WorkspaceId;
@@ -12,7 +13,7 @@ impl Engine {
     ///
     /// # Errors
     /// When this process only reads, the folder is none, or the workspace has another one.
-    pub fn workspace_at(&self, id: &WorkspaceId, folder: &Path, caller: Caller) -> Result<Workspace<'_>, EngineError> {
+    pub fn workspace_at(&self, id: &WorkspaceId, folder: &Path, caller: &Caller) -> Result<Workspace<'_>, EngineError> {
         self.data.must_log()?;
         let root = files::canonical_folder(folder)?;
         self.ensure_workspace(id, Some(&root))?;
@@ -44,6 +45,7 @@ impl Workspace<'_> {
     /// # Errors
     /// When this process only reads, the workspace has no folder, the folder cannot be listed, or the log refuses.
     pub fn scan(&self, progress: &dyn Progress) -> Result<ScanReport, EngineError> {
+        let _admitted = self.begin(Action::Index)?;
         let (id, data) = (&self.id, &self.engine.data);
         data.must_log()?;
         let root = files::canonical_folder(&self.root()?)?;

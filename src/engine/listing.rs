@@ -31,7 +31,7 @@ impl Workspace<'_> {
         let Asking { request, state, plan, .. } = asking;
         let id = &self.id;
         let subject = Subject::of(&request.question);
-        let all = self.engine.data.all_files_while(&self.id, &|| !state.budget.is_over())?;
+        let all = self.all_files_while(&|| !state.budget.is_over())?;
         // The files that the request admits, also those that are pending.
         let filter = Filter { hidden: BTreeSet::new(), ..state.filter.clone() };
         let is_admitted =
@@ -56,7 +56,7 @@ impl Workspace<'_> {
         if !is_found {
             return Ok(None);
         }
-        let mut reply = AskReply::abstaining(state.view.settled, self.engine.coverage_of(state, false)?, plan.clone());
+        let mut reply = AskReply::abstaining(state.view.settled, self.coverage_of(state, false)?, plan.clone());
         reply.plan.notes.append(&mut listing.notes);
         if let Some(basis) = listing.basis.take() {
             reply.plan.why = format!("{}; {basis}", reply.plan.why);

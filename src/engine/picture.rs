@@ -1,6 +1,7 @@
 //! Pages of PDFs as pictures, with the places of words on them, drawn from the files themselves.
 
 use super::{EngineError, Source, Workspace};
+use crate::access::Action;
 use crate::extract::ExtractError;
 use crate::extract::drawn::{DrawnPage, PageQuestion};
 use crate::ingest::LargeFile;
@@ -21,6 +22,7 @@ impl Workspace<'_> {
     /// # Errors
     /// When there is no such workspace or file; [`EngineError::NoPicture`] where the page cannot be drawn.
     pub fn page_picture(&self, path: &RelPath, page: &PageQuestion) -> Result<PagePicture, EngineError> {
+        let _admitted = self.begin(Action::Read)?;
         let path = self.spelled(path)?;
         let (root, on_disk, is_inside) = self.place_of(&path)?;
         let no_picture = |reason: String| EngineError::NoPicture { path: path.to_string(), reason };

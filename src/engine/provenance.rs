@@ -70,7 +70,7 @@ impl Workspace<'_> {
         }
         let candidates: Vec<&RelPath> = candidates.iter().filter(|path| passes(path)).collect();
         let told = candidates.iter().filter_map(|&path| Some((path, &writers.get(path)?.provenance)));
-        let files = self.engine.data.all_files_while(id, &|| true)?;
+        let files = self.all_files_while(&|| true)?;
         let entries = candidates.iter().filter_map(|path| files.binary_search_by(|file| file.path.cmp(path)).ok());
         let facets = Facets::of(told).and_files(entries.map(|at| &files[at]));
         Ok((hits, facets))

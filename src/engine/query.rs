@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::coverage::CUT;
 use super::versions::{self, NUM_FOR_CURRENT};
 use super::{Engine, EngineError, Workspace};
+use crate::access::Action;
 use crate::budget::Budget;
 use crate::data_folder::View;
 use crate::embed::OpenModel;
@@ -120,6 +121,7 @@ impl Workspace<'_> {
         budget: &Budget,
         timeout: Option<Duration>,
     ) -> Result<SearchReply, EngineError> {
+        let _admitted = self.begin(Action::Search)?;
         search::check_request(request)?;
         search::check_size(&request.query, &self.engine.data.config.limits)?;
         let mut asked = search::read_search(request, self.engine.data.patterns());
@@ -176,7 +178,7 @@ impl Workspace<'_> {
                 Found { not_reranked: unusable.or(found.not_reranked), ..found }
             }
         };
-        let mut coverage = self.engine.coverage_of(state, request.mode != Mode::Lexical)?;
+        let mut coverage = self.coverage_of(state, request.mode != Mode::Lexical)?;
         if let Some(reason) = found.not_reranked.take() {
             self.engine.data.models.warn_of_reranker(&reason);
             coverage.notes.push(self.engine.data.without_folders(format!("not reranked: {reason}")));
@@ -211,7 +213,7 @@ impl Workspace<'_> {
     /// When the workspace is unknown or its index cannot be read.
     pub fn coverage(&self) -> Result<Coverage, EngineError> {
         let state = self.state(&Filters::default(), None, 0)?;
-        self.engine.coverage_of(&state, true)
+        self.coverage_of(&state, true)
     }
 
     /// The newest revision up to which nothing is pending, and how many files have a change that is.
@@ -220,7 +222,7 @@ impl Workspace<'_> {
     /// When the workspace is unknown.
     pub fn freshness(&self) -> Result<(Revision, u64), EngineError> {
         let view = self.engine.data.view(&self.id)?;
-        Ok((view.settled, view.counts.pending))
+        Ok((view.settled, self.counts(&view)?.pending))
     }
 
     /// What a query is answered from, when it is new enough: when it holds everything that was written or reported up to
@@ -234,7 +236,7 @@ impl Workspace<'_> {
         let id = &self.id;
         search::check_wait(wait_ms)?;
         let provenance = Writers::of(filters)?;
-        let Compiled { mut filter, globs } = filters.compile(self.engine.data.patterns())?;
+        let Compiled { mut filter, globs } = self.compile(filters)?;
         let now = Instant::now();
         self.engine.scheduler.note_query(now);
         let deadline = now + Duration::from_millis(wait_ms);

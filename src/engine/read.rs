@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{EngineError, Workspace};
+use crate::access::Action;
 use crate::extract::{Document, ExtractError, PageUnit};
 use crate::ingest::{self, FileContent, LargeFile, PartError, PlacedPart, ReadError};
 use crate::store::Fingerprint;
@@ -97,6 +98,7 @@ impl Workspace<'_> {
     /// # Errors
     /// When there is no such workspace or file, the file has no text, or more than is given at once.
     pub fn read_file(&self, path: &RelPath) -> Result<FileText, EngineError> {
+        let _admitted = self.begin(Action::Read)?;
         let path = &self.spelled(path)?;
         if let Some(large) = self.large(path)? {
             let size = large.fingerprint.size;
@@ -114,6 +116,7 @@ impl Workspace<'_> {
     /// # Errors
     /// When there is no such workspace or file, or the file has no text.
     pub fn read_around(&self, path: &RelPath, wanted: Span) -> Result<FileText, EngineError> {
+        let _admitted = self.begin(Action::Read)?;
         let path = &self.spelled(path)?;
         match self.stretch(path, wanted)? {
             Some(stretch) => Ok(stretch.into()),
@@ -124,10 +127,12 @@ impl Workspace<'_> {
     /// A path as its file is listed, in any spelling that is given; the path itself where none is.
     pub(super) fn spelled(&self, path: &RelPath) -> Result<RelPath, EngineError> {
         let id = &self.id;
-        if self.engine.data.store.file(id, path)?.is_some() {
-            return Ok(path.clone());
-        }
-        Ok(self.engine.data.store.path_spelled_like(id, path)?.unwrap_or_else(|| path.clone()))
+        let path = match self.engine.data.store.file(id, path)? {
+            Some(_) => path.clone(),
+            None => self.engine.data.store.path_spelled_like(id, path)?.unwrap_or_else(|| path.clone()),
+        };
+        self.check_seen(&path)?;
+        Ok(path)
     }
 
     /// A file that may be a large text; `None` for all others.
@@ -165,6 +170,7 @@ impl Workspace<'_> {
 
     /// Where a file is on disk: the workspace's folder, the file that is or holds it, and whether it is inside that.
     pub(super) fn place_of(&self, path: &RelPath) -> Result<(PathBuf, RelPath, bool), EngineError> {
+        self.check_seen(path)?;
         let id = &self.id;
         let row = self.engine.data.store.workspace(id)?;
         let container = self.engine.data.store.container(id, path)?;
@@ -184,9 +190,10 @@ impl Workspace<'_> {
     pub(super) fn why_no_file(&self, path: &RelPath) -> Result<EngineError, EngineError> {
         let id = &self.id;
         let below = self.engine.data.store.fingerprints_below(id, &[path.clone()].into())?;
-        if below.iter().any(|(file, _)| file != path) {
+        if below.iter().any(|(file, _)| file != path && self.sees(file)) {
             return Ok(ReadError::Folder { path: path.clone() }.into());
         }
+        self.check_seen(path)?;
         let was_known = self.engine.data.store.newest_change(id, path)?.is_some()
             || !self.engine.data.store.renamed_to(id, path, 1)?.is_empty();
         Ok(if was_known { ReadError::Gone } else { ReadError::Unknown { path: path.clone() } }.into())

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{EngineError, Workspace};
+use crate::access::Action;
 use crate::ingest::Progress;
 
 /// How far an index is that is being built.
@@ -37,6 +38,7 @@ impl Workspace<'_> {
     /// When this process only reads, the workspace has no folder or its intelligence is off, or the disk refuses. What was built
     /// stays, and is gone on with by whoever indexes next.
     pub fn reindex(&self, progress: &dyn Progress) -> Result<ReindexReport, EngineError> {
+        let _admitted = self.begin(Action::Index)?;
         let id = &self.id;
         self.engine.data.must_log()?;
         let root = self.root()?;

@@ -8,6 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Engine, EngineError};
+use crate::access::{Action, Caller};
 use crate::files;
 use crate::store::WorkspaceRow;
 use crate::workspace::WorkspaceId;
@@ -20,9 +21,12 @@ impl Engine {
     /// As [`Engine::create_workspace`]; [`EngineError::RootNotAllowed`] for every folder that cannot be, whatever is there.
     pub fn create_workspace_for_client(
         &self,
+        caller: &Caller,
         id: &WorkspaceId,
         root: Option<&Path>,
     ) -> Result<WorkspaceRow, EngineError> {
+        let _admitted = self.admit(caller, Action::CreateWorkspace)?;
+        caller.check_for_all()?;
         self.data.must_log()?;
         let root = root.map(|root| self.allowed(root).ok_or(EngineError::RootNotAllowed)).transpose()?;
         match self.create_workspace(id, root.as_deref()) {
@@ -139,8 +143,8 @@ fn places<'a>(mounts: &'a [Mount], folder: &Path) -> Vec<(&'a str, PathBuf)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Caller;
     use crate::engine::{Access, OpenOptions};
+    use crate::engine::{Caller, Surface};
 
     /// The folders of a test: a data folder in `home/data`, and `outside` beside it.
     struct Place {
@@ -167,15 +171,18 @@ mod tests {
             use crate::error::Advice as _;
             let root = self.folder.path().join(name);
             let id: WorkspaceId = "made".parse().unwrap();
-            let made = self.engine.create_workspace_for_client(&id, Some(&root)).map_err(|error| error.code());
-            made.map(|_| self.engine.workspace(&id, Caller::LocalUser).unwrap().delete().unwrap())
+            let made = self
+                .engine
+                .create_workspace_for_client(&Caller::local(Surface::Rest), &id, Some(&root))
+                .map_err(|error| error.code());
+            made.map(|_| self.engine.workspace(&id, &Caller::local(Surface::CommandLine)).unwrap().delete().unwrap())
         }
 
         fn by_command_line(&self, name: &str) -> bool {
             let root = self.folder.path().join(name);
             let id: WorkspaceId = "typed".parse().unwrap();
             match self.engine.create_workspace(&id, Some(&root)) {
-                Ok(_) => self.engine.workspace(&id, Caller::LocalUser).unwrap().delete().is_ok(),
+                Ok(_) => self.engine.workspace(&id, &Caller::local(Surface::CommandLine)).unwrap().delete().is_ok(),
                 Err(error) => {
                     assert!(matches!(error, EngineError::OwnFolder { .. }), "{error}");
                     false

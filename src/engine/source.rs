@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::read::Look;
 use super::{EngineError, FileText, Workspace};
+use crate::access::Action;
 use crate::answer::{Stretch, locate};
 use crate::extract::Document;
 use crate::ingest::{PlacedPart, ReadError};
@@ -73,6 +74,7 @@ impl Workspace<'_> {
     /// # Errors
     /// When there is no such workspace or file, or the file has no text.
     pub fn source(&self, path: &RelPath, wanted: Span) -> Result<Source, EngineError> {
+        let _admitted = self.begin(Action::Read)?;
         let path = self.spelled(path)?;
         match self.stretch(&path, wanted)? {
             Some(stretch) => Ok(stretch),
@@ -91,6 +93,7 @@ impl Workspace<'_> {
     /// # Errors
     /// [`EngineError::Read`] where none is listed.
     pub fn entry(&self, path: &RelPath) -> Result<FileEntry, EngineError> {
+        let _admitted = self.begin(Action::List)?;
         let path = self.spelled(path)?;
         let (_, on_disk, _) = self.place_of(&path)?;
         match self.engine.data.store.file(&self.id, &path)? {
@@ -116,7 +119,10 @@ impl Workspace<'_> {
     /// # Errors
     /// When the store cannot be read.
     pub fn paths_of(&self, content_hash: ContentHash) -> Result<Vec<RelPath>, EngineError> {
-        Ok(self.engine.data.store.paths_of_content(&self.id, content_hash)?)
+        let _admitted = self.begin(Action::List)?;
+        let mut paths = self.engine.data.store.paths_of_content(&self.id, content_hash)?;
+        paths.retain(|path| self.sees(path));
+        Ok(paths)
     }
 
     /// The bytes of a file as they are now.
@@ -124,6 +130,7 @@ impl Workspace<'_> {
     /// # Errors
     /// When there is no such file; [`EngineError::NoText`] for a file inside another one, whose bytes only a reader sees.
     pub fn bytes(&self, path: &RelPath) -> Result<FileBytes, EngineError> {
+        let _admitted = self.begin(Action::Read)?;
         let path = self.spelled(path)?;
         let (root, on_disk, is_inside) = self.place_of(&path)?;
         if is_inside {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Engine, EngineError, ReadingStatus, RebuildStatus, SourceStatus, Workspace};
+use crate::access::Action;
 use crate::answer::AnswerKind;
 use crate::embed::EmbedError;
 use crate::error::Advice as _;
@@ -165,21 +166,37 @@ impl Workspace<'_> {
     /// # Errors
     /// When the workspace is unknown or its index cannot be read.
     pub fn status(&self) -> Result<StatusReport, EngineError> {
+        let _admitted = self.begin(Action::Status)?;
         let id = &self.id;
         let row = self.engine.data.store.workspace(id)?;
         let state = self.state(&Filters::default(), None, 0)?;
-        let coverage = self.engine.coverage_of(&state, true)?;
-        let counts = match &state.snapshot {
-            Some(snapshot) => snapshot.counts()?,
-            None => crate::index::Counts::default(),
+        let coverage = self.coverage_of(&state, true)?;
+        let files = self.all_files_while(&|| true)?;
+        let is_narrowed = self.is_narrowed();
+        let (num_chunks, num_embedded) = match &state.snapshot {
+            // How many of a caller's chunks have vectors is not counted one by one: `coverage` says whether any may be missing.
+            _ if is_narrowed => {
+                let num_chunks = files.iter().map(|file| file.num_chunks as usize).sum();
+                (num_chunks, num_chunks)
+            }
+            Some(snapshot) => {
+                let counts = snapshot.counts()?;
+                (counts.num_chunks, counts.num_embedded)
+            }
+            None => (0, 0),
+        };
+        let facets = if is_narrowed {
+            Facets::of(files.iter().map(|file| (&file.path, &file.provenance)))
+        } else {
+            self.engine.data.store.facets(id)?
         };
         Ok(StatusReport {
             workspace: id.clone(),
             root: row.root.map(|root| root.display().to_string()),
             revision: state.view.settled,
             coverage,
-            num_chunks: counts.num_chunks,
-            num_embedded: counts.num_embedded,
+            num_chunks,
+            num_embedded,
             model: self.engine.model_status()?,
             reranker: self.engine.reranker_status(),
             answerer: self.engine.answerer_status(),
@@ -187,14 +204,14 @@ impl Workspace<'_> {
                 scanned: state.view.source.scanned,
                 notes: self.engine.source_notes(&state.view.source),
             },
-            passed_over: state.view.source.passed_over.clone(),
+            passed_over: if is_narrowed { Vec::new() } else { state.view.source.passed_over.clone() },
             read_only: !self.engine.is_writer(),
             weakness: self.engine.data.extractor.weakness(),
-            reading: self.engine.scheduler.reading_now(id),
+            reading: self.engine.scheduler.reading_now(id).filter(|reading| self.sees(&reading.path)),
             stuck: self.stuck().map(|error| error.to_string()),
-            rebuild: self.rebuild_status()?,
-            facets: self.engine.data.store.facets(id)?,
-            not_ready: by_state_and_reason(&self.engine.data.all_files_while(&self.id, &|| true)?),
+            rebuild: if is_narrowed { None } else { self.rebuild_status()? },
+            facets,
+            not_ready: by_state_and_reason(&files),
         })
     }
 

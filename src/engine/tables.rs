@@ -75,7 +75,7 @@ impl Workspace<'_> {
         if sentences.is_empty() {
             return Ok(None);
         }
-        let coverage = self.engine.coverage_of(state, true)?;
+        let coverage = self.coverage_of(state, true)?;
         let listing = found.summary.map(|summary| Listing {
             summary,
             of: Listed::Rows,
@@ -122,7 +122,7 @@ impl Workspace<'_> {
         hits.iter().filter(|hit| may_be_of_table(hit)).for_each(|hit| add(&hit.citation.path));
         self.tables_by_words(question, state, snapshot)?.iter().for_each(&mut add);
         if tables::names_a_day(question) {
-            for file in self.engine.data.all_files_while(&self.id, &|| !state.budget.is_over())?.iter() {
+            for file in self.all_files_while(&|| !state.budget.is_over())?.iter() {
                 if tables::is_of_day(question, file.path.as_str()) {
                     add(&file.path);
                 }
@@ -148,7 +148,7 @@ impl Workspace<'_> {
                 };
                 let reason =
                     format!("no row or column of {table} is of `{word}`, and no passage that was found holds it");
-                let reply = AskReply::abstaining(state.view.settled, self.engine.coverage_of(state, true)?, plan);
+                let reply = AskReply::abstaining(state.view.settled, self.coverage_of(state, true)?, plan);
                 Ok(Some(AskReply { abstention: Some(Abstention::UnknownIdentifier), reason: Some(reason), ..reply }))
             }
             Answer::Found(found) => self.tell_rows(asking, &looked, found),

@@ -50,7 +50,7 @@ fn bring_in(folder: &Path) -> (Engine, Arc<dyn Index>) {
 
 fn bring_in_with(engine: &Engine, folder: &Path) -> Arc<dyn Index> {
     let (id, root) = (WorkspaceId::default(), files::canonical_folder(&folder.join("files")).unwrap());
-    engine.workspace_at(&id, &root, Caller::LocalUser).unwrap().scan(&Silent).unwrap();
+    engine.workspace_at(&id, &root, &Caller::local(Surface::CommandLine)).unwrap().scan(&Silent).unwrap();
     let index = engine.data.index(&id, engine.data.store.workspace(&id).unwrap().epoch).unwrap();
     let line = Line {
         store: &engine.data.store,
@@ -84,7 +84,7 @@ fn globs_that_come_again_see_files_that_came_meanwhile_and_their_members() {
     write(folder.path(), "a.md", "The harbour crane.");
     write(folder.path(), "b.md", "The harbour pilot.");
     let (engine, _) = bring_in(folder.path());
-    let workspace = engine.workspace(&WorkspaceId::default(), Caller::LocalUser).unwrap();
+    let workspace = engine.workspace(&WorkspaceId::default(), &Caller::local(Surface::CommandLine)).unwrap();
     let found = |wanted: &str, unwanted: &str| -> String {
         let mut request = SearchRequest::new(format!("harbour {unwanted}"));
         (request.mode, request.filters.path) = (Mode::Lexical, vec![wanted.to_owned()]);
@@ -133,7 +133,8 @@ fn what_an_index_holds_of_no_file_is_not_shown() {
     let found = |engine: &Engine| -> Vec<String> {
         let mut request = SearchRequest::new("harbour ghost");
         request.mode = Mode::Lexical;
-        let reply = engine.workspace(&workspace, Caller::LocalUser).unwrap().search(&request).unwrap();
+        let reply =
+            engine.workspace(&workspace, &Caller::local(Surface::CommandLine)).unwrap().search(&request).unwrap();
         reply.hits.iter().flat_map(|hit| hit.places().map(|place| place.path.to_string())).collect()
     };
     assert_eq!(found(&engine), ["b.md"]);

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{EngineError, Workspace};
+use crate::access::Action;
 use crate::answer::CitationState;
 use crate::search::{self, Filters};
 use crate::store::VerdictScope;
@@ -52,6 +53,7 @@ impl Workspace<'_> {
     /// [`StoreError::TooManyVerdicts`](crate::store::StoreError::TooManyVerdicts) where the workspace may have no more; and as
     /// [`Self::verify`].
     pub fn judge(&self, new: &NewVerdict) -> Result<Verdict, EngineError> {
+        let _admitted = self.begin(Action::Judge)?;
         self.engine.data.must_log()?;
         new.check()?;
         self.check_query(new.query.as_deref())?;
@@ -61,7 +63,7 @@ impl Workspace<'_> {
         } else {
             new.citation.path.clone()
         };
-        let verified = self.verify(&Citation { path, ..new.citation.clone() })?;
+        let verified = self.verified(&Citation { path, ..new.citation.clone() })?;
         let Some(citation) = verified.citation.filter(|_| verified.verdict == CitationState::Valid) else {
             return Err(EngineError::StaleCitation { explanation: verified.explanation });
         };
@@ -78,8 +80,9 @@ impl Workspace<'_> {
     /// # Errors
     /// When a glob or the query cannot be.
     pub fn verdicts(&self, request: &VerdictsRequest) -> Result<VerdictsReply, EngineError> {
+        let _admitted = self.begin(Action::Verdicts)?;
         let VerdictsRequest { path, decision, query, before_id, limit } = request;
-        let filter = Filters { path: path.clone(), ..Filters::default() }.compile(self.engine.data.patterns())?;
+        let filter = self.compile(&Filters { path: path.clone(), ..Filters::default() })?;
         self.check_query(query.as_deref())?;
         let scope = VerdictScope { decision: *decision, query: query.as_deref(), before_id: *before_id };
         let (mut verdicts, mut num_bytes, mut goes_on) = (Vec::new(), 0, false);
@@ -100,6 +103,10 @@ impl Workspace<'_> {
     /// # Errors
     /// When the store cannot be read.
     pub fn verdicts_at(&self, path: &RelPath, content_hash: ContentHash) -> Result<Vec<Verdict>, EngineError> {
+        let _admitted = self.begin(Action::Verdicts)?;
+        if !self.sees(path) {
+            return Ok(Vec::new());
+        }
         Ok(self.engine.data.store.verdicts_on(&self.id, path, content_hash)?)
     }
 
@@ -108,8 +115,9 @@ impl Workspace<'_> {
     /// # Errors
     /// [`StoreError::UnknownVerdict`](crate::store::StoreError::UnknownVerdict) where the workspace has none of that number.
     pub fn withdraw_verdict(&self, id: u64) -> Result<(), EngineError> {
+        let _admitted = self.begin(Action::Withdraw)?;
         self.engine.data.must_log()?;
-        Ok(self.engine.data.store.remove_verdict(&self.id, id)?)
+        Ok(self.engine.data.store.remove_verdict(&self.id, id, &|path| self.sees_text(path))?)
     }
 
     fn check_query(&self, query: Option<&str>) -> Result<(), EngineError> {

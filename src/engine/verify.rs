@@ -2,6 +2,7 @@
 
 use super::read::Look;
 use super::{EngineError, Workspace};
+use crate::access::Action;
 use crate::answer::{Check, CitationState, Stretch, Verification, verify};
 use crate::extract::Document;
 use crate::ingest::{PlacedPart, ReadError};
@@ -17,6 +18,12 @@ impl Workspace<'_> {
     /// [`EngineError::OtherWorkspace`] for a citation of another workspace, whether or not that exists; and when the file is there and
     /// cannot be read.
     pub fn verify(&self, citation: &Citation) -> Result<Verification, EngineError> {
+        let _admitted = self.begin(Action::Verify)?;
+        self.verified(citation)
+    }
+
+    /// The check of a citation, for a verb that was admitted.
+    pub(super) fn verified(&self, citation: &Citation) -> Result<Verification, EngineError> {
         if citation.workspace != self.id {
             return Err(EngineError::OtherWorkspace { asked: self.id.clone(), cited: citation.workspace.clone() });
         }
@@ -47,7 +54,7 @@ impl Workspace<'_> {
         if here.verdict == CitationState::Deleted {
             paths.extend(self.engine.data.store.paths_of_content(id, citation.content_hash)?);
         }
-        for path in paths {
+        for path in paths.into_iter().filter(|path| self.sees(path)) {
             let there = match self.verify_file(&Citation { path: path.clone(), ..citation.clone() }) {
                 Err(EngineError::Read(_) | EngineError::NoText { .. }) => continue,
                 there => there?,

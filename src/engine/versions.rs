@@ -103,7 +103,7 @@ impl Workspace<'_> {
         let folders: HashSet<String> = outdated.map(|standing| folder_of(&standing.path).to_owned()).collect();
         if !families.is_empty() || !folders.is_empty() {
             let mut others: Vec<RelPath> = Vec::new();
-            for file in self.engine.data.all_files_while(&self.id, &|| !state.budget.is_over())?.iter() {
+            for file in self.all_files_while(&|| !state.budget.is_over())?.iter() {
                 let is_other =
                     folders.contains(folder_of(&file.path)) || families.contains(&versions::family(&file.path));
                 if is_other && file.num_chunks > 0 && state.filter.admits_path(file.path.as_str()) {

@@ -1,31 +1,28 @@
 //! The handle of one workspace: every verb on its files hangs on it.
 
 use super::{Engine, EngineError};
+use crate::access::Caller;
+use crate::store::StoreError;
 use crate::workspace::WorkspaceId;
-
-/// Who asks. Permission and audit attach here: a verb is reached only through a handle, and a handle only with a caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Caller {
-    /// The user of this machine, who may do everything that the program may.
-    LocalUser,
-}
 
 /// A workspace that exists, as one caller sees it.
 pub struct Workspace<'a> {
     pub(super) engine: &'a Engine,
     pub(super) id: WorkspaceId,
-    caller: Caller,
+    pub(super) caller: Caller,
 }
 
 impl Engine {
     /// The workspace of that name, for `caller`.
     ///
     /// # Errors
-    /// [`StoreError::UnknownWorkspace`](crate::store::StoreError::UnknownWorkspace) where there is none.
-    pub fn workspace(&self, id: &WorkspaceId, caller: Caller) -> Result<Workspace<'_>, EngineError> {
+    /// [`StoreError::UnknownWorkspace`] where there is none, or none that the caller has any right in: which of them is not told.
+    pub fn workspace(&self, id: &WorkspaceId, caller: &Caller) -> Result<Workspace<'_>, EngineError> {
+        if !caller.reaches(id) {
+            return Err(StoreError::UnknownWorkspace { id: id.clone() }.into());
+        }
         self.data.store.workspace(id)?;
-        Ok(Workspace { engine: self, id: id.clone(), caller })
+        Ok(Workspace { engine: self, id: id.clone(), caller: caller.clone() })
     }
 }
 
@@ -38,8 +35,8 @@ impl Workspace<'_> {
 
     /// Who asks.
     #[must_use]
-    pub const fn caller(&self) -> Caller {
-        self.caller
+    pub const fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     /// The engine that it is a workspace of.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Engine, EngineError, Workspace};
+use crate::access::{Action, Caller};
 use crate::files;
 use crate::store::{StoreError, WorkspaceRow};
 use crate::workspace::{InvalidName, WorkspaceId, is_device_name};
@@ -52,12 +53,13 @@ pub struct WorkspaceList {
 }
 
 impl Engine {
-    /// All workspaces by name.
+    /// The workspaces that a caller has any right in, by name.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn list_workspaces(&self) -> Result<WorkspaceList, EngineError> {
-        Ok(WorkspaceList { workspaces: self.workspaces()?.into_iter().map(WorkspaceSummary::from).collect() })
+    pub fn list_workspaces(&self, caller: &Caller) -> Result<WorkspaceList, EngineError> {
+        let rows = self.workspaces()?.into_iter().filter(|row| caller.reaches(&row.id));
+        Ok(WorkspaceList { workspaces: rows.map(WorkspaceSummary::from).collect() })
     }
 
     /// All workspaces by name, as they are stored.
@@ -119,6 +121,7 @@ impl Workspace<'_> {
     /// # Errors
     /// When this process only reads or there is no such workspace.
     pub fn set_intelligence(&self, intelligence: bool) -> Result<WorkspaceRow, EngineError> {
+        let _admitted = self.begin(Action::ChangeWorkspace)?;
         let id = &self.id;
         self.engine.data.must_log()?;
         let row = self.engine.data.store.set_intelligence(id, intelligence)?;
@@ -132,6 +135,7 @@ impl Workspace<'_> {
     /// When this process only reads or there is no such workspace; [`StoreError::BeingDeleted`] when the workspace is deleted
     /// and the process that indexes has not yet removed its folder in the data folder.
     pub fn delete(&self) -> Result<(), EngineError> {
+        let _admitted = self.begin(Action::DeleteWorkspace)?;
         let id = &self.id;
         self.engine.data.must_log()?;
         {

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 use super::event::{Event, EventKind, EventsReply, TakenEvent};
 use super::{Engine, EngineError, Workspace};
+use crate::access::{Action, Caller};
 use crate::files::{self, Condition, Files};
 use crate::ingest::{self, LargeFile, NewFile, ReadError, WriteError};
 use crate::store::{Fingerprint, LoggedEvent, Moved, Observation, StoreError};
@@ -62,16 +63,17 @@ pub struct Upload {
     file: NewFile,
     max_bytes: u64,
     provenance: Provenance,
+    caller: Caller,
 }
 
 impl Upload {
-    /// Says who writes the file.
+    /// Says who writes the file, as the caller claims it.
     ///
     /// # Errors
-    /// When that cannot be.
+    /// When that cannot be, or is another writer than the caller's key names.
     pub fn by(self, provenance: Provenance) -> Result<Self, EngineError> {
         provenance.check()?;
-        Ok(Self { provenance, ..self })
+        Ok(Self { provenance: self.caller.attribute(provenance)?, ..self })
     }
 
     /// Takes what comes next in the file.
@@ -140,6 +142,8 @@ impl Workspace<'_> {
     pub fn finish_upload(&self, upload: Upload, precondition: &Precondition) -> Result<WriteReply, EngineError> {
         let id = &self.id;
         let Upload { path, root, mut file, provenance, .. } = upload;
+        // The content may have come for long.
+        self.engine.still_holds(&self.caller)?;
         // Before the lock: others who write do not wait for the disk.
         file.prepare()?;
         let _alone = self.engine.lock_files(id)?;
@@ -221,12 +225,15 @@ impl Workspace<'_> {
     /// # Errors
     /// As [`Workspace::write_file`], of what can be told before the content is there.
     pub fn begin_upload(&self, path: &RelPath) -> Result<Upload, EngineError> {
+        let _admitted = self.begin(Action::Write)?;
         let path = &self.spelled_to_write(path)?;
+        self.check_writable(path)?;
         let root = self.root_to_write([path])?;
         refuse_device_names(path)?;
         let file = NewFile::begin(&*self.engine.data.files_of(&self.id, &root), path)?;
-        let (max_bytes, provenance) = (self.engine.data.config.max_file_bytes, Provenance::default());
-        Ok(Upload { path: path.clone(), root, file, max_bytes, provenance })
+        let provenance = self.caller.attribute(Provenance::default())?;
+        let max_bytes = self.engine.data.config.max_file_bytes;
+        Ok(Upload { path: path.clone(), root, file, max_bytes, provenance, caller: self.caller.clone() })
     }
 
     /// Deletes a file. When the call returns, no query shows anything of it. The log says who did it.
@@ -240,8 +247,11 @@ impl Workspace<'_> {
         provenance: Provenance,
     ) -> Result<WriteReply, EngineError> {
         let id = &self.id;
+        let _admitted = self.begin(Action::Delete)?;
         provenance.check()?;
+        let provenance = self.caller.attribute(provenance)?;
         let path = &self.spelled_to_write(path)?;
+        self.check_writable(path)?;
         let root = self.root_to_write([path])?;
         let _alone = self.engine.lock_files(id)?;
         self.check_room()?;
@@ -265,8 +275,13 @@ impl Workspace<'_> {
     /// # Errors
     /// As [`Workspace::write_file`], and when an event says what cannot be.
     pub fn take_events(&self, events: &[Event]) -> Result<EventsReply, EngineError> {
+        let _admitted = self.begin(Action::Events)?;
         let id = &self.id;
         let events = &self.spelled_events(events)?;
+        for event in events {
+            event.from.iter().chain([&event.path]).try_for_each(|path| self.check_writable(path))?;
+            self.caller.attribute(event.provenance())?;
+        }
         let checked: Vec<Option<Vec<u8>>> = events.iter().map(Event::check).collect::<Result<_, _>>()?;
         let written = events.iter().zip(&checked).filter(|(_, content)| content.is_some());
         let root = self.root_to_write(written.map(|(event, _)| &event.path))?;
@@ -303,12 +318,12 @@ impl Workspace<'_> {
                     // What is there is not of an event that came too late.
                     let content = content.as_deref().filter(|_| !superseded);
                     observations
-                        .extend(seen.map(|seen| if superseded { seen } else { attributed(seen, event, content) }));
+                        .extend(seen.map(|seen| if superseded { seen } else { self.attributed(seen, event, content) }));
                 }
                 if event.kind == EventKind::Renamed && content.is_none() && !superseded {
                     pair(&mut observations, event);
                 }
-                let is_told = !event.provenance().is_empty();
+                let is_told = !self.writer_of_event(event).is_empty();
                 let moved_from = event.from.clone().filter(|_| !is_told && content.is_none());
                 let (id, path) = (event.id.clone(), event.path.clone());
                 logged.push(LoggedEvent { id, path, occurred_at: event.occurred_at, observations, moved_from });
@@ -322,6 +337,25 @@ impl Workspace<'_> {
         }
         let revision = taken.iter().map(|event| event.revision).max().unwrap_or_default();
         Ok(EventsReply { revision, events: taken })
+    }
+
+    /// What was seen of a file, as done by whom the event says, where it is what the event tells of.
+    fn attributed(&self, seen: Observation, event: &Event, content: Option<&[u8]>) -> Observation {
+        let is_of_event = if seen.path == event.path {
+            (seen.kind == ChangeKind::Deleted) == (event.kind == EventKind::Deleted)
+        } else {
+            seen.kind == ChangeKind::Deleted
+        };
+        if !is_of_event {
+            return seen;
+        }
+        let content_hash = content.filter(|_| seen.path == event.path).map(ContentHash::of);
+        Observation { provenance: self.writer_of_event(event), content_hash, ..seen }
+    }
+
+    /// Who did what an event tells: the caller's key says it, where it names an agent. A claim of another agent was refused before.
+    fn writer_of_event(&self, event: &Event) -> Provenance {
+        self.caller.attribute(event.provenance()).unwrap_or_default()
     }
 
     fn log_one(&self, observation: Observation) -> Result<Revision, EngineError> {
@@ -398,20 +432,6 @@ fn apply(files: &dyn Files, event: &Event, content: Option<&[u8]>, is_managed: b
         ingest::write_file(files, &event.path, bytes, &Condition::Any)?;
     }
     Ok(())
-}
-
-/// What was seen of a file, as done by whom the event says, where it is what the event tells of.
-fn attributed(seen: Observation, event: &Event, content: Option<&[u8]>) -> Observation {
-    let is_of_event = if seen.path == event.path {
-        (seen.kind == ChangeKind::Deleted) == (event.kind == EventKind::Deleted)
-    } else {
-        seen.kind == ChangeKind::Deleted
-    };
-    if !is_of_event {
-        return seen;
-    }
-    let content_hash = content.filter(|_| seen.path == event.path).map(ContentHash::of);
-    Observation { provenance: event.provenance(), content_hash, ..seen }
 }
 
 /// Makes one renaming of what was seen of both paths of a renamed file: one is gone, and one is there.

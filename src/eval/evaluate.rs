@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 pub use self::answers::evaluate_answers;
 pub use self::pages::evaluate_pages;
 use crate::embed;
-use crate::engine::{Access, Caller, Engine, OpenOptions};
+use crate::engine::{Access, Caller, Engine, OpenOptions, Surface};
 use crate::eval::{
     Collection, EvalError, Latencies, Qrels, Query, Report, Run, ScoredDocument, Settings, score, score_of,
 };
@@ -67,8 +67,9 @@ pub fn evaluate(options: &EvalOptions, progress: &dyn Progress) -> Result<(Repor
         (files, Some(ids))
     };
     let (engine, workspace) = open(options, documents, &files, progress)?;
-    let num_documents =
-        ids.as_ref().map_or(engine.workspace(&workspace, Caller::LocalUser)?.files(None)?.len(), Vec::len);
+    let num_documents = ids
+        .as_ref()
+        .map_or(engine.workspace(&workspace, &Caller::local(Surface::CommandLine))?.files(None)?.len(), Vec::len);
 
     let request = |text: &str, k: usize| {
         let mut request = SearchRequest::new(text);
@@ -78,7 +79,9 @@ pub fn evaluate(options: &EvalOptions, progress: &dyn Progress) -> Result<(Repor
     };
     let mut run = Run::default();
     for query in &queries {
-        let reply = engine.workspace(&workspace, Caller::LocalUser)?.search(&request(&query.text, NUM_PASSAGES))?;
+        let reply = engine
+            .workspace(&workspace, &Caller::local(Surface::CommandLine))?
+            .search(&request(&query.text, NUM_PASSAGES))?;
         let mut ranking = Vec::new();
         let mut seen = HashSet::new();
         for hit in &reply.hits {
@@ -95,7 +98,7 @@ pub fn evaluate(options: &EvalOptions, progress: &dyn Progress) -> Result<(Repor
     for query in &queries {
         let request = request(&query.text, 10);
         let start = Instant::now();
-        engine.workspace(&workspace, Caller::LocalUser)?.search(&request)?;
+        engine.workspace(&workspace, &Caller::local(Surface::CommandLine))?.search(&request)?;
         latencies.record(start.elapsed());
     }
     let quality = score(&run, &qrels);
@@ -143,7 +146,7 @@ fn open(
         ..OpenOptions::new(data_folder_of(&options.data_folder, documents), Access::Write, "pincite eval")
     })?;
     let workspace = WorkspaceId::default();
-    engine.workspace_at(&workspace, files, Caller::LocalUser)?.index(progress)?;
+    engine.workspace_at(&workspace, files, &Caller::local(Surface::CommandLine))?.index(progress)?;
     Ok((engine, workspace))
 }
 

@@ -27,7 +27,7 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 
 pub use self::server::McpServer;
 use crate::budget::Budget;
-use crate::engine::Engine;
+use crate::engine::{Caller, Engine};
 use crate::error::Advice;
 use crate::gate::Gate;
 use crate::workspace::WorkspaceId;
@@ -39,8 +39,8 @@ use crate::workspace::WorkspaceId;
 ///
 /// # Errors
 /// When the client does not speak the protocol, or the streams break.
-pub async fn run_stdio(engine: Arc<Engine>, workspace: WorkspaceId) -> Result<(), McpError> {
-    let server = McpServer::new(engine, workspace);
+pub async fn run_stdio(engine: Arc<Engine>, workspace: WorkspaceId, caller: Caller) -> Result<(), McpError> {
+    let server = McpServer::new(engine, workspace, Desk::of(caller));
     let running = match server.serve(rmcp::transport::stdio()).await {
         Ok(running) => running,
         // Input that ends before anything was asked is a client that has changed its mind.
@@ -60,12 +60,22 @@ pub struct HttpGuard {
 }
 
 /// What a server shares with others that serve.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Desk {
     /// The gate in front of the engine; without one, every call is its turn.
     pub gate: Option<Arc<Gate>>,
     /// Is over when the client of the whole server has hung up, where one client is all there is.
     pub budget: Option<Budget>,
+    /// Who calls.
+    pub caller: Caller,
+}
+
+impl Desk {
+    /// A desk of one caller alone.
+    #[must_use]
+    pub const fn of(caller: Caller) -> Self {
+        Self { gate: None, budget: None, caller }
+    }
 }
 
 /// A workspace as a service for one path of an HTTP server; requests must have been cut to size before.
@@ -89,7 +99,7 @@ pub fn http_service(
         Some(origins) => config.with_allowed_origins(origins).enforce_origin_validation(),
         None => config.disable_allowed_origins(),
     };
-    let server = McpServer::new(engine, workspace).at(desk);
+    let server = McpServer::new(engine, workspace, desk);
     StreamableHttpService::new(move || Ok(server.clone()), Arc::new(NeverSessionManager::default()), config)
 }
 

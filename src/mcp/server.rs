@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::Desk;
 use super::tools::{Outcome, TOOLS, WorkspaceTool};
-use crate::engine::{Caller, Engine, EngineError};
+use crate::engine::{Engine, EngineError};
 use crate::error::ErrorReport;
 use crate::gate::Class;
 use crate::workspace::{Revision, WorkspaceId};
@@ -39,14 +39,8 @@ pub struct McpServer {
 impl McpServer {
     /// A server of `workspace`, which need not exist yet: until it does, its tools say so.
     #[must_use]
-    pub fn new(engine: Arc<Engine>, workspace: WorkspaceId) -> Self {
-        Self { engine, workspace, desk: Desk::default() }
-    }
-
-    /// The same server among others.
-    #[must_use]
-    pub(super) fn at(self, desk: Desk) -> Self {
-        Self { desk, ..self }
+    pub const fn new(engine: Arc<Engine>, workspace: WorkspaceId, desk: Desk) -> Self {
+        Self { engine, workspace, desk }
     }
 
     async fn run(&self, tool: &'static WorkspaceTool, arguments: JsonObject) -> CallToolResult {
@@ -61,11 +55,10 @@ impl McpServer {
 impl McpServer {
     /// Waits until the workspace is as new as a revision.
     async fn await_revision(&self, revision: Revision, wait_ms: u64) -> Result<(), ErrorReport> {
-        let Self { engine, workspace, .. } = self.clone();
+        let Self { engine, workspace, desk } = self.clone();
         let report = |error: &EngineError| self.engine.report(error);
-        let open = move || {
-            Ok::<_, EngineError>(engine.workspace(&workspace, Caller::LocalUser)?.await_revision(revision, wait_ms))
-        };
+        let open =
+            move || Ok::<_, EngineError>(engine.workspace(&workspace, &desk.caller)?.await_revision(revision, wait_ms));
         let wait = tokio::task::spawn_blocking(open).await.map_err(|_| failed())?;
         wait.map_err(|error| report(&error))?.await.map_err(|error| report(&error))
     }
@@ -88,12 +81,14 @@ impl McpServer {
             })?),
             None => None,
         };
-        let budget = desk.budget.unwrap_or_default();
+        let budget = desk.budget.clone().unwrap_or_default();
         let hung_up = budget.cancelled_on_drop();
         let span = tracing::Span::current();
         let run = move || {
             let _in_span = span.enter();
-            let opened = engine.workspace(&workspace, Caller::LocalUser).map_err(|error| engine.report(&error));
+            // The call may have waited long.
+            let opened = engine.still_holds(&desk.caller).and_then(|caller| engine.workspace(&workspace, &caller));
+            let opened = opened.map_err(|error| engine.report(&error));
             let outcome = opened.and_then(|workspace| (tool.run)(&workspace, arguments, &budget));
             drop(pass);
             outcome
@@ -130,7 +125,8 @@ impl ServerHandler for McpServer {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(TOOLS.iter().map(|tool| tool.tool.clone()).collect()))
+        let may_call = |tool: &&WorkspaceTool| self.desk.caller.may(tool.action.scope());
+        Ok(ListToolsResult::with_all_items(TOOLS.iter().filter(may_call).map(|tool| tool.tool.clone()).collect()))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{connector, files, passages, schema};
 use crate::answer::{AskReply, AskRequest, Verification};
 use crate::budget::Budget;
-use crate::engine::{EngineError, FilePart, Workspace};
+use crate::engine::{Action, EngineError, FilePart, Workspace};
 use crate::error::ErrorReport;
 use crate::search::{SearchReply, SearchRequest};
 use crate::strict::Strict;
@@ -21,6 +21,8 @@ pub(super) type Outcome = Result<(Value, JsonObject), ErrorReport>;
 
 /// A tool and what it runs. The run blocks.
 pub(super) struct WorkspaceTool {
+    /// The verb that it asks for: a caller without the right to it is not told of the tool.
+    pub(super) action: Action,
     pub(super) tool: Tool,
     pub(super) run: fn(&Workspace<'_>, JsonObject, &Budget) -> Outcome,
 }
@@ -29,6 +31,7 @@ pub(super) struct WorkspaceTool {
 pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
     vec![
         WorkspaceTool {
+            action: Action::Search,
             tool: tool::<SearchRequest, passages::Quoting<SearchReply>>(
                 "search_workspace",
                 "Search the workspace",
@@ -43,6 +46,7 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
             },
         },
         WorkspaceTool {
+            action: Action::Ask,
             tool: with_known_filters(tool::<AskRequest, passages::Quoting<AskReply>>(
                 "ask_workspace",
                 "Ask the workspace",
@@ -60,6 +64,7 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
             },
         },
         WorkspaceTool {
+            action: Action::Search,
             tool: tool::<connector::ConnectorQuery, connector::ConnectorResults>(
                 "search",
                 "Search",
@@ -74,6 +79,7 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
             },
         },
         WorkspaceTool {
+            action: Action::Read,
             tool: tool::<connector::ConnectorId, connector::ConnectorDocument>(
                 "fetch",
                 "Fetch",
@@ -83,6 +89,7 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
             run: |workspace, arguments, _| given(&connector::fetch(workspace, &parse(arguments)?)?),
         },
         WorkspaceTool {
+            action: Action::Read,
             tool: tool::<files::ReadFileRequest, passages::Quoting<FilePart>>(
                 "read_file",
                 "Read a file",
@@ -93,6 +100,7 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
             run: |workspace, arguments, _| given(&files::read(workspace, &parse(arguments)?)?),
         },
         WorkspaceTool {
+            action: Action::List,
             tool: tool::<files::ListFilesRequest, files::FileList>(
                 "list_files",
                 "List files",
@@ -103,6 +111,7 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
             run: |workspace, arguments, _| given(&files::list(workspace, &parse(arguments)?)?),
         },
         WorkspaceTool {
+            action: Action::Changes,
             tool: tool::<files::RecentChangesRequest, files::ChangesPage>(
                 "recent_changes",
                 "Recent changes",
@@ -113,6 +122,7 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
             run: |workspace, arguments, _| given(&files::changes(workspace, parse(arguments)?)?),
         },
         WorkspaceTool {
+            action: Action::Verify,
             tool: tool::<passages::VerifyRequest, Verification>(
                 "verify_citation",
                 "Verify a citation",

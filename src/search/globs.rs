@@ -25,7 +25,7 @@ impl Compiled {
 
     /// Both at once: what passes, passes each of them.
     #[must_use]
-    pub(super) fn and(mut self, other: Self) -> Self {
+    pub fn and(mut self, other: Self) -> Self {
         self.filter = self.filter.and(other.filter);
         self.globs.0.extend(other.globs.0);
         self

@@ -13,6 +13,7 @@ use http_body_util::BodyExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Options;
+use super::door::{Checked, Place};
 use super::error::ApiError;
 use super::guard::AllowedHosts;
 use super::incoming::{self, Incoming};
@@ -20,7 +21,7 @@ use super::metrics::Metrics;
 use super::{openapi, rpc};
 use crate::budget::Budget;
 use crate::config::{self, Limits};
-use crate::engine::{Caller, Engine, EngineError};
+use crate::engine::{Caller, Engine, EngineError, Surface};
 use crate::gate::{Class, Gate, Pass};
 use crate::mcp;
 use crate::search;
@@ -146,16 +147,14 @@ impl App {
     /// Waits for a revision, where a request asks for one and for a wait. Returns the class of what comes then.
     pub(super) async fn wait(
         &self,
-        workspace: &WorkspaceId,
+        workspace: &Place,
         revision: Option<Revision>,
         wait_ms: u64,
     ) -> Result<Class, ApiError> {
         search::check_wait(wait_ms).map_err(|error| ApiError::of(&self.engine, &error.into()))?;
         let Some(revision) = revision.filter(|_| wait_ms > 0) else { return Ok(Class::Interactive) };
         let workspace = workspace.clone();
-        let open = move |engine: &Engine| {
-            Ok(engine.workspace(&workspace, Caller::LocalUser)?.await_revision(revision, wait_ms))
-        };
+        let open = move |engine: &Engine| Ok(workspace.open(engine)?.await_revision(revision, wait_ms));
         let Json(wait) = self.call_at_once(open).await?;
         wait.await.map_err(|error| ApiError::of(&self.engine, &error))?;
         Ok(Class::Waited)
@@ -176,7 +175,7 @@ impl App {
             if !is_there && was_there {
                 return Ok(Vec::new());
             }
-            let served = engine.workspace(&workspace, Caller::LocalUser)?;
+            let served = engine.workspace(&workspace, &Caller::local(Surface::Rest))?;
             served.check_replayed()?;
             served.check_looking()?;
             served.coverage()?;
@@ -264,7 +263,9 @@ impl App {
         let rows = self.engine.workspaces().unwrap_or_default();
         let pending = rows
             .iter()
-            .filter_map(|row| self.engine.workspace(&row.id, Caller::LocalUser).and_then(|one| one.freshness()).ok())
+            .filter_map(|row| {
+                self.engine.workspace(&row.id, &Caller::local(Surface::Rest)).and_then(|one| one.freshness()).ok()
+            })
             .map(|(_, pending)| pending);
         metrics.set_pending(rows.len(), pending.sum());
         metrics.set_engine(&self.engine.load());
@@ -274,7 +275,7 @@ impl App {
         self.workspace.clone()
     }
 
-    pub(super) async fn mcp(&self, workspace: WorkspaceId, request: Request) -> Response {
+    pub(super) async fn mcp(&self, workspace: WorkspaceId, by: &Checked, request: Request) -> Response {
         let guard = mcp::HttpGuard { allowed_hosts: self.hosts.names(), allowed_origins: self.hosts.origins() };
         let (parts, body) = request.into_parts();
         let whole =
@@ -291,7 +292,11 @@ impl App {
         }
         let budget = Budget::default();
         let hung_up = budget.cancelled_on_drop();
-        let desk = mcp::Desk { gate: Some(Arc::clone(&self.gate)), budget: Some(budget) };
+        let caller = match by.caller(&self.engine) {
+            Ok(caller) => caller,
+            Err(error) => return ApiError::of(&self.engine, &error).into_response(),
+        };
+        let desk = mcp::Desk { gate: Some(Arc::clone(&self.gate)), budget: Some(budget), caller };
         let service = mcp::http_service(Arc::clone(&self.engine), workspace, guard, desk, self.max_body_bytes);
         let request = Request::from_parts(parts, Body::from(whole.bytes.clone()));
         let response = service.handle(request).await;

@@ -19,7 +19,7 @@ use super::extract::{InWorkspace, JsonBody};
 use super::openapi;
 use crate::answer::{AskEvent, AskReply, AskRequest, Sentence};
 use crate::budget::Budget;
-use crate::engine::{Caller, Engine};
+use crate::engine::Engine;
 use crate::error::ErrorBody;
 use crate::gate::Class;
 use crate::workspace::Citation;
@@ -52,9 +52,8 @@ pub(super) async fn ask(
     // It was waited for; whether it is there, the question finds.
     request.wait_ms = 0;
     if !accepts(&headers, "text/event-stream") {
-        let ask = move |engine: &Engine, budget: &Budget| {
-            engine.workspace(&workspace, Caller::LocalUser)?.ask_within(&request, budget, &mut |_| true)
-        };
+        let ask =
+            move |engine: &Engine, budget: &Budget| workspace.open(engine)?.ask_within(&request, budget, &mut |_| true);
         return Ok(app.call_within(class, ask).await?.into_response());
     }
     let pass = app.enter(class).await?;
@@ -64,14 +63,15 @@ pub(super) async fn ask(
     let (events, mut waiting) = mpsc::unbounded_channel();
     let engine = app.engine();
     let span = tracing::Span::current();
+    let mut by = workspace.by.clone();
     let answering = tokio::task::spawn_blocking(move || {
         let _in_span = span.enter();
         let mut tell = |event: AskEvent<'_>| match told(&event) {
             // A client that has hung up is noticed without another event.
-            None => !events.is_closed(),
-            Some(event) => events.send(event).is_ok(),
+            None => !events.is_closed() && by.still_holds(&engine),
+            Some(event) => by.still_holds(&engine) && events.send(event).is_ok(),
         };
-        let reply = engine.workspace(&workspace, Caller::LocalUser)?.ask_within(&request, &budget, &mut tell);
+        let reply = workspace.open(&engine)?.ask_within(&request, &budget, &mut tell);
         drop(pass);
         let last = match &reply {
             Ok(reply) => event("done", reply),

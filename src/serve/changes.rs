@@ -9,7 +9,7 @@ use super::app::{Reply, Shared};
 use super::extract::{InWorkspace, Parameters, given};
 use super::openapi;
 use super::routes::check_limit;
-use crate::engine::{Caller, ChangeFilters, ChangesReply, ChangesRequest};
+use crate::engine::{ChangeFilters, ChangesReply, ChangesRequest};
 use crate::workspace::Revision;
 
 const MAX_CHANGES: usize = 1_000;
@@ -78,7 +78,7 @@ pub(super) async fn changes(
 ) -> Reply<ChangesReply> {
     let request = ChangesRequest::from(query);
     check_limit(request.limit, MAX_CHANGES)?;
-    app.call(move |engine| engine.workspace(&workspace, Caller::LocalUser)?.recent_changes(&request)).await
+    app.call(move |engine| workspace.open(engine)?.recent_changes(&request)).await
 }
 
 impl From<ChangesQuery> for ChangesRequest {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Request;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -18,8 +19,10 @@ use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
+use tower::ServiceExt as _;
 
 use super::Options;
+use super::door::Peer;
 use super::metrics::Metrics;
 use super::timed::Timed;
 
@@ -103,7 +106,8 @@ pub(super) async fn serve(listener: TcpListener, served: &Served, options: &Opti
                         (served.health.clone(), options.header_timeout.min(RESERVE_TIMEOUT))
                     };
                     let stream = Timed::new(stream, options.write_timeout);
-                    let connection = drive(stream, router, header_timeout, stopping.subscribe());
+                    let peer = Peer(peer.ip().to_canonical());
+                    let connection = drive(stream, (router, peer), header_timeout, stopping.subscribe());
                     let driven = connections.spawn(async move {
                         connection.await;
                         drop((place, connected));
@@ -137,7 +141,16 @@ pub(super) async fn serve(listener: TcpListener, served: &Served, options: &Opti
 }
 
 /// Drives one connection to its end; told to stop, it finishes the request that it is at.
-async fn drive(stream: Timed, router: Router, header_timeout: Duration, mut stopping: watch::Receiver<bool>) {
+async fn drive(
+    stream: Timed,
+    (router, peer): (Router, Peer),
+    header_timeout: Duration,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let router = router.map_request(move |mut request: Request<_>| {
+        request.extensions_mut().insert(peer);
+        request
+    });
     // With HTTP/2 allowed, the builder would wait for a connection's first bytes without a deadline.
     let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
     builder.http1().timer(TokioTimer::new()).header_read_timeout(header_timeout);

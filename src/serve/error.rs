@@ -45,6 +45,7 @@ impl ApiError {
     fn reported(error: &EngineError, report: ErrorReport) -> Self {
         let status = match error.kind() {
             ErrorKind::Invalid => StatusCode::BAD_REQUEST,
+            ErrorKind::Unauthorized => StatusCode::UNAUTHORIZED,
             ErrorKind::Forbidden => StatusCode::FORBIDDEN,
             ErrorKind::NotFound => StatusCode::NOT_FOUND,
             ErrorKind::Precondition => StatusCode::PRECONDITION_FAILED,

@@ -13,13 +13,14 @@ use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 
 use super::app::App;
+use super::door::{By, Place};
 use super::error::ApiError;
 use super::signature::Signature;
 use crate::strict::Strict;
 use crate::workspace::{InvalidName, RelPath, WorkspaceId};
 
-/// The workspace that the URL names.
-pub(super) struct InWorkspace(pub(super) WorkspaceId);
+/// The workspace that the URL names, and who asks for it.
+pub(super) struct InWorkspace(pub(super) Place);
 
 /// The file that the URL names.
 pub(super) struct AtPath(pub(super) RelPath);
@@ -58,8 +59,10 @@ where
 impl<S: Sync> FromRequestParts<S> for InWorkspace {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        segment(parts, "ws").await.map(Self)
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let id: WorkspaceId = segment(parts, "ws").await?;
+        let By(by) = By::from_request_parts(parts, state).await?;
+        Ok(Self(Place { id, by }))
     }
 }
 
@@ -124,6 +127,18 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for SignedJson<T> {
         let whole = app.read_body(body).await?;
         Signature::check_whole(signature, &whole.bytes)?;
         parse_json(&whole.bytes).map(Self)
+    }
+}
+
+/// A write without a body: signed, where all writes are to be.
+pub(super) struct Signed;
+
+impl FromRequestParts<Arc<App>> for Signed {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let signature = Signature::of_write(&parts.method, &parts.uri, &parts.headers, app.event_rules())?;
+        Signature::check_whole(signature, b"").map(|()| Self)
     }
 }
 

@@ -12,7 +12,7 @@
 //! - The engine is called on threads that may block, never on those that serve connections.
 //!
 //! # Not here
-//! Who may see what: there is no authentication yet, so the default address is this machine's alone.
+//! What a caller may do: `access` says it, and `engine` checks it. This room only finds out who calls (`door.rs`).
 
 mod app;
 mod asking;
@@ -20,10 +20,12 @@ mod bounds;
 mod changes;
 mod connections;
 mod descriptors;
+mod door;
 mod error;
 mod extract;
 mod guard;
 mod incoming;
+mod keys;
 mod metrics;
 mod openapi;
 mod page;

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, HeaderBuilder, RefOr, Response, ResponseBuilder};
-use utoipa::{IntoParams, IntoResponses, OpenApi};
+use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
 
-use super::{asking, bounds, changes, reading, routes, verdicts, workspaces, writing};
+use super::{asking, bounds, changes, keys, reading, routes, verdicts, workspaces, writing};
 use crate::config::Limits;
 use crate::error::ErrorBody;
 
@@ -24,19 +25,37 @@ use crate::error::ErrorBody;
     paths(
         routes::livez, routes::readyz, routes::metrics_text, workspaces::list, workspaces::create, workspaces::update, workspaces::delete, routes::search, asking::ask, routes::verify, routes::status,
         routes::files, reading::file, changes::changes, writing::put, writing::delete, writing::events, verdicts::judge, verdicts::list,
-        verdicts::withdraw,
+        verdicts::withdraw, keys::list, keys::create, keys::change, keys::rotate, keys::revoke,
     ),
     components(schemas(ErrorBody)),
+    modifiers(&Bearer),
+    security((), ("key" = [])),
     servers((url = "/")),
     tags(
         (name = "search", description = "Passages and answers."),
         (name = "citations", description = "Whether cited words still stand where they are cited, and what reviewers say of them."),
         (name = "files", description = "Files, their text and their changes."),
         (name = "workspaces", description = "Workspaces, and how much of each can be searched."),
+        (name = "keys", description = "Keys of callers: what each may do, where, and until when."),
         (name = "health", description = "Probes and metrics for monitoring."),
     ),
 )]
 struct Description;
+
+/// A key in the header `Authorization`, which every request needs once a key was made.
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, description: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("pin_ID_SECRET_CHECKSUM")
+            .description(Some("A key. Without any key, a server on loopback takes requests without one."))
+            .build();
+        let components = description.components.get_or_insert_default();
+        components.add_security_scheme("key", SecurityScheme::Http(scheme));
+    }
+}
 
 /// The description.
 #[must_use]
@@ -105,11 +124,22 @@ fn error(description: &str, code: &str, message: &str, hint: &str) -> RefOr<Resp
 
 fn forbidden() -> RefOr<Response> {
     error(
-        "The request was sent to a host name that the server does not go by, or by a page of another site, or names a folder that clients may \
-         not name.",
+        "The request was sent to a host name that the server does not go by, or by a page of another site; or the caller's key lacks the \
+         rights (`insufficient_scope`, `path_not_allowed`, `other_writer`, `wider_than_allowed`); or the request names a folder that clients \
+         may not name.",
         "host_not_allowed",
         "the request was sent to a host name that this server does not go by",
         "use an address or `localhost`, or allow the name where the server is started",
+    )
+}
+
+fn unauthorized() -> RefOr<Response> {
+    error(
+        "The request has no key that holds (`unauthorized`), with the header `WWW-Authenticate`; or it is a write, a secret for signatures is \
+         configured, and it has no valid signature, or an old one (`bad_signature`).",
+        "unauthorized",
+        "the request has no key",
+        "send the header `Authorization: Bearer pin_…`; `pincite key create` makes a key",
     )
 }
 
@@ -155,7 +185,11 @@ impl IntoResponses for ServerErrors {
             "so many requests are worked on and wait that this one is refused",
             "ask again in a second",
         );
-        responses.extend([("500".to_owned(), internal()), ("503".to_owned(), overloaded)]);
+        responses.extend([
+            ("401".to_owned(), unauthorized()),
+            ("500".to_owned(), internal()),
+            ("503".to_owned(), overloaded),
+        ]);
         responses
     }
 }
@@ -231,13 +265,7 @@ pub(super) struct SignatureErrors;
 
 impl IntoResponses for SignatureErrors {
     fn responses() -> Responses {
-        let response = error(
-            "A secret is configured, and the request has no valid signature, or an old one.",
-            "bad_signature",
-            "the signature is not right",
-            "sign `ID.TIMESTAMP.BODY` with the key of `events.secret`",
-        );
-        [("401".to_owned(), response)].into()
+        [("401".to_owned(), unauthorized())].into()
     }
 }
 

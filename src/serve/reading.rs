@@ -13,7 +13,7 @@ use super::asking::accepts;
 use super::error::ApiError;
 use super::extract::{AtPath, InWorkspace, Parameters, given};
 use super::openapi;
-use crate::engine::{Caller, Engine, FilePart, FileText, MAX_TEXT_BYTES};
+use crate::engine::{Engine, FilePart, FileText, MAX_TEXT_BYTES};
 use crate::workspace::{ContentHash, Span};
 
 /// The most bytes that a reply to a `Range` has. A client asks for the rest as `Content-Range` shows.
@@ -100,7 +100,7 @@ pub(super) async fn file(
         }
         let start = usize::try_from(start).unwrap_or(usize::MAX);
         let read = move |engine: &Engine| {
-            let workspace = engine.workspace(&workspace, Caller::LocalUser)?;
+            let workspace = workspace.open(engine)?;
             let (file, range) = workspace.read_stretch(&path, start, max_bytes)?;
             Ok(FilePart::of(file, range))
         };
@@ -108,7 +108,7 @@ pub(super) async fn file(
         return Ok(([(header::ETAG, tag(&part.content_hash))], part).into_response());
     }
     let Some(wanted) = headers.get(header::RANGE).and_then(|range| Wanted::of(range.to_str().ok()?)) else {
-        let text = app.call(move |engine| engine.workspace(&workspace, Caller::LocalUser)?.read_file(&path)).await?;
+        let text = app.call(move |engine| workspace.open(engine)?.read_file(&path)).await?;
         return Ok(if accepts(&headers, "text/plain") {
             whole(text.0)
         } else {
@@ -117,7 +117,7 @@ pub(super) async fn file(
     };
     let condition = headers.get(header::IF_RANGE).map(|tag| tag.as_bytes().to_owned());
     let read = move |engine: &Engine| {
-        let workspace = engine.workspace(&workspace, Caller::LocalUser)?;
+        let workspace = workspace.open(engine)?;
         let (file, range) = match wanted {
             // Where a text ends is known when it has been read.
             Wanted::Last(num_bytes) => {

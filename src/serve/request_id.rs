@@ -21,11 +21,16 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longer ids of clients are not taken.
 const MAX_ID_BYTES: usize = 64;
 
+/// The id of a request, for whoever handles it.
+#[derive(Debug, Clone)]
+pub(super) struct RequestId(pub String);
+
 /// Gives each request an id, counts it, and writes one line about it: the route, never what stands in the path, the query or the body.
-pub(super) async fn log(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
+pub(super) async fn log(State(metrics): State<Arc<Metrics>>, mut request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let id = id_of(&request);
+    request.extensions_mut().insert(RequestId(id.clone()));
     let started = std::time::Instant::now();
     let span = tracing::info_span!("request", id);
     let mut response = next.run(request).instrument(span.clone()).await;

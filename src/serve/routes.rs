@@ -14,12 +14,13 @@ use utoipa::{IntoParams, ToSchema};
 use super::Options;
 use super::app::{App, Reply, Shared};
 use super::connections::Served;
+use super::door::By;
 use super::error::ApiError;
 use super::extract::{InWorkspace, JsonBody, Parameters, given};
 use super::guard::{self, AllowedHosts};
-use super::{asking, changes, openapi, page, reading, request_id, verdicts, workspaces, writing};
+use super::{asking, changes, door, keys, openapi, page, reading, request_id, verdicts, workspaces, writing};
 use crate::answer::Verification;
-use crate::engine::{Caller, Engine, EngineError, StatusReport};
+use crate::engine::{Action, Engine, EngineError, StatusReport};
 use crate::error::ErrorReport;
 use crate::search::{SearchReply, SearchRequest};
 use crate::workspace::{Citation, FileEntry, Revision, WorkspaceId};
@@ -35,6 +36,7 @@ pub(super) fn served(engine: Arc<Engine>, workspace: WorkspaceId, options: &Opti
     let guarded = |routes: Router<Arc<App>>| {
         routes
             .with_state(Arc::clone(&app))
+            .layer(middleware::from_fn_with_state(Arc::clone(&app), door::authenticate))
             .layer(middleware::from_fn_with_state(Arc::clone(&hosts), guard::check_sender))
             .layer(middleware::from_fn_with_state(Arc::clone(&metrics), request_id::log))
     };
@@ -42,6 +44,9 @@ pub(super) fn served(engine: Arc<Engine>, workspace: WorkspaceId, options: &Opti
         || Router::new().route("/livez", get(livez)).route("/readyz", get(readyz)).route("/metrics", get(metrics_text));
     let all = health()
         .route("/openapi.json", get(openapi_json))
+        .route("/v1/keys", get(keys::list).post(keys::create))
+        .route("/v1/keys/{id}", patch(keys::change).delete(keys::revoke))
+        .route("/v1/keys/{id}/rotate", post(keys::rotate))
         .route("/v1/workspaces", get(workspaces::list).post(workspaces::create))
         .route("/v1/workspaces/{ws}", patch(workspaces::update).delete(workspaces::delete))
         .route("/v1/workspaces/{ws}/search", post(search))
@@ -86,10 +91,14 @@ async fn no_place() -> ApiError {
         openapi::ServerErrors,
     ),
 )]
-pub(super) async fn metrics_text(State(app): Shared) -> Result<impl IntoResponse, ApiError> {
+pub(super) async fn metrics_text(State(app): Shared, By(by): By) -> Result<impl IntoResponse, ApiError> {
     let measured = Arc::clone(&app);
-    let done = tokio::task::spawn_blocking(move || measured.measure()).await;
-    done.map_err(|_| ApiError::internal("the metrics panicked"))?;
+    let admitted = move |engine: &Engine| {
+        let _admitted = engine.admit(&by.caller(engine)?, Action::Metrics)?;
+        measured.measure();
+        Ok(())
+    };
+    app.call_at_once(admitted).await.map(drop)?;
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, content_type)], app.metrics.text()))
 }
@@ -179,10 +188,7 @@ pub(super) async fn search(
     let class = app.wait(&workspace, request.min_revision, request.wait_ms).await?;
     // It was waited for; whether it is there, the search finds.
     request.wait_ms = 0;
-    app.call_within(class, move |engine, budget| {
-        engine.workspace(&workspace, Caller::LocalUser)?.search_within(&request, budget)
-    })
-    .await
+    app.call_within(class, move |engine, budget| workspace.open(engine)?.search_within(&request, budget)).await
 }
 
 /// A citation to check.
@@ -205,7 +211,7 @@ pub(super) async fn verify(
     InWorkspace(workspace): InWorkspace,
     JsonBody(request): JsonBody<VerifyRequest>,
 ) -> Reply<Verification> {
-    app.call(move |engine| engine.workspace(&workspace, Caller::LocalUser)?.verify(&request.citation)).await
+    app.call(move |engine| workspace.open(engine)?.verify(&request.citation)).await
 }
 
 /// Lists the files that are not searchable, with reasons, and the state of index, model and folder.
@@ -215,7 +221,7 @@ pub(super) async fn verify(
     responses((status = 200, body = StatusReport, description = "The present status."), openapi::Errors),
 )]
 pub(super) async fn status(State(app): Shared, InWorkspace(workspace): InWorkspace) -> Reply<StatusReport> {
-    app.call(move |engine| Ok(engine.workspace(&workspace, Caller::LocalUser)?.status()?.for_client())).await
+    app.call(move |engine| Ok(workspace.open(engine)?.status()?.for_client())).await
 }
 
 /// Which files to list.
@@ -270,8 +276,9 @@ pub(super) async fn files(
 ) -> Reply<FileList> {
     check_limit(query.limit, MAX_FILES)?;
     app.call(move |engine| {
-        let (revision, pending) = engine.workspace(&workspace, Caller::LocalUser)?.freshness()?;
-        let files = engine.workspace(&workspace, Caller::LocalUser)?.files(query.glob.as_deref())?;
+        let workspace = workspace.open(engine)?;
+        let (revision, pending) = workspace.freshness()?;
+        let files = workspace.files(query.glob.as_deref())?;
         let total = files.len();
         let next = query.offset.saturating_add(query.limit);
         let files = files.into_iter().skip(query.offset).take(query.limit).collect();
@@ -288,18 +295,22 @@ pub(super) fn check_limit(limit: usize, most: usize) -> Result<(), ApiError> {
     Err(ApiError::new(StatusCode::BAD_REQUEST, "invalid_request", format!("`limit` is {limit}"), hint))
 }
 
-async fn mcp_default(State(app): Shared, request: Request) -> Response {
-    app.mcp(app.default_workspace(), request).await
+async fn mcp_default(State(app): Shared, By(by): By, request: Request) -> Response {
+    app.mcp(app.default_workspace(), &by, request).await
 }
 
-async fn mcp_named(State(app): Shared, Path(name): Path<String>, request: Request) -> Response {
+async fn mcp_named(State(app): Shared, By(by): By, Path(name): Path<String>, request: Request) -> Response {
     let workspace: WorkspaceId = match name.parse() {
         Ok(workspace) => workspace,
         Err(error) => return ApiError::of_name(&EngineError::Name(error)).into_response(),
     };
-    let known = workspace.clone();
-    match app.call_at_once(move |engine| Ok(engine.workspaces()?.iter().any(|row| row.id == known))).await {
-        Ok(Json(true)) => app.mcp(workspace, request).await,
+    let (known, caller) = (workspace.clone(), by.clone());
+    let is_there = move |engine: &Engine| {
+        let caller = caller.caller(engine)?;
+        Ok(engine.list_workspaces(&caller)?.workspaces.iter().any(|row| row.name == known))
+    };
+    match app.call_at_once(is_there).await {
+        Ok(Json(true)) => app.mcp(workspace, &by, request).await,
         Ok(Json(false)) => ApiError::new(
             StatusCode::NOT_FOUND,
             "unknown_workspace",

@@ -15,7 +15,7 @@ use super::openapi;
 use super::routes::check_limit;
 use super::signature::Signature;
 use super::verdicts_csv::csv_of;
-use crate::engine::{Caller, VerdictsReply, VerdictsRequest};
+use crate::engine::{VerdictsReply, VerdictsRequest};
 use crate::workspace::{Decision, NewVerdict, Verdict};
 
 const MAX_VERDICTS: usize = 10_000;
@@ -41,7 +41,7 @@ pub(super) async fn judge(
     InWorkspace(workspace): InWorkspace,
     SignedJson(new): SignedJson<NewVerdict>,
 ) -> Result<Response, ApiError> {
-    let verdict = app.call(move |engine| engine.workspace(&workspace, Caller::LocalUser)?.judge(&new)).await?;
+    let verdict = app.call(move |engine| workspace.open(engine)?.judge(&new)).await?;
     Ok((StatusCode::CREATED, verdict).into_response())
 }
 
@@ -110,7 +110,7 @@ pub(super) async fn list(
         None => accepts(&headers, "text/csv") && !accepts(&headers, "application/json"),
     };
     let request = VerdictsRequest { path, decision, query, before_id, limit };
-    let listed = app.call(move |engine| engine.workspace(&workspace, Caller::LocalUser)?.verdicts(&request)).await?;
+    let listed = app.call(move |engine| workspace.open(engine)?.verdicts(&request)).await?;
     if !wants_csv {
         return Ok(listed.into_response());
     }
@@ -157,8 +157,5 @@ pub(super) async fn withdraw(
     (method, uri, headers): (Method, Uri, HeaderMap),
 ) -> Reply<Withdrawn> {
     Signature::check_whole(Signature::of_write(&method, &uri, &headers, app.event_rules())?, b"")?;
-    app.call(move |engine| {
-        engine.workspace(&workspace, Caller::LocalUser)?.withdraw_verdict(id).map(|()| Withdrawn { id })
-    })
-    .await
+    app.call(move |engine| workspace.open(engine)?.withdraw_verdict(id).map(|()| Withdrawn { id })).await
 }

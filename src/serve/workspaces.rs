@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::app::{Reply, Shared};
+use super::door::By;
 use super::error::ApiError;
 use super::extract::{InWorkspace, SignedJson};
 use super::openapi;
 use super::signature::Signature;
-use crate::engine::{Caller, Engine, WorkspaceList, WorkspaceSummary};
+use crate::engine::{Engine, WorkspaceList, WorkspaceSummary};
 use crate::workspace::WorkspaceId;
 
 /// Lists the workspaces.
@@ -22,9 +23,9 @@ use crate::workspace::WorkspaceId;
     get, path = "/v1/workspaces", tag = "workspaces", operation_id = "workspaces",
     responses((status = 200, body = WorkspaceList, description = "The workspaces, by name."), openapi::ServerErrors),
 )]
-pub(super) async fn list(State(app): Shared) -> Reply<WorkspaceList> {
-    app.call(|engine| {
-        let WorkspaceList { workspaces } = engine.list_workspaces()?;
+pub(super) async fn list(State(app): Shared, By(by): By) -> Reply<WorkspaceList> {
+    app.call(move |engine| {
+        let WorkspaceList { workspaces } = engine.list_workspaces(&by.caller(engine)?)?;
         Ok(WorkspaceList { workspaces: workspaces.into_iter().map(WorkspaceSummary::for_client).collect() })
     })
     .await
@@ -52,9 +53,10 @@ pub(super) struct CreateRequest {
 )]
 pub(super) async fn create(
     State(app): Shared,
+    By(by): By,
     SignedJson(CreateRequest { name, root }): SignedJson<CreateRequest>,
 ) -> Result<Response, ApiError> {
-    let make = move |engine: &Engine| engine.create_workspace_for_client(&name, root.as_deref());
+    let make = move |engine: &Engine| engine.create_workspace_for_client(&by.caller(engine)?, &name, root.as_deref());
     let summary = app.call(move |engine| Ok(WorkspaceSummary::from(make(engine)?).for_client())).await?;
     Ok((StatusCode::CREATED, summary).into_response())
 }
@@ -80,10 +82,7 @@ pub(super) async fn update(
     SignedJson(request): SignedJson<UpdateRequest>,
 ) -> Reply<WorkspaceSummary> {
     app.call(move |engine| {
-        Ok(WorkspaceSummary::from(
-            engine.workspace(&workspace, Caller::LocalUser)?.set_intelligence(request.intelligence)?,
-        )
-        .for_client())
+        Ok(WorkspaceSummary::from(workspace.open(engine)?.set_intelligence(request.intelligence)?).for_client())
     })
     .await
 }
@@ -110,8 +109,5 @@ pub(super) async fn delete(
     headers: HeaderMap,
 ) -> Reply<Deleted> {
     Signature::check_whole(Signature::of_write(&method, &uri, &headers, app.event_rules())?, b"")?;
-    app.call(move |engine| {
-        engine.workspace(&workspace, Caller::LocalUser)?.delete().map(|()| Deleted { name: workspace })
-    })
-    .await
+    app.call(move |engine| workspace.open(engine)?.delete().map(|()| Deleted { name: workspace.id })).await
 }

@@ -15,7 +15,7 @@ use super::error::ApiError;
 use super::extract::{AtPath, InWorkspace, check_marked_as_json, parse_json};
 use super::openapi;
 use super::signature::Signature;
-use crate::engine::{Caller, Engine, EngineError, Event, EventsReply, Precondition, WriteReply};
+use crate::engine::{Engine, EngineError, Event, EventsReply, Precondition, WriteReply};
 use crate::workspace::{ChangeKind, ContentHash, Provenance};
 
 const MAX_EVENTS: usize = 1_000;
@@ -82,7 +82,7 @@ pub(super) async fn put(
     let min_size = incoming.min_size();
     let at = workspace.clone();
     let begin = move |engine: &Engine| {
-        let upload = engine.workspace(&workspace, Caller::LocalUser)?.begin_upload(&path)?.by(provenance)?;
+        let upload = workspace.open(engine)?.begin_upload(&path)?.by(provenance)?;
         upload.check_size(min_size).map(|()| upload)
     };
     // No thread waits for what is still to come.
@@ -96,7 +96,7 @@ pub(super) async fn put(
         Json(upload) = app.call_at_once(write).await?;
     }
     Signature::check_whole(signature, b"")?;
-    let finish = move |engine: &Engine| engine.workspace(&at, Caller::LocalUser)?.finish_upload(upload, &precondition);
+    let finish = move |engine: &Engine| at.open(engine)?.finish_upload(upload, &precondition);
     let reply = app.call_at_once(finish).await?;
     let status = if reply.kind == ChangeKind::Created { StatusCode::CREATED } else { StatusCode::OK };
     let tag = reply.content_hash.map(|hash| (ETAG, format!("\"{hash}\"")));
@@ -120,10 +120,7 @@ pub(super) async fn delete(
 ) -> Reply<WriteReply> {
     let (precondition, provenance) = (precondition(&headers)?, provenance(&headers)?);
     Signature::check_whole(Signature::of_write(&method, &uri, &headers, app.event_rules())?, b"")?;
-    app.call(move |engine| {
-        engine.workspace(&workspace, Caller::LocalUser)?.delete_file(&path, &precondition, provenance)
-    })
-    .await
+    app.call(move |engine| workspace.open(engine)?.delete_file(&path, &precondition, provenance)).await
 }
 
 /// Reports of changed files.
@@ -171,7 +168,7 @@ pub(super) async fn events(
             format!("send 1 to {MAX_EVENTS} at once"),
         ));
     }
-    app.call(move |engine| engine.workspace(&workspace, Caller::LocalUser)?.take_events(&events)).await
+    app.call(move |engine| workspace.open(engine)?.take_events(&events)).await
 }
 
 fn precondition(headers: &HeaderMap) -> Result<Precondition, ApiError> {
@@ -207,7 +204,7 @@ fn provenance(headers: &HeaderMap) -> Result<Provenance, ApiError> {
     let one = |name| utf8(headers, &name).map(|value| value.map(str::to_owned));
     let tags = utf8(headers, &TAGS)?.into_iter().flat_map(|tags| tags.split(','));
     let tags = tags.map(|tag| tag.trim().to_owned()).collect();
-    let provenance = Provenance { agent: one(AGENT)?, run: one(RUN)?, sandbox: one(SANDBOX)?, tags };
+    let provenance = Provenance { agent: one(AGENT)?, run: one(RUN)?, sandbox: one(SANDBOX)?, tags, proven: false };
     // Before the content comes.
     provenance.check().map_err(|error| ApiError::of_name(&EngineError::from(error)))?;
     Ok(provenance)

@@ -52,6 +52,18 @@ pub enum StoreError {
         /// The limit.
         max: u64,
     },
+    /// No key of that id, or one that is revoked.
+    #[error("there is no key `{id}`")]
+    UnknownKey {
+        /// The id.
+        id: String,
+    },
+    /// So many keys are in force that no more may be made.
+    #[error("{max} keys are in force, as many as `limits.keys` allows")]
+    TooManyKeys {
+        /// The limit.
+        max: u64,
+    },
     /// Written by another version of the program.
     #[error("the data folder has layout {found}, this program knows {expected}")]
     Version {
@@ -126,6 +138,8 @@ impl Advice for StoreError {
             Self::OtherRoot { .. } => "other_root",
             Self::UnknownVerdict { .. } => "unknown_verdict",
             Self::TooManyVerdicts { .. } => "too_many_verdicts",
+            Self::UnknownKey { .. } => "unknown_key",
+            Self::TooManyKeys { .. } => "too_many_keys",
             Self::Version { .. } => "other_version",
             Self::ReadOnly => "read_only",
             Self::Damaged { .. } => "store_damaged",
@@ -156,6 +170,10 @@ impl Advice for StoreError {
             Self::UnknownVerdict { .. } => "list the verdicts: it may have been withdrawn".to_owned(),
             Self::TooManyVerdicts { .. } => {
                 "export and withdraw some, or raise `limits.verdicts` in `config.toml`".to_owned()
+            }
+            Self::UnknownKey { .. } => "list the keys: it may have been revoked".to_owned(),
+            Self::TooManyKeys { .. } => {
+                "revoke keys that nobody uses, or raise `limits.keys` in `config.toml`".to_owned()
             }
             Self::Version { found, expected } if found < expected => {
                 "run `pincite index PATH` once: it brings the data folder to the layout of this program".to_owned()

@@ -7,10 +7,10 @@ use rusqlite::Connection;
 use super::{BUSY_TIMEOUT, StoreError, begin};
 
 /// The layout of the tables. Another number was written by another program version.
-pub(super) const VERSION: i64 = 12;
+pub(super) const VERSION: i64 = 13;
 
 /// What makes each layout of the one before.
-pub(super) const LAYOUTS: [&str; 12] = [
+pub(super) const LAYOUTS: [&str; 13] = [
     LAYOUT_1,
     FROM_1_TO_2,
     FROM_2_TO_3,
@@ -23,6 +23,7 @@ pub(super) const LAYOUTS: [&str; 12] = [
     FROM_9_TO_10,
     FROM_10_TO_11,
     FROM_11_TO_12,
+    FROM_12_TO_13,
 ];
 
 /// How long to wait before the next try where SQLite itself does not wait.
@@ -181,3 +182,12 @@ const FROM_11_TO_12: &str = "
     CREATE INDEX verdicts_of_workspace ON verdicts (workspace, id);
     CREATE INDEX verdicts_of_content ON verdicts (workspace, path, content_hash, start_byte, id);
     PRAGMA user_version = 12;";
+
+/// Keys: the SHA-256 of each secret, and what it may do. Keys that are revoked or over are kept, so that a server that was once behind keys
+/// does not open again by itself.
+const FROM_12_TO_13: &str = "
+    CREATE TABLE keys (
+        id TEXT PRIMARY KEY, hash BLOB NOT NULL, name TEXT NOT NULL, scopes TEXT NOT NULL, workspaces TEXT, globs TEXT NOT NULL,
+        agent TEXT, made_by TEXT, created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, revoked_ms INTEGER) WITHOUT ROWID;
+    CREATE INDEX keys_made_by ON keys (made_by) WHERE made_by IS NOT NULL;
+    PRAGMA user_version = 13;";

@@ -1,7 +1,7 @@
 //! What reviewers said of cited words. A verdict stays as it was stored until it is withdrawn or its workspace is deleted.
 
 use jiff::Timestamp;
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::workspaces::must_exist;
 use super::{Store, StoreError, as_i64, begin};
@@ -109,16 +109,28 @@ impl Store {
         rows.map(|row| row.map_err(StoreError::from)).collect()
     }
 
-    /// Removes a verdict.
+    /// Removes a verdict on a path that `admits` admits.
     ///
     /// # Errors
     /// [`StoreError::UnknownVerdict`] where the workspace has none of that number.
-    pub fn remove_verdict(&self, workspace: &WorkspaceId, id: u64) -> Result<(), StoreError> {
+    pub fn remove_verdict(
+        &self,
+        workspace: &WorkspaceId,
+        id: u64,
+        admits: &dyn Fn(&str) -> bool,
+    ) -> Result<(), StoreError> {
         let number = i64::try_from(id).map_err(|_| StoreError::UnknownVerdict { id })?;
-        let removed = self
-            .writer()?
-            .execute("DELETE FROM verdicts WHERE workspace = ?1 AND id = ?2", params![workspace.as_str(), number])?;
-        if removed == 0 { Err(StoreError::UnknownVerdict { id }) } else { Ok(()) }
+        let mut connection = self.writer()?;
+        let transaction = begin(&mut connection)?;
+        let of = params![workspace.as_str(), number];
+        let find = "SELECT path FROM verdicts WHERE workspace = ?1 AND id = ?2";
+        let path: Option<String> = transaction.query_row(find, of, |row| row.get(0)).optional()?;
+        if !path.is_some_and(|path| admits(&path)) {
+            return Err(StoreError::UnknownVerdict { id });
+        }
+        transaction.execute("DELETE FROM verdicts WHERE workspace = ?1 AND id = ?2", of)?;
+        transaction.commit()?;
+        Ok(())
     }
 }
 

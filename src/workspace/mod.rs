@@ -15,6 +15,7 @@ mod language;
 mod path;
 mod pattern;
 pub(crate) mod provenance;
+mod scope;
 mod span;
 mod spelling;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub use language::Language;
 pub use path::{RelPath, is_device_name};
 pub use pattern::{PatternError, PatternLimits};
 pub use provenance::{InvalidProvenance, MAX_LABEL_CHARS, MAX_TAGS, Provenance, ProvenanceFilter};
+pub use scope::{Scope, Scopes};
 pub use span::{LineRange, LineStarts, Span};
 pub use spelling::{common_spelling, composed};
 pub use verdict::{Decision, InvalidVerdict, MAX_COMMENT_CHARS, MAX_JUDGED_BYTES, NewVerdict, Verdict};
@@ -69,6 +71,12 @@ pub enum InvalidName {
         /// What was given.
         text: String,
     },
+    /// Not a right of a key.
+    #[error("`{name}` is not a scope")]
+    Scope {
+        /// What was given.
+        name: String,
+    },
 }
 
 impl Advice for InvalidName {
@@ -78,6 +86,7 @@ impl Advice for InvalidName {
             Self::Path { .. } => "invalid_path",
             Self::Language { .. } => "invalid_language",
             Self::ContentHash { .. } => "invalid_content_hash",
+            Self::Scope { .. } => "invalid_scope",
         }
     }
 
@@ -91,6 +100,9 @@ impl Advice for InvalidName {
                 Self::Path { .. } => "give it relative to the workspace's root, joined by `/`, without `..`",
                 Self::Language { .. } => "a language is two small letters, as ISO 639-1 has them: `en`, `de`",
                 Self::ContentHash { .. } => "a content hash is the SHA-256 of the file, 64 hexadecimal digits",
+                Self::Scope { .. } => {
+                    "scopes are files:read, files:write, search, ask, locks, webhooks, audit:read, keys and admin"
+                }
             }
             .to_owned(),
         )

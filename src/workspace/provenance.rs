@@ -14,7 +14,7 @@ pub const MAX_LABEL_CHARS: usize = 200;
 /// More tags are refused.
 pub const MAX_TAGS: usize = 32;
 
-/// The writer of a file's content, as the writer stated it. Nothing of it is proven.
+/// The writer of a file's content, as the writer stated it. Only the agent can be proven.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(default)]
 pub struct Provenance {
@@ -30,6 +30,9 @@ pub struct Provenance {
     /// Words to find the file by.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub tags: BTreeSet<String>,
+    /// Whether the agent is proven: the content was written with a key that is the agent's. A request cannot say this of itself.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub proven: bool,
 }
 
 impl Provenance {

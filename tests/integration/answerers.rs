@@ -5,7 +5,7 @@ use std::process::{Child, Stdio};
 use std::sync::{Arc, OnceLock};
 
 use pincite::answer::{AskEvent, AskRequest};
-use pincite::engine::{Caller, Engine};
+use pincite::engine::{Caller, Engine, Surface};
 use pincite::ingest;
 use serde_json::{Value, json};
 
@@ -297,7 +297,7 @@ fn what_is_deleted_while_the_model_writes_is_not_in_its_answer() {
         deleting
             .get()
             .unwrap()
-            .workspace_at(&named("default"), &path, Caller::LocalUser)
+            .workspace_at(&named("default"), &path, &Caller::local(Surface::CommandLine))
             .unwrap()
             .scan(&ingest::Silent)
             .unwrap();
@@ -306,14 +306,18 @@ fn what_is_deleted_while_the_model_writes_is_not_in_its_answer() {
     let config = format!("[answer]\nbase_url = \"{}\"\nmodel = \"stand-in\"\n", server.base_url());
     fs_err::write(data.path().join("config.toml"), config).unwrap();
     let engine = engine.get_or_init(|| open(data.path()));
-    engine.workspace_at(&named("default"), folder.path(), Caller::LocalUser).unwrap().index(&ingest::Silent).unwrap();
+    engine
+        .workspace_at(&named("default"), folder.path(), &Caller::local(Surface::CommandLine))
+        .unwrap()
+        .index(&ingest::Silent)
+        .unwrap();
     let mut told = Vec::new();
     let mut tell = |event: AskEvent<'_>| {
         told.push(format!("{event:?}").split([' ', '(', '{']).next().unwrap().to_owned());
         true
     };
     let reply = engine
-        .workspace(&named("default"), Caller::LocalUser)
+        .workspace(&named("default"), &Caller::local(Surface::CommandLine))
         .unwrap()
         .ask_streamed(&AskRequest::new("How long was the gateway down on 2 November?"), &mut tell)
         .unwrap();

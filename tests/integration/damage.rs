@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use pincite::engine::{Caller, Engine, EngineError, Precondition};
+use pincite::engine::{Caller, Engine, EngineError, Precondition, Surface};
 use pincite::error::Advice as _;
 use pincite::search::Mode;
 use pincite::workspace::RelPath;
@@ -266,7 +266,7 @@ fn a_full_disk_refuses_writes_clearly_lets_reads_go_on_and_heals() {
     desk.run();
     let put = |engine: &Engine, path: &str, text: &str| {
         let path: RelPath = path.parse().unwrap();
-        engine.workspace(&named("default"), Caller::LocalUser).unwrap().write_file(
+        engine.workspace(&named("default"), &Caller::local(Surface::CommandLine)).unwrap().write_file(
             &path,
             text.as_bytes(),
             &Precondition::None,
@@ -292,7 +292,8 @@ fn a_full_disk_refuses_writes_clearly_lets_reads_go_on_and_heals() {
     fs_err::remove_file(ballast).unwrap();
     let last = put(&desk.engine, "last.txt", "The harbour light.").unwrap();
     assert_eq!(desk.search("light", Mode::Lexical, Some(last.revision)).unwrap().hits.len(), 1);
-    let status = || desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().status().unwrap();
+    let status =
+        || desk.engine.workspace(&named("default"), &Caller::local(Surface::CommandLine)).unwrap().status().unwrap();
     until("everything is searchable again", || {
         let status = status();
         status.coverage.files.pending == 0 && status.num_embedded == status.num_chunks

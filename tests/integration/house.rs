@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Rooms by level; a room uses rooms of lower levels.
-const LEVELS: [&[&str]; 14] = [
+const LEVELS: [&[&str]; 15] = [
     &["error", "budget", "config", "failpoint", "gate", "leftovers", "priority", "private", "strict"],
     &["workspace"],
     &["store"],
@@ -14,6 +14,7 @@ const LEVELS: [&[&str]; 14] = [
     &["index"],
     &["ingest", "search"],
     &["answer"],
+    &["access"],
     &["data_folder"],
     &["scheduler"],
     &["engine"],

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use pincite::engine::{Access, Caller, Engine, OpenOptions};
+use pincite::engine::{Access, Caller, Engine, OpenOptions, Surface};
 use pincite::extract::child::Program;
 use pincite::ingest;
 use pincite::workspace::WorkspaceId;
@@ -59,12 +59,16 @@ pub fn shared() -> Arc<Indexed> {
     let data = tempfile::tempdir().unwrap();
     let engine = open(data.path());
     let report = engine
-        .workspace_at(&named("default"), folder.path(), Caller::LocalUser)
+        .workspace_at(&named("default"), folder.path(), &Caller::local(Surface::CommandLine))
         .unwrap()
         .index(&ingest::Silent)
         .unwrap();
     assert_eq!(report.words_alone, None, "tests need ONNX Runtime: ORT_DYLIB_PATH, or pip to fetch it");
-    engine.workspace_at(&named("other"), other.path(), Caller::LocalUser).unwrap().index(&ingest::Silent).unwrap();
+    engine
+        .workspace_at(&named("other"), other.path(), &Caller::local(Surface::CommandLine))
+        .unwrap()
+        .index(&ingest::Silent)
+        .unwrap();
     let indexed = Arc::new(Indexed { engine: Arc::new(engine), folder, _other: other, data });
     *shared = Arc::downgrade(&indexed);
     indexed

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, header};
-use pincite::engine::Caller;
+use pincite::engine::{Caller, Surface};
 use pincite::ingest::Silent;
 use pincite::search::SearchRequest;
 use serde_json::{Value, json};
@@ -56,7 +56,11 @@ async fn nothing_of_one_workspace_is_seen_from_another_in_any_way() {
     let engine = std::sync::Arc::new(indexed::open(pincite.data.path()));
     for ((name, word), folder) in WORDS.iter().zip(&folders) {
         flood(folder.path(), word);
-        engine.workspace_at(&named(name), folder.path(), Caller::LocalUser).unwrap().index(&Silent).unwrap();
+        engine
+            .workspace_at(&named(name), folder.path(), &Caller::local(Surface::CommandLine))
+            .unwrap()
+            .index(&Silent)
+            .unwrap();
     }
     let rest = router(&engine);
     for ((name, own), (other, foreign)) in [(WORDS[0], WORDS[1]), (WORDS[1], WORDS[0])] {
@@ -90,7 +94,7 @@ async fn nothing_of_one_workspace_is_seen_from_another_in_any_way() {
         assert!(!found["hits"].as_array().unwrap().is_empty(), "it finds its own");
 
         let citation = &engine
-            .workspace(&named(other), Caller::LocalUser)
+            .workspace(&named(other), &Caller::local(Surface::CommandLine))
             .unwrap()
             .search(&SearchRequest::new(foreign))
             .unwrap()

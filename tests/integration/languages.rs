@@ -2,7 +2,7 @@
 
 use crate::cli::Pincite;
 use crate::indexed;
-use pincite::engine::Caller;
+use pincite::engine::{Caller, Surface};
 
 const GERMAN: &str = "Die alten Häuser am Hafen wurden im Frühjahr von der Gemeinde verkauft, weil die Sanierung der Dächer zu teuer \
                       geworden wäre. Die neuen Eigentümer wollen dort Wohnungen für Familien bauen.";
@@ -36,14 +36,19 @@ fn words_are_found_by_the_stems_of_their_own_language() {
 #[test]
 fn what_the_model_does_not_know_is_found_by_its_words_and_counted() {
     let indexed = indexed::shared();
-    let status = indexed.engine.workspace(&indexed::named("default"), Caller::LocalUser).unwrap().status().unwrap();
+    let status = indexed
+        .engine
+        .workspace(&indexed::named("default"), &Caller::local(Surface::CommandLine))
+        .unwrap()
+        .status()
+        .unwrap();
     let notes = &status.coverage.notes;
     let said = "chunks are in languages that the model does not know (ja ";
     assert!(notes.iter().any(|note| note.contains(said)), "{notes:?}");
     assert!((status.coverage.embedded_fraction - 1.0).abs() < f64::EPSILON, "nothing waits for a vector");
     let files = indexed
         .engine
-        .workspace(&indexed::named("default"), Caller::LocalUser)
+        .workspace(&indexed::named("default"), &Caller::local(Surface::CommandLine))
         .unwrap()
         .files(Some("**/*記録.md"))
         .unwrap();

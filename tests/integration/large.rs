@@ -1,6 +1,6 @@
 //! Files that are too large to be held: a text is read in parts, and what is read whole goes from the file to its reader.
 
-use pincite::engine::{Access, Caller, Engine, EngineError, OpenOptions};
+use pincite::engine::{Access, Caller, Engine, EngineError, OpenOptions, Surface};
 use pincite::workspace::{Span, WorkspaceId};
 use serde_json::Value;
 
@@ -44,19 +44,20 @@ fn the_last_row_of_a_large_table_is_found_cited_read_and_followed() {
     let engine = Engine::open(options).unwrap();
     let (id, path) = (WorkspaceId::default(), "levels.csv".parse().unwrap());
     assert!(matches!(
-        engine.workspace(&id, Caller::LocalUser).unwrap().read_file(&path),
+        engine.workspace(&id, &Caller::local(Surface::CommandLine)).unwrap().read_file(&path),
         Err(EngineError::LargeText { .. })
     ));
     for start in [0, 1_999_999, text.len() - 10] {
         let wanted = Span::new(start, text.len().min(start + 9));
-        let around = engine.workspace(&id, Caller::LocalUser).unwrap().read_around(&path, wanted).unwrap();
+        let around =
+            engine.workspace(&id, &Caller::local(Surface::CommandLine)).unwrap().read_around(&path, wanted).unwrap();
         assert_eq!(around.words(wanted), wanted.of(&text));
         let lines = around.lines(wanted).unwrap();
         assert_eq!(lines.start as usize, text[..start].matches('\n').count() + 1);
         assert_eq!(around.end() == text.len(), !around.goes_on);
     }
     let behind = engine
-        .workspace(&id, Caller::LocalUser)
+        .workspace(&id, &Caller::local(Surface::CommandLine))
         .unwrap()
         .read_around(&path, Span::new(text.len() + 5, text.len() + 9))
         .unwrap();

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pincite::engine::{Access, Caller, ChangesRequest, Engine, EngineError, OpenOptions, Precondition, Runner};
+use pincite::engine::{
+    Access, Caller, ChangesRequest, Engine, EngineError, OpenOptions, Precondition, Runner, Surface,
+};
 use pincite::ingest;
 use pincite::search::{Mode, SearchReply, SearchRequest};
 use pincite::workspace::{Provenance, Revision};
@@ -69,12 +71,12 @@ impl Desk {
     /// Scans, and returns the newest revision: the watch may have been faster.
     pub fn scan(&self) -> Revision {
         self.engine
-            .workspace_at(&named("default"), self.folder.path(), Caller::LocalUser)
+            .workspace_at(&named("default"), self.folder.path(), &Caller::local(Surface::CommandLine))
             .unwrap()
             .scan(&ingest::Silent)
             .unwrap();
         self.engine
-            .workspace(&named("default"), Caller::LocalUser)
+            .workspace(&named("default"), &Caller::local(Surface::CommandLine))
             .unwrap()
             .recent_changes(&ChangesRequest::newest(1))
             .unwrap()
@@ -85,7 +87,7 @@ impl Desk {
     pub fn search(&self, words: &str, mode: Mode, min_revision: Option<Revision>) -> Result<SearchReply, EngineError> {
         let wait_ms = 60_000;
         let request = SearchRequest { mode, min_revision, wait_ms, ..SearchRequest::new(words) };
-        self.engine.workspace(&named("default"), Caller::LocalUser).unwrap().search(&request)
+        self.engine.workspace(&named("default"), &Caller::local(Surface::CommandLine)).unwrap().search(&request)
     }
 
     /// The paths that these words are found in.
@@ -110,7 +112,13 @@ fn what_is_logged_becomes_searchable_by_words_and_then_by_meaning() {
     let reply = desk.search("crane", Mode::Lexical, Some(revision)).unwrap();
     assert!(reply.hits.len() == 1 && reply.revision >= revision);
     until("the file has a vector", || {
-        desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().status().unwrap().num_embedded == 1
+        desk.engine
+            .workspace(&named("default"), &Caller::local(Surface::CommandLine))
+            .unwrap()
+            .status()
+            .unwrap()
+            .num_embedded
+            == 1
     });
     assert_eq!(desk.search("heavy lifting machine", Mode::Dense, None).unwrap().hits.len(), 1);
 }
@@ -121,7 +129,8 @@ fn a_revision_that_nothing_brings_is_said_not_to_have_come() {
     desk.write("a.md", "The harbour crane.");
     let revision = desk.scan();
     let request = SearchRequest { min_revision: Some(revision), wait_ms: 30, ..SearchRequest::new("crane") };
-    let refused = desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().search(&request);
+    let refused =
+        desk.engine.workspace(&named("default"), &Caller::local(Surface::CommandLine)).unwrap().search(&request);
     assert!(matches!(refused, Err(EngineError::NotFresh { wanted, .. }) if wanted == revision));
 }
 
@@ -131,7 +140,11 @@ fn what_was_pending_at_the_start_is_replayed_and_until_then_not_called_ready() {
     desk.write("a.md", "The harbour crane.");
     desk.scan();
     assert!(
-        desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().check_replayed().is_ok(),
+        desk.engine
+            .workspace(&named("default"), &Caller::local(Surface::CommandLine))
+            .unwrap()
+            .check_replayed()
+            .is_ok(),
         "nothing was started"
     );
     let folder = desk.folder.path().to_owned();
@@ -140,12 +153,12 @@ fn what_was_pending_at_the_start_is_replayed_and_until_then_not_called_ready() {
     desk.run();
     // The folder is away, so its files are neither read nor taken for deleted.
     assert!(matches!(
-        desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().check_replayed(),
+        desk.engine.workspace(&named("default"), &Caller::local(Surface::CommandLine)).unwrap().check_replayed(),
         Err(EngineError::Replaying)
     ));
     fs_err::rename(&away, &folder).unwrap();
     until("the log is replayed", || {
-        desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().check_replayed().is_ok()
+        desk.engine.workspace(&named("default"), &Caller::local(Surface::CommandLine)).unwrap().check_replayed().is_ok()
     });
     assert_eq!(desk.found("crane"), ["a.md"]);
 }
@@ -167,7 +180,7 @@ fn a_file_that_is_deleted_while_a_backfill_brings_it_in_is_not_found_from_the_an
     let delete = |number: usize| {
         let path = format!("{number}.txt").parse().unwrap();
         desk.engine
-            .workspace(&named("default"), Caller::LocalUser)
+            .workspace(&named("default"), &Caller::local(Surface::CommandLine))
             .unwrap()
             .delete_file(&path, &Precondition::None, Provenance::default())
             .unwrap();
@@ -176,7 +189,8 @@ fn a_file_that_is_deleted_while_a_backfill_brings_it_in_is_not_found_from_the_an
     // From both ends: some are brought in by then, some are in work, some wait.
     let deleted = (0..60).flat_map(|step| [step * 5, NUM_FILES - 1 - step * 5]);
     deleted.clone().for_each(delete);
-    let status = || desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().status().unwrap();
+    let status =
+        || desk.engine.workspace(&named("default"), &Caller::local(Surface::CommandLine)).unwrap().status().unwrap();
     until("the backfill is done", || status().coverage.files.pending == 0);
     assert_eq!((status().coverage.files.ready, status().num_chunks), (480, 480));
     for number in deleted {
@@ -192,10 +206,15 @@ fn several_workspaces_share_one_line() {
     fs_err::write(other.path().join("b.txt"), "A lighthouse keeper.").unwrap();
     desk.write("a.txt", "A harbour master.");
     desk.scan();
-    desk.engine.workspace_at(&named("other"), other.path(), Caller::LocalUser).unwrap().scan(&ingest::Silent).unwrap();
+    desk.engine
+        .workspace_at(&named("other"), other.path(), &Caller::local(Surface::CommandLine))
+        .unwrap()
+        .scan(&ingest::Silent)
+        .unwrap();
     let request = SearchRequest { mode: Mode::Lexical, ..SearchRequest::new("lighthouse") };
     until("both are searchable", || {
-        let found = desk.engine.workspace(&named("other"), Caller::LocalUser).unwrap().search(&request);
+        let found =
+            desk.engine.workspace(&named("other"), &Caller::local(Surface::CommandLine)).unwrap().search(&request);
         !desk.found("harbour").is_empty() && found.is_ok_and(|reply| !reply.hits.is_empty())
     });
     assert!(desk.found("lighthouse").is_empty());
@@ -224,13 +243,22 @@ fn one_engine_indexes_and_another_over_the_same_data_logs_and_reads() {
     assert!(desk.engine.is_writer() && !second.is_writer());
     desk.write("a.txt", "A harbour master.");
     let report = second
-        .workspace_at(&named("default"), desk.folder.path(), Caller::LocalUser)
+        .workspace_at(&named("default"), desk.folder.path(), &Caller::local(Surface::CommandLine))
         .unwrap()
         .index(&ingest::Silent)
         .unwrap();
     assert!(report.done_by.unwrap().contains("a test"));
     let request = SearchRequest { mode: Mode::Lexical, ..SearchRequest::new("harbour") };
-    assert_eq!(second.workspace(&named("default"), Caller::LocalUser).unwrap().search(&request).unwrap().hits.len(), 1);
+    assert_eq!(
+        second
+            .workspace(&named("default"), &Caller::local(Surface::CommandLine))
+            .unwrap()
+            .search(&request)
+            .unwrap()
+            .hits
+            .len(),
+        1
+    );
 
     let line = second.run().unwrap();
     let Desk { folder, engine, runner, data } = desk;
@@ -238,13 +266,20 @@ fn one_engine_indexes_and_another_over_the_same_data_logs_and_reads() {
     until("the second takes over", || second.is_writer());
     fs_err::write(folder.path().join("b.txt"), "Another harbour.").unwrap();
     let scan = second
-        .workspace_at(&named("default"), folder.path(), Caller::LocalUser)
+        .workspace_at(&named("default"), folder.path(), &Caller::local(Surface::CommandLine))
         .unwrap()
         .scan(&ingest::Silent)
         .unwrap();
     assert!(scan.problems.is_empty());
     until("both are found", || {
-        second.workspace(&named("default"), Caller::LocalUser).unwrap().search(&request).unwrap().hits.len() == 2
+        second
+            .workspace(&named("default"), &Caller::local(Surface::CommandLine))
+            .unwrap()
+            .search(&request)
+            .unwrap()
+            .hits
+            .len()
+            == 2
     });
     drop((line, data));
 }
@@ -257,7 +292,7 @@ fn an_engine_that_must_index_is_refused_while_another_does_and_one_that_reads_lo
     let reader = Arc::new(Engine::open(OpenOptions::new(desk.data.path(), Access::Read, "a reader")).unwrap());
     assert!(matches!(reader.run(), Err(EngineError::ReadOnly)));
     let scanned = reader
-        .workspace_at(&named("default"), desk.folder.path(), Caller::LocalUser)
+        .workspace_at(&named("default"), desk.folder.path(), &Caller::local(Surface::CommandLine))
         .and_then(|workspace| workspace.scan(&ingest::Silent));
     assert!(matches!(scanned, Err(EngineError::ReadOnly)));
     assert!(!reader.is_writer());

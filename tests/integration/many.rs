@@ -1,6 +1,6 @@
 //! Many workspaces in one process: what they share is bounded, and one beyond a bound says so and goes on.
 
-use pincite::engine::Caller;
+use pincite::engine::{Caller, Surface};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -14,7 +14,13 @@ use crate::writes::Server;
 /// The paths in a workspace that these words are found in.
 fn found(desk: &Desk, workspace: &str, words: &str) -> Vec<String> {
     let request = SearchRequest { mode: Mode::Lexical, ..SearchRequest::new(words) };
-    let hits = desk.engine.workspace(&named(workspace), Caller::LocalUser).unwrap().search(&request).unwrap().hits;
+    let hits = desk
+        .engine
+        .workspace(&named(workspace), &Caller::local(Surface::CommandLine))
+        .unwrap()
+        .search(&request)
+        .unwrap()
+        .hits;
     hits.iter().map(|hit| hit.citation.path.to_string()).collect()
 }
 
@@ -35,7 +41,13 @@ async fn a_workspace_beyond_the_limit_on_watches_says_so_and_is_scanned() {
     let server = Server::over(desk);
     let desk = &server.desk;
     let notes = |workspace: &str| {
-        desk.engine.workspace(&named(workspace), Caller::LocalUser).unwrap().coverage().unwrap().notes.join("\n")
+        desk.engine
+            .workspace(&named(workspace), &Caller::local(Surface::CommandLine))
+            .unwrap()
+            .coverage()
+            .unwrap()
+            .notes
+            .join("\n")
     };
     for workspace in ["other", "third"] {
         until("it says why", || notes(workspace).contains("not watched, so a change is found within 1 s: 1 folders"));
@@ -45,7 +57,7 @@ async fn a_workspace_beyond_the_limit_on_watches_says_so_and_is_scanned() {
     }
     assert!(!notes("default").contains("watched"), "{}", notes("default"));
     until("it is ready", || {
-        desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().check_replayed().is_ok()
+        desk.engine.workspace(&named("default"), &Caller::local(Surface::CommandLine)).unwrap().check_replayed().is_ok()
     });
     let (_, ready): (_, Value) = server.health("/readyz").await;
     let told = "2 other folders are away or not watched: `other`, `third`";

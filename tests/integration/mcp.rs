@@ -1,7 +1,7 @@
 //! The tools, called by the official Python client: over HTTP and over standard input and output, in both styles of the
 //! protocol (the initialize handshake, and requests that each stand alone).
 
-use pincite::engine::Caller;
+use pincite::engine::{Caller, Surface};
 use std::path::Path;
 
 use pincite::search::SearchRequest;
@@ -108,7 +108,7 @@ async fn every_tool_works_over_http(mode: &str, revision: &str) {
     let found = server
         .indexed
         .engine
-        .workspace(&named("default"), Caller::LocalUser)
+        .workspace(&named("default"), &Caller::local(Surface::CommandLine))
         .unwrap()
         .search(&SearchRequest::new(QUESTION))
         .unwrap();
@@ -218,9 +218,12 @@ async fn an_error_of_a_tool_is_a_result_that_a_model_can_read() {
 async fn one_endpoint_is_one_workspace() {
     let server = Running::start(Options::default()).await;
     let engine = &server.indexed.engine;
-    let foreign =
-        engine.workspace(&named("other"), Caller::LocalUser).unwrap().search(&SearchRequest::new(SECRET)).unwrap().hits
-            [0]
+    let foreign = engine
+        .workspace(&named("other"), &Caller::local(Surface::CommandLine))
+        .unwrap()
+        .search(&SearchRequest::new(SECRET))
+        .unwrap()
+        .hits[0]
         .citation
         .clone();
 
@@ -247,7 +250,7 @@ async fn a_long_text_is_fetched_part_by_part() {
     let engine = indexed::open(data.path());
     // It is listed from now on; nobody has read it yet.
     engine
-        .workspace_at(&named("default"), folder.path(), Caller::LocalUser)
+        .workspace_at(&named("default"), folder.path(), &Caller::local(Surface::CommandLine))
         .unwrap()
         .scan(&pincite::ingest::Silent)
         .unwrap();
@@ -294,7 +297,7 @@ async fn every_reply_over_hundreds_of_files_is_short_and_says_how_to_go_on() {
     let (data_folder, root) = (data.path().to_owned(), folder.path().to_owned());
     let indexed = tokio::task::spawn_blocking(move || {
         indexed::open(&data_folder)
-            .workspace_at(&named("default"), &root, Caller::LocalUser)
+            .workspace_at(&named("default"), &root, &Caller::local(Surface::CommandLine))
             .unwrap()
             .index(&pincite::ingest::Silent)
             .unwrap();

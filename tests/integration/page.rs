@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
-use pincite::engine::{Caller, Engine};
+use pincite::engine::{Caller, Engine, Surface};
 use pincite::ingest::Silent;
 use pincite::serve::{self, Options};
 use serde_json::Value;
@@ -72,7 +72,11 @@ impl Page {
 }
 
 fn index_into(engine: &Engine, folder: &Path) {
-    engine.workspace_at(&named("default"), folder, Caller::LocalUser).unwrap().index(&Silent).unwrap();
+    engine
+        .workspace_at(&named("default"), folder, &Caller::local(Surface::CommandLine))
+        .unwrap()
+        .index(&Silent)
+        .unwrap();
 }
 
 const OWN: Option<&str> = Some("http://127.0.0.1:7878");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
-use pincite::engine::{Caller, Engine};
+use pincite::engine::{Caller, Engine, Surface};
 use pincite::ingest;
 use pincite::serve::{self, Options};
 use pincite::workspace::{RelPath, Span};
@@ -34,11 +34,15 @@ impl Desk {
         fs_err::write(folder.path().join("a.txt"), "The crane.\n").unwrap();
         let engine = Arc::new(open(data.path()));
         engine
-            .workspace_at(&named("default"), folder.path(), Caller::LocalUser)
+            .workspace_at(&named("default"), folder.path(), &Caller::local(Surface::CommandLine))
             .unwrap()
             .scan(&ingest::Silent)
             .unwrap();
-        engine.workspace_at(&named("other"), other.path(), Caller::LocalUser).unwrap().scan(&ingest::Silent).unwrap();
+        engine
+            .workspace_at(&named("other"), other.path(), &Caller::local(Surface::CommandLine))
+            .unwrap()
+            .scan(&ingest::Silent)
+            .unwrap();
         let router = serve::router(Arc::clone(&engine), named("default"), &Options::default());
         Self { folder, _other: other, _data: data, engine, router }
     }
@@ -68,7 +72,13 @@ impl Desk {
     /// The span of words in the text of the report.
     fn span_of(&self, words: &str) -> Span {
         let path: RelPath = "the report.pdf".parse().unwrap();
-        let text = self.engine.workspace(&named("default"), Caller::LocalUser).unwrap().read_file(&path).unwrap().text;
+        let text = self
+            .engine
+            .workspace(&named("default"), &Caller::local(Surface::CommandLine))
+            .unwrap()
+            .read_file(&path)
+            .unwrap()
+            .text;
         let start = text.replace('\n', " ").find(words).unwrap();
         Span::new(start, start + words.len())
     }
@@ -134,7 +144,7 @@ async fn no_page_of_a_deleted_pdf_is_drawn() {
     let desk = Desk::new();
     fs_err::remove_file(desk.folder.path().join("the report.pdf")).unwrap();
     desk.engine
-        .workspace_at(&named("default"), desk.folder.path(), Caller::LocalUser)
+        .workspace_at(&named("default"), desk.folder.path(), &Caller::local(Surface::CommandLine))
         .unwrap()
         .scan(&ingest::Silent)
         .unwrap();

@@ -1,6 +1,6 @@
 //! Questions about time and the whole: the files in scope are those of the log, each is accounted for, and results repeat.
 
-use pincite::engine::Caller;
+use pincite::engine::{Caller, Surface};
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::http::Method;
@@ -242,7 +242,8 @@ async fn what_was_written_today_is_grouped_by_run_and_tells_of_what_was_deleted(
     let (_, last) = server.delete("b.md", &by("ann", "r3")).await;
     let workspace = named("default");
     until("all is read", || {
-        server.desk.engine.workspace(&workspace, Caller::LocalUser).unwrap().freshness().unwrap().1 == 0
+        server.desk.engine.workspace(&workspace, &Caller::local(Surface::CommandLine)).unwrap().freshness().unwrap().1
+            == 0
     });
     let ask = |more: Value| {
         let mut request = json!({ "min_revision": last["revision"], "wait_ms": 60_000, "time_zone": "UTC" });

@@ -2,7 +2,7 @@
 
 use std::process::{Child, Stdio};
 
-use pincite::engine::{Caller, ChangesRequest};
+use pincite::engine::{Caller, ChangesRequest, Surface};
 use serde_json::Value;
 
 use crate::cli::Pincite;
@@ -81,7 +81,7 @@ fn a_shell_waits_for_a_process_that_indexes_and_takes_over_when_it_ends() {
     let waiting = { waiting }.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     until("the change is logged", || {
         let changes = idle
-            .workspace(&crate::indexed::named("default"), Caller::LocalUser)
+            .workspace(&crate::indexed::named("default"), &Caller::local(Surface::CommandLine))
             .and_then(|workspace| workspace.recent_changes(&ChangesRequest::newest(9)));
         changes.is_ok_and(|reply| !reply.changes.is_empty())
     });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
-use pincite::engine::{Access, Caller, Engine, OpenOptions};
+use pincite::engine::{Access, Caller, Engine, OpenOptions, Surface};
 use pincite::ingest;
 use pincite::serve::{self, Options};
 use pincite::workspace::WorkspaceId;
@@ -26,7 +26,7 @@ impl Desk {
         fs_err::write(folder.path().join("short.txt"), short).unwrap();
         let engine = Engine::open(OpenOptions::new(data.path(), Access::Write, "a test")).unwrap();
         engine
-            .workspace_at(&WorkspaceId::default(), folder.path(), Caller::LocalUser)
+            .workspace_at(&WorkspaceId::default(), folder.path(), &Caller::local(Surface::CommandLine))
             .unwrap()
             .scan(&ingest::Silent)
             .unwrap();

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use pincite::embed;
-use pincite::engine::{Access, Caller, Engine, EngineError};
+use pincite::engine::{Access, Caller, Engine, EngineError, Surface};
 use pincite::error::Advice as _;
 use pincite::ingest;
 use pincite::search::{Mode, SearchReply, SearchRequest};
@@ -57,9 +57,17 @@ fn the_command_builds_the_index_again_and_leaves_nothing_of_the_old_one() {
 #[test]
 fn a_workspace_whose_intelligence_is_off_has_no_index_to_build() {
     let desk = Desk::new();
-    desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().set_intelligence(false).unwrap();
-    let refused =
-        desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().reindex(&ingest::Silent).unwrap_err();
+    desk.engine
+        .workspace(&named("default"), &Caller::local(Surface::CommandLine))
+        .unwrap()
+        .set_intelligence(false)
+        .unwrap();
+    let refused = desk
+        .engine
+        .workspace(&named("default"), &Caller::local(Surface::CommandLine))
+        .unwrap()
+        .reindex(&ingest::Silent)
+        .unwrap_err();
     assert!(matches!(refused, EngineError::IntelligenceOff { .. }));
     assert!(refused.hint().unwrap().contains("intelligence default on"));
 }
@@ -87,12 +95,19 @@ fn a_process_that_only_reads_sees_the_new_index_when_the_old_one_is_gone() {
     desk.search("harbour", Mode::Lexical, Some(desk.scan())).unwrap();
     let reader = Engine::open(options(desk.data.path(), Access::Read, "a reader")).unwrap();
     let request = SearchRequest { mode: Mode::Lexical, ..SearchRequest::new("harbour") };
-    let search =
-        || reader.workspace(&named("default"), Caller::LocalUser).unwrap().search(&request).unwrap().hits.len();
+    let search = || {
+        reader
+            .workspace(&named("default"), &Caller::local(Surface::CommandLine))
+            .unwrap()
+            .search(&request)
+            .unwrap()
+            .hits
+            .len()
+    };
     for generation in 1..4 {
         assert_eq!(search(), 1);
         let report = share(desk.data.path())
-            .workspace(&named("default"), Caller::LocalUser)
+            .workspace(&named("default"), &Caller::local(Surface::CommandLine))
             .unwrap()
             .reindex(&ingest::Silent)
             .unwrap();
@@ -108,7 +123,7 @@ fn a_process_that_waits_for_the_new_index_goes_on_with_it_when_the_one_that_buil
     let desk = Desk::new();
     desk.write("a.md", "A harbour master.");
     desk.engine
-        .workspace_at(&named("default"), desk.folder.path(), Caller::LocalUser)
+        .workspace_at(&named("default"), desk.folder.path(), &Caller::local(Surface::CommandLine))
         .unwrap()
         .index(&ingest::Silent)
         .unwrap();
@@ -116,10 +131,20 @@ fn a_process_that_waits_for_the_new_index_goes_on_with_it_when_the_one_that_buil
     // It indexes, and its line does not run: so nothing comes of it.
     let other = share(desk.data.path());
     let waiting = std::thread::spawn(move || {
-        other.workspace(&named("default"), Caller::LocalUser).unwrap().reindex(&ingest::Silent).unwrap()
+        other
+            .workspace(&named("default"), &Caller::local(Surface::CommandLine))
+            .unwrap()
+            .reindex(&ingest::Silent)
+            .unwrap()
     });
     until("the index is wanted", || {
-        desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().status().unwrap().rebuild.is_some()
+        desk.engine
+            .workspace(&named("default"), &Caller::local(Surface::CommandLine))
+            .unwrap()
+            .status()
+            .unwrap()
+            .rebuild
+            .is_some()
     });
     let Desk { engine, data, .. } = desk;
     drop(engine);
@@ -155,7 +180,7 @@ fn a_change_of_the_model_has_another_index_built_while_the_old_one_serves_with_i
     }
     desk.write("crane.md", "The crane lifts forty tonnes.");
     desk.engine
-        .workspace_at(&named("default"), desk.folder.path(), Caller::LocalUser)
+        .workspace_at(&named("default"), desk.folder.path(), &Caller::local(Surface::CommandLine))
         .unwrap()
         .index(&ingest::Silent)
         .unwrap();
@@ -171,23 +196,52 @@ fn a_change_of_the_model_has_another_index_built_while_the_old_one_serves_with_i
         assert_eq!(reply.coverage.notes, Vec::<String>::new());
     };
     let engine = share(data.path());
-    is_whole(&engine.workspace(&named("default"), Caller::LocalUser).unwrap().search(&request).unwrap());
+    is_whole(
+        &engine.workspace(&named("default"), &Caller::local(Surface::CommandLine)).unwrap().search(&request).unwrap(),
+    );
     let desk = Desk { runner: Some(engine.run().unwrap()), engine, data, folder };
     until("the new index serves", || {
-        is_whole(&desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().search(&request).unwrap());
-        desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().status().unwrap().rebuild.is_none()
+        is_whole(
+            &desk
+                .engine
+                .workspace(&named("default"), &Caller::local(Surface::CommandLine))
+                .unwrap()
+                .search(&request)
+                .unwrap(),
+        );
+        desk.engine
+            .workspace(&named("default"), &Caller::local(Surface::CommandLine))
+            .unwrap()
+            .status()
+            .unwrap()
+            .rebuild
+            .is_none()
             && kept(desk.data.path()) == ["index-1"]
     });
-    is_whole(&desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().search(&request).unwrap());
+    is_whole(
+        &desk
+            .engine
+            .workspace(&named("default"), &Caller::local(Surface::CommandLine))
+            .unwrap()
+            .search(&request)
+            .unwrap(),
+    );
     assert_eq!(
-        desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().status().unwrap().model.name,
+        desk.engine
+            .workspace(&named("default"), &Caller::local(Surface::CommandLine))
+            .unwrap()
+            .status()
+            .unwrap()
+            .model
+            .name,
         OTHER_MODEL
     );
     // The line goes on with it.
     desk.write("new.md", "A lighthouse keeper sleeps by day.");
     desk.search("lighthouse", Mode::Lexical, Some(desk.scan())).unwrap();
     until("it has its vector", || {
-        let status = desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().status().unwrap();
+        let status =
+            desk.engine.workspace(&named("default"), &Caller::local(Surface::CommandLine)).unwrap().status().unwrap();
         status.num_embedded == status.num_chunks && status.num_chunks == 42
     });
 }
@@ -201,15 +255,18 @@ fn an_index_of_a_model_that_is_gone_serves_by_words_and_says_so() {
     drop(engine);
     fs_err::write(folder.path().join("a.md"), "A harbour master.").unwrap();
     share(data.path())
-        .workspace_at(&named("default"), folder.path(), Caller::LocalUser)
+        .workspace_at(&named("default"), folder.path(), &Caller::local(Surface::CommandLine))
         .unwrap()
         .index(&ingest::Silent)
         .unwrap();
     fs_err::remove_file(data.path().join("config.toml")).unwrap();
     fs_err::remove_dir_all(data.path().join("models").join(OTHER_MODEL)).unwrap();
     let reader = Engine::open(options(data.path(), Access::Read, "a reader")).unwrap();
-    let reply =
-        reader.workspace(&named("default"), Caller::LocalUser).unwrap().search(&SearchRequest::new("harbour")).unwrap();
+    let reply = reader
+        .workspace(&named("default"), &Caller::local(Surface::CommandLine))
+        .unwrap()
+        .search(&SearchRequest::new("harbour"))
+        .unwrap();
     assert_eq!(reply.hits.len(), 1);
     assert!(reply.coverage.notes.iter().any(|note| note.contains("another model")), "{:?}", reply.coverage.notes);
 }

@@ -8,7 +8,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, header};
 use pincite::answer::AskRequest;
 use pincite::budget::Budget;
-use pincite::engine::{Caller, EngineError};
+use pincite::engine::{Caller, EngineError, Surface};
 use pincite::search::SearchRequest;
 use pincite::serve::{Options, Server};
 use serde_json::{Value, json};
@@ -160,8 +160,12 @@ fn a_search_or_an_answer_that_is_out_of_time_says_so_and_one_that_nobody_hears_e
     let default = named("default");
     let out_of_time = Budget::default().lasting(Duration::ZERO);
     let request = SearchRequest::new("\"cold start\" latency -crane");
-    let reply =
-        indexed.engine.workspace(&default, Caller::LocalUser).unwrap().search_within(&request, &out_of_time).unwrap();
+    let reply = indexed
+        .engine
+        .workspace(&default, &Caller::local(Surface::CommandLine))
+        .unwrap()
+        .search_within(&request, &out_of_time)
+        .unwrap();
     assert!(
         reply.partial && reply.coverage.notes.iter().any(|note| note.contains("timeout_ms")),
         "{:?}",
@@ -169,7 +173,7 @@ fn a_search_or_an_answer_that_is_out_of_time_says_so_and_one_that_nobody_hears_e
     );
     let whole = indexed
         .engine
-        .workspace(&default, Caller::LocalUser)
+        .workspace(&default, &Caller::local(Surface::CommandLine))
         .unwrap()
         .search_within(&request, &Budget::default())
         .unwrap();
@@ -180,21 +184,28 @@ fn a_search_or_an_answer_that_is_out_of_time_says_so_and_one_that_nobody_hears_e
         let request = AskRequest::new(question);
         let reply = indexed
             .engine
-            .workspace(&default, Caller::LocalUser)
+            .workspace(&default, &Caller::local(Surface::CommandLine))
             .unwrap()
             .ask_within(&request, &out_of_time, &mut |_| true)
             .unwrap();
         assert!(reply.partial && reply.listing.is_none(), "{question}: {reply:?}");
         let gone = Budget::default();
         gone.cancel();
-        let ended =
-            indexed.engine.workspace(&default, Caller::LocalUser).unwrap().ask_within(&request, &gone, &mut |_| true);
+        let ended = indexed.engine.workspace(&default, &Caller::local(Surface::CommandLine)).unwrap().ask_within(
+            &request,
+            &gone,
+            &mut |_| true,
+        );
         assert!(matches!(ended, Err(EngineError::Cancelled)), "{question}");
     }
     let gone = Budget::default();
     drop(gone.cancelled_on_drop());
     assert!(matches!(
-        indexed.engine.workspace(&default, Caller::LocalUser).unwrap().search_within(&request, &gone),
+        indexed
+            .engine
+            .workspace(&default, &Caller::local(Surface::CommandLine))
+            .unwrap()
+            .search_within(&request, &gone),
         Err(EngineError::Cancelled)
     ));
 }

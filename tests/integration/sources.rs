@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use pincite::answer::CitationState;
-use pincite::engine::{Caller, ChangesRequest, EngineError};
+use pincite::engine::{Caller, ChangesRequest, EngineError, Surface};
 use pincite::search::{Mode, SearchRequest};
 use pincite::workspace::{ChangeKind, Citation, RelPath};
 use serde_json::{Value, json};
@@ -87,7 +87,14 @@ fn a_root_below_a_parent_that_is_replaced_is_watched_again() {
 async fn a_root_that_is_away_is_told_by_status_coverage_and_readyz_until_it_is_back() {
     let server = Server::over(watching());
     let desk = &server.desk;
-    let notes = || desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().coverage().unwrap().notes;
+    let notes = || {
+        desk.engine
+            .workspace(&named("default"), &Caller::local(Surface::CommandLine))
+            .unwrap()
+            .coverage()
+            .unwrap()
+            .notes
+    };
     let is_told = |notes: &Value| notes.to_string().contains("folder is away");
     assert!(!is_told(&json!(notes())));
     let (root, away) = (desk.folder.path(), desk.folder.path().with_extension("away"));
@@ -112,21 +119,32 @@ fn readyz_waits_for_the_first_scan_and_what_it_finds() {
     }
     // Nothing is in the log yet; before, that passed for ready.
     desk.run();
-    let is_ready = || match desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().check_replayed() {
+    let is_ready = || match desk
+        .engine
+        .workspace(&named("default"), &Caller::local(Surface::CommandLine))
+        .unwrap()
+        .check_replayed()
+    {
         Ok(()) => true,
         Err(EngineError::Replaying) => false,
         Err(error) => panic!("{error}"),
     };
     until("it is ready", is_ready);
     assert_eq!(
-        desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().coverage().unwrap().files.ready,
+        desk.engine
+            .workspace(&named("default"), &Caller::local(Surface::CommandLine))
+            .unwrap()
+            .coverage()
+            .unwrap()
+            .files
+            .ready,
         200
     );
     let mut away = Desk::new();
     fs_err::remove_dir(away.folder.path()).unwrap();
     away.run();
     until("a folder that is away holds nothing up", || {
-        away.engine.workspace(&named("default"), Caller::LocalUser).unwrap().check_replayed().is_ok()
+        away.engine.workspace(&named("default"), &Caller::local(Surface::CommandLine)).unwrap().check_replayed().is_ok()
     });
     fs_err::create_dir(away.folder.path()).unwrap();
 }
@@ -173,24 +191,36 @@ fn a_citation_of_a_renamed_file_has_moved_to_where_the_file_is() {
     };
     rename("first.txt", "kept/second.txt");
     rename("kept/second.txt", "third.txt");
-    let verified = desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().verify(&cited).unwrap();
+    let verified =
+        desk.engine.workspace(&named("default"), &Caller::local(Surface::CommandLine)).unwrap().verify(&cited).unwrap();
     assert_eq!(verified.verdict, CitationState::Moved, "{}", verified.explanation);
     let now = verified.citation.unwrap();
     assert_eq!((now.path.as_str(), now.quote.as_str()), ("third.txt", cited.quote.as_str()));
     assert_eq!(
-        desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().verify(&now).unwrap().verdict,
+        desk.engine
+            .workspace(&named("default"), &Caller::local(Surface::CommandLine))
+            .unwrap()
+            .verify(&now)
+            .unwrap()
+            .verdict,
         CitationState::Valid
     );
     // By its renamings also when other words stand before these, and another file has its path.
     desk.write("third.txt", "Before it.\n\nAn anchor.");
     desk.write("first.txt", "Something else.");
     until("both are read", || desk.found("before") == ["third.txt"] && desk.found("else") == ["first.txt"]);
-    let verified = desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().verify(&cited).unwrap();
+    let verified =
+        desk.engine.workspace(&named("default"), &Caller::local(Surface::CommandLine)).unwrap().verify(&cited).unwrap();
     assert_eq!((verified.verdict, verified.citation.unwrap().path.as_str()), (CitationState::Moved, "third.txt"));
     desk.write("third.txt", "A buoy.");
     until("it is read", || desk.found("buoy") == ["third.txt"]);
     assert_eq!(
-        desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().verify(&cited).unwrap().verdict,
+        desk.engine
+            .workspace(&named("default"), &Caller::local(Surface::CommandLine))
+            .unwrap()
+            .verify(&cited)
+            .unwrap()
+            .verdict,
         CitationState::Changed
     );
     for path in ["third.txt", "first.txt"] {
@@ -198,7 +228,12 @@ fn a_citation_of_a_renamed_file_has_moved_to_where_the_file_is() {
     }
     until("both are gone", || desk.found("buoy").is_empty() && desk.found("else").is_empty());
     assert_eq!(
-        desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().verify(&cited).unwrap().verdict,
+        desk.engine
+            .workspace(&named("default"), &Caller::local(Surface::CommandLine))
+            .unwrap()
+            .verify(&cited)
+            .unwrap()
+            .verdict,
         CitationState::Deleted
     );
 }
@@ -215,14 +250,20 @@ async fn a_plain_rename_keeps_its_writer_and_is_one_change() {
     until("the renaming is seen", || desk.found("lighthouse") == ["b.md"]);
     let mut request = SearchRequest { mode: Mode::Lexical, ..SearchRequest::new("lighthouse") };
     request.filters.agent = vec!["bob".to_owned()];
-    let hits = desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().search(&request).unwrap().hits;
+    let hits = desk
+        .engine
+        .workspace(&named("default"), &Caller::local(Surface::CommandLine))
+        .unwrap()
+        .search(&request)
+        .unwrap()
+        .hits;
     assert_eq!(hits.iter().map(|hit| hit.citation.path.as_str()).collect::<Vec<_>>(), ["b.md"]);
     let mut request = ChangesRequest::newest(9);
     for path in ["a.md", "b.md"] {
         request.filters.path = vec![path.to_owned()];
         let newest = desk
             .engine
-            .workspace(&named("default"), Caller::LocalUser)
+            .workspace(&named("default"), &Caller::local(Surface::CommandLine))
             .unwrap()
             .recent_changes(&request)
             .unwrap()

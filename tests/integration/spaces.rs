@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, header};
-use pincite::engine::{Caller, Engine, EngineError};
+use pincite::engine::{Caller, Engine, EngineError, Surface};
 use pincite::search::{Mode, SearchRequest};
 use pincite::serve::{self, Options};
 use pincite::store::{Store, StoreError};
@@ -62,7 +62,11 @@ fn holding(folder: &Path, word: &str) -> Vec<String> {
 
 fn finds(engine: &Engine, name: &str, words: &str) -> usize {
     let request = SearchRequest { mode: Mode::Lexical, ..SearchRequest::new(words) };
-    engine.workspace(&named(name), Caller::LocalUser).unwrap().search(&request).map_or(0, |reply| reply.hits.len())
+    engine
+        .workspace(&named(name), &Caller::local(Surface::CommandLine))
+        .unwrap()
+        .search(&request)
+        .map_or(0, |reply| reply.hits.len())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -157,11 +161,11 @@ fn a_deletion_by_another_process_is_followed_and_a_workspace_of_the_same_name_be
             until("it is found", || finds(engine, "brief", words) == 1);
             assert_eq!(finds(engine, "brief", "the harbour lighthouse windmill waterfall"), 1);
         }
-        deleter.workspace(&named("brief"), Caller::LocalUser).unwrap().delete().unwrap();
+        deleter.workspace(&named("brief"), &Caller::local(Surface::CommandLine)).unwrap().delete().unwrap();
         assert!(!desk.data.path().join("workspaces/brief").exists());
         for engine in [maker, deleter] {
             let asked = engine
-                .workspace(&named("brief"), Caller::LocalUser)
+                .workspace(&named("brief"), &Caller::local(Surface::CommandLine))
                 .and_then(|brief| brief.search(&SearchRequest::new(words)));
             assert!(matches!(asked, Err(EngineError::Store(StoreError::UnknownWorkspace { .. }))));
         }
@@ -199,7 +203,7 @@ async fn without_intelligence_files_are_listed_and_nothing_is_found_until_it_is_
     let id = named("default");
     desk.scan();
     until("it has a vector", || {
-        desk.engine.workspace(&id, Caller::LocalUser).unwrap().status().unwrap().num_embedded == 1
+        desk.engine.workspace(&id, &Caller::local(Surface::CommandLine)).unwrap().status().unwrap().num_embedded == 1
     });
     let kept = desk.data.path().join("workspaces/default");
     let rows = || {
@@ -215,7 +219,8 @@ async fn without_intelligence_files_are_listed_and_nothing_is_found_until_it_is_
         for engine in [&desk.engine, &second] {
             for mode in [Mode::Lexical, Mode::Dense, Mode::Hybrid] {
                 let request = SearchRequest { mode, ..SearchRequest::new("harbour crane") };
-                let reply = engine.workspace(&id, Caller::LocalUser).unwrap().search(&request).unwrap();
+                let reply =
+                    engine.workspace(&id, &Caller::local(Surface::CommandLine)).unwrap().search(&request).unwrap();
                 assert!(reply.hits.is_empty(), "{mode:?}");
                 assert!(reply.coverage.notes.iter().any(|note| note.contains("intelligence is off")));
             }
@@ -224,15 +229,15 @@ async fn without_intelligence_files_are_listed_and_nothing_is_found_until_it_is_
             desk.write("new.md", "A lighthouse.");
         }
         let listed = || {
-            let files = second.workspace(&id, Caller::LocalUser).unwrap().files(None).unwrap();
-            let counts = second.workspace(&id, Caller::LocalUser).unwrap().coverage().unwrap().files;
+            let files = second.workspace(&id, &Caller::local(Surface::CommandLine)).unwrap().files(None).unwrap();
+            let counts = second.workspace(&id, &Caller::local(Surface::CommandLine)).unwrap().coverage().unwrap().files;
             files.len() == 2 && counts.listed == 2
         };
         until("all files are listed, the new one, too", listed);
         assert!(!kept.join("postings").exists());
         assert!(
             second
-                .workspace(&id, Caller::LocalUser)
+                .workspace(&id, &Caller::local(Surface::CommandLine))
                 .unwrap()
                 .files(None)
                 .unwrap()
@@ -245,7 +250,7 @@ async fn without_intelligence_files_are_listed_and_nothing_is_found_until_it_is_
             [&desk.engine, &second].iter().all(|engine| finds(engine, "default", "crane") == 1)
         });
         until("it has vectors again", || {
-            let status = second.workspace(&id, Caller::LocalUser).unwrap().status().unwrap();
+            let status = second.workspace(&id, &Caller::local(Surface::CommandLine)).unwrap().status().unwrap();
             status.num_chunks == 2 && status.num_embedded == status.num_chunks
         });
         assert_eq!(rows(), rows_before + 1, "nothing is embedded twice");

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, header};
-use pincite::engine::{Access, Caller, Engine, EngineError, VerdictsRequest};
+use pincite::engine::{Access, Caller, Engine, EngineError, Surface, VerdictsRequest};
 use pincite::error::Advice as _;
 use pincite::ingest::Silent;
 use pincite::search::{Mode, SearchRequest};
@@ -21,7 +21,8 @@ use crate::spaces::{router, send};
 /// The citation of the first passage with these words.
 fn cited(engine: &Engine, workspace: &str, words: &str) -> Citation {
     let request = SearchRequest { mode: Mode::Lexical, ..SearchRequest::new(words) };
-    let reply = engine.workspace(&named(workspace), Caller::LocalUser).unwrap().search(&request).unwrap();
+    let reply =
+        engine.workspace(&named(workspace), &Caller::local(Surface::CommandLine)).unwrap().search(&request).unwrap();
     reply.hits[0].citation.clone()
 }
 
@@ -32,12 +33,21 @@ fn judged(citation: &Citation, decision: Decision, query: Option<&str>) -> NewVe
 
 /// Brings a folder into a workspace, as far as words go.
 fn bring_in(engine: &Engine, workspace: &str, folder: &Path) {
-    engine.workspace_at(&named(workspace), folder, Caller::LocalUser).unwrap().index(&Silent).unwrap();
+    engine
+        .workspace_at(&named(workspace), folder, &Caller::local(Surface::CommandLine))
+        .unwrap()
+        .index(&Silent)
+        .unwrap();
 }
 
 fn all(engine: &Engine, workspace: &str) -> Vec<Verdict> {
     let request = VerdictsRequest { limit: 1_000, ..VerdictsRequest::default() };
-    engine.workspace(&named(workspace), Caller::LocalUser).unwrap().verdicts(&request).unwrap().verdicts
+    engine
+        .workspace(&named(workspace), &Caller::local(Surface::CommandLine))
+        .unwrap()
+        .verdicts(&request)
+        .unwrap()
+        .verdicts
 }
 
 #[test]
@@ -45,7 +55,7 @@ fn a_verdict_is_taken_only_on_words_that_stand_where_they_are_cited() {
     let desk = Desk::new();
     desk.write("log.txt", "The pump stopped at noon.\nThe valve held.\n");
     bring_in(&desk.engine, "default", desk.folder.path());
-    let workspace = desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap();
+    let workspace = desk.engine.workspace(&named("default"), &Caller::local(Surface::CommandLine)).unwrap();
     let citation = cited(&desk.engine, "default", "pump");
     let judge = |citation: Citation| workspace.judge(&judged(&citation, Decision::Accept, Some("pump")));
 
@@ -92,7 +102,7 @@ fn a_verdict_is_taken_only_on_words_that_stand_where_they_are_cited() {
     assert_eq!(all(&desk.engine, "default").len(), 3);
 
     let only_read = Engine::open(options(desk.data.path(), Access::Read, "a test")).unwrap();
-    let workspace = only_read.workspace(&named("default"), Caller::LocalUser).unwrap();
+    let workspace = only_read.workspace(&named("default"), &Caller::local(Surface::CommandLine)).unwrap();
     let refused = workspace.judge(&judged(&now, Decision::Accept, None)).unwrap_err();
     assert!(matches!(refused, EngineError::ReadOnly), "{refused}");
     assert!(matches!(workspace.withdraw_verdict(1), Err(EngineError::ReadOnly)));
@@ -109,7 +119,7 @@ fn verdicts_outlive_a_restart_another_index_and_their_file_and_go_with_their_wor
         let citation = cited(&engine, "default", "pump");
         for decision in [Decision::Accept, Decision::Comment] {
             engine
-                .workspace(&named("default"), Caller::LocalUser)
+                .workspace(&named("default"), &Caller::local(Surface::CommandLine))
                 .unwrap()
                 .judge(&judged(&citation, decision, None))
                 .unwrap();
@@ -138,7 +148,7 @@ fn a_page_of_long_quotes_ends_early_and_the_next_one_goes_on() {
     let quote = "The tide gauge of the second quay. ".repeat(1_800);
     desk.write("long.txt", &quote);
     bring_in(&desk.engine, "default", desk.folder.path());
-    let workspace = desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap();
+    let workspace = desk.engine.workspace(&named("default"), &Caller::local(Surface::CommandLine)).unwrap();
     let citation =
         Citation { span: Span::new(0, quote.len()), quote, lines: None, ..cited(&desk.engine, "default", "tide") };
     let num_verdicts = 150;
@@ -306,7 +316,7 @@ fn exported_verdicts_are_a_collection_that_eval_reads_by_words_alone() {
     let (down, cold) = ("How long was the gateway down on 2 November?", "cold storage of the second year");
     let accepted = {
         let engine = share(pincite.data.path());
-        let workspace = engine.workspace(&named("default"), Caller::LocalUser).unwrap();
+        let workspace = engine.workspace(&named("default"), &Caller::local(Surface::CommandLine)).unwrap();
         let of = |query: &str, at: usize| {
             let request = SearchRequest { mode: Mode::Lexical, ..SearchRequest::new(query) };
             workspace.search(&request).unwrap().hits[at].citation.clone()

@@ -1,6 +1,6 @@
 //! Folders that are watched: what happens to a file is found out without anybody telling.
 
-use pincite::engine::Caller;
+use pincite::engine::{Caller, Surface};
 use std::path::Path;
 
 use pincite::error::Advice as _;
@@ -50,8 +50,14 @@ fn a_renamed_file_and_a_renamed_folder_are_followed_and_nothing_is_embedded_agai
     let desk = watching();
     desk.write("old/a.txt", "A lighthouse on the outer wall.");
     desk.write("old/b.txt", "A windmill on the dike.");
-    let embedded =
-        || desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().status().unwrap().num_embedded;
+    let embedded = || {
+        desk.engine
+            .workspace(&named("default"), &Caller::local(Surface::CommandLine))
+            .unwrap()
+            .status()
+            .unwrap()
+            .num_embedded
+    };
     until("all is embedded", || embedded() == 3);
     let vectors = || {
         let file = desk.data.path().join("workspaces/default/vectors.db");
@@ -84,7 +90,8 @@ fn an_editor_that_saves_by_renaming_leaves_one_file() {
     rename(&desk, "#note.md#", "note.md");
     finds(&desk, "ends", &["note.md"]);
     assert!(desk.found("ebb").is_empty());
-    let files = desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().files(None).unwrap();
+    let files =
+        desk.engine.workspace(&named("default"), &Caller::local(Surface::CommandLine)).unwrap().files(None).unwrap();
     let files: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
     assert_eq!(files, ["first.txt", "note.md"]);
 }
@@ -98,7 +105,13 @@ fn rules_that_change_are_followed_both_ways() {
     finds(&desk, "lighthouse", &[]);
     // It is on disk, and it belongs to the workspace no more.
     let path = "draft/a.txt".parse().unwrap();
-    assert!(desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().read_file(&path).is_err());
+    assert!(
+        desk.engine
+            .workspace(&named("default"), &Caller::local(Surface::CommandLine))
+            .unwrap()
+            .read_file(&path)
+            .is_err()
+    );
     desk.write(".pinciteignore", "");
     finds(&desk, "lighthouse", &["draft/a.txt"]);
 }
@@ -128,7 +141,13 @@ fn a_thousand_files_at_once_end_in_an_index_equal_to_the_tree() {
         fs_err::remove_file(desk.folder.path().join(format!("many/{}/{number}.txt", number % 7))).unwrap();
     }
     until("the index is equal to the tree", || {
-        let coverage = desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().coverage().unwrap().files;
+        let coverage = desk
+            .engine
+            .workspace(&named("default"), &Caller::local(Surface::CommandLine))
+            .unwrap()
+            .coverage()
+            .unwrap()
+            .files;
         (coverage.files, coverage.ready, coverage.pending) == (1_001, 1_001, 0)
     });
     assert_eq!(desk.found("harbour1499"), ["many/1/1499.txt"]);
@@ -161,8 +180,18 @@ fn a_data_folder_inside_the_workspace_is_no_part_of_it_and_ones_own_cannot_be_th
     engine.ensure_workspace(&named("default"), Some(folder.path())).unwrap();
     let line = engine.run().unwrap();
     until("the file is found", || {
-        engine.workspace(&named("default"), Caller::LocalUser).unwrap().coverage().unwrap().files.ready == 1
+        engine
+            .workspace(&named("default"), &Caller::local(Surface::CommandLine))
+            .unwrap()
+            .coverage()
+            .unwrap()
+            .files
+            .ready
+            == 1
     });
-    assert_eq!(engine.workspace(&named("default"), Caller::LocalUser).unwrap().files(None).unwrap().len(), 1);
+    assert_eq!(
+        engine.workspace(&named("default"), &Caller::local(Surface::CommandLine)).unwrap().files(None).unwrap().len(),
+        1
+    );
     drop(line);
 }

@@ -8,7 +8,7 @@ use axum::http::{Method, Request, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{KeyInit as _, Mac as _};
-use pincite::engine::{Caller, ChangesRequest, EngineError, Event, EventKind, Precondition};
+use pincite::engine::{Caller, ChangesRequest, EngineError, Event, EventKind, Precondition, Surface};
 use pincite::serve::{self, Options};
 use pincite::store::{Fingerprint, Observation, Outcome, Store};
 use pincite::workspace::{ChangeKind, ContentHash, Priority, Provenance, RelPath};
@@ -126,7 +126,14 @@ async fn nothing_old_is_shown_by_any_route_between_the_answer_and_the_index() {
     desk.run();
     let revision = desk.scan();
     crate::line::until("all is indexed", || {
-        desk.engine.workspace(&named("default"), Caller::LocalUser).unwrap().coverage().unwrap().files.ready == 50
+        desk.engine
+            .workspace(&named("default"), &Caller::local(Surface::CommandLine))
+            .unwrap()
+            .coverage()
+            .unwrap()
+            .files
+            .ready
+            == 50
     });
     // The line stands still from here on: the index keeps what it has.
     desk.runner = None;
@@ -442,7 +449,11 @@ fn a_write_that_finds_the_log_full_when_its_turn_comes_changes_nothing() {
     let (engine, id) = (share(data.path()), named("default"));
     engine.ensure_workspace(&id, Some(folder.path())).unwrap();
     let at = |name: &str| -> RelPath { name.parse().unwrap() };
-    engine.workspace(&id, Caller::LocalUser).unwrap().write_file(&at("a.txt"), b"first", &Precondition::None).unwrap();
+    engine
+        .workspace(&id, &Caller::local(Surface::CommandLine))
+        .unwrap()
+        .write_file(&at("a.txt"), b"first", &Precondition::None)
+        .unwrap();
     let event = Event {
         id: "1".to_owned(),
         kind: EventKind::Modified,
@@ -459,19 +470,25 @@ fn a_write_that_finds_the_log_full_when_its_turn_comes_changes_nothing() {
     let writes: [&(dyn Fn() -> Result<(), EngineError> + Sync); 3] = [
         &|| {
             engine
-                .workspace(&id, Caller::LocalUser)
+                .workspace(&id, &Caller::local(Surface::CommandLine))
                 .unwrap()
                 .write_file(&at("a.txt"), b"second", &Precondition::None)
                 .map(drop)
         },
         &|| {
             engine
-                .workspace(&id, Caller::LocalUser)
+                .workspace(&id, &Caller::local(Surface::CommandLine))
                 .unwrap()
                 .delete_file(&at("a.txt"), &Precondition::None, Provenance::default())
                 .map(drop)
         },
-        &|| engine.workspace(&id, Caller::LocalUser).unwrap().take_events(std::slice::from_ref(&event)).map(drop),
+        &|| {
+            engine
+                .workspace(&id, &Caller::local(Surface::CommandLine))
+                .unwrap()
+                .take_events(std::slice::from_ref(&event))
+                .map(drop)
+        },
     ];
     let lock = data.path().join("workspaces/default/files.lock");
     for write in writes {
@@ -480,7 +497,7 @@ fn a_write_that_finds_the_log_full_when_its_turn_comes_changes_nothing() {
         held.file().lock().unwrap();
         let store = Store::open(data.path(), true).unwrap();
         let before = engine
-            .workspace(&id, Caller::LocalUser)
+            .workspace(&id, &Caller::local(Surface::CommandLine))
             .unwrap()
             .recent_changes(&ChangesRequest::newest(99))
             .unwrap()
@@ -499,7 +516,7 @@ fn a_write_that_finds_the_log_full_when_its_turn_comes_changes_nothing() {
         assert_eq!(fs_err::read_to_string(folder.path().join("a.txt")).unwrap(), "first");
         assert_eq!(
             engine
-                .workspace(&id, Caller::LocalUser)
+                .workspace(&id, &Caller::local(Surface::CommandLine))
                 .unwrap()
                 .recent_changes(&ChangesRequest::newest(99))
                 .unwrap()
@@ -537,7 +554,7 @@ async fn a_file_may_be_longer_than_other_bodies_and_one_that_is_too_long_leaves_
             server
                 .desk
                 .engine
-                .workspace(&named("default"), Caller::LocalUser)
+                .workspace(&named("default"), &Caller::local(Surface::CommandLine))
                 .unwrap()
                 .recent_changes(&ChangesRequest::newest(9))
                 .unwrap()

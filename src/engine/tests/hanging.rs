@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::embed::testing;
-use crate::engine::Caller;
+use crate::engine::{Caller, Surface};
 use crate::error::Advice as _;
 use crate::files::gates::until;
 
@@ -32,7 +32,7 @@ fn a_read_that_hangs_is_named_holds_up_nothing_and_is_made_up_for_when_it_return
     // What is written meanwhile is brought in.
     write(folder.path(), "later.md", "The harbour light.");
     until(|| state(&id, "later.md") == Some(FileState::Ready));
-    let of = |workspace: &WorkspaceId| engine.workspace(workspace, Caller::LocalUser).unwrap();
+    let of = |workspace: &WorkspaceId| engine.workspace(workspace, &Caller::local(Surface::CommandLine)).unwrap();
     let stuck = of(&id).status().unwrap().stuck.unwrap();
     assert!(stuck.contains("`stuck.md`") && stuck.contains("does not answer"), "{stuck}");
     assert_eq!((engine.stuck_workspaces(), of(&other).status().unwrap().stuck), (vec![id.clone()], None));

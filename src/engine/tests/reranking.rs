@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::embed::{EmbedError, Reranker, testing};
-use crate::engine::Caller;
+use crate::engine::{Caller, Surface};
 use crate::search::{Mode, SearchReply, SearchRequest};
 
 /// Scores a passage by its length, and fails where the query says so.
@@ -40,7 +40,11 @@ fn engine(folder: &Path, config: &str) -> Engine {
 
 fn search(engine: &Engine, query: &str, mode: Mode, k: usize) -> (Vec<String>, SearchReply) {
     let request = SearchRequest { mode, k, explain: true, ..SearchRequest::new(query) };
-    let reply = engine.workspace(&WorkspaceId::default(), Caller::LocalUser).unwrap().search(&request).unwrap();
+    let reply = engine
+        .workspace(&WorkspaceId::default(), &Caller::local(Surface::CommandLine))
+        .unwrap()
+        .search(&request)
+        .unwrap();
     (reply.hits.iter().map(|hit| hit.citation.path.to_string()).collect(), reply)
 }
 
@@ -93,8 +97,13 @@ fn a_folder_that_holds_no_reranker_is_told_in_replies_and_status() {
     let [note] = says_not_reranked(&reply)[..] else { panic!("{:?}", reply.coverage.notes) };
     assert!(note.contains("models/mine") && note.ends_with("there is no such folder"), "{note}");
     assert!(says_not_reranked(&search(&engine, "harbour", Mode::Lexical, 1).1).is_empty());
-    let status =
-        engine.workspace(&WorkspaceId::default(), Caller::LocalUser).unwrap().status().unwrap().reranker.unwrap();
+    let status = engine
+        .workspace(&WorkspaceId::default(), &Caller::local(Surface::CommandLine))
+        .unwrap()
+        .status()
+        .unwrap()
+        .reranker
+        .unwrap();
     assert_eq!(status.name, "mine");
     assert!(status.reason.unwrap().contains("`[ranking]`"));
 }
@@ -105,8 +114,9 @@ fn without_a_configured_reranker_nothing_is_said_of_one() {
     let engine = engine(folder.path(), "");
     let (paths, reply) = search(&engine, "harbour", Mode::Hybrid, 9);
     assert_eq!(paths, ["short.md", "middle.md", "long.md"]);
-    let status =
-        serde_json::to_value(engine.workspace(&WorkspaceId::default(), Caller::LocalUser).unwrap().status().unwrap())
-            .unwrap();
+    let status = serde_json::to_value(
+        engine.workspace(&WorkspaceId::default(), &Caller::local(Surface::CommandLine)).unwrap().status().unwrap(),
+    )
+    .unwrap();
     assert!(!serde_json::to_string(&reply).unwrap().contains("rerank") && status.get("reranker").is_none());
 }

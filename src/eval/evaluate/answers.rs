@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::pages::only;
 use super::{EvalOptions, files_of, open};
 use crate::answer::{Answerer, AskRequest, PlanChoice};
-use crate::engine::Caller;
+use crate::engine::{Caller, Surface};
 use crate::eval::{
     AnswerQuality, AnswerReport, AnswerRow, EvalError, FileNames, Latencies, Outcome, Settings, documents_of,
     read_questions,
@@ -29,7 +29,7 @@ pub fn evaluate_answers(
     let files = files_of(options)?;
     let questions = read_questions(&options.collection)?;
     let (engine, workspace) = open(options, files, files, progress)?;
-    let entries = engine.workspace(&workspace, Caller::LocalUser)?.files(None)?;
+    let entries = engine.workspace(&workspace, &Caller::local(Surface::CommandLine))?.files(None)?;
     let names = FileNames::of(entries.iter().map(|file| file.path.as_str()));
     let documents = if within_document { documents_of(&questions, &[], &names)? } else { BTreeMap::new() };
     let mut rows = Vec::new();
@@ -42,7 +42,7 @@ pub fn evaluate_answers(
             request.filters.path = vec![only(path)];
         }
         let start = Instant::now();
-        let reply = engine.workspace(&workspace, Caller::LocalUser)?.ask(&request)?;
+        let reply = engine.workspace(&workspace, &Caller::local(Surface::CommandLine))?.ask(&request)?;
         latencies.record(start.elapsed());
         if let Some(outcome) = Outcome::of(question, &reply, &names)? {
             let (abstention, signals) = (reply.abstention, reply.signals);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Instant;
 
 use super::{EvalOptions, MAX_RANKED, NUM_PASSAGES, files_of, name_of, open};
-use crate::engine::Caller;
+use crate::engine::{Caller, Surface};
 use crate::eval::{
     EvalError, FileNames, Latencies, PageOptions, PageReport, Run, ScoredDocument, Settings, documents_of, page_id,
     page_judgements, page_qrels, read_questions, score_pages,
@@ -29,7 +29,7 @@ pub fn evaluate_pages(
     let questions = read_questions(&options.collection)?;
     let judgements = page_judgements(&options.collection, pages.qrels.as_deref(), &questions)?;
     let (engine, workspace) = open(options, files, files, progress)?;
-    let entries = engine.workspace(&workspace, Caller::LocalUser)?.files(None)?;
+    let entries = engine.workspace(&workspace, &Caller::local(Surface::CommandLine))?.files(None)?;
     let names = FileNames::of(entries.iter().map(|file| file.path.as_str()));
     let qrels = page_qrels(&judgements, &names)?;
     let documents =
@@ -54,7 +54,9 @@ pub fn evaluate_pages(
         if let Some(request) = request(&question.id, &question.text, NUM_PASSAGES)? {
             run.insert(
                 question.id.as_str(),
-                ranked_pages(&engine.workspace(&workspace, Caller::LocalUser)?.search(&request)?.hits),
+                ranked_pages(
+                    &engine.workspace(&workspace, &Caller::local(Surface::CommandLine))?.search(&request)?.hits,
+                ),
             );
         }
     }
@@ -62,7 +64,7 @@ pub fn evaluate_pages(
     for question in &questions {
         if let Some(request) = request(&question.id, &question.text, 10)? {
             let start = Instant::now();
-            engine.workspace(&workspace, Caller::LocalUser)?.search(&request)?;
+            engine.workspace(&workspace, &Caller::local(Surface::CommandLine))?.search(&request)?;
             latencies.record(start.elapsed());
         }
     }

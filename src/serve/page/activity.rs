@@ -14,7 +14,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::shell::{self, Frame, View};
 use super::{link, results, when};
-use crate::engine::{Caller, ChangeFilters, ChangesReply, ChangesRequest};
+use crate::engine::{ChangeFilters, ChangesReply, ChangesRequest};
 use crate::serve::app::Shared;
 use crate::serve::error::ApiError;
 use crate::serve::extract::{InWorkspace, Parameters};
@@ -68,7 +68,7 @@ pub(in crate::serve) async fn view(
     Parameters(scope): Parameters<Scope>,
 ) -> Result<Response, ApiError> {
     let (of, request) = (workspace.clone(), scope.request());
-    let reply = app.call(move |engine| engine.workspace(&of, Caller::LocalUser)?.recent_changes(&request)).await?.0;
+    let reply = app.call(move |engine| of.open(engine)?.recent_changes(&request)).await?.0;
     let body = shown(&workspace, &scope, &reply);
     Ok(shell::page(Frame { title: "Activity", workspace: Some(&workspace), view: Some(View::Activity) }, &body))
 }
@@ -165,7 +165,7 @@ pub(in crate::serve) async fn stream(
 ) -> Result<Response, ApiError> {
     let of = workspace.clone();
     // It waits in no queue: `limits.waits` bounds how many streams there are.
-    app.call_at_once(move |engine| engine.workspace(&of, Caller::LocalUser).map(drop)).await.map(drop)?;
+    app.call_at_once(move |engine| of.open(engine).map(drop)).await.map(drop)?;
     let (events, told) = mpsc::channel(1);
     tokio::spawn(async move {
         let mut seen = Revision(after);
@@ -178,7 +178,7 @@ pub(in crate::serve) async fn stream(
             let of = workspace.clone();
             let fresh = match waited {
                 Err(error) => Err(error),
-                Ok(_) => app.call_at_once(move |engine| engine.workspace(&of, Caller::LocalUser)?.freshness()).await,
+                Ok(_) => app.call_at_once(move |engine| of.open(engine)?.freshness()).await,
             };
             let (revision, pending) = match fresh {
                 Ok(axum::Json(fresh)) => fresh,

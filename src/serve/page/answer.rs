@@ -17,7 +17,7 @@ use super::text::markdown;
 use super::{link, search, when};
 use crate::answer::{AnswerKind, AskEvent, AskReply, AskRequest, Sentence};
 use crate::budget::Budget;
-use crate::engine::{Caller, Engine, EngineError, is_on_unread};
+use crate::engine::{Engine, EngineError, is_on_unread};
 use crate::gate::Class;
 use crate::serve::app::Shared;
 use crate::serve::error::ApiError;
@@ -57,9 +57,7 @@ pub(in crate::serve) async fn stream(
     let request = AskRequest { filters: query.filters(), ..AskRequest::new(query.words()) };
     let of = workspace.clone();
     if !query.whole.is_empty() {
-        let ask = move |engine: &Engine, budget: &Budget| {
-            engine.workspace(&of, Caller::LocalUser)?.ask_within(&request, budget, &mut |_| true)
-        };
+        let ask = move |engine: &Engine, budget: &Budget| of.open(engine)?.ask_within(&request, budget, &mut |_| true);
         let reply = app.call_within(Class::Batch, ask).await?.0;
         let body = html! {
             (search::search_box(&workspace, &query))
@@ -76,9 +74,11 @@ pub(in crate::serve) async fn stream(
     let (events, waiting) = mpsc::unbounded_channel();
     let engine = app.engine();
     let span = tracing::Span::current();
+    let mut by = of.by.clone();
     tokio::task::spawn_blocking(move || {
         let _in_span = span.enter();
         let mut tell = |event: AskEvent<'_>| match event {
+            _ if !by.still_holds(&engine) => false,
             AskEvent::Passages(_) | AskEvent::Waiting => !events.is_closed(),
             AskEvent::Delta(words) => {
                 events.send(Event::default().event("delta").data(words.replace('\r', " "))).is_ok()
@@ -88,8 +88,7 @@ pub(in crate::serve) async fn stream(
                 events.send(part("sentence", &said(&of, sentence, citations))).is_ok()
             }
         };
-        let reply =
-            engine.workspace(&of, Caller::LocalUser).and_then(|one| one.ask_within(&request, &budget, &mut tell));
+        let reply = of.open(&engine).and_then(|one| one.ask_within(&request, &budget, &mut tell));
         drop(pass);
         let last = match &reply {
             Ok(reply) => finished(&of, reply),

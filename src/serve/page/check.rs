@@ -14,7 +14,7 @@ use super::link;
 use super::shell::{self, Frame, View};
 use crate::answer::CitationState;
 use crate::budget::Budget;
-use crate::engine::{Caller, Engine, EngineError, Workspace};
+use crate::engine::{Engine, EngineError, Workspace};
 use crate::gate::Class;
 use crate::search::{Mode, SearchRequest};
 use crate::serve::app::Shared;
@@ -42,7 +42,7 @@ pub(in crate::serve) async fn form(
     InWorkspace(workspace): InWorkspace,
 ) -> Result<Response, ApiError> {
     let of = workspace.clone();
-    app.call(move |engine| engine.workspace(&of, Caller::LocalUser).map(drop)).await.map(drop)?;
+    app.call(move |engine| of.open(engine).map(drop)).await.map(drop)?;
     Ok(page(&workspace, "", &html! {}))
 }
 
@@ -54,7 +54,7 @@ pub(in crate::serve) async fn checked(
 ) -> Result<Response, ApiError> {
     let of = workspace.clone();
     let check = move |engine: &Engine, budget: &Budget| {
-        let workspace = engine.workspace(&of, Caller::LocalUser)?;
+        let workspace = of.open(engine)?;
         let wanted = read(&text);
         let num_left_out = wanted.len().saturating_sub(MAX_CHECKED);
         let mut rows = Vec::new();

@@ -10,7 +10,7 @@ use similar::{ChangeTag, TextDiff};
 use super::shell::{self, Frame, View};
 use super::{link, source};
 use crate::answer::CitationState;
-use crate::engine::{Caller, EngineError, Workspace};
+use crate::engine::{EngineError, Workspace};
 use crate::search::{Mode, SearchRequest};
 use crate::serve::app::Shared;
 use crate::serve::error::ApiError;
@@ -63,7 +63,7 @@ pub(in crate::serve) async fn view(
     let path: Option<RelPath> = if path.is_empty() { None } else { Some(path.parse().map_err(|_| no_link())?) };
     let (of, words) = (workspace.clone(), quote.clone());
     let look = app.call(move |engine| {
-        let workspace = engine.workspace(&of, Caller::LocalUser)?;
+        let workspace = of.open(engine)?;
         let known = workspace.paths_of(hash)?;
         let path = match path {
             Some(path) if !known.is_empty() && !known.contains(&path) && words.is_empty() => known.first().cloned(),

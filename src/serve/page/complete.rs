@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::Caller;
 use crate::extract::Format;
 use crate::serve::app::{Reply, Shared};
 use crate::serve::extract::{InWorkspace, Parameters};
@@ -40,7 +39,7 @@ pub(in crate::serve) async fn offer(
     };
     let (operator, begun) = (operator.to_owned(), begun.trim_start_matches('"').to_lowercase());
     app.call(move |engine| {
-        let workspace = engine.workspace(&workspace, Caller::LocalUser)?;
+        let workspace = workspace.open(engine)?;
         let values: Vec<String> = match operator.as_str() {
             "type" => Format::ALL.into_iter().map(|format| format.name().to_owned()).collect(),
             "path" => folders(&workspace.files(None)?),

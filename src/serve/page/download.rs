@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::link;
-use crate::engine::{Caller, FileBytes};
+use crate::engine::FileBytes;
 use crate::serve::app::Shared;
 use crate::serve::error::ApiError;
 use crate::serve::extract::{AtPath, InWorkspace};
@@ -32,7 +32,7 @@ pub(in crate::serve) async fn file(
     AtPath(path): AtPath,
 ) -> Result<Response, ApiError> {
     let name = path.file_name().to_owned();
-    let opened = app.call(move |engine| engine.workspace(&workspace, Caller::LocalUser)?.bytes(&path)).await?.0;
+    let opened = app.call(move |engine| workspace.open(engine)?.bytes(&path)).await?.0;
     let mut response = sent(opened);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
@@ -51,7 +51,7 @@ pub(in crate::serve) async fn image(
     AtPath(path): AtPath,
 ) -> Result<Response, ApiError> {
     let open = app.call(move |engine| {
-        let mut file = engine.workspace(&workspace, Caller::LocalUser)?.bytes(&path)?;
+        let mut file = workspace.open(engine)?.bytes(&path)?;
         let mut head = Vec::new();
         let read = (&mut file.bytes).take(HEAD_BYTES as u64).read_to_end(&mut head);
         let content_type = match infer::get(&head).map(|kind| kind.mime_type()) {

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use super::shell::{self, Frame, View};
 use super::{link, results, when};
-use crate::engine::Caller;
 use crate::serve::app::Shared;
 use crate::serve::error::ApiError;
 use crate::serve::extract::{InWorkspace, Parameters};
@@ -65,7 +64,7 @@ pub(in crate::serve) async fn view(
 ) -> Result<Response, ApiError> {
     let of = workspace.clone();
     let glob = Some(shelf.glob.trim().to_owned()).filter(|glob| !glob.is_empty());
-    let files = app.call(move |engine| engine.workspace(&of, Caller::LocalUser)?.files(glob.as_deref())).await?.0;
+    let files = app.call(move |engine| of.open(engine)?.files(glob.as_deref())).await?.0;
     let title = if shelf.folder.is_empty() { "Files" } else { shelf.folder.trim_end_matches('/') };
     let body = shown(&workspace, &shelf, &files);
     Ok(shell::page(Frame { title, workspace: Some(&workspace), view: Some(View::Files) }, &body))

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::link;
 use crate::budget::Budget;
-use crate::engine::{Caller, Engine, PagePicture, Source, Workspace};
+use crate::engine::{Engine, PagePicture, Source, Workspace};
 use crate::extract::Format;
 use crate::extract::drawn::{MAX_WIDTH, PageQuestion};
 use crate::gate::Class;
@@ -45,9 +45,7 @@ pub(in crate::serve) async fn page(
     let number = u32::try_from(number).unwrap_or(u32::MAX);
     let question = PageQuestion { number, width: Some(width.unwrap_or(WIDTH).min(MAX_WIDTH)), mark: None };
     // In the turns of answers: a page that takes long to draw keeps nobody from searching.
-    let draw = move |engine: &Engine, _: &Budget| {
-        engine.workspace(&workspace, Caller::LocalUser)?.page_picture(&path, &question)
-    };
+    let draw = move |engine: &Engine, _: &Budget| workspace.open(engine)?.page_picture(&path, &question);
     let drawn = app.call_within(Class::Batch, draw).await?.0;
     if of.is_some_and(|hash| hash != drawn.content_hash) {
         return Err(ApiError::new(

@@ -8,10 +8,11 @@ use super::query::{Narrowed, PAGE, Query};
 use super::results::{self, Shown};
 use super::shell::{self, Frame, View};
 use super::{answer, link, source, when};
-use crate::engine::{Caller, Engine};
+use crate::engine::Engine;
 use crate::gate::Class;
 use crate::search::{Coverage, Hit, SearchReply};
 use crate::serve::app::Shared;
+use crate::serve::door::Place;
 use crate::serve::error::ApiError;
 use crate::serve::extract::{InWorkspace, Parameters};
 use crate::workspace::{Change, Facet, FileCounts, Verdict, WorkspaceId};
@@ -36,7 +37,7 @@ pub(in crate::serve) async fn view(
     } else {
         let (of, request, is_by_time, offset) = (workspace.clone(), query.request(), query.is_by_time(), query.offset);
         let found = app.call_within(Class::Interactive, move |engine, budget| {
-            let workspace = engine.workspace(&of, Caller::LocalUser)?;
+            let workspace = of.open(engine)?;
             let mut reply = workspace.search_within(&request, budget)?;
             if is_by_time {
                 newest_first(&mut reply, offset);
@@ -297,8 +298,8 @@ struct Start {
 }
 
 impl Start {
-    fn of(engine: &Engine, workspace: &WorkspaceId) -> Result<Self, crate::engine::EngineError> {
-        let workspace = engine.workspace(workspace, Caller::LocalUser)?;
+    fn of(engine: &Engine, workspace: &Place) -> Result<Self, crate::engine::EngineError> {
+        let workspace = workspace.open(engine)?;
         let latest = workspace.recent_changes(&crate::engine::ChangesRequest::newest(NUM_LATEST))?.changes;
         Ok(Self { coverage: workspace.coverage()?, latest })
     }

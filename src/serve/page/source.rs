@@ -9,10 +9,11 @@ use super::shell::{self, Frame, View};
 use super::text::marked::Marks;
 use super::text::{self, Window};
 use super::{link, picture, results, when};
-use crate::engine::{Caller, Engine, EngineError, Source};
+use crate::engine::{Engine, EngineError, Source};
 use crate::search;
 use crate::serve::app::App;
 use crate::serve::app::Shared;
+use crate::serve::door::Place;
 use crate::serve::error::ApiError;
 use crate::serve::extract::{AtPath, InWorkspace, Parameters};
 use crate::workspace::{Citation, FileEntry, RelPath, Span, Verdict, WorkspaceId};
@@ -67,7 +68,7 @@ struct Seen {
 /// The pane of a file, with a span marked and the words of a query. Of a file without text it says why.
 pub(super) async fn pane(
     app: &App,
-    workspace: &WorkspaceId,
+    workspace: &Place,
     path: RelPath,
     span: Span,
     words: &str,
@@ -79,7 +80,7 @@ pub(super) async fn pane(
     let wanted = from.map_or(marked, |from| Span::new(from, from));
     let see = move |engine: &Engine| {
         let id = of.clone();
-        let workspace = engine.workspace(&of, Caller::LocalUser)?;
+        let workspace = of.open(engine)?;
         let entry = workspace.entry(&file)?;
         let source = match workspace.source(&file, wanted) {
             Err(error @ (EngineError::NoText { .. } | EngineError::LargeText { .. })) => Err(error),
@@ -101,7 +102,7 @@ pub(super) async fn pane(
 }
 
 /// The same beside something else: a file that cannot be seen is said in the pane.
-pub(super) async fn pane_or_why(app: &App, workspace: &WorkspaceId, path: RelPath, span: Span, words: &str) -> Markup {
+pub(super) async fn pane_or_why(app: &App, workspace: &Place, path: RelPath, span: Span, words: &str) -> Markup {
     match pane(app, workspace, path.clone(), span, words, None).await {
         Ok(pane) => pane,
         Err(error) => {

@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::shell::{self, Frame, View};
 use super::{link, when};
 use crate::answer::AnswerKind;
-use crate::engine::{Caller, ChangeFilters, ChangesRequest, StatusReport};
+use crate::engine::{ChangeFilters, ChangesRequest, StatusReport};
 use crate::serve::app::Shared;
 use crate::serve::error::ApiError;
 use crate::serve::extract::InWorkspace;
@@ -31,7 +31,7 @@ pub(in crate::serve) async fn view(
     let now = Timestamp::now();
     let since = now.checked_sub(1.hour()).unwrap_or(now);
     let read = app.call(move |engine| {
-        let workspace = engine.workspace(&of, Caller::LocalUser)?;
+        let workspace = of.open(engine)?;
         let filters = ChangeFilters { since: Some(since), ..ChangeFilters::default() };
         let changes = workspace.recent_changes(&ChangesRequest { limit: MAX_CHANGES, filters, facets: false })?.changes;
         Ok((workspace.status()?.for_client(), changes))

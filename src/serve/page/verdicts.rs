@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::form::Form;
 use super::shell::{self, Frame, View};
 use super::{link, results, when};
-use crate::engine::{Caller, VerdictsReply, VerdictsRequest};
+use crate::engine::{VerdictsReply, VerdictsRequest};
 use crate::serve::app::Shared;
 use crate::serve::error::ApiError;
 use crate::serve::extract::{InWorkspace, Parameters, WithNumber};
@@ -63,7 +63,7 @@ pub(in crate::serve) async fn view(
         limit: PAGE,
     };
     let of = workspace.clone();
-    let reply = app.call(move |engine| engine.workspace(&of, Caller::LocalUser)?.verdicts(&request)).await?.0;
+    let reply = app.call(move |engine| of.open(engine)?.verdicts(&request)).await?.0;
     let body = listed(&workspace, &shown, &reply);
     Ok(shell::page(Frame { title: "Verdicts", workspace: Some(&workspace), view: Some(View::Verdicts) }, &body))
 }
@@ -214,7 +214,7 @@ pub(in crate::serve) async fn judge(
     let (comment, query, by) = (given(&judged.comment), given(&judged.query), given(&judged.by));
     let (of, words, place) = (workspace.clone(), judged.query.clone(), path.clone());
     let store = move |engine: &crate::engine::Engine| {
-        let workspace = engine.workspace(&of, Caller::LocalUser)?;
+        let workspace = of.open(engine)?;
         let source = workspace.source(&place, span)?;
         let quote = source.within(span).and_then(|within| within.of(&source.document.text)).unwrap_or_default();
         // The words of another content are not those that the reviewer saw.
@@ -240,6 +240,6 @@ pub(in crate::serve) async fn withdraw(
 ) -> Result<Response, ApiError> {
     Signature::of_write(&method, &uri, &headers, app.event_rules())?;
     let of = workspace.clone();
-    app.call(move |engine| engine.workspace(&of, Caller::LocalUser)?.withdraw_verdict(id)).await.map(drop)?;
+    app.call(move |engine| of.open(engine)?.withdraw_verdict(id)).await.map(drop)?;
     Ok(Redirect::to(&link::view(&workspace, "verdicts")).into_response())
 }

@@ -9,18 +9,20 @@ use serde::Deserialize;
 use super::form::Form;
 use super::shell::{self, Frame, View};
 use super::{link, when};
-use crate::engine::{Caller, WorkspaceSummary};
+use crate::engine::WorkspaceSummary;
 use crate::serve::app::Shared;
+use crate::serve::door::By;
 use crate::serve::error::ApiError;
 use crate::serve::extract::InWorkspace;
 use crate::serve::signature::Signature;
 
 /// Shows all workspaces; where there is one, that one.
-pub(in crate::serve) async fn start(State(app): Shared) -> Result<Response, ApiError> {
-    let list = app.call(|engine| {
-        let workspaces = engine.list_workspaces()?.workspaces;
+pub(in crate::serve) async fn start(State(app): Shared, By(by): By) -> Result<Response, ApiError> {
+    let list = app.call(move |engine| {
+        let caller = by.caller(engine)?;
+        let workspaces = engine.list_workspaces(&caller)?.workspaces;
         let with_counts = workspaces.into_iter().map(|one| {
-            let files = engine.workspace(&one.name, Caller::LocalUser).and_then(|workspace| workspace.coverage());
+            let files = engine.workspace(&one.name, &caller).and_then(|workspace| workspace.coverage());
             (one, files.ok().map(|coverage| coverage.files))
         });
         Ok(with_counts.collect::<Vec<_>>())
@@ -67,14 +69,14 @@ pub(in crate::serve) async fn settings(
 ) -> Result<Response, ApiError> {
     let of = workspace.clone();
     let read = app.call(move |engine| {
-        engine.workspace(&of, Caller::LocalUser)?;
-        Ok(engine.list_workspaces()?.workspaces)
+        let workspace = of.open(engine)?;
+        Ok(engine.list_workspaces(workspace.caller())?.workspaces)
     });
     let all = read.await?.0;
-    let is_on = all.iter().any(|one| one.name == workspace && one.intelligence);
-    let others: Vec<&WorkspaceSummary> = all.iter().filter(|one| one.name != workspace).collect();
+    let is_on = all.iter().any(|one| one.name == *workspace && one.intelligence);
+    let others: Vec<&WorkspaceSummary> = all.iter().filter(|one| one.name != *workspace).collect();
     let body = html! {
-        h1 { (workspace) }
+        h1 { (workspace.id) }
         section aria-labelledby="intelligence" {
             h2 #intelligence { "Intelligence" }
             p { @if is_on { "On: files are indexed, searched and answered from." } @else { "Off: files are listed, and nothing is found." } }
@@ -86,7 +88,7 @@ pub(in crate::serve) async fn settings(
         }
         section aria-labelledby="place" {
             h2 #place { "Name and folder" }
-            p { "The workspace is " code { (workspace) } ". The command line shows its folder: " code { "pincite workspace list" } "." }
+            p { "The workspace is " code { (workspace.id) } ". The command line shows its folder: " code { "pincite workspace list" } "." }
         }
         @if !others.is_empty() {
             section aria-labelledby="others" {
@@ -116,6 +118,6 @@ pub(in crate::serve) async fn change(
     Signature::of_write(&method, &uri, &headers, app.event_rules())?;
     let is_on = intelligence == "on";
     let of = workspace.clone();
-    app.call(move |engine| engine.workspace(&of, Caller::LocalUser)?.set_intelligence(is_on)).await.map(drop)?;
+    app.call(move |engine| of.open(engine)?.set_intelligence(is_on)).await.map(drop)?;
     Ok(Redirect::to(&link::view(&workspace, "settings")).into_response())
 }

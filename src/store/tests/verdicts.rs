@@ -89,11 +89,14 @@ fn a_withdrawn_verdict_is_gone_and_its_number_is_not_given_again() {
     desk.store.ensure_workspace(&id("other"), None).unwrap();
     let verdict = |desk: &Desk| desk.store.add_verdict(&new("w", "a", 0, Decision::Accept, None), MANY).unwrap().id;
     let first = verdict(&desk);
-    let refused = desk.store.remove_verdict(&id("other"), first);
+    let refused = desk.store.remove_verdict(&id("other"), first, &|_| true);
     assert!(matches!(refused, Err(StoreError::UnknownVerdict { id }) if id == first), "of another workspace");
-    desk.store.remove_verdict(&id("w"), first).unwrap();
+    desk.store.remove_verdict(&id("w"), first, &|_| true).unwrap();
     for number in [first, 0, u64::MAX] {
-        assert!(matches!(desk.store.remove_verdict(&id("w"), number), Err(StoreError::UnknownVerdict { .. })));
+        assert!(matches!(
+            desk.store.remove_verdict(&id("w"), number, &|_| true),
+            Err(StoreError::UnknownVerdict { .. })
+        ));
     }
     desk = desk.reopened();
     assert!(desk.all_verdicts().is_empty());
@@ -109,7 +112,7 @@ fn a_workspace_has_as_many_verdicts_as_it_may_and_one_that_is_not_there_none() {
     let last = add("w").unwrap();
     assert!(matches!(add("w"), Err(StoreError::TooManyVerdicts { max: 2 })));
     assert!(add("other").is_ok());
-    desk.store.remove_verdict(&id("w"), last.id).unwrap();
+    desk.store.remove_verdict(&id("w"), last.id, &|_| true).unwrap();
     assert!(add("w").is_ok());
     assert!(matches!(add("nowhere"), Err(StoreError::UnknownWorkspace { .. })));
 }

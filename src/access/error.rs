@@ -1,0 +1,93 @@
+//! Why a caller is turned away, or a key cannot be made or changed so.
+
+use crate::error::Advice;
+use crate::workspace::{RelPath, Scope};
+
+/// What is wrong with a key, or with what a caller wants.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AccessError {
+    /// The caller has no key.
+    #[error("the request has no key")]
+    NoKey,
+    /// What was sent is no key by its form.
+    #[error("the key of the request is not one by its form: a sign is missing or wrong")]
+    MalformedKey,
+    /// No such key, or one that is revoked or over: which of these is not told.
+    #[error("the key of the request does not hold")]
+    InvalidKey,
+    /// The key lacks rights.
+    #[error("the key lacks {}", names(missing))]
+    InsufficientScope {
+        /// All rights that are missing.
+        missing: Vec<Scope>,
+    },
+    /// The key is for some workspaces, and this is not about one of them.
+    #[error("the key is for some workspaces alone, and this is about all of them")]
+    NotForAll,
+    /// The key may not write there.
+    #[error("the key may not write `{path}`")]
+    PathNotAllowed {
+        /// The file.
+        path: RelPath,
+    },
+    /// The request names another writer than the key.
+    #[error("the key writes as `{agent}`, and the request names another writer")]
+    OtherWriter {
+        /// The agent of the key.
+        agent: String,
+    },
+    /// A new key would be able to do more than the key that makes it, or a change would let a key do more.
+    #[error("{what} would go beyond the key that it comes from")]
+    Wider {
+        /// Which part.
+        what: &'static str,
+    },
+    /// A part of a key cannot be.
+    #[error("{reason}")]
+    InvalidSpec {
+        /// What is wrong.
+        reason: String,
+    },
+    /// The system gives no random numbers.
+    #[error("the system gives no random numbers")]
+    NoRandomness,
+}
+
+fn names(scopes: &[Scope]) -> String {
+    let quoted: Vec<String> = scopes.iter().map(|scope| format!("the scope `{scope}`")).collect();
+    quoted.join(" and ")
+}
+
+impl Advice for AccessError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoKey | Self::MalformedKey | Self::InvalidKey => "unauthorized",
+            Self::InsufficientScope { .. } | Self::NotForAll => "insufficient_scope",
+            Self::PathNotAllowed { .. } => "path_not_allowed",
+            Self::OtherWriter { .. } => "other_writer",
+            Self::Wider { .. } => "wider_than_allowed",
+            Self::InvalidSpec { .. } => "invalid_key",
+            Self::NoRandomness => "internal",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(
+            match self {
+                Self::NoKey => "send the header `Authorization: Bearer pin_…`; `pincite key create` makes a key",
+                Self::MalformedKey => "copy the key again, whole: it has 54 signs and begins with `pin_`",
+                Self::InvalidKey => "it may be over or revoked: ask for another one; `pincite key list` lists the keys",
+                Self::InsufficientScope { .. } => {
+                    "ask for a key that has it, or have one made by `pincite key create --scope …`"
+                }
+                Self::NotForAll => "use a key without a list of workspaces",
+                Self::PathNotAllowed { .. } => "write to a path that the key's `path_globs` match",
+                Self::OtherWriter { .. } => "leave the agent out: the key says who writes",
+                Self::Wider { .. } => "a key can make keys that may no more than itself, and a change can only narrow",
+                Self::InvalidSpec { .. } => "docs/keys.md describes the parts of a key",
+                Self::NoRandomness => return None,
+            }
+            .to_owned(),
+        )
+    }
+}

@@ -1,0 +1,22 @@
+//! Who makes a request, and what the caller may do: keys, their secrets and their rights.
+//!
+//! # Invariants
+//! - A secret is never stored, logged or shown again: only its SHA-256 is kept, and compared in constant time.
+//! - A key never grants more than the key that it was made with: not in rights, workspaces, files or time.
+//! - Each request looks its key up in the store, so a revocation holds at once in every process that shares the data folder.
+//!
+//! # Not here
+//! Where a right is checked (`engine/admission.rs`), what a narrowed caller sees of a workspace (`engine/sight.rs`), and how a secret
+//! comes with a request (`serve/door.rs`).
+
+mod action;
+mod caller;
+mod error;
+mod key;
+mod secret;
+
+pub use self::action::{Action, Effect};
+pub use self::caller::{Caller, Surface, Who};
+pub use self::error::AccessError;
+pub use self::key::{Key, KeyState, KeySummary, MAX_KEY_DAYS, MAX_NAME_CHARS, NewKey, Overlap, check_changes};
+pub use self::secret::Secret;

@@ -1,0 +1,40 @@
+//! The one place where rights are checked: every verb begins here.
+
+use super::{Engine, EngineError, Workspace};
+use crate::access::{Action, Caller};
+
+/// A verb that was admitted and is not over yet.
+#[must_use = "it lasts as long as the verb does"]
+#[derive(Debug)]
+pub struct Admitted {
+    action: Action,
+}
+
+impl Admitted {
+    /// The verb.
+    #[must_use]
+    pub const fn action(&self) -> Action {
+        self.action
+    }
+}
+
+impl Engine {
+    /// Admits a caller to a verb that is about no workspace.
+    ///
+    /// # Errors
+    /// [`AccessError::InsufficientScope`](crate::access::AccessError::InsufficientScope).
+    pub fn admit(&self, caller: &Caller, action: Action) -> Result<Admitted, EngineError> {
+        caller.check(action)?;
+        Ok(Admitted { action })
+    }
+}
+
+impl Workspace<'_> {
+    /// Admits the caller to a verb on this workspace.
+    ///
+    /// # Errors
+    /// [`AccessError::InsufficientScope`](crate::access::AccessError::InsufficientScope).
+    pub(super) fn begin(&self, action: Action) -> Result<Admitted, EngineError> {
+        self.engine.admit(&self.caller, action)
+    }
+}
