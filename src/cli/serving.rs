@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use super::commands::{Done, Session};
 use crate::engine::{Access, Caller, Engine, EngineError, Runner, Secret, Surface};
-use crate::error::Advice;
 use crate::{mcp, serve};
 
 /// The variable of the environment that holds an administrator's key for `pincite serve`.
@@ -26,7 +25,7 @@ pub(super) fn serve(session: &Session, path: Option<&Path>, listen: SocketAddr) 
     if let Some(secret) = secret_in(ADMIN_KEY)? {
         engine.take_admin_key(&secret)?;
     }
-    check_locked(&engine, listen)?;
+    serve::check_locked(&engine, listen)?;
     engine.ensure_workspace(&session.workspace, path)?;
     let runner = engine.run()?;
     let options = serve::Options { address: listen, ..serve::Options::within(&engine.config().limits) };
@@ -77,31 +76,6 @@ fn secret_in(variable: &str) -> anyhow::Result<Option<Secret>> {
         Ok(text) if !text.is_empty() => Ok(Some(text.trim().parse::<Secret>().map_err(EngineError::from)?)),
         Ok(_) | Err(std::env::VarError::NotPresent) => Ok(None),
         Err(error) => Err(anyhow::Error::new(error).context(format!("`{variable}` cannot be read"))),
-    }
-}
-
-/// Refuses to serve an address beyond this machine without a key: whoever reached it would own every workspace.
-fn check_locked(engine: &Engine, listen: SocketAddr) -> anyhow::Result<()> {
-    if listen.ip().is_loopback() || engine.has_keys()? {
-        return Ok(());
-    }
-    Err(NoKeys { listen }.into())
-}
-
-/// A server that is reached from beyond this machine has no key.
-#[derive(Debug, thiserror::Error)]
-#[error("{listen} can be reached from other machines, and no key was made: everybody could read and write everything")]
-struct NoKeys {
-    listen: SocketAddr,
-}
-
-impl Advice for NoKeys {
-    fn code(&self) -> &'static str {
-        "no_keys"
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some(format!("make one first: `pincite key create --name admin --scope admin`; or set `{ADMIN_KEY}`"))
     }
 }
 

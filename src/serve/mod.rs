@@ -50,7 +50,7 @@ use tokio::net::TcpListener;
 pub use self::descriptors::take_descriptors;
 pub use self::openapi::document as openapi_document;
 use crate::config::Limits;
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineError};
 use crate::error::Advice;
 use crate::workspace::WorkspaceId;
 
@@ -122,6 +122,15 @@ pub async fn run(
     Ok(())
 }
 
+/// Refuses an address that other machines reach as long as no key was made: whoever reached it would own every workspace.
+///
+/// # Errors
+/// [`ServeError::NoKeys`], or an error of the store.
+pub fn check_locked(engine: &Engine, address: SocketAddr) -> Result<(), ServeError> {
+    let is_locked = address.ip().is_loopback() || engine.has_keys().map_err(ServeError::Engine)?;
+    if is_locked { Ok(()) } else { Err(ServeError::NoKeys { address }) }
+}
+
 /// The routes, for a server that is reached at `options.address`.
 pub fn router(engine: Arc<Engine>, workspace: WorkspaceId, options: &Options) -> Router {
     routes::served(engine, workspace, options).all
@@ -185,6 +194,17 @@ pub enum ServeError {
         /// What is needed at the least.
         least: u64,
     },
+    /// Other machines reach the address, and no key was made.
+    #[error(
+        "{address} can be reached from other machines, and no key was made: everybody could read and write everything"
+    )]
+    NoKeys {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The store cannot be read.
+    #[error(transparent)]
+    Engine(EngineError),
     /// The system does not let the process hear signals.
     #[error("cannot wait for the signal to stop")]
     Signals(#[source] std::io::Error),
@@ -195,6 +215,8 @@ impl Advice for ServeError {
         match self {
             Self::Listen { .. } => "cannot_listen",
             Self::Descriptors { .. } => "too_few_descriptors",
+            Self::NoKeys { .. } => "no_keys",
+            Self::Engine(error) => error.code(),
             Self::Signals(_) => "internal",
         }
     }
@@ -206,6 +228,11 @@ impl Advice for ServeError {
             }
             Self::Listen { .. } => Some("use an address of this machine, for example 127.0.0.1:7878".to_owned()),
             Self::Descriptors { .. } => Some("raise the limit of the shell or service: `ulimit -n 4096`".to_owned()),
+            Self::NoKeys { .. } => Some(
+                "make one first: `pincite key create --name admin --scope admin`; or set `PINCITE_ADMIN_KEY`"
+                    .to_owned(),
+            ),
+            Self::Engine(error) => error.hint(),
             Self::Signals(_) => None,
         }
     }

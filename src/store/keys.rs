@@ -107,6 +107,8 @@ impl Store {
         if shortened == 0 {
             return Err(StoreError::UnknownKey { id: former.to_owned() });
         }
+        // The new key stands for the former one, also where it is revoked.
+        transaction.execute("UPDATE keys SET made_by = ?2 WHERE made_by = ?1", params![former, key.id])?;
         transaction.commit()?;
         Ok(())
     }

@@ -14,6 +14,7 @@ mod indexed;
 mod inside;
 mod ir_measures;
 mod isolation;
+mod keys;
 mod languages;
 mod large;
 mod limits;
