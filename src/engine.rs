@@ -37,6 +37,7 @@ mod status;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod transfers;
 mod verdicts;
 mod verify;
 mod versions;
@@ -61,6 +62,7 @@ pub use self::read::FileText;
 pub use self::reindex::{RebuildStatus, ReindexReport};
 pub use self::source::{FileBytes, Source};
 pub use self::status::{AnswererStatus, ModelStatus, ReasonGroup, RerankerStatus, StatusReport};
+pub use self::transfers::{Claim, Claimed, NewTransfer, OfferedTransfer, Transfer, TransferList};
 pub use self::verdicts::{VerdictsReply, VerdictsRequest};
 use self::versions::Standings;
 pub use self::workspace::Workspace;

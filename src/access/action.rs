@@ -66,6 +66,9 @@ actions! {
     CreateWorkspace "workspace.create" Admin Create "Makes a workspace.";
     ChangeWorkspace "workspace.update" Admin Update "Changes a workspace.";
     DeleteWorkspace "workspace.delete" Admin Delete "Deletes a workspace.";
+    OfferTransfer "workspace.offer" Admin Create "Offers to hand a workspace over.";
+    ListTransfers "workspace.offers" Admin Read "Lists the offers to hand a workspace over.";
+    WithdrawTransfer "workspace.withdraw" Admin Delete "Takes an offer to hand a workspace over back.";
     ListKeys "key.list" Keys Read "Lists keys.";
     CreateKey "key.create" Keys Create "Makes a key.";
     ChangeKey "key.update" Keys Update "Renames or narrows a key, or replaces its secret.";

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{AccessError, Action, Key};
+use crate::store::KeyRow;
 use crate::workspace::{Provenance, Scope, WorkspaceId};
 
 /// How a request came.
@@ -80,6 +81,17 @@ impl Caller {
             Who::LocalUser => None,
             Who::Key(key) => Some(key),
         }
+    }
+
+    /// The same caller with at most these rights.
+    ///
+    /// # Errors
+    /// [`AccessError::InvalidSpec`] where the key's globs cannot be compiled.
+    pub fn limited_to(&self, scopes: &[Scope]) -> Result<Self, AccessError> {
+        let Some(key) = self.key() else { return Ok(self.clone()) };
+        let scopes = scopes.iter().copied().filter(|scope| key.row.scopes.allow(*scope)).collect();
+        let limited = Key::of(KeyRow { scopes, ..key.row.clone() })?;
+        Ok(Self { who: Who::Key(limited.into()), ..self.clone() })
     }
 
     /// Whether the caller has a right.

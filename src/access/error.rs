@@ -48,6 +48,9 @@ pub enum AccessError {
         /// What is wrong.
         reason: String,
     },
+    /// A workspace is to be handed over on a server without keys.
+    #[error("no key was made, so nobody could be told apart from the new owner")]
+    NoKeys,
     /// The system gives no random numbers.
     #[error("the system gives no random numbers")]
     NoRandomness,
@@ -67,6 +70,7 @@ impl Advice for AccessError {
             Self::OtherWriter { .. } => "other_writer",
             Self::Wider { .. } => "wider_than_allowed",
             Self::InvalidSpec { .. } => "invalid_key",
+            Self::NoKeys => "no_keys",
             Self::NoRandomness => "internal",
         }
     }
@@ -85,6 +89,7 @@ impl Advice for AccessError {
                 Self::OtherWriter { .. } => "leave the agent out: the key says who writes",
                 Self::Wider { .. } => "a key can make keys that may no more than itself, and a change can only narrow",
                 Self::InvalidSpec { .. } => "docs/keys.md describes the parts of a key",
+                Self::NoKeys => "make a key for yourself first: `pincite key create --name admin --scope admin`",
                 Self::NoRandomness => return None,
             }
             .to_owned(),

@@ -19,4 +19,4 @@ pub use self::action::{Action, Effect};
 pub use self::caller::{Caller, Surface, Who};
 pub use self::error::AccessError;
 pub use self::key::{Key, KeyState, KeySummary, MAX_KEY_DAYS, MAX_NAME_CHARS, NewKey, Overlap, check_changes};
-pub use self::secret::Secret;
+pub use self::secret::{ClaimToken, Secret};

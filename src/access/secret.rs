@@ -89,6 +89,48 @@ impl FromStr for Secret {
     }
 }
 
+/// What a workspace is claimed with, once: `claim_` and 40 random signs. `Debug` hides it.
+pub struct ClaimToken(String);
+
+const CLAIM_PREFIX: &str = "claim_";
+const CLAIM_CHARS: usize = 40;
+
+impl ClaimToken {
+    /// A new token from the system's random source.
+    ///
+    /// # Errors
+    /// [`AccessError::NoRandomness`] where the system gives none.
+    pub fn generate() -> Result<Self, AccessError> {
+        Ok(Self(format!("{CLAIM_PREFIX}{}", random_signs(CLAIM_CHARS)?)))
+    }
+
+    /// Reads a token by its form; `None` for any other text.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let signs = text.strip_prefix(CLAIM_PREFIX)?;
+        let is_token = signs.len() == CLAIM_CHARS && signs.bytes().all(|sign| SIGNS.contains(&sign));
+        is_token.then(|| Self(text.to_owned()))
+    }
+
+    /// The SHA-256 of the token.
+    #[must_use]
+    pub fn hash(&self) -> [u8; 32] {
+        Sha256::digest(self.0.as_bytes()).into()
+    }
+
+    /// The token itself, to be shown once.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ClaimToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClaimToken")
+    }
+}
+
 fn random_signs(length: usize) -> Result<String, AccessError> {
     let mut signs = String::with_capacity(length);
     let mut bytes = [0_u8; 64];

@@ -10,7 +10,7 @@ use super::keys::KeyCommand;
 use crate::answer::{Answerer, PlanChoice};
 use crate::engine::{ChangeFilters, ChangesRequest, VerdictsRequest};
 use crate::search::{Filters, FusionMethod, Mode};
-use crate::workspace::{Decision, Revision, WorkspaceId};
+use crate::workspace::{Decision, Keep, Revision, WorkspaceId};
 
 /// Searches the files of a workspace and answers questions with sentences that cite the exact words.
 #[derive(Debug, Parser)]
@@ -122,6 +122,37 @@ pub(super) enum WorkspaceCommand {
     Delete {
         /// The name of the workspace
         name: WorkspaceId,
+    },
+    /// Offer to hand a workspace over; whoever claims it with the token owns it
+    Transfer {
+        /// The name of the workspace
+        name: WorkspaceId,
+        /// Seconds for which it can be claimed (60 to 2,592,000); three days where none are given
+        #[arg(long, value_name = "SECONDS")]
+        ttl_s: Option<u32>,
+        /// What all other keys may do after the claim
+        #[arg(long, value_enum, default_value_t)]
+        keep: Keep,
+    },
+    /// List the offers to hand a workspace over that can be claimed
+    Offers {
+        /// The name of the workspace
+        name: WorkspaceId,
+    },
+    /// Take an offer to hand a workspace over back
+    Withdraw {
+        /// The name of the workspace
+        name: WorkspaceId,
+        /// The number of the offer
+        id: u64,
+    },
+    /// Claim a workspace with the token of an offer; the owner's key is shown this once
+    Claim {
+        /// The token
+        token: String,
+        /// What people call the owner's key
+        #[arg(long = "name", value_name = "NAME")]
+        key_name: Option<String>,
     },
     /// Index the files of a workspace, or only list them
     Intelligence {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::args::{Switch, WorkspaceCommand};
 use super::commands::{Done, Session};
-use crate::engine::{Access, Caller, Surface, WorkspaceSummary};
+use crate::engine::{Access, Caller, Claim, NewTransfer, Surface, Transfer, WorkspaceSummary};
 
 /// `pincite workspace`.
 pub(super) fn run(session: &Session, command: &WorkspaceCommand) -> anyhow::Result<Done> {
@@ -26,6 +26,40 @@ pub(super) fn run(session: &Session, command: &WorkspaceCommand) -> anyhow::Resu
             engine.workspace(name, &Caller::local(Surface::CommandLine))?.delete()?;
             session.print(&serde_json::json!({ "name": name }), |out| writeln!(out, "{name} is deleted"))?;
         }
+        WorkspaceCommand::Transfer { name, ttl_s, keep } => {
+            let engine = session.open(Access::Share, "pincite workspace transfer")?;
+            let workspace = engine.workspace(name, &Caller::local(Surface::CommandLine))?;
+            let offered = workspace.offer_transfer(NewTransfer { ttl_s: *ttl_s, keep: *keep })?;
+            session.print(&offered, |out| {
+                writeln!(out, "{}", offered.token)?;
+                offer(out, &offered.transfer)?;
+                writeln!(
+                    out,
+                    "Claim it with `pincite workspace claim TOKEN`, or on the server's page at {}",
+                    offered.claim_path
+                )?;
+                writeln!(out, "The token cannot be shown again.")
+            })?;
+        }
+        WorkspaceCommand::Offers { name } => {
+            let engine = session.open(Access::Read, "pincite workspace offers")?;
+            let list = engine.workspace(name, &Caller::local(Surface::CommandLine))?.transfers()?;
+            session.print(&list, |out| list.transfers.iter().try_for_each(|open| offer(out, open)))?;
+        }
+        WorkspaceCommand::Withdraw { name, id } => {
+            let engine = session.open(Access::Share, "pincite workspace withdraw")?;
+            engine.workspace(name, &Caller::local(Surface::CommandLine))?.withdraw_transfer(*id)?;
+            session.print(&serde_json::json!({ "id": id }), |out| writeln!(out, "offer {id} is taken back"))?;
+        }
+        WorkspaceCommand::Claim { token, key_name } => {
+            let engine = session.open(Access::Share, "pincite workspace claim")?;
+            let claimed = engine.claim(&Claim { token: token.clone(), name: key_name.clone() })?;
+            session.print(&claimed, |out| {
+                writeln!(out, "{}", claimed.key.secret)?;
+                writeln!(out, "{} is yours; all other keys: {}", claimed.workspace, claimed.keep)?;
+                writeln!(out, "The secret cannot be shown again. Send it as `Authorization: Bearer …`.")
+            })?;
+        }
         WorkspaceCommand::Intelligence { name, switch } => {
             let engine = session.open(Access::Share, "pincite workspace intelligence")?;
             let workspace = engine.workspace(name, &Caller::local(Surface::CommandLine))?;
@@ -38,6 +72,11 @@ pub(super) fn run(session: &Session, command: &WorkspaceCommand) -> anyhow::Resu
         }
     }
     Ok(Done::Yes)
+}
+
+fn offer(out: &mut dyn Write, transfer: &Transfer) -> io::Result<()> {
+    let Transfer { id, keep, expires_at, .. } = transfer;
+    writeln!(out, "offer {id}  other keys: {keep}  until {expires_at:.0}")
 }
 
 fn line(out: &mut dyn Write, workspace: &WorkspaceSummary) -> io::Result<()> {

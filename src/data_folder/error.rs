@@ -280,12 +280,14 @@ impl EngineError {
                 StoreError::UnknownWorkspace { .. }
                 | StoreError::UnknownVerdict { .. }
                 | StoreError::UnknownKey { .. }
+                | StoreError::UnknownTransfer
                 | StoreError::Missing { .. },
             )
             | Self::Read(ReadError::Gone | ReadError::Unknown { .. } | ReadError::Files(FilesError::NoFolder { .. }))
             | Self::Index(IndexError::Missing)
             | Self::NoRoot { .. } => ErrorKind::NotFound,
-            Self::Busy { .. }
+            Self::Access(AccessError::NoKeys)
+            | Self::Busy { .. }
             | Self::ReadOnly
             | Self::NotFresh { .. }
             | Self::IntelligenceOff { .. }
@@ -294,7 +296,8 @@ impl EngineError {
                 StoreError::OtherRoot { .. }
                 | StoreError::WorkspaceExists { .. }
                 | StoreError::TooManyVerdicts { .. }
-                | StoreError::TooManyKeys { .. },
+                | StoreError::TooManyKeys { .. }
+                | StoreError::TooManyTransfers { .. },
             ) => ErrorKind::Conflict,
             Self::Precondition { .. } | Self::Write(WriteError::Exists { .. } | WriteError::OtherVersion { .. }) => {
                 ErrorKind::Precondition

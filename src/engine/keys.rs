@@ -4,6 +4,8 @@
 //! - A caller sees and changes only keys that may no more than its own key.
 //! - A secret leaves this file once, in the reply that made it.
 
+use std::collections::HashSet;
+
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -128,7 +130,8 @@ impl Engine {
     pub fn list_keys(&self, caller: &Caller) -> Result<KeyList, EngineError> {
         let _admitted = self.admit(caller, Action::ListKeys)?;
         let (rows, now) = (self.data.store.keys()?, now());
-        let seen = rows.into_iter().filter(|row| may_handle(caller, row));
+        let handles = self.handled_by(caller)?;
+        let seen = rows.into_iter().filter(|row| handles(row));
         Ok(KeyList { keys: seen.map(|row| KeySummary::of(row, now)).collect() })
     }
 
@@ -178,7 +181,8 @@ impl Engine {
     pub fn revoke_key(&self, caller: &Caller, id: &str) -> Result<RevokedKeys, EngineError> {
         let _admitted = self.admit(caller, Action::RevokeKey)?;
         self.data.must_log()?;
-        let row = self.data.store.key(id)?.filter(|row| may_handle(caller, row));
+        let handles = self.handled_by(caller)?;
+        let row = self.data.store.key(id)?.filter(|row| handles(row));
         row.ok_or_else(|| StoreError::UnknownKey { id: id.to_owned() })?;
         Ok(RevokedKeys { revoked: self.data.store.revoke_key(id, now())? })
     }
@@ -208,15 +212,24 @@ impl Engine {
         self.caller_of(secret, Surface::CommandLine).map(drop)
     }
 
+    /// Which keys a caller may see and change: those that may no more than its own. The keys of owners of workspaces that were handed
+    /// over are handled by those owners alone.
+    fn handled_by<'a>(&self, caller: &'a Caller) -> Result<impl Fn(&KeyRow) -> bool + use<'a>, EngineError> {
+        let key = caller.key();
+        let of_owners: HashSet<String> = match key {
+            Some(_) => self.data.store.keys_of_owners()?.into_iter().collect(),
+            None => HashSet::new(),
+        };
+        let is_owner = key.is_some_and(|key| of_owners.contains(&key.row.id));
+        Ok(move |row: &KeyRow| key.is_none_or(|key| key.covers(row) && (is_owner || !of_owners.contains(&row.id))))
+    }
+
     /// A key that the caller may change: one that is not revoked and may no more than the caller's.
     fn key_to_handle(&self, caller: &Caller, id: &str) -> Result<KeyRow, EngineError> {
-        let row = self.data.store.key(id)?.filter(|row| row.revoked.is_none() && may_handle(caller, row));
+        let handles = self.handled_by(caller)?;
+        let row = self.data.store.key(id)?.filter(|row| row.revoked.is_none() && handles(row));
         Ok(row.ok_or_else(|| StoreError::UnknownKey { id: id.to_owned() })?)
     }
-}
-
-fn may_handle(caller: &Caller, row: &KeyRow) -> bool {
-    caller.key().is_none_or(|key| key.covers(row))
 }
 
 fn made(secret: &Secret, row: KeyRow, now: Timestamp, former_holds_until: Option<Timestamp>) -> MadeKey {
@@ -224,6 +237,6 @@ fn made(secret: &Secret, row: KeyRow, now: Timestamp, former_holds_until: Option
 }
 
 /// The present time, as the store keeps it.
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     Timestamp::from_millisecond(Timestamp::now().as_millisecond()).unwrap_or_default()
 }

@@ -21,8 +21,9 @@ impl Engine {
         if !caller.reaches(id) {
             return Err(StoreError::UnknownWorkspace { id: id.clone() }.into());
         }
-        self.data.store.workspace(id)?;
-        Ok(Workspace { engine: self, id: id.clone(), caller: caller.clone() })
+        let caller = self.within_ownership(caller, id)?;
+        let caller = caller.ok_or_else(|| StoreError::UnknownWorkspace { id: id.clone() })?;
+        Ok(Workspace { engine: self, id: id.clone(), caller })
     }
 }
 

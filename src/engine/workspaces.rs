@@ -58,8 +58,14 @@ impl Engine {
     /// # Errors
     /// When the store cannot be read.
     pub fn list_workspaces(&self, caller: &Caller) -> Result<WorkspaceList, EngineError> {
-        let rows = self.workspaces()?.into_iter().filter(|row| caller.reaches(&row.id));
-        Ok(WorkspaceList { workspaces: rows.map(WorkspaceSummary::from).collect() })
+        let mut workspaces = Vec::new();
+        for row in self.workspaces()?.into_iter().filter(|row| caller.reaches(&row.id)) {
+            // Only where it was handed over more is to be asked.
+            if row.ownership.is_none() || self.within_ownership(caller, &row.id)?.is_some() {
+                workspaces.push(row.into());
+            }
+        }
+        Ok(WorkspaceList { workspaces })
     }
 
     /// All workspaces by name, as they are stored.

@@ -35,6 +35,7 @@ mod routes;
 mod rpc;
 mod signature;
 mod timed;
+mod transfers;
 mod verdicts;
 mod verdicts_csv;
 mod workspaces;

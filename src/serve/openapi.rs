@@ -7,7 +7,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, HeaderBuilder, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
 
-use super::{asking, bounds, changes, keys, reading, routes, verdicts, workspaces, writing};
+use super::{asking, bounds, changes, keys, reading, routes, transfers, verdicts, workspaces, writing};
 use crate::config::Limits;
 use crate::error::ErrorBody;
 
@@ -25,7 +25,8 @@ use crate::error::ErrorBody;
     paths(
         routes::livez, routes::readyz, routes::metrics_text, workspaces::list, workspaces::create, workspaces::update, workspaces::delete, routes::search, asking::ask, routes::verify, routes::status,
         routes::files, reading::file, changes::changes, writing::put, writing::delete, writing::events, verdicts::judge, verdicts::list,
-        verdicts::withdraw, keys::list, keys::create, keys::change, keys::rotate, keys::revoke,
+        verdicts::withdraw, keys::list, keys::create, keys::change, keys::rotate, keys::revoke, transfers::offer, transfers::list,
+        transfers::withdraw, transfers::claim,
     ),
     components(schemas(ErrorBody)),
     modifiers(&Bearer),

@@ -18,7 +18,9 @@ use super::door::By;
 use super::error::ApiError;
 use super::extract::{InWorkspace, JsonBody, Parameters, given};
 use super::guard::{self, AllowedHosts};
-use super::{asking, changes, door, keys, openapi, page, reading, request_id, verdicts, workspaces, writing};
+use super::{
+    asking, changes, door, keys, openapi, page, reading, request_id, transfers, verdicts, workspaces, writing,
+};
 use crate::answer::Verification;
 use crate::engine::{Action, Engine, EngineError, StatusReport};
 use crate::error::ErrorReport;
@@ -57,6 +59,9 @@ pub(super) fn served(engine: Arc<Engine>, workspace: WorkspaceId, options: &Opti
         .route("/v1/workspaces/{ws}/files/{*path}", get(reading::file).put(writing::put).delete(writing::delete))
         .route("/v1/workspaces/{ws}/events", post(writing::events))
         .route("/v1/workspaces/{ws}/changes", get(changes::changes))
+        .route("/v1/workspaces/{ws}/transfer", get(transfers::list).post(transfers::offer))
+        .route("/v1/workspaces/{ws}/transfer/{id}", delete(transfers::withdraw))
+        .route("/v1/claims", post(transfers::claim))
         .route("/v1/workspaces/{ws}/verdicts", get(verdicts::list).post(verdicts::judge))
         .route("/v1/workspaces/{ws}/verdicts/{id}", delete(verdicts::withdraw))
         .route("/mcp", any(mcp_default))

@@ -64,6 +64,15 @@ pub enum StoreError {
         /// The limit.
         max: u64,
     },
+    /// No open offer of that token or number.
+    #[error("there is no such offer to hand a workspace over, or it was claimed or withdrawn, or its time is over")]
+    UnknownTransfer,
+    /// So many offers of the workspace are open that no more may be made.
+    #[error("{max} offers to hand the workspace over are open, as many as may be")]
+    TooManyTransfers {
+        /// The limit.
+        max: u64,
+    },
     /// Written by another version of the program.
     #[error("the data folder has layout {found}, this program knows {expected}")]
     Version {
@@ -140,6 +149,8 @@ impl Advice for StoreError {
             Self::TooManyVerdicts { .. } => "too_many_verdicts",
             Self::UnknownKey { .. } => "unknown_key",
             Self::TooManyKeys { .. } => "too_many_keys",
+            Self::UnknownTransfer => "unknown_transfer",
+            Self::TooManyTransfers { .. } => "too_many_transfers",
             Self::Version { .. } => "other_version",
             Self::ReadOnly => "read_only",
             Self::Damaged { .. } => "store_damaged",
@@ -175,6 +186,8 @@ impl Advice for StoreError {
             Self::TooManyKeys { .. } => {
                 "revoke keys that nobody uses, or raise `limits.keys` in `config.toml`".to_owned()
             }
+            Self::UnknownTransfer => "ask whoever offers the workspace for another token".to_owned(),
+            Self::TooManyTransfers { .. } => "withdraw one, or wait until one is over".to_owned(),
             Self::Version { found, expected } if found < expected => {
                 "run `pincite index PATH` once: it brings the data folder to the layout of this program".to_owned()
             }

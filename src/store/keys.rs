@@ -108,7 +108,9 @@ impl Store {
             return Err(StoreError::UnknownKey { id: former.to_owned() });
         }
         // The new key stands for the former one, also where it is revoked.
-        transaction.execute("UPDATE keys SET made_by = ?2 WHERE made_by = ?1", params![former, key.id])?;
+        let both = params![former, key.id];
+        transaction.execute("UPDATE keys SET made_by = ?2 WHERE made_by = ?1 OR id = ?1", both)?;
+        transaction.execute("UPDATE workspaces SET owner_key = ?2 WHERE owner_key = ?1", both)?;
         transaction.commit()?;
         Ok(())
     }
@@ -186,7 +188,7 @@ impl Store {
     }
 }
 
-fn add(connection: &Connection, key: &KeyRow, max: u64) -> Result<(), StoreError> {
+pub(super) fn add(connection: &Connection, key: &KeyRow, max: u64) -> Result<(), StoreError> {
     let in_force = "SELECT count(*) FROM keys WHERE revoked_ms IS NULL AND expires_ms > ?1";
     let num_keys: i64 = connection.query_row(in_force, [key.created.as_millisecond()], |row| row.get(0))?;
     if num_keys.cast_unsigned() >= max {

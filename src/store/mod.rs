@@ -27,6 +27,7 @@ mod schema;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod transfers;
 mod verdicts;
 mod view;
 mod workspaces;
@@ -45,6 +46,7 @@ pub use self::live::Content;
 pub use self::provenance::KnownWriter;
 pub(crate) use self::reading::open_to_read;
 pub use self::sources::SourceState;
+pub use self::transfers::{Ownership, TransferRow};
 pub use self::verdicts::VerdictScope;
 pub use self::view::StoredView;
 use crate::workspace::{ChangeKind, ContentHash, FileEntry, Provenance, RelPath, WorkspaceId};
@@ -71,6 +73,8 @@ pub struct WorkspaceRow {
     pub generation: i64,
     /// Which is being built beside it, if one is.
     pub next_generation: Option<i64>,
+    /// Who owns it, where it was handed over.
+    pub ownership: Option<Ownership>,
 }
 
 /// What was found of a file that may have changed.

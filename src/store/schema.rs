@@ -7,10 +7,10 @@ use rusqlite::Connection;
 use super::{BUSY_TIMEOUT, StoreError, begin};
 
 /// The layout of the tables. Another number was written by another program version.
-pub(super) const VERSION: i64 = 13;
+pub(super) const VERSION: i64 = 14;
 
 /// What makes each layout of the one before.
-pub(super) const LAYOUTS: [&str; 13] = [
+pub(super) const LAYOUTS: [&str; 14] = [
     LAYOUT_1,
     FROM_1_TO_2,
     FROM_2_TO_3,
@@ -24,6 +24,7 @@ pub(super) const LAYOUTS: [&str; 13] = [
     FROM_10_TO_11,
     FROM_11_TO_12,
     FROM_12_TO_13,
+    FROM_13_TO_14,
 ];
 
 /// How long to wait before the next try where SQLite itself does not wait.
@@ -191,3 +192,15 @@ const FROM_12_TO_13: &str = "
         agent TEXT, made_by TEXT, created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, revoked_ms INTEGER) WITHOUT ROWID;
     CREATE INDEX keys_made_by ON keys (made_by) WHERE made_by IS NOT NULL;
     PRAGMA user_version = 13;";
+
+/// Offers to hand a workspace over, and who owns one that was.
+const FROM_13_TO_14: &str = "
+    CREATE TABLE transfers (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        workspace TEXT NOT NULL, hash BLOB NOT NULL, keep TEXT NOT NULL, made_by TEXT, created_ms INTEGER NOT NULL,
+        expires_ms INTEGER NOT NULL, ended_ms INTEGER);
+    CREATE UNIQUE INDEX transfers_by_token ON transfers (hash);
+    CREATE INDEX transfers_of_workspace ON transfers (workspace, id);
+    ALTER TABLE workspaces ADD COLUMN owner_key TEXT;
+    ALTER TABLE workspaces ADD COLUMN keep TEXT;
+    PRAGMA user_version = 14;";

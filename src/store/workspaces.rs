@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
-use super::{Store, StoreError, WorkspaceRow, begin, parsed};
+use super::{Ownership, Store, StoreError, WorkspaceRow, begin, parsed};
 use crate::workspace::{Priority, WorkspaceId};
 
-const SELECT_WORKSPACE: &str = "SELECT name, root, intelligence, epoch, generation, next_generation FROM workspaces";
+const SELECT_WORKSPACE: &str =
+    "SELECT name, root, intelligence, epoch, generation, next_generation, owner_key, keep FROM workspaces";
 
 impl Store {
     /// All workspaces by name.
@@ -139,7 +140,9 @@ impl Store {
         if transaction.execute("DELETE FROM workspaces WHERE name = ?1", [id.as_str()])? == 0 {
             return Err(StoreError::UnknownWorkspace { id: id.clone() });
         }
-        for table in ["changes", "files", "members", "events", "rebuilt", "provenance", "labels", "verdicts"] {
+        for table in
+            ["changes", "files", "members", "events", "rebuilt", "provenance", "labels", "verdicts", "transfers"]
+        {
             transaction.execute(&format!("DELETE FROM {table} WHERE workspace = ?1"), [id.as_str()])?;
         }
         transaction.execute("INSERT OR IGNORE INTO deleted_workspaces VALUES (?1)", [id.as_str()])?;
@@ -211,5 +214,9 @@ fn workspace_row(row: &Row<'_>) -> rusqlite::Result<WorkspaceRow> {
         epoch: row.get(3)?,
         generation: row.get(4)?,
         next_generation: row.get(5)?,
+        ownership: match row.get(6)? {
+            Some(key) => Some(Ownership { key, keep: parsed(row, 7)? }),
+            None => None,
+        },
     })
 }
