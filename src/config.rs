@@ -2,6 +2,7 @@
 
 mod answer;
 mod limits;
+mod webhooks;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::answer::{Answer, ApiKey, Unsupported};
 pub use self::limits::{Limit, Limits};
+pub use self::webhooks::{Network, Webhooks};
 use crate::error::Advice;
 
 /// More passages are not reranked for one search.
@@ -40,6 +42,8 @@ pub struct Config {
     pub answer: Answer,
     /// Where folders of workspaces may be.
     pub workspaces: Workspaces,
+    /// Where webhooks may be sent.
+    pub webhooks: Webhooks,
     /// What a request, a file or a pattern may take.
     pub limits: Limits,
 }
@@ -161,6 +165,7 @@ impl Default for Config {
             ranking: Ranking::default(),
             answer: Answer::default(),
             workspaces: Workspaces::default(),
+            webhooks: Webhooks::default(),
             limits: Limits::default(),
         }
     }

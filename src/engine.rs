@@ -30,6 +30,7 @@ mod read;
 mod reindex;
 mod report;
 mod roots;
+mod runner;
 mod sections;
 mod sight;
 mod source;
@@ -42,6 +43,7 @@ mod verdicts;
 mod verify;
 mod versions;
 mod waiting;
+mod webhooks;
 mod workspace;
 mod workspaces;
 mod write;
@@ -55,16 +57,18 @@ pub use self::coverage::is_on_unread;
 pub use self::event::{Event, EventKind, EventsReply, MAX_EVENT_ID_CHARS, TakenEvent};
 pub use self::freshness::SourceStatus;
 pub use self::keys::{KeyList, KeyPatch, MadeKey, RevokedKeys};
-pub use self::load::Load;
+pub use self::load::{Load, WebhookLoad};
 pub use self::part::{FilePart, MAX_TEXT_BYTES, cut, pages_of};
 pub use self::picture::PagePicture;
 pub use self::read::FileText;
 pub use self::reindex::{RebuildStatus, ReindexReport};
+pub use self::runner::Runner;
 pub use self::source::{FileBytes, Source};
 pub use self::status::{AnswererStatus, ModelStatus, ReasonGroup, RerankerStatus, StatusReport};
 pub use self::transfers::{Claim, Claimed, NewTransfer, OfferedTransfer, Transfer, TransferList};
 pub use self::verdicts::{VerdictsReply, VerdictsRequest};
 use self::versions::Standings;
+pub use self::webhooks::DeliveriesRequest;
 pub use self::workspace::Workspace;
 pub use self::workspaces::{WorkspaceList, WorkspaceSummary};
 pub use self::write::{Precondition, Upload, WriteReply};
@@ -72,8 +76,9 @@ pub use crate::access::{Action, Caller, KeyState, KeySummary, NewKey, Overlap, S
 use crate::config::Config;
 use crate::data_folder::DataFolder;
 pub use crate::data_folder::{Access, EngineError, ErrorKind, OpenOptions, extractor};
+use crate::notify;
 use crate::scheduler::Scheduler;
-pub use crate::scheduler::{IndexReport, ReadingStatus, Runner};
+pub use crate::scheduler::{IndexReport, ReadingStatus};
 
 /// An open data folder. Calls block, some for as long as indexing takes; any number may run at once.
 pub struct Engine {
@@ -81,6 +86,10 @@ pub struct Engine {
     scheduler: Arc<Scheduler>,
     /// What the beginnings of files say of them.
     standings: Standings,
+    /// Decides where webhooks may be sent.
+    doorman: notify::Doorman,
+    /// The messages that were sent here.
+    sent: Arc<notify::Counts>,
 }
 
 impl Engine {
@@ -91,7 +100,13 @@ impl Engine {
     /// cannot be used.
     pub fn open(options: OpenOptions) -> Result<Self, EngineError> {
         let data = Arc::new(DataFolder::open(options)?);
-        Ok(Self { scheduler: Arc::new(Scheduler::new(Arc::clone(&data))), data, standings: Standings::default() })
+        Ok(Self {
+            scheduler: Arc::new(Scheduler::new(Arc::clone(&data))),
+            standings: Standings::default(),
+            doorman: notify::Doorman::new(data.config.webhooks.clone()),
+            sent: Arc::default(),
+            data,
+        })
     }
 
     /// The data folder.
@@ -110,14 +125,5 @@ impl Engine {
     #[must_use]
     pub fn is_writer(&self) -> bool {
         self.data.is_writer()
-    }
-
-    /// Runs the line: from now on the folders of all workspaces are watched, and changes are brought in as they are logged,
-    /// here or, as long as another process indexes, there.
-    ///
-    /// # Errors
-    /// When this process only reads, the log cannot be read, or the system has no thread left.
-    pub fn run(&self) -> Result<Runner, EngineError> {
-        self.scheduler.run()
     }
 }

@@ -62,6 +62,8 @@ pub(crate) struct Scheduler {
     scans: Arc<Scans>,
     /// Rung when something was logged here.
     bell: Bell,
+    /// Rung when something was logged or brought in here: webhooks may be told of it.
+    news: Bell,
     /// Requests that wait for a revision.
     waiters: Waiters,
     /// What was in each workspace's log when the line was started.
@@ -79,6 +81,7 @@ impl Scheduler {
             reading: ReadingProgress::default(),
             scans: Arc::default(),
             bell: Bell::default(),
+            news: Bell::default(),
             waiters: Waiters::default(),
             replays: Mutex::default(),
             asked_at: Mutex::default(),
@@ -88,6 +91,17 @@ impl Scheduler {
     /// Notes that something was logged here, so that it is brought in at once.
     pub(crate) fn wake(&self) {
         self.bell.ring();
+        self.news.ring();
+    }
+
+    /// Says that there may be something to tell.
+    pub(crate) fn ring_news(&self) {
+        self.news.ring();
+    }
+
+    /// Waits until there may be something to tell, but no longer than `most`. One waits at a time.
+    pub(crate) fn await_news(&self, most: Duration) -> bool {
+        self.news.wait(most)
     }
 
     /// Notes that a query came.

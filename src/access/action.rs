@@ -73,6 +73,12 @@ actions! {
     CreateKey "key.create" Keys Create "Makes a key.";
     ChangeKey "key.update" Keys Update "Renames or narrows a key, or replaces its secret.";
     RevokeKey "key.revoke" Keys Delete "Revokes a key.";
+    ListWebhooks "webhook.list" Webhooks Read "Lists webhooks.";
+    CreateWebhook "webhook.create" Webhooks Create "Makes a webhook.";
+    ChangeWebhook "webhook.update" Webhooks Update "Changes a webhook, or replaces its secret.";
+    DeleteWebhook "webhook.delete" Webhooks Delete "Deletes a webhook.";
+    ListDeliveries "delivery.list" Webhooks Read "Lists the deliveries of a webhook.";
+    SendDelivery "delivery.send" Webhooks Update "Sends a test, or a message again.";
     Metrics "metrics.read" Admin Read "Reads figures of the server.";
 }
 

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
 use super::keys::KeyCommand;
+use super::webhooks::WebhookCommand;
 use crate::answer::{Answerer, PlanChoice};
 use crate::engine::{ChangeFilters, ChangesRequest, VerdictsRequest};
 use crate::search::{Filters, FusionMethod, Mode};
@@ -81,6 +82,11 @@ pub(super) enum Command {
     ReadFiles {
         /// The most memory that the process may take
         memory_bytes: u64,
+    },
+    /// Tell a URL what happens to files: make, list, change, test or delete webhooks, and see what became of their messages
+    Webhook {
+        #[command(subcommand)]
+        command: WebhookCommand,
     },
     /// List, make, switch or delete workspaces
     Workspace {

@@ -79,6 +79,7 @@ pub(super) fn run(cli: Cli) -> anyhow::Result<Done> {
             child::serve(memory_bytes)?;
             Ok(Done::Yes)
         }
+        Command::Webhook { command } => super::webhooks::run(&session, &command),
         Command::Workspace { command } => super::spaces::run(&session, &command),
         Command::Key { command } => super::keys::run(&session, &command),
         Command::Verify { citation } => verify(&session, &citation),

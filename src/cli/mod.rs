@@ -20,6 +20,7 @@ mod serving;
 mod spaces;
 mod text;
 mod verdicts;
+mod webhooks;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;

@@ -342,6 +342,9 @@ pub(super) fn status(out: &mut dyn Write, report: &StatusReport) -> io::Result<(
         writeln!(out, "stuck: {stuck}")?;
     }
     facets(out, &report.facets)?;
+    for note in &report.webhooks {
+        writeln!(out, "webhooks: {note}")?;
+    }
     if !report.passed_over.is_empty() {
         writeln!(out, "passed over: {}", report.passed_over.len())?;
         for place in report.passed_over.iter().take(MAX_LISTED) {

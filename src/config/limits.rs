@@ -78,6 +78,8 @@ limits! {
     verdicts: 100_000, least 1, "too_many_verdicts", "Verdicts of reviewers on the words of one workspace.";
     keys: 10_000, least 1, "too_many_keys", "Keys in force at once.";
     open_indexes: 64, least 1, "none", "Indexes that stay open between requests; the one that was asked longest ago is closed, and opened again at its next request.";
+    webhooks: 20, least 1, "too_many_webhooks", "Webhooks of one workspace.";
+    webhook_backlog: 100_000, least 1, "none", "Deliveries that wait for one webhook; beyond it the webhook is switched off, and says so.";
 }
 
 impl Limits {

@@ -16,7 +16,9 @@ use crate::index::IndexError;
 use crate::ingest::{IngestError, ReadError, WriteError};
 use crate::search::SearchError;
 use crate::store::StoreError;
-use crate::workspace::{InvalidName, InvalidProvenance, InvalidVerdict, RelPath, Revision, WorkspaceId};
+use crate::workspace::{
+    InvalidName, InvalidProvenance, InvalidVerdict, InvalidWebhook, RelPath, Revision, WorkspaceId,
+};
 
 /// Why the engine did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -137,6 +139,9 @@ pub enum EngineError {
     /// A verdict is not valid.
     #[error(transparent)]
     Verdict(#[from] InvalidVerdict),
+    /// A webhook is not valid.
+    #[error(transparent)]
+    Webhook(#[from] InvalidWebhook),
     /// The file has no text that could be shown.
     #[error("`{path}` has no text to show: {reason}")]
     NoText {
@@ -232,10 +237,12 @@ impl EngineError {
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
+            Self::Webhook(InvalidWebhook::LookupsBusy) => ErrorKind::Unavailable,
             Self::Name(_)
             | Self::Provenance(_)
             | Self::Verdict(_)
             | Self::Access(AccessError::InvalidSpec { .. })
+            | Self::Webhook(_)
             | Self::Search(
                 SearchError::Invalid { .. }
                 | SearchError::Pattern(_)
@@ -281,6 +288,8 @@ impl EngineError {
                 | StoreError::UnknownVerdict { .. }
                 | StoreError::UnknownKey { .. }
                 | StoreError::UnknownTransfer
+                | StoreError::UnknownWebhook { .. }
+                | StoreError::UnknownDelivery { .. }
                 | StoreError::Missing { .. },
             )
             | Self::Read(ReadError::Gone | ReadError::Unknown { .. } | ReadError::Files(FilesError::NoFolder { .. }))
@@ -297,7 +306,9 @@ impl EngineError {
                 | StoreError::WorkspaceExists { .. }
                 | StoreError::TooManyVerdicts { .. }
                 | StoreError::TooManyKeys { .. }
-                | StoreError::TooManyTransfers { .. },
+                | StoreError::TooManyTransfers { .. }
+                | StoreError::TooManyWebhooks { .. }
+                | StoreError::WebhookOff { .. },
             ) => ErrorKind::Conflict,
             Self::Precondition { .. } | Self::Write(WriteError::Exists { .. } | WriteError::OtherVersion { .. }) => {
                 ErrorKind::Precondition
@@ -325,6 +336,7 @@ impl EngineError {
             Self::Provenance(error) => Some(error),
             Self::Verdict(error) => Some(error),
             Self::Access(error) => Some(error),
+            Self::Webhook(error) => Some(error),
             Self::Config(error) => Some(error),
             Self::Store(error) => Some(error),
             Self::Index(error) => Some(error),

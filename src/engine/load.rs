@@ -1,6 +1,9 @@
 //! What this process is at and what it keeps, in figures.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
+
+use jiff::Timestamp;
 
 use super::Engine;
 use crate::extract::child::ReaderCounts;
@@ -18,6 +21,21 @@ pub struct Load {
     pub cache_entries: [(&'static str, usize); 3],
     /// Bytes of documents that are kept on disk, of the workspaces of which some were kept or asked for by this process.
     pub num_document_bytes: u64,
+    /// What is told to webhooks.
+    pub webhooks: WebhookLoad,
+}
+
+/// What is told to webhooks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WebhookLoad {
+    /// Tries that succeeded, since this process was started.
+    pub num_delivered: u64,
+    /// Tries that failed, since this process was started.
+    pub num_failed: u64,
+    /// Deliveries of all workspaces that wait, of webhooks that are switched on.
+    pub num_waiting: u64,
+    /// For how long the oldest of them has waited.
+    pub oldest: Duration,
 }
 
 impl Engine {
@@ -35,6 +53,18 @@ impl Engine {
                 ("views", data.views.len()),
             ],
             num_document_bytes: data.num_document_bytes(),
+            webhooks: self.webhook_load(),
+        }
+    }
+
+    fn webhook_load(&self) -> WebhookLoad {
+        let waiting = self.data.store.waiting_deliveries().unwrap_or_default();
+        let age_ms = waiting.oldest_ms.map_or(0, |oldest_ms| Timestamp::now().as_millisecond() - oldest_ms);
+        WebhookLoad {
+            num_delivered: self.sent.delivered.load(Ordering::Relaxed),
+            num_failed: self.sent.failed.load(Ordering::Relaxed),
+            num_waiting: waiting.number,
+            oldest: Duration::from_millis(age_ms.max(0).unsigned_abs()),
         }
     }
 }

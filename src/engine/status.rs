@@ -58,6 +58,9 @@ pub struct StatusReport {
     /// The progress of the index that is being built while the old one serves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebuild: Option<RebuildStatus>,
+    /// Webhooks that are switched off, or whose deliveries fail.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub webhooks: Vec<String>,
     /// The writers of the files, as far as they stated it.
     #[serde(default, skip_serializing_if = "Facets::is_empty")]
     pub facets: Facets,
@@ -210,6 +213,7 @@ impl Workspace<'_> {
             reading: self.engine.scheduler.reading_now(id).filter(|reading| self.sees(&reading.path)),
             stuck: self.stuck().map(|error| error.to_string()),
             rebuild: if is_narrowed { None } else { self.rebuild_status()? },
+            webhooks: self.webhook_notes()?,
             facets,
             not_ready: by_state_and_reason(&files),
         })

@@ -74,7 +74,10 @@ impl Turns {
                 Ok(false)
             });
             match worked {
-                Ok(true) => scheduler.waiters.ring(),
+                Ok(true) => {
+                    scheduler.waiters.ring();
+                    scheduler.news.ring();
+                }
                 Ok(false) => {
                     scheduler.bell.wait(POLL);
                 }

@@ -13,7 +13,7 @@ use crate::config::Limits;
 use crate::engine::MAX_EVENT_ID_CHARS;
 use crate::extract::Format;
 use crate::search::MAX_WAIT_MS;
-use crate::workspace::{MAX_COMMENT_CHARS, MAX_LABEL_CHARS, MAX_TAGS, RelPath};
+use crate::workspace::{MAX_COMMENT_CHARS, MAX_LABEL_CHARS, MAX_TAGS, MAX_URL_BYTES, MAX_WEBHOOK_AGENTS, RelPath};
 
 /// What [`WorkspaceId`](crate::workspace::WorkspaceId) takes.
 pub(super) const WORKSPACE_NAME: &str = "^[a-z0-9][a-z0-9._-]{0,63}$";
@@ -112,6 +112,15 @@ impl Words {
         property("NewVerdict", "query", &self.query);
         property("NewVerdict", "by", &self.label);
         property("Event", "tags", &json!({ "maxItems": MAX_TAGS, "items": self.label }));
+        for request in ["NewWebhook", "WebhookUpdate"] {
+            property(request, "url", &json!({ "maxLength": MAX_URL_BYTES, "pattern": webhook_url() }));
+            property(request, "path_globs", &self.globs);
+            property(request, "path_globs", &json!({ "items": self.glob }));
+            property(request, "agents", &json!({ "maxItems": MAX_WEBHOOK_AGENTS, "items": self.label }));
+        }
+        for request in ["NewWebhook", "Rotation"] {
+            property(request, "secret", &json!({ "pattern": webhook_secret() }));
+        }
         property("Event", "content_base64", &json!({ "contentEncoding": "base64", "format": "byte" }));
     }
 
@@ -143,6 +152,20 @@ impl Words {
         };
         add(&mut parameter["schema"], &keywords);
     }
+}
+
+/// What [`check_url`](crate::workspace::check_url) takes. Whether the host has an address, and which, the server says.
+fn webhook_url() -> String {
+    let port = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
+    let host = r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])";
+    format!(r"^https?://{host}(:{port})?([/?][A-Za-z0-9._~:/?@!$&'()*+,;=%-]*)?$")
+}
+
+/// 24 to 64 bytes as base64, without a bit that belongs to none of them.
+fn webhook_secret() -> String {
+    let (digit, four) = ("[A-Za-z0-9+/]", "[A-Za-z0-9+/]{4}");
+    let (one, two) = (format!("{digit}[AQgw]=="), format!("{digit}{{2}}[AEIMQUYcgkosw048]="));
+    format!("^whsec_(({four}){{8,21}}({one})?|({four}){{8,20}}{two})$")
 }
 
 /// A class of characters, less the comma.

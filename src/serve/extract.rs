@@ -28,6 +28,12 @@ pub(super) struct AtPath(pub(super) RelPath);
 /// The number that the URL ends with.
 pub(super) struct WithNumber(pub(super) u64);
 
+/// The webhook and the delivery that the URL names.
+pub(super) struct OfDelivery {
+    pub webhook: u64,
+    pub delivery: u64,
+}
+
 /// The parameters of the URL's query; a list is a parameter that comes several times.
 pub(super) struct Parameters<T>(pub(super) T);
 
@@ -74,17 +80,29 @@ impl<S: Sync> FromRequestParts<S> for AtPath {
     }
 }
 
+async fn number_of(parts: &mut Parts, name: &str) -> Result<u64, ApiError> {
+    let text = text_of(parts, name).await?;
+    // `parse` takes a plus sign, which JSON Schema does not.
+    let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+    number.ok_or_else(|| {
+        let message = format!("`{text}` is not a number");
+        ApiError::new(StatusCode::BAD_REQUEST, "invalid_url", message, "name it by its `id`, a whole number")
+    })
+}
+
 impl<S: Sync> FromRequestParts<S> for WithNumber {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let text = text_of(parts, "id").await?;
-        // `parse` takes a plus sign, which JSON Schema does not.
-        let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
-        number.map(Self).ok_or_else(|| {
-            let message = format!("`{text}` is not a number");
-            ApiError::new(StatusCode::BAD_REQUEST, "invalid_url", message, "name it by its `id`, a whole number")
-        })
+        number_of(parts, "id").await.map(Self)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for OfDelivery {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        Ok(Self { webhook: number_of(parts, "id").await?, delivery: number_of(parts, "delivery").await? })
     }
 }
 

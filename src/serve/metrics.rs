@@ -84,6 +84,9 @@ pub(super) struct Metrics {
     embedding_seconds: Counter<f64, AtomicU64>,
     cache_entries: Family<OfCache, Number>,
     document_bytes: Number,
+    webhook_tries: Family<OfState, Count>,
+    webhooks_waiting: Number,
+    webhooks_oldest: Number,
 }
 
 impl Metrics {
@@ -109,6 +112,9 @@ impl Metrics {
             embedding_seconds: Counter::default(),
             cache_entries: Family::default(),
             document_bytes: Number::default(),
+            webhook_tries: Family::default(),
+            webhooks_waiting: Number::default(),
+            webhooks_oldest: Number::default(),
             registry: Registry::default(),
         };
         registry.register("requests", "Requests that were answered", metrics.requests.clone());
@@ -159,6 +165,17 @@ impl Metrics {
             "Documents that are kept on disk so that no content is read twice, of workspaces that this process has read files of",
             self.document_bytes.clone(),
         );
+        registry.register("webhook_tries", "Tries to deliver a message to a webhook", self.webhook_tries.clone());
+        registry.register(
+            "webhook_deliveries_waiting",
+            "Messages that wait for their first or next try",
+            self.webhooks_waiting.clone(),
+        );
+        registry.register(
+            "webhook_oldest_waiting_seconds",
+            "How long the oldest of these messages has waited",
+            self.webhooks_oldest.clone(),
+        );
     }
 
     /// Takes over what the engine counts.
@@ -184,6 +201,12 @@ impl Metrics {
             self.cache_entries.get_or_create(&OfCache { cache }).set(signed(number));
         }
         self.document_bytes.set(load.num_document_bytes.cast_signed());
+        let webhooks = load.webhooks;
+        for (state, number) in [("delivered", webhooks.num_delivered), ("failed", webhooks.num_failed)] {
+            raise(&self.webhook_tries.get_or_create(&OfState { state }), number);
+        }
+        self.webhooks_waiting.set(webhooks.num_waiting.cast_signed());
+        self.webhooks_oldest.set(webhooks.oldest.as_secs().cast_signed());
     }
 
     /// Counts a reply.

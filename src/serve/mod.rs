@@ -19,6 +19,7 @@ mod asking;
 mod bounds;
 mod changes;
 mod connections;
+mod deliveries;
 mod descriptors;
 mod door;
 mod error;
@@ -38,6 +39,7 @@ mod timed;
 mod transfers;
 mod verdicts;
 mod verdicts_csv;
+mod webhooks;
 mod workspaces;
 mod writing;
 

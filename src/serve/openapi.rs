@@ -7,7 +7,9 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, HeaderBuilder, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
 
-use super::{asking, bounds, changes, keys, reading, routes, transfers, verdicts, workspaces, writing};
+use super::{
+    asking, bounds, changes, deliveries, keys, reading, routes, transfers, verdicts, webhooks, workspaces, writing,
+};
 use crate::config::Limits;
 use crate::error::ErrorBody;
 
@@ -27,6 +29,8 @@ use crate::error::ErrorBody;
         routes::files, reading::file, changes::changes, writing::put, writing::delete, writing::events, verdicts::judge, verdicts::list,
         verdicts::withdraw, keys::list, keys::create, keys::change, keys::rotate, keys::revoke, transfers::offer, transfers::list,
         transfers::withdraw, transfers::claim,
+        webhooks::list, webhooks::create, webhooks::show, webhooks::update, webhooks::delete, webhooks::rotate,
+        deliveries::list, deliveries::test, deliveries::replay,
     ),
     components(schemas(ErrorBody)),
     modifiers(&Bearer),
@@ -38,6 +42,7 @@ use crate::error::ErrorBody;
         (name = "files", description = "Files, their text and their changes."),
         (name = "workspaces", description = "Workspaces, and how much of each can be searched."),
         (name = "keys", description = "Keys of callers: what each may do, where, and until when."),
+        (name = "webhooks", description = "Who is told of changes, and what became of each message."),
         (name = "health", description = "Probes and metrics for monitoring."),
     ),
 )]
@@ -214,7 +219,7 @@ impl IntoResponses for Errors {
             (
                 "404",
                 error(
-                    "There is no such workspace, file or verdict.",
+                    "There is no such workspace, file, verdict, webhook or delivery.",
                     "unknown_workspace",
                     "there is no workspace `nowhere`",
                     "make it: `POST /v1/workspaces`, or `pincite index PATH --workspace NAME`",
@@ -224,7 +229,7 @@ impl IntoResponses for Errors {
                 "409",
                 error(
                     "The state is older than `min_revision`, and the wait is over; or the judged words do not stand where they are cited \
-                     (`stale_citation`); or the workspace has as many verdicts as it may have.",
+                     (`stale_citation`); or the workspace has as many verdicts or webhooks as it may have; or the webhook is switched off (`webhook_off`).",
                     "not_fresh",
                     "the workspace is at revision 11, older than the revision 12 that was asked for",
                     "ask again with a larger `wait_ms`, or without `min_revision`",

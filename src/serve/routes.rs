@@ -19,7 +19,8 @@ use super::error::ApiError;
 use super::extract::{InWorkspace, JsonBody, Parameters, given};
 use super::guard::{self, AllowedHosts};
 use super::{
-    asking, changes, door, keys, openapi, page, reading, request_id, transfers, verdicts, workspaces, writing,
+    asking, changes, deliveries, door, keys, openapi, page, reading, request_id, transfers, verdicts, webhooks, workspaces,
+    writing,
 };
 use crate::answer::Verification;
 use crate::engine::{Action, Engine, EngineError, StatusReport};
@@ -64,6 +65,15 @@ pub(super) fn served(engine: Arc<Engine>, workspace: WorkspaceId, options: &Opti
         .route("/v1/claims", post(transfers::claim))
         .route("/v1/workspaces/{ws}/verdicts", get(verdicts::list).post(verdicts::judge))
         .route("/v1/workspaces/{ws}/verdicts/{id}", delete(verdicts::withdraw))
+        .route("/v1/workspaces/{ws}/webhooks", get(webhooks::list).post(webhooks::create))
+        .route(
+            "/v1/workspaces/{ws}/webhooks/{id}",
+            get(webhooks::show).patch(webhooks::update).delete(webhooks::delete),
+        )
+        .route("/v1/workspaces/{ws}/webhooks/{id}/rotate", post(webhooks::rotate))
+        .route("/v1/workspaces/{ws}/webhooks/{id}/test", post(deliveries::test))
+        .route("/v1/workspaces/{ws}/webhooks/{id}/deliveries", get(deliveries::list))
+        .route("/v1/workspaces/{ws}/webhooks/{id}/deliveries/{delivery}/replay", post(deliveries::replay))
         .route("/mcp", any(mcp_default))
         .route("/mcp/{ws}", any(mcp_named))
         .merge(page::routes())

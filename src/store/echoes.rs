@@ -16,6 +16,8 @@ pub(super) struct Telling {
     pub is_echo: bool,
     /// Where the file was before, if it was renamed.
     pub moved_from: Option<String>,
+    /// The revision of the change that says the same and less, and is not told any more.
+    pub replaces: Option<i64>,
 }
 
 /// Compares changes with those that were logged before them.
@@ -42,11 +44,11 @@ impl<'a> Echoes<'a> {
     /// How a change of this kind is told, beside what was logged before it.
     pub(super) fn tell(&mut self, seen: &Observation, kind: ChangeKind) -> Result<Telling, StoreError> {
         let moved_from = match &seen.moved {
-            Some(Moved::Away) => return Ok(Telling { kind, is_echo: true, moved_from: None }),
+            Some(Moved::Away) => return Ok(Telling { kind, is_echo: true, moved_from: None, replaces: None }),
             Some(Moved::From(from)) => Some(from.to_string()),
             None => None,
         };
-        let as_is = |moved_from| Telling { kind, is_echo: false, moved_from };
+        let as_is = |moved_from| Telling { kind, is_echo: false, moved_from, replaces: None };
         let Fingerprint { size, modified_ns, .. } = seen.fingerprint;
         let is_deleted = kind == ChangeKind::Deleted;
         let key = params![self.workspace, seen.path.as_str(), as_i64(size), modified_ns, is_deleted];
@@ -58,12 +60,13 @@ impl<'a> Echoes<'a> {
             return Ok(as_is(moved_from));
         };
         if seen.provenance.is_empty() && !seen.is_new_content {
-            return Ok(Telling { kind, is_echo: true, moved_from });
+            return Ok(Telling { kind, is_echo: true, moved_from, replaces: None });
         }
         if says_nothing {
             self.mark.execute([revision])?;
             let of_before = ChangeKind::from_name(&of_before).ok_or(rusqlite::Error::InvalidQuery)?;
-            return Ok(Telling { kind: of_before, is_echo: false, moved_from: moved_from.or(from_before) });
+            let moved_from = moved_from.or(from_before);
+            return Ok(Telling { kind: of_before, is_echo: false, moved_from, replaces: Some(revision) });
         }
         Ok(as_is(moved_from))
     }

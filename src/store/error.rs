@@ -73,6 +73,30 @@ pub enum StoreError {
         /// The limit.
         max: u64,
     },
+    /// No webhook of that number in the workspace.
+    #[error("the workspace has no webhook {id}")]
+    UnknownWebhook {
+        /// The number.
+        id: u64,
+    },
+    /// No delivery of that number to the webhook.
+    #[error("the webhook has no delivery {id}")]
+    UnknownDelivery {
+        /// The number.
+        id: u64,
+    },
+    /// The workspace has as many webhooks as it may have.
+    #[error("the workspace has {max} webhooks, as many as `limits.webhooks` allows")]
+    TooManyWebhooks {
+        /// The limit.
+        max: u64,
+    },
+    /// Nothing is sent to the webhook.
+    #[error("the webhook {id} is switched off")]
+    WebhookOff {
+        /// The number.
+        id: u64,
+    },
     /// Written by another version of the program.
     #[error("the data folder has layout {found}, this program knows {expected}")]
     Version {
@@ -151,6 +175,10 @@ impl Advice for StoreError {
             Self::TooManyKeys { .. } => "too_many_keys",
             Self::UnknownTransfer => "unknown_transfer",
             Self::TooManyTransfers { .. } => "too_many_transfers",
+            Self::UnknownWebhook { .. } => "unknown_webhook",
+            Self::UnknownDelivery { .. } => "unknown_delivery",
+            Self::TooManyWebhooks { .. } => "too_many_webhooks",
+            Self::WebhookOff { .. } => "webhook_off",
             Self::Version { .. } => "other_version",
             Self::ReadOnly => "read_only",
             Self::Damaged { .. } => "store_damaged",
@@ -188,6 +216,10 @@ impl Advice for StoreError {
             }
             Self::UnknownTransfer => "ask whoever offers the workspace for another token".to_owned(),
             Self::TooManyTransfers { .. } => "withdraw one, or wait until one is over".to_owned(),
+            Self::UnknownWebhook { .. } => "list the webhooks: it may have been deleted".to_owned(),
+            Self::UnknownDelivery { .. } => "list the deliveries: those of the last 7 days are kept, at most 1000 of a webhook".to_owned(),
+            Self::TooManyWebhooks { .. } => "delete one, or raise `limits.webhooks` in `config.toml`".to_owned(),
+            Self::WebhookOff { .. } => "its `disabled_reason` says why; switch it on with `enabled: true`".to_owned(),
             Self::Version { found, expected } if found < expected => {
                 "run `pincite index PATH` once: it brings the data folder to the layout of this program".to_owned()
             }

@@ -111,6 +111,7 @@ impl Store {
         let both = params![former, key.id];
         transaction.execute("UPDATE keys SET made_by = ?2 WHERE made_by = ?1 OR id = ?1", both)?;
         transaction.execute("UPDATE workspaces SET owner_key = ?2 WHERE owner_key = ?1", both)?;
+        transaction.execute("UPDATE webhooks SET made_by = ?2 WHERE made_by = ?1", both)?;
         transaction.commit()?;
         Ok(())
     }

@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 use super::changes::change_row;
 use super::echoes::{Echoes, Telling};
 use super::files::code_of;
+use super::outbox::Outbox;
 use super::provenance::{Notes, as_json, carry};
 use super::workspaces::must_exist;
 use super::{Fingerprint, Known, Members, Moved, Observation, Outcome, Store, StoreError, as_i64, begin, members};
@@ -244,6 +245,8 @@ impl Store {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
             )?;
             let mut notes = Notes::of(&transaction, workspace)?;
+            let mut outbox = Outbox::of(&transaction, workspace)?;
+            let now_ms = Timestamp::now().as_millisecond();
             for outcome in outcomes {
                 let path = match outcome {
                     Outcome::File(entry, ..) => &entry.path,
@@ -280,6 +283,9 @@ impl Store {
                             fingerprint.changed_ns,
                             fingerprint.inode.cast_signed(),
                         ])?;
+                        if !waits {
+                            outbox.tell_read(entry, now_ms)?;
+                        }
                     }
                     Outcome::Gone(_) if waits => {
                         members::replace(&transaction, workspace, path, &[])?;
@@ -322,7 +328,8 @@ impl Store {
         let transaction = begin(&mut connection)?;
         let none = Fingerprint::NONE;
         let modified = |path: &RelPath| Observation::new(path.clone(), ChangeKind::Modified, none, true);
-        insert(&transaction, workspace, &paths.iter().map(modified).collect::<Vec<_>>(), Priority::Backfill)?;
+        let (observations, silent): (Vec<_>, _) = (paths.iter().map(modified).collect(), Outbox::silent(workspace));
+        insert_telling(&transaction, workspace, &observations, Priority::Backfill, silent)?;
         {
             let mut forget =
                 transaction.prepare_cached(&format!("{FORGET_FILES} WHERE workspace = ?1 AND path = ?2"))?;
@@ -361,6 +368,17 @@ pub(super) fn insert(
     observations: &[Observation],
     priority: Priority,
 ) -> Result<Revision, StoreError> {
+    insert_telling(transaction, workspace, observations, priority, Outbox::of(transaction, workspace)?)
+}
+
+/// As [`insert`], telling the changes in this outbox.
+fn insert_telling(
+    transaction: &Transaction<'_>,
+    workspace: &WorkspaceId,
+    observations: &[Observation],
+    priority: Priority,
+    mut outbox: Outbox<'_>,
+) -> Result<Revision, StoreError> {
     must_exist(transaction, workspace)?;
     let now = Timestamp::now().as_millisecond();
     let mut known = transaction.prepare_cached("SELECT 1 FROM files WHERE workspace = ?1 AND path = ?2")?;
@@ -381,6 +399,7 @@ pub(super) fn insert(
         "UPDATE files SET known_size = -1, known_modified_ns = -1 WHERE workspace = ?1 AND path = ?2",
     )?;
     let mut notes = Notes::of(transaction, workspace)?;
+    let mut last = Revision(0);
     for observation in observations {
         let path = observation.path.as_str();
         let kind = match observation.kind {
@@ -391,7 +410,7 @@ pub(super) fn insert(
         let is_seen = !observation.is_new_content;
         let name = workspace.as_str();
         let told = as_json(&observation.provenance)?;
-        let Telling { kind, is_echo, moved_from } = echoes.tell(observation, kind)?;
+        let Telling { kind, is_echo, moved_from, replaces } = echoes.tell(observation, kind)?;
         insert.execute(params![
             name,
             path,
@@ -408,7 +427,12 @@ pub(super) fn insert(
             is_seen.then_some(inode.cast_signed()),
             moved_from
         ])?;
-        notes.note(observation, Revision(transaction.last_insert_rowid().cast_unsigned()))?;
+        let revision = Revision(transaction.last_insert_rowid().cast_unsigned());
+        if !is_echo {
+            outbox.tell_change(observation, revision, (kind, moved_from.as_deref()), replaces, now)?;
+        }
+        last = revision;
+        notes.note(observation, revision)?;
         if let Some(Moved::From(from)) = observation.moved.as_ref().filter(|_| told.is_none()) {
             carry(transaction, workspace, from, observation)?;
         }
@@ -417,6 +441,5 @@ pub(super) fn insert(
             unknown.execute(params![workspace.as_str(), path])?;
         }
     }
-    let last = transaction.last_insert_rowid();
-    Ok(Revision(if observations.is_empty() { 0 } else { last.cast_unsigned() }))
+    Ok(last)
 }

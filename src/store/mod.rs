@@ -1,4 +1,4 @@
-//! The SQLite store: workspaces, the durable change log, the file table, and reviewers' verdicts.
+//! The SQLite store: workspaces, the durable change log, the file table, reviewers' verdicts, and what webhooks are to be told.
 //!
 //! # Invariants
 //! - [`Store::log`] returns only after its changes are on disk with their revisions.
@@ -10,6 +10,7 @@
 //! - Nothing is kept of a workspace that does not exist, and what is deleted is overwritten on disk.
 
 mod changes;
+mod deliveries;
 mod echoes;
 mod error;
 mod events;
@@ -18,6 +19,7 @@ mod keys;
 mod live;
 mod log;
 mod members;
+mod outbox;
 mod paths;
 mod provenance;
 mod prune;
@@ -30,6 +32,7 @@ mod tests;
 mod transfers;
 mod verdicts;
 mod view;
+mod webhooks;
 mod workspaces;
 
 use std::path::{Path, PathBuf};
@@ -39,16 +42,20 @@ use parking_lot::{Mutex, MutexGuard};
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
 
 pub use self::changes::ChangeScope;
+pub use self::deliveries::{DeliveryScope, WaitingDeliveries};
+pub(crate) use self::deliveries::{Due, Next, Tried, Waiting};
 pub use self::error::StoreError;
 pub use self::events::LoggedEvent;
 pub use self::keys::{KeyChanges, KeyRow};
 pub use self::live::Content;
+pub(crate) use self::outbox::{NewDelivery, Told};
 pub use self::provenance::KnownWriter;
 pub(crate) use self::reading::open_to_read;
 pub use self::sources::SourceState;
 pub use self::transfers::{Ownership, TransferRow};
 pub use self::verdicts::VerdictScope;
 pub use self::view::StoredView;
+pub(crate) use self::webhooks::{Receiver, SecretKey};
 use crate::workspace::{ChangeKind, ContentHash, FileEntry, Provenance, RelPath, WorkspaceId};
 
 /// How long a statement waits for another process that writes.

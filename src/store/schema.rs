@@ -7,10 +7,10 @@ use rusqlite::Connection;
 use super::{BUSY_TIMEOUT, StoreError, begin};
 
 /// The layout of the tables. Another number was written by another program version.
-pub(super) const VERSION: i64 = 14;
+pub(super) const VERSION: i64 = 15;
 
 /// What makes each layout of the one before.
-pub(super) const LAYOUTS: [&str; 14] = [
+pub(super) const LAYOUTS: [&str; 15] = [
     LAYOUT_1,
     FROM_1_TO_2,
     FROM_2_TO_3,
@@ -25,6 +25,7 @@ pub(super) const LAYOUTS: [&str; 14] = [
     FROM_11_TO_12,
     FROM_12_TO_13,
     FROM_13_TO_14,
+    FROM_14_TO_15,
 ];
 
 /// How long to wait before the next try where SQLite itself does not wait.
@@ -204,3 +205,26 @@ const FROM_13_TO_14: &str = "
     ALTER TABLE workspaces ADD COLUMN owner_key TEXT;
     ALTER TABLE workspaces ADD COLUMN keep TEXT;
     PRAGMA user_version = 14;";
+
+/// Webhooks; what is to be told of each workspace that has one, written with the change itself; and each message to each webhook. A delivery has
+/// `next_ms` as long as it waits.
+const FROM_14_TO_15: &str = "
+    CREATE TABLE webhooks (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        workspace TEXT NOT NULL, url TEXT NOT NULL, events TEXT NOT NULL, path_globs TEXT NOT NULL, agents TEXT NOT NULL,
+        secret BLOB NOT NULL, old_secret BLOB, old_until_ms INTEGER, made_by TEXT, at_ms INTEGER NOT NULL,
+        enabled INTEGER NOT NULL DEFAULT 1, disabled_reason TEXT, paused INTEGER NOT NULL DEFAULT 0, failing_since_ms INTEGER,
+        told_after INTEGER NOT NULL);
+    CREATE INDEX webhooks_of_workspace ON webhooks (workspace, id);
+    CREATE TABLE outbox (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        workspace TEXT NOT NULL, event TEXT NOT NULL, revision INTEGER NOT NULL, at_ms INTEGER NOT NULL, told TEXT NOT NULL);
+    CREATE INDEX outbox_of_revision ON outbox (revision);
+    CREATE TABLE deliveries (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        workspace TEXT NOT NULL, webhook INTEGER NOT NULL, message TEXT NOT NULL, event TEXT NOT NULL, path TEXT, revision INTEGER,
+        body TEXT NOT NULL, at_ms INTEGER NOT NULL, state TEXT NOT NULL, tries INTEGER NOT NULL DEFAULT 0, next_ms INTEGER,
+        last_ms INTEGER, status INTEGER, latency_ms INTEGER, reply TEXT, error TEXT);
+    CREATE INDEX deliveries_of_webhook ON deliveries (webhook, id);
+    CREATE INDEX waiting_deliveries ON deliveries (webhook, next_ms) WHERE next_ms IS NOT NULL;
+    PRAGMA user_version = 15;";

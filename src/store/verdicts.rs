@@ -152,6 +152,6 @@ fn verdict_row(row: &Row<'_>) -> rusqlite::Result<Verdict> {
     })
 }
 
-fn millisecond(ms: i64) -> rusqlite::Result<Timestamp> {
+pub(super) fn millisecond(ms: i64) -> rusqlite::Result<Timestamp> {
     Timestamp::from_millisecond(ms).map_err(|_| rusqlite::Error::InvalidQuery)
 }

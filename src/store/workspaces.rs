@@ -129,8 +129,8 @@ impl Store {
         Ok(row)
     }
 
-    /// Deletes a workspace: its files, its part of the log, the events that it took, the verdicts on its words. Until
-    /// [`Store::forget_deleted`] says that what is left of it on disk is gone, too, no other can be made under its name.
+    /// Deletes a workspace: its files, its part of the log, the events that it took, the verdicts on its words, its webhooks with
+    /// what they were still to be told. Until [`Store::forget_deleted`] says that what is left of it on disk is gone, too, no other can be made under its name.
     ///
     /// # Errors
     /// [`StoreError::UnknownWorkspace`] where there is none; nothing is changed then.
@@ -140,9 +140,20 @@ impl Store {
         if transaction.execute("DELETE FROM workspaces WHERE name = ?1", [id.as_str()])? == 0 {
             return Err(StoreError::UnknownWorkspace { id: id.clone() });
         }
-        for table in
-            ["changes", "files", "members", "events", "rebuilt", "provenance", "labels", "verdicts", "transfers"]
-        {
+        for table in [
+            "changes",
+            "files",
+            "members",
+            "events",
+            "rebuilt",
+            "provenance",
+            "labels",
+            "verdicts",
+            "transfers",
+            "webhooks",
+            "outbox",
+            "deliveries",
+        ] {
             transaction.execute(&format!("DELETE FROM {table} WHERE workspace = ?1"), [id.as_str()])?;
         }
         transaction.execute("INSERT OR IGNORE INTO deleted_workspaces VALUES (?1)", [id.as_str()])?;

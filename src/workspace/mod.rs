@@ -22,6 +22,7 @@ mod spelling;
 #[cfg(test)]
 mod tests;
 mod verdict;
+mod webhook;
 
 pub use cell::{Cell, Cells};
 pub use citation::Citation;
@@ -37,6 +38,10 @@ pub use scope::{Scope, Scopes};
 pub use span::{LineRange, LineStarts, Span};
 pub use spelling::{common_spelling, composed};
 pub use verdict::{Decision, InvalidVerdict, MAX_COMMENT_CHARS, MAX_JUDGED_BYTES, NewVerdict, Verdict};
+pub use webhook::{
+    Delivery, DeliveryList, DeliveryState, EventData, InvalidWebhook, MAX_OVERLAP_S, MAX_URL_BYTES, MAX_WEBHOOK_AGENTS,
+    NewWebhook, Rotation, SECRET_BYTES, TEST_EVENT, Webhook, WebhookEvent, WebhookList, WebhookUpdate, check_url,
+};
 
 use crate::error::Advice;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Rooms by level; a room uses rooms of lower levels.
-const LEVELS: [&[&str]; 15] = [
+const LEVELS: [&[&str]; 16] = [
     &["error", "budget", "config", "failpoint", "gate", "leftovers", "priority", "private", "strict"],
     &["workspace"],
     &["store"],
@@ -17,6 +17,7 @@ const LEVELS: [&[&str]; 15] = [
     &["access"],
     &["data_folder"],
     &["scheduler"],
+    &["notify"],
     &["engine"],
     &["eval"],
     &["cli", "serve", "mcp"],
@@ -39,7 +40,7 @@ const NEIGHBOURS: [(&str, &str); 6] = [
 const SURFACES: [&str; 3] = ["cli", "serve", "mcp"];
 
 /// Rooms that no surface names: it takes from `engine` what it needs of them.
-const BEHIND_THE_FACADE: [&str; 3] = ["index", "data_folder", "scheduler"];
+const BEHIND_THE_FACADE: [&str; 4] = ["index", "data_folder", "scheduler", "notify"];
 
 const MAX_LINES: usize = 500;
 

@@ -121,6 +121,8 @@ fn rule_of(operation: &str) -> Option<Rule> {
         "ask" => Needs(Scope::Ask),
         "verify" | "status" | "files" | "file" | "changes" | "verdicts" => Needs(Scope::FilesRead),
         "put" | "delete" | "events" | "judge" | "withdraw_verdict" => Needs(Scope::FilesWrite),
+        "webhooks" | "create_webhook" | "webhook" | "update_webhook" | "delete_webhook" | "rotate_webhook"
+        | "deliveries" | "test_webhook" | "replay_delivery" => Needs(Scope::Webhooks),
         "keys" | "create_key" | "change_key" | "rotate_key" | "revoke_key" => Needs(Scope::Keys),
         _ => return None,
     })
@@ -134,7 +136,8 @@ fn operations() -> Vec<(String, Method, String, Option<Value>)> {
         for (method, operation) in methods.as_object().unwrap() {
             let id = operation["operationId"].as_str().unwrap().to_owned();
             let method = method.to_uppercase().parse().unwrap();
-            let url = path.replace("{ws}", "default").replace("{path}", "open/new.md").replace("{id}", "1");
+            let url = path.replace("{ws}", "default").replace("{path}", "open/new.md");
+            let url = url.replace("{id}", "1").replace("{delivery}", "1");
             let example = &operation["requestBody"]["content"]["application/json"]["example"];
             found.push((id, method, url, Some(example.clone()).filter(|example| !example.is_null())));
         }

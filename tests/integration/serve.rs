@@ -337,8 +337,9 @@ async fn the_description_is_valid_and_lists_every_route() {
     let paths = description["paths"].as_object().unwrap();
     for (path, operations) in paths {
         // The shared workspaces stay.
-        let name = if path.ends_with("{ws}") || path.ends_with("{id}") { "nowhere" } else { "default" };
+        let name = if path.ends_with("{ws}") || path.contains("{id}") { "nowhere" } else { "default" };
         let uri = path.replace("{ws}", name).replace("{path}", "README.md").replace("{id}", "1");
+        let uri = uri.replace("{delivery}", "1");
         for (method, operation) in operations.as_object().unwrap() {
             assert!(operation["summary"].is_string(), "{method} {path} says nothing");
             let mut asked = request(method.to_uppercase().parse().unwrap(), &uri, None);
@@ -370,6 +371,12 @@ async fn the_description_is_valid_and_lists_every_route() {
         "/v1/workspaces/{ws}/status",
         "/v1/workspaces/{ws}/verdicts",
         "/v1/workspaces/{ws}/verdicts/{id}",
+        "/v1/workspaces/{ws}/webhooks",
+        "/v1/workspaces/{ws}/webhooks/{id}",
+        "/v1/workspaces/{ws}/webhooks/{id}/deliveries",
+        "/v1/workspaces/{ws}/webhooks/{id}/deliveries/{delivery}/replay",
+        "/v1/workspaces/{ws}/webhooks/{id}/rotate",
+        "/v1/workspaces/{ws}/webhooks/{id}/test",
     ];
     assert_eq!(described, routes);
 }

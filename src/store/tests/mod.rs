@@ -5,6 +5,7 @@ mod layouts;
 mod pending;
 mod provenance;
 mod verdicts;
+mod webhooks;
 
 use std::path::Path;
 
