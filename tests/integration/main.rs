@@ -41,4 +41,5 @@ mod stand_in;
 mod verdicts;
 mod walls;
 mod watched;
+mod webhooks;
 mod writes;

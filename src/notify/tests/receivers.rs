@@ -149,7 +149,10 @@ fn answer(mut stream: TcpStream, state: &State) -> io::Result<()> {
     reader.read_line(&mut line)?;
     loop {
         let mut header = String::new();
-        reader.read_line(&mut header)?;
+        // A process that ends in the middle has sent no message.
+        if reader.read_line(&mut header)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         let Some((name, value)) = header.trim_end().split_once(": ") else { break };
         headers.insert(name.to_ascii_lowercase(), value.to_owned());
     }
