@@ -11,6 +11,7 @@ mod citation;
 mod facets;
 mod file;
 mod id;
+mod invalid_webhook;
 mod keep;
 mod language;
 mod path;
@@ -29,6 +30,7 @@ pub use citation::Citation;
 pub use facets::{Facet, Facets};
 pub use file::{Change, ChangeKind, FileCounts, FileEntry, FileState, Priority};
 pub use id::{ContentHash, Revision, WorkspaceId};
+pub use invalid_webhook::{InvalidWebhook, MAX_URL_BYTES, MAX_WEBHOOK_AGENTS, check_url};
 pub use keep::Keep;
 pub use language::Language;
 pub use path::{RelPath, is_device_name};
@@ -39,8 +41,8 @@ pub use span::{LineRange, LineStarts, Span};
 pub use spelling::{common_spelling, composed};
 pub use verdict::{Decision, InvalidVerdict, MAX_COMMENT_CHARS, MAX_JUDGED_BYTES, NewVerdict, Verdict};
 pub use webhook::{
-    Delivery, DeliveryList, DeliveryState, EventData, InvalidWebhook, MAX_OVERLAP_S, MAX_URL_BYTES, MAX_WEBHOOK_AGENTS,
-    NewWebhook, Rotation, SECRET_BYTES, TEST_EVENT, Webhook, WebhookEvent, WebhookList, WebhookUpdate, check_url,
+    Delivery, DeliveryList, DeliveryState, EventData, MAX_OVERLAP_S, NewWebhook, Rotation, SECRET_BYTES, TEST_EVENT,
+    Webhook, WebhookEvent, WebhookList, WebhookUpdate,
 };
 
 use crate::error::Advice;

@@ -311,6 +311,32 @@ async fn a_receiver_that_is_away_is_told_of_in_status_and_figures() {
     assert!(load.num_failed >= 1 && load.num_waiting >= 1 && load.num_delivered == 0, "{load:?}");
 }
 
+/// `cargo test --release --test integration time_from_a_write -- --ignored --nocapture`
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement"]
+#[expect(clippy::print_stdout, reason = "a measurement prints what it has measured")]
+async fn the_time_from_a_write_to_its_messages_is_measured() {
+    let (server, receiver) = (served(OPEN), Receiver::new().await);
+    hook(&server, json!({ "url": receiver.url })).await;
+    let mut times: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for number in 0..200 {
+        let name = format!("{number}.md");
+        assert_eq!(server.put(&name, &format!("# Lighthouse {number}\n\nIt stands."), &[]).await.0, 201);
+        let answered = std::time::Instant::now();
+        for event in ["file.created", "file.ready"] {
+            let is_it = |message: &Message| message.said()["data"]["path"] == *name && message.said()["type"] == event;
+            while !receiver.got().iter().rev().take(4).any(is_it) {
+                tokio::time::sleep(std::time::Duration::from_micros(200)).await;
+            }
+            times.entry(event).or_default().push(answered.elapsed().as_secs_f64() * 1_000.0);
+        }
+    }
+    for (event, mut times) in times {
+        times.sort_by(f64::total_cmp);
+        println!("{event}: p50 {:.1} ms, p99 {:.1} ms after the write was answered", times[100], times[197]);
+    }
+}
+
 #[test]
 fn a_caller_has_webhooks_as_far_as_its_key_goes() {
     let desk = Desk::configured(OPEN);
