@@ -9,7 +9,7 @@ use crate::config::Webhooks;
 /// Networks of IPv4 that are no part of the public internet, by their first address and bits.
 const NOT_PUBLIC_4: [(Ipv4Addr, u32); 16] = [
     // This network, and addresses that name no host.
-    (Ipv4Addr::new(0, 0, 0, 0), 8),
+    (Ipv4Addr::UNSPECIFIED, 8),
     (Ipv4Addr::new(10, 0, 0, 0), 8),
     // Shared by the customers of a provider.
     (Ipv4Addr::new(100, 64, 0, 0), 10),
@@ -179,9 +179,8 @@ mod tests {
         }
 
         #[test]
-        fn no_form_of_ipv6_hides_an_address_of_ipv4(bits: u32, below: u64) {
-            let [a, b] = [(bits >> 16) as u16, bits as u16];
-            let [x, y, z] = [below as u16, (below >> 16) as u16, (below >> 32) as u16];
+        fn no_form_of_ipv6_hides_an_address_of_ipv4(a: u16, b: u16, x: u16, y: u16, z: u16) {
+            let bits = u32::from(a) << 16 | u32::from(b);
             for address in [
                 Ipv4Addr::from_bits(bits).to_ipv6_mapped(),
                 Ipv4Addr::from_bits(bits).to_ipv6_compatible(),

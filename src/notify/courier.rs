@@ -271,7 +271,7 @@ impl Courier {
         let at_s = now.as_second();
         let signed = signature(&receiver.secrets, &message_id, at_s, &body);
         let (agent, url, webhook) = (self.agent.clone(), receiver.url.clone(), receiver.id);
-        let (tell_done, ring, at_ms) = (self.tell_done.clone(), Arc::clone(&self.ring), now.as_millisecond());
+        let (tell_done, ring, began_ms) = (self.tell_done.clone(), Arc::clone(&self.ring), now.as_millisecond());
         let work = move || {
             let began = Instant::now();
             let at = at_s.to_string();
@@ -284,7 +284,7 @@ impl Courier {
                 error: Some("the message could not be sent: this is a fault of the program".to_owned()),
                 ..Reply::default()
             });
-            let done = Done { webhook, delivery, num_failed, at_ms, latency: began.elapsed(), reply };
+            let done = Done { webhook, delivery, num_failed, at_ms: began_ms, latency: began.elapsed(), reply };
             // A courier that is gone makes the try again when it is back.
             drop(tell_done.send(done));
             ring();

@@ -241,9 +241,9 @@ mod tests {
         let text = said(&event);
         let message: Value = serde_json::from_str(&text).unwrap();
         assert!(text.len() < MAX_BODY_BYTES && message["data"]["provenance"]["agent"] == "coder", "{message}");
-        let test = test_body(&WorkspaceId::default(), Timestamp::UNIX_EPOCH);
+        let of_test = test_body(&WorkspaceId::default(), Timestamp::UNIX_EPOCH);
         assert_eq!(
-            test,
+            of_test,
             r#"{"type":"webhook.test","timestamp":"1970-01-01T00:00:00Z","data":{"workspace":"default"}}"#
         );
     }

@@ -134,9 +134,9 @@ impl Store {
             params![
                 id,
                 url,
-                events.as_ref().map(|events| json_of(events)),
-                path_globs.as_ref().map(|globs| json_of(globs)),
-                agents.as_ref().map(|agents| json_of(agents)),
+                events.as_ref().map(json_of),
+                path_globs.as_ref().map(json_of),
+                agents.as_ref().map(json_of),
                 by,
             ],
         )?;
