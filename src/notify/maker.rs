@@ -22,11 +22,19 @@ impl Maker {
     /// The maker of a webhook; `None` where it may have no webhook in that workspace any more.
     pub(super) fn of(store: &Store, receiver: &Receiver, now: Timestamp) -> Result<Option<Self>, StoreError> {
         let Some(id) = &receiver.made_by else { return Ok(Some(Self::User)) };
-        let row = store.key(id)?.filter(|row| KeySummary::of(row.clone(), now).state == KeyState::Active);
         // Its globs were checked when it was made.
-        let key = row.and_then(|row| Key::of(row).ok());
-        let holds = |key: &Key| key.row.scopes.allow(Scope::Webhooks) && key.reaches(&receiver.workspace);
-        Ok(key.filter(holds).map(|key| Self::Key(Box::new(key))))
+        let Some(key) = store.key(id)?.and_then(|row| Key::of(row).ok()) else { return Ok(None) };
+        // While it is paused nothing is sent, and the new owner is still to say whether it stays.
+        let holds = !receiver.sends || Self::may(store, &key, receiver, now)?;
+        Ok(holds.then(|| Self::Key(Box::new(key))))
+    }
+
+    fn may(store: &Store, key: &Key, receiver: &Receiver, now: Timestamp) -> Result<bool, StoreError> {
+        let ownership = store.workspace(&receiver.workspace)?.ownership;
+        // A hand-over leaves no webhooks to the keys of before.
+        let is_owners = ownership.map_or(Ok(true), |owner| store.descends_from(&key.row.id, &owner.key))?;
+        let is_active = KeySummary::of(key.row.clone(), now).state == KeyState::Active;
+        Ok(is_owners && is_active && key.row.scopes.allow(Scope::Webhooks) && key.reaches(&receiver.workspace))
     }
 
     /// Whether the maker sees a file of that path.

@@ -19,8 +19,8 @@ use super::error::ApiError;
 use super::extract::{InWorkspace, JsonBody, Parameters, given};
 use super::guard::{self, AllowedHosts};
 use super::{
-    asking, changes, deliveries, door, keys, openapi, page, reading, request_id, transfers, verdicts, webhooks, workspaces,
-    writing,
+    asking, changes, deliveries, door, keys, openapi, page, reading, request_id, transfers, verdicts, webhooks,
+    workspaces, writing,
 };
 use crate::answer::Verification;
 use crate::engine::{Action, Engine, EngineError, StatusReport};

@@ -173,18 +173,6 @@ impl Open<'_> {
 }
 
 impl Store {
-    /// Tells the webhooks of a workspace that it has another owner.
-    ///
-    /// # Errors
-    /// Nothing is told then.
-    pub fn tell_transferred(&self, workspace: &WorkspaceId) -> Result<(), StoreError> {
-        let mut connection = self.writer()?;
-        let transaction = begin(&mut connection)?;
-        Outbox::of(&transaction, workspace)?.tell_transferred(&transaction, Timestamp::now().as_millisecond())?;
-        transaction.commit()?;
-        Ok(())
-    }
-
     /// The oldest events that are to be told, oldest first, at most `limit`. One that says that a file is searchable comes once its revision is
     /// reached: as long as an interactive change before it is pending, a query with `min_revision` would wait.
     ///

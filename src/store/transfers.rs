@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use super::outbox::Outbox;
 use super::workspaces::must_exist;
 use super::{KeyRow, Store, StoreError, begin, keys, parsed};
 use crate::workspace::{Keep, WorkspaceId};
@@ -124,6 +125,8 @@ impl Store {
             "UPDATE workspaces SET owner_key = ?2, keep = ?3 WHERE name = ?1",
             params![workspace, key.id, claimed.keep.name()],
         )?;
+        transaction.execute("UPDATE webhooks SET paused = 1 WHERE workspace = ?1", [workspace])?;
+        Outbox::of(&transaction, &claimed.workspace)?.tell_transferred(&transaction, now.as_millisecond())?;
         transaction.commit()?;
         Ok(claimed)
     }

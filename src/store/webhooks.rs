@@ -111,8 +111,8 @@ impl Store {
         find(&self.reader(), workspace, number(id)?)
     }
 
-    /// Changes a webhook. One that is switched on is told of what happens from then on, and its deliveries that waited are due. Who sets its URL
-    /// is its maker from then on.
+    /// Changes a webhook. One that is switched on is told of what happens from then on, and its deliveries that waited are due. Who sets its URL,
+    /// or has it go on after a hand-over, is its maker from then on.
     ///
     /// # Errors
     /// [`StoreError::UnknownWebhook`] where the workspace has none of that number; nothing is changed then.
@@ -140,6 +140,9 @@ impl Store {
                 by,
             ],
         )?;
+        if *enabled == Some(true) && before.paused {
+            transaction.execute("UPDATE webhooks SET paused = 0, made_by = ?2 WHERE id = ?1", params![id, by])?;
+        }
         match enabled {
             Some(true) if !before.enabled => {
                 transaction.execute(
@@ -194,16 +197,6 @@ impl Store {
         transaction.execute("DELETE FROM webhooks WHERE id = ?1", [id])?;
         transaction.execute("DELETE FROM deliveries WHERE webhook = ?1", [id])?;
         transaction.commit()?;
-        Ok(())
-    }
-
-    /// Has all webhooks of a workspace wait, or go on: events are kept for them, and nothing is sent meanwhile.
-    ///
-    /// # Errors
-    /// Nothing is changed then.
-    pub fn pause_webhooks(&self, workspace: &WorkspaceId, paused: bool) -> Result<(), StoreError> {
-        self.writer()?
-            .execute("UPDATE webhooks SET paused = ?2 WHERE workspace = ?1", params![workspace.as_str(), paused])?;
         Ok(())
     }
 

@@ -170,7 +170,8 @@ pub struct WebhookUpdate {
     /// Only what these agents are stated to have written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agents: Option<Vec<String>>,
-    /// `false`: nothing is sent, and what happens meanwhile is never told. `true`: messages that waited are sent, and new ones.
+    /// `false`: nothing is sent, and what happens meanwhile is never told. `true`: messages that waited are sent, and new ones; after a hand-over
+    /// of the workspace this is how its new owner confirms a webhook, which then is the owner's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
 }
@@ -221,7 +222,7 @@ pub struct Webhook {
     /// Why none are sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled_reason: Option<String>,
-    /// Whether messages wait until the workspace's new owner confirms.
+    /// Whether messages wait until the workspace's new owner confirms, with `enabled: true`.
     #[serde(default)]
     pub paused: bool,
     /// Since when no delivery has succeeded, where the last one failed.

@@ -376,6 +376,36 @@ fn a_caller_has_webhooks_as_far_as_its_key_goes() {
 }
 
 #[test]
+fn after_a_hand_over_the_webhooks_of_former_keys_wait_for_the_new_owner() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let receiver = runtime.block_on(Receiver::new());
+    let mut desk = Desk::configured(OPEN);
+    desk.run();
+    let user = Caller::local(Surface::CommandLine);
+    let new = NewKey { name: "before".to_owned(), scopes: [Scope::Admin].into_iter().collect(), ..NewKey::default() };
+    let made = desk.engine.create_key(&user, &new).unwrap();
+    let before = desk.engine.caller_of(&made.secret.parse().unwrap(), Surface::Rest).unwrap();
+    let place = desk.engine.workspace(&named("default"), &before).unwrap();
+    let hook: NewWebhook = serde_json::from_value(json!({ "url": receiver.url })).unwrap();
+    let webhook = place.create_webhook(&hook).unwrap();
+    let offer = place.offer_transfer(serde_json::from_value(json!({ "keep": "editor" })).unwrap()).unwrap();
+    let claim = serde_json::from_value(json!({ "token": offer.token })).unwrap();
+    let claimed = desk.engine.claim(&claim).unwrap();
+    let owner = desk.engine.caller_of(&claimed.key.secret.parse().unwrap(), Surface::Rest).unwrap();
+    let former = desk.engine.workspace(&named("default"), &before).unwrap();
+    assert!(former.webhooks().is_err(), "they are the owner's now");
+    let owned = desk.engine.workspace(&named("default"), &owner).unwrap();
+    desk.write("a.md", "A lighthouse.");
+    desk.scan();
+    until("everything that happened waits", || owned.webhook(webhook.id).unwrap().pending == 3);
+    assert!(owned.webhook(webhook.id).unwrap().paused && receiver.got().is_empty());
+    let confirm = serde_json::from_value(json!({ "enabled": true })).unwrap();
+    assert!(!owned.update_webhook(webhook.id, &confirm).unwrap().paused);
+    until("what waited is told", || receiver.got().len() == 3);
+    assert!(receiver.of_type("workspace.transferred").is_some() && receiver.of_type("file.ready").is_some());
+}
+
+#[test]
 fn a_message_that_waited_is_sent_by_the_process_that_takes_over() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let receiver = runtime.block_on(Receiver::new());

@@ -290,18 +290,42 @@ fn a_webhook_that_was_off_is_told_of_what_happens_from_then_on() {
 }
 
 #[test]
-fn a_paused_webhook_keeps_what_happens_until_it_goes_on() {
+fn after_a_hand_over_a_webhook_waits_until_the_new_owner_confirms_it() {
     let desk = Desk::new();
     let webhook = desk.listen();
-    desk.store.pause_webhooks(&desk.workspace, true).unwrap();
     desk.log(ChangeKind::Created, &["a"]);
-    desk.store.tell_transferred(&desk.workspace).unwrap();
+    let now = Timestamp::from_second(1_900_000_000).unwrap();
+    let key = |id: &str| KeyRow {
+        id: id.to_owned(),
+        hash: [0; 32],
+        name: "owner".to_owned(),
+        scopes: [crate::workspace::Scope::Admin].into_iter().collect(),
+        workspaces: None,
+        globs: Vec::new(),
+        agent: None,
+        made_by: None,
+        created: now,
+        expires: now + std::time::Duration::from_hours(1),
+        revoked: None,
+    };
+    let offer = TransferRow {
+        id: 0,
+        workspace: desk.workspace.clone(),
+        keep: crate::workspace::Keep::None,
+        made_by: None,
+        created: now,
+        expires: now + std::time::Duration::from_hours(1),
+    };
+    desk.store.add_transfer(&offer, &[1; 32], 9).unwrap();
+    desk.store.claim_transfer(&[1; 32], &key("owner"), 9).unwrap();
     assert_eq!(desk.told_briefly()[1], ("workspace.transferred", 1, String::new()));
     desk.deliver(webhook.id, 10);
     assert!(
         desk.store.waiting_webhooks().unwrap().is_empty() && desk.store.webhooks(&desk.workspace).unwrap()[0].paused
     );
-    desk.store.pause_webhooks(&desk.workspace, false).unwrap();
+    let confirm = WebhookUpdate { enabled: Some(true), ..WebhookUpdate::default() };
+    let confirmed = desk.store.update_webhook(&desk.workspace, webhook.id, &confirm, (Some("owner"), "off")).unwrap();
+    assert_eq!((confirmed.paused, confirmed.made_by.as_deref()), (false, Some("owner")));
     let waiting = desk.store.waiting_webhooks().unwrap();
     assert_eq!(waiting, [Waiting { webhook: webhook.id, next_ms: 10 }]);
     assert_eq!(desk.store.due(webhook.id, 10, &BTreeSet::new(), 9).unwrap().len(), 2);
