@@ -162,8 +162,10 @@ impl Server {
         let failed = |source| ServeError::Listen { address: options.address, source };
         let listener = TcpListener::bind(options.address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        if !address.ip().is_loopback() {
-            tracing::warn!(%address, "other machines can reach this address, and nobody is asked who they are");
+        if !address.ip().is_loopback() && tls.is_none() {
+            let advice =
+                "keys and files go over the network unencrypted, unless a proxy in front of this address has TLS";
+            tracing::warn!(%address, "{advice}");
         }
         let served = routes::served(engine, workspace, &options);
         Ok(Self { listener, address, tls, served, options })
