@@ -7,9 +7,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
 use super::keys::KeyCommand;
+use super::remote::RemoteArgs;
 use super::webhooks::WebhookCommand;
 use crate::answer::{Answerer, PlanChoice};
-use crate::engine::{ChangeFilters, ChangesRequest, VerdictsRequest};
+use crate::engine::{ChangeFilters, ChangesRequest, FilesRequest, VerdictsRequest};
 use crate::search::{Filters, FusionMethod, Mode};
 use crate::workspace::{Decision, Keep, Revision, WorkspaceId};
 
@@ -35,6 +36,9 @@ pub(super) struct Cli {
     /// Log more (`PINCITE_LOG` takes a filter)
     #[arg(long, short, global = true)]
     pub verbose: bool,
+
+    #[command(flatten)]
+    pub remote: RemoteArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -52,13 +56,7 @@ pub(super) enum Command {
     /// Answer a question; each sentence has citations
     Ask(AskArgs),
     /// Serve REST at /v1 and MCP at /mcp
-    Serve {
-        /// The workspace's folder, which the server watches and indexes
-        path: Option<PathBuf>,
-        /// Where to listen
-        #[arg(long, default_value = "127.0.0.1:7878", value_name = "ADDRESS")]
-        listen: SocketAddr,
-    },
+    Serve(ServeArgs),
     /// Serve MCP over standard input and output
     Mcp {
         /// The workspace's folder, which the server watches and indexes; without it the index is only read
@@ -66,6 +64,8 @@ pub(super) enum Command {
     },
     /// Show the files that are searchable or not, with reasons
     Status,
+    /// List the files of a workspace with their states
+    Files(FilesArgs),
     /// List the newest changes of files, and who made them
     Changes(ChangesArgs),
     /// List reviewers' verdicts, newest first, or export them as a judged collection
@@ -186,6 +186,42 @@ pub(super) enum ModelsCommand {
         #[arg(default_value = "all-MiniLM-L6-v2-int8")]
         name: String,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// The workspace's folder, which the server watches and indexes
+    pub path: Option<PathBuf>,
+    /// Where to listen
+    #[arg(long, default_value = "127.0.0.1:7878", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+    /// A name that clients may reach the server by, besides addresses and those of this machine (repeatable)
+    #[arg(long = "allowed-host", value_name = "NAME")]
+    pub allowed_hosts: Vec<String>,
+    /// Serve HTTPS with the certificate chain in this PEM file, the server's own certificate first; it is read again when it changes
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The private key of `--tls-cert`, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FilesArgs {
+    /// Only files whose path matches (`*.md`, `runs/**`)
+    pub glob: Option<String>,
+    /// How many files to list
+    #[arg(long, short = 'n', default_value_t = 1_000)]
+    pub limit: usize,
+    /// Skip this many files, in the order of their paths
+    #[arg(long, default_value_t = 0)]
+    pub offset: usize,
+}
+
+impl FilesArgs {
+    pub(super) fn request(&self) -> FilesRequest {
+        FilesRequest { glob: self.glob.clone(), limit: self.limit, offset: self.offset }
+    }
 }
 
 #[derive(Debug, Args)]

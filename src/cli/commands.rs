@@ -9,15 +9,17 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use super::answering::Answering;
-use super::args::{AskArgs, ChangesArgs, Cli, Command, EvalArgs, ModelsCommand, SearchArgs};
+use super::args::{AskArgs, ChangesArgs, Cli, Command, EvalArgs, FilesArgs, ModelsCommand, SearchArgs, VerdictsArgs};
 use super::digest::Extent;
+use super::plain;
 use super::progress::Terminal;
+use super::remote::{Remote, RemoteError};
+use super::target::{Target, local, user};
 use super::text;
 use crate::answer::{AskRequest, CitationState, DEFAULT_MAX_FILES};
-use crate::budget::Budget;
 use crate::config::Config;
 use crate::embed;
-use crate::engine::{self, Access, Caller, Engine, EngineError, IndexReport, OpenOptions, Surface};
+use crate::engine::{self, Access, Engine, EngineError, IndexReport, OpenOptions};
 use crate::eval::{EvalOptions, PageOptions, Run, evaluate, evaluate_answers, evaluate_pages};
 use crate::extract::child::{self, Program};
 use crate::extract::{Document, ExtractError, Member, language_of};
@@ -53,32 +55,96 @@ pub(super) struct Session {
     pub workspace: WorkspaceId,
     json: bool,
     pub progress: Arc<Terminal>,
+    /// The server that is asked in place of the data folder.
+    remote: Option<Remote>,
+}
+
+/// Where a command works.
+enum Reach {
+    /// On a data folder of this machine, and on a server.
+    Anywhere,
+    /// On this machine alone.
+    Here {
+        command: &'static str,
+        /// The remedy.
+        instead: &'static str,
+    },
+}
+
+/// Where a command works, by what it needs.
+const fn reach(command: &Command) -> Reach {
+    let (command, instead) = match command {
+        Command::Search(_)
+        | Command::Ask(_)
+        | Command::Status
+        | Command::Files(_)
+        | Command::Changes(_)
+        | Command::Verdicts(VerdictsArgs { export: None, .. })
+        | Command::Workspace { .. }
+        | Command::Key { .. }
+        | Command::Webhook { .. }
+        | Command::Verify { .. } => return Reach::Anywhere,
+        Command::Index { .. } => (
+            "pincite index",
+            "the server indexes its folders itself, and files are written to it over REST; for a data folder of this machine leave out \
+             `--url` and unset `PINCITE_URL`",
+        ),
+        Command::Reindex => (
+            "pincite reindex",
+            "run it on the server's machine with the server's `--data-dir`; the server goes on meanwhile",
+        ),
+        Command::Verdicts(VerdictsArgs { export: Some(_), .. }) => (
+            "pincite verdicts --export",
+            "it reads all files: run it on the server's machine with the server's `--data-dir`",
+        ),
+        Command::Mcp { .. } => (
+            "pincite mcp",
+            "give the MCP client the URL of the server with `/mcp` at its end, and the key in the header `Authorization: Bearer`",
+        ),
+        Command::Serve(_) => {
+            ("pincite serve", "it serves a data folder of this machine: leave out `--url` and unset `PINCITE_URL`")
+        }
+        Command::Extract { .. } => {
+            ("pincite extract", "it reads a file of this machine: leave out `--url` and unset `PINCITE_URL`")
+        }
+        Command::Eval(_) => ("pincite eval", "it measures on this machine: leave out `--url` and unset `PINCITE_URL`"),
+        Command::Models { .. } => ("pincite models", "run it on the server's machine with the server's `--data-dir`"),
+        Command::ReadFiles { .. } => ("pincite read-files", "it is for other processes of this program alone"),
+    };
+    Reach::Here { command, instead }
 }
 
 pub(super) fn run(cli: Cli) -> anyhow::Result<Done> {
+    // Before anything of the environment is looked at.
+    if let Command::ReadFiles { memory_bytes } = cli.command {
+        child::serve(memory_bytes)?;
+        return Ok(Done::Yes);
+    }
+    let remote = Remote::of(&cli.remote)?;
+    if let (Some(_), Reach::Here { command, instead }) = (&remote, reach(&cli.command)) {
+        return Err(RemoteError::OnlyHere { command, instead }.into());
+    }
     let data_folder = match cli.data_dir {
         Some(folder) => folder,
         None => directories::ProjectDirs::from("", "", "pincite")
             .map(|folders| folders.data_dir().to_owned())
             .context("the platform's data folder is not known: name one with `--data-dir FOLDER`")?,
     };
-    let session =
-        Session { data_folder, workspace: cli.workspace, json: cli.json, progress: Arc::new(Terminal::new()) };
+    let (workspace, json, progress) = (cli.workspace, cli.json, Arc::new(Terminal::new()));
+    let session = Session { data_folder, workspace, json, progress, remote };
     match cli.command {
         Command::Index { path, strict } => index(&session, &path, strict),
         Command::Search(args) => search(&session, &args),
         Command::Ask(args) => ask(&session, &args),
-        Command::Serve { path, listen } => super::serving::serve(&session, path.as_deref(), listen),
+        Command::Serve(args) => super::serving::serve(&session, &args),
         Command::Mcp { path } => super::serving::mcp(&session, path.as_deref()),
         Command::Status => status(&session),
+        Command::Files(args) => files(&session, &args),
         Command::Changes(args) => changes(&session, &args),
         Command::Verdicts(args) => super::verdicts::run(&session, &args),
         Command::Reindex => reindex(&session),
         Command::Extract { file } => extract(&session, &file),
-        Command::ReadFiles { memory_bytes } => {
-            child::serve(memory_bytes)?;
-            Ok(Done::Yes)
-        }
+        Command::ReadFiles { .. } => Ok(Done::Yes),
         Command::Webhook { command } => super::webhooks::run(&session, &command),
         Command::Workspace { command } => super::spaces::run(&session, &command),
         Command::Key { command } => super::keys::run(&session, &command),
@@ -108,16 +174,33 @@ impl Session {
         })
     }
 
-    /// Opens the data folder to ask something, after bringing `path` up to date where it is given.
-    fn open_for_question(&self, path: Option<&Path>, command: &str) -> anyhow::Result<Engine> {
-        let Some(path) = path else { return Ok(self.open(Access::Read, command)?) };
+    /// The server that was named, or else the data folder, opened for `access`.
+    pub(super) fn target(&self, access: Access, command: &str) -> Result<Target<'_>, EngineError> {
+        Ok(match &self.remote {
+            Some(remote) => Target::Server(remote),
+            None => Target::Local(Box::new(self.open(access, command)?)),
+        })
+    }
+
+    /// The target of a question, after bringing `path` up to date where it is given.
+    fn target_of_question(&self, path: Option<&Path>, command: &str) -> anyhow::Result<Target<'_>> {
+        let Some(path) = path else { return Ok(self.target(Access::Read, command)?) };
+        if self.remote.is_some() {
+            let instead = "leave `--path` out: the server watches its folders itself";
+            return Err(RemoteError::OnlyHere { command: "--path", instead }.into());
+        }
         let engine = self.open(Access::Share, command)?;
         self.bring_up_to_date(&engine, path)?;
-        Ok(engine)
+        Ok(Target::Local(Box::new(engine)))
+    }
+
+    /// What is shown in place of a folder that is not told: servers keep the names of their folders.
+    pub(super) const fn no_folder(&self) -> &'static str {
+        if self.remote.is_some() { "on the server" } else { "no folder" }
     }
 
     fn bring_up_to_date(&self, engine: &Engine, path: &Path) -> anyhow::Result<IndexReport> {
-        Ok(engine.workspace_at(&self.workspace, path, &Caller::local(Surface::CommandLine))?.index(&*self.progress)?)
+        Ok(engine.workspace_at(&self.workspace, path, &user())?.index(&*self.progress)?)
     }
 
     pub(super) fn print<T: Serialize>(
@@ -130,10 +213,15 @@ impl Session {
             serde_json::to_writer_pretty(&mut out, result).map_err(std::io::Error::from)?;
             writeln!(out)?;
         } else {
-            as_text(&mut out)?;
+            plain::write(&mut out, as_text)?;
         }
         out.flush()?;
         Ok(())
+    }
+
+    /// Writes notes for a person to standard error; none beside JSON.
+    fn note(&self, notes: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> std::io::Result<()> {
+        if self.json { Ok(()) } else { plain::write(&mut std::io::stderr(), notes) }
     }
 }
 
@@ -158,7 +246,7 @@ struct IndexCounts<'a> {
 fn index(session: &Session, path: &Path, strict: bool) -> anyhow::Result<Done> {
     let engine = session.open(Access::Share, "pincite index")?;
     let report = session.bring_up_to_date(&engine, path)?;
-    let status = engine.workspace(&session.workspace, &Caller::local(Surface::CommandLine))?.status()?;
+    let status = local(&engine, &session.workspace)?.status()?;
     let (scan, line) = (&report.scan, &report.line);
     let counts = IndexCounts {
         revision: status.revision.0,
@@ -176,8 +264,7 @@ fn index(session: &Session, path: &Path, strict: bool) -> anyhow::Result<Done> {
         passed_over: &scan.problems,
     };
     session.print(&counts, |out| text::index(out, &report, &status.coverage))?;
-    if !session.json {
-        let mut err = std::io::stderr();
+    session.note(|err| {
         for file in status.not_ready.get("failed").into_iter().flatten().flat_map(|group| &group.files) {
             writeln!(err, "failed: {}: {}", file.path, file.reason.as_deref().unwrap_or("no reason"))?;
         }
@@ -187,7 +274,8 @@ fn index(session: &Session, path: &Path, strict: bool) -> anyhow::Result<Done> {
         if let Some(reason) = &report.words_alone {
             writeln!(err, "note: searchable by words alone: {reason}")?;
         }
-    }
+        Ok(())
+    })?;
     Ok(Done::when(!strict || status.coverage.files.failed == 0 && scan.problems.is_empty()))
 }
 
@@ -203,9 +291,8 @@ struct Reindexed<'a> {
 
 fn reindex(session: &Session) -> anyhow::Result<Done> {
     let engine = session.open(Access::Share, "pincite reindex")?;
-    let report =
-        engine.workspace(&session.workspace, &Caller::local(Surface::CommandLine))?.reindex(&*session.progress)?;
-    let status = engine.workspace(&session.workspace, &Caller::local(Surface::CommandLine))?.status()?;
+    let report = local(&engine, &session.workspace)?.reindex(&*session.progress)?;
+    let status = local(&engine, &session.workspace)?.status()?;
     let reindexed = Reindexed {
         generation: report.generation,
         chunks: status.num_chunks,
@@ -218,7 +305,7 @@ fn reindex(session: &Session) -> anyhow::Result<Done> {
 }
 
 fn search(session: &Session, args: &SearchArgs) -> anyhow::Result<Done> {
-    let engine = session.open_for_question(args.path.as_deref(), "pincite search")?;
+    let target = session.target_of_question(args.path.as_deref(), "pincite search")?;
     let request = SearchRequest {
         query: args.query.clone(),
         k: args.k,
@@ -233,19 +320,17 @@ fn search(session: &Session, args: &SearchArgs) -> anyhow::Result<Done> {
         facets: args.facets,
         every_passage: false,
     };
-    let reply = engine
-        .workspace(&session.workspace, &Caller::local(Surface::CommandLine))?
-        .search_within(&request, &Budget::default())?;
+    let reply = target.search(&session.workspace, &request)?;
     session.print(&reply, |out| text::search(out, &reply))?;
-    if !session.json {
-        super::copies::notes(&mut std::io::stderr(), &reply.notes)?;
-        text::coverage(&mut std::io::stderr(), reply.revision, &reply.coverage)?;
-    }
+    session.note(|err| {
+        super::copies::notes(err, &reply.notes)?;
+        text::coverage(err, reply.revision, &reply.coverage)
+    })?;
     Ok(Done::when(!reply.hits.is_empty()))
 }
 
 fn ask(session: &Session, args: &AskArgs) -> anyhow::Result<Done> {
-    let engine = session.open_for_question(args.path.as_deref(), "pincite ask")?;
+    let target = session.target_of_question(args.path.as_deref(), "pincite ask")?;
     let request = AskRequest {
         question: args.question.clone(),
         filters: args.scope.filters(),
@@ -266,32 +351,31 @@ fn ask(session: &Session, args: &AskArgs) -> anyhow::Result<Done> {
         Extent::Screen
     };
     let mut progress = Answering::new(!session.json && std::io::stdout().is_terminal());
-    let reply = engine.workspace(&session.workspace, &Caller::local(Surface::CommandLine))?.ask_within(
-        &request,
-        &Budget::default(),
-        &mut |event| progress.tell(&event).is_ok(),
-    )?;
+    let reply = target.ask(&session.workspace, &request, &mut |told| progress.tell(told).is_ok())?;
     let shown = progress.num_shown();
     session.print(&reply, |out| text::ask(out, &reply, shown, extent))?;
-    if !session.json {
-        text::plan(&mut std::io::stderr(), &reply.plan)?;
-        text::answered_by(&mut std::io::stderr(), &reply.answered_by)?;
-        text::coverage_of_answer(&mut std::io::stderr(), &reply)?;
-    }
+    session.note(|err| {
+        text::plan(err, &reply.plan)?;
+        text::answered_by(err, &reply.answered_by)?;
+        text::coverage_of_answer(err, &reply)
+    })?;
     Ok(Done::when(!reply.abstained))
 }
 
 fn status(session: &Session) -> anyhow::Result<Done> {
-    let engine = session.open(Access::Read, "pincite status")?;
-    let report = engine.workspace(&session.workspace, &Caller::local(Surface::CommandLine))?.status()?;
-    session.print(&report, |out| text::status(out, &report))?;
+    let report = session.target(Access::Read, "pincite status")?.status(&session.workspace)?;
+    session.print(&report, |out| text::status(out, &report, session.no_folder()))?;
     Ok(Done::Yes)
 }
 
+fn files(session: &Session, args: &FilesArgs) -> anyhow::Result<Done> {
+    let list = session.target(Access::Read, "pincite files")?.files(&session.workspace, &args.request())?;
+    session.print(&list, |out| text::files(out, &list))?;
+    Ok(Done::when(!list.files.is_empty()))
+}
+
 fn changes(session: &Session, args: &ChangesArgs) -> anyhow::Result<Done> {
-    let engine = session.open(Access::Read, "pincite changes")?;
-    let reply =
-        engine.workspace(&session.workspace, &Caller::local(Surface::CommandLine))?.recent_changes(&args.request())?;
+    let reply = session.target(Access::Read, "pincite changes")?.changes(&session.workspace, &args.request())?;
     session.print(&reply, |out| text::changes(out, &reply))?;
     Ok(Done::when(!reply.changes.is_empty()))
 }
@@ -308,8 +392,7 @@ fn verify(session: &Session, citation: &Path) -> anyhow::Result<Done> {
     let citation: Citation = serde_json::from_str(&json).context(
         "this is not a citation: give one object of `citations` or `citation` from a reply that was made with `--json`",
     )?;
-    let engine = session.open(Access::Read, "pincite verify")?;
-    let result = engine.workspace(&citation.workspace, &Caller::local(Surface::CommandLine))?.verify(&citation)?;
+    let result = session.target(Access::Read, "pincite verify")?.verify(&citation)?;
     session.print(&result, |out| text::verification(out, &result))?;
     Ok(Done::when(matches!(result.verdict, CitationState::Valid | CitationState::Moved)))
 }
@@ -347,7 +430,14 @@ fn extract(session: &Session, file: &Path) -> anyhow::Result<Done> {
         }
     };
     let extracted = Extracted::of(&document);
-    session.print(&extracted, |out| out.write_all(document.text.as_bytes()))?;
+    if session.json {
+        session.print(&extracted, |_| Ok(()))?;
+    } else {
+        // The text itself, for other programs.
+        let mut out = std::io::stdout().lock();
+        out.write_all(document.text.as_bytes())?;
+        out.flush()?;
+    }
     Ok(Done::when(!document.text.trim().is_empty()))
 }
 

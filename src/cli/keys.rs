@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 
 use super::commands::{Done, Session};
-use crate::engine::{Access, Caller, KeyPatch, KeyState, KeySummary, MadeKey, NewKey, Overlap, Secret, Surface};
+use crate::engine::{Access, KeyPatch, KeyState, KeySummary, MadeKey, NewKey, Overlap, Secret};
 use crate::workspace::{Scope, WorkspaceId};
 
 #[derive(Debug, Subcommand)]
@@ -51,9 +51,9 @@ pub(super) struct CreateArgs {
     /// The writer of everything that is written with the key
     #[arg(long)]
     agent: Option<String>,
-    /// Days that the key holds, at most 366
-    #[arg(long, value_name = "DAYS", default_value_t = 90)]
-    days: u32,
+    /// Days that the key holds, at most 366 [default: 90, or as long as the key that it is made with]
+    #[arg(long, value_name = "DAYS")]
+    days: Option<u32>,
 }
 
 #[derive(Debug, Args)]
@@ -79,27 +79,25 @@ pub(super) struct NarrowArgs {
 
 /// `pincite key`.
 pub(super) fn run(session: &Session, command: &KeyCommand) -> anyhow::Result<Done> {
-    let caller = Caller::local(Surface::CommandLine);
     match command {
         KeyCommand::Create(args) => {
-            let made = session.open(Access::Share, "pincite key create")?.create_key(&caller, &args.key())?;
+            let made = session.target(Access::Share, "pincite key create")?.create_key(&args.key())?;
             print_made(session, &made)?;
         }
         KeyCommand::List => {
-            let list = session.open(Access::Read, "pincite key list")?.list_keys(&caller)?;
+            let list = session.target(Access::Read, "pincite key list")?.keys()?;
             session.print(&list, |out| list.keys.iter().try_for_each(|key| line(out, key)))?;
         }
         KeyCommand::Narrow(args) => {
-            let engine = session.open(Access::Share, "pincite key narrow")?;
-            let key = engine.change_key(&caller, &args.id, &args.patch())?;
+            let key = session.target(Access::Share, "pincite key narrow")?.change_key(&args.id, &args.patch())?;
             session.print(&key, |out| line(out, &key))?;
         }
         KeyCommand::Rotate { id, overlap_s } => {
-            let engine = session.open(Access::Share, "pincite key rotate")?;
-            print_made(session, &engine.rotate_key(&caller, id, Overlap { overlap_s: *overlap_s })?)?;
+            let target = session.target(Access::Share, "pincite key rotate")?;
+            print_made(session, &target.rotate_key(id, Overlap { overlap_s: *overlap_s })?)?;
         }
         KeyCommand::Revoke { id } => {
-            let revoked = session.open(Access::Share, "pincite key revoke")?.revoke_key(&caller, id)?;
+            let revoked = session.target(Access::Share, "pincite key revoke")?.revoke_key(id)?;
             session.print(&revoked, |out| match revoked.revoked.as_slice() {
                 [] => writeln!(out, "{id} was revoked before"),
                 ids => writeln!(out, "revoked: {}", ids.join(", ")),
@@ -122,7 +120,7 @@ impl CreateArgs {
             workspaces: some(&self.workspaces),
             path_globs: self.globs.clone(),
             agent: self.agent.clone(),
-            expires_at: Some(in_days(self.days)),
+            expires_at: self.days.map(in_days),
         }
     }
 }

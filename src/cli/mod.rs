@@ -5,6 +5,8 @@
 //!   standard error.
 //! - Exit codes: 0 done, 1 nothing found (or the program failed), 2 wrong use.
 //! - Every error is followed by a hint where there is something to do.
+//! - What files and servers say cannot steer a terminal (`plain.rs`).
+//! - A command prints the same whether it asks a data folder or a server (`target/mod.rs`).
 //!
 //! # Not here
 //! Anything that another surface would need too: that is `engine`.
@@ -15,9 +17,12 @@ mod commands;
 mod copies;
 mod digest;
 mod keys;
+mod plain;
 mod progress;
+mod remote;
 mod serving;
 mod spaces;
+mod target;
 mod text;
 mod verdicts;
 mod webhooks;
@@ -28,6 +33,8 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use self::args::Cli;
+use self::plain::plain;
+use self::remote::RemoteError;
 use crate::engine::{EngineError, ErrorKind};
 use crate::error::Advice as _;
 use crate::eval::EvalError;
@@ -49,7 +56,7 @@ pub fn run() -> ExitCode {
         Err(error) => {
             let mut err = std::io::stderr().lock();
             // If standard error is gone too, there is nobody left to tell.
-            let _ = writeln!(err, "error: {error:#}");
+            let _ = writeln!(err, "error: {}", plain(&format!("{error:#}")));
             let eval_error = error.downcast_ref::<EvalError>();
             let engine_error = error.downcast_ref::<EngineError>().or(match eval_error {
                 Some(EvalError::Engine(error)) => Some(error),
@@ -59,13 +66,19 @@ pub fn run() -> ExitCode {
                 .and_then(EngineError::hint)
                 .or_else(|| eval_error?.hint())
                 .or_else(|| error.downcast_ref::<ServeError>()?.hint())
-                .or_else(|| error.downcast_ref::<McpError>()?.hint());
+                .or_else(|| error.downcast_ref::<McpError>()?.hint())
+                .or_else(|| error.downcast_ref::<RemoteError>()?.hint());
             if let Some(hint) = hint {
-                let _ = writeln!(err, "hint: {hint}");
+                let _ = writeln!(err, "hint: {}", plain(&hint));
             }
-            let is_wrong_use = engine_error.is_none_or(|error| {
-                matches!(error.kind(), ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::Conflict)
-            });
+            let is_wrong_use = match (error.downcast_ref::<RemoteError>(), engine_error) {
+                (Some(error), _) => error.is_wrong_use(),
+                (None, Some(error)) => {
+                    use ErrorKind::{Conflict, Invalid, NotFound, Unauthorized};
+                    matches!(error.kind(), Invalid | Unauthorized | NotFound | Conflict)
+                }
+                (None, None) => true,
+            };
             ExitCode::from(if is_wrong_use { 2 } else { 1 })
         }
     }

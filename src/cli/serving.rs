@@ -1,11 +1,11 @@
 //! The commands that go on until they are told to stop.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::args::ServeArgs;
 use super::commands::{Done, Session};
 use crate::engine::{Access, Caller, Engine, EngineError, Runner, Secret, Surface};
 use crate::{mcp, serve};
@@ -19,20 +19,28 @@ pub(super) const API_KEY: &str = "PINCITE_API_KEY";
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
 
 /// `pincite serve`: listens at once, and brings changes in beside it; replies say what is still pending.
-pub(super) fn serve(session: &Session, path: Option<&Path>, listen: SocketAddr) -> anyhow::Result<Done> {
+pub(super) fn serve(session: &Session, args: &ServeArgs) -> anyhow::Result<Done> {
+    let ServeArgs { path, listen, allowed_hosts, tls_cert, tls_key } = args;
     serve::take_descriptors()?;
     let engine = Arc::new(session.open(Access::Share, "pincite serve")?);
     if let Some(secret) = secret_in(ADMIN_KEY)? {
         engine.take_admin_key(&secret)?;
     }
-    serve::check_locked(&engine, listen)?;
-    engine.ensure_workspace(&session.workspace, path)?;
+    serve::check_locked(&engine, *listen)?;
+    engine.ensure_workspace(&session.workspace, path.as_deref())?;
     let runner = engine.run()?;
-    let options = serve::Options { address: listen, ..serve::Options::within(&engine.config().limits) };
+    let tls = tls_cert.as_ref().zip(tls_key.as_ref()).map(|(cert, key)| serve::TlsFiles::new(cert, key));
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let options = serve::Options {
+        address: *listen,
+        allowed_hosts: allowed_hosts.clone(),
+        tls,
+        ..serve::Options::within(&engine.config().limits)
+    };
     let runtime = tokio::runtime::Runtime::new()?;
     let served = runtime.block_on(serve::run(engine, session.workspace.clone(), options, |address| {
         // A server without a standard error has nobody to tell.
-        let _ = writeln!(std::io::stderr(), "listening on http://{address}");
+        let _ = writeln!(std::io::stderr(), "listening on {scheme}://{address}");
     }));
     runtime.shutdown_background();
     stop(runner);

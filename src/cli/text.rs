@@ -9,7 +9,7 @@ use crate::answer::{
 };
 use crate::embed::ModelEntry;
 use crate::engine::{
-    ChangesReply, IndexReport, ReasonGroup, ReindexReport, RerankerStatus, StatusReport, is_on_unread,
+    ChangesReply, FileList, IndexReport, ReasonGroup, ReindexReport, RerankerStatus, StatusReport, is_on_unread,
 };
 use crate::eval::{AnswerReport, PageReport, Report};
 use crate::search::{Coverage, Hit, SearchReply};
@@ -314,8 +314,24 @@ pub(super) fn reindexed(out: &mut dyn Write, report: &ReindexReport, status: &St
     )
 }
 
-pub(super) fn status(out: &mut dyn Write, report: &StatusReport) -> io::Result<()> {
-    writeln!(out, "workspace {}: {}", report.workspace, report.root.as_deref().unwrap_or("no folder"))?;
+/// The files with their states, and how to see the next ones.
+pub(super) fn files(out: &mut dyn Write, list: &FileList) -> io::Result<()> {
+    for file in &list.files {
+        let reason = file.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        writeln!(out, "{:11}  {}{reason}", file.state.name(), file.path)?;
+    }
+    if list.files.is_empty() {
+        writeln!(out, "no such file")?;
+    }
+    match list.next_offset {
+        Some(next) => writeln!(out, "… {} more: `--offset {next}`", list.total.saturating_sub(next)),
+        None => Ok(()),
+    }
+}
+
+/// The state of a workspace; `no_folder` stands where its folder is not told.
+pub(super) fn status(out: &mut dyn Write, report: &StatusReport, no_folder: &str) -> io::Result<()> {
+    writeln!(out, "workspace {}: {}", report.workspace, report.root.as_deref().unwrap_or(no_folder))?;
     coverage(out, report.revision, &report.coverage)?;
     writeln!(out, "{} chunks, {} of them embedded", report.num_chunks, report.num_embedded)?;
     if let Some(rebuild) = report.rebuild {

@@ -4,8 +4,9 @@ use std::io::{self, Write};
 
 use super::args::VerdictsArgs;
 use super::commands::{Done, Session};
+use super::target::local;
 use super::text::place;
-use crate::engine::{Access, Caller, Surface, VerdictsReply};
+use crate::engine::{Access, VerdictsReply};
 use crate::eval::{ExportReport, export_verdicts};
 use crate::workspace::Verdict;
 
@@ -14,14 +15,14 @@ const MAX_CHARS: usize = 200;
 
 /// `pincite verdicts`.
 pub(super) fn run(session: &Session, args: &VerdictsArgs) -> anyhow::Result<Done> {
-    let engine = session.open(Access::Read, "pincite verdicts")?;
-    let workspace = engine.workspace(&session.workspace, &Caller::local(Surface::CommandLine))?;
     if let Some(folder) = &args.export {
+        let engine = session.open(Access::Read, "pincite verdicts")?;
+        let workspace = local(&engine, &session.workspace)?;
         let report = export_verdicts(&workspace, folder)?;
         session.print(&report, |out| exported(out, &report))?;
         return Ok(Done::when(report.num_queries > 0));
     }
-    let reply = workspace.verdicts(&args.request())?;
+    let reply = session.target(Access::Read, "pincite verdicts")?.verdicts(&session.workspace, &args.request())?;
     session.print(&reply, |out| list(out, &reply))?;
     Ok(Done::when(!reply.verdicts.is_empty()))
 }

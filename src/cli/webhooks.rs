@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use clap::{Args, Subcommand};
 
 use super::commands::{Done, Session};
-use crate::engine::{Access, Caller, DeliveriesRequest, Surface};
+use crate::engine::{Access, DeliveriesRequest};
 use crate::workspace::{
     Delivery, DeliveryList, DeliveryState, NewWebhook, Rotation, Webhook, WebhookEvent, WebhookList, WebhookUpdate,
 };
@@ -102,12 +102,11 @@ pub(super) fn run(session: &Session, command: &WebhookCommand) -> anyhow::Result
         WebhookCommand::List | WebhookCommand::Deliveries { .. } => Access::Read,
         _ => Access::Share,
     };
-    let engine = session.open(access, "pincite webhook")?;
-    let workspace = engine.workspace(&session.workspace, &Caller::local(Surface::CommandLine))?;
+    let (target, workspace) = (session.target(access, "pincite webhook")?, &session.workspace);
     match command {
         WebhookCommand::Create { url, conditions } => {
             let Conditions { events, globs, agents } = conditions;
-            let made = workspace.create_webhook(&NewWebhook {
+            let made = target.create_webhook(workspace, &NewWebhook {
                 url: url.clone(),
                 events: events.iter().copied().collect(),
                 path_globs: globs.clone(),
@@ -117,14 +116,15 @@ pub(super) fn run(session: &Session, command: &WebhookCommand) -> anyhow::Result
             session.print(&made, |out| with_secret(out, &made))?;
         }
         WebhookCommand::List => {
-            let list = workspace.webhooks()?;
+            let list = target.webhooks(workspace)?;
             session.print(&list, |out| all(out, &list))?;
             return Ok(Done::when(!list.webhooks.is_empty()));
         }
         WebhookCommand::Update { id, url, conditions, on, off } => {
             let Conditions { events, globs, agents } = conditions;
             let given = |list: &[String]| Some(list.to_vec()).filter(|list| !list.is_empty());
-            let changed = workspace.update_webhook(
+            let changed = target.update_webhook(
+                workspace,
                 *id,
                 &WebhookUpdate {
                     url: url.clone(),
@@ -137,25 +137,25 @@ pub(super) fn run(session: &Session, command: &WebhookCommand) -> anyhow::Result
             session.print(&changed, |out| one(out, &changed))?;
         }
         WebhookCommand::Rotate { id, overlap_s } => {
-            let rotated = workspace.rotate_webhook(*id, &Rotation { secret: None, overlap_s: *overlap_s })?;
+            let rotated = target.rotate_webhook(workspace, *id, &Rotation { secret: None, overlap_s: *overlap_s })?;
             session.print(&rotated, |out| with_secret(out, &rotated))?;
         }
         WebhookCommand::Delete { id } => {
-            workspace.delete_webhook(*id)?;
+            target.delete_webhook(workspace, *id)?;
             session.print(&serde_json::json!({ "id": id }), |out| writeln!(out, "the webhook {id} is deleted"))?;
         }
         WebhookCommand::Deliveries { id, limit, state, before } => {
             let request = DeliveriesRequest { state: *state, before_id: *before, limit: *limit };
-            let list = workspace.deliveries(*id, &request)?;
+            let list = target.deliveries(workspace, *id, &request)?;
             session.print(&list, |out| deliveries(out, &list))?;
             return Ok(Done::when(!list.deliveries.is_empty()));
         }
         WebhookCommand::Replay { id, delivery } => {
-            let due = workspace.replay_delivery(*id, *delivery)?;
+            let due = target.replay_delivery(workspace, *id, *delivery)?;
             session.print(&due, |out| delivery_line(out, &due))?;
         }
         WebhookCommand::Test { id } => {
-            let due = workspace.test_webhook(*id)?;
+            let due = target.test_webhook(workspace, *id)?;
             session.print(&due, |out| delivery_line(out, &due))?;
         }
     }

@@ -63,7 +63,7 @@ limits! {
     query_ms: 10_000, least 10, "timeout_too_long", "Milliseconds that a search or an answer may take; the reply holds the results found until then, and says so.";
     body_bytes: 4_194_304, least 1_024, "body_too_large", "Bytes of a request's body, unless the body is a file.";
     bodies_bytes: 268_435_456, least 65_536, "too_many_bodies", "Bytes of all bodies together that are being received.";
-    header_ms: 30_000, least 100, "connection_closed", "Milliseconds for a request's header, and for the next request of a connection.";
+    header_ms: 30_000, least 100, "connection_closed", "Milliseconds for a handshake of TLS, for a request's header, and for the next request of a connection.";
     body_ms: 30_000, least 100, "body_timeout", "Milliseconds for a body; for a file, milliseconds for each `body_bytes` of it.";
     write_ms: 30_000, least 100, "connection_closed", "Milliseconds that a client may take to accept 256 KiB of a reply.";
     connections: 1_024, least 16, "too_many_connections", "Connections at once; beyond it only health and metrics are answered.";

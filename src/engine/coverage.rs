@@ -33,6 +33,11 @@ pub fn is_on_unread(note: &str) -> bool {
     note.ends_with(SKIPPED) || UNREAD.iter().any(|(one, more)| note.ends_with(one) || note.ends_with(more))
 }
 
+/// A share in `0..=1` to six decimals, rounded down: 1 is all. No reader of JSON makes another number of so few digits.
+fn share(num: usize, of: usize) -> f64 {
+    if of == 0 { 1.0 } else { (num as f64 / of as f64 * 1e6).floor() / 1e6 }
+}
+
 impl Workspace<'_> {
     /// How much of a workspace a reply from this state has seen, and what it has not.
     pub(super) fn coverage_of(&self, state: &QueryState, wants_vectors: bool) -> Result<Coverage, EngineError> {
@@ -42,7 +47,7 @@ impl Workspace<'_> {
         };
         let Counts { num_chunks, num_embedded, num_by_words } = counts;
         let num_wanted = num_chunks - num_by_words;
-        let embedded_fraction = if num_wanted == 0 { 1.0 } else { num_embedded as f64 / num_wanted as f64 };
+        let embedded_fraction = share(num_embedded, num_wanted);
         // Chunks are counted for the whole index, which a narrowed caller is not to hear of.
         let is_narrowed = self.is_narrowed();
         let embedded_fraction = if is_narrowed { 1.0 } else { embedded_fraction };

@@ -16,6 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
@@ -25,6 +26,7 @@ use super::Options;
 use super::door::Peer;
 use super::metrics::Metrics;
 use super::timed::Timed;
+use super::tls::Tls;
 
 /// How long to wait after a failure to accept that will not pass at once, as when no file descriptor is left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
@@ -82,7 +84,18 @@ impl Drop for Place {
 }
 
 /// Serves connections until `stop` is done, and until all of them have ended or the deadline is over.
-pub(super) async fn serve(listener: TcpListener, served: &Served, options: &Options, stop: impl Future<Output = ()>) {
+pub(super) async fn serve(
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+    served: &Served,
+    options: &Options,
+    stop: impl Future<Output = ()>,
+) {
+    // Ends with this future.
+    let mut followers = JoinSet::new();
+    if let Some(tls) = &tls {
+        followers.spawn(Arc::clone(tls).follow());
+    }
     let (stopping, _) = watch::channel(false);
     let (most, most_of_one) = (options.max_connections.max(1), options.max_connections_per_address.max(1));
     let places = Arc::new(Places { most, most_of_one, taken: Mutex::default() });
@@ -107,7 +120,8 @@ pub(super) async fn serve(listener: TcpListener, served: &Served, options: &Opti
                     };
                     let stream = Timed::new(stream, options.write_timeout);
                     let peer = Peer(peer.ip().to_canonical());
-                    let connection = drive(stream, (router, peer), header_timeout, stopping.subscribe());
+                    let connection =
+                        drive(stream, tls.clone(), (router, peer), header_timeout, stopping.subscribe());
                     let driven = connections.spawn(async move {
                         connection.await;
                         drop((place, connected));
@@ -140,9 +154,30 @@ pub(super) async fn serve(listener: TcpListener, served: &Served, options: &Opti
     }
 }
 
-/// Drives one connection to its end; told to stop, it finishes the request that it is at.
+/// Drives one connection to its end, after the handshake of TLS where there is one, which has as much time as a header.
 async fn drive(
     stream: Timed,
+    tls: Option<Arc<Tls>>,
+    (router, peer): (Router, Peer),
+    header_timeout: Duration,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let Some(tls) = tls else { return speak(stream, (router, peer), header_timeout, stopping).await };
+    let accepted = tokio::select! {
+        accepted = tokio::time::timeout(header_timeout, tls.accept(stream)) => accepted,
+        // Nothing was asked yet.
+        _ = stopping.wait_for(|&stopping| stopping) => return,
+    };
+    match accepted {
+        Ok(Ok(stream)) => speak(stream, (router, peer), header_timeout, stopping).await,
+        Ok(Err(error)) => tracing::debug!(%error, "a handshake failed"),
+        Err(_) => tracing::debug!("a handshake took too long"),
+    }
+}
+
+/// Speaks HTTP to the end of a connection; told to stop, it finishes the request that it is at.
+async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
     (router, peer): (Router, Peer),
     header_timeout: Duration,
     mut stopping: watch::Receiver<bool>,

@@ -1,4 +1,4 @@
-//! REST at `/v1`, MCP at `/mcp`, over one HTTP/1.1 listener.
+//! REST at `/v1`, MCP at `/mcp`, over one HTTP/1.1 listener, with TLS where it has a certificate.
 //!
 //! # Invariants
 //! - A request that a web page sends to another site's name (DNS rebinding) or from another origin is refused before
@@ -36,6 +36,7 @@ mod routes;
 mod rpc;
 mod signature;
 mod timed;
+mod tls;
 mod transfers;
 mod verdicts;
 mod verdicts_csv;
@@ -52,6 +53,8 @@ use tokio::net::TcpListener;
 
 pub use self::descriptors::take_descriptors;
 pub use self::openapi::document as openapi_document;
+use self::tls::Tls;
+pub use self::tls::{TlsError, TlsFiles};
 use crate::config::Limits;
 use crate::engine::{Engine, EngineError};
 use crate::error::Advice;
@@ -64,7 +67,9 @@ pub struct Options {
     pub address: SocketAddr,
     /// Names, besides those of this machine, that clients may reach the server by.
     pub allowed_hosts: Vec<String>,
-    /// How long a client may take to send a request's header, and to begin the next request.
+    /// The certificate for HTTPS; without one the server speaks HTTP.
+    pub tls: Option<TlsFiles>,
+    /// How long a client may take to shake hands, to send a request's header, and to begin the next request.
     pub header_timeout: Duration,
     /// How long a client may take to send a request's body.
     pub body_timeout: Duration,
@@ -88,6 +93,7 @@ impl Options {
         Self {
             address: SocketAddr::from(([127, 0, 0, 1], 7878)),
             allowed_hosts: Vec::new(),
+            tls: None,
             header_timeout: Duration::from_millis(limits.header_ms),
             body_timeout: Duration::from_millis(limits.body_ms),
             write_timeout: Duration::from_millis(limits.write_ms),
@@ -143,6 +149,7 @@ pub fn router(engine: Arc<Engine>, workspace: WorkspaceId, options: &Options) ->
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    tls: Option<Arc<Tls>>,
     served: connections::Served,
     options: Options,
 }
@@ -151,16 +158,19 @@ impl Server {
     /// Listens. Clients can connect from now on, and wait.
     ///
     /// # Errors
-    /// When the address cannot be listened on.
+    /// When the address cannot be listened on, or the certificate cannot be used.
     pub async fn bind(engine: Arc<Engine>, workspace: WorkspaceId, options: Options) -> Result<Self, ServeError> {
+        let tls = options.tls.clone().map(Tls::open).transpose()?.map(Arc::new);
         let failed = |source| ServeError::Listen { address: options.address, source };
         let listener = TcpListener::bind(options.address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        if !address.ip().is_loopback() {
-            tracing::warn!(%address, "other machines can reach this address, and nobody is asked who they are");
+        if !address.ip().is_loopback() && tls.is_none() {
+            let advice =
+                "keys and files go over the network unencrypted, unless a proxy in front of this address has TLS";
+            tracing::warn!(%address, "{advice}");
         }
         let served = routes::served(engine, workspace, &options);
-        Ok(Self { listener, address, served, options })
+        Ok(Self { listener, address, tls, served, options })
     }
 
     /// Where the server listens.
@@ -172,7 +182,7 @@ impl Server {
     /// Serves until `stop` is done, then lets requests finish within the deadline and cuts off the rest.
     pub async fn run_until(self, stop: impl Future<Output = ()>) {
         tracing::info!(address = %self.address, "listening");
-        connections::serve(self.listener, &self.served, &self.options, stop).await;
+        connections::serve(self.listener, self.tls, &self.served, &self.options, stop).await;
         tracing::info!("stopped");
     }
 }
@@ -189,6 +199,9 @@ pub enum ServeError {
         #[source]
         source: std::io::Error,
     },
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The process may have too few files open at once.
     #[error("the process may open {most} files at once, and a server needs {least}")]
     Descriptors {
@@ -217,6 +230,7 @@ impl Advice for ServeError {
     fn code(&self) -> &'static str {
         match self {
             Self::Listen { .. } => "cannot_listen",
+            Self::Tls(error) => error.code(),
             Self::Descriptors { .. } => "too_few_descriptors",
             Self::NoKeys { .. } => "no_keys",
             Self::Engine(error) => error.code(),
@@ -230,6 +244,7 @@ impl Advice for ServeError {
                 Some("another program listens there: stop it, or take another port (0 takes a free one)".to_owned())
             }
             Self::Listen { .. } => Some("use an address of this machine, for example 127.0.0.1:7878".to_owned()),
+            Self::Tls(error) => error.hint(),
             Self::Descriptors { .. } => Some("raise the limit of the shell or service: `ulimit -n 4096`".to_owned()),
             Self::NoKeys { .. } => Some(
                 "make one first: `pincite key create --name admin --scope admin`; or set `PINCITE_ADMIN_KEY`"

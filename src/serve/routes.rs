@@ -23,10 +23,10 @@ use super::{
     workspaces, writing,
 };
 use crate::answer::Verification;
-use crate::engine::{Action, Engine, EngineError, StatusReport};
+use crate::engine::{Action, Engine, EngineError, FileList, FilesRequest, StatusReport};
 use crate::error::ErrorReport;
 use crate::search::{SearchReply, SearchRequest};
-use crate::workspace::{Citation, FileEntry, Revision, WorkspaceId};
+use crate::workspace::{Citation, WorkspaceId};
 
 const MAX_FILES: usize = 10_000;
 
@@ -262,22 +262,6 @@ impl Default for FilesQuery {
     }
 }
 
-/// Files in the order of their paths.
-#[derive(Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
-pub(super) struct FileList {
-    /// The newest revision up to which nothing is pending.
-    revision: Revision,
-    /// Files with a change that is not searchable yet.
-    pending: u64,
-    /// How many files match.
-    total: usize,
-    /// Where to go on; absent on the last page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    next_offset: Option<usize>,
-    /// The files of this page.
-    files: Vec<FileEntry>,
-}
-
 /// Lists files with their states.
 #[utoipa::path(
     get, path = "/v1/workspaces/{ws}/files", tag = "files",
@@ -290,16 +274,9 @@ pub(super) async fn files(
     Parameters(query): Parameters<FilesQuery>,
 ) -> Reply<FileList> {
     check_limit(query.limit, MAX_FILES)?;
-    app.call(move |engine| {
-        let workspace = workspace.open(engine)?;
-        let (revision, pending) = workspace.freshness()?;
-        let files = workspace.files(query.glob.as_deref())?;
-        let total = files.len();
-        let next = query.offset.saturating_add(query.limit);
-        let files = files.into_iter().skip(query.offset).take(query.limit).collect();
-        Ok(FileList { revision, pending, total, next_offset: (next < total).then_some(next), files })
-    })
-    .await
+    let FilesQuery { glob, limit, offset } = query;
+    let request = FilesRequest { glob, limit, offset };
+    app.call(move |engine| workspace.open(engine)?.list_files(&request)).await
 }
 
 pub(super) fn check_limit(limit: usize, most: usize) -> Result<(), ApiError> {

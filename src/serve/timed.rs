@@ -30,6 +30,12 @@ impl Timed {
         Self { stream, timeout, left: timeout, waiting: None }
     }
 
+    /// The first byte that the client sends, which stays to be read; `None` where it sends none.
+    pub(super) async fn peek_byte(&self) -> io::Result<Option<u8>> {
+        let mut byte = [0];
+        Ok((self.stream.peek(&mut byte).await? > 0).then_some(byte[0]))
+    }
+
     /// What a write came to, and what that does to the time.
     fn written(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match written {

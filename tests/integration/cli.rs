@@ -16,6 +16,15 @@ pub struct Ran {
 }
 
 impl Ran {
+    pub fn of(command: &mut Command) -> Self {
+        let output = command.output().unwrap();
+        Self {
+            code: output.status.code().unwrap(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}\n{}", self.out, self.err))
@@ -45,6 +54,9 @@ impl Pincite {
         command
             .env_remove("PINCITE_LOG")
             .env_remove("PINCITE_ANSWER_API_KEY")
+            .env_remove("PINCITE_URL")
+            .env_remove("PINCITE_API_KEY")
+            .env_remove("PINCITE_CA_FILE")
             .env("PINCITE_DATA_DIR", self.data.path());
         if self.can_embed {
             command.env("PINCITE_RUNTIME_DIR", runtime_folder());
@@ -56,12 +68,7 @@ impl Pincite {
     }
 
     pub fn run(&self, arguments: &[&str]) -> Ran {
-        let output = self.command(arguments).output().unwrap();
-        Ran {
-            code: output.status.code().unwrap(),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
+        Ran::of(&mut self.command(arguments))
     }
 
     #[track_caller]
