@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const LEVELS: [&[&str]; 15] = [
     &["error", "budget", "config", "failpoint", "gate", "leftovers", "priority", "private", "strict"],
     &["workspace"],
-    &["store"],
+    &["store", "audit"],
     &["files"],
     &["extract", "chunk", "embed"],
     &["vectors"],
