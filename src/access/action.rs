@@ -73,6 +73,7 @@ actions! {
     CreateKey "key.create" Keys Create "Makes a key.";
     ChangeKey "key.update" Keys Update "Renames or narrows a key, or replaces its secret.";
     RevokeKey "key.revoke" Keys Delete "Revokes a key.";
+    Audit "audit.read" AuditRead Read "Reads the audit journal.";
     Metrics "metrics.read" Admin Read "Reads figures of the server.";
 }
 

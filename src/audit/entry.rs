@@ -103,7 +103,7 @@ pub struct Entry<'a> {
     pub duration: Option<Duration>,
     /// Who made it.
     pub actor: Actor<'a>,
-    /// By which surface: `rest`, `mcp`, `page`, `command_line`.
+    /// By which surface: `rest`, `mcp`, `page`, `cli`.
     pub surface: &'a str,
     /// From where.
     pub address: Option<IpAddr>,
@@ -111,6 +111,8 @@ pub struct Entry<'a> {
     pub request_id: Option<&'a str>,
     /// The workspace.
     pub workspace: Option<&'a WorkspaceId>,
+    /// The key that it is about.
+    pub about_key: Option<&'a str>,
     /// The files that it names.
     pub paths: &'a [RelPath],
     /// The revision that it answered from or made.
@@ -126,7 +128,7 @@ pub struct Entry<'a> {
     /// What a person is told beside.
     pub message: Option<Cow<'a, str>>,
     /// The newest entry that was pruned.
-    pub(super) pruned: Option<(u64, EntryHash)>,
+    pub pruned: Option<(u64, EntryHash)>,
 }
 
 impl<'a> Entry<'a> {
@@ -143,6 +145,7 @@ impl<'a> Entry<'a> {
             address: None,
             request_id: None,
             workspace: None,
+            about_key: None,
             paths: &[],
             revision: None,
             query: None,
@@ -195,6 +198,7 @@ impl<'a> Entry<'a> {
         line.http_request = self.request_id.map(|uid| HttpRequest { uid: uid.into() });
         let resource = |kind: &'static str, name: &'b str| Resource { kind: kind.into(), name: name.into() };
         line.resources = (self.workspace.map(|workspace| resource("workspace", workspace.as_str())).into_iter())
+            .chain(self.about_key.map(|key| resource("key", key)))
             .chain(paths.iter().map(|path| resource("file", path.as_str())))
             .collect();
         let hash = |query: &str| EntryHash::of(query.as_bytes()).to_string();

@@ -110,7 +110,7 @@ pub(super) struct HttpRequest<'a> {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Resource<'a> {
-    /// `workspace` or `file`.
+    /// `workspace`, `key` or `file`.
     #[serde(rename = "type")]
     pub kind: Cow<'a, str>,
     pub name: Cow<'a, str>,

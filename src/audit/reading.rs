@@ -9,7 +9,7 @@ use super::line::{Line, Links, ShownLine};
 use crate::workspace::Span;
 
 /// How an access has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum AuditResult {
     /// It was about to have its effect. Another entry says how it ended, unless the process ended before.
@@ -104,7 +104,7 @@ pub struct AuditEntry {
     pub code: Option<String>,
     /// Who made it.
     pub by: AuditActor,
-    /// `rest`, `mcp`, `page` or `command_line`.
+    /// `rest`, `mcp`, `page` or `cli`.
     #[schema(example = "rest")]
     pub surface: String,
     /// The address of the client.
@@ -116,6 +116,9 @@ pub struct AuditEntry {
     /// The workspace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<String>,
+    /// The key that the access is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about_key: Option<String>,
     /// The files that the access named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<String>,
@@ -160,6 +163,14 @@ impl AuditEntry {
         };
         let query = line.unmapped.query.map(|text| Asked::Text(owned(text)));
         let is_key = kind == ActorKind::Key;
+        let (mut about_key, mut paths) = (None, Vec::new());
+        for resource in line.resources {
+            match &*resource.kind {
+                "file" => paths.push(owned(resource.name)),
+                "key" => about_key = Some(owned(resource.name)),
+                _ => {}
+            }
+        }
         Some(Self {
             seq: links.seq,
             at: Timestamp::from_millisecond(links.time).ok()?,
@@ -180,12 +191,8 @@ impl AuditEntry {
             address: line.src_endpoint.ip,
             request_id: line.http_request.map(|request| owned(request.uid)),
             workspace: line.unmapped.workspace.map(owned),
-            paths: line
-                .resources
-                .into_iter()
-                .filter(|resource| resource.kind == "file")
-                .map(|resource| owned(resource.name))
-                .collect(),
+            about_key,
+            paths,
             revision: line.unmapped.revision,
             duration_ms: line.duration,
             query: query.or_else(|| line.unmapped.query_sha256.map(|hash| Asked::Sha256(owned(hash)))),

@@ -51,7 +51,7 @@ impl Done {
 pub(super) struct Session {
     data_folder: PathBuf,
     pub workspace: WorkspaceId,
-    json: bool,
+    pub json: bool,
     pub progress: Arc<Terminal>,
 }
 
@@ -73,6 +73,7 @@ pub(super) fn run(cli: Cli) -> anyhow::Result<Done> {
         Command::Status => status(&session),
         Command::Changes(args) => changes(&session, &args),
         Command::Verdicts(args) => super::verdicts::run(&session, &args),
+        Command::Audit(args) => super::audit::run(&session, &args),
         Command::Reindex => reindex(&session),
         Command::Extract { file } => extract(&session, &file),
         Command::ReadFiles { memory_bytes } => {

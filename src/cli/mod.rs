@@ -11,6 +11,7 @@
 
 mod answering;
 mod args;
+mod audit;
 mod commands;
 mod copies;
 mod digest;

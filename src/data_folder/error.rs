@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use crate::access::AccessError;
 use crate::answer::{AnswerError, LanguageError};
+use crate::audit::AuditError;
 use crate::config::ConfigError;
 use crate::embed::EmbedError;
 use crate::error::Advice;
@@ -134,6 +135,9 @@ pub enum EngineError {
     /// The caller may not do this, or a key cannot be so.
     #[error(transparent)]
     Access(#[from] AccessError),
+    /// The access cannot be recorded, or what is asked of the record cannot be.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// A verdict is not valid.
     #[error(transparent)]
     Verdict(#[from] InvalidVerdict),
@@ -221,6 +225,8 @@ pub enum ErrorKind {
     Conflict,
     /// What the request expects does not hold.
     Precondition,
+    /// The disk has no room.
+    Full,
     /// Not now, perhaps later.
     Unavailable,
     /// The program or the disk is at fault.
@@ -236,6 +242,7 @@ impl EngineError {
             | Self::Provenance(_)
             | Self::Verdict(_)
             | Self::Access(AccessError::InvalidSpec { .. })
+            | Self::Audit(AuditError::Invalid { .. })
             | Self::Search(
                 SearchError::Invalid { .. }
                 | SearchError::Pattern(_)
@@ -299,6 +306,7 @@ impl EngineError {
                 | StoreError::TooManyKeys { .. }
                 | StoreError::TooManyTransfers { .. },
             ) => ErrorKind::Conflict,
+            Self::Audit(AuditError::Full(_) | AuditError::FullAfter(_)) => ErrorKind::Full,
             Self::Precondition { .. } | Self::Write(WriteError::Exists { .. } | WriteError::OtherVersion { .. }) => {
                 ErrorKind::Precondition
             }
@@ -313,6 +321,7 @@ impl EngineError {
             | Self::Backlog { .. }
             | Self::TooManyWaits { .. }
             | Self::Cancelled
+            | Self::Audit(AuditError::Busy { .. })
             | Self::Store(StoreError::BeingDeleted { .. } | StoreError::Busy(_) | StoreError::Full(_))
             | Self::Write(WriteError::Full(_)) => ErrorKind::Unavailable,
             _ => ErrorKind::Internal,
@@ -325,6 +334,7 @@ impl EngineError {
             Self::Provenance(error) => Some(error),
             Self::Verdict(error) => Some(error),
             Self::Access(error) => Some(error),
+            Self::Audit(error) => Some(error),
             Self::Config(error) => Some(error),
             Self::Store(error) => Some(error),
             Self::Index(error) => Some(error),

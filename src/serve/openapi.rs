@@ -7,7 +7,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, HeaderBuilder, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
 
-use super::{asking, bounds, changes, keys, reading, routes, transfers, verdicts, workspaces, writing};
+use super::{asking, audit, bounds, changes, keys, reading, routes, transfers, verdicts, workspaces, writing};
 use crate::config::Limits;
 use crate::error::ErrorBody;
 
@@ -25,7 +25,7 @@ use crate::error::ErrorBody;
     paths(
         routes::livez, routes::readyz, routes::metrics_text, workspaces::list, workspaces::create, workspaces::update, workspaces::delete, routes::search, asking::ask, routes::verify, routes::status,
         routes::files, reading::file, changes::changes, writing::put, writing::delete, writing::events, verdicts::judge, verdicts::list,
-        verdicts::withdraw, keys::list, keys::create, keys::change, keys::rotate, keys::revoke, transfers::offer, transfers::list,
+        verdicts::withdraw, audit::of_workspace, audit::of_all, audit::head, keys::list, keys::create, keys::change, keys::rotate, keys::revoke, transfers::offer, transfers::list,
         transfers::withdraw, transfers::claim,
     ),
     components(schemas(ErrorBody)),
@@ -38,6 +38,7 @@ use crate::error::ErrorBody;
         (name = "files", description = "Files, their text and their changes."),
         (name = "workspaces", description = "Workspaces, and how much of each can be searched."),
         (name = "keys", description = "Keys of callers: what each may do, where, and until when."),
+        (name = "audit", description = "Who has done and seen what."),
         (name = "health", description = "Probes and metrics for monitoring."),
     ),
 )]

@@ -19,7 +19,7 @@ use super::error::ApiError;
 use super::extract::{InWorkspace, JsonBody, Parameters, given};
 use super::guard::{self, AllowedHosts};
 use super::{
-    asking, changes, door, keys, openapi, page, reading, request_id, transfers, verdicts, workspaces, writing,
+    asking, audit, changes, door, keys, openapi, page, reading, request_id, transfers, verdicts, workspaces, writing,
 };
 use crate::answer::Verification;
 use crate::engine::{Action, Engine, EngineError, StatusReport};
@@ -62,6 +62,9 @@ pub(super) fn served(engine: Arc<Engine>, workspace: WorkspaceId, options: &Opti
         .route("/v1/workspaces/{ws}/transfer", get(transfers::list).post(transfers::offer))
         .route("/v1/workspaces/{ws}/transfer/{id}", delete(transfers::withdraw))
         .route("/v1/claims", post(transfers::claim))
+        .route("/v1/workspaces/{ws}/audit", get(audit::of_workspace))
+        .route("/v1/audit", get(audit::of_all))
+        .route("/v1/audit/head", get(audit::head))
         .route("/v1/workspaces/{ws}/verdicts", get(verdicts::list).post(verdicts::judge))
         .route("/v1/workspaces/{ws}/verdicts/{id}", delete(verdicts::withdraw))
         .route("/mcp", any(mcp_default))
