@@ -154,6 +154,15 @@ fn internal() -> RefOr<Response> {
     )
 }
 
+fn full() -> RefOr<Response> {
+    error(
+        "The disk is full, so the request cannot be recorded, and was refused; where the message says so, it was done all the same.",
+        "audit_full",
+        "the disk is full, so the access cannot be recorded",
+        "free space on the disk, or set `audit.on_full = \"drop\"` in `config.toml`",
+    )
+}
+
 /// Errors of any request whose sender or headers are wrong.
 pub(super) struct SenderErrors;
 
@@ -191,6 +200,7 @@ impl IntoResponses for ServerErrors {
             ("401".to_owned(), unauthorized()),
             ("500".to_owned(), internal()),
             ("503".to_owned(), overloaded),
+            ("507".to_owned(), full()),
         ]);
         responses
     }
