@@ -53,7 +53,8 @@ pub(super) fn run(session: &Session, command: &WorkspaceCommand) -> anyhow::Resu
         }
         WorkspaceCommand::Claim { token, key_name } => {
             let engine = session.open(Access::Share, "pincite workspace claim")?;
-            let claimed = engine.claim(&Claim { token: token.clone(), name: key_name.clone() })?;
+            let claimed = engine
+                .claim(&Caller::local(Surface::CommandLine), &Claim { token: token.clone(), name: key_name.clone() })?;
             session.print(&claimed, |out| {
                 writeln!(out, "{}", claimed.key.secret)?;
                 writeln!(out, "{} is yours; all other keys: {}", claimed.workspace, claimed.keep)?;

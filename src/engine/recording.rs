@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use super::{Engine, EngineError, Workspace};
+use super::{Claimed, Engine, EngineError, Workspace};
 use crate::access::{Action, Caller, Effect, Surface, Who};
 use crate::audit::{Activity, Actor, Entry, Outcome, Shown};
 use crate::error::Advice as _;
@@ -128,6 +128,42 @@ impl Engine {
                 tracing::warn!(%error, "a request that failed is not recorded");
                 Err(failed)
             }
+        }
+    }
+
+    /// Does what a claim does, and records it: whoever holds a token has not said who, and has a key then.
+    ///
+    /// # Errors
+    /// As [`Engine::recorded`].
+    pub(super) fn recorded_claim(
+        &self,
+        from: &Caller,
+        workspace: &WorkspaceId,
+        work: impl FnOnce() -> Result<Claimed, EngineError>,
+    ) -> Result<Claimed, EngineError> {
+        let started = Instant::now();
+        let Caller { surface, address, request_id, .. } = from;
+        let entry = Entry {
+            outcome: Outcome::Begun,
+            address: *address,
+            request_id: request_id.as_deref(),
+            workspace: Some(workspace),
+            ..Entry::new(Activity::Update, "workspace.claim", Actor::Unknown, surface.name())
+        };
+        let begun = self.journal.record(&entry)?;
+        let done = work();
+        let duration = Some(started.elapsed());
+        let entry = match &done {
+            Ok(Claimed { key, .. }) => {
+                let (id, name) = (key.key.id.as_str(), key.key.name.as_str());
+                let actor = Actor::Key { id, name, agent: None };
+                Entry { outcome: Outcome::Success, actor, about_key: Some(id), duration, begun, ..entry }
+            }
+            Err(error) => Entry { outcome: Outcome::Failure { code: error.code() }, duration, begun, ..entry },
+        };
+        match self.journal.record(&entry) {
+            Err(error) if done.is_ok() => Err(error.after().into()),
+            _ => done,
         }
     }
 

@@ -98,6 +98,19 @@ impl<S: Sync> FromRequestParts<S> for By {
     }
 }
 
+/// From where a request comes that needs no key.
+pub(super) struct Unproven(pub Caller);
+
+impl<S: Sync> FromRequestParts<S> for Unproven {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let address = parts.extensions.get::<Peer>().map(|peer| peer.0);
+        let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
+        Ok(Self(Caller { address, request_id, ..Caller::local(surface_of(parts.uri.path())) }))
+    }
+}
+
 /// Admits requests with a key that holds, and those of this machine's user where no key was ever made.
 pub(super) async fn authenticate(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     if OPEN.contains(&request.uri().path()) {
