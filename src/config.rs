@@ -1,6 +1,7 @@
 //! What can be configured, in `config.toml` of the data folder; everything has a default.
 
 mod answer;
+mod audit;
 mod limits;
 mod webhooks;
 
@@ -13,6 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 pub use self::answer::{Answer, ApiKey, Unsupported};
+pub use self::audit::{Audit, OnFull, QueryText};
 pub use self::limits::{Limit, Limits};
 pub use self::webhooks::{Network, Webhooks};
 use crate::error::Advice;
@@ -46,6 +48,8 @@ pub struct Config {
     pub webhooks: Webhooks,
     /// What a request, a file or a pattern may take.
     pub limits: Limits,
+    /// What is recorded of accesses.
+    pub audit: Audit,
 }
 
 /// What reading one file may take. A file that needs more is `failed`, with that reason.
@@ -167,6 +171,7 @@ impl Default for Config {
             workspaces: Workspaces::default(),
             webhooks: Webhooks::default(),
             limits: Limits::default(),
+            audit: Audit::default(),
         }
     }
 }
@@ -268,6 +273,7 @@ impl Config {
             return Err(ConfigError::Invalid { path, reason });
         }
         config.limits.check().map_err(|reason| ConfigError::Invalid { path: path.clone(), reason })?;
+        config.audit.check().map_err(|reason| ConfigError::Invalid { path: path.clone(), reason })?;
         config.answer.take_key_from_environment();
         config.answer.check().map_err(|reason| ConfigError::Invalid { path, reason })?;
         Ok(config)

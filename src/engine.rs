@@ -12,6 +12,7 @@
 
 mod admission;
 mod ask;
+mod audit;
 mod changes;
 mod coverage;
 mod digest;
@@ -27,6 +28,7 @@ mod picture;
 mod provenance;
 mod query;
 mod read;
+mod recording;
 mod reindex;
 mod report;
 mod roots;
@@ -52,6 +54,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use self::admission::Admitted;
+pub use self::audit::{AuditReply, AuditRequest, MAX_AUDIT_ENTRIES};
 pub use self::changes::{ChangeFilters, ChangesReply, ChangesRequest};
 pub use self::coverage::is_on_unread;
 pub use self::event::{Event, EventKind, EventsReply, MAX_EVENT_ID_CHARS, TakenEvent};
@@ -74,6 +77,8 @@ pub use self::workspace::Workspace;
 pub use self::workspaces::{WorkspaceList, WorkspaceSummary};
 pub use self::write::{Precondition, Upload, WriteReply};
 pub use crate::access::{Action, Caller, KeyState, KeySummary, NewKey, Overlap, Secret, Surface, Who};
+pub use crate::audit::{ActorKind, Asked, AuditActor, AuditEntry, AuditResult, Break, Head, ShownFile, VerifyReport};
+use crate::audit::{Journal, Settings};
 use crate::config::Config;
 use crate::data_folder::DataFolder;
 pub use crate::data_folder::{Access, EngineError, ErrorKind, OpenOptions, extractor};
@@ -91,6 +96,8 @@ pub struct Engine {
     doorman: notify::Doorman,
     /// The messages that were sent here.
     sent: Arc<notify::Counts>,
+    /// Who has done and seen what.
+    journal: Journal,
 }
 
 impl Engine {
@@ -100,12 +107,15 @@ impl Engine {
     /// When another process indexes it and this one must, when it holds nothing and this one only reads, or when it
     /// cannot be used.
     pub fn open(options: OpenOptions) -> Result<Self, EngineError> {
+        let may_only_read = options.access == Access::Read;
         let data = Arc::new(DataFolder::open(options)?);
+        let journal = Journal::new(&data.path, Settings::of(&data.config.audit, may_only_read));
         Ok(Self {
             scheduler: Arc::new(Scheduler::new(Arc::clone(&data))),
             standings: Standings::default(),
             doorman: notify::Doorman::new(data.config.webhooks.clone()),
             sent: Arc::default(),
+            journal,
             data,
         })
     }

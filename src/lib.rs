@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod answer;
+pub mod audit;
 pub mod budget;
 pub mod chunk;
 pub mod cli;

@@ -79,6 +79,7 @@ actions! {
     DeleteWebhook "webhook.delete" Webhooks Delete "Deletes a webhook.";
     ListDeliveries "delivery.list" Webhooks Read "Lists the deliveries of a webhook.";
     SendDelivery "delivery.send" Webhooks Update "Sends a test, or a message again.";
+    Audit "audit.read" AuditRead Read "Reads the audit journal.";
     Metrics "metrics.read" Admin Read "Reads figures of the server.";
 }
 

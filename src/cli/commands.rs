@@ -9,7 +9,10 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use super::answering::Answering;
-use super::args::{AskArgs, ChangesArgs, Cli, Command, EvalArgs, FilesArgs, ModelsCommand, SearchArgs, VerdictsArgs};
+use super::args::{
+    AskArgs, AuditArgs, AuditCommand, ChangesArgs, Cli, Command, EvalArgs, FilesArgs, ModelsCommand, SearchArgs,
+    VerdictsArgs,
+};
 use super::digest::Extent;
 use super::plain;
 use super::progress::Terminal;
@@ -53,7 +56,7 @@ impl Done {
 pub(super) struct Session {
     data_folder: PathBuf,
     pub workspace: WorkspaceId,
-    json: bool,
+    pub json: bool,
     pub progress: Arc<Terminal>,
     /// The server that is asked in place of the data folder.
     remote: Option<Remote>,
@@ -83,6 +86,7 @@ const fn reach(command: &Command) -> Reach {
         | Command::Workspace { .. }
         | Command::Key { .. }
         | Command::Webhook { .. }
+        | Command::Audit(AuditArgs { command: None | Some(AuditCommand::Head), .. })
         | Command::Verify { .. } => return Reach::Anywhere,
         Command::Index { .. } => (
             "pincite index",
@@ -96,6 +100,10 @@ const fn reach(command: &Command) -> Reach {
         Command::Verdicts(VerdictsArgs { export: Some(_), .. }) => (
             "pincite verdicts --export",
             "it reads all files: run it on the server's machine with the server's `--data-dir`",
+        ),
+        Command::Audit(AuditArgs { command: Some(AuditCommand::Verify { .. }), .. }) => (
+            "pincite audit verify",
+            "it reads the whole journal: run it on the server's machine with the server's `--data-dir`",
         ),
         Command::Mcp { .. } => (
             "pincite mcp",
@@ -142,6 +150,7 @@ pub(super) fn run(cli: Cli) -> anyhow::Result<Done> {
         Command::Files(args) => files(&session, &args),
         Command::Changes(args) => changes(&session, &args),
         Command::Verdicts(args) => super::verdicts::run(&session, &args),
+        Command::Audit(args) => super::audit::run(&session, &args),
         Command::Reindex => reindex(&session),
         Command::Extract { file } => extract(&session, &file),
         Command::ReadFiles { .. } => Ok(Done::Yes),

@@ -13,6 +13,7 @@
 
 mod answering;
 mod args;
+mod audit;
 mod commands;
 mod copies;
 mod digest;

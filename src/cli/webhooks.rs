@@ -106,13 +106,16 @@ pub(super) fn run(session: &Session, command: &WebhookCommand) -> anyhow::Result
     match command {
         WebhookCommand::Create { url, conditions } => {
             let Conditions { events, globs, agents } = conditions;
-            let made = target.create_webhook(workspace, &NewWebhook {
-                url: url.clone(),
-                events: events.iter().copied().collect(),
-                path_globs: globs.clone(),
-                agents: agents.clone(),
-                secret: None,
-            })?;
+            let made = target.create_webhook(
+                workspace,
+                &NewWebhook {
+                    url: url.clone(),
+                    events: events.iter().copied().collect(),
+                    path_globs: globs.clone(),
+                    agents: agents.clone(),
+                    secret: None,
+                },
+            )?;
             session.print(&made, |out| with_secret(out, &made))?;
         }
         WebhookCommand::List => {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use crate::access::AccessError;
 use crate::answer::{AnswerError, LanguageError};
+use crate::audit::AuditError;
 use crate::config::ConfigError;
 use crate::embed::EmbedError;
 use crate::error::Advice;
@@ -136,6 +137,9 @@ pub enum EngineError {
     /// The caller may not do this, or a key cannot be so.
     #[error(transparent)]
     Access(#[from] AccessError),
+    /// The access cannot be recorded, or what is asked of the record cannot be.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// A verdict is not valid.
     #[error(transparent)]
     Verdict(#[from] InvalidVerdict),
@@ -226,6 +230,8 @@ pub enum ErrorKind {
     Conflict,
     /// What the request expects does not hold.
     Precondition,
+    /// The disk has no room.
+    Full,
     /// Not now, perhaps later.
     Unavailable,
     /// The program or the disk is at fault.
@@ -243,6 +249,7 @@ impl EngineError {
             | Self::Verdict(_)
             | Self::Access(AccessError::InvalidSpec { .. })
             | Self::Webhook(_)
+            | Self::Audit(AuditError::Invalid { .. })
             | Self::Search(
                 SearchError::Invalid { .. }
                 | SearchError::Pattern(_)
@@ -310,6 +317,7 @@ impl EngineError {
                 | StoreError::TooManyWebhooks { .. }
                 | StoreError::WebhookOff { .. },
             ) => ErrorKind::Conflict,
+            Self::Audit(AuditError::Full(_) | AuditError::FullAfter(_)) => ErrorKind::Full,
             Self::Precondition { .. } | Self::Write(WriteError::Exists { .. } | WriteError::OtherVersion { .. }) => {
                 ErrorKind::Precondition
             }
@@ -324,6 +332,7 @@ impl EngineError {
             | Self::Backlog { .. }
             | Self::TooManyWaits { .. }
             | Self::Cancelled
+            | Self::Audit(AuditError::Busy { .. })
             | Self::Store(StoreError::BeingDeleted { .. } | StoreError::Busy(_) | StoreError::Full(_))
             | Self::Write(WriteError::Full(_)) => ErrorKind::Unavailable,
             _ => ErrorKind::Internal,
@@ -337,6 +346,7 @@ impl EngineError {
             Self::Verdict(error) => Some(error),
             Self::Access(error) => Some(error),
             Self::Webhook(error) => Some(error),
+            Self::Audit(error) => Some(error),
             Self::Config(error) => Some(error),
             Self::Store(error) => Some(error),
             Self::Index(error) => Some(error),

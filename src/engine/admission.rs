@@ -1,4 +1,4 @@
-//! The one place where rights are checked: every verb begins here.
+//! The one place where rights are checked. A verb that a caller asks for begins in `recording`; what stands beside begins here.
 
 use super::{Engine, EngineError, Workspace};
 use crate::access::{Action, Caller};
@@ -24,7 +24,7 @@ impl Engine {
     /// # Errors
     /// [`AccessError::InsufficientScope`](crate::access::AccessError::InsufficientScope).
     pub fn admit(&self, caller: &Caller, action: Action) -> Result<Admitted, EngineError> {
-        caller.check(action)?;
+        self.check_recorded(caller, None, action)?;
         Ok(Admitted { action })
     }
 }
@@ -35,6 +35,7 @@ impl Workspace<'_> {
     /// # Errors
     /// [`AccessError::InsufficientScope`](crate::access::AccessError::InsufficientScope).
     pub(super) fn begin(&self, action: Action) -> Result<Admitted, EngineError> {
-        self.engine.admit(&self.caller, action)
+        self.engine.check_recorded(&self.caller, Some(&self.id), action)?;
+        Ok(Admitted { action })
     }
 }

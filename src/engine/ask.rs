@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use super::coverage::CUT;
 use super::query::QueryState;
+use super::recording::Told;
 use super::{EngineError, Workspace, digest, sections};
 use crate::access::Action;
 use crate::answer::plan::{self, Moment};
 use crate::answer::{
     self, AnswerKind, Answerer, AskEvent, AskReply, AskRequest, Evidence, LanguageError, Plan, PlanKind, Tell,
 };
+use crate::audit::Shown;
 use crate::budget::Budget;
 use crate::index::Filter;
 use crate::search::{self, Hit, SearchRequest};
@@ -74,13 +76,56 @@ impl Workspace<'_> {
         self.ask_in_time(request, (budget, Some(timeout)), &mut |event| tell(event) && !budget.is_cancelled())
     }
 
+    /// Answers as [`Workspace::ask_within`] does, for a client that is shown the passages, too, that the answer is made from.
+    ///
+    /// # Errors
+    /// As [`Workspace::ask_within`].
+    pub fn ask_showing(
+        &self,
+        request: &AskRequest,
+        budget: &Budget,
+        tell: &mut dyn FnMut(AskEvent<'_>) -> bool,
+    ) -> Result<AskReply, EngineError> {
+        self.recorded(Action::Ask, Told::asked(&request.question), |told| {
+            let mut passages = Vec::new();
+            let asked = self.ask_within(request, budget, &mut |event| {
+                match &event {
+                    AskEvent::Passages(cited) => passages.extend(cited.iter().map(|&citation| Shown::from(citation))),
+                    AskEvent::Sentence { sentence, citations } => {
+                        let cited = sentence.citations.iter().filter_map(|&at| citations.get(at));
+                        passages.extend(cited.map(Shown::from));
+                    }
+                    AskEvent::Waiting | AskEvent::Delta(_) | AskEvent::Fallback(_) => {}
+                }
+                tell(event)
+            });
+            // The client has seen them also where no answer came of them.
+            told.shown.append(&mut passages);
+            let reply = asked?;
+            is_shown(&reply, told);
+            Ok(reply)
+        })
+    }
+
     fn ask_in_time(
+        &self,
+        request: &AskRequest,
+        budget: (&Budget, Option<Duration>),
+        tell: Tell<'_>,
+    ) -> Result<AskReply, EngineError> {
+        self.recorded(Action::Ask, Told::asked(&request.question), |told| {
+            let reply = self.ask_unrecorded(request, budget, tell)?;
+            is_shown(&reply, told);
+            Ok(reply)
+        })
+    }
+
+    fn ask_unrecorded(
         &self,
         request: &AskRequest,
         (budget, timeout): (&Budget, Option<Duration>),
         tell: Tell<'_>,
     ) -> Result<AskReply, EngineError> {
-        let _admitted = self.begin(Action::Ask)?;
         answer::check_request(request)?;
         search::check_size(&request.question, &self.engine.data.config.limits)?;
         answer::check_answerer(request, &self.engine.data.config.answer)?;
@@ -232,6 +277,12 @@ impl Workspace<'_> {
         (reply.answered_by.model, reply.answered_by.fallback) = (outdated.answered_by.model, Some(reason));
         Ok(reply)
     }
+}
+
+/// What an answer shows of files.
+fn is_shown(reply: &AskReply, told: &mut Told) {
+    told.revision = Some(reply.revision);
+    told.shows(reply.citations.iter().chain(reply.nearest.iter().map(|nearest| &nearest.citation)));
 }
 
 /// Passages of files that the question names and the best ones of all files: half of them the former, which come first.

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::recording::Told;
 use super::{EngineError, Workspace};
 use crate::access::Action;
 use crate::search::Filters;
@@ -84,7 +85,14 @@ impl Workspace<'_> {
     /// # Errors
     /// When the workspace is unknown, or a filter cannot be.
     pub fn recent_changes(&self, request: &ChangesRequest) -> Result<ChangesReply, EngineError> {
-        let _admitted = self.begin(Action::Changes)?;
+        self.recorded(Action::Changes, Told::default(), |told| {
+            let reply = self.changes_unrecorded(request)?;
+            told.revision = Some(reply.revision);
+            Ok(reply)
+        })
+    }
+
+    fn changes_unrecorded(&self, request: &ChangesRequest) -> Result<ChangesReply, EngineError> {
         let id = &self.id;
         let ChangesRequest { limit, filters, facets: wants_facets } = request;
         let ChangeFilters { path, agent, run, sandbox, tags, since, until, after_revision, before_revision } =

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::recording::Told;
 use super::{EngineError, Workspace};
 use crate::access::Action;
 use crate::search;
@@ -56,7 +57,10 @@ impl Workspace<'_> {
     /// # Errors
     /// When the workspace is unknown or the glob cannot be read.
     pub fn files(&self, glob: Option<&str>) -> Result<Vec<FileEntry>, EngineError> {
-        let _admitted = self.begin(Action::List)?;
+        self.recorded(Action::List, Told::default(), |_| self.files_unrecorded(glob))
+    }
+
+    fn files_unrecorded(&self, glob: Option<&str>) -> Result<Vec<FileEntry>, EngineError> {
         let filters = search::Filters { path: glob.map(str::to_owned).into_iter().collect(), ..Default::default() };
         let filter = self.compile(&filters)?;
         let files = self.all_files_while(&|| true)?;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::recording::Told;
 use super::{Engine, EngineError, IndexReport, Workspace};
 use crate::access::{Action, Caller};
 use crate::files;
@@ -45,7 +46,10 @@ impl Workspace<'_> {
     /// # Errors
     /// When this process only reads, the workspace has no folder, the folder cannot be listed, or the log refuses.
     pub fn scan(&self, progress: &dyn Progress) -> Result<ScanReport, EngineError> {
-        let _admitted = self.begin(Action::Index)?;
+        self.recorded(Action::Index, Told::default(), |_| self.scan_unrecorded(progress))
+    }
+
+    fn scan_unrecorded(&self, progress: &dyn Progress) -> Result<ScanReport, EngineError> {
         let (id, data) = (&self.id, &self.engine.data);
         data.must_log()?;
         let root = files::canonical_folder(&self.root()?)?;

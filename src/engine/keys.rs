@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::recording::Told;
 use super::{Engine, EngineError};
 use crate::access::{
     self, AccessError, Action, Caller, Key, KeySummary, MAX_KEY_DAYS, NewKey, Overlap, Secret, Surface,
@@ -111,7 +112,14 @@ impl Engine {
     /// # Errors
     /// [`AccessError::InvalidSpec`], [`AccessError::Wider`], [`StoreError::TooManyKeys`], [`StoreError::UnknownWorkspace`].
     pub fn create_key(&self, caller: &Caller, new: &NewKey) -> Result<MadeKey, EngineError> {
-        let _admitted = self.admit(caller, Action::CreateKey)?;
+        self.recorded(caller, None, Action::CreateKey, Told::default(), |told| {
+            let reply = self.create_unrecorded(caller, new)?;
+            told.key = Some(reply.key.id.clone());
+            Ok(reply)
+        })
+    }
+
+    fn create_unrecorded(&self, caller: &Caller, new: &NewKey) -> Result<MadeKey, EngineError> {
         self.data.must_log()?;
         let (secret, now) = (Secret::generate()?, now());
         let maker = caller.key().map(AsRef::as_ref);
@@ -128,7 +136,10 @@ impl Engine {
     /// # Errors
     /// When the store cannot be read.
     pub fn list_keys(&self, caller: &Caller) -> Result<KeyList, EngineError> {
-        let _admitted = self.admit(caller, Action::ListKeys)?;
+        self.recorded(caller, None, Action::ListKeys, Told::default(), |_| self.keys_unrecorded(caller))
+    }
+
+    fn keys_unrecorded(&self, caller: &Caller) -> Result<KeyList, EngineError> {
         let (rows, now) = (self.data.store.keys()?, now());
         let handles = self.handled_by(caller)?;
         let seen = rows.into_iter().filter(|row| handles(row));
@@ -140,7 +151,10 @@ impl Engine {
     /// # Errors
     /// [`StoreError::UnknownKey`], [`AccessError::Wider`], [`AccessError::InvalidSpec`].
     pub fn change_key(&self, caller: &Caller, id: &str, patch: &KeyPatch) -> Result<KeySummary, EngineError> {
-        let _admitted = self.admit(caller, Action::ChangeKey)?;
+        self.recorded(caller, None, Action::ChangeKey, Told::of_key(id), |_| self.change_unrecorded(caller, id, patch))
+    }
+
+    fn change_unrecorded(&self, caller: &Caller, id: &str, patch: &KeyPatch) -> Result<KeySummary, EngineError> {
         self.data.must_log()?;
         let (row, now) = (self.key_to_handle(caller, id)?, now());
         let KeyPatch { name, scopes, workspaces, path_globs, expires_at } = patch.clone();
@@ -160,7 +174,12 @@ impl Engine {
     /// # Errors
     /// [`StoreError::UnknownKey`], [`AccessError::InvalidSpec`], [`StoreError::TooManyKeys`].
     pub fn rotate_key(&self, caller: &Caller, id: &str, overlap: Overlap) -> Result<MadeKey, EngineError> {
-        let _admitted = self.admit(caller, Action::ChangeKey)?;
+        self.recorded(caller, None, Action::ChangeKey, Told::of_key(id), |_| {
+            self.rotate_unrecorded(caller, id, overlap)
+        })
+    }
+
+    fn rotate_unrecorded(&self, caller: &Caller, id: &str, overlap: Overlap) -> Result<MadeKey, EngineError> {
         self.data.must_log()?;
         let (former, now) = (self.key_to_handle(caller, id)?, now());
         if former.expires <= now {
@@ -179,7 +198,10 @@ impl Engine {
     /// # Errors
     /// [`StoreError::UnknownKey`].
     pub fn revoke_key(&self, caller: &Caller, id: &str) -> Result<RevokedKeys, EngineError> {
-        let _admitted = self.admit(caller, Action::RevokeKey)?;
+        self.recorded(caller, None, Action::RevokeKey, Told::of_key(id), |_| self.revoke_unrecorded(caller, id))
+    }
+
+    fn revoke_unrecorded(&self, caller: &Caller, id: &str) -> Result<RevokedKeys, EngineError> {
         self.data.must_log()?;
         let handles = self.handled_by(caller)?;
         let row = self.data.store.key(id)?.filter(|row| handles(row));

@@ -7,7 +7,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::recording::Told;
 use super::{EngineError, FileText, Workspace};
+use crate::access::Action;
 use crate::extract::PageUnit;
 use crate::workspace::{ContentHash, LineRange, RelPath, Span};
 
@@ -93,11 +95,16 @@ impl Workspace<'_> {
         start: usize,
         max_bytes: usize,
     ) -> Result<(FileText, Range<usize>), EngineError> {
-        let file = self.read_around(path, Span::new(start, start.saturating_add(max_bytes)))?;
-        let at = start.checked_sub(file.start).filter(|_| start <= file.end());
-        let at = at.ok_or_else(|| EngineError::OutOfRange { path: path.to_string(), num_bytes: file.end(), start })?;
-        let range = cut(&file.text, at, max_bytes);
-        Ok((file, range))
+        self.recorded(Action::Read, Told::of([path]), |told| {
+            let file = self.read_around(path, Span::new(start, start.saturating_add(max_bytes)))?;
+            let at = start.checked_sub(file.start).filter(|_| start <= file.end());
+            let at =
+                at.ok_or_else(|| EngineError::OutOfRange { path: path.to_string(), num_bytes: file.end(), start })?;
+            let range = cut(&file.text, at, max_bytes);
+            let shown = Span::new(range.start, range.end).after(file.start);
+            told.shows_of(&file.path, Some(file.content_hash), Some(shown));
+            Ok((file, range))
+        })
     }
 }
 

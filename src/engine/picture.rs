@@ -1,5 +1,6 @@
 //! Pages of PDFs as pictures, with the places of words on them, drawn from the files themselves.
 
+use super::recording::Told;
 use super::{EngineError, Source, Workspace};
 use crate::access::Action;
 use crate::extract::ExtractError;
@@ -22,7 +23,14 @@ impl Workspace<'_> {
     /// # Errors
     /// When there is no such workspace or file; [`EngineError::NoPicture`] where the page cannot be drawn.
     pub fn page_picture(&self, path: &RelPath, page: &PageQuestion) -> Result<PagePicture, EngineError> {
-        let _admitted = self.begin(Action::Read)?;
+        self.recorded(Action::Read, Told::of([path]), |told| {
+            let reply = self.picture_unrecorded(path, page)?;
+            told.shows_of(path, Some(reply.content_hash), None);
+            Ok(reply)
+        })
+    }
+
+    fn picture_unrecorded(&self, path: &RelPath, page: &PageQuestion) -> Result<PagePicture, EngineError> {
         let path = self.spelled(path)?;
         let (root, on_disk, is_inside) = self.place_of(&path)?;
         let no_picture = |reason: String| EngineError::NoPicture { path: path.to_string(), reason };

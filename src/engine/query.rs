@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::coverage::CUT;
+use super::recording::Told;
 use super::versions::{self, NUM_FOR_CURRENT};
 use super::{Engine, EngineError, Workspace};
 use crate::access::Action;
@@ -121,7 +122,20 @@ impl Workspace<'_> {
         budget: &Budget,
         timeout: Option<Duration>,
     ) -> Result<SearchReply, EngineError> {
-        let _admitted = self.begin(Action::Search)?;
+        self.recorded(Action::Search, Told::asked(&request.query), |told| {
+            let reply = self.search_unrecorded(request, budget, timeout)?;
+            told.revision = Some(reply.revision);
+            told.shows(reply.hits.iter().flat_map(Hit::places));
+            Ok(reply)
+        })
+    }
+
+    fn search_unrecorded(
+        &self,
+        request: &SearchRequest,
+        budget: &Budget,
+        timeout: Option<Duration>,
+    ) -> Result<SearchReply, EngineError> {
         search::check_request(request)?;
         search::check_size(&request.query, &self.engine.data.config.limits)?;
         let mut asked = search::read_search(request, self.engine.data.patterns());

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::recording::Told;
 use super::{EngineError, Workspace};
 use crate::access::Action;
 use crate::extract::{Document, ExtractError, PageUnit};
@@ -73,6 +74,11 @@ impl FileText {
         Span::new(start, start + span.len()).of(&self.text)
     }
 
+    /// What a reply with this text shows.
+    fn is_shown(&self, told: &mut Told) {
+        told.shows_of(&self.path, Some(self.content_hash), Some(Span::new(self.start, self.end())));
+    }
+
     /// The lines of the file at a span of this stretch, where the text is the file's own.
     #[must_use]
     pub fn lines(&self, span: Span) -> Option<LineRange> {
@@ -98,7 +104,14 @@ impl Workspace<'_> {
     /// # Errors
     /// When there is no such workspace or file, the file has no text, or more than is given at once.
     pub fn read_file(&self, path: &RelPath) -> Result<FileText, EngineError> {
-        let _admitted = self.begin(Action::Read)?;
+        self.recorded(Action::Read, Told::of([path]), |told| {
+            let reply = self.read_whole(path)?;
+            reply.is_shown(told);
+            Ok(reply)
+        })
+    }
+
+    fn read_whole(&self, path: &RelPath) -> Result<FileText, EngineError> {
         let path = &self.spelled(path)?;
         if let Some(large) = self.large(path)? {
             let size = large.fingerprint.size;
@@ -116,7 +129,14 @@ impl Workspace<'_> {
     /// # Errors
     /// When there is no such workspace or file, or the file has no text.
     pub fn read_around(&self, path: &RelPath, wanted: Span) -> Result<FileText, EngineError> {
-        let _admitted = self.begin(Action::Read)?;
+        self.recorded(Action::Read, Told::of([path]), |told| {
+            let reply = self.read_stretch_around(path, wanted)?;
+            reply.is_shown(told);
+            Ok(reply)
+        })
+    }
+
+    fn read_stretch_around(&self, path: &RelPath, wanted: Span) -> Result<FileText, EngineError> {
         let path = &self.spelled(path)?;
         match self.stretch(path, wanted)? {
             Some(stretch) => Ok(stretch.into()),

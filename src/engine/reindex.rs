@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::recording::Told;
 use super::{EngineError, Workspace};
 use crate::access::Action;
 use crate::ingest::Progress;
@@ -38,7 +39,10 @@ impl Workspace<'_> {
     /// When this process only reads, the workspace has no folder or its intelligence is off, or the disk refuses. What was built
     /// stays, and is gone on with by whoever indexes next.
     pub fn reindex(&self, progress: &dyn Progress) -> Result<ReindexReport, EngineError> {
-        let _admitted = self.begin(Action::Index)?;
+        self.recorded(Action::Index, Told::default(), |_| self.reindex_unrecorded(progress))
+    }
+
+    fn reindex_unrecorded(&self, progress: &dyn Progress) -> Result<ReindexReport, EngineError> {
         let id = &self.id;
         self.engine.data.must_log()?;
         let root = self.root()?;

@@ -7,6 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::recording::Told;
 use super::{Engine, EngineError};
 use crate::access::{Action, Caller};
 use crate::files;
@@ -25,7 +26,17 @@ impl Engine {
         id: &WorkspaceId,
         root: Option<&Path>,
     ) -> Result<WorkspaceRow, EngineError> {
-        let _admitted = self.admit(caller, Action::CreateWorkspace)?;
+        self.recorded(caller, Some(id), Action::CreateWorkspace, Told::default(), |_| {
+            self.create_for_client(caller, id, root)
+        })
+    }
+
+    fn create_for_client(
+        &self,
+        caller: &Caller,
+        id: &WorkspaceId,
+        root: Option<&Path>,
+    ) -> Result<WorkspaceRow, EngineError> {
         caller.check_for_all()?;
         self.data.must_log()?;
         let root = root.map(|root| self.allowed(root).ok_or(EngineError::RootNotAllowed)).transpose()?;

@@ -5,6 +5,7 @@ use std::io::Read;
 use jiff::Timestamp;
 
 use super::read::Look;
+use super::recording::Told;
 use super::{EngineError, FileText, Workspace};
 use crate::access::Action;
 use crate::answer::{Stretch, locate};
@@ -74,7 +75,15 @@ impl Workspace<'_> {
     /// # Errors
     /// When there is no such workspace or file, or the file has no text.
     pub fn source(&self, path: &RelPath, wanted: Span) -> Result<Source, EngineError> {
-        let _admitted = self.begin(Action::Read)?;
+        self.recorded(Action::Read, Told::of([path]), |told| {
+            let reply = self.source_unrecorded(path, wanted)?;
+            let shown = Span::new(reply.start, reply.end());
+            told.shows_of(&reply.path, Some(reply.content_hash), Some(shown));
+            Ok(reply)
+        })
+    }
+
+    fn source_unrecorded(&self, path: &RelPath, wanted: Span) -> Result<Source, EngineError> {
         let path = self.spelled(path)?;
         match self.stretch(&path, wanted)? {
             Some(stretch) => Ok(stretch),
@@ -93,7 +102,10 @@ impl Workspace<'_> {
     /// # Errors
     /// [`EngineError::Read`] where none is listed.
     pub fn entry(&self, path: &RelPath) -> Result<FileEntry, EngineError> {
-        let _admitted = self.begin(Action::List)?;
+        self.recorded(Action::List, Told::of([path]), |_| self.entry_unrecorded(path))
+    }
+
+    fn entry_unrecorded(&self, path: &RelPath) -> Result<FileEntry, EngineError> {
         let path = self.spelled(path)?;
         let (_, on_disk, _) = self.place_of(&path)?;
         match self.engine.data.store.file(&self.id, &path)? {
@@ -119,7 +131,14 @@ impl Workspace<'_> {
     /// # Errors
     /// When the store cannot be read.
     pub fn paths_of(&self, content_hash: ContentHash) -> Result<Vec<RelPath>, EngineError> {
-        let _admitted = self.begin(Action::List)?;
+        self.recorded(Action::List, Told::default(), |told| {
+            let reply = self.paths_unrecorded(content_hash)?;
+            told.paths.clone_from(&reply);
+            Ok(reply)
+        })
+    }
+
+    fn paths_unrecorded(&self, content_hash: ContentHash) -> Result<Vec<RelPath>, EngineError> {
         let mut paths = self.engine.data.store.paths_of_content(&self.id, content_hash)?;
         paths.retain(|path| self.sees(path));
         Ok(paths)
@@ -130,7 +149,14 @@ impl Workspace<'_> {
     /// # Errors
     /// When there is no such file; [`EngineError::NoText`] for a file inside another one, whose bytes only a reader sees.
     pub fn bytes(&self, path: &RelPath) -> Result<FileBytes, EngineError> {
-        let _admitted = self.begin(Action::Read)?;
+        self.recorded(Action::Read, Told::of([path]), |told| {
+            let reply = self.bytes_unrecorded(path)?;
+            told.shows_of(path, reply.content_hash, None);
+            Ok(reply)
+        })
+    }
+
+    fn bytes_unrecorded(&self, path: &RelPath) -> Result<FileBytes, EngineError> {
         let path = self.spelled(path)?;
         let (root, on_disk, is_inside) = self.place_of(&path)?;
         if is_inside {

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::recording::Told;
 use super::{Engine, EngineError, ReadingStatus, RebuildStatus, SourceStatus, Workspace};
 use crate::access::Action;
 use crate::answer::AnswerKind;
@@ -169,7 +170,14 @@ impl Workspace<'_> {
     /// # Errors
     /// When the workspace is unknown or its index cannot be read.
     pub fn status(&self) -> Result<StatusReport, EngineError> {
-        let _admitted = self.begin(Action::Status)?;
+        self.recorded(Action::Status, Told::default(), |told| {
+            let reply = self.status_unrecorded()?;
+            told.revision = Some(reply.revision);
+            Ok(reply)
+        })
+    }
+
+    fn status_unrecorded(&self) -> Result<StatusReport, EngineError> {
         let id = &self.id;
         let row = self.engine.data.store.workspace(id)?;
         let state = self.state(&Filters::default(), None, 0)?;

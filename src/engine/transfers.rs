@@ -10,8 +10,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::recording::Told;
 use super::{Engine, EngineError, MadeKey, Workspace};
 use crate::access::{AccessError, Action, Caller, ClaimToken, KeySummary, NewKey, Secret};
+use crate::error::Advice as _;
 use crate::store::{StoreError, TransferRow};
 use crate::workspace::{Keep, Scope, WorkspaceId};
 
@@ -113,7 +115,10 @@ impl Workspace<'_> {
     /// [`AccessError::NoKeys`] as long as no key was made: nobody would be left to be told apart from the new owner;
     /// [`AccessError::InvalidSpec`]; [`StoreError::TooManyTransfers`].
     pub fn offer_transfer(&self, new: NewTransfer) -> Result<OfferedTransfer, EngineError> {
-        let _admitted = self.begin(Action::OfferTransfer)?;
+        self.recorded(Action::OfferTransfer, Told::default(), |_| self.offer_unrecorded(new))
+    }
+
+    fn offer_unrecorded(&self, new: NewTransfer) -> Result<OfferedTransfer, EngineError> {
         self.engine.data.must_log()?;
         if !self.engine.has_keys()? {
             return Err(AccessError::NoKeys.into());
@@ -142,7 +147,10 @@ impl Workspace<'_> {
     /// # Errors
     /// When the store cannot be read.
     pub fn transfers(&self) -> Result<TransferList, EngineError> {
-        let _admitted = self.begin(Action::ListTransfers)?;
+        self.recorded(Action::ListTransfers, Told::default(), |_| self.transfers_unrecorded())
+    }
+
+    fn transfers_unrecorded(&self) -> Result<TransferList, EngineError> {
         let rows = self.engine.data.store.transfers(&self.id, super::keys::now())?;
         Ok(TransferList { transfers: rows.into_iter().map(Transfer::from).collect() })
     }
@@ -152,7 +160,10 @@ impl Workspace<'_> {
     /// # Errors
     /// [`StoreError::UnknownTransfer`] where there is none of that number that could be claimed.
     pub fn withdraw_transfer(&self, id: u64) -> Result<(), EngineError> {
-        let _admitted = self.begin(Action::WithdrawTransfer)?;
+        self.recorded(Action::WithdrawTransfer, Told::default(), |_| self.withdraw_offer_unrecorded(id))
+    }
+
+    fn withdraw_offer_unrecorded(&self, id: u64) -> Result<(), EngineError> {
         self.engine.data.must_log()?;
         Ok(self.engine.data.store.withdraw_transfer(&self.id, id, super::keys::now())?)
     }
@@ -168,14 +179,32 @@ impl Engine {
         Ok((row.workspace.clone(), row.into()))
     }
 
-    /// Claims a workspace: makes the key that owns it from now on. The token is the caller's right.
+    /// Claims a workspace: makes the key that owns it from now on. The token is the right to it; of the caller only the surface and the address
+    /// count.
     ///
     /// # Errors
     /// [`StoreError::UnknownTransfer`] for a token that was claimed, withdrawn or never made, or whose time is over.
-    pub fn claim(&self, claim: &Claim) -> Result<Claimed, EngineError> {
+    pub fn claim(&self, from: &Caller, claim: &Claim) -> Result<Claimed, EngineError> {
         self.data.must_log()?;
-        let (token, secret, now) = (token_of(&claim.token)?, Secret::generate()?, super::keys::now());
-        let offered = self.data.store.transfer_of(&token.hash(), now)?;
+        let find = || {
+            let token = token_of(&claim.token)?;
+            let offered = self.data.store.transfer_of(&token.hash(), super::keys::now())?;
+            Ok((token, offered))
+        };
+        let (token, offered) = find().inspect_err(|error: &EngineError| {
+            let Caller { surface, address, request_id, .. } = from;
+            self.record_unknown(*surface, *address, request_id.as_deref(), ("workspace.claim", error.code()));
+        })?;
+        self.recorded_claim(from, &offered.workspace.clone(), || self.claim_unrecorded(claim, &token, offered))
+    }
+
+    fn claim_unrecorded(
+        &self,
+        claim: &Claim,
+        token: &ClaimToken,
+        offered: TransferRow,
+    ) -> Result<Claimed, EngineError> {
+        let (secret, now) = (Secret::generate()?, super::keys::now());
         let new = NewKey {
             name: claim.name.clone().unwrap_or_else(|| format!("owner of {}", offered.workspace)),
             scopes: [Scope::Admin].into_iter().collect(),

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::recording::Told;
 use super::{EngineError, Workspace};
 use crate::access::Action;
 use crate::answer::CitationState;
@@ -53,7 +54,14 @@ impl Workspace<'_> {
     /// [`StoreError::TooManyVerdicts`](crate::store::StoreError::TooManyVerdicts) where the workspace may have no more; and as
     /// [`Self::verify`].
     pub fn judge(&self, new: &NewVerdict) -> Result<Verdict, EngineError> {
-        let _admitted = self.begin(Action::Judge)?;
+        self.recorded(Action::Judge, Told::of([&new.citation.path]), |told| {
+            let reply = self.judge_unrecorded(new)?;
+            told.shows([&reply.citation]);
+            Ok(reply)
+        })
+    }
+
+    fn judge_unrecorded(&self, new: &NewVerdict) -> Result<Verdict, EngineError> {
         self.engine.data.must_log()?;
         new.check()?;
         self.check_query(new.query.as_deref())?;
@@ -80,7 +88,14 @@ impl Workspace<'_> {
     /// # Errors
     /// When a glob or the query cannot be.
     pub fn verdicts(&self, request: &VerdictsRequest) -> Result<VerdictsReply, EngineError> {
-        let _admitted = self.begin(Action::Verdicts)?;
+        self.recorded(Action::Verdicts, Told::default(), |told| {
+            let reply = self.verdicts_unrecorded(request)?;
+            told.shows(reply.verdicts.iter().map(|verdict| &verdict.citation));
+            Ok(reply)
+        })
+    }
+
+    fn verdicts_unrecorded(&self, request: &VerdictsRequest) -> Result<VerdictsReply, EngineError> {
         let VerdictsRequest { path, decision, query, before_id, limit } = request;
         let filter = self.compile(&Filters { path: path.clone(), ..Filters::default() })?;
         self.check_query(query.as_deref())?;
@@ -103,7 +118,14 @@ impl Workspace<'_> {
     /// # Errors
     /// When the store cannot be read.
     pub fn verdicts_at(&self, path: &RelPath, content_hash: ContentHash) -> Result<Vec<Verdict>, EngineError> {
-        let _admitted = self.begin(Action::Verdicts)?;
+        self.recorded(Action::Verdicts, Told::of([path]), |told| {
+            let reply = self.verdicts_on(path, content_hash)?;
+            told.shows(reply.iter().map(|verdict| &verdict.citation));
+            Ok(reply)
+        })
+    }
+
+    fn verdicts_on(&self, path: &RelPath, content_hash: ContentHash) -> Result<Vec<Verdict>, EngineError> {
         if !self.sees(path) {
             return Ok(Vec::new());
         }
@@ -115,7 +137,10 @@ impl Workspace<'_> {
     /// # Errors
     /// [`StoreError::UnknownVerdict`](crate::store::StoreError::UnknownVerdict) where the workspace has none of that number.
     pub fn withdraw_verdict(&self, id: u64) -> Result<(), EngineError> {
-        let _admitted = self.begin(Action::Withdraw)?;
+        self.recorded(Action::Withdraw, Told::default(), |_| self.withdraw_unrecorded(id))
+    }
+
+    fn withdraw_unrecorded(&self, id: u64) -> Result<(), EngineError> {
         self.engine.data.must_log()?;
         Ok(self.engine.data.store.remove_verdict(&self.id, id, &|path| self.sees_text(path))?)
     }

@@ -1,6 +1,7 @@
 //! The check of a citation against the file as it is now.
 
 use super::read::Look;
+use super::recording::Told;
 use super::{EngineError, Workspace};
 use crate::access::Action;
 use crate::answer::{Check, CitationState, Stretch, Verification, verify};
@@ -18,7 +19,14 @@ impl Workspace<'_> {
     /// [`EngineError::OtherWorkspace`] for a citation of another workspace, whether or not that exists; and when the file is there and
     /// cannot be read.
     pub fn verify(&self, citation: &Citation) -> Result<Verification, EngineError> {
-        let _admitted = self.begin(Action::Verify)?;
+        self.recorded(Action::Verify, Told::of([&citation.path]), |told| {
+            let reply = self.verify_recorded(citation)?;
+            told.shows(reply.citation.as_ref());
+            Ok(reply)
+        })
+    }
+
+    fn verify_recorded(&self, citation: &Citation) -> Result<Verification, EngineError> {
         self.verified(citation)
     }
 

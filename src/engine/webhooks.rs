@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::recording::Told;
 use super::{EngineError, Workspace};
 use crate::access::Action;
 use crate::notify;
@@ -40,17 +41,18 @@ impl Workspace<'_> {
     /// [`EngineError::Webhook`] where the URL, the secret or a condition cannot be,
     /// [`StoreError::TooManyWebhooks`] where the workspace may have no more.
     pub fn create_webhook(&self, new: &NewWebhook) -> Result<Webhook, EngineError> {
-        let _record = self.begin(Action::CreateWebhook)?;
-        self.engine.data.must_log()?;
-        self.check_conditions(&new.path_globs, &new.agents)?;
-        let secret = match &new.secret {
-            Some(secret) => notify::read_secret(secret)?,
-            None => notify::new_secret(),
-        };
-        self.engine.doorman.check(&new.url)?;
-        let max = self.engine.config().limits.webhooks;
-        let webhook = self.engine.data.store.add_webhook(&self.id, new, &secret, self.maker(), max)?;
-        Ok(Webhook { secret: Some(notify::written(&secret)), ..webhook })
+        self.recorded(Action::CreateWebhook, Told::default(), |_| {
+            self.engine.data.must_log()?;
+            self.check_conditions(&new.path_globs, &new.agents)?;
+            let secret = match &new.secret {
+                Some(secret) => notify::read_secret(secret)?,
+                None => notify::new_secret(),
+            };
+            self.engine.doorman.check(&new.url)?;
+            let max = self.engine.config().limits.webhooks;
+            let webhook = self.engine.data.store.add_webhook(&self.id, new, &secret, self.maker(), max)?;
+            Ok(Webhook { secret: Some(notify::written(&secret)), ..webhook })
+        })
     }
 
     /// The webhooks of the workspace by number. A caller that sees some files only is shown those of its own key.
@@ -58,8 +60,7 @@ impl Workspace<'_> {
     /// # Errors
     /// When the store cannot be read.
     pub fn webhooks(&self) -> Result<WebhookList, EngineError> {
-        let _record = self.begin(Action::ListWebhooks)?;
-        Ok(WebhookList { webhooks: self.visible_webhooks()? })
+        self.recorded(Action::ListWebhooks, Told::default(), |_| Ok(WebhookList { webhooks: self.visible_webhooks()? }))
     }
 
     /// One webhook.
@@ -67,8 +68,7 @@ impl Workspace<'_> {
     /// # Errors
     /// [`StoreError::UnknownWebhook`] where there is none of that number.
     pub fn webhook(&self, id: u64) -> Result<Webhook, EngineError> {
-        let _record = self.begin(Action::ListWebhooks)?;
-        self.visible_webhook(id)
+        self.recorded(Action::ListWebhooks, Told::default(), |_| self.visible_webhook(id))
     }
 
     /// Changes a webhook.
@@ -76,17 +76,19 @@ impl Workspace<'_> {
     /// # Errors
     /// As [`Self::webhook`] and [`Self::create_webhook`]; nothing is changed then.
     pub fn update_webhook(&self, id: u64, update: &WebhookUpdate) -> Result<Webhook, EngineError> {
-        let _record = self.begin(Action::ChangeWebhook)?;
-        self.engine.data.must_log()?;
-        self.visible_webhook(id)?;
-        let list = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
-        self.check_conditions(&list(&update.path_globs), &list(&update.agents))?;
-        if let Some(url) = &update.url {
-            self.engine.doorman.check(url)?;
-        }
-        let webhook = self.engine.data.store.update_webhook(&self.id, id, update, (self.maker(), OFF_BY_REQUEST))?;
-        self.engine.scheduler.ring_news();
-        Ok(webhook)
+        self.recorded(Action::ChangeWebhook, Told::default(), |_| {
+            self.engine.data.must_log()?;
+            self.visible_webhook(id)?;
+            let list = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
+            self.check_conditions(&list(&update.path_globs), &list(&update.agents))?;
+            if let Some(url) = &update.url {
+                self.engine.doorman.check(url)?;
+            }
+            let webhook =
+                self.engine.data.store.update_webhook(&self.id, id, update, (self.maker(), OFF_BY_REQUEST))?;
+            self.engine.scheduler.ring_news();
+            Ok(webhook)
+        })
     }
 
     /// Gives a webhook another secret. Messages are signed with the old one, too, as long as `rotation` says. The reply alone holds the whole
@@ -95,20 +97,21 @@ impl Workspace<'_> {
     /// # Errors
     /// As [`Self::webhook`]; [`EngineError::Webhook`] where the secret or the time cannot be.
     pub fn rotate_webhook(&self, id: u64, rotation: &Rotation) -> Result<Webhook, EngineError> {
-        let _record = self.begin(Action::ChangeWebhook)?;
-        self.engine.data.must_log()?;
-        self.visible_webhook(id)?;
-        let Rotation { secret, overlap_s } = rotation;
-        if *overlap_s > MAX_OVERLAP_S {
-            return Err(InvalidWebhook::Overlap { overlap_s: *overlap_s, most: MAX_OVERLAP_S }.into());
-        }
-        let secret = match secret {
-            Some(secret) => notify::read_secret(secret)?,
-            None => notify::new_secret(),
-        };
-        let old_until = Timestamp::now() + Duration::from_secs(*overlap_s);
-        let webhook = self.engine.data.store.rotate_webhook(&self.id, id, &secret, old_until)?;
-        Ok(Webhook { secret: Some(notify::written(&secret)), ..webhook })
+        self.recorded(Action::ChangeWebhook, Told::default(), |_| {
+            self.engine.data.must_log()?;
+            self.visible_webhook(id)?;
+            let Rotation { secret, overlap_s } = rotation;
+            if *overlap_s > MAX_OVERLAP_S {
+                return Err(InvalidWebhook::Overlap { overlap_s: *overlap_s, most: MAX_OVERLAP_S }.into());
+            }
+            let secret = match secret {
+                Some(secret) => notify::read_secret(secret)?,
+                None => notify::new_secret(),
+            };
+            let old_until = Timestamp::now() + Duration::from_secs(*overlap_s);
+            let webhook = self.engine.data.store.rotate_webhook(&self.id, id, &secret, old_until)?;
+            Ok(Webhook { secret: Some(notify::written(&secret)), ..webhook })
+        })
     }
 
     /// Removes a webhook with its deliveries, those that wait among them.
@@ -116,10 +119,11 @@ impl Workspace<'_> {
     /// # Errors
     /// As [`Self::webhook`].
     pub fn delete_webhook(&self, id: u64) -> Result<(), EngineError> {
-        let _record = self.begin(Action::DeleteWebhook)?;
-        self.engine.data.must_log()?;
-        self.visible_webhook(id)?;
-        Ok(self.engine.data.store.remove_webhook(&self.id, id)?)
+        self.recorded(Action::DeleteWebhook, Told::default(), |_| {
+            self.engine.data.must_log()?;
+            self.visible_webhook(id)?;
+            Ok(self.engine.data.store.remove_webhook(&self.id, id)?)
+        })
     }
 
     /// Has a message of the type `webhook.test` sent, which passes every condition. What becomes of it stands among the deliveries.
@@ -127,14 +131,15 @@ impl Workspace<'_> {
     /// # Errors
     /// As [`Self::webhook`]; [`StoreError::WebhookOff`] where it is switched off.
     pub fn test_webhook(&self, id: u64) -> Result<Delivery, EngineError> {
-        let _record = self.begin(Action::SendDelivery)?;
-        self.engine.data.must_log()?;
-        self.visible_webhook(id)?;
-        let now = Timestamp::now();
-        let body = notify::test_body(&self.id, now);
-        let delivery = self.engine.data.store.add_test_delivery(&self.id, id, &body, now)?;
-        self.engine.scheduler.ring_news();
-        Ok(delivery)
+        self.recorded(Action::SendDelivery, Told::default(), |_| {
+            self.engine.data.must_log()?;
+            self.visible_webhook(id)?;
+            let now = Timestamp::now();
+            let body = notify::test_body(&self.id, now);
+            let delivery = self.engine.data.store.add_test_delivery(&self.id, id, &body, now)?;
+            self.engine.scheduler.ring_news();
+            Ok(delivery)
+        })
     }
 
     /// The deliveries of a webhook that are asked for, newest first.
@@ -142,22 +147,23 @@ impl Workspace<'_> {
     /// # Errors
     /// As [`Self::webhook`].
     pub fn deliveries(&self, id: u64, request: &DeliveriesRequest) -> Result<DeliveryList, EngineError> {
-        let _record = self.begin(Action::ListDeliveries)?;
-        self.visible_webhook(id)?;
-        let DeliveriesRequest { state, before_id, limit } = *request;
-        let (mut deliveries, mut goes_on) = (Vec::new(), false);
-        self.engine.data.store.see_deliveries(id, &DeliveryScope { state, before_id }, &mut |delivery| {
-            if delivery.path.as_ref().is_some_and(|path| !self.sees(path)) {
-                return true;
-            }
-            goes_on = deliveries.len() == limit;
-            if !goes_on {
-                deliveries.push(delivery);
-            }
-            !goes_on
-        })?;
-        let next = deliveries.last().map(|last| last.id).filter(|_| goes_on);
-        Ok(DeliveryList { deliveries, next })
+        self.recorded(Action::ListDeliveries, Told::default(), |_| {
+            self.visible_webhook(id)?;
+            let DeliveriesRequest { state, before_id, limit } = *request;
+            let (mut deliveries, mut goes_on) = (Vec::new(), false);
+            self.engine.data.store.see_deliveries(id, &DeliveryScope { state, before_id }, &mut |delivery| {
+                if delivery.path.as_ref().is_some_and(|path| !self.sees(path)) {
+                    return true;
+                }
+                goes_on = deliveries.len() == limit;
+                if !goes_on {
+                    deliveries.push(delivery);
+                }
+                !goes_on
+            })?;
+            let next = deliveries.last().map(|last| last.id).filter(|_| goes_on);
+            Ok(DeliveryList { deliveries, next })
+        })
     }
 
     /// Has a message sent again, or at once where it waits; its `webhook-id` stays.
@@ -165,12 +171,13 @@ impl Workspace<'_> {
     /// # Errors
     /// As [`Self::test_webhook`]; [`StoreError::UnknownDelivery`] where there is none of that number.
     pub fn replay_delivery(&self, id: u64, delivery: u64) -> Result<Delivery, EngineError> {
-        let _record = self.begin(Action::SendDelivery)?;
-        self.engine.data.must_log()?;
-        self.visible_webhook(id)?;
-        let replayed = self.engine.data.store.replay(&self.id, id, delivery, Timestamp::now())?;
-        self.engine.scheduler.ring_news();
-        Ok(replayed)
+        self.recorded(Action::SendDelivery, Told::default(), |_| {
+            self.engine.data.must_log()?;
+            self.visible_webhook(id)?;
+            let replayed = self.engine.data.store.replay(&self.id, id, delivery, Timestamp::now())?;
+            self.engine.scheduler.ring_news();
+            Ok(replayed)
+        })
     }
 
     /// What a person should know of the webhooks: which are switched off, and which fail.

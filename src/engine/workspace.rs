@@ -18,8 +18,16 @@ impl Engine {
     /// # Errors
     /// [`StoreError::UnknownWorkspace`] where there is none, or none that the caller has any right in: which of them is not told.
     pub fn workspace(&self, id: &WorkspaceId, caller: &Caller) -> Result<Workspace<'_>, EngineError> {
-        if !caller.reaches(id) {
-            return Err(StoreError::UnknownWorkspace { id: id.clone() }.into());
+        let found = if caller.reaches(id) {
+            self.data.store.workspace(id).map(drop)
+        } else {
+            Err(StoreError::UnknownWorkspace { id: id.clone() })
+        };
+        if let Err(error) = found {
+            if caller.key().is_some() && matches!(error, StoreError::UnknownWorkspace { .. }) {
+                self.record_refusal(caller, Some(id), "workspace.open", "unknown_workspace");
+            }
+            return Err(error.into());
         }
         let caller = self.within_ownership(caller, id)?;
         let caller = caller.ok_or_else(|| StoreError::UnknownWorkspace { id: id.clone() })?;

@@ -11,8 +11,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::recording::Told;
 use super::{Engine, EngineError, Workspace};
-use crate::access::{Action, Caller};
+use crate::access::{Action, Caller, Surface};
 use crate::files;
 use crate::store::{StoreError, WorkspaceRow};
 use crate::workspace::{InvalidName, WorkspaceId, is_device_name};
@@ -99,6 +100,20 @@ impl Engine {
         root: Option<&Path>,
         make: impl Fn(Option<&Path>) -> Result<WorkspaceRow, StoreError>,
     ) -> Result<WorkspaceRow, EngineError> {
+        if self.data.store.workspace(id).is_ok() || self.data.only_reads() {
+            return self.make_unrecorded(id, root, make);
+        }
+        let caller = Caller::local(Surface::CommandLine);
+        let work = |_: &mut Told| self.make_unrecorded(id, root, make);
+        self.recorded(&caller, Some(id), Action::CreateWorkspace, Told::default(), work)
+    }
+
+    fn make_unrecorded(
+        &self,
+        id: &WorkspaceId,
+        root: Option<&Path>,
+        make: impl Fn(Option<&Path>) -> Result<WorkspaceRow, StoreError>,
+    ) -> Result<WorkspaceRow, EngineError> {
         self.data.must_log()?;
         // One that has such a name goes on to be served.
         if is_device_name(id.as_str()) && self.data.store.workspace(id).is_err() {
@@ -127,7 +142,10 @@ impl Workspace<'_> {
     /// # Errors
     /// When this process only reads or there is no such workspace.
     pub fn set_intelligence(&self, intelligence: bool) -> Result<WorkspaceRow, EngineError> {
-        let _admitted = self.begin(Action::ChangeWorkspace)?;
+        self.recorded(Action::ChangeWorkspace, Told::default(), |_| self.set_intelligence_unrecorded(intelligence))
+    }
+
+    fn set_intelligence_unrecorded(&self, intelligence: bool) -> Result<WorkspaceRow, EngineError> {
         let id = &self.id;
         self.engine.data.must_log()?;
         let row = self.engine.data.store.set_intelligence(id, intelligence)?;
@@ -141,7 +159,10 @@ impl Workspace<'_> {
     /// When this process only reads or there is no such workspace; [`StoreError::BeingDeleted`] when the workspace is deleted
     /// and the process that indexes has not yet removed its folder in the data folder.
     pub fn delete(&self) -> Result<(), EngineError> {
-        let _admitted = self.begin(Action::DeleteWorkspace)?;
+        self.recorded(Action::DeleteWorkspace, Told::default(), |_| self.delete_unrecorded())
+    }
+
+    fn delete_unrecorded(&self) -> Result<(), EngineError> {
         let id = &self.id;
         self.engine.data.must_log()?;
         {

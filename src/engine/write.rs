@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::event::{Event, EventKind, EventsReply, TakenEvent};
+use super::recording::Told;
 use super::{Engine, EngineError, Workspace};
 use crate::access::{Action, Caller};
 use crate::files::{self, Condition, Files};
@@ -140,6 +141,14 @@ impl Workspace<'_> {
     /// # Errors
     /// As [`Workspace::write_file`].
     pub fn finish_upload(&self, upload: Upload, precondition: &Precondition) -> Result<WriteReply, EngineError> {
+        self.recorded(Action::Write, Told::of([&upload.path]), |told| {
+            let reply = self.put_in_place(upload, precondition)?;
+            told.revision = Some(reply.revision);
+            Ok(reply)
+        })
+    }
+
+    fn put_in_place(&self, upload: Upload, precondition: &Precondition) -> Result<WriteReply, EngineError> {
         let id = &self.id;
         let Upload { path, root, mut file, provenance, .. } = upload;
         // The content may have come for long.
@@ -246,8 +255,20 @@ impl Workspace<'_> {
         precondition: &Precondition,
         provenance: Provenance,
     ) -> Result<WriteReply, EngineError> {
+        self.recorded(Action::Delete, Told::of([path]), |told| {
+            let reply = self.delete_unrecorded_file(path, precondition, provenance)?;
+            told.revision = Some(reply.revision);
+            Ok(reply)
+        })
+    }
+
+    fn delete_unrecorded_file(
+        &self,
+        path: &RelPath,
+        precondition: &Precondition,
+        provenance: Provenance,
+    ) -> Result<WriteReply, EngineError> {
         let id = &self.id;
-        let _admitted = self.begin(Action::Delete)?;
         provenance.check()?;
         let provenance = self.caller.attribute(provenance)?;
         let path = &self.spelled_to_write(path)?;
@@ -275,7 +296,18 @@ impl Workspace<'_> {
     /// # Errors
     /// As [`Workspace::write_file`], and when an event says what cannot be.
     pub fn take_events(&self, events: &[Event]) -> Result<EventsReply, EngineError> {
-        let _admitted = self.begin(Action::Events)?;
+        self.recorded(
+            Action::Events,
+            Told::of(events.iter().flat_map(|event| event.from.iter().chain([&event.path]))),
+            |told| {
+                let reply = self.events_unrecorded(events)?;
+                told.revision = Some(reply.revision);
+                Ok(reply)
+            },
+        )
+    }
+
+    fn events_unrecorded(&self, events: &[Event]) -> Result<EventsReply, EngineError> {
         let id = &self.id;
         let events = &self.spelled_events(events)?;
         for event in events {

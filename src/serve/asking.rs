@@ -71,7 +71,7 @@ pub(super) async fn ask(
             None => !events.is_closed() && by.still_holds(&engine),
             Some(event) => by.still_holds(&engine) && events.send(event).is_ok(),
         };
-        let reply = workspace.open(&engine)?.ask_within(&request, &budget, &mut tell);
+        let reply = workspace.open(&engine)?.ask_showing(&request, &budget, &mut tell);
         drop(pass);
         let last = match &reply {
             Ok(reply) => event("done", reply),

@@ -21,6 +21,7 @@ use super::error::ApiError;
 use super::request_id::RequestId;
 use crate::access::AccessError;
 use crate::engine::{Caller, Engine, EngineError, Secret, Surface, Workspace};
+use crate::error::Advice as _;
 use crate::workspace::WorkspaceId;
 
 /// Routes that need no key: they tell nothing of files, or the body has a token that is a right by itself.
@@ -97,26 +98,44 @@ impl<S: Sync> FromRequestParts<S> for By {
     }
 }
 
+/// From where a request comes that needs no key.
+pub(super) struct Unproven(pub Caller);
+
+impl<S: Sync> FromRequestParts<S> for Unproven {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let address = parts.extensions.get::<Peer>().map(|peer| peer.0);
+        let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
+        Ok(Self(Caller { address, request_id, ..Caller::local(surface_of(parts.uri.path())) }))
+    }
+}
+
 /// Admits requests with a key that holds, and those of this machine's user where no key was ever made.
 pub(super) async fn authenticate(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     if OPEN.contains(&request.uri().path()) {
         return next.run(request).await;
     }
     let surface = surface_of(request.uri().path());
-    let secret = match secret_of(request.headers()) {
-        Ok(secret) => secret,
-        Err(error) => return refused(&error.into()),
-    };
-    let found = app.call_at_once(move |engine| match secret {
-        Some(secret) => engine.caller_of(&secret, surface).map(Ok).or_else(of_access),
-        None if engine.has_keys()? => Ok(Err(AccessError::NoKey)),
-        None => Ok(Ok(Caller::local(surface))),
+    let secret = secret_of(request.headers());
+    let extensions = request.extensions_mut();
+    let address = extensions.get::<Peer>().map(|peer| peer.0);
+    let request_id = extensions.get::<RequestId>().map(|id| id.0.clone());
+    let id = request_id.clone();
+    let found = app.call_at_once(move |engine| {
+        let found = match secret {
+            Err(error) => Ok(Err(error)),
+            Ok(Some(secret)) => engine.caller_of(&secret, surface).map(Ok).or_else(of_access),
+            Ok(None) if engine.has_keys()? => Ok(Err(AccessError::NoKey)),
+            Ok(None) => Ok(Ok(Caller::local(surface))),
+        };
+        if let Ok(Err(error)) = &found {
+            engine.record_unknown(surface, address, id.as_deref(), ("door", error.code()));
+        }
+        found
     });
     match found.await {
         Ok(axum::Json(Ok(caller))) => {
-            let extensions = request.extensions_mut();
-            let address = extensions.get::<Peer>().map(|peer| peer.0);
-            let request_id = extensions.get::<RequestId>().map(|id| id.0.clone());
             extensions.insert(Checked::now(Caller { address, request_id, ..caller }));
             next.run(request).await
         }

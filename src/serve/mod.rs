@@ -16,6 +16,7 @@
 
 mod app;
 mod asking;
+mod audit;
 mod bounds;
 mod changes;
 mod connections;

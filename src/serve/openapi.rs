@@ -8,7 +8,8 @@ use utoipa::openapi::{ContentBuilder, HeaderBuilder, RefOr, Response, ResponseBu
 use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
 
 use super::{
-    asking, bounds, changes, deliveries, keys, reading, routes, transfers, verdicts, webhooks, workspaces, writing,
+    asking, audit, bounds, changes, deliveries, keys, reading, routes, transfers, verdicts, webhooks, workspaces,
+    writing,
 };
 use crate::config::Limits;
 use crate::error::ErrorBody;
@@ -27,7 +28,7 @@ use crate::error::ErrorBody;
     paths(
         routes::livez, routes::readyz, routes::metrics_text, workspaces::list, workspaces::create, workspaces::update, workspaces::delete, routes::search, asking::ask, routes::verify, routes::status,
         routes::files, reading::file, changes::changes, writing::put, writing::delete, writing::events, verdicts::judge, verdicts::list,
-        verdicts::withdraw, keys::list, keys::create, keys::change, keys::rotate, keys::revoke, transfers::offer, transfers::list,
+        verdicts::withdraw, audit::of_workspace, audit::of_all, audit::head, keys::list, keys::create, keys::change, keys::rotate, keys::revoke, transfers::offer, transfers::list,
         transfers::withdraw, transfers::claim,
         webhooks::list, webhooks::create, webhooks::show, webhooks::update, webhooks::delete, webhooks::rotate,
         deliveries::list, deliveries::test, deliveries::replay,
@@ -43,6 +44,7 @@ use crate::error::ErrorBody;
         (name = "workspaces", description = "Workspaces, and how much of each can be searched."),
         (name = "keys", description = "Keys of callers: what each may do, where, and until when."),
         (name = "webhooks", description = "Who is told of changes, and what became of each message."),
+        (name = "audit", description = "Who has done and seen what."),
         (name = "health", description = "Probes and metrics for monitoring."),
     ),
 )]
@@ -158,6 +160,15 @@ fn internal() -> RefOr<Response> {
     )
 }
 
+fn full() -> RefOr<Response> {
+    error(
+        "The disk is full, so the request cannot be recorded, and was refused; where the message says so, it was done all the same.",
+        "audit_full",
+        "the disk is full, so the access cannot be recorded",
+        "free space on the disk, or set `audit.on_full = \"drop\"` in `config.toml`",
+    )
+}
+
 /// Errors of any request whose sender or headers are wrong.
 pub(super) struct SenderErrors;
 
@@ -195,6 +206,7 @@ impl IntoResponses for ServerErrors {
             ("401".to_owned(), unauthorized()),
             ("500".to_owned(), internal()),
             ("503".to_owned(), overloaded),
+            ("507".to_owned(), full()),
         ]);
         responses
     }

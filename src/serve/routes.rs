@@ -19,7 +19,7 @@ use super::error::ApiError;
 use super::extract::{InWorkspace, JsonBody, Parameters, given};
 use super::guard::{self, AllowedHosts};
 use super::{
-    asking, changes, deliveries, door, keys, openapi, page, reading, request_id, transfers, verdicts, webhooks,
+    asking, audit, changes, deliveries, door, keys, openapi, page, reading, request_id, transfers, verdicts, webhooks,
     workspaces, writing,
 };
 use crate::answer::Verification;
@@ -63,6 +63,9 @@ pub(super) fn served(engine: Arc<Engine>, workspace: WorkspaceId, options: &Opti
         .route("/v1/workspaces/{ws}/transfer", get(transfers::list).post(transfers::offer))
         .route("/v1/workspaces/{ws}/transfer/{id}", delete(transfers::withdraw))
         .route("/v1/claims", post(transfers::claim))
+        .route("/v1/workspaces/{ws}/audit", get(audit::of_workspace))
+        .route("/v1/audit", get(audit::of_all))
+        .route("/v1/audit/head", get(audit::head))
         .route("/v1/workspaces/{ws}/verdicts", get(verdicts::list).post(verdicts::judge))
         .route("/v1/workspaces/{ws}/verdicts/{id}", delete(verdicts::withdraw))
         .route("/v1/workspaces/{ws}/webhooks", get(webhooks::list).post(webhooks::create))

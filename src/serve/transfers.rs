@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::app::{Reply, Shared};
+use super::door::Unproven;
 use super::error::ApiError;
 use super::extract::{InWorkspace, JsonBody, Signed, SignedJson, WithNumber};
 use super::openapi;
@@ -78,7 +79,11 @@ pub(super) async fn withdraw(
     request_body(content = Claim, example = json!({ "token": "claim_0000000000000000000000000000000000000000", "name": "Ada" })),
     responses((status = 201, body = Claimed, description = "The workspace is the caller's."), openapi::BodyErrors, openapi::Errors),
 )]
-pub(super) async fn claim(State(app): Shared, JsonBody(claim): JsonBody<Claim>) -> Result<Response, ApiError> {
-    let claimed = app.call(move |engine| engine.claim(&claim)).await?;
+pub(super) async fn claim(
+    State(app): Shared,
+    Unproven(from): Unproven,
+    JsonBody(claim): JsonBody<Claim>,
+) -> Result<Response, ApiError> {
+    let claimed = app.call(move |engine| engine.claim(&from, &claim)).await?;
     Ok((StatusCode::CREATED, claimed).into_response())
 }

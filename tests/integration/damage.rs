@@ -223,11 +223,11 @@ fn what_a_cut_off_pull_or_fetch_has_left_goes_when_the_folder_is_indexed() {
 }
 
 /// A small file system of its own.
-struct SmallDisk(tempfile::TempDir);
+pub struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
     /// `None` where this process may not mount one, which is said.
-    fn mount(megabytes: u32) -> Option<Self> {
+    pub fn mount(megabytes: u32) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let mut mount = std::process::Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "tmpfs"]).arg(folder.path());
@@ -240,8 +240,12 @@ impl SmallDisk {
         None
     }
 
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
     /// Leaves no space.
-    fn fill(&self) -> PathBuf {
+    pub fn fill(&self) -> PathBuf {
         let ballast = self.0.path().join("ballast");
         let mut file = fs_err::File::create(&ballast).unwrap();
         while std::io::Write::write_all(&mut file, &[7; 4096]).is_ok() {}
@@ -260,6 +264,9 @@ impl Drop for SmallDisk {
 fn a_full_disk_refuses_writes_clearly_lets_reads_go_on_and_heals() {
     let Some(small) = SmallDisk::mount(24) else { return };
     let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs_err::create_dir(small.0.path().join("data")).unwrap();
+    // Otherwise what cannot be recorded is refused, reads as well.
+    fs_err::write(small.0.path().join("data/config.toml"), "[audit]\non_full = \"drop\"\n").unwrap();
     let engine = share(&small.0.path().join("data"));
     engine.ensure_workspace(&named("default"), Some(folder.path())).unwrap();
     let mut desk = Desk { folder, data, engine, runner: None };

@@ -123,6 +123,7 @@ fn rule_of(operation: &str) -> Option<Rule> {
         "put" | "delete" | "events" | "judge" | "withdraw_verdict" => Needs(Scope::FilesWrite),
         "webhooks" | "create_webhook" | "webhook" | "update_webhook" | "delete_webhook" | "rotate_webhook"
         | "deliveries" | "test_webhook" | "replay_delivery" => Needs(Scope::Webhooks),
+        "audit" | "audit_of_all" | "audit_head" => Needs(Scope::AuditRead),
         "keys" | "create_key" | "change_key" | "rotate_key" | "revoke_key" => Needs(Scope::Keys),
         _ => return None,
     })
@@ -231,6 +232,7 @@ async fn everything(keyed: &Keyed, key: &str) -> Vec<(String, String)> {
         format!("{base}/changes?limit=1000&facets=true"),
         format!("{base}/status"),
         format!("{base}/verdicts"),
+        format!("{base}/audit?limit=1000"),
         "/v1/workspaces".to_owned(),
         "/w/default".to_owned(),
         "/w/default?q=harbour".to_owned(),

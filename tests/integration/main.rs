@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod answerers;
+mod audit;
 mod campaign;
 mod cli;
 mod crash;

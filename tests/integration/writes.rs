@@ -36,7 +36,8 @@ impl Server {
     }
 
     pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> (u16, Value) {
-        let mut request = Request::builder().method(method).uri(format!("/v1/workspaces/default/{path}"));
+        let uri = if path.starts_with('/') { path.to_owned() } else { format!("/v1/workspaces/default/{path}") };
+        let mut request = Request::builder().method(method).uri(uri);
         request = request.header(header::HOST, "localhost");
         for (name, value) in headers {
             request = request.header(*name, *value);

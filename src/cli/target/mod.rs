@@ -10,6 +10,7 @@
 //! # Invariants
 //! - A call that changes nothing says so ([`Call::get`], [`Call::reads`]), and no other does: those are repeated.
 
+mod audit;
 mod rights;
 mod webhooks;
 

@@ -79,7 +79,7 @@ impl Target<'_> {
     /// Claims a workspace with the token of an offer.
     pub(in crate::cli) fn claim(&self, claim: &Claim) -> anyhow::Result<Claimed> {
         match self {
-            Self::Local(engine) => Ok(engine.claim(claim)?),
+            Self::Local(engine) => Ok(engine.claim(&user(), claim)?),
             Self::Server(server) => Ok(server.call(&Call::post(&["claims"], claim))?),
         }
     }
