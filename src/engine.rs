@@ -11,6 +11,7 @@
 //! formats (`cli`, `serve`, `mcp`).
 
 mod admission;
+mod allowances;
 mod ask;
 mod changes;
 mod coverage;
@@ -50,6 +51,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use self::admission::Admitted;
+use self::allowances::Allowances;
+pub use self::allowances::{Allowance, DayAllowance, LimitedBy, LimitsReply, RequestAllowance, WorkspaceAllowance};
 pub use self::changes::{ChangeFilters, ChangesReply, ChangesRequest};
 pub use self::coverage::is_on_unread;
 pub use self::event::{Event, EventKind, EventsReply, MAX_EVENT_ID_CHARS, TakenEvent};
@@ -68,7 +71,10 @@ use self::versions::Standings;
 pub use self::workspace::Workspace;
 pub use self::workspaces::{WorkspaceList, WorkspaceSummary};
 pub use self::write::{Precondition, Upload, WriteReply};
-pub use crate::access::{Action, Caller, KeyState, KeySummary, NewKey, Overlap, Secret, Surface, Who};
+pub use crate::access::{
+    Action, Caller, Exhausted, KeyState, KeySummary, Kind, NewKey, Overlap, Partition, Rates, Secret, Standing,
+    Surface, Who,
+};
 use crate::config::Config;
 use crate::data_folder::DataFolder;
 pub use crate::data_folder::{Access, EngineError, ErrorKind, OpenOptions, extractor};
@@ -81,6 +87,8 @@ pub struct Engine {
     scheduler: Arc<Scheduler>,
     /// What the beginnings of files say of them.
     standings: Standings,
+    /// What callers take.
+    allowances: Allowances,
 }
 
 impl Engine {
@@ -91,7 +99,12 @@ impl Engine {
     /// cannot be used.
     pub fn open(options: OpenOptions) -> Result<Self, EngineError> {
         let data = Arc::new(DataFolder::open(options)?);
-        Ok(Self { scheduler: Arc::new(Scheduler::new(Arc::clone(&data))), data, standings: Standings::default() })
+        Ok(Self {
+            scheduler: Arc::new(Scheduler::new(Arc::clone(&data))),
+            standings: Standings::default(),
+            allowances: Allowances::new(&data.config.limits),
+            data,
+        })
     }
 
     /// The data folder.

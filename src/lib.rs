@@ -23,6 +23,7 @@ pub mod index;
 pub mod ingest;
 mod leftovers;
 pub mod mcp;
+mod network;
 mod priority;
 mod private;
 mod scheduler;

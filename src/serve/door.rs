@@ -3,13 +3,14 @@
 //! # Invariants
 //! - Every route behind this file has a [`Caller`]; a request without one is answered with 401 before anything else is looked at.
 //! - Once a key was made, no request is admitted without one, not even on loopback.
+//! - A request is counted before it is admitted, and one beyond what its caller may send is answered with 429.
 //! - Only [`OPEN`] stands beside.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -19,8 +20,10 @@ use axum::response::{IntoResponse as _, Response};
 use super::app::App;
 use super::error::ApiError;
 use super::request_id::RequestId;
+use super::{allowance, client};
 use crate::access::AccessError;
-use crate::engine::{Caller, Engine, EngineError, Secret, Surface, Workspace};
+use crate::engine::{Caller, Engine, EngineError, Exhausted, Secret, Standing, Surface, Workspace};
+use crate::network::Network;
 use crate::workspace::WorkspaceId;
 
 /// Routes that need no key: they tell nothing of files, or the body has a token that is a right by itself.
@@ -102,27 +105,128 @@ pub(super) async fn authenticate(State(app): State<Arc<App>>, mut request: Reque
     if OPEN.contains(&request.uri().path()) {
         return next.run(request).await;
     }
-    let surface = surface_of(request.uri().path());
-    let secret = match secret_of(request.headers()) {
-        Ok(secret) => secret,
-        Err(error) => return refused(&error.into()),
+    let engine = app.engine();
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
+    let address = peer.map(|peer| client::address_of(peer, request.headers(), &engine.config().serve));
+    let visit = Visit {
+        surface: surface_of(request.uri().path()),
+        cost: {
+            let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+            allowance::cost_of(request.method(), route)
+        },
+        network: address.map(Network::of_client),
+        app,
     };
-    let found = app.call_at_once(move |engine| match secret {
-        Some(secret) => engine.caller_of(&secret, surface).map(Ok).or_else(of_access),
-        None if engine.has_keys()? => Ok(Err(AccessError::NoKey)),
-        None => Ok(Ok(Caller::local(surface))),
-    });
-    match found.await {
-        Ok(axum::Json(Ok(caller))) => {
+    match visit.caller(request.headers()).await {
+        Ok((caller, standings)) => {
             let extensions = request.extensions_mut();
-            let address = extensions.get::<Peer>().map(|peer| peer.0);
             let request_id = extensions.get::<RequestId>().map(|id| id.0.clone());
             extensions.insert(Checked::now(Caller { address, request_id, ..caller }));
-            next.run(request).await
+            let mut response = next.run(request).await;
+            allowance::tell(&standings, &mut response);
+            response
         }
-        Ok(axum::Json(Err(error))) => refused(&error.into()),
-        Err(error) => error.into_response(),
+        Err(response) => *response,
     }
+}
+
+/// A request at the door.
+struct Visit {
+    app: Arc<App>,
+    surface: Surface,
+    /// For how many requests it counts.
+    cost: u64,
+    network: Option<Network>,
+}
+
+type Standings = Vec<Standing>;
+
+impl Visit {
+    /// Who makes the request, and where its allowances stand now.
+    async fn caller(&self, headers: &HeaderMap) -> Result<(Caller, Standings), Box<Response>> {
+        match secret_of(headers) {
+            Ok(Some(secret)) => self.holder_of(secret).await,
+            Ok(None) => self.without_key().await,
+            Err(error) => {
+                let standings = self.guess()?;
+                Err(told(&standings, refused(&error.into())))
+            }
+        }
+    }
+
+    async fn holder_of(&self, secret: Secret) -> Result<(Caller, Standings), Box<Response>> {
+        let (engine, surface, cost) = (self.app.engine(), self.surface, self.cost);
+        let (id, hash) = (secret.id().to_owned(), secret.hash());
+        // A flood with a key that holds costs no look at the store.
+        let familiar = engine.rates().take_of_familiar(&id, &hash, cost).transpose().map_err(exhausted)?;
+        let guessed = if familiar.is_none() { self.guess()? } else { Vec::new() };
+        let found = self.app.call_at_once(move |engine| engine.caller_of(&secret, surface).map(Ok).or_else(of_access));
+        let is_guess = familiar.is_none();
+        match found.await {
+            Ok(axum::Json(Ok(caller))) => {
+                let taken = match familiar {
+                    Some(standings) => Ok(standings),
+                    None => {
+                        self.was_no_guess();
+                        engine.rates().take_of_key(&id, hash, cost)
+                    }
+                };
+                taken.map(|standings| (caller, standings)).map_err(exhausted)
+            }
+            Ok(axum::Json(Err(error))) => {
+                engine.rates().estrange(&id);
+                // It held a moment ago: it was revoked, or is over.
+                let standings = if is_guess { guessed } else { self.guess()? };
+                Err(told(&standings, refused(&error.into())))
+            }
+            Err(error) => {
+                if is_guess {
+                    self.was_no_guess();
+                }
+                Err(Box::new(error.into_response()))
+            }
+        }
+    }
+
+    async fn without_key(&self) -> Result<(Caller, Standings), Box<Response>> {
+        let engine = self.app.engine();
+        let standings = match self.network.filter(|_| self.is_counted()) {
+            Some(network) => engine.rates().take_of_network(network, self.cost).map_err(exhausted)?,
+            None => Vec::new(),
+        };
+        match self.app.call_at_once(Engine::has_keys).await {
+            Ok(axum::Json(false)) => Ok((Caller::local(self.surface), standings)),
+            Ok(axum::Json(true)) => Err(told(&standings, refused(&AccessError::NoKey.into()))),
+            Err(error) => Err(Box::new(error.into_response())),
+        }
+    }
+
+    /// Whether requests without a key from this address are counted: those of this machine's user are not.
+    fn is_counted(&self) -> bool {
+        let limits_loopback = self.app.engine().config().serve.limit_loopback;
+        self.network.is_some_and(|network| limits_loopback || !network.is_loopback())
+    }
+
+    /// Counts a key before it is known whether it holds.
+    fn guess(&self) -> Result<Standings, Box<Response>> {
+        let Some(network) = self.network else { return Ok(Vec::new()) };
+        self.app.engine().rates().take_of_guess(network, self.is_counted()).map_err(exhausted)
+    }
+
+    fn was_no_guess(&self) {
+        if let Some(network) = self.network {
+            self.app.engine().rates().was_no_guess(network, self.is_counted());
+        }
+    }
+}
+
+fn exhausted(error: Exhausted) -> Box<Response> {
+    Box::new(allowance::refused(&error))
+}
+
+fn told(standings: &[Standing], mut response: Response) -> Box<Response> {
+    allowance::tell(standings, &mut response);
+    Box::new(response)
 }
 
 /// A refusal of the caller, apart from an error of the store.

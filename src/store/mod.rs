@@ -31,6 +31,7 @@ mod transfers;
 mod verdicts;
 mod view;
 mod workspaces;
+mod written;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -49,6 +50,7 @@ pub use self::sources::SourceState;
 pub use self::transfers::{Ownership, TransferRow};
 pub use self::verdicts::VerdictScope;
 pub use self::view::StoredView;
+pub use self::written::{Totals, Written};
 use crate::workspace::{ChangeKind, ContentHash, FileEntry, Provenance, RelPath, WorkspaceId};
 
 /// How long a statement waits for another process that writes.

@@ -141,7 +141,7 @@ impl Store {
             return Err(StoreError::UnknownWorkspace { id: id.clone() });
         }
         for table in
-            ["changes", "files", "members", "events", "rebuilt", "provenance", "labels", "verdicts", "transfers"]
+            ["changes", "files", "members", "events", "rebuilt", "provenance", "labels", "verdicts", "transfers", "totals"]
         {
             transaction.execute(&format!("DELETE FROM {table} WHERE workspace = ?1"), [id.as_str()])?;
         }
