@@ -72,6 +72,7 @@ impl Quota {
         let limit = kind.limit();
         let (adds, may) = match kind {
             QuotaKind::BytesOfDay => (format!("the write has {asked} bytes"), "bytes that the key may write a day"),
+            QuotaKind::Files if asked == 1 => ("the write adds 1 file".to_owned(), "files that a workspace may have"),
             QuotaKind::Files => (format!("the write adds {asked} files"), "files that a workspace may have"),
             QuotaKind::Bytes => (format!("the write has {asked} bytes"), "bytes that a workspace may have"),
         };

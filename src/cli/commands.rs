@@ -81,6 +81,7 @@ pub(super) fn run(cli: Cli) -> anyhow::Result<Done> {
         }
         Command::Workspace { command } => super::spaces::run(&session, &command),
         Command::Key { command } => super::keys::run(&session, &command),
+        Command::Limits => super::limits::run(&session),
         Command::Verify { citation } => verify(&session, &citation),
         Command::Eval(args) => eval(&session, &args),
         Command::Models { command } => models(&session, &command),

@@ -15,6 +15,7 @@ mod commands;
 mod copies;
 mod digest;
 mod keys;
+mod limits;
 mod progress;
 mod serving;
 mod spaces;

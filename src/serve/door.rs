@@ -17,7 +17,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::app::App;
+use super::app::{App, HOLDER};
 use super::error::ApiError;
 use super::request_id::RequestId;
 use super::{allowance, client};
@@ -121,8 +121,10 @@ pub(super) async fn authenticate(State(app): State<Arc<App>>, mut request: Reque
         Ok((caller, standings)) => {
             let extensions = request.extensions_mut();
             let request_id = extensions.get::<RequestId>().map(|id| id.0.clone());
-            extensions.insert(Checked::now(Caller { address, request_id, ..caller }));
-            let mut response = next.run(request).await;
+            let caller = Caller { address, request_id, ..caller };
+            let holder = engine.limited(&caller).map(|whose| whose.to_string().into());
+            extensions.insert(Checked::now(caller));
+            let mut response = HOLDER.scope(holder, next.run(request)).await;
             allowance::tell(&standings, &mut response);
             response
         }

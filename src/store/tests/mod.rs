@@ -5,6 +5,7 @@ mod layouts;
 mod pending;
 mod provenance;
 mod verdicts;
+mod written;
 
 use std::path::Path;
 
