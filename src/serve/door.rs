@@ -4,7 +4,7 @@
 //! - Every route behind this file has a [`Caller`]; a request without one is answered with 401 before anything else is looked at.
 //! - Once a key was made, no request is admitted without one, not even on loopback.
 //! - A request is counted before it is admitted, and one beyond what its caller may send is answered with 429.
-//! - Only [`OPEN`] stands beside.
+//! - Only [`OPEN`] and [`CLAIMS`] stand beside.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -26,8 +26,11 @@ use crate::engine::{Caller, Engine, EngineError, Exhausted, Secret, Standing, Su
 use crate::network::Network;
 use crate::workspace::WorkspaceId;
 
-/// Routes that need no key: they tell nothing of files, or the body has a token that is a right by itself.
-const OPEN: [&str; 3] = ["/livez", "/readyz", "/v1/claims"];
+/// Routes that need no key and are not counted: they tell nothing of files.
+const OPEN: [&str; 2] = ["/livez", "/readyz"];
+
+/// The route that needs no key, because the token in its body is a right by itself. One that does not hold counts like a bad key.
+const CLAIMS: &str = "/v1/claims";
 
 /// A check of a key counts for so long; then it is looked up again, so that a revocation ends open streams and waits, too.
 const CHECK_EVERY: Duration = Duration::from_millis(500);
@@ -117,6 +120,9 @@ pub(super) async fn authenticate(State(app): State<Arc<App>>, mut request: Reque
         network: address.map(Network::of_client),
         app,
     };
+    if request.uri().path() == CLAIMS {
+        return visit.claim(request, next).await;
+    }
     match visit.caller(request.headers()).await {
         Ok((caller, standings)) => {
             let extensions = request.extensions_mut();
@@ -201,6 +207,20 @@ impl Visit {
             Ok(axum::Json(true)) => Err(told(&standings, refused(&AccessError::NoKey.into()))),
             Err(error) => Err(Box::new(error.into_response())),
         }
+    }
+
+    /// Lets a claim through, as long as not too many from its address did not hold.
+    async fn claim(&self, request: Request, next: Next) -> Response {
+        let standings = match self.guess() {
+            Ok(standings) => standings,
+            Err(response) => return *response,
+        };
+        let mut response = next.run(request).await;
+        if !response.status().is_client_error() {
+            self.was_no_guess();
+        }
+        allowance::tell(&standings, &mut response);
+        response
     }
 
     /// Whether requests without a key from this address are counted: those of this machine's user are not.

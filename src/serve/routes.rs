@@ -19,7 +19,8 @@ use super::error::ApiError;
 use super::extract::{InWorkspace, JsonBody, Parameters, given};
 use super::guard::{self, AllowedHosts};
 use super::{
-    allowance, asking, changes, door, keys, openapi, page, reading, request_id, transfers, verdicts, workspaces, writing,
+    allowance, asking, changes, door, keys, openapi, page, reading, request_id, transfers, verdicts, workspaces,
+    writing,
 };
 use crate::answer::Verification;
 use crate::engine::{Action, Engine, EngineError, StatusReport};

@@ -140,9 +140,18 @@ impl Store {
         if transaction.execute("DELETE FROM workspaces WHERE name = ?1", [id.as_str()])? == 0 {
             return Err(StoreError::UnknownWorkspace { id: id.clone() });
         }
-        for table in
-            ["changes", "files", "members", "events", "rebuilt", "provenance", "labels", "verdicts", "transfers", "totals"]
-        {
+        for table in [
+            "changes",
+            "files",
+            "members",
+            "events",
+            "rebuilt",
+            "provenance",
+            "labels",
+            "verdicts",
+            "transfers",
+            "totals",
+        ] {
             transaction.execute(&format!("DELETE FROM {table} WHERE workspace = ?1"), [id.as_str()])?;
         }
         transaction.execute("INSERT OR IGNORE INTO deleted_workspaces VALUES (?1)", [id.as_str()])?;

@@ -41,9 +41,8 @@ pub struct Totals {
     pub bytes: u64,
 }
 
-/// The newest pending change of each path that the file table may say something else of. A created one is in the table as it was seen.
-const NEWEST: &str = "SELECT kind, size FROM changes WHERE revision =
-    (SELECT max(revision) FROM changes WHERE workspace = ?1 AND path = files.path AND pending = 1)";
+/// The newest pending change of a path: of a group, columns are those of the row that has the maximum. A created file is in the table as it was seen.
+const NEWEST: &str = "SELECT path, kind, size, max(revision) FROM changes WHERE workspace = ?1 AND pending = 1";
 
 impl Store {
     /// The bytes that a key has written on a day (days since 1970, UTC), in any process.
@@ -73,12 +72,11 @@ impl Store {
         let (files, bytes) = kept.unwrap_or_default();
         let (gone, more): (i64, i64) = transaction
             .prepare_cached(&format!(
-                "WITH changed AS (
-                     SELECT DISTINCT path FROM changes WHERE workspace = ?1 AND pending = 1 AND kind <> 'created'),
-                 newest AS (
-                     SELECT files.size AS former, (SELECT kind FROM ({NEWEST})) AS kind, (SELECT size FROM ({NEWEST})) AS size
-                     FROM changed JOIN files ON files.workspace = ?1 AND files.path = changed.path)
-                 SELECT coalesce(sum(kind = 'deleted'), 0), coalesce(sum(iif(kind = 'deleted', 0, coalesce(size, former)) - former), 0) FROM newest"
+                "WITH newest AS ({NEWEST} AND path IN
+                     (SELECT path FROM changes WHERE workspace = ?1 AND pending = 1 AND kind <> 'created') GROUP BY path)
+                 SELECT coalesce(sum(kind = 'deleted'), 0),
+                     coalesce(sum(iif(kind = 'deleted', 0, coalesce(newest.size, files.size)) - files.size), 0)
+                 FROM newest JOIN files ON workspace = ?1 AND files.path = newest.path"
             ))?
             .query_row([workspace.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(Totals { files: number(files - gone), bytes: number(bytes + more) })
@@ -91,8 +89,8 @@ impl Store {
     pub fn counted_size(&self, workspace: &WorkspaceId, path: &RelPath) -> Result<Option<u64>, StoreError> {
         let connection = self.reader();
         let mut statement = connection.prepare_cached(&format!(
-            "SELECT files.size, (SELECT kind FROM ({NEWEST})), (SELECT size FROM ({NEWEST})) FROM files
-             WHERE workspace = ?1 AND path = ?2"
+            "SELECT files.size, kind, newest.size FROM files LEFT JOIN ({NEWEST} AND path = ?2 GROUP BY path) AS newest USING (path)
+             WHERE workspace = ?1 AND files.path = ?2"
         ))?;
         let found: Option<(i64, Option<String>, Option<i64>)> = statement
             .query_row([workspace.as_str(), path.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))

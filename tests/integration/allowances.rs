@@ -292,6 +292,10 @@ impl Listening {
         let request = format!(
             "GET /v1/limits HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Forwarded-For: {forwarded}\r\n{key}\r\n"
         );
+        self.send(&request).await
+    }
+
+    async fn send(&self, request: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut reply = String::new();
@@ -400,6 +404,37 @@ async fn a_revoked_key_is_refused_though_it_was_familiar() {
     for _ in 0..3 {
         assert_eq!(door.get(&key, "/v1/limits").await.0, 401);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_of_claims_cannot_be_guessed_fast() {
+    let door = Door::with("[limits]\naddress_bad_keys_per_minute = 3\n");
+    door.key(&[]);
+    let server = Listening::over(&door).await;
+    let body = json!({ "token": "claim_0000000000000000000000000000000000000000", "name": "Eve" }).to_string();
+    for number in 0..5 {
+        let request = format!(
+            "POST /v1/claims HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let (status, reply) = server.send(&request).await;
+        assert_eq!(status == 429, number >= 3, "{reply}");
+    }
+    server.stop().await;
+}
+
+#[test]
+fn as_many_keys_are_in_force_as_there_may_be() {
+    let door = Door::with("[limits]\nkeys = 2\n");
+    let caller = Caller::local(Surface::CommandLine);
+    let new = NewKey { name: "one".to_owned(), scopes: [Scope::Search].into_iter().collect(), ..NewKey::default() };
+    let first = door.desk.engine.create_key(&caller, &new).unwrap();
+    door.desk.engine.create_key(&caller, &new).unwrap();
+    let error = door.desk.engine.create_key(&caller, &new).unwrap_err();
+    assert!(error.to_string().contains("`limits.keys`"), "{error}");
+    door.desk.engine.revoke_key(&caller, &first.key.id).unwrap();
+    door.desk.engine.create_key(&caller, &new).unwrap();
 }
 
 #[test]
