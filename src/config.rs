@@ -16,8 +16,9 @@ use serde::{Deserialize, Serialize};
 pub use self::answer::{Answer, ApiKey, Unsupported};
 pub use self::audit::{Audit, OnFull, QueryText};
 pub use self::limits::{Limit, Limits};
-pub use self::webhooks::{Network, Webhooks};
+pub use self::webhooks::Webhooks;
 use crate::error::Advice;
+use crate::network::Network;
 
 /// More passages are not reranked for one search.
 const MAX_RERANK_PASSAGES: usize = 100;
@@ -46,10 +47,23 @@ pub struct Config {
     pub workspaces: Workspaces,
     /// Where webhooks may be sent.
     pub webhooks: Webhooks,
+    /// Who stands between the server and its callers.
+    pub serve: Serve,
     /// What a request, a file or a pattern may take.
     pub limits: Limits,
     /// What is recorded of accesses.
     pub audit: Audit,
+}
+
+/// Who stands between the server and its callers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Serve {
+    /// Proxies whose `X-Forwarded-For` is believed, as networks. The address of a request that comes from one of them is the last one in
+    /// that header that is no proxy's.
+    pub trusted_proxies: Vec<Network>,
+    /// Whether requests without a key from this machine itself are limited like those from other addresses.
+    pub limit_loopback: bool,
 }
 
 /// What reading one file may take. A file that needs more is `failed`, with that reason.
@@ -170,6 +184,7 @@ impl Default for Config {
             answer: Answer::default(),
             workspaces: Workspaces::default(),
             webhooks: Webhooks::default(),
+            serve: Serve::default(),
             limits: Limits::default(),
             audit: Audit::default(),
         }

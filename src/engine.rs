@@ -11,6 +11,7 @@
 //! formats (`cli`, `serve`, `mcp`).
 
 mod admission;
+mod allowances;
 mod ask;
 mod audit;
 mod changes;
@@ -54,6 +55,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use self::admission::Admitted;
+use self::allowances::Allowances;
+pub use self::allowances::{Allowance, DayAllowance, LimitedBy, LimitsReply, RequestAllowance, WorkspaceAllowance};
 pub use self::audit::{AuditReply, AuditRequest, MAX_AUDIT_ENTRIES};
 pub use self::changes::{ChangeFilters, ChangesReply, ChangesRequest};
 pub use self::coverage::is_on_unread;
@@ -76,7 +79,10 @@ pub use self::webhooks::DeliveriesRequest;
 pub use self::workspace::Workspace;
 pub use self::workspaces::{WorkspaceList, WorkspaceSummary};
 pub use self::write::{Precondition, Upload, WriteReply};
-pub use crate::access::{Action, Caller, KeyState, KeySummary, NewKey, Overlap, Secret, Surface, Who};
+pub use crate::access::{
+    Action, Caller, Exhausted, KeyState, KeySummary, Kind, NewKey, Overlap, Partition, Rates, Secret, Standing,
+    Surface, Who,
+};
 pub use crate::audit::{ActorKind, Asked, AuditActor, AuditEntry, AuditResult, Break, Head, ShownFile, VerifyReport};
 use crate::audit::{Journal, Settings};
 use crate::config::Config;
@@ -98,6 +104,8 @@ pub struct Engine {
     sent: Arc<notify::Counts>,
     /// Who has done and seen what.
     journal: Journal,
+    /// What callers take.
+    allowances: Allowances,
 }
 
 impl Engine {
@@ -115,6 +123,7 @@ impl Engine {
             standings: Standings::default(),
             doorman: notify::Doorman::new(data.config.webhooks.clone()),
             sent: Arc::default(),
+            allowances: Allowances::new(&data.config.limits),
             journal,
             data,
         })

@@ -24,6 +24,7 @@ pub mod index;
 pub mod ingest;
 mod leftovers;
 pub mod mcp;
+mod network;
 mod notify;
 mod priority;
 mod private;

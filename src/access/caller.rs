@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{AccessError, Action, Key};
+use super::{AccessError, Action, Key, Partition};
+use crate::network::Network;
 use crate::store::KeyRow;
 use crate::workspace::{Provenance, Scope, WorkspaceId};
 
@@ -92,6 +93,15 @@ impl Caller {
         let scopes = scopes.iter().copied().filter(|scope| key.row.scopes.allow(*scope)).collect();
         let limited = Key::of(KeyRow { scopes, ..key.row.clone() })?;
         Ok(Self { who: Who::Key(limited.into()), ..self.clone() })
+    }
+
+    /// Whose allowances the caller uses up: its key's, or those of the network that it comes from; none for this machine's user.
+    #[must_use]
+    pub fn partition(&self) -> Option<Partition> {
+        match self.key() {
+            Some(key) => Some(Partition::Key(key.row.id.clone())),
+            None => self.address.map(|address| Partition::Network(Network::of_client(address))),
+        }
     }
 
     /// Whether the caller has a right.

@@ -1,5 +1,6 @@
 //! Why a caller is turned away, or a key cannot be made or changed so.
 
+use super::Quota;
 use crate::error::Advice;
 use crate::workspace::{RelPath, Scope};
 
@@ -51,6 +52,28 @@ pub enum AccessError {
     /// A workspace is to be handed over on a server without keys.
     #[error("no key was made, so nobody could be told apart from the new owner")]
     NoKeys,
+    /// A quota ends before the write would.
+    #[error("{}", quota.refusal(*asked))]
+    QuotaExceeded {
+        /// The quota.
+        quota: Quota,
+        /// What the write would take of it.
+        asked: u64,
+    },
+    /// The write alone would be more than the whole quota.
+    #[error("{}", quota.refusal(*asked))]
+    LargerThanQuota {
+        /// The quota.
+        quota: Quota,
+        /// What the write would take of it.
+        asked: u64,
+    },
+    /// So many requests of the caller wait that no more may.
+    #[error("{max} requests of this caller already wait, as many as `limits.caller_waits` allows")]
+    TooManyWaits {
+        /// The limit.
+        max: u64,
+    },
     /// The system gives no random numbers.
     #[error("the system gives no random numbers")]
     NoRandomness,
@@ -71,6 +94,9 @@ impl Advice for AccessError {
             Self::Wider { .. } => "wider_than_allowed",
             Self::InvalidSpec { .. } => "invalid_key",
             Self::NoKeys => "no_keys",
+            Self::QuotaExceeded { .. } => "quota_exceeded",
+            Self::LargerThanQuota { .. } => "larger_than_quota",
+            Self::TooManyWaits { .. } => "too_many_waits_of_caller",
             Self::NoRandomness => "internal",
         }
     }
@@ -90,6 +116,8 @@ impl Advice for AccessError {
                 Self::Wider { .. } => "a key can make keys that may no more than itself, and a change can only narrow",
                 Self::InvalidSpec { .. } => "docs/keys.md describes the parts of a key",
                 Self::NoKeys => "make a key for yourself first: `pincite key create --name admin --scope admin`",
+                Self::QuotaExceeded { quota, .. } | Self::LargerThanQuota { quota, .. } => return Some(quota.hint()),
+                Self::TooManyWaits { .. } => "ask again when one of them is answered, or without `wait_ms`",
                 Self::NoRandomness => return None,
             }
             .to_owned(),

@@ -5,6 +5,8 @@
 //! - A key never grants more than the key that it was made with: not in rights, workspaces, files or time.
 //! - Each request looks its key up in the store, so a revocation holds at once in every process that shares the data folder.
 //!
+//! - How much a caller may ask for is taken from its own buckets, all at once or not at all.
+//!
 //! # Not here
 //! Where a right is checked (`engine/admission.rs`), what a narrowed caller sees of a workspace (`engine/sight.rs`), and how a secret
 //! comes with a request (`serve/door.rs`).
@@ -13,10 +15,14 @@ mod action;
 mod caller;
 mod error;
 mod key;
+mod quota;
+mod rates;
 mod secret;
 
 pub use self::action::{Action, Effect};
 pub use self::caller::{Caller, Surface, Who};
 pub use self::error::AccessError;
 pub use self::key::{Key, KeyState, KeySummary, MAX_KEY_DAYS, MAX_NAME_CHARS, NewKey, Overlap, check_changes};
+pub use self::quota::{Quota, QuotaKind};
+pub use self::rates::{Exhausted, Kind, Partition, Rates, Standing};
 pub use self::secret::{ClaimToken, Secret};

@@ -100,6 +100,8 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: KeyCommand,
     },
+    /// Show what a caller may send and write, and what the workspace has room for
+    Limits,
     /// Check a citation against the file as it is now
     Verify {
         /// A file with the citation's JSON, or `-` for standard input

@@ -86,6 +86,7 @@ const fn reach(command: &Command) -> Reach {
         | Command::Workspace { .. }
         | Command::Key { .. }
         | Command::Webhook { .. }
+        | Command::Limits
         | Command::Audit(AuditArgs { command: None | Some(AuditCommand::Head), .. })
         | Command::Verify { .. } => return Reach::Anywhere,
         Command::Index { .. } => (
@@ -157,6 +158,7 @@ pub(super) fn run(cli: Cli) -> anyhow::Result<Done> {
         Command::Webhook { command } => super::webhooks::run(&session, &command),
         Command::Workspace { command } => super::spaces::run(&session, &command),
         Command::Key { command } => super::keys::run(&session, &command),
+        Command::Limits => super::limits::run(&session),
         Command::Verify { citation } => verify(&session, &citation),
         Command::Eval(args) => eval(&session, &args),
         Command::Models { command } => models(&session, &command),

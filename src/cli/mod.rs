@@ -18,6 +18,7 @@ mod commands;
 mod copies;
 mod digest;
 mod keys;
+mod limits;
 mod plain;
 mod progress;
 mod remote;

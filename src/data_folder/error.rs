@@ -234,6 +234,12 @@ pub enum ErrorKind {
     Full,
     /// Not now, perhaps later.
     Unavailable,
+    /// The write is larger than any may be.
+    TooLarge,
+    /// There is no room for the write.
+    NoRoom,
+    /// The caller asks for too much at once.
+    TooMany,
     /// The program or the disk is at fault.
     Internal,
 }
@@ -290,6 +296,9 @@ impl EngineError {
                 | AccessError::Wider { .. },
             )
             | Self::RootNotAllowed => ErrorKind::Forbidden,
+            Self::Access(AccessError::LargerThanQuota { .. }) => ErrorKind::TooLarge,
+            Self::Access(AccessError::QuotaExceeded { .. }) => ErrorKind::NoRoom,
+            Self::Access(AccessError::TooManyWaits { .. }) => ErrorKind::TooMany,
             Self::Store(
                 StoreError::UnknownWorkspace { .. }
                 | StoreError::UnknownVerdict { .. }

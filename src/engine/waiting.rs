@@ -19,13 +19,18 @@ impl Workspace<'_> {
     ///
     /// # Errors
     /// Of the wait: [`EngineError::Search`] for one that is too long, [`EngineError::TooManyWaits`] at once where `limits.waits` others
-    /// wait.
+    /// wait, and [`AccessError::TooManyWaits`](crate::access::AccessError::TooManyWaits) where `limits.caller_waits` of the caller do.
     pub fn await_revision(
         &self,
         revision: Revision,
         wait_ms: u64,
     ) -> impl Future<Output = Result<(), EngineError>> + Send + use<> {
-        Arc::clone(&self.engine.scheduler).await_revision(self.id.clone(), revision, wait_ms)
+        let slot = self.engine.begin_wait(&self.caller);
+        let wait = Arc::clone(&self.engine.scheduler).await_revision(self.id.clone(), revision, wait_ms);
+        async move {
+            let _slot = slot?;
+            wait.await
+        }
     }
 
     /// Whether what was in a workspace's log when the line was started has been brought in, and what its first scan found.

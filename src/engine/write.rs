@@ -14,13 +14,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::allowances::{Charge, Room};
 use super::event::{Event, EventKind, EventsReply, TakenEvent};
 use super::recording::Told;
 use super::{Engine, EngineError, Workspace};
-use crate::access::{Action, Caller};
+use crate::access::{Action, Caller, Quota};
 use crate::files::{self, Condition, Files};
 use crate::ingest::{self, LargeFile, NewFile, ReadError, WriteError};
-use crate::store::{Fingerprint, LoggedEvent, Moved, Observation, StoreError};
+use crate::store::{Fingerprint, LoggedEvent, Moved, Observation, StoreError, Written};
 use crate::workspace::{ChangeKind, ContentHash, Priority, Provenance, RelPath, Revision, WorkspaceId, is_device_name};
 
 /// No size and no time: what a deleted file looks like.
@@ -63,6 +64,9 @@ pub struct Upload {
     root: PathBuf,
     file: NewFile,
     max_bytes: u64,
+    /// What the caller's key could write, and the workspace take, when the file was begun.
+    day: Option<Quota>,
+    room: Room,
     provenance: Provenance,
     caller: Caller,
 }
@@ -86,13 +90,17 @@ impl Upload {
         Ok(self.file.write(bytes)?)
     }
 
-    /// Refuses a file of this size, if it is too long.
+    /// Refuses a file of this size, if it is too long, or there is no room for it.
     ///
     /// # Errors
-    /// [`ReadError::TooLarge`].
+    /// [`ReadError::TooLarge`], [`AccessError::QuotaExceeded`](crate::access::AccessError::QuotaExceeded).
     pub fn check_size(&self, size: u64) -> Result<(), EngineError> {
         let max_bytes = self.max_bytes;
-        if size > max_bytes { Err(ReadError::TooLarge { size, max_bytes }.into()) } else { Ok(()) }
+        if size > max_bytes {
+            return Err(ReadError::TooLarge { size, max_bytes }.into());
+        }
+        self.day.map_or(Ok(()), |day| day.check(size))?;
+        self.room.check(size)
     }
 }
 
@@ -163,6 +171,10 @@ impl Workspace<'_> {
         let existed =
             self.engine.check_precondition(&*self.engine.data.files_of(&self.id, &root), &path, precondition)?;
         let condition = if *precondition == Precondition::Absent { Condition::Absent } else { Condition::Any };
+        let size = file.size();
+        // Others may have written since the file was begun.
+        self.room(&path)?.check(size)?;
+        let charge = self.charge(size)?;
         let (fingerprint, content_hash) = file.put(&condition)?;
         let kind = if existed { ChangeKind::Modified } else { ChangeKind::Created };
         let written = Observation {
@@ -170,7 +182,7 @@ impl Workspace<'_> {
             content_hash: Some(content_hash),
             ..Observation::new(path.clone(), kind, fingerprint, true)
         };
-        let revision = self.log_one(written)?;
+        let revision = charge.settle(size, |charged| self.log_one(written, charged))?;
         Ok(WriteReply { revision, path, kind, content_hash: Some(content_hash) })
     }
 
@@ -239,10 +251,14 @@ impl Workspace<'_> {
         self.check_writable(path)?;
         let root = self.root_to_write([path])?;
         refuse_device_names(path)?;
+        let (day, room) = (self.day()?, self.room(path)?);
+        // Before the content comes.
+        room.check(0)?;
         let file = NewFile::begin(&*self.engine.data.files_of(&self.id, &root), path)?;
         let provenance = self.caller.attribute(Provenance::default())?;
         let max_bytes = self.engine.data.config.max_file_bytes;
-        Ok(Upload { path: path.clone(), root, file, max_bytes, provenance, caller: self.caller.clone() })
+        let caller = self.caller.clone();
+        Ok(Upload { path: path.clone(), root, file, max_bytes, day, room, provenance, caller })
     }
 
     /// Deletes a file. When the call returns, no query shows anything of it. The log says who did it.
@@ -287,7 +303,7 @@ impl Workspace<'_> {
         }
         let kind = ChangeKind::Deleted;
         let deleted = Observation { provenance, ..Observation::new(path.clone(), kind, GONE, true) };
-        let revision = self.log_one(deleted)?;
+        let revision = self.log_one(deleted, None)?;
         Ok(WriteReply { revision, path: path.clone(), kind, content_hash: None })
     }
 
@@ -326,8 +342,9 @@ impl Workspace<'_> {
         }
         let _alone = self.engine.lock_files(id)?;
         self.check_room()?;
+        let charge = self.charge_events(events, &checked)?;
 
-        let mut taken: Vec<TakenEvent> = Vec::with_capacity(events.len());
+        let (mut taken, mut num_bytes): (Vec<TakenEvent>, u64) = (Vec::with_capacity(events.len()), 0);
         let mut logged: Vec<LoggedEvent> = Vec::new();
         let mut seen: BTreeSet<&str> = BTreeSet::new();
         for (event, content) in events.iter().zip(checked) {
@@ -343,6 +360,7 @@ impl Workspace<'_> {
                 superseded = event.occurred_at.is_some_and(|at| newest.is_some_and(|newest| to_ms(newest) > to_ms(at)));
                 if !superseded {
                     apply(files, event, content.as_deref(), is_managed)?;
+                    num_bytes += content.as_ref().map_or(0, Vec::len) as u64;
                 }
                 let mut observations = Vec::new();
                 for path in event.from.iter().chain([&event.path]) {
@@ -362,13 +380,30 @@ impl Workspace<'_> {
             }
             taken.push(TakenEvent { id: event.id.clone(), revision: before.unwrap_or_default(), repeated, superseded });
         }
-        let revisions = self.engine.data.store.log_events(id, &logged)?;
+        let revisions =
+            charge.settle(num_bytes, |charged| Ok(self.engine.data.store.log_events(id, &logged, charged)?))?;
         self.engine.scheduler.wake();
         for (event, revision) in logged.iter().zip(revisions) {
             taken.iter_mut().filter(|taken| taken.id == event.id).for_each(|taken| taken.revision = revision);
         }
         let revision = taken.iter().map(|event| event.revision).max().unwrap_or_default();
         Ok(EventsReply { revision, events: taken })
+    }
+
+    /// Takes the contents of events from the day of the caller's key, where the workspace has room for them. Those that were taken before
+    /// write nothing.
+    fn charge_events(&self, events: &[Event], contents: &[Option<Vec<u8>>]) -> Result<Charge, EngineError> {
+        let mut written = Vec::new();
+        for (event, content) in events.iter().zip(contents) {
+            if let Some(content) = content
+                && self.engine.data.store.event_revision(&self.id, &event.id)?.is_none()
+            {
+                written.push((&event.path, content.len() as u64));
+            }
+        }
+        let num_bytes = written.iter().map(|(_, size)| *size).sum();
+        self.check_room_for(written.into_iter())?;
+        self.charge(num_bytes)
     }
 
     /// What was seen of a file, as done by whom the event says, where it is what the event tells of.
@@ -390,9 +425,9 @@ impl Workspace<'_> {
         self.caller.attribute(event.provenance()).unwrap_or_default()
     }
 
-    fn log_one(&self, observation: Observation) -> Result<Revision, EngineError> {
+    fn log_one(&self, observation: Observation, written: Option<&Written>) -> Result<Revision, EngineError> {
         let id = &self.id;
-        let revision = self.engine.data.store.log(id, &[observation], Priority::Interactive)?;
+        let revision = self.engine.data.store.log_written(id, &[observation], Priority::Interactive, written)?;
         self.engine.scheduler.wake();
         Ok(revision)
     }

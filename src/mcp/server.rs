@@ -74,8 +74,9 @@ impl McpServer {
             arguments.insert("wait_ms".to_owned(), 0.into());
             class = Class::Waited;
         }
+        let holder = engine.limited(&desk.caller).map(|whose| whose.to_string().into());
         let pass = match &desk.gate {
-            Some(gate) => Some(gate.enter(class).await.map_err(|_| {
+            Some(gate) => Some(gate.enter(class, holder).await.map_err(|_| {
                 let message = "the server is overloaded and refuses this request";
                 ErrorReport::new("overloaded", message, "ask again in a second")
             })?),

@@ -22,7 +22,7 @@ use super::{openapi, rpc};
 use crate::budget::Budget;
 use crate::config::{self, Limits};
 use crate::engine::{Caller, Engine, EngineError, Surface};
-use crate::gate::{Class, Gate, Pass};
+use crate::gate::{Class, Gate, Holder, Pass};
 use crate::mcp;
 use crate::search;
 use crate::workspace::{Revision, WorkspaceId};
@@ -33,6 +33,11 @@ const PIECE: usize = 1_024;
 const MAX_NAMED: usize = 5;
 /// What one file takes of the budget while it comes.
 const PIECES_OF_FILE: u32 = 256;
+
+tokio::task_local! {
+    /// The caller of the request at hand, for the gate to share its places out. The door sets it around every handler.
+    pub(super) static HOLDER: Holder;
+}
 
 pub(super) struct App {
     engine: Arc<Engine>,
@@ -95,7 +100,7 @@ impl App {
 
     /// Waits for a place among those that are worked on.
     pub(super) async fn enter(&self, class: Class) -> Result<Pass, ApiError> {
-        self.gate.enter(class).await.map_err(|_| {
+        self.gate.enter(class, HOLDER.try_with(Clone::clone).unwrap_or_default()).await.map_err(|_| {
             let Limits { requests_per_core, queued_per_core, .. } = self.limits();
             let message = format!(
                 "the server is overloaded and refuses this request (`limits.requests_per_core` is {requests_per_core}, \

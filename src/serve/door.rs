@@ -3,29 +3,35 @@
 //! # Invariants
 //! - Every route behind this file has a [`Caller`]; a request without one is answered with 401 before anything else is looked at.
 //! - Once a key was made, no request is admitted without one, not even on loopback.
-//! - Only [`OPEN`] stands beside.
+//! - A request is counted before it is admitted, and one beyond what its caller may send is answered with 429.
+//! - Only [`OPEN`] and [`CLAIMS`] stand beside.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::app::App;
+use super::app::{App, HOLDER};
 use super::error::ApiError;
 use super::request_id::RequestId;
+use super::{allowance, client};
 use crate::access::AccessError;
-use crate::engine::{Caller, Engine, EngineError, Secret, Surface, Workspace};
+use crate::engine::{Caller, Engine, EngineError, Exhausted, Secret, Standing, Surface, Workspace};
 use crate::error::Advice as _;
+use crate::network::Network;
 use crate::workspace::WorkspaceId;
 
-/// Routes that need no key: they tell nothing of files, or the body has a token that is a right by itself.
-const OPEN: [&str; 3] = ["/livez", "/readyz", "/v1/claims"];
+/// Routes that need no key and are not counted: they tell nothing of files.
+const OPEN: [&str; 2] = ["/livez", "/readyz"];
+
+/// The route that needs no key, because the token in its body is a right by itself. One that does not hold counts like a bad key.
+const CLAIMS: &str = "/v1/claims";
 
 /// A check of a key counts for so long; then it is looked up again, so that a revocation ends open streams and waits, too.
 const CHECK_EVERY: Duration = Duration::from_millis(500);
@@ -116,32 +122,163 @@ pub(super) async fn authenticate(State(app): State<Arc<App>>, mut request: Reque
     if OPEN.contains(&request.uri().path()) {
         return next.run(request).await;
     }
-    let surface = surface_of(request.uri().path());
-    let secret = secret_of(request.headers());
-    let extensions = request.extensions_mut();
-    let address = extensions.get::<Peer>().map(|peer| peer.0);
-    let request_id = extensions.get::<RequestId>().map(|id| id.0.clone());
-    let id = request_id.clone();
-    let found = app.call_at_once(move |engine| {
-        let found = match secret {
-            Err(error) => Ok(Err(error)),
-            Ok(Some(secret)) => engine.caller_of(&secret, surface).map(Ok).or_else(of_access),
-            Ok(None) if engine.has_keys()? => Ok(Err(AccessError::NoKey)),
-            Ok(None) => Ok(Ok(Caller::local(surface))),
-        };
-        if let Ok(Err(error)) = &found {
-            engine.record_unknown(surface, address, id.as_deref(), ("door", error.code()));
-        }
-        found
-    });
-    match found.await {
-        Ok(axum::Json(Ok(caller))) => {
-            extensions.insert(Checked::now(Caller { address, request_id, ..caller }));
-            next.run(request).await
-        }
-        Ok(axum::Json(Err(error))) => refused(&error.into()),
-        Err(error) => error.into_response(),
+    let engine = app.engine();
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
+    let address = peer.map(|peer| client::address_of(peer, request.headers(), &engine.config().serve));
+    let visit = Visit {
+        surface: surface_of(request.uri().path()),
+        cost: {
+            let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+            allowance::cost_of(request.method(), route)
+        },
+        network: address.map(Network::of_client),
+        address,
+        request_id: request.extensions().get::<RequestId>().map(|id| id.0.clone()),
+        app,
+    };
+    if request.uri().path() == CLAIMS {
+        return visit.claim(request, next).await;
     }
+    match visit.caller(request.headers()).await {
+        Ok((caller, standings)) => {
+            let extensions = request.extensions_mut();
+            let request_id = extensions.get::<RequestId>().map(|id| id.0.clone());
+            let caller = Caller { address, request_id, ..caller };
+            let holder = engine.limited(&caller).map(|whose| whose.to_string().into());
+            extensions.insert(Checked::now(caller));
+            let mut response = HOLDER.scope(holder, next.run(request)).await;
+            allowance::tell(&standings, &mut response);
+            response
+        }
+        Err(response) => *response,
+    }
+}
+
+/// A request at the door.
+struct Visit {
+    app: Arc<App>,
+    surface: Surface,
+    /// For how many requests it counts.
+    cost: u64,
+    network: Option<Network>,
+    address: Option<IpAddr>,
+    request_id: Option<String>,
+}
+
+type Standings = Vec<Standing>;
+
+impl Visit {
+    /// Who makes the request, and where its allowances stand now.
+    async fn caller(&self, headers: &HeaderMap) -> Result<(Caller, Standings), Box<Response>> {
+        match secret_of(headers) {
+            Ok(Some(secret)) => self.holder_of(secret).await,
+            Ok(None) => self.without_key().await,
+            Err(error) => {
+                let standings = self.guess()?;
+                Err(told(&standings, self.turned_away(error).await))
+            }
+        }
+    }
+
+    async fn holder_of(&self, secret: Secret) -> Result<(Caller, Standings), Box<Response>> {
+        let (engine, surface, cost) = (self.app.engine(), self.surface, self.cost);
+        let (id, hash) = (secret.id().to_owned(), secret.hash());
+        // A flood with a key that holds costs no look at the store.
+        let familiar = engine.rates().take_of_familiar(&id, &hash, cost).transpose().map_err(exhausted)?;
+        let guessed = if familiar.is_none() { self.guess()? } else { Vec::new() };
+        let found = self.app.call_at_once(move |engine| engine.caller_of(&secret, surface).map(Ok).or_else(of_access));
+        let is_guess = familiar.is_none();
+        match found.await {
+            Ok(axum::Json(Ok(caller))) => {
+                let taken = match familiar {
+                    Some(standings) => Ok(standings),
+                    None => {
+                        self.was_no_guess();
+                        engine.rates().take_of_key(&id, hash, cost)
+                    }
+                };
+                taken.map(|standings| (caller, standings)).map_err(exhausted)
+            }
+            Ok(axum::Json(Err(error))) => {
+                engine.rates().estrange(&id);
+                // It held a moment ago: it was revoked, or is over.
+                let standings = if is_guess { guessed } else { self.guess()? };
+                Err(told(&standings, self.turned_away(error).await))
+            }
+            Err(error) => {
+                if is_guess {
+                    self.was_no_guess();
+                }
+                Err(Box::new(error.into_response()))
+            }
+        }
+    }
+
+    async fn without_key(&self) -> Result<(Caller, Standings), Box<Response>> {
+        let engine = self.app.engine();
+        let standings = match self.network.filter(|_| self.is_counted()) {
+            Some(network) => engine.rates().take_of_network(network, self.cost).map_err(exhausted)?,
+            None => Vec::new(),
+        };
+        match self.app.call_at_once(Engine::has_keys).await {
+            Ok(axum::Json(false)) => Ok((Caller::local(self.surface), standings)),
+            Ok(axum::Json(true)) => Err(told(&standings, self.turned_away(AccessError::NoKey).await)),
+            Err(error) => Err(Box::new(error.into_response())),
+        }
+    }
+
+    /// Refuses somebody who has not said who, and has it recorded.
+    async fn turned_away(&self, error: AccessError) -> Response {
+        let (surface, address, request_id, code) = (self.surface, self.address, self.request_id.clone(), error.code());
+        let record = move |engine: &Engine| {
+            engine.record_unknown(surface, address, request_id.as_deref(), ("door", code));
+            Ok(())
+        };
+        // Who is refused gets nothing, also where that cannot be recorded.
+        let _ = self.app.call_at_once(record).await;
+        refused(&error.into())
+    }
+
+    /// Lets a claim through, as long as not too many from its address did not hold.
+    async fn claim(&self, request: Request, next: Next) -> Response {
+        let standings = match self.guess() {
+            Ok(standings) => standings,
+            Err(response) => return *response,
+        };
+        let mut response = next.run(request).await;
+        if !response.status().is_client_error() {
+            self.was_no_guess();
+        }
+        allowance::tell(&standings, &mut response);
+        response
+    }
+
+    /// Whether requests without a key from this address are counted: those of this machine's user are not.
+    fn is_counted(&self) -> bool {
+        let limits_loopback = self.app.engine().config().serve.limit_loopback;
+        self.network.is_some_and(|network| limits_loopback || !network.is_loopback())
+    }
+
+    /// Counts a key before it is known whether it holds.
+    fn guess(&self) -> Result<Standings, Box<Response>> {
+        let Some(network) = self.network else { return Ok(Vec::new()) };
+        self.app.engine().rates().take_of_guess(network, self.is_counted()).map_err(exhausted)
+    }
+
+    fn was_no_guess(&self) {
+        if let Some(network) = self.network {
+            self.app.engine().rates().was_no_guess(network, self.is_counted());
+        }
+    }
+}
+
+fn exhausted(error: Exhausted) -> Box<Response> {
+    Box::new(allowance::refused(&error))
+}
+
+fn told(standings: &[Standing], mut response: Response) -> Box<Response> {
+    allowance::tell(standings, &mut response);
+    Box::new(response)
 }
 
 /// A refusal of the caller, apart from an error of the store.

@@ -5,6 +5,7 @@ use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
+use crate::access::AccessError;
 use crate::engine::{Engine, EngineError, ErrorKind};
 use crate::error::{ErrorBody, ErrorReport};
 
@@ -13,11 +14,23 @@ use crate::error::{ErrorBody, ErrorReport};
 pub(super) struct ApiError {
     status: StatusCode,
     report: ErrorReport,
+    /// Seconds until it may be asked again.
+    retry_after_s: Option<u64>,
 }
 
 impl ApiError {
     pub(super) fn new(status: StatusCode, code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { status, report: ErrorReport::new(code, message, hint) }
+        Self::with(status, ErrorReport::new(code, message, hint))
+    }
+
+    fn with(status: StatusCode, report: ErrorReport) -> Self {
+        let is_short = matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
+        Self { status, report, retry_after_s: is_short.then_some(1) }
+    }
+
+    /// The same error, with the seconds until it may be asked again.
+    pub(super) fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after_s: Some(seconds), ..self }
     }
 
     /// An error that is the program's own fault. `detail` goes into the log alone; it quotes nothing.
@@ -52,13 +65,21 @@ impl ApiError {
             ErrorKind::Conflict => StatusCode::CONFLICT,
             ErrorKind::Full => StatusCode::INSUFFICIENT_STORAGE,
             ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorKind::NoRoom => StatusCode::INSUFFICIENT_STORAGE,
+            ErrorKind::TooMany => StatusCode::TOO_MANY_REQUESTS,
             ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        if status.is_server_error() {
+        if status.is_server_error() && status != StatusCode::INSUFFICIENT_STORAGE {
             // What it says may quote a file.
             tracing::error!(code = %report.code, "a request failed");
         }
-        Self { status, report }
+        let renewed_in_s = match error {
+            EngineError::Access(AccessError::QuotaExceeded { quota, .. }) => quota.renewed_in_s,
+            _ => None,
+        };
+        let error = Self::with(status, report);
+        Self { retry_after_s: renewed_in_s.or(error.retry_after_s), ..error }
     }
 
     /// The status, and what the error says.
@@ -74,14 +95,14 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let retry = self.status == StatusCode::SERVICE_UNAVAILABLE;
+        let retry_after_s = self.retry_after_s;
         let code = Code(self.report.code.clone());
         let refusal = Refusal(self.report.clone());
         let mut response = (self.status, Json(ErrorBody { error: self.report })).into_response();
         response.extensions_mut().insert(code);
         response.extensions_mut().insert(refusal);
-        if retry {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        if let Some(seconds) = retry_after_s {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

@@ -7,6 +7,7 @@
 //!   a limit, each and together.
 //! - Health and metrics are answered whatever others do: beyond the limit of connections, and beside any load.
 //! - Beyond its capacity the server refuses early, with 503 and `Retry-After`; searches and files go before answers.
+//! - A caller that floods is refused, at little cost, and others are served meanwhile.
 //! - Work ends when its client hangs up.
 //! - Every reply but MCP's own is JSON, an error is `{error: {code, message, hint}}`, and nothing is cached.
 //! - The engine is called on threads that may block, never on those that serve connections.
@@ -14,11 +15,13 @@
 //! # Not here
 //! What a caller may do: `access` says it, and `engine` checks it. This room only finds out who calls (`door.rs`).
 
+mod allowance;
 mod app;
 mod asking;
 mod audit;
 mod bounds;
 mod changes;
+mod client;
 mod connections;
 mod deliveries;
 mod descriptors;

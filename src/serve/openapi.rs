@@ -8,8 +8,8 @@ use utoipa::openapi::{ContentBuilder, HeaderBuilder, RefOr, Response, ResponseBu
 use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
 
 use super::{
-    asking, audit, bounds, changes, deliveries, keys, reading, routes, transfers, verdicts, webhooks, workspaces,
-    writing,
+    allowance, asking, audit, bounds, changes, deliveries, keys, reading, routes, transfers, verdicts, webhooks,
+    workspaces, writing,
 };
 use crate::config::Limits;
 use crate::error::ErrorBody;
@@ -29,7 +29,7 @@ use crate::error::ErrorBody;
         routes::livez, routes::readyz, routes::metrics_text, workspaces::list, workspaces::create, workspaces::update, workspaces::delete, routes::search, asking::ask, routes::verify, routes::status,
         routes::files, reading::file, changes::changes, writing::put, writing::delete, writing::events, verdicts::judge, verdicts::list,
         verdicts::withdraw, audit::of_workspace, audit::of_all, audit::head, keys::list, keys::create, keys::change, keys::rotate, keys::revoke, transfers::offer, transfers::list,
-        transfers::withdraw, transfers::claim,
+        transfers::withdraw, transfers::claim, allowance::limits,
         webhooks::list, webhooks::create, webhooks::show, webhooks::update, webhooks::delete, webhooks::rotate,
         deliveries::list, deliveries::test, deliveries::replay,
     ),
@@ -115,6 +115,7 @@ pub(super) fn example_citation() -> Value {
 /// Codes of replies that say when to come again.
 const OVERLOADED: &str = "overloaded";
 const FILE_CHANGES: &str = "file_changes";
+const TOO_MANY_REQUESTS: &str = "too_many_requests";
 
 type Responses = BTreeMap<String, RefOr<Response>>;
 
@@ -123,9 +124,19 @@ fn error(description: &str, code: &str, message: &str, hint: &str) -> RefOr<Resp
     let schema = utoipa::openapi::Ref::from_schema_name("ErrorBody");
     let content = ContentBuilder::new().schema(Some(schema)).example(Some(example)).build();
     let mut response = ResponseBuilder::new().description(description).content("application/json", content);
-    if matches!(code, OVERLOADED | FILE_CHANGES) {
-        let header = HeaderBuilder::new().description(Some("Seconds until it may be asked again."));
-        response = response.header("Retry-After", header.build());
+    let mut header = |name: &str, what: &str| {
+        let header = HeaderBuilder::new().description(Some(what)).build();
+        response = std::mem::take(&mut response).header(name, header);
+    };
+    if matches!(code, OVERLOADED | FILE_CHANGES | TOO_MANY_REQUESTS) {
+        header("Retry-After", "Seconds until it may be asked again.");
+    }
+    if code == TOO_MANY_REQUESTS {
+        header(
+            "RateLimit-Policy",
+            "The caller's allowances: `\"requests\";q=2000;w=20`. Every reply to a limited caller has it.",
+        );
+        header("RateLimit", "What is left of them: `\"requests\";r=0;t=20`. Every reply to a limited caller has it.");
     }
     response.build().into()
 }
@@ -148,6 +159,25 @@ fn unauthorized() -> RefOr<Response> {
         "unauthorized",
         "the request has no key",
         "send the header `Authorization: Bearer pin_…`; `pincite key create` makes a key",
+    )
+}
+
+fn too_many() -> RefOr<Response> {
+    error(
+        "The caller sends more requests than its key or address may (`too_many_requests`), more of its requests wait than may \
+         (`too_many_waits_of_caller`), or too many keys from its address do not hold (`too_many_bad_keys`).",
+        TOO_MANY_REQUESTS,
+        "the caller sends more requests than it may",
+        "ask again in 3 s, and less often: `GET /v1/limits` says what is left",
+    )
+}
+
+fn no_room() -> RefOr<Response> {
+    error(
+        "A quota ends before the write would: bytes that the key may write a day, with `Retry-After`, or files or bytes of the workspace.",
+        "quota_exceeded",
+        "the write has 5000 bytes, and 120 of the 10737418240 bytes that the key may write a day are left (`limits.key_bytes_per_day`)",
+        "write again after midnight UTC, write less at once, or raise `limits.key_bytes_per_day` in `config.toml`",
     )
 }
 
@@ -204,6 +234,7 @@ impl IntoResponses for ServerErrors {
         );
         responses.extend([
             ("401".to_owned(), unauthorized()),
+            ("429".to_owned(), too_many()),
             ("500".to_owned(), internal()),
             ("503".to_owned(), overloaded),
             ("507".to_owned(), full()),
@@ -278,6 +309,15 @@ impl IntoResponses for WriteErrors {
     }
 }
 
+/// Further errors of a request that brings content of files.
+pub(super) struct QuotaErrors;
+
+impl IntoResponses for QuotaErrors {
+    fn responses() -> Responses {
+        [("507".to_owned(), no_room())].into()
+    }
+}
+
 /// Further errors of a request that may need a signature.
 pub(super) struct SignatureErrors;
 
@@ -305,7 +345,7 @@ impl IntoResponses for BodyErrors {
             (
                 "413",
                 error(
-                    "The body is too long.",
+                    "The body is too long (`body_too_large`), or the content alone is more than a quota (`larger_than_quota`).",
                     "body_too_large",
                     "the request's body is longer than this server takes",
                     "send less at once; put a large file into the workspace's folder instead",

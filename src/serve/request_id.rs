@@ -48,7 +48,7 @@ pub(super) async fn log(State(metrics): State<Arc<Metrics>>, mut request: Reques
 }
 
 fn is_of_limit(code: &str) -> bool {
-    code == "backlog" || Limits::ALL.iter().any(|limit| limit.code == code)
+    matches!(code, "backlog" | "larger_than_quota") || Limits::ALL.iter().any(|limit| limit.code == code)
 }
 
 /// The client's id, where it is one that may stand in a log, else a new one.

@@ -19,8 +19,8 @@ use super::error::ApiError;
 use super::extract::{InWorkspace, JsonBody, Parameters, given};
 use super::guard::{self, AllowedHosts};
 use super::{
-    asking, audit, changes, deliveries, door, keys, openapi, page, reading, request_id, transfers, verdicts, webhooks,
-    workspaces, writing,
+    allowance, asking, audit, changes, deliveries, door, keys, openapi, page, reading, request_id, transfers, verdicts,
+    webhooks, workspaces, writing,
 };
 use crate::answer::Verification;
 use crate::engine::{Action, Engine, EngineError, FileList, FilesRequest, StatusReport};
@@ -47,6 +47,7 @@ pub(super) fn served(engine: Arc<Engine>, workspace: WorkspaceId, options: &Opti
         || Router::new().route("/livez", get(livez)).route("/readyz", get(readyz)).route("/metrics", get(metrics_text));
     let all = health()
         .route("/openapi.json", get(openapi_json))
+        .route("/v1/limits", get(allowance::limits))
         .route("/v1/keys", get(keys::list).post(keys::create))
         .route("/v1/keys/{id}", patch(keys::change).delete(keys::revoke))
         .route("/v1/keys/{id}/rotate", post(keys::rotate))

@@ -66,7 +66,7 @@ pub(super) struct ProvenanceHeaders {
     responses(
         (status = 200, body = WriteReply, description = "The file existed; it is written, and its change is in the log."),
         (status = 201, body = WriteReply, description = "The file is new; it is written, and its change is in the log."),
-        openapi::WriteErrors, openapi::SignatureErrors, openapi::BodyErrors, openapi::Errors,
+        openapi::WriteErrors, openapi::SignatureErrors, openapi::QuotaErrors, openapi::BodyErrors, openapi::Errors,
     ),
 )]
 pub(super) async fn put(
@@ -145,7 +145,7 @@ pub(super) struct EventsRequest {
     ] })),
     responses(
         (status = 200, body = EventsReply, description = "The events are in the log."),
-        openapi::SignatureErrors, openapi::BodyErrors, openapi::Errors,
+        openapi::SignatureErrors, openapi::QuotaErrors, openapi::BodyErrors, openapi::Errors,
     ),
 )]
 pub(super) async fn events(

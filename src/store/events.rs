@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, params};
 
 use super::log::insert;
-use super::{Observation, Store, StoreError, as_i64, begin, provenance};
+use super::{Observation, Store, StoreError, Written, as_i64, begin, provenance};
 use crate::failpoint;
 use crate::workspace::{Priority, RelPath, Revision, WorkspaceId};
 
@@ -53,11 +53,17 @@ impl Store {
     }
 
     /// Writes the changes of events to the log and remembers the events, durably and in order, and returns the revision that
-    /// each is answered with. One without a change is answered with the newest revision there is.
+    /// each is answered with. One without a change is answered with the newest revision there is. What a key has written for them is
+    /// counted in the same transaction.
     ///
     /// # Errors
     /// Nothing of them is in the log then.
-    pub fn log_events(&self, workspace: &WorkspaceId, events: &[LoggedEvent]) -> Result<Vec<Revision>, StoreError> {
+    pub fn log_events(
+        &self,
+        workspace: &WorkspaceId,
+        events: &[LoggedEvent],
+        written: Option<&Written>,
+    ) -> Result<Vec<Revision>, StoreError> {
         let mut connection = self.writer()?;
         let transaction = begin(&mut connection)?;
         let now = Timestamp::now().as_millisecond();
@@ -83,6 +89,7 @@ impl Store {
                 revisions.push(revision);
             }
         }
+        written.map_or(Ok(()), |written| written.count(&transaction))?;
         failpoint::reach("events: written");
         transaction.commit()?;
         failpoint::reach("events: durable");

@@ -9,7 +9,9 @@ use super::files::code_of;
 use super::outbox::Outbox;
 use super::provenance::{Notes, as_json, carry};
 use super::workspaces::must_exist;
-use super::{Fingerprint, Known, Members, Moved, Observation, Outcome, Store, StoreError, as_i64, begin, members};
+use super::{
+    Fingerprint, Known, Members, Moved, Observation, Outcome, Store, StoreError, Written, as_i64, begin, members,
+};
 use crate::failpoint;
 use crate::workspace::{Change, ChangeKind, FileState, Priority, RelPath, Revision, WorkspaceId};
 
@@ -26,10 +28,25 @@ impl Store {
         observations: &[Observation],
         priority: Priority,
     ) -> Result<Revision, StoreError> {
+        self.log_written(workspace, observations, priority, None)
+    }
+
+    /// As [`Store::log`], and counts what a key has written for it, in one transaction.
+    ///
+    /// # Errors
+    /// None of them is in the log then, and nothing is counted.
+    pub fn log_written(
+        &self,
+        workspace: &WorkspaceId,
+        observations: &[Observation],
+        priority: Priority,
+        written: Option<&Written>,
+    ) -> Result<Revision, StoreError> {
         let mut connection = self.writer()?;
         let transaction = begin(&mut connection)?;
         failpoint::reach("log: begun");
         let last = insert(&transaction, workspace, observations, priority)?;
+        written.map_or(Ok(()), |written| written.count(&transaction))?;
         failpoint::reach("log: written");
         transaction.commit()?;
         failpoint::reach("log: durable");

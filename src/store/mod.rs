@@ -34,6 +34,7 @@ mod verdicts;
 mod view;
 mod webhooks;
 mod workspaces;
+mod written;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -56,6 +57,7 @@ pub use self::transfers::{Ownership, TransferRow};
 pub use self::verdicts::VerdictScope;
 pub use self::view::StoredView;
 pub(crate) use self::webhooks::{Receiver, SecretKey};
+pub use self::written::{Totals, Written};
 use crate::workspace::{ChangeKind, ContentHash, FileEntry, Provenance, RelPath, WorkspaceId};
 
 /// How long a statement waits for another process that writes.

@@ -5,7 +5,6 @@
 //! - A row holds all that a message says: nothing else has to be kept for it, so the log may be pruned.
 //! - A row goes in the transaction that makes its deliveries, so an event is made into deliveries once.
 
-use jiff::Timestamp;
 use rusqlite::{CachedStatement, OptionalExtension as _, Row, Transaction, params};
 
 use super::{ChangeKind, Observation, Store, StoreError, as_i64, begin, provenance};

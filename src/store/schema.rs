@@ -7,10 +7,10 @@ use rusqlite::Connection;
 use super::{BUSY_TIMEOUT, StoreError, begin};
 
 /// The layout of the tables. Another number was written by another program version.
-pub(super) const VERSION: i64 = 15;
+pub(super) const VERSION: i64 = 16;
 
 /// What makes each layout of the one before.
-pub(super) const LAYOUTS: [&str; 15] = [
+pub(super) const LAYOUTS: [&str; 16] = [
     LAYOUT_1,
     FROM_1_TO_2,
     FROM_2_TO_3,
@@ -26,6 +26,7 @@ pub(super) const LAYOUTS: [&str; 15] = [
     FROM_12_TO_13,
     FROM_13_TO_14,
     FROM_14_TO_15,
+    FROM_15_TO_16,
 ];
 
 /// How long to wait before the next try where SQLite itself does not wait.
@@ -46,7 +47,7 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
         }
         std::thread::sleep(RETRY_STEP);
     }
-    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;")?;
+    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA recursive_triggers = ON;")?;
     if version_of(connection)? == VERSION {
         return Ok(());
     }
@@ -228,3 +229,21 @@ const FROM_14_TO_15: &str = "
     CREATE INDEX deliveries_of_webhook ON deliveries (webhook, id);
     CREATE INDEX waiting_deliveries ON deliveries (webhook, next_ms) WHERE next_ms IS NOT NULL;
     PRAGMA user_version = 15;";
+
+/// The bytes that each key has written on the last day on which it wrote, and how many files and bytes each workspace has. Triggers keep the
+/// latter, so that no write has to count; with `recursive_triggers`, a row that is replaced is deleted and inserted.
+const FROM_15_TO_16: &str = "
+    CREATE TABLE written (key TEXT PRIMARY KEY, day INTEGER NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE totals (workspace TEXT PRIMARY KEY, files INTEGER NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID;
+    INSERT INTO totals SELECT workspace, count(*), sum(size) FROM files GROUP BY workspace;
+    CREATE TRIGGER file_inserted AFTER INSERT ON files BEGIN
+        INSERT INTO totals VALUES (new.workspace, 1, new.size)
+            ON CONFLICT (workspace) DO UPDATE SET files = files + 1, bytes = bytes + new.size;
+    END;
+    CREATE TRIGGER file_deleted AFTER DELETE ON files BEGIN
+        UPDATE totals SET files = files - 1, bytes = bytes - old.size WHERE workspace = old.workspace;
+    END;
+    CREATE TRIGGER file_resized AFTER UPDATE OF size ON files WHEN old.size <> new.size BEGIN
+        UPDATE totals SET bytes = bytes + new.size - old.size WHERE workspace = new.workspace;
+    END;
+    PRAGMA user_version = 16;";

@@ -153,6 +153,7 @@ impl Store {
             "webhooks",
             "outbox",
             "deliveries",
+            "totals",
         ] {
             transaction.execute(&format!("DELETE FROM {table} WHERE workspace = ?1"), [id.as_str()])?;
         }

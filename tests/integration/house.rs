@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms by level; a room uses rooms of lower levels.
 const LEVELS: [&[&str]; 16] = [
-    &["error", "budget", "config", "failpoint", "gate", "leftovers", "priority", "private", "strict"],
+    &["error", "budget", "config", "failpoint", "gate", "leftovers", "network", "priority", "private", "strict"],
     &["workspace"],
     &["store", "audit"],
     &["files"],
@@ -24,9 +24,10 @@ const LEVELS: [&[&str]; 16] = [
 ];
 
 /// Rooms that use a room of their own level, and why.
-const NEIGHBOURS: [(&str, &str); 6] = [
-    // Every error speaks through `Advice`.
+const NEIGHBOURS: [(&str, &str); 7] = [
+    // Every error speaks through `Advice`, and the configuration names networks.
     ("config", "error"),
+    ("config", "network"),
     // A chunk is cut from a document, and a model's tokenizer counts for the chunker.
     ("chunk", "extract"),
     ("embed", "chunk"),

@@ -114,7 +114,7 @@ fn rule_of(operation: &str) -> Option<Rule> {
     use Rule::{AnyKey, Needs, Open};
     Some(match operation {
         "livez" | "readyz" | "claim" => Open,
-        "workspaces" => AnyKey,
+        "workspaces" | "limits" => AnyKey,
         "offer_transfer" | "transfers" | "withdraw_transfer" | "metrics" | "create_workspace" | "update_workspace"
         | "delete_workspace" => Needs(Scope::Admin),
         "search" => Needs(Scope::Search),

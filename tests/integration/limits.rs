@@ -44,7 +44,7 @@ fn edge_of(name: &str, least: u64) -> Option<Edge> {
 }
 
 /// Limits that take more than one request, a file or a slow client to meet, and the file and test that does.
-const MET_ELSEWHERE: [(&str, &str, &str); 24] = [
+const MET_ELSEWHERE: [(&str, &str, &str); 33] = [
     ("path_parts", "tests/integration/walls.rs", "a_path_is_written_up_to_its_limit_and_a_devices_name_never"),
     ("rule_file_bytes", "src/ingest/tests/walls.rs", "a_file_with_rules_counts_up_to_its_limits_and_says_so"),
     ("rule_lines", "src/ingest/tests/walls.rs", "of_lines_that_are_too_much_together_the_first_count"),
@@ -104,6 +104,31 @@ const MET_ELSEWHERE: [(&str, &str, &str); 24] = [
         "a_workspace_has_as_many_webhooks_as_it_may_and_one_that_is_deleted_none",
     ),
     ("webhook_backlog", "src/store/tests/webhooks.rs", "a_webhook_for_which_too_much_waits_is_switched_off"),
+    (
+        "key_requests_per_core",
+        "tests/integration/allowances.rs",
+        "a_flood_from_one_key_is_refused_and_another_key_is_always_answered",
+    ),
+    (
+        "address_requests_per_core",
+        "tests/integration/allowances.rs",
+        "requests_without_a_key_are_counted_by_address_and_this_machines_own_are_not",
+    ),
+    ("request_burst_s", "src/access/rates/tests.rs", "a_bucket_grants_its_burst_and_then_its_rate"),
+    (
+        "address_bad_keys_per_minute",
+        "tests/integration/allowances.rs",
+        "guesses_at_keys_are_slowed_by_address_and_familiar_keys_are_not",
+    ),
+    ("caller_waits", "tests/integration/allowances.rs", "only_so_many_requests_of_one_caller_wait_at_once"),
+    (
+        "key_bytes_per_day",
+        "tests/integration/allowances.rs",
+        "a_keys_bytes_of_a_day_end_at_the_bound_and_survive_a_restart",
+    ),
+    ("workspace_files", "tests/integration/allowances.rs", "a_workspace_holds_as_many_files_and_bytes_as_it_may"),
+    ("workspace_bytes", "tests/integration/allowances.rs", "a_workspace_holds_as_many_files_and_bytes_as_it_may"),
+    ("keys", "tests/integration/allowances.rs", "as_many_keys_are_in_force_as_there_may_be"),
     ("open_indexes", "tests/integration/many.rs", "indexes_beyond_the_limit_are_closed_and_opened_again"),
 ];
 

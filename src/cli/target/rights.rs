@@ -2,8 +2,8 @@
 
 use super::{Call, Done, Target, local, user};
 use crate::engine::{
-    Claim, Claimed, KeyList, KeyPatch, KeySummary, MadeKey, NewKey, NewTransfer, OfferedTransfer, Overlap, RevokedKeys,
-    TransferList,
+    Claim, Claimed, KeyList, KeyPatch, KeySummary, LimitsReply, MadeKey, NewKey, NewTransfer, OfferedTransfer, Overlap,
+    RevokedKeys, TransferList,
 };
 use crate::workspace::WorkspaceId;
 
@@ -45,6 +45,14 @@ impl Target<'_> {
         match self {
             Self::Local(engine) => Ok(engine.revoke_key(&user(), id)?),
             Self::Server(server) => Ok(server.call(&Call::delete(&["keys", id]))?),
+        }
+    }
+
+    /// What the caller may take, and what the workspace has room for.
+    pub(in crate::cli) fn limits(&self, id: &WorkspaceId) -> anyhow::Result<LimitsReply> {
+        match self {
+            Self::Local(engine) => Ok(engine.limits_of(&user(), Some(id))?),
+            Self::Server(server) => Ok(server.call(&Call::get(&["limits"]).with("workspace", [id.as_str()]))?),
         }
     }
 

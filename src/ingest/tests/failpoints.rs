@@ -43,7 +43,7 @@ fn push(place: &Place, told: &mut fs_err::File, round: usize, path: &str, text: 
     let observations = vec![Observation::new(path.clone(), kind, fingerprint, true)];
     let event =
         LoggedEvent { id: round.to_string(), path: path.clone(), occurred_at: None, observations, moved_from: None };
-    let revision = place.store.log_events(&place.workspace, &[event]).unwrap()[0];
+    let revision = place.store.log_events(&place.workspace, &[event], None).unwrap()[0];
     writeln!(told, "{revision} {kind:?} {path} {round}").unwrap();
 }
 

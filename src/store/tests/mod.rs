@@ -6,6 +6,7 @@ mod pending;
 mod provenance;
 mod verdicts;
 mod webhooks;
+mod written;
 
 use std::path::Path;
 
@@ -453,7 +454,7 @@ fn nothing_is_kept_of_a_workspace_that_does_not_exist_and_its_revisions_are_neve
         observations: Vec::new(),
         moved_from: None,
     };
-    assert!(unknown(desk.store.log_events(&desk.workspace, &[event]).map(drop)));
+    assert!(unknown(desk.store.log_events(&desk.workspace, &[event], None).map(drop)));
     assert!(unknown(desk.store.give_root(&desk.workspace, Path::new("/data"))));
     assert!(unknown(desk.store.set_intelligence(&desk.workspace, false).map(drop)));
     assert!(unknown(desk.store.delete_workspace(&desk.workspace)));

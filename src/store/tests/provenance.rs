@@ -224,7 +224,7 @@ fn a_renamed_file_keeps_its_writer_also_where_the_deletion_was_seen_before_the_e
             observations: vec![gone, here],
             moved_from: Some(path("a")),
         };
-        let renamed = desk.store.log_events(&desk.workspace, &[event]).unwrap()[0];
+        let renamed = desk.store.log_events(&desk.workspace, &[event], None).unwrap()[0];
         assert_eq!((desk.writer("a"), desk.writer("b")), (None, Some("ann".to_owned())));
         desk.gone(renamed, "a");
         desk.read(renamed, "b", Some(b"a1"), 10);
