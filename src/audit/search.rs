@@ -65,6 +65,8 @@ impl Cited {
 pub struct Query<'a> {
     /// Of this workspace; `None` for all, and for what concerns none.
     pub workspace: Option<&'a WorkspaceId>,
+    /// Of a workspace that this admits, or of none; `None` for all.
+    pub in_workspace: Option<&'a dyn Fn(&str) -> bool>,
     /// On a file that this admits; `None` where every entry passes, also one without files.
     pub on_path: Option<&'a dyn Fn(&str) -> bool>,
     /// By a key that proves this agent.
@@ -128,6 +130,7 @@ impl Query<'_> {
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
         let fits = self.workspace.is_none_or(|workspace| entry.workspace.as_deref() == Some(workspace.as_str()))
+            && self.in_workspace.is_none_or(|admits| entry.workspace.as_deref().is_none_or(admits))
             && self.agent.is_none_or(|agent| entry.by.agent.as_deref() == Some(agent))
             && self.key.is_none_or(|key| entry.by.key.as_deref() == Some(key))
             && self.action.is_none_or(is_action)

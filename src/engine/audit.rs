@@ -1,5 +1,8 @@
 //! The audit journal as callers may read it: who has done and seen what.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,7 +14,11 @@ use crate::access::{Action, Caller};
 use crate::audit::{AuditEntry, AuditError, AuditResult, Cited, Found, Head, Query, VerifyReport};
 use crate::budget::Budget;
 use crate::search::Filters;
+use crate::store::StoreError;
 use crate::workspace::{RelPath, WorkspaceId};
+
+/// Whether a workspace or a path may be told of.
+type Admits<'a> = &'a dyn Fn(&str) -> bool;
 
 /// The most entries of one page.
 pub const MAX_AUDIT_ENTRIES: usize = 1_000;
@@ -66,7 +73,11 @@ impl Engine {
         self.recorded(caller, None, Action::Audit, Told::default(), |_| {
             caller.check_for_all()?;
             let cited = cited_of(request)?;
-            self.find(request, (None, cited.as_ref()), None, budget)
+            let known = RefCell::new(HashMap::new());
+            let is_open = |name: &str| {
+                *known.borrow_mut().entry(name.to_owned()).or_insert_with(|| self.may_read_audit_of(caller, name))
+            };
+            self.find(request, (None, cited.as_ref()), (Some(&is_open), None), budget)
         })
     }
 
@@ -90,11 +101,22 @@ impl Engine {
         Ok(self.journal.verify(heads)?)
     }
 
+    /// Whether the owner of a workspace, where it was handed over, leaves a caller the right to its journal. Of one that was deleted there is
+    /// no owner any more.
+    fn may_read_audit_of(&self, caller: &Caller, name: &str) -> bool {
+        let Ok(id) = name.parse::<WorkspaceId>() else { return false };
+        match self.within_ownership(caller, &id) {
+            Ok(within) => within.is_some_and(|caller| caller.may(Action::Audit.scope())),
+            Err(EngineError::Store(StoreError::UnknownWorkspace { .. })) => true,
+            Err(_) => false,
+        }
+    }
+
     fn find(
         &self,
         request: &AuditRequest,
         (workspace, cited): (Option<&WorkspaceId>, Option<&Cited>),
-        sees: Option<&dyn Fn(&str) -> bool>,
+        (in_workspace, sees): (Option<Admits<'_>>, Option<Admits<'_>>),
         budget: &Budget,
     ) -> Result<AuditReply, EngineError> {
         let AuditRequest { path, agent, key, action, result, since, until, cited: _, cursor, limit } = request;
@@ -105,6 +127,7 @@ impl Engine {
         let admits = |path: &str| filter.admits_path(path);
         let query = Query {
             workspace,
+            in_workspace,
             on_path: if path.is_empty() { None } else { Some(&admits) },
             agent: agent.as_deref(),
             key: key.as_deref(),
@@ -141,8 +164,8 @@ impl Workspace<'_> {
                 self.add_content(cited)?;
             }
             let sees = |path: &str| self.sees_text(path);
-            let sees: Option<&dyn Fn(&str) -> bool> = if self.is_narrowed() { Some(&sees) } else { None };
-            self.engine.find(request, (Some(&self.id), cited.as_ref()), sees, budget)
+            let sees: Option<Admits<'_>> = if self.is_narrowed() { Some(&sees) } else { None };
+            self.engine.find(request, (Some(&self.id), cited.as_ref()), (None, sees), budget)
         })
     }
 

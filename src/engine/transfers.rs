@@ -186,12 +186,12 @@ impl Engine {
     /// [`StoreError::UnknownTransfer`] for a token that was claimed, withdrawn or never made, or whose time is over.
     pub fn claim(&self, from: &Caller, claim: &Claim) -> Result<Claimed, EngineError> {
         self.data.must_log()?;
-        let find = || {
+        let find = || -> Result<(ClaimToken, TransferRow), EngineError> {
             let token = token_of(&claim.token)?;
             let offered = self.data.store.transfer_of(&token.hash(), super::keys::now())?;
             Ok((token, offered))
         };
-        let (token, offered) = find().inspect_err(|error: &EngineError| {
+        let (token, offered) = find().inspect_err(|error| {
             let Caller { surface, address, request_id, .. } = from;
             self.record_unknown(*surface, *address, request_id.as_deref(), ("workspace.claim", error.code()));
         })?;

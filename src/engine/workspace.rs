@@ -18,20 +18,16 @@ impl Engine {
     /// # Errors
     /// [`StoreError::UnknownWorkspace`] where there is none, or none that the caller has any right in: which of them is not told.
     pub fn workspace(&self, id: &WorkspaceId, caller: &Caller) -> Result<Workspace<'_>, EngineError> {
-        let found = if caller.reaches(id) {
-            self.data.store.workspace(id).map(drop)
-        } else {
-            Err(StoreError::UnknownWorkspace { id: id.clone() })
+        let found = if caller.reaches(id) { self.within_ownership(caller, id) } else { Ok(None) };
+        let error = match found {
+            Ok(Some(caller)) => return Ok(Workspace { engine: self, id: id.clone(), caller }),
+            Ok(None) => StoreError::UnknownWorkspace { id: id.clone() }.into(),
+            Err(error) => error,
         };
-        if let Err(error) = found {
-            if caller.key().is_some() && matches!(error, StoreError::UnknownWorkspace { .. }) {
-                self.record_refusal(caller, Some(id), "workspace.open", "unknown_workspace");
-            }
-            return Err(error.into());
+        if caller.key().is_some() && matches!(error, EngineError::Store(StoreError::UnknownWorkspace { .. })) {
+            self.record_refusal(caller, Some(id), "workspace.open", "unknown_workspace");
         }
-        let caller = self.within_ownership(caller, id)?;
-        let caller = caller.ok_or_else(|| StoreError::UnknownWorkspace { id: id.clone() })?;
-        Ok(Workspace { engine: self, id: id.clone(), caller })
+        Err(error)
     }
 }
 

@@ -155,6 +155,25 @@ async fn a_key_reads_the_journal_of_what_it_sees_and_needs_the_right_to() {
     assert_eq!(status, 200);
     let text = reply.to_string();
     assert!(text.contains("key.create") && !text.contains(&admin[13..45]), "keys are told, and no secret");
+
+    // A workspace that was handed over is its owner's, and so is what was done in it.
+    let headers = [("authorization", &*bearer), ("content-type", "application/json")];
+    let offer = json!({ "keep": "none" }).to_string().into();
+    let (status, offered) = server.send(axum::http::Method::POST, "transfer", &headers, offer).await;
+    assert_eq!(status, 201, "{offered}");
+    let claim = json!({ "token": offered["token"], "name": "Ada" }).to_string().into();
+    let (status, claimed) = server.send(axum::http::Method::POST, "/v1/claims", &headers[1..], claim).await;
+    assert_eq!(status, 201, "{claimed}");
+    let owner = claimed["secret"].as_str().unwrap();
+    let of_owner = get(&server, "audit?action=workspace", owner).await;
+    let told: Vec<&str> = entries(&of_owner).iter().map(|entry| entry["action"].as_str().unwrap()).collect();
+    assert!(
+        told.starts_with(&["workspace.claim", "workspace.claim", "workspace.offer", "workspace.offer"]),
+        "{told:?}"
+    );
+    assert_eq!(get(&server, "audit", &admin).await.0, 404);
+    let (status, reply) = whole_journal(&server, &admin).await;
+    assert!(status == 200 && !reply.to_string().contains("canary"), "{reply}");
 }
 
 /// `GET /v1/audit`.

@@ -232,7 +232,6 @@ async fn everything(keyed: &Keyed, key: &str) -> Vec<(String, String)> {
         format!("{base}/changes?limit=1000&facets=true"),
         format!("{base}/status"),
         format!("{base}/verdicts"),
-        format!("{base}/audit?limit=1000"),
         "/v1/workspaces".to_owned(),
         "/w/default".to_owned(),
         "/w/default?q=harbour".to_owned(),

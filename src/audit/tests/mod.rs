@@ -69,6 +69,7 @@ impl Book {
 pub(super) fn all() -> Query<'static> {
     Query {
         workspace: None,
+        in_workspace: None,
         on_path: None,
         agent: None,
         key: None,
