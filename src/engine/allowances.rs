@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::recording::Told;
 use super::{Engine, EngineError, Workspace};
 use crate::access::{AccessError, Action, Caller, Partition, Quota, QuotaKind, Rates};
 use crate::config::Limits;
@@ -285,11 +286,12 @@ impl Workspace<'_> {
     }
 
     fn room_left(&self) -> Result<WorkspaceAllowance, EngineError> {
-        let _admitted = self.begin(Action::Status)?;
-        let [files, bytes] = self
-            .quotas(0)?
-            .map(|Quota { most, left, is_told, .. }| Allowance { quota: most, left: is_told.then_some(left) });
-        Ok(WorkspaceAllowance { name: self.id.clone(), files, bytes })
+        self.recorded(Action::Status, Told::default(), |_| {
+            let [files, bytes] = self
+                .quotas(0)?
+                .map(|Quota { most, left, is_told, .. }| Allowance { quota: most, left: is_told.then_some(left) });
+            Ok(WorkspaceAllowance { name: self.id.clone(), files, bytes })
+        })
     }
 }
 

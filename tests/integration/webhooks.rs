@@ -390,7 +390,7 @@ fn after_a_hand_over_the_webhooks_of_former_keys_wait_for_the_new_owner() {
     let webhook = place.create_webhook(&hook).unwrap();
     let offer = place.offer_transfer(serde_json::from_value(json!({ "keep": "editor" })).unwrap()).unwrap();
     let claim = serde_json::from_value(json!({ "token": offer.token })).unwrap();
-    let claimed = desk.engine.claim(&claim).unwrap();
+    let claimed = desk.engine.claim(&Caller::local(Surface::Rest), &claim).unwrap();
     let owner = desk.engine.caller_of(&claimed.key.secret.parse().unwrap(), Surface::Rest).unwrap();
     let former = desk.engine.workspace(&named("default"), &before).unwrap();
     assert!(former.webhooks().is_err(), "they are the owner's now");
