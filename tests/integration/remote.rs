@@ -188,6 +188,31 @@ fn keys_are_made_used_narrowed_rotated_and_revoked_over_a_server() {
 }
 
 #[test]
+fn a_workspace_is_offered_and_claimed_over_a_server() {
+    let pincite = Pincite::words_alone();
+    let server = Server::start(&pincite, &[]);
+    let made = pincite.run(&["key", "create", "--name", "admin", "--scope", "admin", "--json"]).json();
+    let admin = made["secret"].as_str().unwrap();
+    let at_server = |arguments: &[&str]| ask_at(&pincite, &server.url, &[&["--key", admin], arguments].concat());
+    let offered = at_server(&["workspace", "transfer", "default", "--json"]).json();
+    let token = offered["token"].as_str().unwrap();
+    for form in [&["workspace", "offers", "default"][..], &["workspace", "offers", "default", "--json"]] {
+        let (here, there) = (pincite.run(form), at_server(form));
+        assert_eq!((here.code, &here.out), (there.code, &there.out), "{}{}", here.err, there.err);
+        assert!(there.out.contains("editor") && !there.out.contains(token), "{}", there.out);
+    }
+    let second = at_server(&["workspace", "transfer", "default", "--json"]).json()["transfer"]["id"].to_string();
+    let withdrawn = at_server(&["workspace", "withdraw", "default", &second]);
+    assert_eq!((withdrawn.code, withdrawn.out), (0, format!("offer {second} is taken back\n")), "{}", withdrawn.err);
+    let claimed = at_server(&["workspace", "claim", token, "--json"]);
+    assert_eq!(claimed.code, 0, "{}", claimed.err);
+    let claimed = claimed.json();
+    let owner = claimed["secret"].as_str().unwrap();
+    assert_eq!(at_server(&["workspace", "claim", token]).code, 2, "it is claimed once");
+    assert_eq!(ask_at(&pincite, &server.url, &["--key", owner, "status"]).code, 0);
+}
+
+#[test]
 fn an_answer_of_a_language_model_is_the_same_from_a_server() {
     let (pincite, folder) = (Pincite::words_alone(), tempfile::tempdir().unwrap());
     let text = "# Outage\n\nThe gateway accepted nothing for 37 minutes on 2 November.\n";
