@@ -19,7 +19,8 @@ pub(super) enum WebhookCommand {
     /// Make a webhook: a running server tells the URL what happens in the workspace from now on
     Create {
         /// Where messages are sent: `https://…` or `http://…`
-        url: String,
+        #[arg(value_name = "URL")]
+        to: String,
         #[command(flatten)]
         conditions: Conditions,
     },
@@ -31,7 +32,7 @@ pub(super) enum WebhookCommand {
         id: u64,
         /// Send messages there
         #[arg(long, value_name = "URL")]
-        url: Option<String>,
+        to: Option<String>,
         #[command(flatten)]
         conditions: Conditions,
         /// Send messages again
@@ -104,12 +105,12 @@ pub(super) fn run(session: &Session, command: &WebhookCommand) -> anyhow::Result
     };
     let (target, workspace) = (session.target(access, "pincite webhook")?, &session.workspace);
     match command {
-        WebhookCommand::Create { url, conditions } => {
+        WebhookCommand::Create { to, conditions } => {
             let Conditions { events, globs, agents } = conditions;
             let made = target.create_webhook(
                 workspace,
                 &NewWebhook {
-                    url: url.clone(),
+                    url: to.clone(),
                     events: events.iter().copied().collect(),
                     path_globs: globs.clone(),
                     agents: agents.clone(),
@@ -123,14 +124,14 @@ pub(super) fn run(session: &Session, command: &WebhookCommand) -> anyhow::Result
             session.print(&list, |out| all(out, &list))?;
             return Ok(Done::when(!list.webhooks.is_empty()));
         }
-        WebhookCommand::Update { id, url, conditions, on, off } => {
+        WebhookCommand::Update { id, to, conditions, on, off } => {
             let Conditions { events, globs, agents } = conditions;
             let given = |list: &[String]| Some(list.to_vec()).filter(|list| !list.is_empty());
             let changed = target.update_webhook(
                 workspace,
                 *id,
                 &WebhookUpdate {
-                    url: url.clone(),
+                    url: to.clone(),
                     events: Some(events.iter().copied().collect::<BTreeSet<_>>()).filter(|events| !events.is_empty()),
                     path_globs: given(globs),
                     agents: given(agents),

@@ -139,7 +139,13 @@ pub(super) async fn authenticate(State(app): State<Arc<App>>, mut request: Reque
     if request.uri().path() == CLAIMS {
         return visit.claim(request, next).await;
     }
-    match visit.caller(request.headers()).await {
+    let admitted = visit.caller(request.headers()).await;
+    if let Err(response) = &admitted
+        && response.status() == StatusCode::TOO_MANY_REQUESTS
+    {
+        visit.record("too_many_requests").await;
+    }
+    match admitted {
         Ok((caller, standings)) => {
             let extensions = request.extensions_mut();
             let request_id = extensions.get::<RequestId>().map(|id| id.0.clone());
@@ -229,14 +235,18 @@ impl Visit {
 
     /// Refuses somebody who has not said who, and has it recorded.
     async fn turned_away(&self, error: AccessError) -> Response {
-        let (surface, address, request_id, code) = (self.surface, self.address, self.request_id.clone(), error.code());
+        self.record(error.code()).await;
+        refused(&error.into())
+    }
+
+    /// Records that somebody was turned away. Who is refused gets nothing, also where that cannot be recorded.
+    async fn record(&self, code: &'static str) {
+        let (surface, address, request_id) = (self.surface, self.address, self.request_id.clone());
         let record = move |engine: &Engine| {
             engine.record_unknown(surface, address, request_id.as_deref(), ("door", code));
             Ok(())
         };
-        // Who is refused gets nothing, also where that cannot be recorded.
         let _ = self.app.call_at_once(record).await;
-        refused(&error.into())
     }
 
     /// Lets a claim through, as long as not too many from its address did not hold.

@@ -34,6 +34,9 @@ pub(super) struct OfDelivery {
     pub delivery: u64,
 }
 
+/// The id of a key that the URL ends with.
+pub(super) struct WithKey(pub(super) String);
+
 /// The parameters of the URL's query; a list is a parameter that comes several times.
 pub(super) struct Parameters<T>(pub(super) T);
 
@@ -103,6 +106,14 @@ impl<S: Sync> FromRequestParts<S> for OfDelivery {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         Ok(Self { webhook: number_of(parts, "id").await?, delivery: number_of(parts, "delivery").await? })
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for WithKey {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        text_of(parts, "id").await.map(Self)
     }
 }
 

@@ -32,14 +32,6 @@ async fn get(server: &Server, path: &str, secret: &str) -> (u16, Value) {
     server.send(axum::http::Method::GET, path, &[("authorization", &format!("Bearer {secret}"))], Vec::new()).await
 }
 
-async fn search(server: &Server, words: &str, secret: &str) -> Value {
-    let headers = [("content-type", "application/json"), ("authorization", &*format!("Bearer {secret}"))];
-    let body = json!({ "query": words, "mode": "lexical" }).to_string();
-    let (status, reply) = server.send(axum::http::Method::POST, "search", &headers, body.into()).await;
-    assert_eq!(status, 200, "{reply}");
-    reply
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn who_has_seen_a_paragraph_is_told_by_its_citation() {
     let server = Server::running();
