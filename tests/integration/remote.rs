@@ -112,6 +112,9 @@ fn every_command_prints_the_same_from_a_server_as_from_its_data_folder() {
         &["verify", valid.to_str().unwrap()],
         &["verify", gone.to_str().unwrap()],
         &["workspace", "list"],
+        &["limits"],
+        &["webhook", "list"],
+        &["webhook", "deliveries", "1"],
     ];
     for command in commands {
         for form in [&["--json"][..], &[]] {
