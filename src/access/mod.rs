@@ -14,9 +14,11 @@ mod caller;
 mod error;
 mod key;
 mod secret;
+mod session;
 
 pub use self::action::{Action, Effect};
 pub use self::caller::{Caller, Surface, Who};
 pub use self::error::AccessError;
 pub use self::key::{Key, KeyState, KeySummary, MAX_KEY_DAYS, MAX_NAME_CHARS, NewKey, Overlap, check_changes};
 pub use self::secret::{ClaimToken, Secret};
+pub use self::session::{SESSION_IDLE, SESSION_LIFE, SessionToken};

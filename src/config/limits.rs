@@ -77,6 +77,7 @@ limits! {
     watched_folders: 1_000_000, least 1, "not_watched", "Folders that are watched at once, of all workspaces; a workspace beyond is scanned each minute, and says so.";
     verdicts: 100_000, least 1, "too_many_verdicts", "Verdicts of reviewers on the words of one workspace.";
     keys: 10_000, least 1, "too_many_keys", "Keys in force at once.";
+    sessions_per_key: 20, least 1, "none", "Browsers that are signed in with one key at once; the session that was seen longest ago ends where one more begins.";
     open_indexes: 64, least 1, "none", "Indexes that stay open between requests; the one that was asked longest ago is closed, and opened again at its next request.";
 }
 

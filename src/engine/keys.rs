@@ -135,6 +135,17 @@ impl Engine {
         Ok(KeyList { keys: seen.map(|row| KeySummary::of(row, now)).collect() })
     }
 
+    /// A key that may no more than the caller's own.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownKey`].
+    pub fn key(&self, caller: &Caller, id: &str) -> Result<KeySummary, EngineError> {
+        let _admitted = self.admit(caller, Action::ListKeys)?;
+        let row = self.data.store.key(id)?.filter(|row| may_handle(caller, row));
+        let row = row.ok_or_else(|| StoreError::UnknownKey { id: id.to_owned() })?;
+        Ok(KeySummary::of(row, now()))
+    }
+
     /// Renames or narrows a key.
     ///
     /// # Errors

@@ -3,7 +3,8 @@
 //! # Invariants
 //! - Every route behind this file has a [`Caller`]; a request without one is answered with 401 before anything else is looked at.
 //! - Once a key was made, no request is admitted without one, not even on loopback.
-//! - Only [`OPEN`] stands beside.
+//! - Only [`OPEN`] and the page's way in stand beside.
+//! - A session's cookie counts for the reviewers' page alone; REST and MCP take no cookie.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,10 +18,12 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::app::App;
+use super::cookie;
 use super::error::ApiError;
+use super::page;
 use super::request_id::RequestId;
 use crate::access::AccessError;
-use crate::engine::{Caller, Engine, EngineError, Secret, Surface, Workspace};
+use crate::engine::{Caller, Engine, EngineError, Secret, SessionToken, Surface, Workspace};
 use crate::workspace::WorkspaceId;
 
 /// Routes that need no key: they tell nothing of files, or the body has a token that is a right by itself.
@@ -37,24 +40,42 @@ pub(super) struct Peer(pub IpAddr);
 #[derive(Debug, Clone)]
 pub(super) struct Checked {
     caller: Caller,
+    /// The session that the caller comes with, where a browser signed in.
+    session: Option<SessionToken>,
     at: Instant,
 }
 
 impl Checked {
-    fn now(caller: Caller) -> Self {
-        Self { caller, at: Instant::now() }
+    fn now(caller: Caller, session: Option<SessionToken>) -> Self {
+        Self { caller, session, at: Instant::now() }
     }
 
     /// The caller, whose key is looked up again where that was done some time ago.
     pub(super) fn caller(&self, engine: &Engine) -> Result<Caller, EngineError> {
-        if self.at.elapsed() < CHECK_EVERY { Ok(self.caller.clone()) } else { engine.still_holds(&self.caller) }
+        if self.at.elapsed() < CHECK_EVERY { Ok(self.caller.clone()) } else { self.looked_up(engine) }
+    }
+
+    fn looked_up(&self, engine: &Engine) -> Result<Caller, EngineError> {
+        let Some(session) = &self.session else { return engine.still_holds(&self.caller) };
+        let Caller { who, .. } = engine.caller_of_session(session)?;
+        Ok(Caller { who, ..self.caller.clone() })
+    }
+
+    /// The caller as it was when its key was looked up.
+    pub(super) const fn as_checked(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// The session that the caller comes with.
+    pub(super) const fn session(&self) -> Option<&SessionToken> {
+        self.session.as_ref()
     }
 
     /// Whether the key holds still. Looks it up once in a while, so it may be asked often.
     pub(super) fn still_holds(&mut self, engine: &Engine) -> bool {
         if self.at.elapsed() >= CHECK_EVERY {
-            match engine.still_holds(&self.caller) {
-                Ok(caller) => *self = Self::now(caller),
+            match self.looked_up(engine) {
+                Ok(caller) => *self = Self::now(caller, self.session.take()),
                 Err(_) => return false,
             }
         }
@@ -99,7 +120,7 @@ impl<S: Sync> FromRequestParts<S> for By {
 
 /// Admits requests with a key that holds, and those of this machine's user where no key was ever made.
 pub(super) async fn authenticate(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    if OPEN.contains(&request.uri().path()) {
+    if is_open(request.uri().path()) {
         return next.run(request).await;
     }
     let surface = surface_of(request.uri().path());
@@ -107,20 +128,33 @@ pub(super) async fn authenticate(State(app): State<Arc<App>>, mut request: Reque
         Ok(secret) => secret,
         Err(error) => return refused(&error.into()),
     };
-    let found = app.call_at_once(move |engine| match secret {
-        Some(secret) => engine.caller_of(&secret, surface).map(Ok).or_else(of_access),
-        None if engine.has_keys()? => Ok(Err(AccessError::NoKey)),
-        None => Ok(Ok(Caller::local(surface))),
+    let is_of_page = surface == Surface::Page && secret.is_none();
+    let session = if is_of_page { cookie::session_of(request.headers()) } else { None };
+    let token = session.clone();
+    let found = app.call_at_once(move |engine| {
+        let found = match (&secret, &token) {
+            (Some(secret), _) => engine.caller_of(secret, surface),
+            (None, Some(token)) => engine.caller_of_session(token),
+            (None, None) => Err(AccessError::NoKey.into()),
+        };
+        match found.map(Ok).or_else(of_access)? {
+            // A cookie of another time does not keep this machine's user out.
+            Err(AccessError::NoKey | AccessError::SessionOver) if !engine.has_keys()? => {
+                Ok((Ok(Caller::local(surface)), None))
+            }
+            found => Ok((found, token)),
+        }
     });
     match found.await {
-        Ok(axum::Json(Ok(caller))) => {
+        Ok(axum::Json((Ok(caller), session))) => {
             let extensions = request.extensions_mut();
             let address = extensions.get::<Peer>().map(|peer| peer.0);
             let request_id = extensions.get::<RequestId>().map(|id| id.0.clone());
-            extensions.insert(Checked::now(Caller { address, request_id, ..caller }));
+            extensions.insert(Checked::now(Caller { address, request_id, ..caller }, session));
             next.run(request).await
         }
-        Ok(axum::Json(Err(error))) => refused(&error.into()),
+        Ok(axum::Json((Err(error), _))) if is_of_page => page::turned_away(&request, refused(&error.into())),
+        Ok(axum::Json((Err(error), _))) => refused(&error.into()),
         Err(error) => error.into_response(),
     }
 }
@@ -133,12 +167,17 @@ fn of_access<T>(error: EngineError) -> Result<Result<T, AccessError>, EngineErro
     }
 }
 
+/// Whether a request needs no key. Whoever signs in has no session yet, and a page without one still has a style.
+fn is_open(path: &str) -> bool {
+    OPEN.contains(&path) || page::OPEN.contains(&path) || path.starts_with("/assets/")
+}
+
 fn surface_of(path: &str) -> Surface {
     let is_below =
         |folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     if is_below("/mcp") {
         Surface::Mcp
-    } else if is_below("/w") || path == "/" {
+    } else if path == "/" || page::PLACES.into_iter().any(is_below) {
         Surface::Page
     } else {
         Surface::Rest
@@ -203,6 +242,10 @@ mod tests {
         for (path, surface) in [
             ("/", Surface::Page),
             ("/w/notes/search", Surface::Page),
+            ("/keys", Surface::Page),
+            ("/keys/3fJk9QzL/rotate", Surface::Page),
+            ("/keysx", Surface::Rest),
+            ("/v1/keys", Surface::Rest),
             ("/mcp", Surface::Mcp),
             ("/mcp/notes", Surface::Mcp),
             ("/mcpx", Surface::Rest),

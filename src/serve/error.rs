@@ -60,6 +60,10 @@ impl ApiError {
         Self { status, report }
     }
 
+    pub(super) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// The status, and what the error says.
     pub(super) fn into_parts(self) -> (StatusCode, ErrorReport) {
         (self.status, self.report)

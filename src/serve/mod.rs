@@ -19,6 +19,7 @@ mod asking;
 mod bounds;
 mod changes;
 mod connections;
+mod cookie;
 mod descriptors;
 mod door;
 mod error;

@@ -1,4 +1,4 @@
-//! The SQLite store: workspaces, the durable change log, the file table, and reviewers' verdicts.
+//! The SQLite store: workspaces, the durable change log, the file table, reviewers' verdicts, keys and sessions.
 //!
 //! # Invariants
 //! - [`Store::log`] returns only after its changes are on disk with their revisions.
@@ -24,6 +24,7 @@ mod prune;
 mod reading;
 mod rebuild;
 mod schema;
+mod sessions;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,7 @@ pub use self::keys::{KeyChanges, KeyRow};
 pub use self::live::Content;
 pub use self::provenance::KnownWriter;
 pub(crate) use self::reading::open_to_read;
+pub use self::sessions::SessionRow;
 pub use self::sources::SourceState;
 pub use self::transfers::{Ownership, TransferRow};
 pub use self::verdicts::VerdictScope;

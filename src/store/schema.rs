@@ -7,10 +7,10 @@ use rusqlite::Connection;
 use super::{BUSY_TIMEOUT, StoreError, begin};
 
 /// The layout of the tables. Another number was written by another program version.
-pub(super) const VERSION: i64 = 14;
+pub(super) const VERSION: i64 = 15;
 
 /// What makes each layout of the one before.
-pub(super) const LAYOUTS: [&str; 14] = [
+pub(super) const LAYOUTS: [&str; 15] = [
     LAYOUT_1,
     FROM_1_TO_2,
     FROM_2_TO_3,
@@ -25,6 +25,7 @@ pub(super) const LAYOUTS: [&str; 14] = [
     FROM_11_TO_12,
     FROM_12_TO_13,
     FROM_13_TO_14,
+    FROM_14_TO_15,
 ];
 
 /// How long to wait before the next try where SQLite itself does not wait.
@@ -204,3 +205,10 @@ const FROM_13_TO_14: &str = "
     ALTER TABLE workspaces ADD COLUMN owner_key TEXT;
     ALTER TABLE workspaces ADD COLUMN keep TEXT;
     PRAGMA user_version = 14;";
+
+/// Sessions of browsers: the SHA-256 of each one's secret, the key that it began with, and when it was last seen.
+const FROM_14_TO_15: &str = "
+    CREATE TABLE sessions (
+        hash BLOB PRIMARY KEY, key TEXT NOT NULL, begun_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL, ends_ms INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE INDEX sessions_of_key ON sessions (key, seen_ms);
+    PRAGMA user_version = 15;";

@@ -34,6 +34,7 @@ mod reindex;
 mod request_walls;
 mod reranking;
 mod serve;
+mod signed_in;
 mod sockets;
 mod sources;
 mod spaces;

@@ -7,22 +7,38 @@ use axum::extract::{FromRequest, Request};
 use axum::http::header::ORIGIN;
 use axum::http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::serve::app::App;
+use crate::serve::door::Checked;
 use crate::serve::error::ApiError;
 
 /// Bytes of a form that is too large which are taken all the same.
 const MAX_THROWN_AWAY: usize = 64 * 1024 * 1024;
 
-/// The fields of a form that this page sent.
+/// The field of a form that shows that it is of a page of the caller's session.
+pub(super) const TOKEN: &str = "token";
+
+/// The fields of a form that this page sent, in the caller's session where there is one.
 pub(in crate::serve) struct Form<T>(pub T);
+
+/// A form without fields of its own.
+#[derive(Debug, Deserialize)]
+pub(in crate::serve) struct Empty {}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Stamped {
+    token: String,
+}
 
 impl<T: DeserializeOwned> FromRequest<Arc<App>> for Form<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
         check_same_page(request.headers())?;
+        let session = request.extensions().get::<Checked>().and_then(Checked::session).cloned();
         let mut body: Body = request.into_body();
         if body.size_hint().lower() > app.max_body_bytes as u64 {
             // A browser shows no reply while it still sends.
@@ -30,6 +46,17 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Form<T> {
             return Err(app.too_large());
         }
         let whole = app.read_body(body).await?;
+        if let Some(session) = session {
+            let Stamped { token } = serde_html_form::from_bytes(&whole.bytes).unwrap_or_default();
+            if !session.is_form_token(&token) {
+                return Err(ApiError::new(
+                    StatusCode::FORBIDDEN,
+                    "stale_form",
+                    "the form is not of a page of this session",
+                    "reload the page and send the form again",
+                ));
+            }
+        }
         serde_html_form::from_bytes(&whole.bytes).map(Self).map_err(|error| {
             let message = format!("the form cannot be read: {error}");
             ApiError::new(StatusCode::BAD_REQUEST, "invalid_body", message, "reload the page and send the form again")
@@ -50,7 +77,7 @@ async fn throw_away(body: &mut Body) {
 
 /// Refuses what no browser sent from this page: a page of another site may send forms as well, but not with an origin of ours, which was
 /// checked before.
-fn check_same_page(headers: &HeaderMap) -> Result<(), ApiError> {
+pub(super) fn check_same_page(headers: &HeaderMap) -> Result<(), ApiError> {
     let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
     let is_of_page = match site {
         Some(site) => site == "same-origin",

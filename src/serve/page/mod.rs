@@ -5,7 +5,8 @@
 //! - Nothing comes from elsewhere, nothing is inline, and no document's own HTML is shown as HTML: the Content-Security-Policy of every
 //!   reply forbids all three, and every value is escaped where it is put in.
 //! - A mark is made from the span of a citation in the text that it points into, and from nothing else.
-//! - What changes something is a POST from this page.
+//! - What changes something is a POST from this page, and where a browser is signed in, of this very session.
+//! - A view shows what its caller may see and do, and nothing else ([`viewer`]).
 
 mod activity;
 mod answer;
@@ -17,6 +18,8 @@ mod compressed;
 mod download;
 mod files;
 mod form;
+mod key;
+mod keys;
 mod link;
 mod picture;
 mod query;
@@ -24,10 +27,12 @@ mod refused;
 mod results;
 mod search;
 mod shell;
+mod sign_in;
 mod source;
 mod status;
 mod text;
 mod verdicts;
+mod viewer;
 mod when;
 mod workspaces;
 
@@ -37,13 +42,23 @@ use axum::Router;
 use axum::middleware;
 use axum::routing::{get, post};
 
+pub(super) use self::sign_in::{SIGN_IN, turned_away};
 use super::app::App;
+
+/// Where the page is, beside `/`: these paths and all below them.
+pub(super) const PLACES: [&str; 4] = ["/w", "/keys", SIGN_IN, "/sign-out"];
 
 /// The routes of the page.
 pub(super) fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/", get(workspaces::start))
         .route("/assets/{name}", get(assets::asset))
+        .route(SIGN_IN, get(sign_in::form).post(sign_in::sign_in))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/keys", get(keys::view).post(keys::make))
+        .route("/keys/{id}", get(key::view).post(key::change))
+        .route("/keys/{id}/rotate", post(key::rotate))
+        .route("/keys/{id}/revoke", get(key::confirm).post(key::revoke))
         .route("/w/{ws}", get(search::view))
         .route("/w/{ws}/answer", get(answer::stream))
         .route("/w/{ws}/complete", get(complete::offer))
@@ -58,6 +73,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/w/{ws}/files", get(files::view))
         .route("/w/{ws}/status", get(status::view))
         .route("/w/{ws}/verdicts", get(verdicts::view).post(verdicts::judge))
+        .route("/w/{ws}/verdicts/export", get(super::verdicts::list))
         .route("/w/{ws}/verdicts/{id}/withdraw", post(verdicts::withdraw))
         .route("/w/{ws}/settings", get(workspaces::settings).post(workspaces::change))
         .route("/w/{ws}/", get(workspaces::without_slash))
