@@ -641,14 +641,14 @@ async fn a_key_is_shown_what_it_may_do_and_nothing_else() {
     assert!(asked.contains("data-answer=") && !asked.contains(">Search</button>"), "{asked}");
     let answer = asker.shown("/w/default/answer?q=How+long+did+the+pump+run%3F&whole=1").await;
     assert!(answer.contains("nine hours") && !answer.contains("/c/") && !answer.contains("/source/"), "{answer}");
-    for (browser, uri, scope) in [
-        (&mut reader, "/w/default?q=pump", "search"),
-        (&mut reader, "/w/default/answer?q=pump&whole=1", "ask"),
-        (&mut reader, "/w/default/check", "search"),
-        (&mut reader, "/keys", "keys"),
-        (&mut seeker, "/w/default/files", "files:read"),
-        (&mut seeker, "/w/default/download/open/report.md", "files:read"),
-        (&mut asker, "/w/default/status", "files:read"),
+    for (mut browser, uri, scope) in [
+        (reader.clone(), "/w/default?q=pump", "search"),
+        (reader.clone(), "/w/default/answer?q=pump&whole=1", "ask"),
+        (reader.clone(), "/w/default/check", "search"),
+        (reader.clone(), "/keys", "keys"),
+        (seeker.clone(), "/w/default/files", "files:read"),
+        (seeker.clone(), "/w/default/download/open/report.md", "files:read"),
+        (asker.clone(), "/w/default/status", "files:read"),
     ] {
         let seen = browser.get(uri).await;
         assert_eq!(seen.status, StatusCode::FORBIDDEN, "{uri}: {}", seen.html);
