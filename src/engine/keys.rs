@@ -141,7 +141,8 @@ impl Engine {
     /// [`StoreError::UnknownKey`].
     pub fn key(&self, caller: &Caller, id: &str) -> Result<KeySummary, EngineError> {
         let _admitted = self.admit(caller, Action::ListKeys)?;
-        let row = self.data.store.key(id)?.filter(|row| may_handle(caller, row));
+        let handles = self.handled_by(caller)?;
+        let row = self.data.store.key(id)?.filter(|row| handles(row));
         let row = row.ok_or_else(|| StoreError::UnknownKey { id: id.to_owned() })?;
         Ok(KeySummary::of(row, now()))
     }

@@ -637,8 +637,8 @@ async fn a_key_is_shown_what_it_may_do_and_nothing_else() {
             && !found.contains("name=\"ask\""),
         "{found}"
     );
-    let asked = asker.shown("/w/default?q=How+long+did+the+pump+run%3F&ask=1").await;
-    assert!(asked.contains("data-answer=") && !asked.contains(">Search</button>"), "{asked}");
+    let waiting = asker.shown("/w/default?q=How+long+did+the+pump+run%3F&ask=1").await;
+    assert!(waiting.contains("data-answer=") && !waiting.contains(">Search</button>"), "{waiting}");
     let answer = asker.shown("/w/default/answer?q=How+long+did+the+pump+run%3F&whole=1").await;
     assert!(answer.contains("nine hours") && !answer.contains("/c/") && !answer.contains("/source/"), "{answer}");
     for (mut browser, uri, scope) in [
@@ -738,4 +738,63 @@ async fn a_key_that_makes_keys_handles_those_within_itself_alone() {
     assert_eq!(wider.status, StatusCode::FORBIDDEN, "{}", wider.html);
     assert_eq!(maker.post("/keys", &format!("name=a&scope=search&token={token}")).await.status, StatusCode::CREATED);
     assert!(house.browser().sign_in(&wide.secret, "/").await.status.is_redirection(), "it holds still");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workspace_is_handed_over_by_a_link_that_is_claimed_once() {
+    let house = House::new();
+    let (mut giver, _) = house.signed_in(&[Scope::Admin], &[]).await;
+    let (mut reader, _) = house.signed_in(&[Scope::FilesRead], &[]).await;
+    assert!(!reader.shown("/w/default/settings").await.contains("Hand over"));
+    let token = giver.token("/w/default/settings").await;
+    let offer = async |giver: &mut Browser, keep: &str| {
+        let seen = giver.post("/w/default/transfer", &format!("keep={keep}&ttl_s=3600&token={token}")).await;
+        assert_eq!(seen.status, StatusCode::CREATED, "{}", seen.html);
+        let at = seen.html.find(&format!("{OWN}/claim?token=")).unwrap();
+        seen.html[at + OWN.len()..].split('<').next().unwrap().to_owned()
+    };
+    for wrong in ["", "keep=all", "keep=editor&ttl_s=1"] {
+        let seen = giver.post("/w/default/transfer", &format!("{wrong}&token={token}")).await;
+        assert_eq!(seen.status, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+    // One that is taken back claims nothing.
+    let link = offer(&mut giver, "editor").await;
+    let mut owner = house.browser();
+    assert!(owner.shown(&link).await.contains("Claim default"));
+    let settings = giver.shown("/w/default/settings").await;
+    assert!(!settings.contains("claim_"), "{settings}");
+    let id = settings.split("/transfer/").nth(1).unwrap().split('/').next().unwrap().to_owned();
+    let back = giver.post(&format!("/w/default/transfer/{id}/withdraw"), &format!("token={token}")).await;
+    assert_eq!(back.status, StatusCode::SEE_OTHER, "{}", back.html);
+    assert_eq!(owner.get(&link).await.status, StatusCode::NOT_FOUND);
+    // Looking at an offer claims nothing, and neither does another site.
+    let link = offer(&mut giver, "editor").await;
+    let secret = link.split('=').nth(1).unwrap().to_owned();
+    owner.shown(&link).await;
+    owner.shown(&link).await;
+    let foreign = Request::post("/claim").header(header::ORIGIN, "http://evil.example");
+    assert_eq!(owner.send(foreign, format!("token={secret}")).await.status, StatusCode::FORBIDDEN);
+    let claimed = owner.post("/claim", &format!("token={secret}&name=Ada")).await;
+    assert_eq!(claimed.status, StatusCode::CREATED, "{}", claimed.html);
+    assert!(claimed.html.contains("pin_") && owner.cookie.is_some(), "{}", claimed.html);
+    assert!(owner.shown("/w/default/settings").await.contains("Switch off"));
+    assert_eq!(house.browser().post("/claim", &format!("token={secret}")).await.status, StatusCode::NOT_FOUND);
+    // The giver is an editor there now, and is shown no more than that.
+    let settings = giver.shown("/w/default/settings").await;
+    assert!(!settings.contains("Switch off") && !settings.contains("Hand over"), "{settings}");
+    giver.shown("/w/default?q=pump").await;
+    assert_eq!(
+        giver.post("/w/default/settings", &format!("intelligence=off&token={token}")).await.status,
+        StatusCode::FORBIDDEN
+    );
+    // And nothing of it is there for anybody else, once the owner hands it over so.
+    let token = owner.token("/w/default/settings").await;
+    let seen = owner.post("/w/default/transfer", &format!("keep=none&token={token}")).await;
+    let at = seen.html.find("/claim?token=").unwrap();
+    let secret = seen.html[at + "/claim?token=".len()..].split('<').next().unwrap().to_owned();
+    house.browser().post("/claim", &format!("token={secret}")).await;
+    for browser in [&mut giver, &mut owner, &mut reader] {
+        assert_eq!(browser.get("/w/default").await.status, StatusCode::NOT_FOUND);
+        assert!(!browser.get("/").await.html.contains("/w/default"));
+    }
 }

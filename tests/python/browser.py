@@ -194,6 +194,13 @@ def behind_keys(browser, base: str, faults: Faults, widths: list[tuple[int, str]
         look("one key")
         page.click("text=Revoke …")
         look("revoke a key")
+        page.goto(base + "/w/default/settings")
+        look("hand over")
+        page.click("text=Make the link")
+        look("link to claim")
+        link = page.input_value("#link")
+        page.goto(link)
+        look("claim")
         page.goto(base + "/w/default?q=gateway")
         page.wait_for_selector("#results")
         look("signed in")
@@ -211,6 +218,15 @@ def behind_keys(browser, base: str, faults: Faults, widths: list[tuple[int, str]
         page.goto(base + "/w/default/check")
         look("not allowed")
         context.close()
+    # Whoever follows the link of an offer owns the workspace, without JavaScript as well.
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(link)
+    page.click("text=Claim the workspace")
+    faults.check(page.input_value("#secret").startswith("pin_"), "claim: no key")
+    page.click("text=Open the workspace")
+    faults.check("Sign out" in page.locator(".bar").inner_text(), f"claim: the new owner is not signed in: {page.url}")
+    context.close()
     return tries
 
 

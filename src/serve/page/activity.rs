@@ -70,7 +70,7 @@ pub(in crate::serve) async fn view(
 ) -> Result<Response, ApiError> {
     let (of, request) = (workspace.clone(), scope.request());
     let reply = app.call(move |engine| of.open(engine)?.recent_changes(&request)).await?.0;
-    let viewer = Viewer::at(&workspace);
+    let viewer = Viewer::at(&app, &workspace).await?;
     let body = shown(&workspace, &scope, &reply, &viewer);
     Ok(shell::page(Frame::of("Activity", &workspace, View::Activity, &viewer), &body))
 }

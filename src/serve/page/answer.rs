@@ -57,7 +57,7 @@ pub(in crate::serve) async fn stream(
     let query = query.tidied();
     let request = AskRequest { filters: query.filters(), ..AskRequest::new(query.words()) };
     let of = workspace.clone();
-    let viewer = Viewer::at(&workspace);
+    let viewer = Viewer::at(&app, &workspace).await?;
     if !query.whole.is_empty() {
         let ask = move |engine: &Engine, budget: &Budget| of.open(engine)?.ask_within(&request, budget, &mut |_| true);
         let reply = app.call_within(Class::Batch, ask).await?.0;

@@ -19,7 +19,6 @@ use crate::engine::{Engine, EngineError, Workspace};
 use crate::gate::Class;
 use crate::search::{Mode, SearchRequest};
 use crate::serve::app::Shared;
-use crate::serve::door::Place;
 use crate::serve::error::ApiError;
 use crate::serve::extract::InWorkspace;
 use crate::workspace::{Citation, Scope, WorkspaceId};
@@ -45,7 +44,7 @@ pub(in crate::serve) async fn form(
 ) -> Result<Response, ApiError> {
     let of = workspace.clone();
     app.call(move |engine| check_may(&of.open(engine)?)).await.map(drop)?;
-    Ok(page(&workspace, "", &html! {}))
+    Ok(page(&workspace, &Viewer::at(&app, &workspace).await?, "", &html! {}))
 }
 
 /// Checks each citation of a text.
@@ -73,7 +72,7 @@ pub(in crate::serve) async fn checked(
         Ok((table(workspace.id(), &rows, num_left_out), text))
     };
     let (table, text) = app.call_within(Class::Batch, check).await?.0;
-    Ok(page(&workspace, &text, &table))
+    Ok(page(&workspace, &Viewer::at(&app, &workspace).await?, &text, &table))
 }
 
 /// Refuses a caller who may not verify citations, or not search for quotes.
@@ -81,8 +80,7 @@ fn check_may(workspace: &Workspace<'_>) -> Result<(), EngineError> {
     Ok(workspace.caller().check_all(&[Scope::FilesRead, Scope::Search])?)
 }
 
-fn page(workspace: &Place, text: &str, results: &Markup) -> Response {
-    let viewer = Viewer::at(workspace);
+fn page(workspace: &WorkspaceId, viewer: &Viewer, text: &str, results: &Markup) -> Response {
     let body = html! {
         section.check aria-labelledby="check-title" {
             h1 #check-title { "Check citations" }
@@ -95,7 +93,7 @@ fn page(workspace: &Place, text: &str, results: &Markup) -> Response {
             (results)
         }
     };
-    shell::page(Frame::of("Check citations", workspace, View::Check, &viewer), &body)
+    shell::page(Frame::of("Check citations", workspace, View::Check, viewer), &body)
 }
 
 /// What a text names.

@@ -93,7 +93,7 @@ pub(in crate::serve) async fn view(
         div.columns.alone { (pane) }
     };
     let title = format!("Citation: {}", standing.verdict.name());
-    Ok(shell::page(Frame::of(&title, &workspace, View::Check, &Viewer::at(&workspace)), &body))
+    Ok(shell::page(Frame::of(&title, &workspace, View::Check, &Viewer::at(&app, &workspace).await?), &body))
 }
 
 /// What has become of a citation, whose quote may be only the beginning of what its span has, or missing.

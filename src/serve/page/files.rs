@@ -68,7 +68,7 @@ pub(in crate::serve) async fn view(
     let files = app.call(move |engine| of.open(engine)?.files(glob.as_deref())).await?.0;
     let title = if shelf.folder.is_empty() { "Files" } else { shelf.folder.trim_end_matches('/') };
     let body = shown(&workspace, &shelf, &files);
-    Ok(shell::page(Frame::of(title, &workspace, View::Files, &Viewer::at(&workspace)), &body))
+    Ok(shell::page(Frame::of(title, &workspace, View::Files, &Viewer::at(&app, &workspace).await?), &body))
 }
 
 fn shown(workspace: &WorkspaceId, shelf: &Shelf, files: &[FileEntry]) -> Markup {

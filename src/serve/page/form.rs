@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, HttpBody as _};
+use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::header::ORIGIN;
 use axum::http::{HeaderMap, StatusCode};
@@ -64,6 +64,29 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Form<T> {
     }
 }
 
+/// Bytes of a form of somebody who is not signed in: a key or a token, and a name.
+const MAX_SMALL_BYTES: usize = 8 * 1024;
+
+/// The fields of a small form that this page sent, with the headers of the request. Whoever is not signed in takes none of the room for
+/// bodies.
+pub(in crate::serve) struct SmallForm<T>(pub HeaderMap, pub T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for SmallForm<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        check_same_page(&parts.headers)?;
+        let read = tokio::time::timeout(app.body_timeout, to_bytes(body, MAX_SMALL_BYTES)).await;
+        let form = read.ok().and_then(Result::ok).and_then(|bytes| serde_html_form::from_bytes(&bytes).ok());
+        let form = form.ok_or_else(|| {
+            let hint = "reload the page and send the form again";
+            ApiError::new(StatusCode::BAD_REQUEST, "invalid_body", "the form cannot be read", hint)
+        })?;
+        Ok(Self(parts.headers, form))
+    }
+}
+
 /// Takes a body that is too large to its end, where that is not far.
 async fn throw_away(body: &mut Body) {
     let mut left = MAX_THROWN_AWAY;
@@ -77,7 +100,7 @@ async fn throw_away(body: &mut Body) {
 
 /// Refuses what no browser sent from this page: a page of another site may send forms as well, but not with an origin of ours, which was
 /// checked before.
-pub(super) fn check_same_page(headers: &HeaderMap) -> Result<(), ApiError> {
+fn check_same_page(headers: &HeaderMap) -> Result<(), ApiError> {
     let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
     let is_of_page = match site {
         Some(site) => site == "same-origin",

@@ -279,9 +279,22 @@ pub(in crate::serve) async fn make(
 
 /// The only page that a secret is on.
 pub(super) fn shown_once(made: &MadeKey, viewer: &Viewer) -> Response {
-    let MadeKey { secret, key, former_holds_until } = made;
     let body = html! {
-        h1 { "The key " (key.name) }
+        h1 { "The key " (made.key.name) }
+        (secret_of(made))
+        @if viewer.key_id().is_none() {
+            p { "From now on this page needs a key: " a href="/sign-in?next=/keys" { "sign in" } "." }
+        } @else {
+            p { a href="/keys" { "All keys" } " · " a href=(url_of(&made.key.id, "")) { "This key" } }
+        }
+    };
+    shell::page_with(StatusCode::CREATED, frame("The new key", viewer), &body)
+}
+
+/// A secret, with what its key may do.
+pub(super) fn secret_of(made: &MadeKey) -> Markup {
+    let MadeKey { secret, key, former_holds_until } = made;
+    html! {
         div.notice {
             p { strong { "Copy the secret now: it is not kept, and cannot be shown again." } }
             div.copy {
@@ -291,11 +304,5 @@ pub(super) fn shown_once(made: &MadeKey, viewer: &Viewer) -> Response {
             @if let Some(until) = former_holds_until { p { "The former secret holds until " (when::time(*until)) " UTC." } }
             p.hint { "Programs send it as " code { "Authorization: Bearer pin_…" } "; " code { "pincite" } " takes it from " code { "PINCITE_API_KEY" } "." }
         }
-        @if viewer.key_id().is_none() {
-            p { "From now on this page needs a key: " a href="/sign-in?next=/keys" { "sign in" } "." }
-        } @else {
-            p { a href="/keys" { "All keys" } " · " a href=(url_of(&key.id, "")) { "This key" } }
-        }
-    };
-    shell::page_with(StatusCode::CREATED, frame("The new key", viewer), &body)
+    }
 }

@@ -13,11 +13,13 @@ mod answer;
 mod assets;
 mod check;
 mod cited;
+mod claim;
 mod complete;
 mod compressed;
 mod download;
 mod files;
 mod form;
+mod hand_over;
 mod key;
 mod keys;
 mod link;
@@ -42,11 +44,15 @@ use axum::Router;
 use axum::middleware;
 use axum::routing::{get, post};
 
-pub(super) use self::sign_in::{SIGN_IN, turned_away};
+use self::claim::CLAIM;
+use self::sign_in::SIGN_IN;
+pub(super) use self::sign_in::turned_away;
 use super::app::App;
 
 /// Where the page is, beside `/`: these paths and all below them.
-pub(super) const PLACES: [&str; 4] = ["/w", "/keys", SIGN_IN, "/sign-out"];
+pub(super) const PLACES: [&str; 5] = ["/w", "/keys", CLAIM, SIGN_IN, "/sign-out"];
+/// Those that need no session: they take a key, or a token that is a right by itself.
+pub(super) const OPEN: [&str; 2] = [CLAIM, SIGN_IN];
 
 /// The routes of the page.
 pub(super) fn routes() -> Router<Arc<App>> {
@@ -54,6 +60,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/", get(workspaces::start))
         .route("/assets/{name}", get(assets::asset))
         .route(SIGN_IN, get(sign_in::form).post(sign_in::sign_in))
+        .route(CLAIM, get(claim::view).post(claim::claim))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/keys", get(keys::view).post(keys::make))
         .route("/keys/{id}", get(key::view).post(key::change))
@@ -76,6 +83,8 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/w/{ws}/verdicts/export", get(super::verdicts::list))
         .route("/w/{ws}/verdicts/{id}/withdraw", post(verdicts::withdraw))
         .route("/w/{ws}/settings", get(workspaces::settings).post(workspaces::change))
+        .route("/w/{ws}/transfer", post(hand_over::offer))
+        .route("/w/{ws}/transfer/{id}/withdraw", post(hand_over::withdraw))
         .route("/w/{ws}/", get(workspaces::without_slash))
         .route("/w/{ws}/{*rest}", get(refused::no_view))
         .method_not_allowed_fallback(refused::no_such_method)

@@ -93,15 +93,14 @@ pub(super) fn shortened(quote: &str) -> String {
 
 /// Who wrote it; each name leads to all that it wrote in `linked`, where that is given.
 pub(super) fn writer(linked: Option<&WorkspaceId>, provenance: &Provenance) -> Markup {
-    let named = |name: &str, value: &str| match linked {
-        Some(workspace) => {
-            let url = format!("{}?{name}={}", link::view(workspace, "activity"), link::value(value));
-            html! { a href=(url) { (value) } }
-        }
-        None => html! { (value) },
+    let named = |name: &str, value: &str| {
+        let url =
+            linked.map(|workspace| format!("{}?{name}={}", link::view(workspace, "activity"), link::value(value)));
+        html! { @if let Some(url) = url { a href=(url) { (value) } } @else { (value) } }
     };
     html! {
         @if let Some(agent) = &provenance.agent { span.writer { "by " (named("agent", agent)) } " " }
+        @if provenance.proven { span.tag title="It was written with the key of this writer" { "proven" } " " }
         @if let Some(run) = &provenance.run { span.writer { "run " (named("run", run)) } " " }
         @for tag in &provenance.tags { span.tag { (tag) } " " }
     }

@@ -30,7 +30,7 @@ pub(in crate::serve) async fn view(
     Parameters(query): Parameters<Query>,
 ) -> Result<Response, ApiError> {
     let query = query.tidied();
-    let viewer = Viewer::at(&workspace);
+    let viewer = Viewer::at(&app, &workspace).await?;
     let is_empty = query.words().is_empty() && !query.is_narrowed();
     if is_empty && !viewer.may(Scope::Search) && !viewer.may(Scope::Ask) {
         // Links to a workspace lead here.

@@ -7,7 +7,6 @@
 
 use std::sync::Arc;
 
-use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT, SET_COOKIE, WWW_AUTHENTICATE};
 use axum::http::uri::PathAndQuery;
@@ -16,7 +15,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::form::{Empty, Form, check_same_page};
+use super::form::{Empty, Form, SmallForm};
 use super::link;
 use super::shell::{self, Frame};
 use crate::engine::{Engine, Secret};
@@ -28,8 +27,6 @@ use crate::serve::error::ApiError;
 
 /// Where a browser signs in.
 pub(in crate::serve) const SIGN_IN: &str = "/sign-in";
-/// Bytes of a form with a key.
-const MAX_FORM_BYTES: usize = 8 * 1024;
 /// Bytes of a URL that a browser is led back to.
 const MAX_NEXT_BYTES: usize = 4 * 1024;
 
@@ -43,7 +40,7 @@ struct Next {
 /// A key that is posted.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Posted {
+pub(in crate::serve) struct Posted {
     key: String,
     next: String,
 }
@@ -157,17 +154,10 @@ fn asked(next: &str, refused: Option<&ErrorReport>) -> Markup {
 }
 
 /// Begins a session where the key holds.
-pub(in crate::serve) async fn sign_in(State(app): Shared, request: Request) -> Result<Response, ApiError> {
-    let (parts, body) = request.into_parts();
-    let headers = parts.headers;
-    check_same_page(&headers)?;
-    // Whoever is not signed in yet takes none of the room for bodies.
-    let read = tokio::time::timeout(app.body_timeout, to_bytes(body, MAX_FORM_BYTES)).await;
-    let Ok(Ok(bytes)) = read else {
-        let hint = "send one key, at once";
-        return Err(ApiError::new(StatusCode::BAD_REQUEST, "invalid_body", "the form cannot be read", hint));
-    };
-    let Posted { key, next } = serde_html_form::from_bytes(&bytes).unwrap_or_default();
+pub(in crate::serve) async fn sign_in(
+    State(app): Shared,
+    SmallForm(headers, Posted { key, next }): SmallForm<Posted>,
+) -> Result<Response, ApiError> {
     let former = cookie::session_of(&headers);
     let signed_in = match key.trim().parse::<Secret>() {
         Ok(secret) => app.call_at_once(move |engine| engine.sign_in(&secret, former.as_ref())).await,

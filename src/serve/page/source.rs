@@ -47,7 +47,7 @@ pub(in crate::serve) async fn view(
     let title = path.file_name().to_owned();
     let body = pane(&app, &workspace, path, link::span(&span).unwrap_or_default(), &q, from.parse().ok()).await?;
     let body = html! { h1.visually-hidden { "Source: " (title) } div.columns.alone { (body) } };
-    Ok(shell::page(Frame::of(&title, &workspace, View::Files, &Viewer::at(&workspace)), &body))
+    Ok(shell::page(Frame::of(&title, &workspace, View::Files, &Viewer::at(&app, &workspace).await?), &body))
 }
 
 /// The pane where nothing is open.
@@ -81,7 +81,7 @@ pub(super) async fn pane(
     let marked = Span::new(span.start, span.end.min(span.start.saturating_add(MAX_MARK_BYTES)));
     let wanted = from.map_or(marked, |from| Span::new(from, from));
     let see = move |engine: &Engine| {
-        let (id, viewer) = (of.clone(), Viewer::at(&of));
+        let (id, by) = (of.clone(), of.by.clone());
         let workspace = of.open(engine)?;
         let entry = workspace.entry(&file)?;
         let source = match workspace.source(&file, wanted) {
@@ -96,6 +96,7 @@ pub(super) async fn pane(
             Err(_) => Vec::new(),
         };
         let page = source.as_ref().ok().and_then(|source| picture::of(&workspace, source, span, from));
+        let viewer = Viewer::with(workspace.caller().clone(), &by);
         let seen = Seen { entry, source, citation, verdicts, page, is_whole, viewer };
         // A long text takes a while, in which no other request may wait.
         Ok(shown(&id, &seen, marked, &words, from))

@@ -39,7 +39,7 @@ pub(in crate::serve) async fn view(
     });
     let (report, changes) = read.await?.0;
     let body = shown(&workspace, &report, &changes, since);
-    Ok(shell::page(Frame::of("Status", &workspace, View::Status, &Viewer::at(&workspace)), &body))
+    Ok(shell::page(Frame::of("Status", &workspace, View::Status, &Viewer::at(&app, &workspace).await?), &body))
 }
 
 fn shown(workspace: &WorkspaceId, report: &StatusReport, changes: &[Change], since: Timestamp) -> Markup {

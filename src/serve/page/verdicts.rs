@@ -65,7 +65,7 @@ pub(in crate::serve) async fn view(
     };
     let of = workspace.clone();
     let reply = app.call(move |engine| of.open(engine)?.verdicts(&request)).await?.0;
-    let viewer = Viewer::at(&workspace);
+    let viewer = Viewer::at(&app, &workspace).await?;
     let body = listed(&workspace, &shown, &reply, &viewer);
     Ok(shell::page(Frame::of("Verdicts", &workspace, View::Verdicts, &viewer), &body))
 }

@@ -4,7 +4,9 @@ use maud::{Markup, html};
 
 use super::form::TOKEN;
 use crate::engine::Caller;
+use crate::serve::app::App;
 use crate::serve::door::{Checked, Place};
+use crate::serve::error::ApiError;
 use crate::workspace::{Scope, WorkspaceId};
 
 /// Who looks at a page.
@@ -17,13 +19,21 @@ pub(super) struct Viewer {
 
 impl Viewer {
     pub(super) fn of(by: &Checked) -> Self {
-        // Without randomness a page has no token, and its forms are refused.
-        let token = by.session().map(|session| session.form_token().unwrap_or_default());
-        Self { caller: by.as_checked().clone(), token }
+        Self::with(by.as_checked().clone(), by)
     }
 
-    pub(super) fn at(place: &Place) -> Self {
-        Self::of(&place.by)
+    /// A caller with the rights that are left to it, as it comes with a request.
+    pub(super) fn with(caller: Caller, by: &Checked) -> Self {
+        // Without randomness a page has no token, and its forms are refused.
+        let token = by.session().map(|session| session.form_token().unwrap_or_default());
+        Self { caller, token }
+    }
+
+    /// The caller with the rights that it has in a workspace, whose owner may have left it fewer than its key has.
+    pub(super) async fn at(app: &App, place: &Place) -> Result<Self, ApiError> {
+        let of = place.clone();
+        let caller = app.call_at_once(move |engine| Ok(of.open(engine)?.caller().clone())).await?.0;
+        Ok(Self::with(caller, &place.by))
     }
 
     /// Whether the caller has a right.

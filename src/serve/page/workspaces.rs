@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::form::Form;
 use super::shell::{self, Frame, View};
 use super::viewer::Viewer;
-use super::{link, when};
+use super::{hand_over, link, when};
 use crate::engine::WorkspaceSummary;
 use crate::serve::app::Shared;
 use crate::serve::door::By;
@@ -75,11 +75,12 @@ pub(in crate::serve) async fn settings(
     let of = workspace.clone();
     let read = app.call(move |engine| {
         let workspace = of.open(engine)?;
-        Ok(engine.list_workspaces(workspace.caller())?.workspaces)
+        let offers = if workspace.caller().may(Scope::Admin) { workspace.transfers()?.transfers } else { Vec::new() };
+        Ok((engine.list_workspaces(workspace.caller())?.workspaces, offers))
     });
-    let all = read.await?.0;
-    let viewer = Viewer::at(&workspace);
-    let may_switch = viewer.may(Scope::Admin);
+    let (all, offers) = read.await?.0;
+    let viewer = Viewer::at(&app, &workspace).await?;
+    let is_admin = viewer.may(Scope::Admin);
     let is_on = all.iter().any(|one| one.name == *workspace && one.intelligence);
     let others: Vec<&WorkspaceSummary> = all.iter().filter(|one| one.name != *workspace).collect();
     let body = html! {
@@ -87,19 +88,20 @@ pub(in crate::serve) async fn settings(
         section aria-labelledby="intelligence" {
             h2 #intelligence { "Intelligence" }
             p { @if is_on { "On: files are indexed, searched and answered from." } @else { "Off: files are listed, and nothing is found." } }
-            @if may_switch {
+            @if is_admin {
                 form method="post" action=(link::view(&workspace, "settings")) {
                     (viewer.stamp())
                     input type="hidden" name="intelligence" value=(if is_on { "off" } else { "on" });
                     button type="submit" { @if is_on { "Switch off" } @else { "Switch on" } }
                 }
             }
-            @if is_on && may_switch { p.hint { "Switching off removes the index at once. Switching on again indexes all files; no text is embedded twice." } }
+            @if is_on && is_admin { p.hint { "Switching off removes the index at once. Switching on again indexes all files; no text is embedded twice." } }
         }
         section aria-labelledby="place" {
             h2 #place { "Name and folder" }
             p { "The workspace is " code { (workspace.id) } ". The command line shows its folder: " code { "pincite workspace list" } "." }
         }
+        @if is_admin { (hand_over::section(&workspace, &offers, &viewer)) }
         @if !others.is_empty() {
             section aria-labelledby="others" {
                 h2 #others { "Other workspaces" }
