@@ -35,6 +35,7 @@ mod report;
 mod roots;
 mod runner;
 mod sections;
+mod sessions;
 mod sight;
 mod source;
 mod status;
@@ -70,6 +71,7 @@ pub use self::picture::PagePicture;
 pub use self::read::FileText;
 pub use self::reindex::{RebuildStatus, ReindexReport};
 pub use self::runner::Runner;
+pub use self::sessions::SignedIn;
 pub use self::source::{FileBytes, Source};
 pub use self::status::{AnswererStatus, ModelStatus, ReasonGroup, RerankerStatus, StatusReport};
 pub use self::transfers::{Claim, Claimed, NewTransfer, OfferedTransfer, Transfer, TransferList};
@@ -80,8 +82,8 @@ pub use self::workspace::Workspace;
 pub use self::workspaces::{WorkspaceList, WorkspaceSummary};
 pub use self::write::{Precondition, Upload, WriteReply};
 pub use crate::access::{
-    Action, Caller, Exhausted, KeyState, KeySummary, Kind, NewKey, Overlap, Partition, Rates, Secret, Standing,
-    Surface, Who,
+    Action, Caller, Exhausted, KeyState, KeySummary, Kind, NewKey, Overlap, Partition, Rates, Secret, SessionToken,
+    Standing, Surface, Who,
 };
 pub use crate::audit::{ActorKind, Asked, AuditActor, AuditEntry, AuditResult, Break, Head, ShownFile, VerifyReport};
 use crate::audit::{Journal, Settings};

@@ -16,6 +16,9 @@ pub enum AccessError {
     /// No such key, or one that is revoked or over: which of these is not told.
     #[error("the key of the request does not hold")]
     InvalidKey,
+    /// The session of a browser is over, or there never was one of that secret.
+    #[error("the session is over")]
+    SessionOver,
     /// The key lacks rights.
     #[error("the key lacks {}", names(missing))]
     InsufficientScope {
@@ -87,7 +90,7 @@ fn names(scopes: &[Scope]) -> String {
 impl Advice for AccessError {
     fn code(&self) -> &'static str {
         match self {
-            Self::NoKey | Self::MalformedKey | Self::InvalidKey => "unauthorized",
+            Self::NoKey | Self::MalformedKey | Self::InvalidKey | Self::SessionOver => "unauthorized",
             Self::InsufficientScope { .. } | Self::NotForAll => "insufficient_scope",
             Self::PathNotAllowed { .. } => "path_not_allowed",
             Self::OtherWriter { .. } => "other_writer",
@@ -107,6 +110,7 @@ impl Advice for AccessError {
                 Self::NoKey => "send the header `Authorization: Bearer pin_…`; `pincite key create` makes a key",
                 Self::MalformedKey => "copy the key again, whole: it has 54 signs and begins with `pin_`",
                 Self::InvalidKey => "it may be over or revoked: ask for another one; `pincite key list` lists the keys",
+                Self::SessionOver => "sign in again, with a key that holds",
                 Self::InsufficientScope { .. } => {
                     "ask for a key that has it, or have one made by `pincite key create --scope …`"
                 }

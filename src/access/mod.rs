@@ -18,6 +18,7 @@ mod key;
 mod quota;
 mod rates;
 mod secret;
+mod session;
 
 pub use self::action::{Action, Effect};
 pub use self::caller::{Caller, Surface, Who};
@@ -26,3 +27,4 @@ pub use self::key::{Key, KeyState, KeySummary, MAX_KEY_DAYS, MAX_NAME_CHARS, New
 pub use self::quota::{Quota, QuotaKind};
 pub use self::rates::{Exhausted, Kind, Partition, Rates, Standing};
 pub use self::secret::{ClaimToken, Secret};
+pub use self::session::{SESSION_IDLE, SESSION_LIFE, SessionToken};

@@ -13,7 +13,7 @@ const ID_CHARS: usize = 8;
 const SECRET_CHARS: usize = 32;
 const CHECKSUM_CHARS: usize = 8;
 /// Digits and letters: 62 signs, so 32 of them are 190 bits.
-const SIGNS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+pub(super) const SIGNS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 /// The largest multiple of 62 that a byte can be below: larger bytes would make some signs more likely than others.
 const FAIR: u8 = 248;
 
@@ -131,7 +131,7 @@ impl fmt::Debug for ClaimToken {
     }
 }
 
-fn random_signs(length: usize) -> Result<String, AccessError> {
+pub(super) fn random_signs(length: usize) -> Result<String, AccessError> {
     let mut signs = String::with_capacity(length);
     let mut bytes = [0_u8; 64];
     while signs.len() < length {

@@ -285,9 +285,9 @@ impl EngineError {
                 | WriteError::Name,
             )
             | Self::Embed(EmbedError::UnknownModel { .. }) => ErrorKind::Invalid,
-            Self::Access(AccessError::NoKey | AccessError::MalformedKey | AccessError::InvalidKey) => {
-                ErrorKind::Unauthorized
-            }
+            Self::Access(
+                AccessError::NoKey | AccessError::MalformedKey | AccessError::InvalidKey | AccessError::SessionOver,
+            ) => ErrorKind::Unauthorized,
             Self::Access(
                 AccessError::InsufficientScope { .. }
                 | AccessError::NotForAll

@@ -146,6 +146,18 @@ impl Engine {
         Ok(KeyList { keys: seen.map(|row| KeySummary::of(row, now)).collect() })
     }
 
+    /// A key that may no more than the caller's own.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownKey`].
+    pub fn key(&self, caller: &Caller, id: &str) -> Result<KeySummary, EngineError> {
+        let _admitted = self.admit(caller, Action::ListKeys)?;
+        let handles = self.handled_by(caller)?;
+        let row = self.data.store.key(id)?.filter(|row| handles(row));
+        let row = row.ok_or_else(|| StoreError::UnknownKey { id: id.to_owned() })?;
+        Ok(KeySummary::of(row, now()))
+    }
+
     /// Renames or narrows a key.
     ///
     /// # Errors

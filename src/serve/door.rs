@@ -4,7 +4,8 @@
 //! - Every route behind this file has a [`Caller`]; a request without one is answered with 401 before anything else is looked at.
 //! - Once a key was made, no request is admitted without one, not even on loopback.
 //! - A request is counted before it is admitted, and one beyond what its caller may send is answered with 429.
-//! - Only [`OPEN`] and [`CLAIMS`] stand beside.
+//! - Only [`OPEN`], [`CLAIMS`] and the page's way in stand beside.
+//! - A session's cookie counts for the reviewers' page alone; REST and MCP take no cookie.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,16 +14,18 @@ use std::time::{Duration, Instant};
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::app::{App, HOLDER};
+use super::cookie;
 use super::error::ApiError;
+use super::page;
 use super::request_id::RequestId;
 use super::{allowance, client};
 use crate::access::AccessError;
-use crate::engine::{Caller, Engine, EngineError, Exhausted, Secret, Standing, Surface, Workspace};
+use crate::engine::{Caller, Engine, EngineError, Exhausted, Secret, SessionToken, Standing, Surface, Workspace};
 use crate::error::Advice as _;
 use crate::network::Network;
 use crate::workspace::WorkspaceId;
@@ -44,24 +47,42 @@ pub(super) struct Peer(pub IpAddr);
 #[derive(Debug, Clone)]
 pub(super) struct Checked {
     caller: Caller,
+    /// The session that the caller comes with, where a browser signed in.
+    session: Option<SessionToken>,
     at: Instant,
 }
 
 impl Checked {
-    fn now(caller: Caller) -> Self {
-        Self { caller, at: Instant::now() }
+    fn now(caller: Caller, session: Option<SessionToken>) -> Self {
+        Self { caller, session, at: Instant::now() }
     }
 
     /// The caller, whose key is looked up again where that was done some time ago.
     pub(super) fn caller(&self, engine: &Engine) -> Result<Caller, EngineError> {
-        if self.at.elapsed() < CHECK_EVERY { Ok(self.caller.clone()) } else { engine.still_holds(&self.caller) }
+        if self.at.elapsed() < CHECK_EVERY { Ok(self.caller.clone()) } else { self.looked_up(engine) }
+    }
+
+    fn looked_up(&self, engine: &Engine) -> Result<Caller, EngineError> {
+        let Some(session) = &self.session else { return engine.still_holds(&self.caller) };
+        let Caller { who, .. } = engine.caller_of_session(session)?;
+        Ok(Caller { who, ..self.caller.clone() })
+    }
+
+    /// The caller as it was when its key was looked up.
+    pub(super) const fn as_checked(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// The session that the caller comes with.
+    pub(super) const fn session(&self) -> Option<&SessionToken> {
+        self.session.as_ref()
     }
 
     /// Whether the key holds still. Looks it up once in a while, so it may be asked often.
     pub(super) fn still_holds(&mut self, engine: &Engine) -> bool {
         if self.at.elapsed() >= CHECK_EVERY {
-            match engine.still_holds(&self.caller) {
-                Ok(caller) => *self = Self::now(caller),
+            match self.looked_up(engine) {
+                Ok(caller) => *self = Self::now(caller, self.session.take()),
                 Err(_) => return false,
             }
         }
@@ -119,7 +140,9 @@ impl<S: Sync> FromRequestParts<S> for Unproven {
 
 /// Admits requests with a key that holds, and those of this machine's user where no key was ever made.
 pub(super) async fn authenticate(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    if OPEN.contains(&request.uri().path()) {
+    let path = request.uri().path();
+    let is_way_in = path == CLAIMS || request.method() == Method::POST && page::OPEN.contains(&path);
+    if is_open(path) && !is_way_in {
         return next.run(request).await;
     }
     let engine = app.engine();
@@ -136,7 +159,7 @@ pub(super) async fn authenticate(State(app): State<Arc<App>>, mut request: Reque
         request_id: request.extensions().get::<RequestId>().map(|id| id.0.clone()),
         app,
     };
-    if request.uri().path() == CLAIMS {
+    if is_way_in {
         return visit.claim(request, next).await;
     }
     let admitted = visit.caller(request.headers()).await;
@@ -146,15 +169,19 @@ pub(super) async fn authenticate(State(app): State<Arc<App>>, mut request: Reque
         visit.record("too_many_requests").await;
     }
     match admitted {
-        Ok((caller, standings)) => {
+        Ok((caller, session, standings)) => {
             let extensions = request.extensions_mut();
             let request_id = extensions.get::<RequestId>().map(|id| id.0.clone());
             let caller = Caller { address, request_id, ..caller };
             let holder = engine.limited(&caller).map(|whose| whose.to_string().into());
-            extensions.insert(Checked::now(caller));
+            extensions.insert(Checked::now(caller, session));
             let mut response = HOLDER.scope(holder, next.run(request)).await;
             allowance::tell(&standings, &mut response);
             response
+        }
+        // Who only lost the session is led to the form.
+        Err(response) if visit.is_of_page(request.headers()) && response.status() == StatusCode::UNAUTHORIZED => {
+            page::turned_away(&request, *response)
         }
         Err(response) => *response,
     }
@@ -175,10 +202,17 @@ type Standings = Vec<Standing>;
 
 impl Visit {
     /// Who makes the request, and where its allowances stand now.
-    async fn caller(&self, headers: &HeaderMap) -> Result<(Caller, Standings), Box<Response>> {
+    async fn caller(&self, headers: &HeaderMap) -> Result<(Caller, Option<SessionToken>, Standings), Box<Response>> {
+        let without_session = |(caller, standings)| (caller, None, standings);
         match secret_of(headers) {
-            Ok(Some(secret)) => self.holder_of(secret).await,
-            Ok(None) => self.without_key().await,
+            Ok(Some(secret)) => self.holder_of(secret).await.map(without_session),
+            Ok(None)
+                if self.is_of_page(headers)
+                    && let Some(session) = cookie::session_of(headers) =>
+            {
+                self.signed_in(session).await
+            }
+            Ok(None) => self.without_key(AccessError::NoKey).await.map(without_session),
             Err(error) => {
                 let standings = self.guess()?;
                 Err(told(&standings, self.turned_away(error).await))
@@ -220,7 +254,35 @@ impl Visit {
         }
     }
 
-    async fn without_key(&self) -> Result<(Caller, Standings), Box<Response>> {
+    /// The caller of a session. A cookie of another time does not keep this machine's user out.
+    async fn signed_in(
+        &self,
+        session: SessionToken,
+    ) -> Result<(Caller, Option<SessionToken>, Standings), Box<Response>> {
+        let (engine, token) = (self.app.engine(), session.clone());
+        let found = self.app.call_at_once(move |engine| engine.caller_of_session(&token).map(Ok).or_else(of_access));
+        match found.await {
+            Ok(axum::Json(Ok(caller))) => {
+                let standings = match caller.key() {
+                    Some(key) => engine.rates().take_of_key(&key.row.id, key.row.hash, self.cost).map_err(exhausted)?,
+                    None => Vec::new(),
+                };
+                Ok((caller, Some(session), standings))
+            }
+            Ok(axum::Json(Err(error))) => {
+                self.without_key(error).await.map(|(caller, standings)| (caller, None, standings))
+            }
+            Err(error) => Err(Box::new(error.into_response())),
+        }
+    }
+
+    /// Whether a cookie counts: on the page, for a request without a key in its header.
+    fn is_of_page(&self, headers: &HeaderMap) -> bool {
+        self.surface == Surface::Page && !headers.contains_key(AUTHORIZATION)
+    }
+
+    /// This machine's user, as long as no key was made; `otherwise` says why somebody else is turned away.
+    async fn without_key(&self, otherwise: AccessError) -> Result<(Caller, Standings), Box<Response>> {
         let engine = self.app.engine();
         let standings = match self.network.filter(|_| self.is_counted()) {
             Some(network) => engine.rates().take_of_network(network, self.cost).map_err(exhausted)?,
@@ -228,7 +290,7 @@ impl Visit {
         };
         match self.app.call_at_once(Engine::has_keys).await {
             Ok(axum::Json(false)) => Ok((Caller::local(self.surface), standings)),
-            Ok(axum::Json(true)) => Err(told(&standings, self.turned_away(AccessError::NoKey).await)),
+            Ok(axum::Json(true)) => Err(told(&standings, self.turned_away(otherwise).await)),
             Err(error) => Err(Box::new(error.into_response())),
         }
     }
@@ -299,12 +361,17 @@ fn of_access<T>(error: EngineError) -> Result<Result<T, AccessError>, EngineErro
     }
 }
 
+/// Whether a request needs no key. Whoever signs in has no session yet, and a page without one still has a style.
+fn is_open(path: &str) -> bool {
+    OPEN.contains(&path) || page::OPEN.contains(&path) || path.starts_with("/assets/")
+}
+
 fn surface_of(path: &str) -> Surface {
     let is_below =
         |folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     if is_below("/mcp") {
         Surface::Mcp
-    } else if is_below("/w") || path == "/" {
+    } else if path == "/" || page::PLACES.into_iter().any(is_below) {
         Surface::Page
     } else {
         Surface::Rest
@@ -369,6 +436,10 @@ mod tests {
         for (path, surface) in [
             ("/", Surface::Page),
             ("/w/notes/search", Surface::Page),
+            ("/keys", Surface::Page),
+            ("/keys/3fJk9QzL/rotate", Surface::Page),
+            ("/keysx", Surface::Rest),
+            ("/v1/keys", Surface::Rest),
             ("/mcp", Surface::Mcp),
             ("/mcp/notes", Surface::Mcp),
             ("/mcpx", Surface::Rest),

@@ -82,6 +82,10 @@ impl ApiError {
         Self { retry_after_s: renewed_in_s.or(error.retry_after_s), ..error }
     }
 
+    pub(super) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// The status, and what the error says.
     pub(super) fn into_parts(self) -> (StatusCode, ErrorReport) {
         (self.status, self.report)

@@ -23,6 +23,7 @@ mod bounds;
 mod changes;
 mod client;
 mod connections;
+mod cookie;
 mod deliveries;
 mod descriptors;
 mod door;

@@ -1,4 +1,4 @@
-//! The SQLite store: workspaces, the durable change log, the file table, reviewers' verdicts, and what webhooks are to be told.
+//! The SQLite store: workspaces, the durable change log, the file table, reviewers' verdicts, keys and sessions, and what webhooks are to be told.
 //!
 //! # Invariants
 //! - [`Store::log`] returns only after its changes are on disk with their revisions.
@@ -26,6 +26,7 @@ mod prune;
 mod reading;
 mod rebuild;
 mod schema;
+mod sessions;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -52,6 +53,7 @@ pub use self::live::Content;
 pub(crate) use self::outbox::{NewDelivery, Told};
 pub use self::provenance::KnownWriter;
 pub(crate) use self::reading::open_to_read;
+pub use self::sessions::SessionRow;
 pub use self::sources::SourceState;
 pub use self::transfers::{Ownership, TransferRow};
 pub use self::verdicts::VerdictScope;

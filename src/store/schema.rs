@@ -7,10 +7,10 @@ use rusqlite::Connection;
 use super::{BUSY_TIMEOUT, StoreError, begin};
 
 /// The layout of the tables. Another number was written by another program version.
-pub(super) const VERSION: i64 = 16;
+pub(super) const VERSION: i64 = 17;
 
 /// What makes each layout of the one before.
-pub(super) const LAYOUTS: [&str; 16] = [
+pub(super) const LAYOUTS: [&str; 17] = [
     LAYOUT_1,
     FROM_1_TO_2,
     FROM_2_TO_3,
@@ -27,6 +27,7 @@ pub(super) const LAYOUTS: [&str; 16] = [
     FROM_13_TO_14,
     FROM_14_TO_15,
     FROM_15_TO_16,
+    FROM_16_TO_17,
 ];
 
 /// How long to wait before the next try where SQLite itself does not wait.
@@ -247,3 +248,10 @@ const FROM_15_TO_16: &str = "
         UPDATE totals SET bytes = bytes + new.size - old.size WHERE workspace = new.workspace;
     END;
     PRAGMA user_version = 16;";
+
+/// Sessions of browsers: the SHA-256 of each one's secret, the key that it began with, and when it was last seen.
+const FROM_16_TO_17: &str = "
+    CREATE TABLE sessions (
+        hash BLOB PRIMARY KEY, key TEXT NOT NULL, begun_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL, ends_ms INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE INDEX sessions_of_key ON sessions (key, seen_ms);
+    PRAGMA user_version = 17;";

@@ -44,7 +44,7 @@ fn edge_of(name: &str, least: u64) -> Option<Edge> {
 }
 
 /// Limits that take more than one request, a file or a slow client to meet, and the file and test that does.
-const MET_ELSEWHERE: [(&str, &str, &str); 33] = [
+const MET_ELSEWHERE: [(&str, &str, &str); 34] = [
     ("path_parts", "tests/integration/walls.rs", "a_path_is_written_up_to_its_limit_and_a_devices_name_never"),
     ("rule_file_bytes", "src/ingest/tests/walls.rs", "a_file_with_rules_counts_up_to_its_limits_and_says_so"),
     ("rule_lines", "src/ingest/tests/walls.rs", "of_lines_that_are_too_much_together_the_first_count"),
@@ -129,6 +129,7 @@ const MET_ELSEWHERE: [(&str, &str, &str); 33] = [
     ("workspace_files", "tests/integration/allowances.rs", "a_workspace_holds_as_many_files_and_bytes_as_it_may"),
     ("workspace_bytes", "tests/integration/allowances.rs", "a_workspace_holds_as_many_files_and_bytes_as_it_may"),
     ("keys", "tests/integration/allowances.rs", "as_many_keys_are_in_force_as_there_may_be"),
+    ("sessions_per_key", "tests/integration/signed_in.rs", "the_oldest_sessions_of_a_key_give_way_to_new_ones"),
     ("open_indexes", "tests/integration/many.rs", "indexes_beyond_the_limit_are_closed_and_opened_again"),
 ];
 

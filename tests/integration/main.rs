@@ -37,6 +37,7 @@ mod remote;
 mod request_walls;
 mod reranking;
 mod serve;
+mod signed_in;
 mod sockets;
 mod sources;
 mod spaces;

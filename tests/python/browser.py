@@ -1,5 +1,5 @@
 """The reviewers' page in a real browser: every view without a violation of axe-core or of its own policy, at three widths, light and dark; by
-the keyboard alone; without JavaScript; and with markup wherever a file, a writer or a query can have it.
+the keyboard alone; without JavaScript; behind keys; and with markup wherever a file, a writer or a query can have it.
 
     python3 tests/python/browser.py target/release/pincite [--long] [--shots FOLDER]
 
@@ -99,32 +99,135 @@ def views() -> dict[str, str]:
     }
 
 
-def look_at(context, base: str, faults: Faults, width: int, names: list[str], shots: pathlib.Path | None) -> int:
-    """Views: axe-core, the page's own policy, errors of the script, and nothing that hangs over the edge."""
+def watched(context, said: list[str]):
+    """A page of which every error of the script and every violation of its policy is noted."""
     page = context.new_page()
-    said: list[str] = []
     page.on("pageerror", lambda error: said.append(f"script: {error}"))
     page.on("console", lambda message: said.append(message.text) if message.type == "error" and "status of 4" not in message.text else None)
     page.add_init_script("addEventListener('securitypolicyviolation', (e) => console.error(`policy: ${e.violatedDirective} ${e.blockedURI}`))")
+    return page
+
+
+def examine(page, name: str, width: int, faults: Faults, said: list[str], shots: pathlib.Path | None):
+    """A view: axe-core, the page's own policy, errors of the script, and nothing that hangs over the edge."""
+    if shots:
+        page.screenshot(path=str(shots / f"{name.replace(' ', '-')}-{width}.png"))
+    where = f"{name} at {width}"
+    for violation in Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).response["violations"]:
+        nodes = [node["html"][:160] for node in violation["nodes"][:3]]
+        faults.append(f"{where}: axe {violation['id']}: {nodes}")
+    faults.check(page.evaluate("window.hurt") is None, f"{where}: markup of a file ran")
+    over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    faults.check(over <= 0, f"{where}: the page is {over} pixels wider than the window")
+    faults.check(page.title() != "", f"{where}: no title")
+    faults.extend(f"{where}: {words}" for words in said)
+    said.clear()
+
+
+def look_at(context, base: str, faults: Faults, width: int, names: list[str], shots: pathlib.Path | None) -> int:
+    """Views by their URLs."""
+    said: list[str] = []
+    page = watched(context, said)
     paths = views()
     for name in names:
         page.goto(base + paths[name])
         if page.locator("[data-answer]").count():
             page.wait_for_selector('.answer[aria-busy="false"]', timeout=DEADLINE_MS)
-        if shots:
-            page.screenshot(path=str(shots / f"{name.replace(' ', '-')}-{width}.png"))
-        where = f"{name} at {width}"
-        for violation in Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).response["violations"]:
-            nodes = [node["html"][:160] for node in violation["nodes"][:3]]
-            faults.append(f"{where}: axe {violation['id']}: {nodes}")
-        faults.check(page.evaluate("window.hurt") is None, f"{where}: markup of a file ran")
-        over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        faults.check(over <= 0, f"{where}: the page is {over} pixels wider than the window")
-        faults.check(page.title() != "", f"{where}: no title")
-        faults.extend(f"{where}: {words}" for words in said)
-        said.clear()
+        examine(page, name, width, faults, said, shots)
     page.close()
     return len(names)
+
+
+def sign_in(page, secret: str):
+    page.fill("#key", secret)
+    page.press("#key", "Enter")
+
+
+def made_on(page, name: str, scopes: list[str]) -> str:
+    """The secret of a key that is made on the page, which shows it afterwards."""
+    page.fill(".make [name=name]", name)
+    for box in page.locator(".make [name=scope]").all():
+        box.set_checked(box.get_attribute("value") in scopes)
+    page.click("text=Make the key")
+    return page.input_value("#secret")
+
+
+def behind_keys(browser, base: str, faults: Faults, widths: list[tuple[int, str]], shots: pathlib.Path | None) -> int:
+    """The first key is made, and shuts the page; from then on one signs in and out, without JavaScript as well; the views of keys."""
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(base + "/keys")
+    secret = made_on(page, "first", ["admin"])
+    page.goto(base + "/w/default/files?state=unread")
+    faults.check("/sign-in?next=" in page.url, f"keys: the page is not shut: {page.url}")
+    sign_in(page, secret[:-1])
+    faults.check(page.locator("[role=alert]").count() == 1, "keys: a wrong key is not refused")
+    sign_in(page, secret)
+    faults.check(page.url == base + "/w/default/files?state=unread", f"keys: after signing in, {page.url}")
+    page.click("text=Sign out")
+    page.goto(base + "/w/default")
+    faults.check("/sign-in" in page.url, "keys: signing out does not end the session")
+    context.close()
+    tries = 0
+    for width, scheme in widths:
+        said: list[str] = []
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        context.set_default_timeout(DEADLINE_MS)
+        page = watched(context, said)
+
+        def look(name):
+            nonlocal tries
+            tries += 1
+            examine(page, name, width, faults, said, shots)
+
+        page.goto(base + "/keys")
+        look("sign in")
+        sign_in(page, "pin_wrong")
+        page.wait_for_selector("[role=alert]")
+        look("wrong key")
+        sign_in(page, secret)
+        page.wait_for_selector(".make")
+        look("keys")
+        reader = made_on(page, f"reader {MARKUP[0]} {width}", ["files:read"])
+        look("new key")
+        page.click("text=This key")
+        look("one key")
+        page.click("text=Revoke …")
+        look("revoke a key")
+        page.goto(base + "/w/default/settings")
+        look("hand over")
+        page.click("text=Make the link")
+        look("link to claim")
+        link = page.input_value("#link")
+        page.goto(link)
+        look("claim")
+        page.goto(base + "/w/default?q=gateway")
+        page.wait_for_selector("#results")
+        look("signed in")
+        # The session is over while a page is open: a part of it leads to the form, and back.
+        cookies = context.cookies()
+        context.clear_cookies()
+        page.click(".hit a.open >> nth=1")
+        page.wait_for_selector("#key")
+        faults.check("next=" in page.url, f"keys: {page.url} does not lead back")
+        faults.check(all(cookie["httpOnly"] and cookie["sameSite"] == "Strict" for cookie in cookies), f"keys: {cookies}")
+        said.clear()
+        sign_in(page, reader)
+        page.goto(base + "/w/default/files")
+        look("files of a reader")
+        page.goto(base + "/w/default/check")
+        look("not allowed")
+        context.close()
+    # Whoever follows the link of an offer owns the workspace, without JavaScript as well.
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(link)
+    page.click("text=Claim the workspace")
+    faults.check(page.input_value("#secret").startswith("pin_"), "claim: no key")
+    page.click("text=Open the workspace")
+    faults.check("Sign out" in page.locator(".bar").inner_text(), f"claim: the new owner is not signed in: {page.url}")
+    context.close()
+    return tries
 
 
 def by_keyboard(context, base: str, faults: Faults):
@@ -272,6 +375,9 @@ def main():
                 tries += look_at(context, base, faults, width, names, asked.shots)
                 context.close()
             live(browser, base, server, faults)
+            server = Server(asked.program, pathlib.Path(scratch) / "data", folder)
+            base = "http://{}:{}".format(*server.address)
+            tries += behind_keys(browser, base, faults, WIDTHS if asked.long or asked.shots else WIDTHS[2:], asked.shots)
             browser.close()
         finally:
             server.kill()

@@ -13,6 +13,7 @@ use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::shell::{self, Frame, View};
+use super::viewer::Viewer;
 use super::{link, results, when};
 use crate::engine::{ChangeFilters, ChangesReply, ChangesRequest};
 use crate::serve::app::Shared;
@@ -69,11 +70,12 @@ pub(in crate::serve) async fn view(
 ) -> Result<Response, ApiError> {
     let (of, request) = (workspace.clone(), scope.request());
     let reply = app.call(move |engine| of.open(engine)?.recent_changes(&request)).await?.0;
-    let body = shown(&workspace, &scope, &reply);
-    Ok(shell::page(Frame { title: "Activity", workspace: Some(&workspace), view: Some(View::Activity) }, &body))
+    let viewer = Viewer::at(&app, &workspace).await?;
+    let body = shown(&workspace, &scope, &reply, &viewer);
+    Ok(shell::page(Frame::of("Activity", &workspace, View::Activity, &viewer), &body))
 }
 
-fn shown(workspace: &WorkspaceId, scope: &Scope, reply: &ChangesReply) -> Markup {
+fn shown(workspace: &WorkspaceId, scope: &Scope, reply: &ChangesReply, viewer: &Viewer) -> Markup {
     let facets = reply.facets.clone().unwrap_or_default();
     let question = if scope.run.is_empty() { None } else { Some(format!("What did run {} do?", scope.run)) };
     html! {
@@ -93,7 +95,7 @@ fn shown(workspace: &WorkspaceId, scope: &Scope, reply: &ChangesReply) -> Markup
                 }
             }
             section aria-label="Changes" data-live=[scope.before.is_empty().then(|| format!("{}/stream?after={}", link::view(workspace, "activity"), reply.revision.0))] {
-                @if let Some(question) = question {
+                @if let Some(question) = question.filter(|_| viewer.may(crate::workspace::Scope::Ask)) {
                     p { a.button href={ (link::view(workspace, "")) "?ask=1&q=" (link::value(&question)) } { "Digest of this run" } }
                 }
                 p #fresh.note {
@@ -142,7 +144,7 @@ pub(super) fn table(workspace: &WorkspaceId, changes: &[Change]) -> Markup {
                             @if change.kind == ChangeKind::Deleted { (change.path) } @else { a href=(link::source(workspace, &change.path, Span::default())) { (change.path) } }
                             @if let Some(from) = &change.from { span.of { " from " (from) } }
                         }
-                        td { (results::writer(workspace, &change.provenance)) }
+                        td { (results::writer(Some(workspace), &change.provenance)) }
                     }
                 }
             }

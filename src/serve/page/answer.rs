@@ -14,6 +14,7 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use super::query::Query;
 use super::shell::{self, Frame, View};
 use super::text::markdown;
+use super::viewer::Viewer;
 use super::{link, search, when};
 use crate::answer::{AnswerKind, AskEvent, AskReply, AskRequest, Sentence};
 use crate::budget::Budget;
@@ -22,7 +23,7 @@ use crate::gate::Class;
 use crate::serve::app::Shared;
 use crate::serve::error::ApiError;
 use crate::serve::extract::{InWorkspace, Parameters};
-use crate::workspace::{Citation, WorkspaceId};
+use crate::workspace::{Citation, Scope, Span, WorkspaceId};
 
 /// Files of a digest that are listed in a group.
 const MAX_FILES: usize = 12;
@@ -56,15 +57,16 @@ pub(in crate::serve) async fn stream(
     let query = query.tidied();
     let request = AskRequest { filters: query.filters(), ..AskRequest::new(query.words()) };
     let of = workspace.clone();
+    let viewer = Viewer::at(&app, &workspace).await?;
     if !query.whole.is_empty() {
         let ask = move |engine: &Engine, budget: &Budget| of.open(engine)?.ask_within(&request, budget, &mut |_| true);
         let reply = app.call_within(Class::Batch, ask).await?.0;
         let body = html! {
-            (search::search_box(&workspace, &query))
-            (search::coverage_line(&workspace, &reply.coverage, reply.partial))
-            section.answer #answer aria-label="Answer" { h2 { "Answer" } (finished(&workspace, &reply)) }
+            (search::search_box(&workspace, &query, &viewer))
+            (search::coverage_line(&workspace, &reply.coverage, reply.partial, &viewer))
+            section.answer #answer aria-label="Answer" { h2 { "Answer" } (finished(&workspace, &reply, &viewer)) }
         };
-        let frame = Frame { title: &query.q, workspace: Some(&workspace), view: Some(View::Search) };
+        let frame = Frame::of(&query.q, &workspace, View::Search, &viewer);
         return Ok(shell::page(frame, &body));
     }
     let pass = app.enter(Class::Batch).await?;
@@ -85,13 +87,13 @@ pub(in crate::serve) async fn stream(
             }
             AskEvent::Fallback(_) => events.send(Event::default().event("fallback").data("")).is_ok(),
             AskEvent::Sentence { sentence, citations } => {
-                events.send(part("sentence", &said(&of, sentence, citations))).is_ok()
+                events.send(part("sentence", &said(&of, sentence, citations, &viewer))).is_ok()
             }
         };
         let reply = of.open(&engine).and_then(|one| one.ask_within(&request, &budget, &mut tell));
         drop(pass);
         let last = match &reply {
-            Ok(reply) => finished(&of, reply),
+            Ok(reply) => finished(&of, reply, &viewer),
             Err(error) => unanswered(&engine, error),
         };
         // A client that is gone does not hear how it ended.
@@ -120,7 +122,7 @@ fn unanswered(engine: &Engine, error: &EngineError) -> Markup {
 }
 
 /// A sentence with the numbers of what it cites.
-fn said(workspace: &WorkspaceId, sentence: &Sentence, citations: &[Citation]) -> Markup {
+fn said(workspace: &WorkspaceId, sentence: &Sentence, citations: &[Citation], viewer: &Viewer) -> Markup {
     html! {
         p.sentence dir="auto" {
             @if let Some(place) = &sentence.place { span.trail { (place) } " " }
@@ -131,25 +133,31 @@ fn said(workspace: &WorkspaceId, sentence: &Sentence, citations: &[Citation]) ->
                 span.fields { @for field in &sentence.fields { span.field { span.of { (field.name) ":" } " " (field.value) } " " } }
             }
             @for &at in &sentence.citations {
-                @if let Some(citation) = citations.get(at) { " " (number(at, citation)) }
+                @if let Some(citation) = citations.get(at) { " " (number(at, citation, viewer)) }
             }
             @if !sentence.supported {
                 span.warning { " not supported" @if let Some(problem) = &sentence.problem { ": " (problem) } }
             }
             @if let Some(newer) = &sentence.superseded_by {
-                span.warning { " replaced by " a href=(link::source(workspace, newer, crate::workspace::Span::default())) { (newer) } }
+                span.warning { " replaced by " (viewer.to_file(&link::source(workspace, newer, Span::default()), &html! { (newer) })) }
             }
         }
     }
 }
 
-fn number(at: usize, citation: &Citation) -> Markup {
+fn number(at: usize, citation: &Citation, viewer: &Viewer) -> Markup {
     let spot = citation.spot().map(|spot| format!(", {spot}")).unwrap_or_default();
-    html! { a.cite href=(link::cited(citation)) title={ (citation.path) (spot) } aria-label={ "Citation " (at + 1) ": " (citation.path) (spot) } { "[" (at + 1) "]" } }
+    html! {
+        @if viewer.may(Scope::FilesRead) {
+            a.cite href=(link::cited(citation)) title={ (citation.path) (spot) } aria-label={ "Citation " (at + 1) ": " (citation.path) (spot) } { "[" (at + 1) "]" }
+        } @else {
+            span.soft { "[" (citation.path) (spot) "]" }
+        }
+    }
 }
 
 /// A whole answer.
-fn finished(workspace: &WorkspaceId, reply: &AskReply) -> Markup {
+fn finished(workspace: &WorkspaceId, reply: &AskReply, viewer: &Viewer) -> Markup {
     let num_of_summary = reply.digest.as_ref().map_or(usize::MAX, |digest| digest.num_of_summary);
     html! {
         @if reply.abstained {
@@ -161,13 +169,13 @@ fn finished(workspace: &WorkspaceId, reply: &AskReply) -> Markup {
                     li {
                         @if let Some(place) = &near.place { span.trail { (place) } " " }
                         q dir="auto" { (near.citation.quote) } " "
-                        a href=(link::cited(&near.citation)) { (near.citation.path) }
+                        (viewer.to_file(&link::cited(&near.citation), &html! { (near.citation.path) }))
                         @if !near.lacks.is_empty() { span.lacks { " lacks " (near.lacks.join(", ")) } }
                     }
                 } }
             }
             @if reply.num_unread > 0 {
-                p.warning { a href={ (link::view(workspace, "files")) "?state=unread" } { (when::many(reply.num_unread as u64, "file", "files")) } " could not be searched, and may hold it." }
+                p.warning { (viewer.to_file(&format!("{}?state=unread", link::view(workspace, "files")), &html! { (when::many(reply.num_unread as u64, "file", "files")) })) " could not be searched, and may hold it." }
             }
         }
         @if let Some(listing) = &reply.listing {
@@ -175,17 +183,17 @@ fn finished(workspace: &WorkspaceId, reply: &AskReply) -> Markup {
             ul.members { @for member in &listing.members {
                 li {
                     @match &member.path {
-                        Some(path) => a href=(link::source(workspace, path, crate::workspace::Span::default())) { (member.label) },
+                        Some(path) => (viewer.to_file(&link::source(workspace, path, Span::default()), &html! { (member.label) })),
                         None => span dir="auto" { (member.label) },
                     }
                     @if let Some(note) = &member.note { span.of { " " (note) } }
-                    @for &at in &member.citations { @if let Some(citation) = reply.citations.get(at) { " " (number(at, citation)) } }
+                    @for &at in &member.citations { @if let Some(citation) = reply.citations.get(at) { " " (number(at, citation, viewer)) } }
                 }
             } }
             @if listing.num_not_listed > 0 { p { (when::number(listing.num_not_listed as u64)) " more are counted and not listed." } }
         }
-        @for sentence in reply.sentences.iter().take(num_of_summary) { (said(workspace, sentence, &reply.citations)) }
-        @if let Some(digest) = &reply.digest { (digested(workspace, digest, reply)) }
+        @for sentence in reply.sentences.iter().take(num_of_summary) { (said(workspace, sentence, &reply.citations, viewer)) }
+        @if let Some(digest) = &reply.digest { (digested(workspace, digest, reply, viewer)) }
         p.plan {
             span title=(reply.plan.why) { "plan: " (reply.plan.kind.name()) ", because " (reply.plan.why) }
             @if let Some(confidence) = reply.confidence { " · confidence " (format!("{confidence:.2}")) }
@@ -201,7 +209,7 @@ fn finished(workspace: &WorkspaceId, reply: &AskReply) -> Markup {
     }
 }
 
-fn digested(workspace: &WorkspaceId, digest: &crate::answer::Digest, reply: &AskReply) -> Markup {
+fn digested(workspace: &WorkspaceId, digest: &crate::answer::Digest, reply: &AskReply, viewer: &Viewer) -> Markup {
     html! {
         p.summary { (digest.heading) }
         @for group in &digest.groups {
@@ -209,11 +217,11 @@ fn digested(workspace: &WorkspaceId, digest: &crate::answer::Digest, reply: &Ask
                 h3 { (if group.name.is_empty() { "Elsewhere" } else { &group.name }) span.count { (when::many(group.num_files as u64, "file", "files")) } }
                 ul { @for file in group.files.iter().take(MAX_FILES) {
                     li {
-                        a href=(link::source(workspace, &file.path, crate::workspace::Span::default())) { (file.path) }
+                        (viewer.to_file(&link::source(workspace, &file.path, Span::default()), &html! { (file.path) }))
                         span.of { " " (file.change.name()) " " (when::time(file.at)) }
                         @if let Some(note) = &file.note { span.warning { " " (note) } }
                         @if let Some(about) = &file.about { p dir="auto" { (about.text) } }
-                        @for &at in &file.sentences { @if let Some(sentence) = reply.sentences.get(at) { (said(workspace, sentence, &reply.citations)) } }
+                        @for &at in &file.sentences { @if let Some(sentence) = reply.sentences.get(at) { (said(workspace, sentence, &reply.citations, viewer)) } }
                     }
                 } }
                 @let left = group.num_not_listed + group.files.len().saturating_sub(MAX_FILES);

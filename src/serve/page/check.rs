@@ -12,6 +12,7 @@ use super::cited::{Standing, standing};
 use super::form::Form;
 use super::link;
 use super::shell::{self, Frame, View};
+use super::viewer::Viewer;
 use crate::answer::CitationState;
 use crate::budget::Budget;
 use crate::engine::{Engine, EngineError, Workspace};
@@ -20,7 +21,7 @@ use crate::search::{Mode, SearchRequest};
 use crate::serve::app::Shared;
 use crate::serve::error::ApiError;
 use crate::serve::extract::InWorkspace;
-use crate::workspace::{Citation, WorkspaceId};
+use crate::workspace::{Citation, Scope, WorkspaceId};
 
 /// Citations and quotes that are checked of one text.
 const MAX_CHECKED: usize = 200;
@@ -42,8 +43,8 @@ pub(in crate::serve) async fn form(
     InWorkspace(workspace): InWorkspace,
 ) -> Result<Response, ApiError> {
     let of = workspace.clone();
-    app.call(move |engine| of.open(engine).map(drop)).await.map(drop)?;
-    Ok(page(&workspace, "", &html! {}))
+    app.call(move |engine| check_may(&of.open(engine)?)).await.map(drop)?;
+    Ok(page(&workspace, &Viewer::at(&app, &workspace).await?, "", &html! {}))
 }
 
 /// Checks each citation of a text.
@@ -55,6 +56,7 @@ pub(in crate::serve) async fn checked(
     let of = workspace.clone();
     let check = move |engine: &Engine, budget: &Budget| {
         let workspace = of.open(engine)?;
+        check_may(&workspace)?;
         let wanted = read(&text);
         let num_left_out = wanted.len().saturating_sub(MAX_CHECKED);
         let mut rows = Vec::new();
@@ -70,14 +72,20 @@ pub(in crate::serve) async fn checked(
         Ok((table(workspace.id(), &rows, num_left_out), text))
     };
     let (table, text) = app.call_within(Class::Batch, check).await?.0;
-    Ok(page(&workspace, &text, &table))
+    Ok(page(&workspace, &Viewer::at(&app, &workspace).await?, &text, &table))
 }
 
-fn page(workspace: &WorkspaceId, text: &str, results: &Markup) -> Response {
+/// Refuses a caller who may not verify citations, or not search for quotes.
+fn check_may(workspace: &Workspace<'_>) -> Result<(), EngineError> {
+    Ok(workspace.caller().check_all(&[Scope::FilesRead, Scope::Search])?)
+}
+
+fn page(workspace: &WorkspaceId, viewer: &Viewer, text: &str, results: &Markup) -> Response {
     let body = html! {
         section.check aria-labelledby="check-title" {
             h1 #check-title { "Check citations" }
             form method="post" action=(link::view(workspace, "check")) {
+                (viewer.stamp())
                 label for="text" { "An answer of pincite as JSON, single citations, or any text with \"quotes\" or > quoted lines" }
                 textarea #text name="text" rows="8" required spellcheck="false" { (text) }
                 button type="submit" { "Check these" }
@@ -85,7 +93,7 @@ fn page(workspace: &WorkspaceId, text: &str, results: &Markup) -> Response {
             (results)
         }
     };
-    shell::page(Frame { title: "Check citations", workspace: Some(workspace), view: Some(View::Check) }, &body)
+    shell::page(Frame::of("Check citations", workspace, View::Check, viewer), &body)
 }
 
 /// What a text names.

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use similar::{ChangeTag, TextDiff};
 
 use super::shell::{self, Frame, View};
+use super::viewer::Viewer;
 use super::{link, source};
 use crate::answer::CitationState;
 use crate::engine::{EngineError, Workspace};
@@ -15,7 +16,7 @@ use crate::search::{Mode, SearchRequest};
 use crate::serve::app::Shared;
 use crate::serve::error::ApiError;
 use crate::serve::extract::{InWorkspace, Parameters};
-use crate::workspace::{Citation, ContentHash, RelPath, Span};
+use crate::workspace::{Citation, ContentHash, RelPath, Scope, Span};
 
 /// Words of a quote by which what replaced it is looked for.
 const MAX_WORDS: usize = 30;
@@ -92,7 +93,7 @@ pub(in crate::serve) async fn view(
         div.columns.alone { (pane) }
     };
     let title = format!("Citation: {}", standing.verdict.name());
-    Ok(shell::page(Frame { title: &title, workspace: Some(&workspace), view: Some(View::Check) }, &body))
+    Ok(shell::page(Frame::of(&title, &workspace, View::Check, &Viewer::at(&app, &workspace).await?), &body))
 }
 
 /// What has become of a citation, whose quote may be only the beginning of what its span has, or missing.
@@ -137,6 +138,7 @@ pub(super) fn standing(workspace: &Workspace<'_>, citation: &Citation) -> Result
     });
     let mut standing = Standing { verdict: verified.verdict, explanation: verified.explanation, place, nearest: None };
     if standing.verdict == CitationState::Changed
+        && workspace.caller().may(Scope::Search)
         && let Some((place, words)) = nearest_in(workspace, path, quote)?
     {
         (standing.place, standing.nearest) = (Some(place), Some(words));

@@ -8,6 +8,7 @@ use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 
 use super::shell::{self, Frame, View};
+use super::viewer::Viewer;
 use super::{link, results, when};
 use crate::serve::app::Shared;
 use crate::serve::error::ApiError;
@@ -67,7 +68,7 @@ pub(in crate::serve) async fn view(
     let files = app.call(move |engine| of.open(engine)?.files(glob.as_deref())).await?.0;
     let title = if shelf.folder.is_empty() { "Files" } else { shelf.folder.trim_end_matches('/') };
     let body = shown(&workspace, &shelf, &files);
-    Ok(shell::page(Frame { title, workspace: Some(&workspace), view: Some(View::Files) }, &body))
+    Ok(shell::page(Frame::of(title, &workspace, View::Files, &Viewer::at(&app, &workspace).await?), &body))
 }
 
 fn shown(workspace: &WorkspaceId, shelf: &Shelf, files: &[FileEntry]) -> Markup {
@@ -202,7 +203,7 @@ fn table<'a>(workspace: &WorkspaceId, files: impl Iterator<Item = &'a FileEntry>
                     td { (file.format.as_deref().unwrap_or("–")) }
                     td.size { (when::size(file.size)) }
                     td.when { (when::time(file.modified)) }
-                    td { (results::writer(workspace, &file.provenance)) }
+                    td { (results::writer(Some(workspace), &file.provenance)) }
                 }
             } }
         } }

@@ -5,18 +5,23 @@
 //! - Nothing comes from elsewhere, nothing is inline, and no document's own HTML is shown as HTML: the Content-Security-Policy of every
 //!   reply forbids all three, and every value is escaped where it is put in.
 //! - A mark is made from the span of a citation in the text that it points into, and from nothing else.
-//! - What changes something is a POST from this page.
+//! - What changes something is a POST from this page, and where a browser is signed in, of this very session.
+//! - A view shows what its caller may see and do, and nothing else ([`viewer`]).
 
 mod activity;
 mod answer;
 mod assets;
 mod check;
 mod cited;
+mod claim;
 mod complete;
 mod compressed;
 mod download;
 mod files;
 mod form;
+mod hand_over;
+mod key;
+mod keys;
 mod link;
 mod picture;
 mod query;
@@ -24,10 +29,12 @@ mod refused;
 mod results;
 mod search;
 mod shell;
+mod sign_in;
 mod source;
 mod status;
 mod text;
 mod verdicts;
+mod viewer;
 mod when;
 mod workspaces;
 
@@ -37,13 +44,28 @@ use axum::Router;
 use axum::middleware;
 use axum::routing::{get, post};
 
+use self::claim::CLAIM;
+use self::sign_in::SIGN_IN;
+pub(super) use self::sign_in::turned_away;
 use super::app::App;
+
+/// Where the page is, beside `/`: these paths and all below them.
+pub(super) const PLACES: [&str; 5] = ["/w", "/keys", CLAIM, SIGN_IN, "/sign-out"];
+/// Those that need no session: they take a key, or a token that is a right by itself.
+pub(super) const OPEN: [&str; 2] = [CLAIM, SIGN_IN];
 
 /// The routes of the page.
 pub(super) fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/", get(workspaces::start))
         .route("/assets/{name}", get(assets::asset))
+        .route(SIGN_IN, get(sign_in::form).post(sign_in::sign_in))
+        .route(CLAIM, get(claim::view).post(claim::claim))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/keys", get(keys::view).post(keys::make))
+        .route("/keys/{id}", get(key::view).post(key::change))
+        .route("/keys/{id}/rotate", post(key::rotate))
+        .route("/keys/{id}/revoke", get(key::confirm).post(key::revoke))
         .route("/w/{ws}", get(search::view))
         .route("/w/{ws}/answer", get(answer::stream))
         .route("/w/{ws}/complete", get(complete::offer))
@@ -58,8 +80,11 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/w/{ws}/files", get(files::view))
         .route("/w/{ws}/status", get(status::view))
         .route("/w/{ws}/verdicts", get(verdicts::view).post(verdicts::judge))
+        .route("/w/{ws}/verdicts/export", get(super::verdicts::list))
         .route("/w/{ws}/verdicts/{id}/withdraw", post(verdicts::withdraw))
         .route("/w/{ws}/settings", get(workspaces::settings).post(workspaces::change))
+        .route("/w/{ws}/transfer", post(hand_over::offer))
+        .route("/w/{ws}/transfer/{id}/withdraw", post(hand_over::withdraw))
         .route("/w/{ws}/", get(workspaces::without_slash))
         .route("/w/{ws}/{*rest}", get(refused::no_view))
         .method_not_allowed_fallback(refused::no_such_method)

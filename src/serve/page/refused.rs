@@ -12,7 +12,9 @@ use axum::response::{IntoResponse as _, Response};
 use maud::html;
 
 use super::shell::{self, Frame};
+use super::viewer::Viewer;
 use crate::error::ErrorReport;
+use crate::serve::door::Checked;
 use crate::serve::error::{ApiError, Refusal};
 use crate::workspace::WorkspaceId;
 
@@ -24,11 +26,12 @@ pub(super) async fn as_pages(request: Request, next: Next) -> Response {
         .strip_prefix("/w/")
         .and_then(|rest| rest.split('/').next())
         .and_then(|name| name.parse().ok());
+    let by = request.extensions().get::<Checked>().cloned();
     let mut response = caught(next.run(request)).await;
     if let Some(Refusal(report)) = response.extensions_mut().remove() {
         let (status, extensions) = (response.status(), std::mem::take(response.extensions_mut()));
         let headers = std::mem::take(response.headers_mut());
-        response = error_page(status, &report, workspace.as_ref());
+        response = error_page(status, &report, workspace.as_ref(), by.as_ref().map(Viewer::of).as_ref());
         // Who counts refusals finds them, and a client how long to wait.
         response.extensions_mut().extend(extensions);
         for name in [axum::http::header::RETRY_AFTER, axum::http::header::ALLOW] {
@@ -64,7 +67,12 @@ async fn caught(reply: impl Future<Output = Response>) -> Response {
     .await
 }
 
-fn error_page(status: StatusCode, report: &ErrorReport, workspace: Option<&WorkspaceId>) -> Response {
+fn error_page(
+    status: StatusCode,
+    report: &ErrorReport,
+    workspace: Option<&WorkspaceId>,
+    viewer: Option<&Viewer>,
+) -> Response {
     let title = match status {
         StatusCode::NOT_FOUND => "Not found",
         StatusCode::SERVICE_UNAVAILABLE => "Not now",
@@ -72,8 +80,9 @@ fn error_page(status: StatusCode, report: &ErrorReport, workspace: Option<&Works
         status if status.is_client_error() => "This request cannot be",
         _ => "A fault",
     };
-    // A workspace that is not there has no other views.
-    let workspace = workspace.filter(|_| report.code != "unknown_workspace");
+    // A workspace that is not there, for all that the caller may know, has no other views.
+    let is_reached = |name: &&WorkspaceId| viewer.is_none_or(|viewer| viewer.reaches(name));
+    let workspace = workspace.filter(is_reached).filter(|_| report.code != "unknown_workspace");
     let body = html! {
         section.notice.error role="alert" {
             h1 { (title) }
@@ -83,7 +92,7 @@ fn error_page(status: StatusCode, report: &ErrorReport, workspace: Option<&Works
             p { a href="/" { "All workspaces" } }
         }
     };
-    shell::page_with(status, Frame { title, workspace, view: None }, &body)
+    shell::page_with(status, Frame { title, workspace, viewer, ..Frame::default() }, &body)
 }
 
 #[cfg(test)]

@@ -4,9 +4,10 @@ use maud::{Markup, html};
 
 use super::query::Query;
 use super::text::{markdown, marked};
+use super::viewer::Viewer;
 use super::{link, when};
 use crate::search::{self, Hit, Signals};
-use crate::workspace::{Provenance, Span, Verdict, WorkspaceId};
+use crate::workspace::{Provenance, Scope, Span, Verdict, WorkspaceId};
 
 /// Bytes of a passage that are shown, where most of its marked words are.
 const SHOWN_BYTES: usize = 420;
@@ -23,13 +24,14 @@ pub(super) struct Shown<'a> {
     pub query: &'a Query,
     pub hit: &'a Hit,
     pub number: usize,
+    pub viewer: &'a Viewer,
     /// Those on the content of the passage's file.
     pub verdicts: &'a [Verdict],
 }
 
 /// An item of the list of results.
 pub(super) fn item(shown: &Shown<'_>) -> Markup {
-    let Shown { workspace, query, hit, number, verdicts } = *shown;
+    let Shown { workspace, query, hit, number, viewer, verdicts } = *shown;
     let citation = &hit.citation;
     let url = query.opening(&citation.path, citation.span).url(workspace);
     let words = search::words_in(&query.q, &hit.text, hit.language);
@@ -37,8 +39,13 @@ pub(super) fn item(shown: &Shown<'_>) -> Markup {
     html! {
         li.hit id={ "hit-" (number) } {
             h3 {
-                a.open href={ (url) "#source" } hx-get=(url) hx-select="#source" hx-target="#source" hx-swap="outerHTML" hx-push-url="true"
-                    title=(citation.path) dir="auto" { (hit.title.as_deref().unwrap_or_else(|| citation.path.file_name())) }
+                @let title = hit.title.as_deref().unwrap_or_else(|| citation.path.file_name());
+                @if viewer.may(Scope::FilesRead) {
+                    a.open href={ (url) "#source" } hx-get=(url) hx-select="#source" hx-target="#source" hx-swap="outerHTML" hx-push-url="true"
+                        title=(citation.path) dir="auto" { (title) }
+                } @else {
+                    span title=(citation.path) dir="auto" { (title) }
+                }
             }
             p.place {
                 span.path { (citation.path) }
@@ -52,10 +59,10 @@ pub(super) fn item(shown: &Shown<'_>) -> Markup {
                 @if part.end < hit.text.len() { span.cut { " …" } }
             }
             @if let Some(newer) = &hit.superseded_by {
-                p.warning { "A newer file has replaced this one: " a href=(link::source(workspace, newer, Span::default())) { (newer) } }
+                p.warning { "A newer file has replaced this one: " (viewer.to_file(&link::source(workspace, newer, Span::default()), &html! { (newer) })) }
             }
             p.why {
-                span { (writer(workspace, &citation.provenance)) (super::verdicts::counts(verdicts, citation.span)) }
+                span { (writer(viewer.may(Scope::FilesRead).then_some(workspace), &citation.provenance)) (super::verdicts::counts(verdicts, citation.span)) }
                 @if let Some(signals) = hit.signals { (why(&signals)) }
             }
             @if !hit.also_at.is_empty() {
@@ -64,7 +71,7 @@ pub(super) fn item(shown: &Shown<'_>) -> Markup {
                     ul {
                         @for copy in hit.also_at.iter().take(MAX_COPIES) {
                             li {
-                                a href=(link::source(workspace, &copy.citation.path, copy.citation.span)) { (copy.citation.path) }
+                                (viewer.to_file(&link::source(workspace, &copy.citation.path, copy.citation.span), &html! { (copy.citation.path) }))
                                 @if let Some(differs) = &copy.differs { span.differs { " differs: " (differs) } }
                             }
                         }
@@ -84,12 +91,17 @@ pub(super) fn shortened(quote: &str) -> String {
     format!("{} …", &quote[..quote.floor_char_boundary(QUOTE_BYTES)])
 }
 
-/// Who wrote it, each name a way to all that it wrote.
-pub(super) fn writer(workspace: &WorkspaceId, provenance: &Provenance) -> Markup {
-    let of = |name: &str, value: &str| format!("{}?{name}={}", link::view(workspace, "activity"), link::value(value));
+/// Who wrote it; each name leads to all that it wrote in `linked`, where that is given.
+pub(super) fn writer(linked: Option<&WorkspaceId>, provenance: &Provenance) -> Markup {
+    let named = |name: &str, value: &str| {
+        let url =
+            linked.map(|workspace| format!("{}?{name}={}", link::view(workspace, "activity"), link::value(value)));
+        html! { @if let Some(url) = url { a href=(url) { (value) } } @else { (value) } }
+    };
     html! {
-        @if let Some(agent) = &provenance.agent { span.writer { "by " a href=(of("agent", agent)) { (agent) } } " " }
-        @if let Some(run) = &provenance.run { span.writer { "run " a href=(of("run", run)) { (run) } } " " }
+        @if let Some(agent) = &provenance.agent { span.writer { "by " (named("agent", agent)) } " " }
+        @if provenance.proven { span.tag title="It was written with the key of this writer" { "proven" } " " }
+        @if let Some(run) = &provenance.run { span.writer { "run " (named("run", run)) } " " }
         @for tag in &provenance.tags { span.tag { (tag) } " " }
     }
 }

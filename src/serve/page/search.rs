@@ -1,21 +1,22 @@
 //! The search view: one box, the results that it found beside the source, what narrows them, and what they leave out.
 
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::{Markup, html};
 
 use super::query::{Narrowed, PAGE, Query};
 use super::results::{self, Shown};
 use super::shell::{self, Frame, View};
+use super::viewer::Viewer;
 use super::{answer, link, source, when};
-use crate::engine::Engine;
+use crate::engine::{ChangesRequest, Engine};
 use crate::gate::Class;
 use crate::search::{Coverage, Hit, SearchReply};
 use crate::serve::app::Shared;
 use crate::serve::door::Place;
 use crate::serve::error::ApiError;
 use crate::serve::extract::{InWorkspace, Parameters};
-use crate::workspace::{Change, Facet, FileCounts, Verdict, WorkspaceId};
+use crate::workspace::{Change, Facet, FileCounts, Scope, Verdict, WorkspaceId};
 
 /// Values of a facet that are shown at once.
 const MAX_VALUES: usize = 8;
@@ -29,11 +30,18 @@ pub(in crate::serve) async fn view(
     Parameters(query): Parameters<Query>,
 ) -> Result<Response, ApiError> {
     let query = query.tidied();
+    let viewer = Viewer::at(&app, &workspace).await?;
     let is_empty = query.words().is_empty() && !query.is_narrowed();
+    if is_empty && !viewer.may(Scope::Search) && !viewer.may(Scope::Ask) {
+        // Links to a workspace lead here.
+        return Ok(Redirect::to(&View::first_for(&viewer, &workspace)).into_response());
+    }
     let body = if is_empty {
         let of = workspace.clone();
         let start = app.call(move |engine| Start::of(engine, &of)).await?.0;
-        start.markup(&workspace, &query)
+        start.markup(&workspace, &query, &viewer)
+    } else if !viewer.may(Scope::Search) && query.wants_answer() {
+        html! { (search_box(&workspace, &query, &viewer)) (answer::place(&workspace, &query)) }
     } else {
         let (of, request, is_by_time, offset) = (workspace.clone(), query.request(), query.is_by_time(), query.offset);
         let found = app.call_within(Class::Interactive, move |engine, budget| {
@@ -42,19 +50,27 @@ pub(in crate::serve) async fn view(
             if is_by_time {
                 newest_first(&mut reply, offset);
             }
-            let of_hit = |hit: &Hit| workspace.verdicts_at(&hit.citation.path, hit.citation.content_hash);
+            let may_read = workspace.caller().may(Scope::FilesRead);
+            let of_hit = |hit: &Hit| {
+                if may_read {
+                    workspace.verdicts_at(&hit.citation.path, hit.citation.content_hash)
+                } else {
+                    Ok(Vec::new())
+                }
+            };
             let verdicts = reply.hits.iter().map(of_hit).collect::<Result<Vec<_>, _>>()?;
             Ok((reply, verdicts))
         });
         let (reply, verdicts) = found.await?.0;
         let opened = match query.opened() {
+            _ if !viewer.may(Scope::FilesRead) => html! {},
             None => source::closed(),
             Some((path, span)) => source::pane_or_why(&app, &workspace, path, span, &query.q).await,
         };
-        results_view(&workspace, &query, &Found { reply, verdicts }, &opened)
+        results_view(&workspace, &query, &Found { reply, verdicts }, &opened, &viewer)
     };
     let title = if query.q.is_empty() { "Search".to_owned() } else { query.q.clone() };
-    Ok(shell::page(Frame { title: &title, workspace: Some(&workspace), view: Some(View::Search) }, &body))
+    Ok(shell::page(Frame::of(&title, &workspace, View::Search, &viewer), &body))
 }
 
 /// Puts the passages in the order of the changes that brought them, newest first, and keeps one page of them.
@@ -74,23 +90,23 @@ struct Found {
     verdicts: Vec<Vec<Verdict>>,
 }
 
-fn results_view(workspace: &WorkspaceId, query: &Query, found: &Found, opened: &Markup) -> Markup {
+fn results_view(workspace: &WorkspaceId, query: &Query, found: &Found, opened: &Markup, viewer: &Viewer) -> Markup {
     let Found { reply, verdicts } = found;
     let first = query.offset.saturating_add(1);
     html! {
-        (search_box(workspace, query))
-        (coverage_line(workspace, &reply.coverage, reply.partial))
+        (search_box(workspace, query, viewer))
+        (coverage_line(workspace, &reply.coverage, reply.partial, viewer))
         div.columns {
             aside.narrow aria-label="Narrow the results" { (narrowing(workspace, query, reply)) }
             section.found aria-label="Results" {
                 @for note in &reply.notes { p.note { (note) } }
-                @if query.wants_answer() { (answer::place(workspace, query)) }
+                @if query.wants_answer() && viewer.may(Scope::Ask) { (answer::place(workspace, query)) }
                 @if reply.hits.is_empty() {
-                    (nothing(workspace, query, &reply.coverage.files))
+                    (nothing(workspace, query, &reply.coverage.files, viewer))
                 } @else {
                     ol #results start=(first) {
                         @for (at, hit) in reply.hits.iter().enumerate() {
-                            (results::item(&Shown { workspace, query, hit, number: first + at, verdicts: &verdicts[at] }))
+                            (results::item(&Shown { workspace, query, hit, number: first + at, viewer, verdicts: &verdicts[at] }))
                         }
                     }
                 }
@@ -108,16 +124,16 @@ fn results_view(workspace: &WorkspaceId, query: &Query, found: &Found, opened: &
 }
 
 /// The box, with what narrows it as chips that a click takes away.
-pub(super) fn search_box(workspace: &WorkspaceId, query: &Query) -> Markup {
+pub(super) fn search_box(workspace: &WorkspaceId, query: &Query, viewer: &Viewer) -> Markup {
     html! {
         h1.visually-hidden { "Search" @if !query.q.is_empty() { ": " (query.q) } }
         form.search action=(link::view(workspace, "")) method="get" role="search" {
             label.visually-hidden for="q" { "Search words or a question" }
             input #q type="search" name="q" value=(query.q) placeholder="Words, a \"phrase\", or a question?" autocomplete="off"
-                spellcheck="false" autofocus[query.q.is_empty()] list="offered" data-complete=(link::view(workspace, "complete"));
+                spellcheck="false" autofocus[query.q.is_empty()] list="offered" data-complete=[viewer.may(Scope::FilesRead).then(|| link::view(workspace, "complete"))];
             datalist #offered {}
-            button type="submit" { "Search" }
-            button type="submit" name="ask" value="1" title="An answer with citations, beside the results" { "Ask" }
+            @if viewer.may(Scope::Search) { button type="submit" { "Search" } }
+            @if viewer.may(Scope::Ask) { button type="submit" name="ask" value="1" title="An answer with citations, beside the results" { "Ask" } }
             @for of in Narrowed::ALL {
                 @for value in query.values(of) { input type="hidden" name=(of.name()) value=(value); }
             }
@@ -147,7 +163,7 @@ pub(super) fn search_box(workspace: &WorkspaceId, query: &Query) -> Markup {
 }
 
 /// What was searched, in one line: each part leads to the files that it counts.
-pub(super) fn coverage_line(workspace: &WorkspaceId, coverage: &Coverage, is_partial: bool) -> Markup {
+pub(super) fn coverage_line(workspace: &WorkspaceId, coverage: &Coverage, is_partial: bool, viewer: &Viewer) -> Markup {
     let FileCounts { files, ready, partial, pending, failed, empty, unsupported, listed } = coverage.files;
     let searched = ready + partial;
     let of_state = |state: &str| format!("{}?state={state}", link::view(workspace, "files"));
@@ -161,14 +177,14 @@ pub(super) fn coverage_line(workspace: &WorkspaceId, coverage: &Coverage, is_par
     html! {
         div.coverage {
             p {
-                a href=(link::view(workspace, "files")) { (when::number(searched)) " of " (when::many(files, "file", "files")) " searched" }
+                (viewer.to_file(&link::view(workspace, "files"), &html! { (when::number(searched)) " of " (when::many(files, "file", "files")) " searched" }))
                 @for (num, name, state) in parts.into_iter().filter(|(num, ..)| *num > 0) {
                     span.dot aria-hidden="true" { " · " }
-                    a href=(of_state(state)) { (when::number(num)) " " (name) }
+                    (viewer.to_file(&of_state(state), &html! { (when::number(num)) " " (name) }))
                 }
                 @if coverage.embedded_fraction < 1.0 {
                     span.dot aria-hidden="true" { " · " }
-                    a href=(link::view(workspace, "status")) { (format!("{:.0}% embedded", (coverage.embedded_fraction * 100.0).floor())) }
+                    (viewer.to_file(&link::view(workspace, "status"), &html! { (format!("{:.0}% embedded", (coverage.embedded_fraction * 100.0).floor())) }))
                 }
             }
             @if is_partial { p.warning { "The time was over before everything was searched." } }
@@ -267,12 +283,12 @@ fn facet(workspace: &WorkspaceId, query: &Query, title: &str, of: Narrowed, valu
     }
 }
 
-fn nothing(workspace: &WorkspaceId, query: &Query, files: &FileCounts) -> Markup {
+fn nothing(workspace: &WorkspaceId, query: &Query, files: &FileCounts, viewer: &Viewer) -> Markup {
     html! {
         div.notice {
             h2 { "Nothing was found" }
             @if files.files == 0 {
-                p { "The workspace has no files yet. Put files into its folder, or send them over REST." }
+                p { "There are no files here yet. Put files into the workspace's folder, or send them over REST." }
             } @else if query.offset > 0 {
                 p { "There are no more results. " a href=(query.restarted().url(workspace)) { "Back to the first ones" } "." }
             } @else {
@@ -283,7 +299,7 @@ fn nothing(workspace: &WorkspaceId, query: &Query, files: &FileCounts) -> Markup
                     li { "Try fewer words, or other ones for the same thing." }
                     @if files.failed + files.unsupported + files.pending > 0 {
                         li { "It may stand in a file that "
-                            a href={ (link::view(workspace, "files")) "?state=unread" } { "could not be read" } " or is not searchable yet." }
+                            (viewer.to_file(&format!("{}?state=unread", link::view(workspace, "files")), &html! { "could not be read" })) " or is not searchable yet." }
                     }
                 }
             }
@@ -300,36 +316,43 @@ struct Start {
 impl Start {
     fn of(engine: &Engine, workspace: &Place) -> Result<Self, crate::engine::EngineError> {
         let workspace = workspace.open(engine)?;
-        let latest = workspace.recent_changes(&crate::engine::ChangesRequest::newest(NUM_LATEST))?.changes;
+        let latest = if workspace.caller().may(Scope::FilesRead) {
+            workspace.recent_changes(&ChangesRequest::newest(NUM_LATEST))?.changes
+        } else {
+            Vec::new()
+        };
         Ok(Self { coverage: workspace.coverage()?, latest })
     }
 
-    fn markup(&self, workspace: &WorkspaceId, query: &Query) -> Markup {
+    fn markup(&self, workspace: &WorkspaceId, query: &Query, viewer: &Viewer) -> Markup {
         let ask = |q: &str| Query { q: q.to_owned(), ..Query::default() }.url(workspace);
         html! {
-            (search_box(workspace, query))
-            (coverage_line(workspace, &self.coverage, false))
+            (search_box(workspace, query, viewer))
+            (coverage_line(workspace, &self.coverage, false, viewer))
             div.start {
                 @if self.coverage.files.files == 0 {
                     div.notice {
                         h2 { "No files yet" }
-                        p { "Put files into the workspace's folder, or send one:" }
-                        pre { "curl -X PUT http://HOST/v1/workspaces/" (workspace) "/files/notes/first.md --data-binary @first.md" }
+                        @if viewer.may(Scope::FilesWrite) {
+                            p { "Put files into the workspace's folder, or send one:" }
+                            pre { "curl -X PUT http://HOST/v1/workspaces/" (workspace) "/files/notes/first.md --data-binary @first.md"
+                                @if viewer.key_id().is_some() { " -H \"Authorization: Bearer $PINCITE_API_KEY\"" } }
+                        }
                     }
                 } @else {
-                    section aria-labelledby="ask" {
+                    @if viewer.may(Scope::Ask) { section aria-labelledby="ask" {
                         h2 #ask { "Ask" }
                         ul {
                             @for question in ["What did they produce since yesterday?", "Summarize the recent outputs", "What is this workspace about?"] {
                                 li { a href=(ask(question)) { (question) } }
                             }
                         }
-                    }
-                    section aria-labelledby="latest" {
+                    } }
+                    @if viewer.may(Scope::FilesRead) { section aria-labelledby="latest" {
                         h2 #latest { "Newest changes" }
                         (super::activity::table(workspace, &self.latest))
                         p { a href=(link::view(workspace, "activity")) { "All activity" } }
-                    }
+                    } }
                 }
             }
         }

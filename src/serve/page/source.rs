@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::shell::{self, Frame, View};
 use super::text::marked::Marks;
 use super::text::{self, Window};
+use super::viewer::Viewer;
 use super::{link, picture, results, when};
 use crate::engine::{Engine, EngineError, Source};
 use crate::search;
@@ -46,7 +47,7 @@ pub(in crate::serve) async fn view(
     let title = path.file_name().to_owned();
     let body = pane(&app, &workspace, path, link::span(&span).unwrap_or_default(), &q, from.parse().ok()).await?;
     let body = html! { h1.visually-hidden { "Source: " (title) } div.columns.alone { (body) } };
-    Ok(shell::page(Frame { title: &title, workspace: Some(&workspace), view: Some(View::Files) }, &body))
+    Ok(shell::page(Frame::of(&title, &workspace, View::Files, &Viewer::at(&app, &workspace).await?), &body))
 }
 
 /// The pane where nothing is open.
@@ -63,6 +64,7 @@ struct Seen {
     page: Option<picture::Shown>,
     /// Whether all of the span is marked that the link names.
     is_whole: bool,
+    viewer: Viewer,
 }
 
 /// The pane of a file, with a span marked and the words of a query. Of a file without text it says why.
@@ -79,7 +81,7 @@ pub(super) async fn pane(
     let marked = Span::new(span.start, span.end.min(span.start.saturating_add(MAX_MARK_BYTES)));
     let wanted = from.map_or(marked, |from| Span::new(from, from));
     let see = move |engine: &Engine| {
-        let id = of.clone();
+        let (id, by) = (of.clone(), of.by.clone());
         let workspace = of.open(engine)?;
         let entry = workspace.entry(&file)?;
         let source = match workspace.source(&file, wanted) {
@@ -94,7 +96,8 @@ pub(super) async fn pane(
             Err(_) => Vec::new(),
         };
         let page = source.as_ref().ok().and_then(|source| picture::of(&workspace, source, span, from));
-        let seen = Seen { entry, source, citation, verdicts, page, is_whole };
+        let viewer = Viewer::with(workspace.caller().clone(), &by);
+        let seen = Seen { entry, source, citation, verdicts, page, is_whole, viewer };
         // A long text takes a while, in which no other request may wait.
         Ok(shown(&id, &seen, marked, &words, from))
     };
@@ -118,7 +121,7 @@ pub(super) async fn pane_or_why(app: &App, workspace: &Place, path: RelPath, spa
 }
 
 fn shown(workspace: &WorkspaceId, seen: &Seen, span: Span, words: &str, from: Option<usize>) -> Markup {
-    let Seen { entry, source, citation, verdicts, page, is_whole } = seen;
+    let Seen { entry, source, citation, verdicts, page, is_whole, viewer } = seen;
     html! {
         section #source aria-label="Source" tabindex="-1" {
             header.file {
@@ -131,7 +134,7 @@ fn shown(workspace: &WorkspaceId, seen: &Seen, span: Span, words: &str, from: Op
                     button type="button" data-mark="1" hidden aria-label="Next mark" title="Next mark (])" { "↓" }
                     @if let Some(citation) = citation { (copies(citation)) }
                     a.button href=(link::of_file(workspace, "download", &entry.path)) download { "Download" }
-                    (super::verdicts::beside(verdicts, citation.as_ref(), words))
+                    (super::verdicts::beside(verdicts, citation.as_ref(), words, viewer))
                     a.button href={ (link::view(workspace, "activity")) "?path=" (link::value(entry.path.as_str())) } { "History" }
                 }
             }
@@ -153,7 +156,7 @@ fn facts(workspace: &WorkspaceId, entry: &FileEntry, source: Option<&Source>) ->
             span { "changed " (when::time(entry.modified)) } " · "
             span title="The change that brought this content" { "revision " (entry.revision.0) }
             @if let Some(hash) = entry.content_hash { " · " span title={ "SHA-256 " (hash) } { code { (hash.to_string()[..8]) } } }
-            @if !entry.provenance.is_empty() { " · " (results::writer(workspace, &entry.provenance)) }
+            @if !entry.provenance.is_empty() { " · " (results::writer(Some(workspace), &entry.provenance)) }
         }
         @if let Some(reason) = &entry.reason { p.warning { (entry.state.name()) ": " (reason) } }
         @if is_newer { p.warning { "The file has changed since it was indexed: this is its text now, and a search finds it in a moment." } }

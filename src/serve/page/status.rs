@@ -6,6 +6,7 @@ use jiff::{Timestamp, ToSpan as _};
 use maud::{Markup, html};
 
 use super::shell::{self, Frame, View};
+use super::viewer::Viewer;
 use super::{link, when};
 use crate::answer::AnswerKind;
 use crate::engine::{ChangeFilters, ChangesRequest, StatusReport};
@@ -38,7 +39,7 @@ pub(in crate::serve) async fn view(
     });
     let (report, changes) = read.await?.0;
     let body = shown(&workspace, &report, &changes, since);
-    Ok(shell::page(Frame { title: "Status", workspace: Some(&workspace), view: Some(View::Status) }, &body))
+    Ok(shell::page(Frame::of("Status", &workspace, View::Status, &Viewer::at(&app, &workspace).await?), &body))
 }
 
 fn shown(workspace: &WorkspaceId, report: &StatusReport, changes: &[Change], since: Timestamp) -> Markup {

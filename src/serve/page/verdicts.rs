@@ -6,15 +6,16 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 
-use super::form::Form;
+use super::form::{Empty, Form};
 use super::shell::{self, Frame, View};
+use super::viewer::Viewer;
 use super::{link, results, when};
 use crate::engine::{VerdictsReply, VerdictsRequest};
 use crate::serve::app::Shared;
 use crate::serve::error::ApiError;
 use crate::serve::extract::{InWorkspace, Parameters, WithNumber};
 use crate::serve::signature::Signature;
-use crate::workspace::{Citation, Decision, NewVerdict, RelPath, Span, Verdict, WorkspaceId};
+use crate::workspace::{Citation, Decision, NewVerdict, RelPath, Scope, Span, Verdict, WorkspaceId};
 
 /// Verdicts of one page.
 const PAGE: usize = 50;
@@ -64,12 +65,13 @@ pub(in crate::serve) async fn view(
     };
     let of = workspace.clone();
     let reply = app.call(move |engine| of.open(engine)?.verdicts(&request)).await?.0;
-    let body = listed(&workspace, &shown, &reply);
-    Ok(shell::page(Frame { title: "Verdicts", workspace: Some(&workspace), view: Some(View::Verdicts) }, &body))
+    let viewer = Viewer::at(&app, &workspace).await?;
+    let body = listed(&workspace, &shown, &reply, &viewer);
+    Ok(shell::page(Frame::of("Verdicts", &workspace, View::Verdicts, &viewer), &body))
 }
 
-fn listed(workspace: &WorkspaceId, shown: &Shown, reply: &VerdictsReply) -> Markup {
-    let export = |format: &str| format!("/v1/workspaces/{workspace}/verdicts?limit=10000&format={format}");
+fn listed(workspace: &WorkspaceId, shown: &Shown, reply: &VerdictsReply, viewer: &Viewer) -> Markup {
+    let export = |format: &str| format!("{}/export?limit=10000&format={format}", link::view(workspace, "verdicts"));
     html! {
         h1 { "Verdicts" }
         form.scope method="get" action=(link::view(workspace, "verdicts")) {
@@ -85,12 +87,12 @@ fn listed(workspace: &WorkspaceId, shown: &Shown, reply: &VerdictsReply) -> Mark
         @if reply.verdicts.is_empty() {
             div.notice {
                 h2 { "No verdicts" }
-                p { "Open a result or follow a citation, and accept, reject or comment on the marked words." }
+                @if viewer.may(Scope::FilesWrite) { p { "Open a result or follow a citation, and accept, reject or comment on the marked words." } }
             }
         } @else {
             div.scroll { table.checked {
-                thead { tr { th scope="col" { "Verdict" } th scope="col" { "Words" } th scope="col" { "Found by" } th scope="col" { "Reviewer" } th scope="col" { "When (UTC)" } th scope="col" { span.visually-hidden { "Withdraw" } } } }
-                tbody { @for verdict in &reply.verdicts { (row(workspace, verdict)) } }
+                thead { tr { th scope="col" { "Verdict" } th scope="col" { "Words" } th scope="col" { "Found by" } th scope="col" { "Reviewer" } th scope="col" { "When (UTC)" } @if viewer.may(Scope::FilesWrite) { th scope="col" { span.visually-hidden { "Withdraw" } } } } }
+                tbody { @for verdict in &reply.verdicts { (row(workspace, verdict, viewer)) } }
             } }
             @if let Some(next) = reply.next {
                 p.more { a.button href=(Shown { before: next.to_string(), ..shown.clone() }.url(workspace)) { "Older verdicts" } }
@@ -101,7 +103,7 @@ fn listed(workspace: &WorkspaceId, shown: &Shown, reply: &VerdictsReply) -> Mark
     }
 }
 
-fn row(workspace: &WorkspaceId, verdict: &Verdict) -> Markup {
+fn row(workspace: &WorkspaceId, verdict: &Verdict, viewer: &Viewer) -> Markup {
     let Verdict { id, at, citation, decision, comment, query, by } = verdict;
     html! {
         tr {
@@ -114,7 +116,9 @@ fn row(workspace: &WorkspaceId, verdict: &Verdict) -> Markup {
             td dir="auto" { (query.as_deref().unwrap_or("–")) }
             td { (by.as_deref().unwrap_or("–")) }
             td.when { (when::time(*at)) }
-            td { form method="post" action={ (link::view(workspace, "verdicts")) "/" (id) "/withdraw" } { button type="submit" { "Withdraw" } } }
+            @if viewer.may(Scope::FilesWrite) {
+                td { form method="post" action={ (link::view(workspace, "verdicts")) "/" (id) "/withdraw" } { (viewer.stamp()) button type="submit" { "Withdraw" } } }
+            }
         }
     }
 }
@@ -141,12 +145,13 @@ pub(super) fn counts(verdicts: &[Verdict], span: Span) -> Markup {
 }
 
 /// The verdicts of a content, those on the quote first, and the form for another one on it.
-pub(super) fn beside(verdicts: &[Verdict], citation: Option<&Citation>, query: &str) -> Markup {
+pub(super) fn beside(verdicts: &[Verdict], citation: Option<&Citation>, query: &str, viewer: &Viewer) -> Markup {
     html! {
-        @if let Some(citation) = citation {
+        @if let Some(citation) = citation.filter(|_| viewer.may(Scope::FilesWrite)) {
             details.judge {
                 summary.button { "Verdict" }
                 form method="post" action=(link::view(&citation.workspace, "verdicts")) {
+                    (viewer.stamp())
                     input type="hidden" name="path" value=(citation.path);
                     input type="hidden" name="hash" value=(citation.content_hash);
                     input type="hidden" name="at" value=(link::at(citation.span));
@@ -236,7 +241,7 @@ pub(in crate::serve) async fn withdraw(
     method: Method,
     uri: Uri,
     headers: HeaderMap,
-    Form(()): Form<()>,
+    Form(Empty {}): Form<Empty>,
 ) -> Result<Response, ApiError> {
     Signature::of_write(&method, &uri, &headers, app.event_rules())?;
     let of = workspace.clone();

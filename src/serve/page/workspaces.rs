@@ -8,16 +8,19 @@ use serde::Deserialize;
 
 use super::form::Form;
 use super::shell::{self, Frame, View};
-use super::{link, when};
+use super::viewer::Viewer;
+use super::{hand_over, link, when};
 use crate::engine::WorkspaceSummary;
 use crate::serve::app::Shared;
 use crate::serve::door::By;
 use crate::serve::error::ApiError;
 use crate::serve::extract::InWorkspace;
 use crate::serve::signature::Signature;
+use crate::workspace::Scope;
 
 /// Shows all workspaces; where there is one, that one.
 pub(in crate::serve) async fn start(State(app): Shared, By(by): By) -> Result<Response, ApiError> {
+    let viewer = Viewer::of(&by);
     let list = app.call(move |engine| {
         let caller = by.caller(engine)?;
         let workspaces = engine.list_workspaces(&caller)?.workspaces;
@@ -29,18 +32,20 @@ pub(in crate::serve) async fn start(State(app): Shared, By(by): By) -> Result<Re
     });
     let list = list.await?.0;
     if let [(only, _)] = list.as_slice() {
-        return Ok(Redirect::to(&link::view(&only.name, "")).into_response());
+        return Ok(Redirect::to(&View::first_for(&viewer, &only.name)).into_response());
     }
     let body = html! {
         h1 { "Workspaces" }
-        @if list.is_empty() {
+        @if list.is_empty() && viewer.key_id().is_some() {
+            div.notice { p { "Your key reaches no workspace that there is." } }
+        } @else if list.is_empty() {
             div.notice { p { "There is no workspace yet. Start the server with a folder: " } pre { "pincite serve PATH" } }
         } @else {
             table {
                 thead { tr { th scope="col" { "Workspace" } th.size scope="col" { "Files" } th.size scope="col" { "Searchable" } th.size scope="col" { "Unread" } } }
                 tbody { @for (one, files) in &list {
                     tr {
-                        td { a href=(link::view(&one.name, "")) { (one.name) } @if !one.intelligence { span.of { " only listed" } } }
+                        td { a href=(View::first_for(&viewer, &one.name)) { (one.name) } @if !one.intelligence { span.of { " only listed" } } }
                         @match files {
                             Some(files) => {
                                 td.size { (when::number(files.files)) }
@@ -54,7 +59,7 @@ pub(in crate::serve) async fn start(State(app): Shared, By(by): By) -> Result<Re
             }
         }
     };
-    Ok(shell::page(Frame { title: "Workspaces", workspace: None, view: None }, &body))
+    Ok(shell::page(Frame { title: "Workspaces", viewer: Some(&viewer), ..Frame::default() }, &body))
 }
 
 /// Leads to a workspace whose address was typed with a slash at its end.
@@ -70,9 +75,12 @@ pub(in crate::serve) async fn settings(
     let of = workspace.clone();
     let read = app.call(move |engine| {
         let workspace = of.open(engine)?;
-        Ok(engine.list_workspaces(workspace.caller())?.workspaces)
+        let offers = if workspace.caller().may(Scope::Admin) { workspace.transfers()?.transfers } else { Vec::new() };
+        Ok((engine.list_workspaces(workspace.caller())?.workspaces, offers))
     });
-    let all = read.await?.0;
+    let (all, offers) = read.await?.0;
+    let viewer = Viewer::at(&app, &workspace).await?;
+    let is_admin = viewer.may(Scope::Admin);
     let is_on = all.iter().any(|one| one.name == *workspace && one.intelligence);
     let others: Vec<&WorkspaceSummary> = all.iter().filter(|one| one.name != *workspace).collect();
     let body = html! {
@@ -80,24 +88,28 @@ pub(in crate::serve) async fn settings(
         section aria-labelledby="intelligence" {
             h2 #intelligence { "Intelligence" }
             p { @if is_on { "On: files are indexed, searched and answered from." } @else { "Off: files are listed, and nothing is found." } }
-            form method="post" action=(link::view(&workspace, "settings")) {
-                input type="hidden" name="intelligence" value=(if is_on { "off" } else { "on" });
-                button type="submit" { @if is_on { "Switch off" } @else { "Switch on" } }
+            @if is_admin {
+                form method="post" action=(link::view(&workspace, "settings")) {
+                    (viewer.stamp())
+                    input type="hidden" name="intelligence" value=(if is_on { "off" } else { "on" });
+                    button type="submit" { @if is_on { "Switch off" } @else { "Switch on" } }
+                }
             }
-            @if is_on { p.hint { "Switching off removes the index at once. Switching on again indexes all files; no text is embedded twice." } }
+            @if is_on && is_admin { p.hint { "Switching off removes the index at once. Switching on again indexes all files; no text is embedded twice." } }
         }
         section aria-labelledby="place" {
             h2 #place { "Name and folder" }
             p { "The workspace is " code { (workspace.id) } ". The command line shows its folder: " code { "pincite workspace list" } "." }
         }
+        @if is_admin { (hand_over::section(&workspace, &offers, &viewer)) }
         @if !others.is_empty() {
             section aria-labelledby="others" {
                 h2 #others { "Other workspaces" }
-                ul { @for one in others { li { a href=(link::view(&one.name, "")) { (one.name) } } } }
+                ul { @for one in others { li { a href=(View::first_for(&viewer, &one.name)) { (one.name) } } } }
             }
         }
     };
-    Ok(shell::page(Frame { title: "Workspace", workspace: Some(&workspace), view: Some(View::Settings) }, &body))
+    Ok(shell::page(Frame::of("Workspace", &workspace, View::Settings, &viewer), &body))
 }
 
 /// What a form changes.

@@ -4,6 +4,7 @@ mod in_time;
 mod layouts;
 mod pending;
 mod provenance;
+mod sessions;
 mod verdicts;
 mod webhooks;
 mod written;

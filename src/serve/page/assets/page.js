@@ -214,6 +214,8 @@
   // The first may have failed before the script came.
   all("img[data-page]").filter((picture) => picture.complete && !picture.naturalWidth).forEach(undrawn);
 
+  // The session is over: the whole page leads to where one signs in, and back.
+  document.addEventListener("htmx:after:request", (event) => { if (event.detail.ctx.response.status === 401) { event.preventDefault(); location.reload(); } });
   document.addEventListener("htmx:after:swap", () => { sourceIsThere(); say(one("#source h2")?.textContent ? `opened ${one("#source h2").textContent}` : "more results"); });
   document.addEventListener("htmx:after:restore", sourceIsThere);
   sourceIsThere();
