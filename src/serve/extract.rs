@@ -28,6 +28,9 @@ pub(super) struct AtPath(pub(super) RelPath);
 /// The number that the URL ends with.
 pub(super) struct WithNumber(pub(super) u64);
 
+/// The id that the URL names, as a text. Unlike `Path`, it adds no parameter to the description, where the route describes its own.
+pub(super) struct WithId(pub(super) String);
+
 /// The parameters of the URL's query; a list is a parameter that comes several times.
 pub(super) struct Parameters<T>(pub(super) T);
 
@@ -71,6 +74,14 @@ impl<S: Sync> FromRequestParts<S> for AtPath {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         segment(parts, "path").await.map(Self)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for WithId {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        text_of(parts, "id").await.map(Self)
     }
 }
 

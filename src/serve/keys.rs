@@ -1,6 +1,6 @@
 //! The keys of callers over REST: made, listed, narrowed, replaced and revoked.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use utoipa::IntoParams;
@@ -8,7 +8,7 @@ use utoipa::IntoParams;
 use super::app::{Reply, Shared};
 use super::door::By;
 use super::error::ApiError;
-use super::extract::{Signed, SignedJson};
+use super::extract::{Signed, SignedJson, WithId};
 use super::openapi;
 use crate::engine::{KeyList, KeyPatch, KeySummary, MadeKey, NewKey, Overlap, RevokedKeys};
 
@@ -58,7 +58,7 @@ pub(super) async fn create(
 pub(super) async fn change(
     State(app): Shared,
     By(by): By,
-    Path(id): Path<String>,
+    WithId(id): WithId,
     SignedJson(patch): SignedJson<KeyPatch>,
 ) -> Reply<KeySummary> {
     app.call(move |engine| engine.change_key(&by.caller(engine)?, &id, &patch)).await
@@ -74,7 +74,7 @@ pub(super) async fn change(
 pub(super) async fn rotate(
     State(app): Shared,
     By(by): By,
-    Path(id): Path<String>,
+    WithId(id): WithId,
     SignedJson(overlap): SignedJson<Overlap>,
 ) -> Result<Response, ApiError> {
     let made = app.call(move |engine| engine.rotate_key(&by.caller(engine)?, &id, overlap)).await?;
@@ -87,6 +87,6 @@ pub(super) async fn rotate(
     params(KeyParam),
     responses((status = 200, body = RevokedKeys, description = "The keys that were revoked."), openapi::SignatureErrors, openapi::Errors),
 )]
-pub(super) async fn revoke(State(app): Shared, By(by): By, Path(id): Path<String>, _: Signed) -> Reply<RevokedKeys> {
+pub(super) async fn revoke(State(app): Shared, By(by): By, WithId(id): WithId, _: Signed) -> Reply<RevokedKeys> {
     app.call(move |engine| engine.revoke_key(&by.caller(engine)?, &id)).await
 }
