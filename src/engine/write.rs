@@ -251,14 +251,14 @@ impl Workspace<'_> {
         self.check_writable(path)?;
         let root = self.root_to_write([path])?;
         refuse_device_names(path)?;
-        let (day, room) = (self.day()?, self.room(path)?);
+        let (day, space) = (self.day()?, self.room(path)?);
         // Before the content comes.
-        room.check(0)?;
+        space.check(0)?;
         let file = NewFile::begin(&*self.engine.data.files_of(&self.id, &root), path)?;
         let provenance = self.caller.attribute(Provenance::default())?;
         let max_bytes = self.engine.data.config.max_file_bytes;
         let caller = self.caller.clone();
-        Ok(Upload { path: path.clone(), root, file, max_bytes, day, room, provenance, caller })
+        Ok(Upload { path: path.clone(), root, file, max_bytes, day, room: space, provenance, caller })
     }
 
     /// Deletes a file. When the call returns, no query shows anything of it. The log says who did it.

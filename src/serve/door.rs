@@ -11,12 +11,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use http_body_util::BodyExt as _;
 
 use super::app::{App, HOLDER};
 use super::cookie;
@@ -38,6 +40,11 @@ const CLAIMS: &str = "/v1/claims";
 
 /// A check of a key counts for so long; then it is looked up again, so that a revocation ends open streams and waits, too.
 const CHECK_EVERY: Duration = Duration::from_millis(500);
+
+/// Longer bodies of refused requests are not read.
+const PASSED_OVER_BYTES: u64 = 65_536;
+/// How long a body of a refused request may take.
+const PASSED_OVER_FOR: Duration = Duration::from_millis(100);
 
 /// The address at the other end of the connection.
 #[derive(Debug, Clone, Copy)]
@@ -181,9 +188,23 @@ pub(super) async fn authenticate(State(app): State<Arc<App>>, mut request: Reque
         }
         // Who only lost the session is led to the form.
         Err(response) if visit.is_of_page(request.headers()) && response.status() == StatusCode::UNAUTHORIZED => {
-            page::turned_away(&request, *response)
+            let response = page::turned_away(&request, *response);
+            pass_over(request.into_body()).await;
+            response
         }
-        Err(response) => *response,
+        Err(response) => {
+            pass_over(request.into_body()).await;
+            *response
+        }
+    }
+}
+
+/// Reads a short body that is on its way. A connection whose last body was not read is closed, and its client might not hear the refusal.
+async fn pass_over(mut body: Body) {
+    if body.size_hint().upper().is_some_and(|most| most <= PASSED_OVER_BYTES) {
+        let reading = async { while body.frame().await.is_some_and(|frame| frame.is_ok()) {} };
+        // One that does not come at once is not waited for.
+        let _ = tokio::time::timeout(PASSED_OVER_FOR, reading).await;
     }
 }
 

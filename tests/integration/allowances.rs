@@ -406,6 +406,45 @@ async fn a_revoked_key_is_refused_though_it_was_familiar() {
     }
 }
 
+/// The head of the next reply of a connection, whose body is read.
+async fn one_reply(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    let head = String::from_utf8(head).unwrap();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+    stream.read_exact(&mut vec![0; length.parse().unwrap()]).await.unwrap();
+    head
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_leaves_the_connection_to_the_next_request() {
+    let door = Door::with("[limits]\nkey_requests_per_core = 1\nrequest_burst_s = 1\n");
+    let key = door.key(&[]);
+    let server = Listening::over(&door).await;
+    let body = json!({ "query": "x", "mode": "lexical" }).to_string();
+    let header = format!(
+        "POST /v1/workspaces/default/search HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let mut refused = 0;
+    for _ in 0..cores() * 20 {
+        // The body comes after the header, as many clients send it.
+        stream.write_all(header.as_bytes()).await.unwrap();
+        tokio::task::yield_now().await;
+        stream.write_all(body.as_bytes()).await.unwrap();
+        let reply = one_reply(&mut stream).await;
+        assert!(reply.starts_with("HTTP/1.1 200 ") || reply.starts_with("HTTP/1.1 429 "), "`{reply}`");
+        refused += usize::from(reply.starts_with("HTTP/1.1 429 "));
+    }
+    assert!(refused > 0);
+    drop(stream);
+    server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_of_claims_cannot_be_guessed_fast() {
     let door = Door::with("[limits]\naddress_bad_keys_per_minute = 3\n");
