@@ -12,6 +12,7 @@
 
 mod embedding;
 mod error;
+mod error_kind;
 mod indexes;
 mod matching;
 mod models;
@@ -29,7 +30,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 pub(crate) use self::embedding::EmbeddingTotals;
-pub use self::error::{EngineError, ErrorKind};
+pub use self::error::EngineError;
+pub use self::error_kind::ErrorKind;
 use self::models::Models;
 use self::open_indexes::OpenIndexes;
 pub use self::readers::extractor;

@@ -43,6 +43,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod transfers;
+mod upload;
 mod verdicts;
 mod verify;
 mod versions;
@@ -75,12 +76,13 @@ pub use self::sessions::SignedIn;
 pub use self::source::{FileBytes, Source};
 pub use self::status::{AnswererStatus, ModelStatus, ReasonGroup, RerankerStatus, StatusReport};
 pub use self::transfers::{Claim, Claimed, NewTransfer, OfferedTransfer, Transfer, TransferList};
+pub use self::upload::Upload;
 pub use self::verdicts::{VerdictsReply, VerdictsRequest};
 use self::versions::Standings;
 pub use self::webhooks::DeliveriesRequest;
 pub use self::workspace::Workspace;
 pub use self::workspaces::{WorkspaceList, WorkspaceSummary};
-pub use self::write::{Precondition, Upload, WriteReply};
+pub use self::write::{Precondition, WriteReply};
 pub use crate::access::{
     Action, Caller, Exhausted, KeyState, KeySummary, Kind, NewKey, Overlap, Partition, Rates, Secret, SessionToken,
     Standing, Surface, Who,

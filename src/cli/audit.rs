@@ -2,13 +2,89 @@
 
 use std::io::{self, Write};
 
-use super::args::{AuditArgs, AuditCommand};
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+
 use super::commands::{Done, Session};
-use crate::engine::{Access, ActorKind, AuditEntry, AuditReply, Caller, Head, ShownFile, Surface, VerifyReport};
+use crate::engine::{
+    Access, ActorKind, AuditEntry, AuditReply, AuditRequest, AuditResult, Caller, Head, ShownFile, Surface,
+    VerifyReport,
+};
 use crate::workspace::Span;
 
 /// Files and spans of an entry that are shown; all are in `--json`.
 const MAX_SHOWN: usize = 5;
+
+/// Which entries of the audit journal to list.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct AuditArgs {
+    #[command(subcommand)]
+    pub command: Option<AuditCommand>,
+    /// How many entries to list
+    #[arg(long, short = 'n', default_value_t = 20)]
+    pub limit: usize,
+    /// Of all workspaces, with changes of keys and callers that were turned away
+    #[arg(long)]
+    pub everywhere: bool,
+    /// Only accesses that named or showed a file whose path matches (repeatable; `*.md`, `runs/**`)
+    #[arg(long, value_name = "GLOB")]
+    pub glob: Vec<String>,
+    /// Only accesses by keys that prove this agent
+    #[arg(long, value_name = "NAME")]
+    pub agent: Option<String>,
+    /// Only accesses by the key of this id
+    #[arg(long = "by-key", value_name = "ID")]
+    pub by_key: Option<String>,
+    /// Only accesses by this verb (`search`, `file.write`), or by all that begin with it (`file`)
+    #[arg(long, value_name = "VERB")]
+    pub action: Option<String>,
+    /// Only accesses that ended so
+    #[arg(long, value_enum)]
+    pub result: Option<AuditResult>,
+    /// Only entries that were recorded at this time or later (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Timestamp>,
+    /// Only entries that were recorded before this time (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Timestamp>,
+    /// Only accesses that showed a part of this place, in bytes of the file's text as a citation's span has them
+    #[arg(long, value_name = "PATH#START-END")]
+    pub cited: Option<String>,
+    /// Only entries with a smaller number: the last one of the list before
+    #[arg(long, value_name = "NUMBER")]
+    pub cursor: Option<u64>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AuditCommand {
+    /// Show the newest entry as SEQ:HASH, to be kept elsewhere
+    Head,
+    /// Prove that the journal is as it was written; exits with 1 where it is not
+    Verify {
+        /// An entry that it must hold: what `pincite audit head` has shown before (repeatable)
+        #[arg(long, value_name = "SEQ:HASH")]
+        head: Vec<Head>,
+    },
+}
+
+impl AuditArgs {
+    pub(super) fn request(&self) -> AuditRequest {
+        let Self { limit, glob, agent, by_key, action, result, since, until, cited, cursor, .. } = self;
+        AuditRequest {
+            path: glob.clone(),
+            agent: agent.clone(),
+            key: by_key.clone(),
+            action: action.clone(),
+            result: *result,
+            since: *since,
+            until: *until,
+            cited: cited.clone(),
+            cursor: *cursor,
+            limit: *limit,
+        }
+    }
+}
 
 /// `pincite audit`.
 pub(super) fn run(session: &Session, args: &AuditArgs) -> anyhow::Result<Done> {

@@ -9,13 +9,11 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use super::answering::Answering;
-use super::args::{
-    AskArgs, AuditArgs, AuditCommand, ChangesArgs, Cli, Command, EvalArgs, FilesArgs, ModelsCommand, SearchArgs,
-    VerdictsArgs,
-};
+use super::args::{AskArgs, ChangesArgs, Cli, Command, EvalArgs, FilesArgs, ModelsCommand, SearchArgs};
 use super::digest::Extent;
 use super::plain;
 use super::progress::Terminal;
+use super::reach::{Reach, reach};
 use super::remote::{Remote, RemoteError};
 use super::target::{Target, local, user};
 use super::text;
@@ -60,67 +58,6 @@ pub(super) struct Session {
     pub progress: Arc<Terminal>,
     /// The server that is asked in place of the data folder.
     remote: Option<Remote>,
-}
-
-/// Where a command works.
-enum Reach {
-    /// On a data folder of this machine, and on a server.
-    Anywhere,
-    /// On this machine alone.
-    Here {
-        command: &'static str,
-        /// The remedy.
-        instead: &'static str,
-    },
-}
-
-/// Where a command works, by what it needs.
-const fn reach(command: &Command) -> Reach {
-    let (command, instead) = match command {
-        Command::Search(_)
-        | Command::Ask(_)
-        | Command::Status
-        | Command::Files(_)
-        | Command::Changes(_)
-        | Command::Verdicts(VerdictsArgs { export: None, .. })
-        | Command::Workspace { .. }
-        | Command::Key { .. }
-        | Command::Webhook { .. }
-        | Command::Limits
-        | Command::Audit(AuditArgs { command: None | Some(AuditCommand::Head), .. })
-        | Command::Verify { .. } => return Reach::Anywhere,
-        Command::Index { .. } => (
-            "pincite index",
-            "the server indexes its folders itself, and files are written to it over REST; for a data folder of this machine leave out \
-             `--url` and unset `PINCITE_URL`",
-        ),
-        Command::Reindex => (
-            "pincite reindex",
-            "run it on the server's machine with the server's `--data-dir`; the server goes on meanwhile",
-        ),
-        Command::Verdicts(VerdictsArgs { export: Some(_), .. }) => (
-            "pincite verdicts --export",
-            "it reads all files: run it on the server's machine with the server's `--data-dir`",
-        ),
-        Command::Audit(AuditArgs { command: Some(AuditCommand::Verify { .. }), .. }) => (
-            "pincite audit verify",
-            "it reads the whole journal: run it on the server's machine with the server's `--data-dir`",
-        ),
-        Command::Mcp { .. } => (
-            "pincite mcp",
-            "give the MCP client the URL of the server with `/mcp` at its end, and the key in the header `Authorization: Bearer`",
-        ),
-        Command::Serve(_) => {
-            ("pincite serve", "it serves a data folder of this machine: leave out `--url` and unset `PINCITE_URL`")
-        }
-        Command::Extract { .. } => {
-            ("pincite extract", "it reads a file of this machine: leave out `--url` and unset `PINCITE_URL`")
-        }
-        Command::Eval(_) => ("pincite eval", "it measures on this machine: leave out `--url` and unset `PINCITE_URL`"),
-        Command::Models { .. } => ("pincite models", "run it on the server's machine with the server's `--data-dir`"),
-        Command::ReadFiles { .. } => ("pincite read-files", "it is for other processes of this program alone"),
-    };
-    Reach::Here { command, instead }
 }
 
 pub(super) fn run(cli: Cli) -> anyhow::Result<Done> {

@@ -21,6 +21,7 @@ mod keys;
 mod limits;
 mod plain;
 mod progress;
+mod reach;
 mod remote;
 mod serving;
 mod spaces;

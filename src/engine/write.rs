@@ -14,13 +14,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::allowances::{Charge, Room};
+use super::allowances::Charge;
 use super::event::{Event, EventKind, EventsReply, TakenEvent};
 use super::recording::Told;
+use super::upload::Upload;
 use super::{Engine, EngineError, Workspace};
-use crate::access::{Action, Caller, Quota};
+use crate::access::Action;
 use crate::files::{self, Condition, Files};
-use crate::ingest::{self, LargeFile, NewFile, ReadError, WriteError};
+use crate::ingest::{self, LargeFile, NewFile, WriteError};
 use crate::store::{Fingerprint, LoggedEvent, Moved, Observation, StoreError, Written};
 use crate::workspace::{ChangeKind, ContentHash, Priority, Provenance, RelPath, Revision, WorkspaceId, is_device_name};
 
@@ -55,53 +56,6 @@ pub struct WriteReply {
     /// The SHA-256 of what was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_hash: Option<ContentHash>,
-}
-
-/// A file of which not everything has come yet. What is not finished leaves nothing.
-#[derive(Debug)]
-pub struct Upload {
-    path: RelPath,
-    root: PathBuf,
-    file: NewFile,
-    max_bytes: u64,
-    /// What the caller's key could write, and the workspace take, when the file was begun.
-    day: Option<Quota>,
-    room: Room,
-    provenance: Provenance,
-    caller: Caller,
-}
-
-impl Upload {
-    /// Says who writes the file, as the caller claims it.
-    ///
-    /// # Errors
-    /// When that cannot be, or is another writer than the caller's key names.
-    pub fn by(self, provenance: Provenance) -> Result<Self, EngineError> {
-        provenance.check()?;
-        Ok(Self { provenance: self.caller.attribute(provenance)?, ..self })
-    }
-
-    /// Takes what comes next in the file.
-    ///
-    /// # Errors
-    /// When the file is longer than one may be, or the disk refuses.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
-        self.check_size(self.file.size() + bytes.len() as u64)?;
-        Ok(self.file.write(bytes)?)
-    }
-
-    /// Refuses a file of this size, if it is too long, or there is no room for it.
-    ///
-    /// # Errors
-    /// [`ReadError::TooLarge`], [`AccessError::QuotaExceeded`](crate::access::AccessError::QuotaExceeded).
-    pub fn check_size(&self, size: u64) -> Result<(), EngineError> {
-        let max_bytes = self.max_bytes;
-        if size > max_bytes {
-            return Err(ReadError::TooLarge { size, max_bytes }.into());
-        }
-        self.day.map_or(Ok(()), |day| day.check(size))?;
-        self.room.check(size)
-    }
 }
 
 impl Engine {

@@ -171,7 +171,7 @@ async fn every_route_of_rest_takes_the_right_that_it_needs_and_no_other() {
         if id != "delete_workspace" {
             let own = keyed.key(&[needed], |key| key);
             let (status, _, reply) = keyed.send(Some(&own), method, &url, body.as_ref()).await;
-            assert!(status != 401 && !reply.contains("insufficient_scope"), "{id}: {status} {reply}");
+            assert!(status != 401 && status != 403, "{id}: {status} {reply}");
         }
     }
     assert!(seen.len() >= 24, "{seen:?}");

@@ -140,6 +140,13 @@ impl Browser {
     }
 }
 
+/// A page without the tokens of its forms, which are others each time.
+fn unstamped(html: &str) -> String {
+    let mut pieces = html.split("name=\"token\" value=\"");
+    let first = pieces.next().unwrap().to_owned();
+    pieces.fold(first, |page, piece| page + piece.split_once('"').unwrap().1)
+}
+
 fn coded(text: &str) -> String {
     text.bytes().fold(String::new(), |coded, byte| format!("{coded}%{byte:02x}"))
 }
@@ -584,7 +591,7 @@ async fn a_key_for_some_files_sees_no_sign_of_the_others_in_any_view() {
         let none = uri.replace(CANARY, "neverwasone");
         let (seen, absent) = (narrow.get(&uri).await, narrow.get(&none).await);
         assert_eq!(seen.status, absent.status, "{uri}");
-        assert_eq!(seen.html.replace(CANARY, "neverwasone"), absent.html, "{uri}");
+        assert_eq!(unstamped(&seen.html.replace(CANARY, "neverwasone")), unstamped(&absent.html), "{uri}");
     }
     let cited = format!("/w/default/c/{hash}/{}-{}", span.start, span.end);
     let none = format!("/w/default/c/{}/{}-{}", "0".repeat(64), span.start, span.end);
@@ -640,7 +647,7 @@ async fn a_key_is_shown_what_it_may_do_and_nothing_else() {
     let waiting = asker.shown("/w/default?q=How+long+did+the+pump+run%3F&ask=1").await;
     assert!(waiting.contains("data-answer=") && !waiting.contains(">Search</button>"), "{waiting}");
     let answer = asker.shown("/w/default/answer?q=How+long+did+the+pump+run%3F&whole=1").await;
-    assert!(answer.contains("nine hours") && !answer.contains("/c/") && !answer.contains("/source/"), "{answer}");
+    assert!(answer.contains("open/list.csv") && !answer.contains("/c/") && !answer.contains("/source/"), "{answer}");
     for (mut browser, uri, scope) in [
         (reader.clone(), "/w/default?q=pump", "search"),
         (reader.clone(), "/w/default/answer?q=pump&whole=1", "ask"),

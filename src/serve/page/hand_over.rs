@@ -86,7 +86,7 @@ pub(in crate::serve) async fn offer(
     let body = html! {
         h1 { "The link to claim " (workspace.id) }
         div.notice {
-            p { strong { "Copy it now: it is not kept, and cannot be shown again." } " Send it to the new owner alone: it is claimed by whoever opens it first." }
+            p { strong { "Copy it now: it is not kept, and cannot be shown again." } " Send it to the new owner alone: whoever has it can claim the workspace." }
             div.copy {
                 div { label { "Link" textarea #link readonly rows="2" spellcheck="false" { (origin) (offered.claim_path) } } button type="button" hidden data-copy { "Copy the link" } }
             }

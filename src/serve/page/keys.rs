@@ -261,7 +261,8 @@ pub(in crate::serve) async fn make(
     let days: Option<u16> = if days.is_empty() {
         None
     } else {
-        Some(days.parse().map_err(|_| invalid("days", "give a whole number of days, 1 to 366"))?)
+        let days = days.parse().ok().filter(|days| *days > 0);
+        Some(days.ok_or_else(|| invalid("days", "give a whole number of days, 1 to 366"))?)
     };
     let agent = wanted.agent.trim();
     let new = NewKey {

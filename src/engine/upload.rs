@@ -1,0 +1,56 @@
+//! A file whose content comes bit by bit: who writes it, and how long it may be.
+
+use std::path::PathBuf;
+
+use super::EngineError;
+use super::allowances::Room;
+use crate::access::{Caller, Quota};
+use crate::ingest::{NewFile, ReadError};
+use crate::workspace::{Provenance, RelPath};
+
+/// A file of which not everything has come yet. What is not finished leaves nothing.
+#[derive(Debug)]
+pub struct Upload {
+    pub(super) path: RelPath,
+    pub(super) root: PathBuf,
+    pub(super) file: NewFile,
+    pub(super) max_bytes: u64,
+    /// What the caller's key could write, and the workspace take, when the file was begun.
+    pub(super) day: Option<Quota>,
+    pub(super) room: Room,
+    pub(super) provenance: Provenance,
+    pub(super) caller: Caller,
+}
+
+impl Upload {
+    /// Says who writes the file, as the caller claims it.
+    ///
+    /// # Errors
+    /// When that cannot be, or is another writer than the caller's key names.
+    pub fn by(self, provenance: Provenance) -> Result<Self, EngineError> {
+        provenance.check()?;
+        Ok(Self { provenance: self.caller.attribute(provenance)?, ..self })
+    }
+
+    /// Takes what comes next in the file.
+    ///
+    /// # Errors
+    /// When the file is longer than one may be, or the disk refuses.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
+        self.check_size(self.file.size() + bytes.len() as u64)?;
+        Ok(self.file.write(bytes)?)
+    }
+
+    /// Refuses a file of this size, if it is too long, or there is no room for it.
+    ///
+    /// # Errors
+    /// [`ReadError::TooLarge`], [`AccessError::QuotaExceeded`](crate::access::AccessError::QuotaExceeded).
+    pub fn check_size(&self, size: u64) -> Result<(), EngineError> {
+        let max_bytes = self.max_bytes;
+        if size > max_bytes {
+            return Err(ReadError::TooLarge { size, max_bytes }.into());
+        }
+        self.day.map_or(Ok(()), |day| day.check(size))?;
+        self.room.check(size)
+    }
+}
