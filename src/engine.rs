@@ -83,6 +83,7 @@ pub use self::webhooks::DeliveriesRequest;
 pub use self::workspace::Workspace;
 pub use self::workspaces::{WorkspaceList, WorkspaceSummary};
 pub use self::write::{Precondition, WriteReply};
+pub use crate::access::MAX_NAME_CHARS as MAX_KEY_NAME_CHARS;
 pub use crate::access::{
     Action, Caller, Exhausted, KeyState, KeySummary, Kind, NewKey, Overlap, Partition, Rates, Secret, SessionToken,
     Standing, Surface, Who,

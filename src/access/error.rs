@@ -28,6 +28,9 @@ pub enum AccessError {
     /// The key is for some workspaces, and this is not about one of them.
     #[error("the key is for some workspaces alone, and this is about all of them")]
     NotForAll,
+    /// The key sees some files alone, and this is about the whole workspace.
+    #[error("the key is for some files alone, and this is about the whole workspace")]
+    NotForWhole,
     /// The key may not write there.
     #[error("the key may not write `{path}`")]
     PathNotAllowed {
@@ -91,7 +94,7 @@ impl Advice for AccessError {
     fn code(&self) -> &'static str {
         match self {
             Self::NoKey | Self::MalformedKey | Self::InvalidKey | Self::SessionOver => "unauthorized",
-            Self::InsufficientScope { .. } | Self::NotForAll => "insufficient_scope",
+            Self::InsufficientScope { .. } | Self::NotForAll | Self::NotForWhole => "insufficient_scope",
             Self::PathNotAllowed { .. } => "path_not_allowed",
             Self::OtherWriter { .. } => "other_writer",
             Self::Wider { .. } => "wider_than_allowed",
@@ -114,6 +117,7 @@ impl Advice for AccessError {
                 Self::InsufficientScope { .. } => {
                     "ask for a key that has it, or have one made by `pincite key create --scope …`"
                 }
+                Self::NotForWhole => "use a key without `path_globs` and without an agent",
                 Self::NotForAll => "use a key without a list of workspaces",
                 Self::PathNotAllowed { .. } => "write to a path that the key's `path_globs` match",
                 Self::OtherWriter { .. } => "leave the agent out: the key says who writes",

@@ -88,6 +88,7 @@ impl EngineError {
             Self::Access(
                 AccessError::InsufficientScope { .. }
                 | AccessError::NotForAll
+                | AccessError::NotForWhole
                 | AccessError::PathNotAllowed { .. }
                 | AccessError::OtherWriter { .. }
                 | AccessError::Wider { .. },

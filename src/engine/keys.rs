@@ -199,7 +199,14 @@ impl Engine {
         }
         let until = overlap.end(now)?;
         let secret = Secret::generate()?;
-        let row = KeyRow { id: secret.id().to_owned(), hash: secret.hash(), created: now, ..former };
+        let mut row = KeyRow { id: secret.id().to_owned(), hash: secret.hash(), created: now, ..former };
+        if let Some(key) = caller.key() {
+            // Never for longer than the caller holds itself, and gone with it.
+            row.expires = row.expires.min(key.row.expires);
+            if !self.data.store.descends_from(id, &key.row.id)? {
+                row.made_by = Some(key.row.id.clone());
+            }
+        }
         self.data.store.replace_key(id, &row, until, self.config().limits.keys)?;
         let until = until.min(row.expires);
         Ok(made(&secret, row, now, Some(until)))

@@ -8,7 +8,7 @@ use super::coverage::CUT;
 use super::recording::Told;
 use super::versions::{self, NUM_FOR_CURRENT};
 use super::{Engine, EngineError, Workspace};
-use crate::access::Action;
+use crate::access::{AccessError, Action};
 use crate::budget::Budget;
 use crate::data_folder::View;
 use crate::embed::OpenModel;
@@ -16,7 +16,7 @@ use crate::index::{Filter, IndexError, Snapshot};
 use crate::search::{
     self, Compiled, Coverage, Filters, Found, Hit, MAX_K, Mode, Models, PathGlobs, SearchReply, SearchRequest,
 };
-use crate::workspace::{Provenance, ProvenanceFilter, RelPath, Revision};
+use crate::workspace::{Provenance, ProvenanceFilter, RelPath, Revision, Scope};
 
 /// Hits that are found besides those that are asked for where writers are.
 const NUM_SPARE: usize = 10;
@@ -226,6 +226,9 @@ impl Workspace<'_> {
     /// # Errors
     /// When the workspace is unknown or its index cannot be read.
     pub fn coverage(&self) -> Result<Coverage, EngineError> {
+        if ![Scope::FilesRead, Scope::Search, Scope::Ask].into_iter().any(|scope| self.caller.may(scope)) {
+            return Err(AccessError::InsufficientScope { missing: vec![Scope::FilesRead] }.into());
+        }
         let state = self.state(&Filters::default(), None, 0)?;
         self.coverage_of(&state, true)
     }

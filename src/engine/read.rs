@@ -147,12 +147,12 @@ impl Workspace<'_> {
     /// A path as its file is listed, in any spelling that is given; the path itself where none is.
     pub(super) fn spelled(&self, path: &RelPath) -> Result<RelPath, EngineError> {
         let id = &self.id;
-        let path = match self.engine.data.store.file(id, path)? {
+        let listed = match self.engine.data.store.file(id, path)? {
             Some(_) => path.clone(),
             None => self.engine.data.store.path_spelled_like(id, path)?.unwrap_or_else(|| path.clone()),
         };
-        self.check_seen(&path)?;
-        Ok(path)
+        // In the words of the request, so that no error tells how a file is spelled that the caller does not see.
+        if self.sees(&listed) { Ok(listed) } else { Err(ReadError::Unknown { path: path.clone() }.into()) }
     }
 
     /// A file that may be a large text; `None` for all others.

@@ -15,6 +15,11 @@ use crate::audit::{Activity, Actor, Entry, Outcome, Shown};
 use crate::error::Advice as _;
 use crate::workspace::{Citation, ContentHash, RelPath, Revision, Span, WorkspaceId};
 
+/// Bytes of a query that the journal is told: longer ones than `limits.query_bytes` are refused anyway.
+const MAX_QUERY_BYTES: usize = 32_768;
+/// Paths that are recorded of what has not happened.
+const MAX_REFUSED_PATHS: usize = 200;
+
 thread_local! {
     /// Whether this thread is in a verb that is recorded.
     static IS_IN_VERB: Cell<bool> = const { Cell::new(false) };
@@ -53,7 +58,7 @@ impl Told {
     }
 
     pub(super) fn asked(query: &str) -> Self {
-        Self { query: Some(query.to_owned()), ..Self::default() }
+        Self { query: Some(query[..query.floor_char_boundary(MAX_QUERY_BYTES)].to_owned()), ..Self::default() }
     }
 
     pub(super) fn of_key(id: &str) -> Self {
@@ -105,7 +110,9 @@ impl Engine {
         let started = Instant::now();
         let has_effect = action.effect() != Effect::Read;
         let begun = if has_effect || action == Action::Ask {
-            self.journal.record(&entry_of(caller, workspace, action, &told))?
+            // The entry of the end has all paths.
+            let begins = Told { paths: told.paths.iter().take(MAX_REFUSED_PATHS).cloned().collect(), ..told.clone() };
+            self.journal.record(&entry_of(caller, workspace, action, &begins))?
         } else {
             None
         };
@@ -117,6 +124,7 @@ impl Engine {
         if done.is_err() {
             // No reply shows it.
             told.shown.retain(|_| action == Action::Ask);
+            told.paths.truncate(MAX_REFUSED_PATHS);
         }
         let duration = Some(started.elapsed());
         let entry = Entry { outcome, duration, begun, ..entry_of(caller, workspace, action, &told) };
@@ -160,6 +168,32 @@ impl Engine {
                 Entry { outcome: Outcome::Success, actor, about_key: Some(id), duration, begun, ..entry }
             }
             Err(error) => Entry { outcome: Outcome::Failure { code: error.code() }, duration, begun, ..entry },
+        };
+        match self.journal.record(&entry) {
+            Err(error) if done.is_ok() => Err(error.after().into()),
+            _ => done,
+        }
+    }
+
+    /// Begins or ends a session, and records it. Every key has the right to it.
+    ///
+    /// # Errors
+    /// As [`Engine::recorded`].
+    pub(super) fn recorded_session<T>(
+        &self,
+        caller: &Caller,
+        operation: &str,
+        work: impl FnOnce() -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        let started = Instant::now();
+        let done = work();
+        let outcome = done.as_ref().map_or_else(|error| Outcome::Failure { code: error.code() }, |_| Outcome::Success);
+        let entry = Entry {
+            outcome,
+            address: caller.address,
+            request_id: caller.request_id.as_deref(),
+            duration: Some(started.elapsed()),
+            ..Entry::new(Activity::Create, operation, actor_of(caller), caller.surface.name())
         };
         match self.journal.record(&entry) {
             Err(error) if done.is_ok() => Err(error.after().into()),

@@ -43,6 +43,7 @@ impl Workspace<'_> {
     }
 
     fn reindex_unrecorded(&self, progress: &dyn Progress) -> Result<ReindexReport, EngineError> {
+        self.check_whole()?;
         let id = &self.id;
         self.engine.data.must_log()?;
         let root = self.root()?;

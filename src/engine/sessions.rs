@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::keys::now;
 use super::{Engine, EngineError};
 use crate::access::{AccessError, Caller, Key, SESSION_IDLE, SESSION_LIFE, Secret, SessionToken, Surface};
+use crate::error::Advice as _;
 use crate::store::SessionRow;
 
 /// A session that is in use is written down so often: less often than would keep others from writing.
@@ -30,8 +31,21 @@ impl Engine {
     ///
     /// # Errors
     /// [`AccessError::InvalidKey`] where no key that holds has this secret.
-    pub fn sign_in(&self, secret: &Secret, former: Option<&SessionToken>) -> Result<SignedIn, EngineError> {
-        let caller = self.caller_of(secret, Surface::Page)?;
+    pub fn sign_in(
+        &self,
+        from: &Caller,
+        secret: &Secret,
+        former: Option<&SessionToken>,
+    ) -> Result<SignedIn, EngineError> {
+        let caller = self.caller_of(secret, Surface::Page).inspect_err(|error| {
+            let request_id = from.request_id.as_deref();
+            self.record_unknown(Surface::Page, from.address, request_id, ("session.begin", error.code()));
+        })?;
+        let caller = Caller { address: from.address, request_id: from.request_id.clone(), ..caller };
+        self.recorded_session(&caller, "session.begin", || self.begin_session(&caller, former))
+    }
+
+    fn begin_session(&self, caller: &Caller, former: Option<&SessionToken>) -> Result<SignedIn, EngineError> {
         let key = caller.key().ok_or(AccessError::InvalidKey)?;
         self.data.must_log()?;
         let (token, now) = (SessionToken::generate()?, now());
@@ -67,8 +81,10 @@ impl Engine {
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub fn sign_out(&self, token: &SessionToken) -> Result<(), EngineError> {
-        self.data.must_log()?;
-        Ok(self.data.store.end_session(&token.hash())?)
+    pub fn sign_out(&self, caller: &Caller, token: &SessionToken) -> Result<(), EngineError> {
+        self.recorded_session(caller, "session.end", || {
+            self.data.must_log()?;
+            Ok(self.data.store.end_session(&token.hash())?)
+        })
     }
 }

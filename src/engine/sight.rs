@@ -37,6 +37,11 @@ impl Workspace<'_> {
         if self.sees(path) { Ok(()) } else { Err(ReadError::Unknown { path: path.clone() }.into()) }
     }
 
+    /// Refuses what is about the whole workspace to a caller that sees some files only.
+    pub(super) fn check_whole(&self) -> Result<(), EngineError> {
+        if self.is_narrowed() { Err(AccessError::NotForWhole.into()) } else { Ok(()) }
+    }
+
     /// Refuses to write what the caller does not see.
     pub(super) fn check_writable(&self, path: &RelPath) -> Result<(), EngineError> {
         if self.sees(path) { Ok(()) } else { Err(AccessError::PathNotAllowed { path: path.clone() }.into()) }

@@ -245,7 +245,8 @@ impl Workspace<'_> {
         if let Err(error) = self.check_looking() {
             return Some(error);
         }
-        let hanging = self.engine.data.errands.hanging(&self.id);
+        let mut hanging = self.engine.data.errands.hanging(&self.id);
+        hanging.retain(|(place, _)| self.sees_text(&place.to_string()));
         let silent_for = hanging.iter().map(|(_, silent_for)| *silent_for).max()?;
         let places: Vec<String> = hanging.iter().map(|(place, _)| format!("`{place}`")).collect();
         Some(self.stuck_at(format!("the reading of {}", places.join(", ")), silent_for))

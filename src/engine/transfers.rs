@@ -120,6 +120,11 @@ impl Workspace<'_> {
 
     fn offer_unrecorded(&self, new: NewTransfer) -> Result<OfferedTransfer, EngineError> {
         self.engine.data.must_log()?;
+        self.check_whole()?;
+        // The owner's key sees all files and writes as anybody, so a key that may not do so offers nothing.
+        if self.caller.key().is_some_and(|key| key.row.agent.is_some()) {
+            return Err(AccessError::NotForWhole.into());
+        }
         if !self.engine.has_keys()? {
             return Err(AccessError::NoKeys.into());
         }
@@ -164,6 +169,7 @@ impl Workspace<'_> {
     }
 
     fn withdraw_offer_unrecorded(&self, id: u64) -> Result<(), EngineError> {
+        self.check_whole()?;
         self.engine.data.must_log()?;
         Ok(self.engine.data.store.withdraw_transfer(&self.id, id, super::keys::now())?)
     }

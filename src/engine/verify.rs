@@ -58,7 +58,11 @@ impl Workspace<'_> {
     /// is no such file, against those of the content that it had.
     fn verify_elsewhere(&self, citation: &Citation, here: &Verification) -> Result<Option<Verification>, EngineError> {
         let id = &self.id;
-        let mut paths = self.engine.data.store.renamed_to(id, &citation.path, MAX_RENAMINGS)?;
+        let mut paths = Vec::new();
+        // Where a file went that the caller does not see is not told, either.
+        if self.sees(&citation.path) {
+            paths = self.engine.data.store.renamed_to(id, &citation.path, MAX_RENAMINGS)?;
+        }
         if here.verdict == CitationState::Deleted {
             paths.extend(self.engine.data.store.paths_of_content(id, citation.content_hash)?);
         }

@@ -146,6 +146,7 @@ impl Workspace<'_> {
     }
 
     fn set_intelligence_unrecorded(&self, intelligence: bool) -> Result<WorkspaceRow, EngineError> {
+        self.check_whole()?;
         let id = &self.id;
         self.engine.data.must_log()?;
         let row = self.engine.data.store.set_intelligence(id, intelligence)?;
@@ -163,6 +164,7 @@ impl Workspace<'_> {
     }
 
     fn delete_unrecorded(&self) -> Result<(), EngineError> {
+        self.check_whole()?;
         let id = &self.id;
         self.engine.data.must_log()?;
         {

@@ -115,6 +115,7 @@ impl Workspace<'_> {
         let Upload { path, root, mut file, provenance, .. } = upload;
         // The content may have come for long.
         self.engine.still_holds(&self.caller)?;
+        self.check_writable(&path)?;
         // Before the lock: others who write do not wait for the disk.
         file.prepare()?;
         let _alone = self.engine.lock_files(id)?;
@@ -400,6 +401,8 @@ impl Workspace<'_> {
     /// A path as the workspace's folder spells it, in any spelling that is given.
     fn spelled_to_write(&self, path: &RelPath) -> Result<RelPath, EngineError> {
         let id = &self.id;
+        // In the words of the request, so that no error tells how a file is spelled that the caller does not see.
+        self.check_writable(path)?;
         let root = match self.engine.data.store.workspace(id)?.root {
             Some(root) => root,
             // Not there yet, before the first write.

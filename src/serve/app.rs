@@ -297,9 +297,10 @@ impl App {
         }
         let budget = Budget::default();
         let hung_up = budget.cancelled_on_drop();
-        let caller = match by.caller(&self.engine) {
+        let by = by.clone();
+        let Json(caller) = match self.call_at_once(move |engine| by.caller(engine)).await {
             Ok(caller) => caller,
-            Err(error) => return ApiError::of(&self.engine, &error).into_response(),
+            Err(error) => return error.into_response(),
         };
         let desk = mcp::Desk { gate: Some(Arc::clone(&self.gate)), budget: Some(budget), caller };
         let service = mcp::http_service(Arc::clone(&self.engine), workspace, guard, desk, self.max_body_bytes);

@@ -10,7 +10,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::config::Limits;
-use crate::engine::MAX_EVENT_ID_CHARS;
+use crate::engine::{MAX_EVENT_ID_CHARS, MAX_KEY_NAME_CHARS};
 use crate::extract::Format;
 use crate::search::MAX_WAIT_MS;
 use crate::workspace::{MAX_COMMENT_CHARS, MAX_LABEL_CHARS, MAX_TAGS, MAX_URL_BYTES, MAX_WEBHOOK_AGENTS, RelPath};
@@ -84,6 +84,7 @@ impl Words {
         };
         own("WorkspaceId", &json!({ "pattern": WORKSPACE_NAME }));
         own("RelPath", &self.path);
+        own("Scopes", &json!({ "minItems": 1 }));
         own("ContentHash", &json!({ "pattern": format!("^{HASH}$") }));
         let mut property = |schema: &str, name: &str, keywords: &Value| {
             if let Some(property) = schemas.get_mut(schema).and_then(|schema| schema["properties"].get_mut(name)) {
@@ -103,6 +104,15 @@ impl Words {
         for list in ["agent", "run", "sandbox", "tags"] {
             property("Filters", list, &json!({ "items": self.label }));
         }
+        for key in ["NewKey", "KeyPatch"] {
+            property(key, "path_globs", &self.globs);
+            property(key, "path_globs", &json!({ "items": self.glob }));
+        }
+        for named in ["NewKey", "KeyPatch", "Claim"] {
+            property(named, "name", &self.label);
+            property(named, "name", &json!({ "maxLength": MAX_KEY_NAME_CHARS }));
+        }
+        property("NewKey", "agent", &self.label);
         let id = json!({ "minLength": 1, "maxLength": MAX_EVENT_ID_CHARS, "pattern": r"\S" });
         property("Event", "id", &id);
         for label in ["agent", "run", "sandbox"] {

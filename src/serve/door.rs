@@ -148,7 +148,8 @@ impl<S: Sync> FromRequestParts<S> for Unproven {
 /// Admits requests with a key that holds, and those of this machine's user where no key was ever made.
 pub(super) async fn authenticate(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let is_way_in = path == CLAIMS || request.method() == Method::POST && page::OPEN.contains(&path);
+    let is_way_in =
+        path == CLAIMS || path == page::CLAIM || request.method() == Method::POST && page::OPEN.contains(&path);
     if is_open(path) && !is_way_in {
         return next.run(request).await;
     }
@@ -336,7 +337,10 @@ impl Visit {
     async fn claim(&self, request: Request, next: Next) -> Response {
         let standings = match self.guess() {
             Ok(standings) => standings,
-            Err(response) => return *response,
+            Err(response) => {
+                self.record("too_many_requests").await;
+                return *response;
+            }
         };
         let mut response = next.run(request).await;
         if !response.status().is_client_error() {

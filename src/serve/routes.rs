@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Options;
 use super::app::{App, Reply, Shared};
 use super::connections::Served;
-use super::door::By;
+use super::door::{By, Checked};
 use super::error::ApiError;
 use super::extract::{InWorkspace, JsonBody, Parameters, given};
 use super::guard::{self, AllowedHosts};
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::answer::Verification;
 use crate::engine::{Action, Engine, EngineError, FileList, FilesRequest, StatusReport};
-use crate::error::ErrorReport;
+use crate::error::{Advice as _, ErrorReport};
 use crate::search::{SearchReply, SearchRequest};
 use crate::workspace::{Citation, WorkspaceId};
 
@@ -174,13 +174,21 @@ pub(super) async fn livez() -> Json<Health> {
     ),
 )]
 pub(super) async fn readyz(State(app): Shared) -> Response {
-    let stuck = app.engine().stuck_workspaces();
+    // Whoever has no key learns whether the server is ready, and nothing of workspaces.
+    let is_open = !matches!(app.call_at_once(Engine::has_keys).await, Ok(Json(true)));
+    let stuck = if is_open { app.engine().stuck_workspaces() } else { Vec::new() };
     let error = match tokio::task::spawn_blocking(app.check_ready()).await {
         Ok(Ok(notes)) => {
             app.note_ready();
+            let notes = if is_open { notes } else { Vec::new() };
             return Json(Health { status: "ready".to_owned(), error: None, notes, stuck }).into_response();
         }
-        Ok(Err(error)) => app.engine().report(&error),
+        Ok(Err(error)) if is_open => app.engine().report(&error),
+        Ok(Err(error)) => ErrorReport::new(
+            error.code(),
+            "the workspace of `/mcp` is not ready",
+            "`GET …/status`, with a key, says why",
+        ),
         Err(error) => {
             tracing::error!(is_panic = error.is_panic(), "the check of readiness failed");
             ErrorReport::new("internal", "the check failed", "this is a fault of the program: its log says more")
@@ -292,7 +300,12 @@ pub(super) fn check_limit(limit: usize, most: usize) -> Result<(), ApiError> {
 }
 
 async fn mcp_default(State(app): Shared, By(by): By, request: Request) -> Response {
-    app.mcp(app.default_workspace(), &by, request).await
+    let workspace = app.default_workspace();
+    // This machine's user may come before the workspace does.
+    if by.as_checked().key().is_none() {
+        return app.mcp(workspace, &by, request).await;
+    }
+    mcp_of(&app, workspace, &by, request).await
 }
 
 async fn mcp_named(State(app): Shared, By(by): By, Path(name): Path<String>, request: Request) -> Response {
@@ -300,13 +313,18 @@ async fn mcp_named(State(app): Shared, By(by): By, Path(name): Path<String>, req
         Ok(workspace) => workspace,
         Err(error) => return ApiError::of_name(&EngineError::Name(error)).into_response(),
     };
+    mcp_of(&app, workspace, &by, request).await
+}
+
+/// MCP of a workspace that the caller reaches.
+async fn mcp_of(app: &App, workspace: WorkspaceId, by: &Checked, request: Request) -> Response {
     let (known, caller) = (workspace.clone(), by.clone());
     let is_there = move |engine: &Engine| {
         let caller = caller.caller(engine)?;
         Ok(engine.list_workspaces(&caller)?.workspaces.iter().any(|row| row.name == known))
     };
     match app.call_at_once(is_there).await {
-        Ok(Json(true)) => app.mcp(workspace, &by, request).await,
+        Ok(Json(true)) => app.mcp(workspace, by, request).await,
         Ok(Json(false)) => ApiError::new(
             StatusCode::NOT_FOUND,
             "unknown_workspace",

@@ -112,6 +112,12 @@ impl Store {
         transaction.execute("UPDATE keys SET made_by = ?2 WHERE made_by = ?1 OR id = ?1", both)?;
         transaction.execute("UPDATE workspaces SET owner_key = ?2 WHERE owner_key = ?1", both)?;
         transaction.execute("UPDATE webhooks SET made_by = ?2 WHERE made_by = ?1", both)?;
+        transaction.execute("UPDATE transfers SET made_by = ?2 WHERE made_by = ?1", both)?;
+        // What the former key has written today counts for the new one.
+        transaction.execute(
+            "INSERT OR REPLACE INTO written (key, day, bytes) SELECT ?2, day, bytes FROM written WHERE key = ?1",
+            both,
+        )?;
         transaction.commit()?;
         Ok(())
     }
@@ -182,7 +188,10 @@ impl Store {
                  UPDATE keys SET revoked_ms = ?2 WHERE revoked_ms IS NULL AND id IN made RETURNING id",
             )?;
             let rows = statement.query_map(params![id, now.as_millisecond()], |row| row.get(0))?;
-            rows.collect::<rusqlite::Result<Vec<String>>>()?
+            let mut revoked = rows.collect::<rusqlite::Result<Vec<String>>>()?;
+            // The key itself first.
+            revoked.sort_by_key(|one| (one != id, one.clone()));
+            revoked
         };
         transaction.commit()?;
         Ok(revoked)

@@ -9,8 +9,9 @@ use super::{KeyRow, Store, StoreError, begin, keys, parsed};
 use crate::workspace::{Keep, WorkspaceId};
 
 const COLUMNS: &str = "id, workspace, keep, made_by, created_ms, expires_ms";
-/// The condition of an offer that can still be claimed at `?1`.
-const IS_OPEN: &str = "ended_ms IS NULL AND expires_ms > ?1";
+/// The condition of an offer that can still be claimed at `?1`. One ends with the key that made it.
+const IS_OPEN: &str = "ended_ms IS NULL AND expires_ms > ?1 AND (transfers.made_by IS NULL OR EXISTS (
+    SELECT 1 FROM keys WHERE keys.id = transfers.made_by AND keys.revoked_ms IS NULL))";
 
 /// An offer to hand a workspace over, without its token.
 #[derive(Debug, Clone, PartialEq, Eq)]

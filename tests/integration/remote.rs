@@ -186,7 +186,7 @@ fn keys_are_made_used_narrowed_rotated_and_revoked_over_a_server() {
     let (rotated, rotated_id) = made(run(&["key", "rotate", &id, "--overlap-s", "0", "--json"], Some(&admin)));
     assert_eq!(run(&["search", "x"], Some(&rotated)).code, 1, "nothing is found");
     let revoked = run(&["key", "revoke", &rotated_id], Some(&admin));
-    assert_eq!((revoked.code, revoked.out), (0, format!("revoked: {rotated_id}\n")));
+    assert_eq!((revoked.code, revoked.out), (0, format!("revoked: {rotated_id}, {id}\n")));
     assert_eq!(run(&["search", "x"], Some(&rotated)).code, 2, "it is revoked");
 }
 

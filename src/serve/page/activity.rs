@@ -15,7 +15,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::shell::{self, Frame, View};
 use super::viewer::Viewer;
 use super::{link, results, when};
-use crate::engine::{ChangeFilters, ChangesReply, ChangesRequest};
+use crate::engine::{Action, ChangeFilters, ChangesReply, ChangesRequest, Engine};
 use crate::serve::app::Shared;
 use crate::serve::error::ApiError;
 use crate::serve::extract::{InWorkspace, Parameters};
@@ -167,7 +167,11 @@ pub(in crate::serve) async fn stream(
 ) -> Result<Response, ApiError> {
     let of = workspace.clone();
     // It waits in no queue: `limits.waits` bounds how many streams there are.
-    app.call_at_once(move |engine| of.open(engine).map(drop)).await.map(drop)?;
+    let admitted = move |engine: &Engine| {
+        let workspace = of.open(engine)?;
+        engine.admit(workspace.caller(), Action::Changes).map(drop)
+    };
+    app.call_at_once(admitted).await.map(drop)?;
     let (events, told) = mpsc::channel(1);
     tokio::spawn(async move {
         let mut seen = Revision(after);

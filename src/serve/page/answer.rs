@@ -90,7 +90,7 @@ pub(in crate::serve) async fn stream(
                 events.send(part("sentence", &said(&of, sentence, citations, &viewer))).is_ok()
             }
         };
-        let reply = of.open(&engine).and_then(|one| one.ask_within(&request, &budget, &mut tell));
+        let reply = of.open(&engine).and_then(|one| one.ask_showing(&request, &budget, &mut tell));
         drop(pass);
         let last = match &reply {
             Ok(reply) => finished(&of, reply, &viewer),

@@ -74,7 +74,7 @@ pub(in crate::serve) async fn claim(
         let claimed = engine.claim(&from, &claim)?;
         let secret: Secret = claimed.key.secret.parse().map_err(EngineError::Access)?;
         // The workspace is the caller's, also where no session can begin.
-        let signed_in = engine.sign_in(&secret, former.as_ref()).ok();
+        let signed_in = engine.sign_in(&from, &secret, former.as_ref()).ok();
         Ok((claimed, signed_in))
     });
     let (Claimed { workspace, keep, key }, signed_in) = claimed.await?.0;

@@ -44,7 +44,7 @@ use axum::Router;
 use axum::middleware;
 use axum::routing::{get, post};
 
-use self::claim::CLAIM;
+pub(super) use self::claim::CLAIM;
 use self::sign_in::SIGN_IN;
 pub(super) use self::sign_in::turned_away;
 use super::app::App;

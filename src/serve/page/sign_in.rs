@@ -22,7 +22,7 @@ use crate::engine::{Engine, Secret};
 use crate::error::ErrorReport;
 use crate::serve::app::{App, Shared};
 use crate::serve::cookie;
-use crate::serve::door::By;
+use crate::serve::door::{By, Unproven};
 use crate::serve::error::ApiError;
 
 /// Where a browser signs in.
@@ -156,11 +156,12 @@ fn asked(next: &str, refused: Option<&ErrorReport>) -> Markup {
 /// Begins a session where the key holds.
 pub(in crate::serve) async fn sign_in(
     State(app): Shared,
+    Unproven(from): Unproven,
     SmallForm(headers, Posted { key, next }): SmallForm<Posted>,
 ) -> Result<Response, ApiError> {
     let former = cookie::session_of(&headers);
     let signed_in = match key.trim().parse::<Secret>() {
-        Ok(secret) => app.call_at_once(move |engine| engine.sign_in(&secret, former.as_ref())).await,
+        Ok(secret) => app.call_at_once(move |engine| engine.sign_in(&from, &secret, former.as_ref())).await,
         Err(error) => Err(ApiError::of_name(&error.into())),
     };
     match signed_in {
@@ -196,7 +197,8 @@ pub(in crate::serve) async fn sign_out(
     Form(Empty {}): Form<Empty>,
 ) -> Result<Response, ApiError> {
     if let Some(session) = by.session().cloned() {
-        app.call_at_once(move |engine| engine.sign_out(&session)).await.map(drop)?;
+        let by = by.clone();
+        app.call_at_once(move |engine| engine.sign_out(&by.caller(engine)?, &session)).await.map(drop)?;
     }
     let mut response = Redirect::to(SIGN_IN).into_response();
     for cookie in cookie::forgotten(&headers) {
