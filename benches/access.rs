@@ -90,18 +90,18 @@ fn main() {
         }
         looked_up.push(timed(|| engines[0].caller_of(&secrets[0], Surface::Rest).expect("a key")).0);
     }
-    let mut writes = [Times::default(), Times::default()];
+    let mut put_times = [Times::default(), Times::default()];
     for number in 0..NUM_WRITES {
         let file = writer.file(1, number, 0);
         let path = file.path.parse().expect("a path");
         for at in if number % 2 == 0 { [0, 1] } else { [1, 0] } {
             let write =
                 || of_key(&engines[at], &secrets[at]).write_file(&path, file.text.as_bytes(), &Precondition::None);
-            writes[at].push(timed(|| write().expect("a write")).0);
+            put_times[at].push(timed(|| write().expect("a write")).0);
         }
     }
     head(&format!("with and without the audit, over {NUM_FILES} files, in one run"));
-    for (what, [with, without]) in [("query", &queries), ("write", &writes)] {
+    for (what, [with, without]) in [("query", &queries), ("write", &put_times)] {
         row(&format!("a {what}, p50 without the audit"), without.p50(), "ms", &Target::None);
         row(&format!("a {what}, p50 with it"), with.p50(), "ms", &Target::None);
         let percent = 100.0 * (with.p50() / without.p50() - 1.0);

@@ -349,6 +349,7 @@ mod tests {
         drop(gate.enter(Class::Batch, None).await.unwrap());
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "the gate takes callers without a name as well")]
     fn of(name: &str) -> Holder {
         Some(name.into())
     }

@@ -28,7 +28,7 @@ const MAX_KEYS: usize = 16_384;
 /// Full buckets are looked for at most so often.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// A key that was not used for so long is not familiar any more.
-const FAMILIAR_FOR: Duration = Duration::from_secs(3_600);
+const FAMILIAR_FOR: Duration = Duration::from_hours(1);
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

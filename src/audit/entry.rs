@@ -239,9 +239,12 @@ fn part<T>(all: &[T], number: usize) -> &[T] {
     &all[from..(from + MAX_IN_LINE).min(all.len())]
 }
 
+/// A file, the spans of it that were shown, and whether all of it was.
+type Gathered<'a> = (&'a Shown, Vec<(usize, usize)>, bool);
+
 /// Places of one content of one file together, in the order in which they come first.
-fn gathered(shown: &[Shown]) -> Vec<ShownLine<'_>> {
-    let mut files: Vec<(&Shown, Vec<(usize, usize)>, bool)> = Vec::new();
+fn gathered<'a>(shown: &'a [Shown]) -> Vec<ShownLine<'a>> {
+    let mut files: Vec<Gathered<'a>> = Vec::new();
     for place in shown {
         let is_same = |other: &Shown| other.path == place.path && other.content_hash == place.content_hash;
         let at = files.iter().position(|(other, ..)| is_same(other)).unwrap_or_else(|| {
@@ -254,13 +257,10 @@ fn gathered(shown: &[Shown]) -> Vec<ShownLine<'_>> {
             None => *is_whole = true,
         }
     }
-    let line = |(place, spans, is_whole): (_, Vec<(usize, usize)>, bool)| {
-        let place: &Shown = place;
-        ShownLine {
-            path: place.path.as_str().into(),
-            content_hash: place.content_hash.map(|hash| hash.to_string().into()),
-            spans: if is_whole { Vec::new() } else { spans },
-        }
+    let line = |(place, spans, is_whole): Gathered<'a>| ShownLine {
+        path: place.path.as_str().into(),
+        content_hash: place.content_hash.map(|hash| hash.to_string().into()),
+        spans: if is_whole { Vec::new() } else { spans },
     };
     files.into_iter().map(line).collect()
 }

@@ -123,7 +123,7 @@ mod tests {
     fn refusal(address: &str) -> Entry<'static> {
         let address = Some(address.parse().unwrap());
         let outcome = Outcome::Failure { code: "unauthorized" };
-        Entry { address, outcome, ..Entry::new(Activity::Read, "door", Actor::Unknown, "rest") }
+        Entry { outcome, address, ..Entry::new(Activity::Read, "door", Actor::Unknown, "rest") }
     }
 
     #[test]

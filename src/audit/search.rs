@@ -175,14 +175,14 @@ impl Journal {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(error.into()),
             };
-            let mut lines = match query.before {
+            let mut backwards = match query.before {
                 Some(before) => {
                     let end = end_before(&mut file, before)?;
                     Backwards::up_to(file, end)?
                 }
                 None => Backwards::whole(file)?,
             };
-            while let Some(line) = lines.next_line()? {
+            while let Some(line) = backwards.next_line()? {
                 let Some(links) = Links::read(&line) else {
                     found.num_damaged += 1;
                     continue;

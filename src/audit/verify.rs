@@ -141,11 +141,11 @@ impl<'a> Proof<'a> {
     }
 
     fn segment(&mut self, segment: &Segment, size: u64) -> Result<(), AuditError> {
-        let mut lines = BufReader::with_capacity(1 << 18, fs::File::open(&segment.path)?.take(size));
+        let mut reader = BufReader::with_capacity(1 << 18, fs::File::open(&segment.path)?.take(size));
         let (mut line, mut number, name) = (Vec::new(), 0, segment.name());
         loop {
             line.clear();
-            if lines.read_until(b'\n', &mut line)? == 0 {
+            if reader.read_until(b'\n', &mut line)? == 0 {
                 return Ok(());
             }
             number += 1;

@@ -246,7 +246,7 @@ impl Workspace<'_> {
             return Some(error);
         }
         let mut hanging = self.engine.data.errands.hanging(&self.id);
-        hanging.retain(|(place, _)| self.sees_text(&place.to_string()));
+        hanging.retain(|(place, _)| self.sees_text(place));
         let silent_for = hanging.iter().map(|(_, silent_for)| *silent_for).max()?;
         let places: Vec<String> = hanging.iter().map(|(place, _)| format!("`{place}`")).collect();
         Some(self.stuck_at(format!("the reading of {}", places.join(", ")), silent_for))

@@ -252,12 +252,11 @@ impl Visit {
         let is_guess = familiar.is_none();
         match found.await {
             Ok(axum::Json(Ok(caller))) => {
-                let taken = match familiar {
-                    Some(standings) => Ok(standings),
-                    None => {
-                        self.was_no_guess();
-                        engine.rates().take_of_key(&id, hash, cost)
-                    }
+                let taken = if let Some(standings) = familiar {
+                    Ok(standings)
+                } else {
+                    self.was_no_guess();
+                    engine.rates().take_of_key(&id, hash, cost)
                 };
                 taken.map(|standings| (caller, standings)).map_err(exhausted)
             }
@@ -369,10 +368,13 @@ impl Visit {
     }
 }
 
+#[expect(clippy::unnecessary_box_returns, reason = "a refusal is boxed wherever it is an error")]
+#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
 fn exhausted(error: Exhausted) -> Box<Response> {
     Box::new(allowance::refused(&error))
 }
 
+#[expect(clippy::unnecessary_box_returns, reason = "a refusal is boxed wherever it is an error")]
 fn told(standings: &[Standing], mut response: Response) -> Box<Response> {
     allowance::tell(standings, &mut response);
     Box::new(response)

@@ -177,14 +177,14 @@ async fn a_keys_bytes_of_a_day_end_at_the_bound_and_survive_a_restart() {
 async fn writes_at_once_take_exactly_the_bytes_that_there_are() {
     let door = Arc::new(Door::with("[limits]\nkey_bytes_per_day = 100\n"));
     let writer = door.key(&[]);
-    let writes: Vec<_> = (0..30)
+    let in_flight: Vec<_> = (0..30)
         .map(|number| {
             let (door, writer) = (Arc::clone(&door), writer.clone());
             tokio::spawn(async move { door.put(&writer, &format!("{number}.md"), 10).await.0 })
         })
         .collect();
     let mut written = 0;
-    for write in writes {
+    for write in in_flight {
         match write.await.unwrap() {
             201 => written += 1,
             status => assert_eq!(status, 507),

@@ -394,13 +394,13 @@ fn after_a_hand_over_the_webhooks_of_former_keys_wait_for_the_new_owner() {
     let owner = desk.engine.caller_of(&claimed.key.secret.parse().unwrap(), Surface::Rest).unwrap();
     let former = desk.engine.workspace(&named("default"), &before).unwrap();
     assert!(former.webhooks().is_err(), "they are the owner's now");
-    let owned = desk.engine.workspace(&named("default"), &owner).unwrap();
+    let taken_over = desk.engine.workspace(&named("default"), &owner).unwrap();
     desk.write("a.md", "A lighthouse.");
     desk.scan();
-    until("everything that happened waits", || owned.webhook(webhook.id).unwrap().pending == 3);
-    assert!(owned.webhook(webhook.id).unwrap().paused && receiver.got().is_empty());
+    until("everything that happened waits", || taken_over.webhook(webhook.id).unwrap().pending == 3);
+    assert!(taken_over.webhook(webhook.id).unwrap().paused && receiver.got().is_empty());
     let confirm = serde_json::from_value(json!({ "enabled": true })).unwrap();
-    assert!(!owned.update_webhook(webhook.id, &confirm).unwrap().paused);
+    assert!(!taken_over.update_webhook(webhook.id, &confirm).unwrap().paused);
     until("what waited is told", || receiver.got().len() == 3);
     assert!(receiver.of_type("workspace.transferred").is_some() && receiver.of_type("file.ready").is_some());
 }

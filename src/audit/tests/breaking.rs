@@ -18,7 +18,7 @@ fn book() -> Book {
 fn rewrite(book: &Book, change: impl FnOnce(&mut Vec<String>)) {
     let mut lines = book.lines();
     change(&mut lines);
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let text = lines.iter().fold(String::new(), |text, line| text + line + "\n");
     fs_err::write(&book.segments()[0], text).unwrap();
 }
 

@@ -107,7 +107,7 @@ fn fill(folder: &std::path::Path) {
         Journal::new(folder, Settings::of(&audit, false))
     };
     let ballast = folder.join("ballast");
-    fs_err::write(&ballast, [7; 40_000]).unwrap();
+    fs_err::write(&ballast, vec![7; 40_000]).unwrap();
     let refusing = journal(OnFull::Refuse);
     let long = "word ".repeat(500);
     let mut num_recorded = 0;

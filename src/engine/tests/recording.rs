@@ -6,6 +6,7 @@ use std::io::Write as _;
 use super::*;
 use crate::audit::AuditResult;
 use crate::budget::Budget;
+use crate::workspace::Provenance;
 
 const PATHS: [&str; 3] = ["one.md", "two.md", "one.md"];
 
@@ -29,7 +30,8 @@ fn a_life_of_writes() {
         let written = workspace.write_file(&path.parse().unwrap(), b"words", &Precondition::None).unwrap();
         writeln!(told, "file.write {path} {}", written.revision).unwrap();
     }
-    let deleted = workspace.delete_file(&"two.md".parse().unwrap(), &Precondition::None, Default::default()).unwrap();
+    let deleted =
+        workspace.delete_file(&"two.md".parse().unwrap(), &Precondition::None, Provenance::default()).unwrap();
     writeln!(told, "file.delete two.md {}", deleted.revision).unwrap();
 }
 
