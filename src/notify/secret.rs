@@ -1,6 +1,7 @@
 //! Secrets of webhooks, and signatures as Standard Webhooks has them.
 //!
-//! The `hmac` and `base64` crates of the tree make them: the `standardwebhooks` crate would bring older versions of both, and another time library.
+//! The `hmac` and `base64` crates of the tree make them: the `standardwebhooks` crate would bring an older `base64`, another HMAC and
+//! another time library.
 //!
 //! Source: Standard Webhooks specification 1.0, "Signature scheme".
 
