@@ -4,11 +4,10 @@
 //! - A secret is never stored, logged or shown again: only its SHA-256 is kept, and compared in constant time.
 //! - A key never grants more than the key that it was made with: not in rights, workspaces, files or time.
 //! - Each request looks its key up in the store, so a revocation holds at once in every process that shares the data folder.
-//!
-//! - How much a caller may ask for is taken from its own buckets, all at once or not at all.
+//! - What a request takes of its caller's allowances is taken all at once or not at all.
 //!
 //! # Not here
-//! Where a right is checked (`engine/admission.rs`), what a narrowed caller sees of a workspace (`engine/sight.rs`), and how a secret
+//! Where a right is checked (`engine/recording.rs`), what a narrowed caller sees of a workspace (`engine/sight.rs`), and how a secret
 //! comes with a request (`serve/door.rs`).
 
 mod action;
