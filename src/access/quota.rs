@@ -9,6 +9,8 @@ use super::AccessError;
 pub enum QuotaKind {
     /// Bytes that a key writes in a day.
     BytesOfDay,
+    /// Chunks that the files which a key writes are cut into in a day.
+    ChunksOfDay,
     /// Files of a workspace.
     Files,
     /// Bytes of the files of a workspace.
@@ -21,6 +23,7 @@ impl QuotaKind {
     pub const fn limit(self) -> &'static str {
         match self {
             Self::BytesOfDay => "key_bytes_per_day",
+            Self::ChunksOfDay => "key_chunks_per_day",
             Self::Files => "workspace_files",
             Self::Bytes => "workspace_bytes",
         }
@@ -62,6 +65,7 @@ impl Quota {
         let raise = format!("raise `limits.{}` in `config.toml`", self.kind.limit());
         match self.kind {
             QuotaKind::BytesOfDay => format!("write again after midnight UTC, write less at once, or {raise}"),
+            QuotaKind::ChunksOfDay => format!("write again after midnight UTC, or {raise}"),
             QuotaKind::Files | QuotaKind::Bytes => format!("delete files of the workspace, or {raise}"),
         }
     }
@@ -72,6 +76,9 @@ impl Quota {
         let limit = kind.limit();
         let (adds, may) = match kind {
             QuotaKind::BytesOfDay => (format!("the write has {asked} bytes"), "bytes that the key may write a day"),
+            QuotaKind::ChunksOfDay => {
+                ("the write is to be indexed and embedded".to_owned(), "chunks that the key may cause a day")
+            }
             QuotaKind::Files if asked == 1 => ("the write adds 1 file".to_owned(), "files that a workspace may have"),
             QuotaKind::Files => (format!("the write adds {asked} files"), "files that a workspace may have"),
             QuotaKind::Bytes => (format!("the write has {asked} bytes"), "bytes that a workspace may have"),

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::commands::{Done, Session};
-use crate::engine::{Access, Allowance, LimitedBy, LimitsReply};
+use crate::engine::{Access, Allowance, DayAllowance, LimitedBy, LimitsReply};
 
 pub(super) fn run(session: &Session) -> anyhow::Result<Done> {
     let reply = session.target(Access::Read, "pincite limits")?.limits(&session.workspace)?;
@@ -24,8 +24,11 @@ fn show(out: &mut dyn Write, reply: &LimitsReply) -> io::Result<()> {
     if let Some(waits) = reply.waits {
         line(out, "waits", waits)?;
     }
-    if let Some(bytes) = reply.bytes_today {
-        writeln!(out, "bytes today    {} left of {}, all again in {} s", bytes.left, bytes.quota, bytes.renewed_in_s)?;
+    if let Some(DayAllowance { left, quota, renewed_in_s }) = reply.bytes_today {
+        writeln!(out, "bytes today    {left} left of {quota}, all again in {renewed_in_s} s")?;
+    }
+    if let Some(DayAllowance { left, quota, renewed_in_s }) = reply.chunks_today {
+        writeln!(out, "chunks today   {left} left of {quota}, all again in {renewed_in_s} s")?;
     }
     match &reply.workspace {
         Some(workspace) => {

@@ -18,7 +18,7 @@ use super::recording::Told;
 use super::{Engine, EngineError, Workspace};
 use crate::access::{AccessError, Action, Caller, Partition, Quota, QuotaKind, Rates};
 use crate::config::Limits;
-use crate::store::Written;
+use crate::store::{OfDay, Written};
 use crate::workspace::{RelPath, WorkspaceId};
 
 const SECONDS_OF_DAY: i64 = 86_400;
@@ -186,9 +186,10 @@ impl Engine {
         }
         if let Some(key) = caller.key() {
             reply.key = Some(key.row.id.clone());
-            let Quota { most, left, renewed_in_s, .. } = self.day_of(&key.row.id)?;
-            reply.bytes_today =
-                Some(DayAllowance { quota: most, left, renewed_in_s: renewed_in_s.unwrap_or_default() });
+            let [bytes, chunks] = self.day_of(&key.row.id)?.map(|Quota { most, left, renewed_in_s, .. }| {
+                DayAllowance { quota: most, left, renewed_in_s: renewed_in_s.unwrap_or_default() }
+            });
+            (reply.bytes_today, reply.chunks_today) = (Some(bytes), Some(chunks));
         }
         if let Some(id) = workspace {
             reply.workspace = Some(self.workspace(id, caller)?.room_left()?);
@@ -197,24 +198,41 @@ impl Engine {
     }
 
     /// What a key may still write today.
-    fn day_of(&self, key: &str) -> Result<Quota, EngineError> {
+    fn day_of(&self, key: &str) -> Result<[Quota; 2], EngineError> {
         let in_progress = self.allowances.in_progress.bytes.lock().get(key).cloned();
         let in_progress = in_progress.as_ref().map(|bytes| bytes.lock());
         self.day_less(key, today(), in_progress.map_or(0, |bytes| *bytes))
     }
 
-    fn day_less(&self, key: &str, (day, renewed_in_s): (i64, u64), in_progress: u64) -> Result<Quota, EngineError> {
-        let most = self.config().limits.key_bytes_per_day;
-        let taken = self.data.store.bytes_written(key, day)?.saturating_add(in_progress);
-        let left = most.saturating_sub(taken);
-        Ok(Quota { kind: QuotaKind::BytesOfDay, most, left, is_told: true, renewed_in_s: Some(renewed_in_s) })
+    /// The bytes and the chunks of a key's day.
+    fn day_less(
+        &self,
+        key: &str,
+        (day, renewed_in_s): (i64, u64),
+        in_progress: u64,
+    ) -> Result<[Quota; 2], EngineError> {
+        let limits = &self.config().limits;
+        let OfDay { bytes, chunks } = self.data.store.written_on_day(key, day)?;
+        let quota = |kind, most: u64, taken| Quota {
+            kind,
+            most,
+            left: most.saturating_sub(taken),
+            is_told: true,
+            renewed_in_s: Some(renewed_in_s),
+        };
+        Ok([
+            quota(QuotaKind::BytesOfDay, limits.key_bytes_per_day, bytes.saturating_add(in_progress)),
+            quota(QuotaKind::ChunksOfDay, limits.key_chunks_per_day, chunks),
+        ])
     }
 }
 
 impl Workspace<'_> {
-    /// What the caller's key may still write today; `None` for a caller without a key.
+    /// The bytes that the caller's key may still write today; `None` for a caller without a key.
     pub(super) fn day(&self) -> Result<Option<Quota>, EngineError> {
-        self.caller.key().map(|key| self.engine.day_of(&key.row.id)).transpose()
+        let Some(key) = self.caller.key() else { return Ok(None) };
+        let [bytes, _] = self.engine.day_of(&key.row.id)?;
+        Ok(Some(bytes))
     }
 
     /// Takes bytes of the day of the caller's key.
@@ -230,7 +248,10 @@ impl Workspace<'_> {
         let mut charge = OfKey { in_progress: Arc::clone(in_progress), bytes: of_all, own };
         {
             let mut all = charge.bytes.lock();
-            self.engine.day_less(&charge.own.key, today, *all)?.check(bytes)?;
+            let [of_bytes, of_chunks] = self.engine.day_less(&charge.own.key, today, *all)?;
+            of_bytes.check(bytes)?;
+            // How many chunks it will be is known once it was read.
+            of_chunks.check(1)?;
             *all += bytes;
         }
         charge.own.bytes = bytes;
@@ -382,6 +403,10 @@ pub struct LimitsReply {
     /// Bytes that the key may write today, in all processes that share the data folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes_today: Option<DayAllowance>,
+    /// Chunks that the files which the key writes may be cut into today. Each one is indexed and embedded; what waits to be read is not counted
+    /// yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chunks_today: Option<DayAllowance>,
     /// The workspace that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<WorkspaceAllowance>,

@@ -76,7 +76,7 @@ impl Store {
             )?;
             transaction.execute("DELETE FROM events WHERE at_ms < ?1", [now - REMEMBERED_MS])?;
             for LoggedEvent { id, path, occurred_at, observations, moved_from } in events {
-                insert(&transaction, workspace, observations, Priority::Interactive)?;
+                insert(&transaction, workspace, observations, Priority::Interactive, written)?;
                 let moved = observations.iter().find(|seen| seen.path == *path);
                 if let (Some(from), Some(seen)) = (moved_from, moved) {
                     provenance::carry(&transaction, workspace, from, seen)?;

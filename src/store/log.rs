@@ -9,6 +9,7 @@ use super::files::code_of;
 use super::outbox::Outbox;
 use super::provenance::{Notes, as_json, carry};
 use super::workspaces::must_exist;
+use super::written::ChunkCount;
 use super::{
     Fingerprint, Known, Members, Moved, Observation, Outcome, Store, StoreError, Written, as_i64, begin, members,
 };
@@ -45,7 +46,7 @@ impl Store {
         let mut connection = self.writer()?;
         let transaction = begin(&mut connection)?;
         failpoint::reach("log: begun");
-        let last = insert(&transaction, workspace, observations, priority)?;
+        let last = insert(&transaction, workspace, observations, priority, written)?;
         written.map_or(Ok(()), |written| written.count(&transaction))?;
         failpoint::reach("log: written");
         transaction.commit()?;
@@ -263,12 +264,16 @@ impl Store {
             )?;
             let mut notes = Notes::of(&transaction, workspace)?;
             let mut outbox = Outbox::of(&transaction, workspace)?;
+            let mut chunks = ChunkCount::of(&transaction)?;
             let now_ms = Timestamp::now().as_millisecond();
             for outcome in outcomes {
                 let path = match outcome {
                     Outcome::File(entry, ..) => &entry.path,
                     Outcome::Gone(path) => path,
                 };
+                if let Outcome::File(entry, _, members) = outcome {
+                    chunks.add(workspace, entry, members)?;
+                }
                 done.execute(params![workspace.as_str(), path.as_str(), as_i64(through.0)])?;
                 let waits = still_pending.exists(params![workspace.as_str(), path.as_str()])?;
                 match outcome {
@@ -346,7 +351,7 @@ impl Store {
         let none = Fingerprint::NONE;
         let modified = |path: &RelPath| Observation::new(path.clone(), ChangeKind::Modified, none, true);
         let (observations, silent): (Vec<_>, _) = (paths.iter().map(modified).collect(), Outbox::silent(workspace));
-        insert_telling(&transaction, workspace, &observations, Priority::Backfill, silent)?;
+        insert_telling(&transaction, workspace, &observations, Priority::Backfill, None, silent)?;
         {
             let mut forget =
                 transaction.prepare_cached(&format!("{FORGET_FILES} WHERE workspace = ?1 AND path = ?2"))?;
@@ -378,14 +383,15 @@ pub(super) fn forget(transaction: &Transaction<'_>, workspace: &WorkspaceId, log
     Ok(())
 }
 
-/// Inserts changes into the log, and returns the revision of the last one, 0 where there is none.
+/// Inserts changes into the log, and returns the revision of the last one, 0 where there is none. Those that a key wrote are counted for it.
 pub(super) fn insert(
     transaction: &Transaction<'_>,
     workspace: &WorkspaceId,
     observations: &[Observation],
     priority: Priority,
+    written: Option<&Written>,
 ) -> Result<Revision, StoreError> {
-    insert_telling(transaction, workspace, observations, priority, Outbox::of(transaction, workspace)?)
+    insert_telling(transaction, workspace, observations, priority, written, Outbox::of(transaction, workspace)?)
 }
 
 /// As [`insert`], telling the changes in this outbox.
@@ -394,6 +400,7 @@ fn insert_telling(
     workspace: &WorkspaceId,
     observations: &[Observation],
     priority: Priority,
+    written: Option<&Written>,
     mut outbox: Outbox<'_>,
 ) -> Result<Revision, StoreError> {
     must_exist(transaction, workspace)?;
@@ -401,8 +408,8 @@ fn insert_telling(
     let mut known = transaction.prepare_cached("SELECT 1 FROM files WHERE workspace = ?1 AND path = ?2")?;
     let mut insert = transaction.prepare_cached(
         "INSERT INTO changes (workspace, path, kind, at_ms, pending, priority, seen_size, seen_modified_ns, provenance, size,
-             modified_ns, is_echo, seen_changed_ns, seen_inode, moved_from)
-         VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+             modified_ns, is_echo, seen_changed_ns, seen_inode, moved_from, key)
+         VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     )?;
     let mut echoes = Echoes::of(transaction, workspace)?;
     // Until it has been read, a new file is listed as pending under what was seen of it.
@@ -442,7 +449,8 @@ fn insert_telling(
             is_echo,
             is_seen.then_some(changed_ns),
             is_seen.then_some(inode.cast_signed()),
-            moved_from
+            moved_from,
+            written.map(|written| &written.key)
         ])?;
         let revision = Revision(transaction.last_insert_rowid().cast_unsigned());
         if !is_echo {

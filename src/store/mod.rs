@@ -59,7 +59,7 @@ pub use self::transfers::{Ownership, TransferRow};
 pub use self::verdicts::VerdictScope;
 pub use self::view::StoredView;
 pub(crate) use self::webhooks::{Receiver, SecretKey};
-pub use self::written::{Totals, Written};
+pub use self::written::{OfDay, Totals, Written};
 use crate::workspace::{ChangeKind, ContentHash, FileEntry, Provenance, RelPath, WorkspaceId};
 
 /// How long a statement waits for another process that writes.

@@ -7,10 +7,10 @@ use rusqlite::Connection;
 use super::{BUSY_TIMEOUT, StoreError, begin};
 
 /// The layout of the tables. Another number was written by another program version.
-pub(super) const VERSION: i64 = 17;
+pub(super) const VERSION: i64 = 18;
 
 /// What makes each layout of the one before.
-pub(super) const LAYOUTS: [&str; 17] = [
+pub(super) const LAYOUTS: [&str; 18] = [
     LAYOUT_1,
     FROM_1_TO_2,
     FROM_2_TO_3,
@@ -28,6 +28,7 @@ pub(super) const LAYOUTS: [&str; 17] = [
     FROM_14_TO_15,
     FROM_15_TO_16,
     FROM_16_TO_17,
+    FROM_17_TO_18,
 ];
 
 /// How long to wait before the next try where SQLite itself does not wait.
@@ -255,3 +256,9 @@ const FROM_16_TO_17: &str = "
         hash BLOB PRIMARY KEY, key TEXT NOT NULL, begun_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL, ends_ms INTEGER NOT NULL) WITHOUT ROWID;
     CREATE INDEX sessions_of_key ON sessions (key, seen_ms);
     PRAGMA user_version = 17;";
+
+/// The key that each change was made with, and the chunks that the files which each key wrote were cut into on the day of `written`.
+const FROM_17_TO_18: &str = "
+    ALTER TABLE changes ADD COLUMN key TEXT;
+    ALTER TABLE written ADD COLUMN chunks INTEGER NOT NULL DEFAULT 0;
+    PRAGMA user_version = 18;";

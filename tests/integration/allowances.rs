@@ -174,6 +174,41 @@ async fn a_keys_bytes_of_a_day_end_at_the_bound_and_survive_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_whose_files_make_more_chunks_than_it_may_writes_no_more_that_day() {
+    let mut door = Door::with("[limits]\nkey_chunks_per_day = 3\n");
+    door.desk.run();
+    let (writer, other) = (door.key(&[]), door.key(&[]));
+    let left = async |key: &str| door.get(key, "/v1/limits").await.2["chunks_today"]["left"].as_u64().unwrap();
+    assert_eq!(left(&writer).await, 3);
+    let uri = |path: &str| format!("/v1/workspaces/default/files/{path}");
+    let paragraph = "The lighthouse keeper counts the ships that pass before the fog comes in. ".repeat(8);
+    let long = format!("# Log\n\n{}", format!("{paragraph}\n\n").repeat(12)).into_bytes();
+    let written = door.send(&writer, Method::PUT, &uri("long.md"), long.clone()).await;
+    assert_eq!(written.0, 201, "how many chunks it will be is not known yet");
+    let searchable = async |revision: &Value| {
+        let body = json!({ "query": "lighthouse", "mode": "lexical", "min_revision": revision, "wait_ms": 30_000 });
+        let reply = door.send(&other, Method::POST, "/v1/workspaces/default/search", body.to_string().into()).await;
+        assert_eq!(reply.0, 200, "{}", reply.2);
+    };
+    searchable(&written.2["revision"]).await;
+    assert_eq!((left(&writer).await, left(&other).await), (0, 3));
+    let refused = door.put(&writer, "b.md", 10).await;
+    assert_eq!(code(&refused), (507, "quota_exceeded"));
+    assert!(message(&refused).contains("0 of the 3 chunks"), "{}", message(&refused));
+    assert!((1..=86_400).contains(&number(&refused.1, "retry-after")));
+    let event = json!([{ "id": "1", "type": "created", "path": "c.md", "content": "words" }]);
+    assert_eq!(code(&door.events(&writer, event).await), (507, "quota_exceeded"));
+    // The same content by another key has chunks of its own; a look at a file that is unchanged has none.
+    let mut longer = long;
+    longer.extend_from_slice(b"The end.\n");
+    let again = door.send(&other, Method::PUT, &uri("long.md"), longer).await;
+    assert_eq!(again.0, 200);
+    searchable(&again.2["revision"]).await;
+    assert_eq!(left(&other).await, 0);
+    assert_eq!(door.send(&writer, Method::DELETE, &uri("long.md"), Vec::new()).await.0, 200, "deleting goes on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn writes_at_once_take_exactly_the_bytes_that_there_are() {
     let door = Arc::new(Door::with("[limits]\nkey_bytes_per_day = 100\n"));
     let writer = door.key(&[]);

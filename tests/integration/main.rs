@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod administered;
 mod allowances;
 mod answerers;
 mod audit;
+mod browsing;
 mod campaign;
 mod cli;
 mod crash;

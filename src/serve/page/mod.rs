@@ -11,6 +11,7 @@
 mod activity;
 mod answer;
 mod assets;
+mod audit;
 mod check;
 mod cited;
 mod claim;
@@ -22,6 +23,7 @@ mod form;
 mod hand_over;
 mod key;
 mod keys;
+mod limits;
 mod link;
 mod picture;
 mod query;
@@ -35,6 +37,8 @@ mod status;
 mod text;
 mod verdicts;
 mod viewer;
+mod webhook;
+mod webhooks;
 mod when;
 mod workspaces;
 
@@ -50,7 +54,7 @@ pub(super) use self::sign_in::turned_away;
 use super::app::App;
 
 /// Where the page is, beside `/`: these paths and all below them.
-pub(super) const PLACES: [&str; 5] = ["/w", "/keys", CLAIM, SIGN_IN, "/sign-out"];
+pub(super) const PLACES: [&str; 7] = ["/w", "/keys", "/audit", "/limits", CLAIM, SIGN_IN, "/sign-out"];
 /// Those that need no session: they take a key, or a token that is a right by itself.
 pub(super) const OPEN: [&str; 2] = [CLAIM, SIGN_IN];
 
@@ -66,6 +70,8 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/keys/{id}", get(key::view).post(key::change))
         .route("/keys/{id}/rotate", post(key::rotate))
         .route("/keys/{id}/revoke", get(key::confirm).post(key::revoke))
+        .route("/audit", get(audit::of_all))
+        .route("/limits", get(limits::view))
         .route("/w/{ws}", get(search::view))
         .route("/w/{ws}/answer", get(answer::stream))
         .route("/w/{ws}/complete", get(complete::offer))
@@ -82,6 +88,14 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/w/{ws}/verdicts", get(verdicts::view).post(verdicts::judge))
         .route("/w/{ws}/verdicts/export", get(super::verdicts::list))
         .route("/w/{ws}/verdicts/{id}/withdraw", post(verdicts::withdraw))
+        .route("/w/{ws}/audit", get(audit::view))
+        .route("/w/{ws}/webhooks", get(webhooks::view).post(webhooks::make))
+        .route("/w/{ws}/webhooks/{id}", get(webhook::view).post(webhook::change))
+        .route("/w/{ws}/webhooks/{id}/switch", post(webhook::switch))
+        .route("/w/{ws}/webhooks/{id}/rotate", post(webhook::rotate))
+        .route("/w/{ws}/webhooks/{id}/test", post(webhook::test))
+        .route("/w/{ws}/webhooks/{id}/delete", get(webhook::confirm).post(webhook::delete))
+        .route("/w/{ws}/webhooks/{id}/deliveries/{delivery}/replay", post(webhook::replay))
         .route("/w/{ws}/settings", get(workspaces::settings).post(workspaces::change))
         .route("/w/{ws}/transfer", post(hand_over::offer))
         .route("/w/{ws}/transfer/{id}/withdraw", post(hand_over::withdraw))

@@ -22,12 +22,23 @@ pub(super) enum View {
     Status,
     Check,
     Verdicts,
+    Audit,
+    Webhooks,
     Settings,
 }
 
 impl View {
-    const ALL: [Self; 7] =
-        [Self::Search, Self::Activity, Self::Files, Self::Status, Self::Check, Self::Verdicts, Self::Settings];
+    const ALL: [Self; 9] = [
+        Self::Search,
+        Self::Activity,
+        Self::Files,
+        Self::Status,
+        Self::Check,
+        Self::Verdicts,
+        Self::Audit,
+        Self::Webhooks,
+        Self::Settings,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
@@ -37,6 +48,8 @@ impl View {
             Self::Status => "Status",
             Self::Check => "Check",
             Self::Verdicts => "Verdicts",
+            Self::Audit => "Audit",
+            Self::Webhooks => "Webhooks",
             Self::Settings => "Workspace",
         }
     }
@@ -49,6 +62,8 @@ impl View {
             Self::Status => "status",
             Self::Check => "check",
             Self::Verdicts => "verdicts",
+            Self::Audit => "audit",
+            Self::Webhooks => "webhooks",
             Self::Settings => "settings",
         }
     }
@@ -59,6 +74,8 @@ impl View {
             Self::Search => viewer.may(Scope::Search) || viewer.may(Scope::Ask),
             Self::Activity | Self::Files | Self::Status | Self::Verdicts => viewer.may(Scope::FilesRead),
             Self::Check => viewer.may(Scope::FilesRead) && viewer.may(Scope::Search),
+            Self::Audit => viewer.may(Scope::AuditRead),
+            Self::Webhooks => viewer.may(Scope::Webhooks),
             Self::Settings => true,
         }
     }
@@ -74,26 +91,34 @@ impl View {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Desk {
     Keys,
+    Audit,
+    Limits,
 }
 
 impl Desk {
-    const ALL: [Self; 1] = [Self::Keys];
+    const ALL: [Self; 3] = [Self::Keys, Self::Audit, Self::Limits];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Keys => "Keys",
+            Self::Audit => "All audit",
+            Self::Limits => "Limits",
         }
     }
 
     const fn url(self) -> &'static str {
         match self {
             Self::Keys => "/keys",
+            Self::Audit => "/audit",
+            Self::Limits => "/limits",
         }
     }
 
     fn is_for(self, viewer: &Viewer) -> bool {
         match self {
             Self::Keys => viewer.may(Scope::Keys),
+            Self::Audit => viewer.may(Scope::AuditRead) && viewer.is_for_all(),
+            Self::Limits => true,
         }
     }
 }

@@ -9,7 +9,7 @@ use super::shell::{self, Frame, View};
 use super::text::marked::Marks;
 use super::text::{self, Window};
 use super::viewer::Viewer;
-use super::{link, picture, results, when};
+use super::{audit, link, picture, results, when};
 use crate::engine::{Engine, EngineError, Source};
 use crate::search;
 use crate::serve::app::App;
@@ -17,7 +17,7 @@ use crate::serve::app::Shared;
 use crate::serve::door::Place;
 use crate::serve::error::ApiError;
 use crate::serve::extract::{AtPath, InWorkspace, Parameters};
-use crate::workspace::{Citation, FileEntry, RelPath, Span, Verdict, WorkspaceId};
+use crate::workspace::{Citation, FileEntry, RelPath, Scope, Span, Verdict, WorkspaceId};
 
 /// Bytes of a place that are marked.
 const MAX_MARK_BYTES: usize = 32 * 1024;
@@ -135,6 +135,7 @@ fn shown(workspace: &WorkspaceId, seen: &Seen, span: Span, words: &str, from: Op
                     @if let Some(citation) = citation { (copies(citation)) }
                     a.button href=(link::of_file(workspace, "download", &entry.path)) download { "Download" }
                     (super::verdicts::beside(verdicts, citation.as_ref(), words, viewer))
+                    @if viewer.may(Scope::AuditRead) { a.button href=(audit::who_has_seen(workspace, &entry.path, span)) { "Seen by" } }
                     a.button href={ (link::view(workspace, "activity")) "?path=" (link::value(entry.path.as_str())) } { "History" }
                 }
             }

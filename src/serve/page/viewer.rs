@@ -46,6 +46,11 @@ impl Viewer {
         self.caller.reaches(workspace)
     }
 
+    /// Whether the caller's rights hold in all workspaces and for all files.
+    pub(super) fn is_for_all(&self) -> bool {
+        self.caller.check_for_all().is_ok()
+    }
+
     /// The id of the key that the caller holds.
     pub(super) fn key_id(&self) -> Option<&str> {
         self.caller.key().map(|key| key.row.id.as_str())

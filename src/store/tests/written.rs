@@ -26,16 +26,19 @@ fn bytes_of_a_key_are_counted_with_the_change_and_begin_anew_each_day() {
     };
     write(7, 3);
     write(7, 4);
-    assert_eq!((desk.store.bytes_written("k", 7).unwrap(), desk.store.bytes_written("other", 7).unwrap()), (7, 0));
-    assert_eq!(desk.store.bytes_written("k", 8).unwrap(), 0);
+    assert_eq!(
+        (desk.store.written_on_day("k", 7).unwrap().bytes, desk.store.written_on_day("other", 7).unwrap().bytes),
+        (7, 0)
+    );
+    assert_eq!(desk.store.written_on_day("k", 8).unwrap().bytes, 0);
     write(8, 5);
     write(7, 1);
-    assert_eq!(desk.store.bytes_written("k", 7).unwrap(), 6, "a clock that goes back does not give a day anew");
+    assert_eq!(desk.store.written_on_day("k", 7).unwrap().bytes, 6, "a clock that goes back does not give a day anew");
     let written = Written { key: "k".to_owned(), day: 8, bytes: 100 };
     let change = [seen("a", ChangeKind::Created, 1)];
     assert!(desk.store.log_written(&id("nowhere"), &change, Priority::Interactive, Some(&written)).is_err());
     let desk = desk.reopened();
-    assert_eq!(desk.store.bytes_written("k", 8).unwrap(), 6, "what is not logged is not counted");
+    assert_eq!(desk.store.written_on_day("k", 8).unwrap().bytes, 6, "what is not logged is not counted");
 }
 
 #[test]
@@ -80,4 +83,32 @@ fn a_store_from_before_totals_is_counted_once() {
     drop(old);
     let store = Store::open(folder.path(), true).unwrap();
     assert_eq!(store.totals(&id("w")).unwrap(), Totals { files: 2, bytes: 42 });
+}
+
+#[test]
+fn chunks_are_counted_once_for_the_key_that_brought_the_content() {
+    let desk = Desk::new();
+    let chunks = || desk.store.written_on_day("k", 7).unwrap().chunks;
+    let written = Written { key: "k".to_owned(), day: 7, bytes: 3 };
+    let change = [seen("a", ChangeKind::Created, 3)];
+    let log = |written| desk.store.log_written(&desk.workspace, &change, Priority::Interactive, written).unwrap();
+    let done = |revision, num_chunks, inside: &[u32]| {
+        let of = |name: &str, num_chunks| FileEntry { num_chunks, ..ready(name, revision, b"words") };
+        let members = inside.iter().map(|num| of("a/inside", *num)).collect();
+        let outcome = Outcome::File(of("a", num_chunks), READ_AS.into(), Members::Are(members));
+        let newest = desk.store.newest_revision().unwrap();
+        desk.store.acknowledge(&desk.workspace, desk.epoch(), newest, &[outcome]).unwrap();
+    };
+    let first = log(Some(&written));
+    assert_eq!(chunks(), 0, "nobody knows yet how many it will be");
+    done(first, 5, &[2]);
+    assert_eq!(chunks(), 7);
+    // Seen again by a scan, without another content; then changed by somebody without a key.
+    log(None);
+    done(first, 5, &[2]);
+    let by_nobody = log(None);
+    done(by_nobody, 9, &[]);
+    assert_eq!(chunks(), 7);
+    log(Some(&Written { day: 8, ..written.clone() }));
+    assert_eq!(desk.store.written_on_day("k", 8).unwrap().chunks, 0, "a new day");
 }
