@@ -14,16 +14,23 @@ mod admission;
 mod allowances;
 mod ask;
 mod audit;
+mod bases;
 mod changes;
+mod conflict;
 mod coverage;
 mod digest;
+mod edit;
 mod event;
 mod files;
 mod freshness;
+mod given;
+mod grep;
 mod index;
 mod keys;
 mod listing;
 mod load;
+mod locks;
+mod moving;
 mod part;
 mod picture;
 mod provenance;
@@ -32,6 +39,7 @@ mod read;
 mod recording;
 mod reindex;
 mod report;
+mod requests;
 mod roots;
 mod runner;
 mod sections;
@@ -60,17 +68,24 @@ pub use self::admission::Admitted;
 use self::allowances::Allowances;
 pub use self::allowances::{Allowance, DayAllowance, LimitedBy, LimitsReply, RequestAllowance, WorkspaceAllowance};
 pub use self::audit::{AuditReply, AuditRequest, MAX_AUDIT_ENTRIES};
+use self::bases::Bases;
 pub use self::changes::{ChangeFilters, ChangesReply, ChangesRequest};
 pub use self::coverage::is_on_unread;
+pub use self::edit::{EditReply, MergeReply, OnConflict};
 pub use self::event::{Event, EventKind, EventsReply, MAX_EVENT_ID_CHARS, TakenEvent};
 pub use self::files::{FileList, FilesRequest};
 pub use self::freshness::SourceStatus;
+pub use self::given::{Given, MAX_IDEMPOTENCY_KEY_BYTES};
+pub use self::grep::{GrepMatch, GrepReply, GrepRequest};
 pub use self::keys::{KeyList, KeyPatch, MadeKey, RevokedKeys};
 pub use self::load::{Load, WebhookLoad};
+pub use self::locks::{LockList, NewLock, Released, lock_within};
+pub use self::moving::Transit;
 pub use self::part::{FilePart, MAX_TEXT_BYTES, cut, pages_of};
 pub use self::picture::PagePicture;
 pub use self::read::FileText;
 pub use self::reindex::{RebuildStatus, ReindexReport};
+pub use self::requests::{DeleteRequest, EditRequest, FileReply, MoveRequest, WriteRequest};
 pub use self::runner::Runner;
 pub use self::sessions::SignedIn;
 pub use self::source::{FileBytes, Source};
@@ -85,8 +100,8 @@ pub use self::workspaces::{WorkspaceList, WorkspaceSummary};
 pub use self::write::{Precondition, WriteReply};
 pub use crate::access::MAX_NAME_CHARS as MAX_KEY_NAME_CHARS;
 pub use crate::access::{
-    Action, Caller, Exhausted, KeyState, KeySummary, Kind, NewKey, Overlap, Partition, Rates, Secret, SessionToken,
-    Standing, Surface, Who,
+    Action, Caller, Effect, Exhausted, KeyState, KeySummary, Kind, NewKey, Overlap, Partition, Rates, Secret,
+    SessionToken, Standing, Surface, Who,
 };
 pub use crate::audit::{ActorKind, Asked, AuditActor, AuditEntry, AuditResult, Break, Head, ShownFile, VerifyReport};
 use crate::audit::{Journal, Settings};
@@ -111,6 +126,8 @@ pub struct Engine {
     journal: Journal,
     /// What callers take.
     allowances: Allowances,
+    /// Contents that were read and written lately.
+    bases: Bases,
 }
 
 impl Engine {
@@ -129,6 +146,7 @@ impl Engine {
             doorman: notify::Doorman::new(data.config.webhooks.clone()),
             sent: Arc::default(),
             allowances: Allowances::new(&data.config.limits),
+            bases: Bases::default(),
             journal,
             data,
         })

@@ -16,7 +16,15 @@ pub trait Advice: std::error::Error {
     fn hint(&self) -> Option<String> {
         None
     }
+
+    /// What a program needs to go on, by name; it stands beside `code` in a reply.
+    fn details(&self) -> Details {
+        Details::new()
+    }
 }
+
+/// Fields of an error that only some codes have.
+pub type Details = serde_json::Map<String, serde_json::Value>;
 
 /// An error as it goes over a wire.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -28,6 +36,10 @@ pub struct ErrorReport {
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// Fields that only this code has.
+    #[serde(flatten)]
+    #[schema(value_type = Object, additional_properties)]
+    pub details: Details,
 }
 
 impl ErrorReport {
@@ -45,13 +57,13 @@ impl ErrorReport {
             }
             source = cause.source();
         }
-        Self { code: error.code().to_owned(), message, hint: error.hint() }
+        Self { code: error.code().to_owned(), message, hint: error.hint(), details: error.details() }
     }
 
     /// An error that has no enum of its own.
     #[must_use]
     pub fn new(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into(), hint: Some(hint.into()) }
+        Self { code: code.to_owned(), message: message.into(), hint: Some(hint.into()), details: Details::new() }
     }
 }
 

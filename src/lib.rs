@@ -12,6 +12,7 @@ pub mod chunk;
 pub mod cli;
 pub mod config;
 mod data_folder;
+mod edit;
 pub mod embed;
 pub mod engine;
 pub mod error;

@@ -11,7 +11,8 @@ flood. A good caller sends a search ten times a second with its key: first alone
 `--rate` requests a second, whatever is answered. Both phases take `--seconds`. The tables are the good caller's times in
 milliseconds, from the moment at which a request was due, and what each caller was answered. The goal is a p99 beside the
 flood of at most twice the quiet one, with every request of the good caller answered by 200. The first
-`--warm-up` seconds of the flood use up what its bucket held and are reported by themselves.
+`--warm-up` seconds of the flood use up what its bucket held and are reported by themselves. The processes that send the
+flood run at the lowest priority: elsewhere they would be on another machine, and take no processor from the server.
 
 guesses. Keys of the right form are refused with 401: of an id that no key has, and of the id of a key that holds, with
 another secret. Both are sent in turns, in random order, over one connection. The table shows the medians and the
@@ -99,8 +100,9 @@ def send(connection, key, method="GET", path="/v1/limits", body=None):
     return reply.status
 
 
-def call_at(address, key, rate, seconds, mode, results):
+def call_at(address, key, rate, seconds, mode, niceness, results):
     """Sends searches at a rate, open loop: one that is late is sent at once, and its time counts from when it was due."""
+    os.nice(niceness)
     connection, times, statuses = http.client.HTTPConnection(address, timeout=30), [], {}
     begun, number = time.monotonic(), 0
     while (due := begun + number / rate) < begun + seconds:
@@ -131,7 +133,7 @@ def row(name, times, statuses):
 
 
 def good_caller(server, key, seconds, mode):
-    process, results = started(call_at, server.address, key, 10, seconds, mode)
+    process, results = started(call_at, server.address, key, 10, seconds, mode, 0)
     times, statuses = results.get()
     process.join()
     return times, statuses
@@ -146,7 +148,7 @@ def flood(arguments):
         num = max(1, arguments.rate // PER_PROCESS)
         seconds = arguments.warm_up + arguments.seconds
         flooding = [
-            started(call_at, server.address, bad, arguments.rate / num, seconds, arguments.mode) for _ in range(num)
+            started(call_at, server.address, bad, arguments.rate / num, seconds, arguments.mode, 19) for _ in range(num)
         ]
         row("good, flood begins", *good_caller(server, good, arguments.warm_up, arguments.mode))
         beside = row("good, beside the flood", *good_caller(server, good, arguments.seconds, arguments.mode))

@@ -60,6 +60,11 @@ actions! {
     Judge "verdict.create" FilesWrite Create "Stores a verdict.";
     Withdraw "verdict.delete" FilesWrite Delete "Withdraws a verdict.";
     Write "file.write" FilesWrite Update "Writes a file.";
+    Move "file.move" FilesWrite Update "Gives a file another path.";
+    Lock "lock.take" Locks Update "Takes a lock, or extends one.";
+    Unlock "lock.release" Locks Update "Releases a lock.";
+    ListLocks "lock.list" Locks Read "Lists locks.";
+    BreakLock "lock.break" Admin Delete "Takes a lock from its holder.";
     Delete "file.delete" FilesWrite Delete "Deletes a file.";
     Events "events.take" FilesWrite Update "Takes events of files.";
     Index "index.run" Admin Update "Scans or indexes a workspace, or builds its index again.";

@@ -25,5 +25,6 @@ pub use self::error::AccessError;
 pub use self::key::{Key, KeyState, KeySummary, MAX_KEY_DAYS, MAX_NAME_CHARS, NewKey, Overlap, check_changes};
 pub use self::quota::{Quota, QuotaKind};
 pub use self::rates::{Exhausted, Kind, Partition, Rates, Standing};
+pub(crate) use self::secret::random_signs;
 pub use self::secret::{ClaimToken, Secret};
 pub use self::session::{SESSION_IDLE, SESSION_LIFE, SessionToken};

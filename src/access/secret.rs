@@ -131,7 +131,11 @@ impl fmt::Debug for ClaimToken {
     }
 }
 
-pub(super) fn random_signs(length: usize) -> Result<String, AccessError> {
+/// So many random digits and letters.
+///
+/// # Errors
+/// [`AccessError::NoRandomness`] where the system gives none.
+pub(crate) fn random_signs(length: usize) -> Result<String, AccessError> {
     let mut signs = String::with_capacity(length);
     let mut bytes = [0_u8; 64];
     while signs.len() < length {

@@ -78,7 +78,7 @@ fn offer(out: &mut dyn Write, transfer: &Transfer) -> io::Result<()> {
 }
 
 fn line(out: &mut dyn Write, workspace: &WorkspaceSummary, no_folder: &str) -> io::Result<()> {
-    let WorkspaceSummary { name, root, intelligence } = workspace;
+    let WorkspaceSummary { name, root, intelligence, .. } = workspace;
     let root = root.as_deref().unwrap_or(no_folder);
     writeln!(out, "{name}  {root}{}", if *intelligence { "" } else { "  (intelligence off)" })
 }

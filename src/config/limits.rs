@@ -83,6 +83,8 @@ limits! {
     address_bad_keys_per_minute: 30, least 1, "too_many_bad_keys", "Keys a minute from one address that do not hold; beyond it unfamiliar keys are not looked up.";
     caller_waits: 64, least 1, "too_many_waits_of_caller", "Requests of one key or address that wait for a revision at once; the page's stream of activity is one of them.";
     key_bytes_per_day: 10_737_418_240, least 1, "quota_exceeded", "Bytes that one key may write a day (UTC).";
+    locks: 1_000, least 1, "too_many_locks", "Locks that are held in one workspace.";
+    edit_mb: 16, least 1, "file_too_large", "Megabytes of a text that is changed in place, by an edit or a merge.";
     key_chunks_per_day: 1_000_000, least 1, "quota_exceeded", "Chunks that the files which one key writes may be cut into a day (UTC). Each one is indexed and embedded.";
     workspace_files: 10_000_000, least 1, "quota_exceeded", "Files of one workspace; beyond it no new file is written through pincite.";
     workspace_bytes: 1_099_511_627_776, least 1, "quota_exceeded", "Bytes of all files of one workspace; beyond it no file is written through pincite that makes them more.";

@@ -9,8 +9,9 @@ use crate::access::AccessError;
 use crate::answer::{AnswerError, LanguageError};
 use crate::audit::AuditError;
 use crate::config::ConfigError;
+use crate::edit::EditError;
 use crate::embed::EmbedError;
-use crate::error::Advice;
+use crate::error::{Advice, Details};
 use crate::extract::ExtractError;
 use crate::files::FilesError;
 use crate::index::IndexError;
@@ -18,7 +19,7 @@ use crate::ingest::{IngestError, ReadError, WriteError};
 use crate::search::SearchError;
 use crate::store::StoreError;
 use crate::workspace::{
-    InvalidName, InvalidProvenance, InvalidVerdict, InvalidWebhook, RelPath, Revision, WorkspaceId,
+    Conflict, Held, InvalidName, InvalidProvenance, InvalidVerdict, InvalidWebhook, RelPath, Revision, WorkspaceId,
 };
 
 /// Why the engine did not do what it was asked.
@@ -49,10 +50,57 @@ pub enum EngineError {
         silent_s: u64,
     },
     /// A file is not as the writer expects it.
-    #[error("`{path}` does not meet the condition of the request")]
-    Precondition {
+    #[error("`{}` does not meet the condition of the request: {}", .0.path, .0.what_is_there())]
+    Conflict(Box<Conflict>),
+    /// The workspace demands a condition of every write.
+    #[error("the workspace takes writes only with a condition, and this one to `{path}` has none")]
+    ConditionRequired {
         /// The file.
         path: RelPath,
+    },
+    /// An idempotency key that cannot be.
+    #[error("the idempotency key is empty, or longer than {max} bytes")]
+    InvalidIdempotencyKey {
+        /// The longest one.
+        max: usize,
+    },
+    /// Others hold a lock on a file, or wait for one.
+    #[error("`{}` is locked{}", .0.path, .0.by_whom())]
+    Locked(Box<Held>),
+    /// A write gives the token of a lock that is lost.
+    #[error("`{path}` is not written: the lock whose token was given is over, or was taken away")]
+    Fenced {
+        /// The file.
+        path: String,
+    },
+    /// A lock is lost that was to be extended.
+    #[error("the lock `{id}` is lost: it is over, was released, or its token is another one")]
+    LockLost {
+        /// Its id.
+        id: String,
+    },
+    /// A request whose fields do not go together.
+    #[error("{what}")]
+    InvalidRequest {
+        /// What is wrong.
+        what: String,
+    },
+    /// A lock that cannot be.
+    #[error("the lock cannot be: {what}")]
+    InvalidLock {
+        /// What is wrong.
+        what: String,
+    },
+    /// The idempotency key was used for another request.
+    #[error("the idempotency key was used for another request")]
+    OtherRequest,
+    /// A change of a file's text cannot be made.
+    #[error("`{path}` is not changed: {error}")]
+    Edit {
+        /// The file.
+        path: RelPath,
+        /// Why.
+        error: EditError,
     },
     /// Too many changes are pending: back-pressure refuses writes for now.
     #[error("more than {max} changes are not searchable yet, so writes are refused for now")]
@@ -237,7 +285,16 @@ impl EngineError {
             | Self::ReadOnly
             | Self::Replaying
             | Self::Stuck { .. }
-            | Self::Precondition { .. }
+            | Self::Conflict(_)
+            | Self::ConditionRequired { .. }
+            | Self::Locked(_)
+            | Self::Fenced { .. }
+            | Self::LockLost { .. }
+            | Self::InvalidLock { .. }
+            | Self::InvalidRequest { .. }
+            | Self::InvalidIdempotencyKey { .. }
+            | Self::OtherRequest
+            | Self::Edit { .. }
             | Self::Backlog { .. }
             | Self::InvalidEvent { .. }
             | Self::Thread(_)
@@ -304,7 +361,16 @@ impl Advice for EngineError {
             Self::ReadOnly => "read_only",
             Self::Replaying => "replaying",
             Self::Stuck { .. } => "source_stuck",
-            Self::Precondition { .. } => "precondition_failed",
+            Self::Conflict(_) => "conflict",
+            Self::ConditionRequired { .. } => "condition_required",
+            Self::Locked(_) => "locked",
+            Self::Fenced { .. } => "fenced",
+            Self::LockLost { .. } => "lock_lost",
+            Self::InvalidLock { .. } => "invalid_lock",
+            Self::InvalidRequest { .. } => "invalid_request",
+            Self::InvalidIdempotencyKey { .. } => "invalid_idempotency_key",
+            Self::OtherRequest => "idempotency_key_reused",
+            Self::Edit { error, .. } => error.code(),
             Self::Backlog { .. } => "backlog",
             Self::InvalidEvent { .. } => "invalid_event",
             Self::Thread(_) => "internal",
@@ -340,9 +406,32 @@ impl Advice for EngineError {
             Self::Stuck { .. } => {
                 Some("check the disk or the network file system that holds the folder".to_owned())
             }
-            Self::Precondition { .. } => {
-                Some("read the file again, and write with its present `content_hash`".to_owned())
+            Self::Conflict(conflict) if conflict.conflicts.is_some() => Some(
+                "resolve the marked places, and write the whole text with `if_match` of `current_etag`".to_owned(),
+            ),
+            Self::Conflict(_) => {
+                Some("read the file again, and write with its present `content_hash` as condition".to_owned())
             }
+            Self::ConditionRequired { .. } => Some(
+                "read the file and send its `content_hash` as `if_match` (`If-Match` over REST), or `absent` for a new file \
+                 (`If-None-Match: *`)"
+                    .to_owned(),
+            ),
+            Self::Locked(held) => Some(format!(
+                "ask again in {} s and then less and less often, or wait for the lock with `wait_ms`; who holds it writes with its token",
+                held.retry_after_s
+            )),
+            Self::Fenced { .. } => Some(
+                "somebody else may have written meanwhile: take the lock again, read the file, and then decide".to_owned(),
+            ),
+            Self::LockLost { .. } => {
+                Some("take it again, and read the files: others may have written meanwhile".to_owned())
+            }
+            Self::InvalidRequest { .. } => Some("/openapi.json and the tools' schemas describe the fields".to_owned()),
+            Self::InvalidLock { .. } => Some("docs/locks.md describes a lock".to_owned()),
+            Self::InvalidIdempotencyKey { .. } => Some("use a UUID, new for each request".to_owned()),
+            Self::OtherRequest => Some("use a new key for each request, and the same one to repeat it".to_owned()),
+            Self::Edit { error, .. } => error.hint(),
             Self::Backlog { .. } => {
                 Some("write again in a second; `max_pending` in `config.toml` is the limit".to_owned())
             }
@@ -381,6 +470,18 @@ impl Advice for EngineError {
                 Some("check free space and permissions, or use another data folder (`--data-dir`)".to_owned())
             }
             other => other.advice().and_then(Advice::hint),
+        }
+    }
+
+    fn details(&self) -> Details {
+        let details = match self {
+            Self::Conflict(conflict) => serde_json::to_value(conflict).ok(),
+            Self::Locked(held) => serde_json::to_value(held).ok(),
+            _ => None,
+        };
+        match details {
+            Some(serde_json::Value::Object(details)) => details,
+            _ => Details::new(),
         }
     }
 }

@@ -4,6 +4,7 @@ use super::EngineError;
 use crate::access::AccessError;
 use crate::answer::LanguageError;
 use crate::audit::AuditError;
+use crate::edit::EditError;
 use crate::embed::EmbedError;
 use crate::files::FilesError;
 use crate::index::IndexError;
@@ -27,6 +28,14 @@ pub enum ErrorKind {
     Conflict,
     /// What the request expects does not hold.
     Precondition,
+    /// Others have locked it.
+    Locked,
+    /// What was named was there, and is not any more.
+    Gone,
+    /// The request has to say what it expects.
+    ConditionRequired,
+    /// The request is understood, and cannot be done with what is there.
+    Unprocessable,
     /// The disk has no room.
     Full,
     /// Not now, perhaps later.
@@ -48,6 +57,9 @@ impl EngineError {
         match self {
             Self::Webhook(InvalidWebhook::LookupsBusy) => ErrorKind::Unavailable,
             Self::Name(_)
+            | Self::InvalidIdempotencyKey { .. }
+            | Self::InvalidLock { .. }
+            | Self::InvalidRequest { .. }
             | Self::Provenance(_)
             | Self::Verdict(_)
             | Self::Access(AccessError::InvalidSpec { .. })
@@ -79,6 +91,7 @@ impl EngineError {
                 | WriteError::PassedOver { .. }
                 | WriteError::TooDeep { .. }
                 | WriteError::DeviceName { .. }
+                | WriteError::SamePath { .. }
                 | WriteError::Name,
             )
             | Self::Embed(EmbedError::UnknownModel { .. }) => ErrorKind::Invalid,
@@ -122,10 +135,17 @@ impl EngineError {
                 | StoreError::TooManyKeys { .. }
                 | StoreError::TooManyTransfers { .. }
                 | StoreError::TooManyWebhooks { .. }
+                | StoreError::TooManyLocks { .. }
                 | StoreError::WebhookOff { .. },
             ) => ErrorKind::Conflict,
             Self::Audit(AuditError::Full(_) | AuditError::FullAfter(_)) => ErrorKind::Full,
-            Self::Precondition { .. } | Self::Write(WriteError::Exists { .. } | WriteError::OtherVersion { .. }) => {
+            Self::ConditionRequired { .. } => ErrorKind::ConditionRequired,
+            Self::Locked(_) => ErrorKind::Locked,
+            Self::LockLost { .. } => ErrorKind::Gone,
+            Self::Fenced { .. } => ErrorKind::Precondition,
+            Self::OtherRequest | Self::Edit { error: EditError::Same, .. } => ErrorKind::Conflict,
+            Self::Edit { .. } => ErrorKind::Unprocessable,
+            Self::Conflict(_) | Self::Write(WriteError::Exists { .. } | WriteError::OtherVersion { .. }) => {
                 ErrorKind::Precondition
             }
             Self::Read(

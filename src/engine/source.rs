@@ -201,7 +201,12 @@ impl Workspace<'_> {
     }
 }
 
-fn source_of(path: RelPath, fingerprint: &Fingerprint, content_hash: ContentHash, document: Document) -> Source {
+pub(super) fn source_of(
+    path: RelPath,
+    fingerprint: &Fingerprint,
+    content_hash: ContentHash,
+    document: Document,
+) -> Source {
     let modified = Timestamp::from_nanosecond(i128::from(fingerprint.modified_ns)).unwrap_or_default();
     Source {
         path,

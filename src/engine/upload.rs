@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::EngineError;
 use super::allowances::Room;
+use super::bases::MAX_KEPT_BYTES;
 use crate::access::{Caller, Quota};
 use crate::ingest::{NewFile, ReadError};
 use crate::workspace::{Provenance, RelPath};
@@ -20,6 +21,8 @@ pub struct Upload {
     pub(super) room: Room,
     pub(super) provenance: Provenance,
     pub(super) caller: Caller,
+    /// The whole content, as long as it is short.
+    pub(super) content: Option<Vec<u8>>,
 }
 
 impl Upload {
@@ -38,6 +41,12 @@ impl Upload {
     /// When the file is longer than one may be, or the disk refuses.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
         self.check_size(self.file.size() + bytes.len() as u64)?;
+        if self.file.size() + bytes.len() as u64 > MAX_KEPT_BYTES as u64 {
+            self.content = None;
+        }
+        if let Some(content) = &mut self.content {
+            content.extend_from_slice(bytes);
+        }
         Ok(self.file.write(bytes)?)
     }
 

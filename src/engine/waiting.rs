@@ -33,6 +33,14 @@ impl Workspace<'_> {
         }
     }
 
+    /// Whether searches find all that was written or reported up to `revision`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn is_searchable(&self, revision: Revision) -> Result<bool, EngineError> {
+        Ok(self.engine.data.store.has_reached(&self.id, revision)?)
+    }
+
     /// Whether what was in a workspace's log when the line was started has been brought in, and what its first scan found.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! The handle of one workspace: every verb on its files hangs on it.
 
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, Given};
 use crate::access::Caller;
 use crate::store::StoreError;
 use crate::workspace::WorkspaceId;
@@ -10,6 +10,7 @@ pub struct Workspace<'a> {
     pub(super) engine: &'a Engine,
     pub(super) id: WorkspaceId,
     pub(super) caller: Caller,
+    pub(super) given: Given,
 }
 
 impl Engine {
@@ -20,7 +21,7 @@ impl Engine {
     pub fn workspace(&self, id: &WorkspaceId, caller: &Caller) -> Result<Workspace<'_>, EngineError> {
         let found = if caller.reaches(id) { self.within_ownership(caller, id) } else { Ok(None) };
         let error = match found {
-            Ok(Some(caller)) => return Ok(Workspace { engine: self, id: id.clone(), caller }),
+            Ok(Some(caller)) => return Ok(Workspace { engine: self, id: id.clone(), caller, given: Given::default() }),
             Ok(None) => StoreError::UnknownWorkspace { id: id.clone() }.into(),
             Err(error) => error,
         };
@@ -36,6 +37,12 @@ impl Workspace<'_> {
     #[must_use]
     pub const fn id(&self) -> &WorkspaceId {
         &self.id
+    }
+
+    /// The same workspace for the same caller, without what a request gave.
+    #[must_use]
+    pub fn again(&self) -> Workspace<'_> {
+        Workspace { engine: self.engine, id: self.id.clone(), caller: self.caller.clone(), given: Given::default() }
     }
 
     /// Who asks.

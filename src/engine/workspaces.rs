@@ -29,12 +29,15 @@ pub struct WorkspaceSummary {
     pub root: Option<String>,
     /// Whether its files are indexed; otherwise they are only listed.
     pub intelligence: bool,
+    /// Whether a write has to say what it expects.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub require_if_match: bool,
 }
 
 impl From<WorkspaceRow> for WorkspaceSummary {
     fn from(row: WorkspaceRow) -> Self {
         let root = row.root.map(|root| root.display().to_string());
-        Self { name: row.id, root, intelligence: row.intelligence }
+        Self { name: row.id, root, intelligence: row.intelligence, require_if_match: row.demands_condition }
     }
 }
 
@@ -143,6 +146,33 @@ impl Workspace<'_> {
     /// When this process only reads or there is no such workspace.
     pub fn set_intelligence(&self, intelligence: bool) -> Result<WorkspaceRow, EngineError> {
         self.recorded(Action::ChangeWorkspace, Told::default(), |_| self.set_intelligence_unrecorded(intelligence))
+    }
+
+    /// Changes what is given of a workspace: its intelligence, and whether a write has to say what it expects.
+    ///
+    /// # Errors
+    /// As [`Workspace::set_intelligence`]; [`EngineError::InvalidRequest`] where nothing is given.
+    pub fn change(
+        &self,
+        intelligence: Option<bool>,
+        require_if_match: Option<bool>,
+    ) -> Result<WorkspaceRow, EngineError> {
+        self.recorded(Action::ChangeWorkspace, Told::default(), |_| {
+            self.check_whole()?;
+            self.engine.data.must_log()?;
+            let demanded = match require_if_match {
+                Some(demands) => Some(self.engine.data.store.set_demands_condition(&self.id, demands)?),
+                None => None,
+            };
+            match (intelligence, demanded) {
+                (Some(intelligence), _) => self.set_intelligence_unrecorded(intelligence),
+                (None, Some(row)) => Ok(row),
+                (None, None) => {
+                    let what = "give `intelligence` or `require_if_match`".to_owned();
+                    Err(EngineError::InvalidRequest { what })
+                }
+            }
+        })
     }
 
     fn set_intelligence_unrecorded(&self, intelligence: bool) -> Result<WorkspaceRow, EngineError> {

@@ -21,8 +21,8 @@ use super::upload::Upload;
 use super::{Engine, EngineError, Workspace};
 use crate::access::Action;
 use crate::files::{self, Condition, Files};
-use crate::ingest::{self, LargeFile, NewFile, WriteError};
-use crate::store::{Fingerprint, LoggedEvent, Moved, Observation, StoreError, Written};
+use crate::ingest::{self, NewFile, WriteError};
+use crate::store::{Besides, Fingerprint, KeptReply, LoggedEvent, Moved, Observation, StoreError, Written};
 use crate::workspace::{ChangeKind, ContentHash, Priority, Provenance, RelPath, Revision, WorkspaceId, is_device_name};
 
 /// No size and no time: what a deleted file looks like.
@@ -75,26 +75,6 @@ impl Engine {
         })?;
         Ok(file)
     }
-
-    /// Whether there is a file, when `precondition` holds.
-    fn check_precondition(
-        &self,
-        files: &dyn Files,
-        path: &RelPath,
-        precondition: &Precondition,
-    ) -> Result<bool, EngineError> {
-        let exists = ingest::seen(files, path)?.is_some();
-        let holds = match precondition {
-            Precondition::None => true,
-            Precondition::Exists => exists,
-            Precondition::Absent => !exists,
-            Precondition::Never => false,
-            Precondition::Matches(hashes) => {
-                exists && hashes.contains(&LargeFile::open(files, path, self.data.config.max_file_bytes)?.content_hash)
-            }
-        };
-        if holds { Ok(exists) } else { Err(EngineError::Precondition { path: path.clone() }) }
-    }
 }
 
 impl Workspace<'_> {
@@ -104,15 +84,27 @@ impl Workspace<'_> {
     /// As [`Workspace::write_file`].
     pub fn finish_upload(&self, upload: Upload, precondition: &Precondition) -> Result<WriteReply, EngineError> {
         self.recorded(Action::Write, Told::of([&upload.path]), |told| {
-            let reply = self.put_in_place(upload, precondition)?;
+            let once = self.once("write", &[upload.path.as_str().as_bytes(), &upload.file.content_hash().0]);
+            if let Some((reply, revision)) = self.answered::<WriteReply>(once.as_ref())? {
+                told.revision = Some(revision);
+                return Ok(WriteReply { revision, ..reply });
+            }
+            let kept = once.as_ref().map(|once| |written: &WriteReply| once.with_reply(written));
+            let reply = self.put_in_place(upload, precondition, kept)?;
             told.revision = Some(reply.revision);
             Ok(reply)
         })
     }
 
-    fn put_in_place(&self, upload: Upload, precondition: &Precondition) -> Result<WriteReply, EngineError> {
+    /// Puts a complete file into its place, and keeps the reply that `kept` makes of it, where the request has an idempotency key.
+    pub(super) fn put_in_place(
+        &self,
+        upload: Upload,
+        precondition: &Precondition,
+        kept: Option<impl FnOnce(&WriteReply) -> KeptReply>,
+    ) -> Result<WriteReply, EngineError> {
         let id = &self.id;
-        let Upload { path, root, mut file, provenance, .. } = upload;
+        let Upload { path, root, mut file, provenance, content, .. } = upload;
         // The content may have come for long.
         self.engine.still_holds(&self.caller)?;
         self.check_writable(&path)?;
@@ -123,8 +115,8 @@ impl Workspace<'_> {
         if self.root_to_write([&path])? != root {
             return Err(StoreError::UnknownWorkspace { id: id.clone() }.into());
         }
-        let existed =
-            self.engine.check_precondition(&*self.engine.data.files_of(&self.id, &root), &path, precondition)?;
+        let existed = self.check_precondition(&*self.engine.data.files_of(&self.id, &root), &path, precondition)?;
+        self.check_locks(&[&path])?;
         let condition = if *precondition == Precondition::Absent { Condition::Absent } else { Condition::Any };
         let size = file.size();
         // Others may have written since the file was begun.
@@ -137,8 +129,13 @@ impl Workspace<'_> {
             content_hash: Some(content_hash),
             ..Observation::new(path.clone(), kind, fingerprint, true)
         };
-        let revision = charge.settle(size, |charged| self.log_one(written, charged))?;
-        Ok(WriteReply { revision, path, kind, content_hash: Some(content_hash) })
+        if let Some(content) = content {
+            self.engine.bases.keep(id, &path, content_hash, &content);
+        }
+        let reply = WriteReply { revision: Revision::default(), path, kind, content_hash: Some(content_hash) };
+        let kept = kept.map(|kept| kept(&reply));
+        let revision = charge.settle(size, |charged| self.log_all(&[written], charged, kept.as_ref()))?;
+        Ok(WriteReply { revision, ..reply })
     }
 
     /// What the disk says of a file, where the file table says something else or may.
@@ -161,7 +158,10 @@ impl Workspace<'_> {
     }
 
     /// The folder of a workspace, for files that it admits.
-    fn root_to_write<'a>(&self, paths: impl IntoIterator<Item = &'a RelPath>) -> Result<PathBuf, EngineError> {
+    pub(super) fn root_to_write<'a>(
+        &self,
+        paths: impl IntoIterator<Item = &'a RelPath>,
+    ) -> Result<PathBuf, EngineError> {
         let id = &self.id;
         self.engine.data.must_log()?;
         let row = self.engine.data.store.workspace(id)?;
@@ -213,7 +213,8 @@ impl Workspace<'_> {
         let provenance = self.caller.attribute(Provenance::default())?;
         let max_bytes = self.engine.data.config.max_file_bytes;
         let caller = self.caller.clone();
-        Ok(Upload { path: path.clone(), root, file, max_bytes, day, room: space, provenance, caller })
+        let content = Some(Vec::new());
+        Ok(Upload { path: path.clone(), root, file, max_bytes, day, room: space, provenance, caller, content })
     }
 
     /// Deletes a file. When the call returns, no query shows anything of it. The log says who did it.
@@ -245,10 +246,15 @@ impl Workspace<'_> {
         let path = &self.spelled_to_write(path)?;
         self.check_writable(path)?;
         let root = self.root_to_write([path])?;
+        let once = self.once("delete", &[path.as_str().as_bytes()]);
         let _alone = self.engine.lock_files(id)?;
+        if let Some((reply, revision)) = self.answered::<WriteReply>(once.as_ref())? {
+            return Ok(WriteReply { revision, ..reply });
+        }
         self.check_room()?;
         let files = self.engine.data.files_of(&self.id, &root);
-        self.engine.check_precondition(&*files, path, precondition)?;
+        self.check_precondition(&*files, path, precondition)?;
+        self.check_locks(&[path])?;
         let was_there = ingest::delete_file(&*files, path)?;
         if !was_there
             && (self.engine.data.store.file(id, path)?.is_none()
@@ -258,8 +264,11 @@ impl Workspace<'_> {
         }
         let kind = ChangeKind::Deleted;
         let deleted = Observation { provenance, ..Observation::new(path.clone(), kind, GONE, true) };
-        let revision = self.log_one(deleted, None)?;
-        Ok(WriteReply { revision, path: path.clone(), kind, content_hash: None })
+        self.engine.bases.forget(id, Some(path));
+        let reply = WriteReply { revision: Revision::default(), path: path.clone(), kind, content_hash: None };
+        let kept = once.map(|once| once.with_reply(&reply));
+        let revision = self.log_all(&[deleted], None, kept.as_ref())?;
+        Ok(WriteReply { revision, ..reply })
     }
 
     /// Takes events, all or none, each once under its id.
@@ -314,6 +323,10 @@ impl Workspace<'_> {
                 // Only what would be written here can be older than what is there: otherwise the disk has the newest.
                 superseded = event.occurred_at.is_some_and(|at| newest.is_some_and(|newest| to_ms(newest) > to_ms(at)));
                 if !superseded {
+                    let changed: Vec<&RelPath> = event.from.iter().chain([&event.path]).collect();
+                    if content.is_some() || is_managed && event.kind != EventKind::Modified {
+                        self.check_locks(&changed)?;
+                    }
                     apply(files, event, content.as_deref(), is_managed)?;
                     num_bytes += content.as_ref().map_or(0, Vec::len) as u64;
                 }
@@ -380,16 +393,21 @@ impl Workspace<'_> {
         self.caller.attribute(event.provenance()).unwrap_or_default()
     }
 
-    fn log_one(&self, observation: Observation, written: Option<&Written>) -> Result<Revision, EngineError> {
-        let id = &self.id;
-        let revision = self.engine.data.store.log_written(id, &[observation], Priority::Interactive, written)?;
+    pub(super) fn log_all(
+        &self,
+        observations: &[Observation],
+        written: Option<&Written>,
+        reply: Option<&KeptReply>,
+    ) -> Result<Revision, EngineError> {
+        let besides = Besides { written, reply };
+        let revision = self.engine.data.store.log_besides(&self.id, observations, Priority::Interactive, besides)?;
         self.engine.scheduler.wake();
         Ok(revision)
     }
 
     /// Refuses while the log is full. Asked before anything else is done, and again under the lock on the files before one is
     /// changed: those who held it meanwhile may have filled the log.
-    fn check_room(&self) -> Result<(), EngineError> {
+    pub(super) fn check_room(&self) -> Result<(), EngineError> {
         let id = &self.id;
         let max = self.engine.data.config.max_pending;
         if self.engine.data.store.num_pending(id, Priority::Interactive, max)? >= max {
@@ -399,7 +417,7 @@ impl Workspace<'_> {
     }
 
     /// A path as the workspace's folder spells it, in any spelling that is given.
-    fn spelled_to_write(&self, path: &RelPath) -> Result<RelPath, EngineError> {
+    pub(super) fn spelled_to_write(&self, path: &RelPath) -> Result<RelPath, EngineError> {
         let id = &self.id;
         // In the words of the request, so that no error tells how a file is spelled that the caller does not see.
         self.check_writable(path)?;
@@ -433,7 +451,7 @@ impl Workspace<'_> {
 }
 
 /// Refuses a path that is no file's on Windows, so that whatever is written through us can be copied there.
-fn refuse_device_names(path: &RelPath) -> Result<(), WriteError> {
+pub(super) fn refuse_device_names(path: &RelPath) -> Result<(), WriteError> {
     if path.as_str().split('/').any(is_device_name) {
         return Err(WriteError::DeviceName { path: path.clone() });
     }

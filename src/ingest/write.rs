@@ -35,6 +35,12 @@ impl NewFile {
         Ok(())
     }
 
+    /// The hash of what was written so far.
+    #[must_use]
+    pub fn content_hash(&self) -> ContentHash {
+        ContentHash(self.hasher.clone().finalize().into())
+    }
+
     /// How many bytes were written.
     #[must_use]
     pub const fn size(&self) -> u64 {
@@ -135,6 +141,12 @@ pub enum WriteError {
         /// The path that was given.
         path: RelPath,
     },
+    /// A file is to be moved to where it is.
+    #[error("the file is at `{path}` already")]
+    SamePath {
+        /// The path that was given.
+        path: RelPath,
+    },
     /// A name that the file system does not take.
     #[error("the file system does not allow this name")]
     Name,
@@ -197,8 +209,8 @@ impl Advice for WriteError {
             Self::NotAFile { .. } => "not_a_file",
             Self::PassedOver { .. } => "passed_over",
             Self::TooDeep { .. } => "path_too_deep",
-            Self::Name | Self::DeviceName { .. } => "invalid_path",
-            Self::Exists { .. } | Self::OtherVersion { .. } => "precondition_failed",
+            Self::Name | Self::DeviceName { .. } | Self::SamePath { .. } => "invalid_path",
+            Self::Exists { .. } | Self::OtherVersion { .. } => "conflict",
             Self::Full(_) => "disk_full",
             Self::Io(_) => "file_io",
         }
@@ -216,6 +228,7 @@ impl Advice for WriteError {
                     "take a path of fewer folders, or raise `path_parts` in `[limits]` of `config.toml`"
                 }
                 Self::DeviceName { .. } => "take another name than CON, PRN, AUX, NUL, COM1 or LPT1, with any ending",
+                Self::SamePath { .. } => "give another path as the target",
                 Self::Name => "take shorter names, of the characters that the file system knows",
                 Self::Exists { .. } => "leave out `If-None-Match: *` to replace it",
                 Self::OtherVersion { .. } => "read the file again, and then decide",

@@ -1,7 +1,5 @@
 //! The tools for files: which there are, what stands in them, what has happened to them lately. Replies stay small.
 
-use std::path::Path;
-
 use jiff::Timestamp;
 use rmcp::schemars;
 use schemars::JsonSchema;
@@ -9,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bounds;
 use super::passages::Quoting;
-use crate::engine::{ChangeFilters, ChangesReply, ChangesRequest, EngineError, FilePart, MAX_TEXT_BYTES, Workspace};
+use crate::engine::{ChangeFilters, ChangesReply, ChangesRequest, FilePart, MAX_TEXT_BYTES, Workspace};
 use crate::error::ErrorReport;
 use crate::workspace::{FileEntry, FileState, Provenance, RelPath, Revision};
 
@@ -127,22 +125,9 @@ pub(super) fn read(workspace: &Workspace<'_>, request: &ReadFileRequest) -> Resu
     Ok(Quoting::new(FilePart::of(file, range)))
 }
 
-/// The path of a file as people and models write it: also with `./`, or from the root of the disk on where it is below the
-/// workspace's folder.
+/// The path of a file as people and models write it.
 pub(super) fn path_of(workspace: &Workspace<'_>, text: &str) -> Result<RelPath, ErrorReport> {
-    let report = |error: EngineError| workspace.report(&error);
-    let mut path = text;
-    while let Some(rest) = path.strip_prefix("./") {
-        path = rest.trim_start_matches('/');
-    }
-    if path.starts_with('/') {
-        let rows = workspace.engine().workspaces().map_err(report)?;
-        let root = rows.into_iter().find(|row| row.id == *workspace.id()).and_then(|row| row.root);
-        if let Some(path) = root.and_then(|root| RelPath::strip(Path::new(&root), Path::new(path)).ok()) {
-            return Ok(path);
-        }
-    }
-    path.parse().map_err(|error| report(EngineError::Name(error)))
+    workspace.path_of(text).map_err(|error| workspace.report(&error))
 }
 
 /// Which changes to tell.

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //! - One server is one workspace: no tool takes a workspace, so none can be reached that the server was not made for.
-//! - Every tool only reads. Every result is structured content that fits the tool's output schema, and the same JSON as
+//! - A tool says by its annotations whether it changes something. Every result is structured content that fits the tool's output schema, and the same JSON as
 //!   one text item; an error of a tool is such a result too, so that the model can read it and act on its hint.
 //! - The JSON of a result has at most 24 KB, unless a text was asked for by more bytes; what is left out has a cursor or a count.
 //! - Every result is marked as untrusted content: what stands in files is evidence, never an instruction.
@@ -12,6 +12,7 @@
 //! Which hosts and origins may call over HTTP is decided by `serve`, which mounts [`http_service`].
 
 mod bounds;
+mod changing;
 mod connector;
 mod files;
 mod passages;

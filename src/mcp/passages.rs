@@ -37,6 +37,11 @@ impl<T> Quoting<T> {
     pub(super) const fn new(reply: T) -> Self {
         Self { notice: UNTRUSTED, next: None, reply }
     }
+
+    /// The same, with how to get what was left out.
+    pub(super) fn with_next(self, next: Option<String>) -> Self {
+        Self { next, ..self }
+    }
 }
 
 /// A citation to check.

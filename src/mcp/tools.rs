@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{connector, files, passages, schema};
+use super::{changing, connector, files, passages, schema};
 use crate::answer::{AskReply, AskRequest, Verification};
 use crate::budget::Budget;
 use crate::engine::{Action, EngineError, FilePart, Workspace};
@@ -29,7 +29,7 @@ pub(super) struct WorkspaceTool {
 
 /// All tools, those first that a model should try first.
 pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
-    vec![
+    let mut tools = vec![
         WorkspaceTool {
             action: Action::Search,
             tool: tool::<SearchRequest, passages::Quoting<SearchReply>>(
@@ -131,10 +131,12 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
             ),
             run: |workspace, arguments, _| plain(workspace, passages::verify(workspace, &parse(arguments)?)),
         },
-    ]
+    ];
+    tools.extend(changing::tools());
+    tools
 });
 
-fn tool<I: JsonSchema, O: JsonSchema>(name: &'static str, title: &str, description: &'static str) -> Tool {
+pub(super) fn tool<I: JsonSchema, O: JsonSchema>(name: &'static str, title: &str, description: &'static str) -> Tool {
     let annotations = ToolAnnotations::new().read_only(true).destructive(false).idempotent(true).open_world(false);
     Tool::new(name, description, schema::input::<I>())
         .with_title(title)
@@ -158,7 +160,7 @@ fn with_known_filters(mut tool: Tool) -> Tool {
 }
 
 /// The arguments of a call. Where they are not as the schema has them, `"5"` is taken for 5, and one value for a list of one.
-fn parse<T: DeserializeOwned + JsonSchema>(arguments: JsonObject) -> Result<T, ErrorReport> {
+pub(super) fn parse<T: DeserializeOwned + JsonSchema>(arguments: JsonObject) -> Result<T, ErrorReport> {
     let mut arguments = Value::Object(arguments);
     T::deserialize(Strict(arguments.clone())).or_else(|error| {
         schema::mend(&mut arguments, &Value::Object(schema::input::<T>()));
@@ -168,7 +170,7 @@ fn parse<T: DeserializeOwned + JsonSchema>(arguments: JsonObject) -> Result<T, E
     })
 }
 
-fn plain<T: Serialize>(workspace: &Workspace<'_>, reply: Result<T, EngineError>) -> Outcome {
+pub(super) fn plain<T: Serialize>(workspace: &Workspace<'_>, reply: Result<T, EngineError>) -> Outcome {
     given(&reply.map_err(|error| workspace.report(&error))?)
 }
 
@@ -184,9 +186,10 @@ pub(super) fn to_value<T: Serialize>(reply: &T) -> Result<Value, ErrorReport> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Effect;
 
     #[test]
-    fn the_list_of_tools_has_at_most_16_kilobytes() {
+    fn the_list_of_tools_has_at_most_32_kilobytes() {
         let tools: Vec<Tool> = TOOLS.iter().map(|tool| tool.tool.clone()).collect();
         let sizes: Vec<(String, usize, usize)> = tools
             .iter()
@@ -196,7 +199,7 @@ mod tests {
             })
             .collect();
         let num_bytes = serde_json::to_vec(&tools).unwrap().len();
-        assert!(num_bytes <= 16 * 1024, "{num_bytes} bytes: {sizes:?}");
+        assert!(num_bytes <= 32 * 1024, "{num_bytes} bytes: {sizes:?}");
     }
 
     #[test]
@@ -215,13 +218,15 @@ mod tests {
     }
 
     #[test]
-    fn tools_describe_themselves_and_only_read() {
-        assert_eq!(TOOLS.len(), 8);
-        for WorkspaceTool { tool, .. } in TOOLS.iter() {
+    fn tools_describe_themselves_and_say_what_they_change() {
+        assert_eq!(TOOLS.len(), 18);
+        for WorkspaceTool { tool, action, .. } in TOOLS.iter() {
             let annotations = tool.annotations.as_ref().unwrap();
-            assert_eq!(annotations.read_only_hint, Some(true), "{}", tool.name);
+            let changes = !matches!(action.effect(), Effect::Read);
+            assert_eq!(annotations.read_only_hint, Some(!changes), "{}", tool.name);
             assert_eq!(tool.output_schema.as_ref().unwrap()["type"], "object", "{}", tool.name);
-            for (name, property) in tool.input_schema["properties"].as_object().unwrap() {
+            for (name, property) in tool.input_schema.get("properties").and_then(Value::as_object).into_iter().flatten()
+            {
                 assert!(property["description"].is_string(), "{} does not describe {name}", tool.name);
                 assert_ne!(name, "workspace");
             }

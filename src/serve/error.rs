@@ -63,6 +63,10 @@ impl ApiError {
             ErrorKind::NotFound => StatusCode::NOT_FOUND,
             ErrorKind::Precondition => StatusCode::PRECONDITION_FAILED,
             ErrorKind::Conflict => StatusCode::CONFLICT,
+            ErrorKind::Locked => StatusCode::LOCKED,
+            ErrorKind::Gone => StatusCode::GONE,
+            ErrorKind::ConditionRequired => StatusCode::PRECONDITION_REQUIRED,
+            ErrorKind::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
             ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             ErrorKind::Full | ErrorKind::NoRoom => StatusCode::INSUFFICIENT_STORAGE,
@@ -75,6 +79,7 @@ impl ApiError {
         }
         let renewed_in_s = match error {
             EngineError::Access(AccessError::QuotaExceeded { quota, .. }) => quota.renewed_in_s,
+            EngineError::Locked(held) => Some(held.retry_after_s),
             _ => None,
         };
         let error = Self::with(status, report);

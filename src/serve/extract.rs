@@ -34,6 +34,9 @@ pub(super) struct OfDelivery {
     pub delivery: u64,
 }
 
+/// The id of a lock that the URL names.
+pub(super) struct WithLock(pub(super) String);
+
 /// The id of a key that the URL ends with.
 pub(super) struct WithKey(pub(super) String);
 
@@ -106,6 +109,14 @@ impl<S: Sync> FromRequestParts<S> for OfDelivery {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         Ok(Self { webhook: number_of(parts, "id").await?, delivery: number_of(parts, "delivery").await? })
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for WithLock {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        text_of(parts, "id").await.map(Self)
     }
 }
 

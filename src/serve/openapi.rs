@@ -8,8 +8,8 @@ use utoipa::openapi::{ContentBuilder, HeaderBuilder, RefOr, Response, ResponseBu
 use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
 
 use super::{
-    allowance, asking, audit, bounds, changes, deliveries, keys, reading, routes, transfers, verdicts, webhooks,
-    workspaces, writing,
+    allowance, asking, audit, bounds, changes, changing, deliveries, keys, locks, reading, routes, transfers, verdicts,
+    webhooks, workspaces, writing,
 };
 use crate::config::Limits;
 use crate::error::ErrorBody;
@@ -27,7 +27,8 @@ use crate::error::ErrorBody;
     ),
     paths(
         routes::livez, routes::readyz, routes::metrics_text, workspaces::list, workspaces::create, workspaces::update, workspaces::delete, routes::search, asking::ask, routes::verify, routes::status,
-        routes::files, reading::file, changes::changes, writing::put, writing::delete, writing::events, verdicts::judge, verdicts::list,
+        routes::files, reading::file, changes::changes, writing::put, writing::delete, writing::events, changing::write, changing::edit, changing::move_file, changing::copy_file, changing::grep,
+        locks::take, locks::list, locks::extend, locks::release, locks::break_lock, verdicts::judge, verdicts::list,
         verdicts::withdraw, audit::of_workspace, audit::of_all, audit::head, keys::list, keys::create, keys::change, keys::rotate, keys::revoke, transfers::offer, transfers::list,
         transfers::withdraw, transfers::claim, allowance::limits,
         webhooks::list, webhooks::create, webhooks::show, webhooks::update, webhooks::delete, webhooks::rotate,
@@ -41,6 +42,7 @@ use crate::error::ErrorBody;
         (name = "search", description = "Passages and answers."),
         (name = "citations", description = "Whether cited words still stand where they are cited, and what reviewers say of them."),
         (name = "files", description = "Files, their text and their changes."),
+        (name = "locks", description = "Leases on files, with a fence."),
         (name = "workspaces", description = "Workspaces, and how much of each can be searched."),
         (name = "keys", description = "Keys of callers: what each may do, where, and until when."),
         (name = "webhooks", description = "Who is told of changes, and what became of each message."),
@@ -300,12 +302,65 @@ pub(super) struct WriteErrors;
 impl IntoResponses for WriteErrors {
     fn responses() -> Responses {
         let response = error(
-            "The file does not meet `If-Match` or `If-None-Match`.",
-            "precondition_failed",
+            "The file does not meet the condition (`conflict`, with `current_etag`, `changed_by`, `changed_at` and `diff`), or the lock whose token was \
+             given is lost (`fenced`).",
+            "conflict",
             "`notes/today.md` does not meet the condition of the request",
             "read the file again, and write with its present `content_hash`",
         );
-        [("412".to_owned(), response)].into()
+        let required = error(
+            "The workspace takes writes only with a condition.",
+            "condition_required",
+            "the workspace takes writes only with a condition, and this one to `notes/today.md` has none",
+            "read the file and send its `content_hash` as `if_match` (`If-Match` over REST)",
+        );
+        let impossible = error(
+            "The body does not fit the schema of the request (`invalid_body`), or the change cannot be made in what stands there (`no_match`, \
+             `several_matches`, `not_text`, `file_too_large`).",
+            "several_matches",
+            "`notes/today.md` is not changed: edit 1 of 1: `old_text` stands in the file 2 times, in lines 3, 9",
+            "add lines around it until it stands there once, or set `replace_all`",
+        );
+        [
+            ("412".to_owned(), response),
+            ("422".to_owned(), impossible),
+            ("423".to_owned(), locked()),
+            ("428".to_owned(), required),
+        ]
+        .into()
+    }
+}
+
+fn locked() -> RefOr<Response> {
+    error(
+        "Others hold a lock on the file, or wait for one; `holder`, `expires_at`, `place` and the header `Retry-After` say more.",
+        "locked",
+        "`notes/today.md` is locked by coder-03 until 2026-11-30T12:00:00Z",
+        "ask again in 3 s and then less and less often, or wait for the lock with `wait_ms`",
+    )
+}
+
+/// Further errors of a request for a lock.
+pub(super) struct LockErrors;
+
+impl IntoResponses for LockErrors {
+    fn responses() -> Responses {
+        [("423".to_owned(), locked())].into()
+    }
+}
+
+/// Further errors of a request that extends a lock.
+pub(super) struct LockLostErrors;
+
+impl IntoResponses for LockLostErrors {
+    fn responses() -> Responses {
+        let lost = error(
+            "The lock is over, was released, or its token is another one.",
+            "lock_lost",
+            "the lock `4fJk9QzLa0` is lost: it is over, was released, or its token is another one",
+            "take it again, and read the files: others may have written meanwhile",
+        );
+        [("410".to_owned(), lost)].into()
     }
 }
 

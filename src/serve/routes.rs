@@ -19,8 +19,8 @@ use super::error::ApiError;
 use super::extract::{InWorkspace, JsonBody, Parameters, given};
 use super::guard::{self, AllowedHosts};
 use super::{
-    allowance, asking, audit, changes, deliveries, door, keys, openapi, page, reading, request_id, transfers, verdicts,
-    webhooks, workspaces, writing,
+    allowance, asking, audit, changes, changing, deliveries, door, keys, locks, openapi, page, reading, request_id,
+    transfers, verdicts, webhooks, workspaces, writing,
 };
 use crate::answer::Verification;
 use crate::engine::{Action, Engine, EngineError, FileList, FilesRequest, StatusReport};
@@ -60,6 +60,15 @@ pub(super) fn served(engine: Arc<Engine>, workspace: WorkspaceId, options: &Opti
         .route("/v1/workspaces/{ws}/files", get(files))
         .route("/v1/workspaces/{ws}/files/{*path}", get(reading::file).put(writing::put).delete(writing::delete))
         .route("/v1/workspaces/{ws}/events", post(writing::events))
+        .route("/v1/workspaces/{ws}/write", post(changing::write))
+        .route("/v1/workspaces/{ws}/edit", post(changing::edit))
+        .route("/v1/workspaces/{ws}/move", post(changing::move_file))
+        .route("/v1/workspaces/{ws}/copy", post(changing::copy_file))
+        .route("/v1/workspaces/{ws}/grep", post(changing::grep))
+        .route("/v1/workspaces/{ws}/locks", get(locks::list).post(locks::take))
+        .route("/v1/workspaces/{ws}/locks/{id}", delete(locks::break_lock))
+        .route("/v1/workspaces/{ws}/locks/{id}/extend", post(locks::extend))
+        .route("/v1/workspaces/{ws}/locks/{id}/release", post(locks::release))
         .route("/v1/workspaces/{ws}/changes", get(changes::changes))
         .route("/v1/workspaces/{ws}/transfer", get(transfers::list).post(transfers::offer))
         .route("/v1/workspaces/{ws}/transfer/{id}", delete(transfers::withdraw))

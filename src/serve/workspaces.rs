@@ -66,10 +66,15 @@ pub(super) async fn create(
 #[serde(deny_unknown_fields)]
 pub(super) struct UpdateRequest {
     /// `false`: files are listed, and nothing of them is indexed or found. `true`: they are indexed, again where they were.
-    intelligence: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    intelligence: Option<bool>,
+    /// `true`: a write has to say what it expects (`If-Match`, `if_match`), else it is refused with 428.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    require_if_match: Option<bool>,
 }
 
-/// Switches the intelligence of a workspace off or on. After the reply to `off`, no query finds the files.
+/// Switches the intelligence of a workspace off or on, or whether writes need a condition. After the reply to `intelligence: false`, no query
+/// finds the files.
 #[utoipa::path(
     patch, path = "/v1/workspaces/{ws}", tag = "workspaces", operation_id = "update_workspace",
     params(openapi::WorkspaceParam),
@@ -82,7 +87,9 @@ pub(super) async fn update(
     SignedJson(request): SignedJson<UpdateRequest>,
 ) -> Reply<WorkspaceSummary> {
     app.call(move |engine| {
-        Ok(WorkspaceSummary::from(workspace.open(engine)?.set_intelligence(request.intelligence)?).for_client())
+        let workspace = workspace.open(engine)?;
+        let UpdateRequest { intelligence, require_if_match } = request;
+        Ok(WorkspaceSummary::from(workspace.change(intelligence, require_if_match)?).for_client())
     })
     .await
 }

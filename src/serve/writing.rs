@@ -15,7 +15,7 @@ use super::error::ApiError;
 use super::extract::{AtPath, InWorkspace, check_marked_as_json, parse_json};
 use super::openapi;
 use super::signature::Signature;
-use crate::engine::{Engine, EngineError, Event, EventsReply, Precondition, WriteReply};
+use crate::engine::{Engine, EngineError, Event, EventsReply, Given, Precondition, WriteReply};
 use crate::workspace::{ChangeKind, ContentHash, Provenance};
 
 const MAX_EVENTS: usize = 1_000;
@@ -31,7 +31,16 @@ pub(super) struct PreconditionHeaders {
     /// `*`: the file does not exist.
     #[param(rename = "If-None-Match", required = false, example = "*")]
     if_none_match: String,
+    /// A request that comes again with this key within a day is not done again, and answered as before.
+    #[param(rename = "Idempotency-Key", required = false)]
+    idempotency_key: String,
+    /// The token of the caller's lock on the file; several are separated by commas.
+    #[param(rename = "Pincite-Lock-Token", required = false)]
+    lock_token: String,
 }
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const LOCK_TOKEN: HeaderName = HeaderName::from_static("pincite-lock-token");
 
 const AGENT: HeaderName = HeaderName::from_static("pincite-agent");
 const RUN: HeaderName = HeaderName::from_static("pincite-run");
@@ -76,7 +85,7 @@ pub(super) async fn put(
     (method, uri, headers): (Method, Uri, HeaderMap),
     body: Body,
 ) -> Result<Response, ApiError> {
-    let (precondition, provenance) = (precondition(&headers)?, provenance(&headers)?);
+    let (precondition, provenance, given) = (precondition(&headers)?, provenance(&headers)?, given(&headers)?);
     let mut signature = Signature::of_write(&method, &uri, &headers, app.event_rules())?;
     let mut incoming = app.incoming(body)?;
     let min_size = incoming.min_size();
@@ -96,7 +105,7 @@ pub(super) async fn put(
         Json(upload) = app.call_at_once(write).await?;
     }
     Signature::check_whole(signature, b"")?;
-    let finish = move |engine: &Engine| at.open(engine)?.finish_upload(upload, &precondition);
+    let finish = move |engine: &Engine| at.open(engine)?.given(given)?.finish_upload(upload, &precondition);
     let reply = app.call_at_once(finish).await?;
     let status = if reply.kind == ChangeKind::Created { StatusCode::CREATED } else { StatusCode::OK };
     let tag = reply.content_hash.map(|hash| (ETAG, format!("\"{hash}\"")));
@@ -118,9 +127,9 @@ pub(super) async fn delete(
     AtPath(path): AtPath,
     (method, uri, headers): (Method, Uri, HeaderMap),
 ) -> Reply<WriteReply> {
-    let (precondition, provenance) = (precondition(&headers)?, provenance(&headers)?);
+    let (precondition, provenance, given) = (precondition(&headers)?, provenance(&headers)?, given(&headers)?);
     Signature::check_whole(Signature::of_write(&method, &uri, &headers, app.event_rules())?, b"")?;
-    app.call(move |engine| workspace.open(engine)?.delete_file(&path, &precondition, provenance)).await
+    app.call(move |engine| workspace.open(engine)?.given(given)?.delete_file(&path, &precondition, provenance)).await
 }
 
 /// Reports of changed files.
@@ -197,6 +206,15 @@ fn precondition(headers: &HeaderMap) -> Result<Precondition, ApiError> {
     };
     // Both are conditions of HTTP, and no file meets the two at once (RFC 9110, section 13.2.2).
     Ok(if absent.is_some() { Precondition::Never } else { wanted })
+}
+
+/// What a write gives besides.
+fn given(headers: &HeaderMap) -> Result<Given, ApiError> {
+    let tokens = text(headers, &LOCK_TOKEN)?.into_iter().flat_map(|tokens| tokens.split(','));
+    Ok(Given {
+        idempotency_key: utf8(headers, &IDEMPOTENCY_KEY)?.map(str::to_owned),
+        lock_tokens: tokens.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty()).collect(),
+    })
 }
 
 /// Who does it, as the headers say.

@@ -85,6 +85,12 @@ pub enum StoreError {
         /// The number.
         id: u64,
     },
+    /// As many locks are held in the workspace as may be.
+    #[error("{max} locks are held in the workspace, as many as `limits.locks` allows")]
+    TooManyLocks {
+        /// The limit.
+        max: u64,
+    },
     /// The workspace has as many webhooks as it may have.
     #[error("the workspace has {max} webhooks, as many as `limits.webhooks` allows")]
     TooManyWebhooks {
@@ -177,6 +183,7 @@ impl Advice for StoreError {
             Self::TooManyTransfers { .. } => "too_many_transfers",
             Self::UnknownWebhook { .. } => "unknown_webhook",
             Self::UnknownDelivery { .. } => "unknown_delivery",
+            Self::TooManyLocks { .. } => "too_many_locks",
             Self::TooManyWebhooks { .. } => "too_many_webhooks",
             Self::WebhookOff { .. } => "webhook_off",
             Self::Version { .. } => "other_version",
@@ -218,6 +225,7 @@ impl Advice for StoreError {
             Self::TooManyTransfers { .. } => "withdraw one, or wait until one is over".to_owned(),
             Self::UnknownWebhook { .. } => "list the webhooks: it may have been deleted".to_owned(),
             Self::UnknownDelivery { .. } => "list the deliveries: those of the last 7 days are kept, at most 1000 of a webhook".to_owned(),
+            Self::TooManyLocks { .. } => "release some, or raise `limits.locks` in `config.toml`".to_owned(),
             Self::TooManyWebhooks { .. } => "delete one, or raise `limits.webhooks` in `config.toml`".to_owned(),
             Self::WebhookOff { .. } => "its `disabled_reason` says why; switch it on with `enabled: true`".to_owned(),
             Self::Version { found, expected } if found < expected => {

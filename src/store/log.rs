@@ -11,7 +11,8 @@ use super::provenance::{Notes, as_json, carry};
 use super::workspaces::must_exist;
 use super::written::ChunkCount;
 use super::{
-    Fingerprint, Known, Members, Moved, Observation, Outcome, Store, StoreError, Written, as_i64, begin, members,
+    Besides, Fingerprint, Known, Members, Moved, Observation, Outcome, Store, StoreError, Written, as_i64, begin,
+    members,
 };
 use crate::failpoint;
 use crate::workspace::{Change, ChangeKind, FileState, Priority, RelPath, Revision, WorkspaceId};
@@ -29,25 +30,25 @@ impl Store {
         observations: &[Observation],
         priority: Priority,
     ) -> Result<Revision, StoreError> {
-        self.log_written(workspace, observations, priority, None)
+        self.log_besides(workspace, observations, priority, Besides::default())
     }
 
-    /// As [`Store::log`], and counts what a key has written for it, in one transaction.
+    /// As [`Store::log`], and stores what comes with it, in one transaction.
     ///
     /// # Errors
-    /// None of them is in the log then, and nothing is counted.
-    pub fn log_written(
+    /// None of them is in the log then, and nothing else is stored.
+    pub fn log_besides(
         &self,
         workspace: &WorkspaceId,
         observations: &[Observation],
         priority: Priority,
-        written: Option<&Written>,
+        besides: Besides<'_>,
     ) -> Result<Revision, StoreError> {
         let mut connection = self.writer()?;
         let transaction = begin(&mut connection)?;
         failpoint::reach("log: begun");
-        let last = insert(&transaction, workspace, observations, priority, written)?;
-        written.map_or(Ok(()), |written| written.count(&transaction))?;
+        let last = insert(&transaction, workspace, observations, priority, besides.written)?;
+        besides.store(&transaction, workspace, last)?;
         failpoint::reach("log: written");
         transaction.commit()?;
         failpoint::reach("log: durable");
@@ -219,6 +220,19 @@ impl Store {
             .prepare_cached("SELECT max(revision) FROM changes WHERE workspace = ?1 AND path = ?2")?
             .query_row([workspace.as_str(), path.as_str()], |row| row.get(0))?;
         Ok(newest.map(|newest| Revision(newest.cast_unsigned())))
+    }
+
+    /// The newest change of a path, as a client is told of it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn last_change(&self, workspace: &WorkspaceId, path: &RelPath) -> Result<Option<Change>, StoreError> {
+        let connection = self.reader();
+        let mut statement = connection.prepare_cached(
+            "SELECT revision, path, kind, at_ms, provenance, moved_from FROM changes
+             WHERE workspace = ?1 AND path = ?2 AND is_echo = 0 ORDER BY revision DESC LIMIT 1",
+        )?;
+        Ok(statement.query_row([workspace.as_str(), path.as_str()], change_row).optional()?)
     }
 
     /// Marks all changes of these paths up to `through` as done, and writes what became of the files.

@@ -17,6 +17,7 @@ mod events;
 mod files;
 mod keys;
 mod live;
+mod locks;
 mod log;
 mod members;
 mod outbox;
@@ -25,6 +26,7 @@ mod provenance;
 mod prune;
 mod reading;
 mod rebuild;
+mod replies;
 mod schema;
 mod sessions;
 mod sources;
@@ -50,9 +52,11 @@ pub use self::error::StoreError;
 pub use self::events::LoggedEvent;
 pub use self::keys::{KeyChanges, KeyRow};
 pub use self::live::Content;
+pub use self::locks::{Covered, LockRequest, LockRow, LockTime, Taken};
 pub(crate) use self::outbox::{NewDelivery, Told};
 pub use self::provenance::KnownWriter;
 pub(crate) use self::reading::open_to_read;
+pub use self::replies::{Besides, KeptReply};
 pub use self::sessions::SessionRow;
 pub use self::sources::SourceState;
 pub use self::transfers::{Ownership, TransferRow};
@@ -86,6 +90,8 @@ pub struct WorkspaceRow {
     pub next_generation: Option<i64>,
     /// Who owns it, where it was handed over.
     pub ownership: Option<Ownership>,
+    /// Whether a write has to say what it expects.
+    pub demands_condition: bool,
 }
 
 /// What was found of a file that may have changed.

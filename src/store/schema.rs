@@ -257,8 +257,24 @@ const FROM_16_TO_17: &str = "
     CREATE INDEX sessions_of_key ON sessions (key, seen_ms);
     PRAGMA user_version = 17;";
 
-/// The key that each change was made with, and the chunks that the files which each key wrote were cut into on the day of `written`.
+/// The key that each change was made with, and the chunks that the files which each key wrote were cut into on the day of `written`; replies to
+/// requests with an idempotency key; whether a workspace demands a condition of each write; and locks on files, with those who wait for them.
 const FROM_17_TO_18: &str = "
     ALTER TABLE changes ADD COLUMN key TEXT;
     ALTER TABLE written ADD COLUMN chunks INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE replies (
+        workspace TEXT NOT NULL, caller TEXT NOT NULL, key TEXT NOT NULL, asked BLOB NOT NULL, reply TEXT NOT NULL, revision INTEGER NOT NULL,
+        at_ms INTEGER NOT NULL, PRIMARY KEY (workspace, caller, key)) WITHOUT ROWID;
+    CREATE INDEX replies_by_time ON replies (at_ms);
+    ALTER TABLE workspaces ADD COLUMN demands_condition INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE workspaces ADD COLUMN fence INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE locks (
+        id TEXT PRIMARY KEY, workspace TEXT NOT NULL, covered TEXT NOT NULL, is_glob INTEGER NOT NULL, mode INTEGER NOT NULL, token BLOB NOT NULL,
+        key TEXT, holder TEXT NOT NULL, reason TEXT, fence INTEGER NOT NULL, ttl_s INTEGER NOT NULL, taken_ms INTEGER NOT NULL,
+        boot TEXT NOT NULL, ends_ms INTEGER NOT NULL, ends_wall_ms INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE INDEX locks_of_workspace ON locks (workspace, fence);
+    CREATE TABLE lock_waits (
+        ticket INTEGER PRIMARY KEY AUTOINCREMENT,
+        workspace TEXT NOT NULL, covered TEXT NOT NULL, is_glob INTEGER NOT NULL, mode INTEGER NOT NULL, boot TEXT NOT NULL, seen_ms INTEGER NOT NULL);
+    CREATE INDEX lock_waits_of_workspace ON lock_waits (workspace, ticket);
     PRAGMA user_version = 18;";

@@ -8,8 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use super::{Ownership, Store, StoreError, WorkspaceRow, begin, parsed};
 use crate::workspace::{Priority, WorkspaceId};
 
-const SELECT_WORKSPACE: &str =
-    "SELECT name, root, intelligence, epoch, generation, next_generation, owner_key, keep FROM workspaces";
+const SELECT_WORKSPACE: &str = "SELECT name, root, intelligence, epoch, generation, next_generation, owner_key, keep, demands_condition FROM workspaces";
 
 impl Store {
     /// All workspaces by name.
@@ -129,6 +128,17 @@ impl Store {
         Ok(row)
     }
 
+    /// Says whether a write has to say what it expects.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownWorkspace`] where there is none.
+    pub fn set_demands_condition(&self, id: &WorkspaceId, demands: bool) -> Result<WorkspaceRow, StoreError> {
+        let connection = self.writer()?;
+        connection
+            .execute("UPDATE workspaces SET demands_condition = ?2 WHERE name = ?1", params![id.as_str(), demands])?;
+        find(&connection, id)?.ok_or_else(|| StoreError::UnknownWorkspace { id: id.clone() })
+    }
+
     /// Deletes a workspace: its files, its part of the log, the events that it took, the verdicts on its words, its webhooks with
     /// what they were still to be told. Until [`Store::forget_deleted`] says that what is left of it on disk is gone, too, no other can be made under its name.
     ///
@@ -145,6 +155,9 @@ impl Store {
             "files",
             "members",
             "events",
+            "replies",
+            "locks",
+            "lock_waits",
             "rebuilt",
             "provenance",
             "labels",
@@ -230,5 +243,6 @@ fn workspace_row(row: &Row<'_>) -> rusqlite::Result<WorkspaceRow> {
             Some(key) => Some(Ownership { key, keep: parsed(row, 7)? }),
             None => None,
         },
+        demands_condition: row.get(8)?,
     })
 }

@@ -8,12 +8,14 @@
 
 mod cell;
 mod citation;
+mod conflict;
 mod facets;
 mod file;
 mod id;
 mod invalid_webhook;
 mod keep;
 mod language;
+mod lock;
 mod path;
 mod pattern;
 pub(crate) mod provenance;
@@ -27,12 +29,14 @@ mod webhook;
 
 pub use cell::{Cell, Cells};
 pub use citation::Citation;
+pub use conflict::Conflict;
 pub use facets::{Facet, Facets};
 pub use file::{Change, ChangeKind, FileCounts, FileEntry, FileState, Priority};
 pub use id::{ContentHash, Revision, WorkspaceId};
 pub use invalid_webhook::{InvalidWebhook, MAX_URL_BYTES, MAX_WEBHOOK_AGENTS, check_url};
 pub use keep::Keep;
 pub use language::Language;
+pub use lock::{DEFAULT_LOCK_TTL_S, Held, LOCK_TTL_S, Lock, LockMode, MAX_LOCK_REASON_CHARS, MAX_LOCK_WAIT_MS};
 pub use path::{RelPath, is_device_name};
 pub use pattern::{PatternError, PatternLimits};
 pub use provenance::{InvalidProvenance, MAX_LABEL_CHARS, MAX_TAGS, Provenance, ProvenanceFilter};

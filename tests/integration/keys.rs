@@ -126,6 +126,10 @@ fn rule_of(operation: &str) -> Option<Rule> {
         "search" => Needs(Scope::Search),
         "ask" => Needs(Scope::Ask),
         "verify" | "status" | "files" | "file" | "changes" | "verdicts" => Needs(Scope::FilesRead),
+        "write_file" | "edit_file" | "move_file" | "copy_file" => Needs(Scope::FilesWrite),
+        "grep" => Needs(Scope::FilesRead),
+        "take_lock" | "locks" | "extend_lock" | "release_lock" => Needs(Scope::Locks),
+        "break_lock" => Needs(Scope::Admin),
         "put" | "delete" | "events" | "judge" | "withdraw_verdict" => Needs(Scope::FilesWrite),
         "webhooks" | "create_webhook" | "webhook" | "update_webhook" | "delete_webhook" | "rotate_webhook"
         | "deliveries" | "test_webhook" | "replay_delivery" => Needs(Scope::Webhooks),
@@ -175,7 +179,10 @@ async fn every_route_of_rest_takes_the_right_that_it_needs_and_no_other() {
         assert!(reply.contains("insufficient_scope") && reply.contains(&format!("`{needed}`")), "{id}: {reply}");
         // What deletes the workspace would leave nothing for the others to ask.
         if id != "delete_workspace" {
-            let own = keyed.key(&[needed], |key| key);
+            // Their replies show what stands in files.
+            let also = ["edit_file", "copy_file"].contains(&id.as_str()).then_some(Scope::FilesRead);
+            let rights: Vec<Scope> = [needed].into_iter().chain(also).collect();
+            let own = keyed.key(&rights, |key| key);
             let (status, _, reply) = keyed.send(Some(&own), method, &url, body.as_ref()).await;
             let told: Value = serde_json::from_str(&reply).unwrap_or_default();
             let is_refused = status == 401 || told["error"]["code"] == "insufficient_scope";

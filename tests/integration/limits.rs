@@ -44,7 +44,7 @@ fn edge_of(name: &str, least: u64) -> Option<Edge> {
 }
 
 /// Limits that take more than one request, a file or a slow client to meet, and the file and test that does.
-const MET_ELSEWHERE: [(&str, &str, &str); 35] = [
+const MET_ELSEWHERE: [(&str, &str, &str); 37] = [
     ("path_parts", "tests/integration/walls.rs", "a_path_is_written_up_to_its_limit_and_a_devices_name_never"),
     ("rule_file_bytes", "src/ingest/tests/walls.rs", "a_file_with_rules_counts_up_to_its_limits_and_says_so"),
     ("rule_lines", "src/ingest/tests/walls.rs", "of_lines_that_are_too_much_together_the_first_count"),
@@ -126,6 +126,8 @@ const MET_ELSEWHERE: [(&str, &str, &str); 35] = [
         "tests/integration/allowances.rs",
         "a_keys_bytes_of_a_day_end_at_the_bound_and_survive_a_restart",
     ),
+    ("locks", "tests/integration/locked.rs", "a_workspace_holds_as_many_locks_as_it_may"),
+    ("edit_mb", "tests/integration/edited.rs", "a_text_is_changed_in_place_up_to_a_length"),
     (
         "key_chunks_per_day",
         "tests/integration/allowances.rs",

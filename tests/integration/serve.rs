@@ -372,9 +372,17 @@ async fn the_description_is_valid_and_lists_every_route() {
         "/v1/workspaces/{ws}/audit",
         "/v1/workspaces/{ws}/changes",
         "/v1/workspaces/{ws}/citations/verify",
+        "/v1/workspaces/{ws}/copy",
+        "/v1/workspaces/{ws}/edit",
         "/v1/workspaces/{ws}/events",
         "/v1/workspaces/{ws}/files",
         "/v1/workspaces/{ws}/files/{path}",
+        "/v1/workspaces/{ws}/grep",
+        "/v1/workspaces/{ws}/locks",
+        "/v1/workspaces/{ws}/locks/{id}",
+        "/v1/workspaces/{ws}/locks/{id}/extend",
+        "/v1/workspaces/{ws}/locks/{id}/release",
+        "/v1/workspaces/{ws}/move",
         "/v1/workspaces/{ws}/search",
         "/v1/workspaces/{ws}/status",
         "/v1/workspaces/{ws}/transfer",
@@ -387,6 +395,7 @@ async fn the_description_is_valid_and_lists_every_route() {
         "/v1/workspaces/{ws}/webhooks/{id}/deliveries/{delivery}/replay",
         "/v1/workspaces/{ws}/webhooks/{id}/rotate",
         "/v1/workspaces/{ws}/webhooks/{id}/test",
+        "/v1/workspaces/{ws}/write",
     ];
     assert_eq!(described, routes);
 }

@@ -56,7 +56,7 @@ async fn a_path_is_written_up_to_its_limit_and_a_devices_name_never() {
 async fn a_folder_is_not_made_for_a_write_that_is_refused() {
     let server = Server::running();
     let reply = server.put("new/folder/a.md", "words", &[("if-match", "*")]).await;
-    assert_eq!(code(&reply), (412, "precondition_failed"), "{reply:?}");
+    assert_eq!(code(&reply), (412, "conflict"), "{reply:?}");
     assert!(!server.desk.folder.path().join("new").exists());
 }
 

@@ -35,6 +35,16 @@ impl Server {
         Self::over(Desk::running())
     }
 
+    /// As after a restart of the process.
+    pub fn reopened(self) -> Self {
+        let Self { desk: Desk { folder, data, engine, runner }, router } = self;
+        drop((runner, router, engine));
+        let engine = share(data.path());
+        let mut desk = Desk { folder, data, engine, runner: None };
+        desk.run();
+        Self::over(desk)
+    }
+
     pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> (u16, Value) {
         let uri = if path.starts_with('/') { path.to_owned() } else { format!("/v1/workspaces/default/{path}") };
         let mut request = Request::builder().method(method).uri(uri);
@@ -167,15 +177,15 @@ async fn a_write_with_a_condition_happens_only_when_it_holds() {
     let new = [("if-none-match", "*")];
     let (status, first) = server.put("a.txt", "one", &new).await;
     assert_eq!(status, 201);
-    assert_eq!(code(&server.put("a.txt", "two", &new).await), (412, "precondition_failed"));
+    assert_eq!(code(&server.put("a.txt", "two", &new).await), (412, "conflict"));
     let tag = format!("\"{}\"", first["content_hash"].as_str().unwrap());
     assert_eq!(server.put("a.txt", "two", &[("if-match", &tag)]).await.0, 200);
-    assert_eq!(code(&server.put("a.txt", "three", &[("if-match", &tag)]).await), (412, "precondition_failed"));
-    assert_eq!(code(&server.delete("a.txt", &[("if-match", &tag)]).await), (412, "precondition_failed"));
-    assert_eq!(code(&server.put("b.txt", "b", &[("if-match", "*")]).await), (412, "precondition_failed"));
+    assert_eq!(code(&server.put("a.txt", "three", &[("if-match", &tag)]).await), (412, "conflict"));
+    assert_eq!(code(&server.delete("a.txt", &[("if-match", &tag)]).await), (412, "conflict"));
+    assert_eq!(code(&server.put("b.txt", "b", &[("if-match", "*")]).await), (412, "conflict"));
     for path in ["a.txt", "b.txt"] {
         let both = server.put(path, "b", &[("if-match", "*"), ("if-none-match", "*")]).await;
-        assert_eq!(code(&both), (412, "precondition_failed"), "no file meets both");
+        assert_eq!(code(&both), (412, "conflict"), "no file meets both");
     }
     assert_eq!((server.on_disk("a.txt").as_deref(), server.on_disk("b.txt")), (Some("two"), None));
     for wrong in [("if-match", "abc"), ("if-match", "W/\"ab\""), ("if-none-match", "\"ab\"")] {

@@ -37,25 +37,6 @@ struct Desk {
     workspace: WorkspaceId,
 }
 
-/// A file of one chunk, as it was read.
-fn ready(name: &str, revision: Revision, bytes: &[u8]) -> FileEntry {
-    FileEntry {
-        path: path(name),
-        state: FileState::Ready,
-        reason: None,
-        format: Some("text".to_owned()),
-        title: None,
-        language: None,
-        size: READ_AS.size,
-        modified: Timestamp::UNIX_EPOCH,
-        content_hash: Some(ContentHash::of(bytes)),
-        revision,
-        container: None,
-        provenance: Provenance::default(),
-        num_chunks: 1,
-    }
-}
-
 impl Desk {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -99,7 +80,7 @@ impl Desk {
     }
 
     fn done_in(&self, epoch: i64, through: Revision, name: &str, bytes: &[u8]) {
-        let entry = ready(name, through, bytes);
+        let entry = written::ready(name, through, bytes);
         self.store
             .acknowledge(&self.workspace, epoch, through, &[Outcome::File(entry, READ_AS.into(), Members::Same)])
             .unwrap();

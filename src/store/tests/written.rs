@@ -3,8 +3,27 @@
 use rusqlite::params;
 
 use super::*;
-use crate::store::{Totals, Written};
+use crate::store::{Besides, Totals, Written};
 use crate::workspace::Provenance;
+
+/// A file of one chunk, as it was read.
+pub(super) fn ready(name: &str, revision: Revision, bytes: &[u8]) -> FileEntry {
+    FileEntry {
+        path: path(name),
+        state: FileState::Ready,
+        reason: None,
+        format: Some("text".to_owned()),
+        title: None,
+        language: None,
+        size: READ_AS.size,
+        modified: Timestamp::UNIX_EPOCH,
+        content_hash: Some(ContentHash::of(bytes)),
+        revision,
+        container: None,
+        provenance: Provenance::default(),
+        num_chunks: 1,
+    }
+}
 
 fn seen(name: &str, kind: ChangeKind, size: u64) -> Observation {
     let fingerprint = if kind == ChangeKind::Deleted { Fingerprint::NONE } else { Fingerprint { size, ..READ_AS } };
@@ -22,7 +41,14 @@ fn bytes_of_a_key_are_counted_with_the_change_and_begin_anew_each_day() {
     let write = |day, bytes| {
         let written = Written { key: "k".to_owned(), day, bytes };
         let change = [seen("a", ChangeKind::Created, bytes)];
-        desk.store.log_written(&desk.workspace, &change, Priority::Interactive, Some(&written)).unwrap();
+        desk.store
+            .log_besides(
+                &desk.workspace,
+                &change,
+                Priority::Interactive,
+                Besides { written: Some(&written), reply: None },
+            )
+            .unwrap();
     };
     write(7, 3);
     write(7, 4);
@@ -36,7 +62,16 @@ fn bytes_of_a_key_are_counted_with_the_change_and_begin_anew_each_day() {
     assert_eq!(desk.store.written_on_day("k", 7).unwrap().bytes, 6, "a clock that goes back does not give a day anew");
     let written = Written { key: "k".to_owned(), day: 8, bytes: 100 };
     let change = [seen("a", ChangeKind::Created, 1)];
-    assert!(desk.store.log_written(&id("nowhere"), &change, Priority::Interactive, Some(&written)).is_err());
+    assert!(
+        desk.store
+            .log_besides(
+                &id("nowhere"),
+                &change,
+                Priority::Interactive,
+                Besides { written: Some(&written), reply: None }
+            )
+            .is_err()
+    );
     let desk = desk.reopened();
     assert_eq!(desk.store.written_on_day("k", 8).unwrap().bytes, 6, "what is not logged is not counted");
 }
@@ -91,7 +126,11 @@ fn chunks_are_counted_once_for_the_key_that_brought_the_content() {
     let chunks = || desk.store.written_on_day("k", 7).unwrap().chunks;
     let written = Written { key: "k".to_owned(), day: 7, bytes: 3 };
     let change = [seen("a", ChangeKind::Created, 3)];
-    let log = |written| desk.store.log_written(&desk.workspace, &change, Priority::Interactive, written).unwrap();
+    let log = |written| {
+        desk.store
+            .log_besides(&desk.workspace, &change, Priority::Interactive, Besides { written, reply: None })
+            .unwrap()
+    };
     let done = |revision, num_chunks, inside: &[u32]| {
         let of = |name: &str, num_chunks| FileEntry { num_chunks, ..ready(name, revision, b"words") };
         let members = inside.iter().map(|num| of("a/inside", *num)).collect();

@@ -1,0 +1,62 @@
+//! Conditions of a write: whether they hold, and what stands there where they do not.
+
+use super::{EngineError, Precondition, Workspace};
+use crate::edit::{self, TextFile};
+use crate::files::Files;
+use crate::ingest::{self, LargeFile};
+use crate::workspace::{Conflict, ContentHash, RelPath, Scope};
+
+impl Workspace<'_> {
+    /// Whether there is a file, when `precondition` holds.
+    ///
+    /// # Errors
+    /// [`EngineError::Conflict`] where it does not, [`EngineError::ConditionRequired`] where there is none and the workspace demands one.
+    pub(super) fn check_precondition(
+        &self,
+        files: &dyn Files,
+        path: &RelPath,
+        precondition: &Precondition,
+    ) -> Result<bool, EngineError> {
+        if *precondition == Precondition::None && self.engine.data.store.workspace(&self.id)?.demands_condition {
+            return Err(EngineError::ConditionRequired { path: path.clone() });
+        }
+        let exists = ingest::seen(files, path)?.is_some();
+        let holds = match precondition {
+            Precondition::None => true,
+            Precondition::Exists => exists,
+            Precondition::Absent => !exists,
+            Precondition::Never => false,
+            Precondition::Matches(hashes) => exists && hashes.contains(&self.hash_now(files, path)?),
+        };
+        if holds { Ok(exists) } else { Err(self.conflict(files, path, precondition)) }
+    }
+
+    fn hash_now(&self, files: &dyn Files, path: &RelPath) -> Result<ContentHash, EngineError> {
+        Ok(LargeFile::open(files, path, self.engine.data.config.max_file_bytes)?.content_hash)
+    }
+
+    /// The conflict at a path, with as much of it as the caller may be told. What cannot be read is left out.
+    fn conflict(&self, files: &dyn Files, path: &RelPath, precondition: &Precondition) -> EngineError {
+        let mut conflict = Conflict::at(path.clone());
+        if self.caller.may(Scope::FilesRead) {
+            if let Ok(Some(change)) = self.engine.data.store.last_change(&self.id, path) {
+                conflict.changed_by = change.provenance;
+                conflict.changed_at = Some(change.at);
+                conflict.revision = Some(change.revision);
+            }
+            conflict.current_etag = self.hash_now(files, path).ok();
+            conflict.diff = self.diff_since(files, path, precondition);
+        }
+        EngineError::Conflict(conflict.into())
+    }
+
+    /// What was changed of a text since the only content that a condition names.
+    fn diff_since(&self, files: &dyn Files, path: &RelPath, precondition: &Precondition) -> Option<String> {
+        let Precondition::Matches(hashes) = precondition else { return None };
+        let [base] = hashes.as_slice() else { return None };
+        let base = TextFile::read(&self.engine.bases.find(&self.id, path, *base)?).ok()?;
+        let now = ingest::read_file(files, path, edit::MAX_MERGED_BYTES as u64).ok()?;
+        let now = TextFile::read(&now.bytes).ok()?;
+        Some(edit::unified(path.as_str(), &base.text, &now.text))
+    }
+}
