@@ -63,7 +63,7 @@ pub use self::audit::{AuditReply, AuditRequest, MAX_AUDIT_ENTRIES};
 pub use self::changes::{ChangeFilters, ChangesReply, ChangesRequest};
 pub use self::coverage::is_on_unread;
 pub use self::event::{Event, EventKind, EventsReply, MAX_EVENT_ID_CHARS, TakenEvent};
-pub use self::files::{FileList, FilesRequest};
+pub use self::files::{FileList, FilesRequest, Usage};
 pub use self::freshness::SourceStatus;
 pub use self::keys::{KeyList, KeyPatch, MadeKey, RevokedKeys};
 pub use self::load::{Load, WebhookLoad};

@@ -33,6 +33,7 @@ mod guard;
 mod incoming;
 mod keys;
 mod metrics;
+mod openai;
 mod openapi;
 mod page;
 mod reading;

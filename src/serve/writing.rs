@@ -200,7 +200,7 @@ fn precondition(headers: &HeaderMap) -> Result<Precondition, ApiError> {
 }
 
 /// Who does it, as the headers say.
-fn provenance(headers: &HeaderMap) -> Result<Provenance, ApiError> {
+pub(super) fn provenance(headers: &HeaderMap) -> Result<Provenance, ApiError> {
     let one = |name| utf8(headers, &name).map(|value| value.map(str::to_owned));
     let tags = utf8(headers, &TAGS)?.into_iter().flat_map(|tags| tags.split(','));
     let tags = tags.map(|tag| tag.trim().to_owned()).collect();

@@ -13,7 +13,7 @@ schemathesis.openapi.format("iana-time-zone", strategies.sampled_from(["UTC", "E
 # A request of the right form that is refused for what is there, or for how much is asked of the server, not for its form.
 STATES = {
     "precondition_failed", "is_a_folder", "no_text", "large_text", "passed_over", "not_a_file", "no_language_model",
-    "out_of_range", "url_not_allowed",
+    "out_of_range", "url_not_allowed", "filters_too_deep", "too_many_filters", "invalid_cursor",
 }  # fmt: skip
 
 
