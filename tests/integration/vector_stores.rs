@@ -46,7 +46,7 @@ async fn the_official_client_fills_and_searches_stores_unchanged() {
     let ran = tokio::task::spawn_blocking(move || python::run("openai_stores.py", &[&path])).await.unwrap();
     let seen: Value = serde_json::from_str(&ran).unwrap();
     assert!(seen["filters"].as_u64().unwrap() > 20, "{seen}");
-    assert_eq!(seen["verdict"]["status"], "valid", "{seen}");
+    assert_eq!(seen["verdict"]["verdict"], "valid", "{seen}");
     drop(stop);
     ended.await.unwrap();
 }
@@ -96,7 +96,6 @@ fn paths(reply: &Value) -> BTreeSet<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn filters_leave_out_no_file_that_passes_and_let_no_other_through() {
     let keyed = Keyed::new(4);
-    let all = 16;
     let search = async |filters: Value| {
         let body = json!({ "query": "harbour lantern keel", "max_num_results": 50, "filters": filters });
         let (status, reply) = keyed.json(&keyed.admin, Method::POST, SEARCH, Some(&body)).await;
@@ -108,7 +107,10 @@ async fn filters_leave_out_no_file_that_passes_and_let_no_other_through() {
     assert!(!csv.is_empty() && csv.iter().all(|path| path.ends_with(".csv")), "{csv:?}");
     let others = search(one("ne", "type", json!("csv"))).await;
     assert!(others.is_disjoint(&csv) && !others.is_empty(), "{others:?}");
-    for path in csv.iter().chain(&others) {
+    let (_, listed) = keyed.json(&keyed.admin, Method::GET, "/v1/vector_stores/default/files?limit=100", None).await;
+    let every = paths(&listed);
+    assert_eq!(every.len(), 16, "{listed}");
+    for path in &every {
         assert_eq!(search(one("eq", "path", json!(path))).await, BTreeSet::from([path.clone()]));
         assert!(!search(one("nin", "path", json!([path]))).await.contains(path));
     }
@@ -118,8 +120,6 @@ async fn filters_leave_out_no_file_that_passes_and_let_no_other_through() {
     assert_eq!(search(none).await, BTreeSet::new());
     let secret = search(one("eq", "folder", json!("secret"))).await;
     assert!(!secret.is_empty() && secret.iter().all(|path| path.starts_with("secret/")), "{secret:?}");
-    assert!((&csv | &others).len() <= all);
-    // What is only inside a file that passes is decided by itself.
     let small = search(one("lt", "size", json!(60))).await;
     for path in &small {
         let file = fs_err::metadata(keyed.folder.path().join(path)).unwrap();
@@ -224,7 +224,6 @@ async fn a_narrowed_key_sees_no_other_file_through_stores_and_ids() {
 #[tokio::test(flavor = "multi_thread")]
 async fn ids_that_lead_out_of_a_workspace_or_nowhere_are_ids_of_no_file() {
     let keyed = Keyed::new(0);
-    fs_err::write(keyed.folder.path().parent().unwrap().join("outside.md"), "outside").ok();
     for id in [
         id_of("default/../outside.md"),
         id_of("default/open/../../outside.md"),
@@ -328,7 +327,7 @@ async fn limits_and_signatures_hold_for_uploads() {
     let of = |num: usize| form(&[("purpose", None, b"assistants"), ("file", Some("a.md"), &vec![b'a'; num])]);
     assert_eq!(send(&small, of(1_000)).await.0, 200);
     let refused = send(&small, of(1_001)).await;
-    assert_refused(&refused, 413, "too_large");
+    assert_refused(&refused, 400, "file_too_large");
     assert_eq!(files_in(&small.folder.path().join("uploads")), 1);
 
     let config = "[events]\nsecret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"\nsign_all_writes = true\n";

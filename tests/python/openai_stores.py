@@ -162,7 +162,7 @@ def uploads(client: openai.OpenAI) -> None:
 
     gone = client.files.delete(file.id)
     assert (gone.id, gone.deleted) == (file.id, True), gone
-    refused(openai.NotFoundError, "gone", None, lambda: client.files.retrieve(file.id))
+    refused(openai.NotFoundError, "file_gone", None, lambda: client.files.retrieve(file.id))
     assert all(result.file_id != file.id for result in found(client, query="keel of the Marlow"))
 
 

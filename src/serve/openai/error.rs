@@ -104,7 +104,7 @@ pub(in crate::serve) async fn in_their_form(request: Request, next: Next) -> Res
     let param = parts.extensions.get::<Param>().map(|param| param.0.clone());
     let body = OpenAiErrorBody { error: error_of(parts.status, report, param) };
     let body = serde_json::to_vec(&body).unwrap_or_default();
-    parts.headers.remove(CONTENT_LENGTH);
+    parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Response::from_parts(parts, Body::from(body))
 }

@@ -116,8 +116,8 @@ pub(in crate::serve) struct UploadsQuery {
     #[param(minimum = 1, maximum = 10_000, default = 10_000)]
     #[serde(deserialize_with = "given")]
     limit: Option<usize>,
-    /// By the time of the upload: `desc` has the newest first.
-    #[param(default = "desc", inline)]
+    /// By the time of the upload: `desc`, which is the default, has the newest first.
+    #[param(inline)]
     #[serde(deserialize_with = "given")]
     order: Option<Order>,
     /// The id of the file that the list goes on behind.

@@ -104,12 +104,12 @@ impl Multipart {
         loop {
             match self.at {
                 At::Preamble => match memmem::find(&self.buffer, &self.delimiter) {
-                    Some(found) => {
+                    Some(found) if found <= MAX_HEADER_BYTES => {
                         self.buffer.drain(..found + self.delimiter.len());
                         self.at = At::Boundary;
                     }
-                    None if self.buffer.len() > MAX_HEADER_BYTES => return Err(malformed("no part begins")),
-                    None => return Ok(None),
+                    None if self.buffer.len() < MAX_HEADER_BYTES + self.delimiter.len() => return Ok(None),
+                    _ => return Err(malformed("no part begins")),
                 },
                 At::Boundary => {
                     let padding = self.buffer.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
@@ -141,7 +141,7 @@ impl Multipart {
                         }
                         return Ok(Some(Piece::Begin(header)));
                     }
-                    None if self.buffer.len() <= MAX_HEADER_BYTES => return Ok(None),
+                    None if self.buffer.len() < MAX_HEADER_BYTES + 4 => return Ok(None),
                     _ => return Err(malformed("the header of a part is longer than 16 KiB")),
                 },
                 At::Content => return Ok(self.content()),

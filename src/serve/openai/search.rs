@@ -68,7 +68,7 @@ struct RankingOptions {
     ranker: Option<Ranker>,
     /// Only passages with at least this score, 0 to 1.
     #[schema(minimum = 0, maximum = 1)]
-    score_threshold: Option<f32>,
+    score_threshold: Option<f64>,
 }
 
 /// A ranker by the name that `OpenAI` gives it.
@@ -214,6 +214,9 @@ impl Asked {
         if options.and_then(|options| options.ranker) == Some(Ranker::None) {
             notes.push("`ranker` `none`: passages are ranked as the server is configured to".to_owned());
         }
+        // Scores are told with as many digits as they have.
+        #[expect(clippy::cast_possible_truncation, reason = "between 0 and 1, and compared with scores of this width")]
+        let least_score = least_score as f32;
         Ok(Self {
             queries: queries_of(&request.query)?,
             condition: request.filters.as_ref().map(filters::read).transpose()?,

@@ -55,8 +55,8 @@ pub(in crate::serve) struct StoreFilesQuery {
     #[param(minimum = 1, maximum = 100, default = 20)]
     #[serde(deserialize_with = "given")]
     limit: Option<usize>,
-    /// By the time of the last modification: `desc` has the newest first.
-    #[param(default = "desc", inline)]
+    /// By the time of the last modification: `desc`, which is the default, has the newest first.
+    #[param(inline)]
     #[serde(deserialize_with = "given")]
     order: Option<Order>,
     /// The id of the file that the list goes on behind.
@@ -342,10 +342,13 @@ fn unsupported_attributes() -> Refused {
 /// Copies a file from one workspace to another, unless its content is there.
 fn copy(from: &Workspace<'_>, to: &Workspace<'_>, path: &RelPath) -> Result<(), EngineError> {
     let source = from.entry(path)?;
-    let there = to.entry(path).ok().and_then(|entry| entry.content_hash);
-    if there.is_some() && there == source.content_hash {
-        return Ok(());
-    }
+    let there = to.entry(path).ok();
+    let precondition = match (there, source.content_hash) {
+        (Some(there), Some(hash)) if there.content_hash == Some(hash) => return Ok(()),
+        // What has just been written there may not have been read yet.
+        (Some(_), Some(hash)) => Precondition::Matches(vec![hash]),
+        _ => Precondition::Absent,
+    };
     // Whoever attaches it writes it here. Its tags go along.
     let provenance = Provenance { tags: source.provenance.tags, ..Provenance::default() };
     let mut upload = to.begin_upload(path)?.by(provenance)?;
@@ -356,7 +359,7 @@ fn copy(from: &Workspace<'_>, to: &Workspace<'_>, path: &RelPath) -> Result<(), 
         piece.clear();
         let num = bytes.by_ref().take(PIECE as u64).read_to_end(&mut piece).map_err(EngineError::Io)?;
         if num == 0 {
-            return to.finish_upload(upload, &Precondition::Absent).map(drop);
+            return to.finish_upload(upload, &precondition).map(drop);
         }
         upload.write(&piece)?;
     }

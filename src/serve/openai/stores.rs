@@ -24,8 +24,8 @@ pub(in crate::serve) struct StoresQuery {
     #[param(minimum = 1, maximum = 100, default = 20)]
     #[serde(deserialize_with = "given")]
     limit: Option<usize>,
-    /// By name, as the time at which a workspace was made is not kept: `asc`, or `desc` for backwards.
-    #[param(default = "asc", inline)]
+    /// By name, as the time at which a workspace was made is not kept: `asc`, which is the default, or `desc` for backwards.
+    #[param(inline)]
     #[serde(deserialize_with = "given")]
     order: Option<Order>,
     /// The id of the store that the list goes on behind.
