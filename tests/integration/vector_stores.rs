@@ -430,3 +430,24 @@ async fn a_file_is_attached_only_with_rights_on_both_sides() {
     let unsupported = json!({ "file_id": id, "attributes": { "author": "ann" } });
     assert_refused(&keyed.json(&narrowed, Method::POST, url, Some(&unsupported)).await, 400, "unsupported");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_journal_tells_of_uploads_searches_reads_and_deletions_here() {
+    let keyed = Keyed::new(0);
+    let body =
+        form(&[("purpose", None, b"assistants"), ("file", Some("audited.md"), b"# Audited\n\nThe beacon is lit.")]);
+    let (_, made) = upload(&keyed.router, &keyed.admin, body).await;
+    let url = format!("/v1/files/{}", made["id"].as_str().unwrap());
+    let search = json!({ "query": "lantern", "max_num_results": 1 });
+    let (_, found) = keyed.json(&keyed.admin, Method::POST, SEARCH, Some(&search)).await;
+    let seen = paths(&found).pop_first().unwrap();
+    keyed.send(Some(&keyed.admin), Method::GET, &format!("{url}/content"), None).await;
+    keyed.send(Some(&keyed.admin), Method::DELETE, &url, None).await;
+    for (action, path) in
+        [("file.write", "audited.md"), ("search", &seen), ("file.read", "audited.md"), ("file.delete", "audited.md")]
+    {
+        let url = format!("/v1/workspaces/default/audit?action={action}&limit=10");
+        let (status, reply) = keyed.json(&keyed.admin, Method::GET, &url, None).await;
+        assert!(status == 200 && reply.to_string().contains(path), "{action}: {reply}");
+    }
+}
