@@ -108,12 +108,12 @@ impl Reader {
                 let message = format!("the lists of a filter have no value, or more than {MAX_VALUES} together");
                 return Err(invalid(at, "too_many_filters", message, "give 1 to 1000 values"));
             }
-            let any = self.one_of(values, attribute, key, at)?;
+            let any = one_of(values, attribute, key, at)?;
             return Ok(if kind == "in" { any } else { any.negated() });
         }
         match (attribute, kind) {
-            (_, "eq") => self.one_of(std::slice::from_ref(value), attribute, key, at),
-            (_, "ne") => self.one_of(std::slice::from_ref(value), attribute, key, at).map(Condition::negated),
+            (_, "eq") => one_of(std::slice::from_ref(value), attribute, key, at),
+            (_, "ne") => one_of(std::slice::from_ref(value), attribute, key, at).map(Condition::negated),
             (Attribute::Number(of), kind) => {
                 let (floor, ceiling) = whole(number(value, key, at)?);
                 let (from, to) = match kind {
@@ -131,23 +131,23 @@ impl Reader {
             }
         }
     }
+}
 
-    /// That the attribute is one of these.
-    fn one_of(&self, values: &[Value], attribute: Attribute, key: &str, at: &str) -> Result<Condition, Refused> {
-        match attribute {
-            Attribute::Text(of) => {
-                let read = |value| text(value, of, key, at);
-                Ok(Condition::text(of, values.iter().map(read).collect::<Result<Vec<_>, _>>()?))
-            }
-            Attribute::Number(of) => {
-                let is = |value| {
-                    let (floor, ceiling) = whole(number(value, key, at)?);
-                    // Between two whole numbers there is none.
-                    let (from, to) = if floor == ceiling { (floor, floor) } else { (1, 0) };
-                    Ok(Condition::Number { of, from, to })
-                };
-                values.iter().map(is).collect::<Result<_, _>>().map(Condition::Any)
-            }
+/// That the attribute is one of these.
+fn one_of(values: &[Value], attribute: Attribute, key: &str, at: &str) -> Result<Condition, Refused> {
+    match attribute {
+        Attribute::Text(of) => {
+            let read = |value| text(value, of, key, at);
+            Ok(Condition::text(of, values.iter().map(read).collect::<Result<Vec<_>, _>>()?))
+        }
+        Attribute::Number(of) => {
+            let is = |value| {
+                let (floor, ceiling) = whole(number(value, key, at)?);
+                // Between two whole numbers there is none.
+                let (from, to) = if floor == ceiling { (floor, floor) } else { (1, 0) };
+                Ok(Condition::Number { of, from, to })
+            };
+            values.iter().map(is).collect::<Result<_, _>>().map(Condition::Any)
         }
     }
 }

@@ -155,17 +155,13 @@ impl Multipart {
     }
 
     fn content(&mut self) -> Option<Piece> {
-        let data = match memmem::find(&self.buffer, &self.delimiter) {
-            Some(found) => {
-                let data: Vec<u8> = self.buffer.drain(..found + self.delimiter.len()).take(found).collect();
-                self.at = At::Ended;
-                data
-            }
-            None => {
-                // What may be the beginning of a delimiter waits for the rest.
-                let sure = self.buffer.len().saturating_sub(self.delimiter.len() - 1);
-                self.buffer.drain(..sure).collect()
-            }
+        let data: Vec<u8> = if let Some(found) = memmem::find(&self.buffer, &self.delimiter) {
+            self.at = At::Ended;
+            self.buffer.drain(..found + self.delimiter.len()).take(found).collect()
+        } else {
+            // What may be the beginning of a delimiter waits for the rest.
+            let sure = self.buffer.len().saturating_sub(self.delimiter.len() - 1);
+            self.buffer.drain(..sure).collect()
         };
         if data.is_empty() && self.at == At::Ended {
             self.at = At::Boundary;
@@ -247,8 +243,11 @@ mod tests {
 
     use super::*;
 
-    /// The parts of a form that comes in pieces of these lengths: name, file name and content of each.
-    fn parts(form: &[u8], sizes: &[usize]) -> Result<Vec<(String, Option<String>, Vec<u8>)>, Refused> {
+    /// A part: its name, the name of its file, and its content.
+    type Part = (String, Option<String>, Vec<u8>);
+
+    /// The parts of a form that comes in pieces of these lengths.
+    fn parts(form: &[u8], sizes: &[usize]) -> Result<Vec<Part>, Refused> {
         let (mut multipart, mut found, mut ended) = (Multipart::with("xyz"), Vec::new(), 0);
         let (mut rest, mut sizes) = (form, sizes.iter().cycle());
         while !rest.is_empty() {
@@ -272,7 +271,7 @@ mod tests {
         content-type: text/plain\r\ncontent-disposition:form-data;name=file; filename=\"a \\\"b\\\" C:\\d.md\"\r\n\r\n\r\n--xy\r\n-\r\n\
         --xyz\r\nContent-Disposition: form-data; name=\"empty\"; filename*=UTF-8''%C3%BC.md; filename=\"u.md\"\r\n\r\n\r\n--xyz--\r\nafter --xyz";
 
-    fn expected() -> Vec<(String, Option<String>, Vec<u8>)> {
+    fn expected() -> Vec<Part> {
         vec![
             ("purpose".to_owned(), None, b"assistants".to_vec()),
             ("file".to_owned(), Some("a \"b\" C:\\d.md".to_owned()), b"\r\n--xy\r\n-".to_vec()),
