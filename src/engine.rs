@@ -73,7 +73,7 @@ pub use self::changes::{ChangeFilters, ChangesReply, ChangesRequest};
 pub use self::coverage::is_on_unread;
 pub use self::edit::{EditReply, MergeReply, OnConflict};
 pub use self::event::{Event, EventKind, EventsReply, MAX_EVENT_ID_CHARS, TakenEvent};
-pub use self::files::{FileList, FilesRequest};
+pub use self::files::{FileList, FilesRequest, Usage};
 pub use self::freshness::SourceStatus;
 pub use self::given::{Given, MAX_IDEMPOTENCY_KEY_BYTES};
 pub use self::grep::{GrepMatch, GrepReply, GrepRequest};

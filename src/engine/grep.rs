@@ -29,6 +29,7 @@ const MAX_LINE_BYTES: usize = 400;
 #[serde(deny_unknown_fields)]
 pub struct GrepRequest {
     /// The words that a line has to hold, as they are; a regular expression with `regex`.
+    #[schema(min_length = 1, max_length = 1_000)]
     pub pattern: String,
     /// Takes `pattern` for a regular expression (Rust's `regex` syntax: no look-around, no references back).
     #[serde(default)]
@@ -41,9 +42,11 @@ pub struct GrepRequest {
     pub glob: Option<String>,
     /// Lines to show before and after each match, at most 10.
     #[serde(default)]
+    #[schema(maximum = 10)]
     pub context_lines: usize,
     /// How many matches to return at most, 1 to 500.
     #[serde(default = "default_limit")]
+    #[schema(minimum = 1, maximum = 500)]
     pub limit: usize,
     /// `next_cursor` of the reply before, to go on behind it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

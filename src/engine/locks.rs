@@ -47,11 +47,14 @@ pub struct NewLock {
     pub mode: LockMode,
     /// For how many seconds it holds unless it is extended, 10 to 3,600; 60 when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 10, maximum = 3_600)]
     pub ttl_s: Option<u32>,
     /// How long to wait for it, at most 30,000 milliseconds. Those who wait get it in the order in which they came.
+    #[schema(maximum = 30_000)]
     pub wait_ms: u64,
     /// What it is for; others who ask for it are told.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 500)]
     pub reason: Option<String>,
     /// The wait that this is a try of.
     #[serde(skip)]

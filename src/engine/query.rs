@@ -276,6 +276,10 @@ impl Workspace<'_> {
                 let files = self.written_by(&view, writers)?;
                 filter = filter.and(Filter { only: files, ..Filter::default() });
             }
+            for condition in filters.each().filter_map(|filters| filters.condition.as_ref()) {
+                let matching = Some(self.files_that_meet(condition)?);
+                filter = filter.and(Filter { matching, ..Filter::default() });
+            }
             let opened = if view.intelligence {
                 self.engine.data.index(id, view.epoch)
             } else {

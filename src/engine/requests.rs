@@ -58,6 +58,7 @@ macro_rules! request {
             pub tags: BTreeSet<String>,
             /// Waits so many milliseconds at most, up to 60,000, until searches find the change; `searchable` says whether they do.
             #[serde(default, skip_serializing_if = "is_zero")]
+            #[schema(maximum = 60_000)]
             pub wait_searchable_ms: u64,
         }
 

@@ -10,6 +10,7 @@
 //! # Not here
 //! Which files exist and what of them is pending: the engine adds that to the coverage.
 
+mod conditions;
 mod copies;
 mod exact;
 pub mod fusion;
@@ -29,6 +30,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
+pub use self::conditions::{Condition, NumberOf, TextOf};
 pub use self::globs::{Compiled, PathGlobs};
 pub use self::marks::words_in;
 pub use self::operators::{ReadSearch, read_question, read_search};

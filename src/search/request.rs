@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::SearchError;
+use super::conditions::Condition;
 use super::globs::{self, Compiled};
 use crate::error::Advice as _;
 use crate::extract::Format;
@@ -83,6 +84,9 @@ pub struct Filters {
     /// What the passage holds and does not hold.
     #[serde(skip)]
     pub words: WordConditions,
+    /// What must be so of the file as it is listed.
+    #[serde(skip)]
+    pub condition: Option<Condition>,
     /// Further conditions, which hold as well.
     #[serde(skip)]
     pub also: Option<Box<Filters>>,

@@ -31,7 +31,8 @@ const COST_OF_ANSWER: u64 = 5;
 pub(super) fn cost_of(method: &Method, route: Option<&str>) -> u64 {
     match (method, route.unwrap_or_default()) {
         (&Method::POST, "/v1/workspaces/{ws}/ask") | (_, "/w/{ws}/answer") => COST_OF_ANSWER,
-        (&Method::POST, "/v1/workspaces/{ws}/search" | "/mcp" | "/mcp/{ws}") | (_, "/w/{ws}") => COST_OF_SEARCH,
+        (&Method::POST, "/v1/workspaces/{ws}/search" | "/v1/vector_stores/{ws}/search" | "/mcp" | "/mcp/{ws}")
+        | (_, "/w/{ws}") => COST_OF_SEARCH,
         _ => 1,
     }
 }
@@ -137,6 +138,7 @@ mod tests {
     fn what_embeds_costs_more() {
         let costs = [
             (Method::POST, "/v1/workspaces/{ws}/search", 2),
+            (Method::POST, "/v1/vector_stores/{ws}/search", 2),
             (Method::POST, "/v1/workspaces/{ws}/ask", 5),
             (Method::POST, "/mcp/{ws}", 2),
             (Method::GET, "/w/{ws}", 2),

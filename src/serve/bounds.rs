@@ -9,6 +9,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::openai::MAX_QUERIES;
 use crate::config::Limits;
 use crate::engine::{MAX_EVENT_ID_CHARS, MAX_KEY_NAME_CHARS};
 use crate::extract::Format;
@@ -38,8 +39,11 @@ pub(super) fn write(description: &mut Value, limits: &Limits) {
         for parameter in parameters.into_iter().flatten() {
             words.write_parameter(parameter);
         }
-        // A file without a word is one: only JSON has to be there.
-        let body = operation.get_mut("requestBody").filter(|body| body["content"]["application/json"].is_null());
+        // A file without a word is one: only JSON and forms have to be there.
+        let is_file = |body: &&mut Value| {
+            ["application/json", "multipart/form-data"].iter().all(|kind| body["content"][*kind].is_null())
+        };
+        let body = operation.get_mut("requestBody").filter(is_file);
         if let Some(body) = body {
             body["required"] = false.into();
         }
@@ -101,6 +105,9 @@ impl Words {
         property("Filters", "path", &self.globs);
         property("Filters", "path", &json!({ "items": self.glob }));
         property("Filters", "type", &json!({ "items": { "enum": Format::ALL.map(Format::name) } }));
+        let formats = json!({ "enum": Format::ALL.map(Format::name) });
+        property("TypeFilter", "value", &formats);
+        property("TypesFilter", "value", &json!({ "items": formats }));
         for list in ["agent", "run", "sandbox", "tags"] {
             property("Filters", list, &json!({ "items": self.label }));
         }
@@ -132,6 +139,15 @@ impl Words {
             property(request, "secret", &json!({ "pattern": webhook_secret() }));
         }
         property("Event", "content_base64", &json!({ "contentEncoding": "base64", "format": "byte" }));
+        // One query, or a list of them.
+        if let Some([one, several]) = schemas
+            .get_mut("VectorStoreQuery")
+            .and_then(|query| query["oneOf"].as_array_mut())
+            .and_then(|choices| <&mut [Value; 2]>::try_from(choices.as_mut_slice()).ok())
+        {
+            add(one, &self.query);
+            add(several, &json!({ "minItems": 1, "maxItems": MAX_QUERIES, "items": self.query }));
+        }
     }
 
     fn write_parameter(&self, parameter: &mut Value) {
@@ -154,6 +170,7 @@ impl Words {
                 json!({ "anyOf": [{ "enum": ["*"] }, { "pattern": hashes }] })
             }
             ("header", "If-None-Match") => json!({ "enum": ["*"] }),
+            ("header", "OpenAI-Project") => json!({ "pattern": WORKSPACE_NAME }),
             ("header", "Pincite-Agent" | "Pincite-Run" | "Pincite-Sandbox") => self.label.clone(),
             ("header", "Pincite-Tags") => {
                 json!({ "minLength": 1, "pattern": format!("^{tag}(, ?{tag}){{0,{}}}$", MAX_TAGS - 1) })

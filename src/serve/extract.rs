@@ -51,7 +51,8 @@ pub(super) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(parameter: D
 /// The JSON of the body.
 pub(super) struct JsonBody<T>(pub(super) T);
 
-async fn text_of(parts: &mut Parts, name: &str) -> Result<String, ApiError> {
+/// The part of the URL of that name, as text.
+pub(super) async fn text_of(parts: &mut Parts, name: &str) -> Result<String, ApiError> {
     let segments = Path::<HashMap<String, String>>::from_request_parts(parts, &()).await.map_err(|rejection| {
         let hint = "encode it as UTF-8, other bytes as `%XX`";
         ApiError::new(StatusCode::BAD_REQUEST, "invalid_url", rejection.body_text(), hint)

@@ -91,6 +91,7 @@ pub(super) struct ExtendRequest {
     token: String,
     /// For how many seconds from now on, 10 to 3,600; as long as before when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 10, maximum = 3_600)]
     ttl_s: Option<u32>,
 }
 

@@ -35,6 +35,7 @@ mod incoming;
 mod keys;
 mod locks;
 mod metrics;
+mod openai;
 mod openapi;
 mod page;
 mod reading;

@@ -8,8 +8,8 @@ use utoipa::openapi::{ContentBuilder, HeaderBuilder, RefOr, Response, ResponseBu
 use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
 
 use super::{
-    allowance, asking, audit, bounds, changes, changing, deliveries, keys, locks, reading, routes, transfers, verdicts,
-    webhooks, workspaces, writing,
+    allowance, asking, audit, bounds, changes, changing, deliveries, keys, locks, openai, reading, routes, transfers,
+    verdicts, webhooks, workspaces, writing,
 };
 use crate::config::Limits;
 use crate::error::ErrorBody;
@@ -22,7 +22,7 @@ use crate::error::ErrorBody;
         description = "Search and answers over workspaces of files. Every passage and every sentence of an answer carries a \
                        citation: the file, its content hash, the byte span, lines or page, and the exact words, which can be \
                        checked against the file as it is now. Limits are those of the server that sends it. Content of files is untrusted. Every error is \
-                       `{error: {code, message, hint}}`.",
+                       `{error: {code, message, hint}}`, and below `/v1/vector_stores` and `/v1/files` `{error: {message, type, param, code}}`.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     paths(
@@ -33,8 +33,11 @@ use crate::error::ErrorBody;
         transfers::withdraw, transfers::claim, allowance::limits,
         webhooks::list, webhooks::create, webhooks::show, webhooks::update, webhooks::delete, webhooks::rotate,
         deliveries::list, deliveries::test, deliveries::replay,
+        openai::stores::list, openai::stores::show, openai::search::search, openai::store_files::list, openai::store_files::attach,
+        openai::store_files::show, openai::store_files::remove, openai::store_files::content, openai::upload::create, openai::files::list,
+        openai::files::show, openai::files::delete, openai::files::content,
     ),
-    components(schemas(ErrorBody)),
+    components(schemas(ErrorBody, openai::OpenAiErrorBody)),
     modifiers(&Bearer),
     security((), ("key" = [])),
     servers((url = "/")),
@@ -47,6 +50,7 @@ use crate::error::ErrorBody;
         (name = "keys", description = "Keys of callers: what each may do, where, and until when."),
         (name = "webhooks", description = "Who is told of changes, and what became of each message."),
         (name = "audit", description = "Who has done and seen what."),
+        (name = "openai", description = "Vector stores and files as OpenAI's clients ask for them. Errors have OpenAI's form."),
         (name = "health", description = "Probes and metrics for monitoring."),
     ),
 )]

@@ -19,8 +19,8 @@ use super::error::ApiError;
 use super::extract::{InWorkspace, JsonBody, Parameters, given};
 use super::guard::{self, AllowedHosts};
 use super::{
-    allowance, asking, audit, changes, changing, deliveries, door, keys, locks, openapi, page, reading, request_id,
-    transfers, verdicts, webhooks, workspaces, writing,
+    allowance, asking, audit, changes, changing, deliveries, door, keys, locks, openai, openapi, page, reading,
+    request_id, transfers, verdicts, webhooks, workspaces, writing,
 };
 use crate::answer::Verification;
 use crate::engine::{Action, Engine, EngineError, FileList, FilesRequest, StatusReport};
@@ -41,6 +41,7 @@ pub(super) fn served(engine: Arc<Engine>, workspace: WorkspaceId, options: &Opti
             .with_state(Arc::clone(&app))
             .layer(middleware::from_fn_with_state(Arc::clone(&app), door::authenticate))
             .layer(middleware::from_fn_with_state(Arc::clone(&hosts), guard::check_sender))
+            .layer(middleware::from_fn(openai::in_their_form))
             .layer(middleware::from_fn_with_state(Arc::clone(&metrics), request_id::log))
     };
     let health =
@@ -89,6 +90,7 @@ pub(super) fn served(engine: Arc<Engine>, workspace: WorkspaceId, options: &Opti
         .route("/v1/workspaces/{ws}/webhooks/{id}/deliveries/{delivery}/replay", post(deliveries::replay))
         .route("/mcp", any(mcp_default))
         .route("/mcp/{ws}", any(mcp_named))
+        .merge(openai::routes())
         .merge(page::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed);

@@ -32,7 +32,7 @@ pub(super) struct PreconditionHeaders {
     #[param(rename = "If-None-Match", required = false, example = "*")]
     if_none_match: String,
     /// A request that comes again with this key within a day is not done again, and answered as before.
-    #[param(rename = "Idempotency-Key", required = false)]
+    #[param(rename = "Idempotency-Key", required = false, min_length = 1, max_length = 60)]
     idempotency_key: String,
     /// The token of the caller's lock on the file; several are separated by commas.
     #[param(rename = "Pincite-Lock-Token", required = false)]
@@ -218,7 +218,7 @@ fn given(headers: &HeaderMap) -> Result<Given, ApiError> {
 }
 
 /// Who does it, as the headers say.
-fn provenance(headers: &HeaderMap) -> Result<Provenance, ApiError> {
+pub(super) fn provenance(headers: &HeaderMap) -> Result<Provenance, ApiError> {
     let one = |name| utf8(headers, &name).map(|value| value.map(str::to_owned));
     let tags = utf8(headers, &TAGS)?.into_iter().flat_map(|tags| tags.split(','));
     let tags = tags.map(|tag| tag.trim().to_owned()).collect();

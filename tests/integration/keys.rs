@@ -123,14 +123,38 @@ fn rule_of(operation: &str) -> Option<Rule> {
         "workspaces" | "limits" => AnyKey,
         "offer_transfer" | "transfers" | "withdraw_transfer" | "metrics" | "create_workspace" | "update_workspace"
         | "delete_workspace" => Needs(Scope::Admin),
-        "search" => Needs(Scope::Search),
+        "search" | "search_vector_store" => Needs(Scope::Search),
         "ask" => Needs(Scope::Ask),
-        "verify" | "status" | "files" | "file" | "changes" | "verdicts" => Needs(Scope::FilesRead),
-        "write_file" | "edit_file" | "move_file" | "copy_file" => Needs(Scope::FilesWrite),
-        "grep" => Needs(Scope::FilesRead),
+        "verify"
+        | "status"
+        | "files"
+        | "file"
+        | "changes"
+        | "verdicts"
+        | "grep"
+        | "vector_stores"
+        | "vector_store"
+        | "vector_store_files"
+        | "vector_store_file"
+        | "vector_store_file_content"
+        | "attach_file"
+        | "uploaded_files"
+        | "uploaded_file"
+        | "uploaded_file_content" => Needs(Scope::FilesRead),
         "take_lock" | "locks" | "extend_lock" | "release_lock" => Needs(Scope::Locks),
         "break_lock" => Needs(Scope::Admin),
-        "put" | "delete" | "events" | "judge" | "withdraw_verdict" => Needs(Scope::FilesWrite),
+        "put"
+        | "delete"
+        | "events"
+        | "write_file"
+        | "edit_file"
+        | "move_file"
+        | "copy_file"
+        | "judge"
+        | "withdraw_verdict"
+        | "upload_file"
+        | "delete_uploaded_file"
+        | "remove_file" => Needs(Scope::FilesWrite),
         "webhooks" | "create_webhook" | "webhook" | "update_webhook" | "delete_webhook" | "rotate_webhook"
         | "deliveries" | "test_webhook" | "replay_delivery" => Needs(Scope::Webhooks),
         "audit" | "audit_of_all" | "audit_head" => Needs(Scope::AuditRead),

@@ -49,6 +49,7 @@ mod sources;
 mod spaces;
 mod stand_in;
 mod tls;
+mod vector_stores;
 mod verdicts;
 mod walls;
 mod watched;

@@ -13,14 +13,15 @@ schemathesis.openapi.format("iana-time-zone", strategies.sampled_from(["UTC", "E
 # A request of the right form that is refused for what is there, or for how much is asked of the server, not for its form.
 STATES = {
     "conflict", "is_a_folder", "no_text", "large_text", "passed_over", "not_a_file", "no_language_model",
-    "out_of_range", "url_not_allowed",
+    "out_of_range", "url_not_allowed", "filters_too_deep", "too_many_filters", "invalid_cursor", "no_match", "several_matches",
+    "not_text", "no_change", "file_too_large", "invalid_idempotency_key", "locked", "fenced", "lock_lost", "condition_required", "idempotency_key_reused", "too_many_locks",
 }  # fmt: skip
 
 
 @schemathesis.check
 def valid_is_taken(ctx, response, case):
     """As `positive_data_acceptance`, which knows statuses alone."""
-    if response.status_code in (400, 412):
+    if response.status_code in (400, 409, 410, 412, 422, 423, 428):
         code = response.json().get("error", {}).get("code")
         names = str((case.path_parameters or {}).get("path", "")).split("/")
         is_long = any(len(name.encode("utf-8", "replace")) > 255 for name in names)
@@ -41,7 +42,22 @@ def before_call(context, case, kwargs):
         body["wait_ms"] = min(body["wait_ms"], 20) if body["wait_ms"] <= 60_000 else body["wait_ms"]
     if meta is None or not meta.generation.mode.is_positive:
         return
-    # Rules between two fields, which descriptions say in words.
+    # Rules between two fields, and of names, which descriptions say in words.
+    verb = case.operation.path.rsplit("/", 1)[-1]
+    if verb in ("write", "edit", "move", "copy", "locks", "grep"):
+        for field, value in [("path", "notes/new.md"), ("from", "notes/new.md"), ("to", "notes/other.md"), ("pattern", "pump")]:
+            if field in body:
+                body[field] = value
+        for field in ("content_base64", "agent", "run", "sandbox", "tags", "if_match", "on_conflict", "idempotency_key", "cursor"):
+            body.pop(field, None)
+        if verb == "write":
+            body.setdefault("content", "words")
+        if verb == "locks" and isinstance(case.body, dict):
+            body.pop("glob", None)
+            body["path"] = "notes/locked.md"
+        body.pop("glob" if verb == "grep" else "", None)
+        if "wait_searchable_ms" in body:
+            body["wait_searchable_ms"] = min(int(body["wait_searchable_ms"]), 20)
     if case.operation.path.endswith("/search") and "offset" in body:
         body["offset"] = min(int(body["offset"]), 100 - int(body.get("k", 10)))
     if case.operation.path.endswith(("/verify", "/verdicts")) and isinstance(body.get("citation"), dict):

@@ -87,7 +87,7 @@ fn read_piece(bytes: &mut dyn io::Read, left: u64) -> io::Result<Bytes> {
 }
 
 /// A file piece by piece, as fast as its client takes it.
-fn sent(FileBytes { size, mut bytes, .. }: FileBytes) -> Response {
+pub(in crate::serve) fn sent(FileBytes { size, mut bytes, .. }: FileBytes) -> Response {
     let (pieces, coming) = mpsc::channel::<io::Result<Bytes>>(NUM_WAITING);
     tokio::spawn(async move {
         // A file that grows meanwhile is cut where it ended.

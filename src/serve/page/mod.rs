@@ -49,6 +49,7 @@ use axum::middleware;
 use axum::routing::{get, post};
 
 pub(super) use self::claim::CLAIM;
+pub(super) use self::download::sent;
 use self::sign_in::SIGN_IN;
 pub(super) use self::sign_in::turned_away;
 use super::app::App;
