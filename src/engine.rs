@@ -24,6 +24,8 @@ mod index;
 mod keys;
 mod listing;
 mod load;
+mod multipart;
+mod objects;
 mod part;
 mod picture;
 mod provenance;
@@ -37,6 +39,7 @@ mod runner;
 mod sections;
 mod sessions;
 mod sight;
+mod signing;
 mod source;
 mod status;
 mod tables;
@@ -67,12 +70,16 @@ pub use self::files::{FileList, FilesRequest};
 pub use self::freshness::SourceStatus;
 pub use self::keys::{KeyList, KeyPatch, MadeKey, RevokedKeys};
 pub use self::load::{Load, WebhookLoad};
+pub use self::multipart::write_part;
+use self::objects::Hashes;
+pub use self::objects::{Object, ObjectList, ObjectsRequest, OpenObject};
 pub use self::part::{FilePart, MAX_TEXT_BYTES, cut, pages_of};
 pub use self::picture::PagePicture;
 pub use self::read::FileText;
 pub use self::reindex::{RebuildStatus, ReindexReport};
 pub use self::runner::Runner;
 pub use self::sessions::SignedIn;
+pub use self::signing::{S3Credentials, Signer};
 pub use self::source::{FileBytes, Source};
 pub use self::status::{AnswererStatus, ModelStatus, ReasonGroup, RerankerStatus, StatusReport};
 pub use self::transfers::{Claim, Claimed, NewTransfer, OfferedTransfer, Transfer, TransferList};
@@ -92,7 +99,9 @@ pub use crate::audit::{ActorKind, Asked, AuditActor, AuditEntry, AuditResult, Br
 use crate::audit::{Journal, Settings};
 use crate::config::Config;
 use crate::data_folder::DataFolder;
-pub use crate::data_folder::{Access, EngineError, ErrorKind, OpenOptions, extractor};
+pub use crate::data_folder::{
+    Access, EngineError, ErrorKind, NewPart, OpenOptions, PartInfo, UnfinishedUpload, extractor,
+};
 use crate::notify;
 use crate::scheduler::Scheduler;
 pub use crate::scheduler::{IndexReport, ReadingStatus};
@@ -111,6 +120,8 @@ pub struct Engine {
     journal: Journal,
     /// What callers take.
     allowances: Allowances,
+    /// Hashes of files whose change is pending.
+    hashes: Hashes,
 }
 
 impl Engine {
@@ -129,6 +140,7 @@ impl Engine {
             doorman: notify::Doorman::new(data.config.webhooks.clone()),
             sent: Arc::default(),
             allowances: Allowances::new(&data.config.limits),
+            hashes: Hashes::default(),
             journal,
             data,
         })

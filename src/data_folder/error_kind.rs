@@ -1,6 +1,7 @@
 //! What a caller does about an error of the engine.
 
 use super::EngineError;
+use super::multipart::MultipartError;
 use crate::access::AccessError;
 use crate::answer::LanguageError;
 use crate::audit::AuditError;
@@ -72,6 +73,7 @@ impl EngineError {
             | Self::OtherWorkspace { .. }
             | Self::InvalidEvent { .. }
             | Self::OwnFolder { .. }
+            | Self::Multipart(MultipartError::Part { .. } | MultipartError::Order | MultipartError::Number)
             | Self::TimeoutTooLong { .. }
             | Self::Write(
                 WriteError::Link { .. }
@@ -95,7 +97,8 @@ impl EngineError {
             )
             | Self::RootNotAllowed => ErrorKind::Forbidden,
             Self::Access(AccessError::LargerThanQuota { .. }) => ErrorKind::TooLarge,
-            Self::Access(AccessError::QuotaExceeded { .. }) => ErrorKind::NoRoom,
+            Self::Access(AccessError::QuotaExceeded { .. })
+            | Self::Multipart(MultipartError::Full { .. } | MultipartError::TooMany { .. }) => ErrorKind::NoRoom,
             Self::Access(AccessError::TooManyWaits { .. }) => ErrorKind::TooMany,
             Self::Store(
                 StoreError::UnknownWorkspace { .. }
@@ -108,7 +111,8 @@ impl EngineError {
             )
             | Self::Read(ReadError::Gone | ReadError::Unknown { .. } | ReadError::Files(FilesError::NoFolder { .. }))
             | Self::Index(IndexError::Missing)
-            | Self::NoRoot { .. } => ErrorKind::NotFound,
+            | Self::NoRoot { .. }
+            | Self::Multipart(MultipartError::Unknown) => ErrorKind::NotFound,
             Self::Access(AccessError::NoKeys)
             | Self::Busy { .. }
             | Self::ReadOnly
