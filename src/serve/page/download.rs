@@ -2,17 +2,17 @@
 
 use std::io::Read as _;
 
-use axum::body::Body;
-use axum::extract::State;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{HeaderValue, StatusCode};
-use axum::response::{IntoResponse as _, Response};
 use super::link;
 use crate::engine::FileBytes;
 use crate::serve::app::Shared;
 use crate::serve::error::ApiError;
 use crate::serve::extract::{AtPath, InWorkspace};
 use crate::serve::sending::pieces;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 
 /// Larger pictures are only downloaded.
 const MAX_PICTURE_BYTES: u64 = 20_000_000;

@@ -175,7 +175,8 @@ impl S3Access for Proof {
                 claim.is_proven.store(true, Ordering::Relaxed);
                 let taken = self.0.engine().rates().take_of_key(&key.row.id, key.row.hash, 1);
                 if taken.is_err() {
-                    let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", TOO_MANY, "ask less often");
+                    let error =
+                        ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", TOO_MANY, "ask less often");
                     return Err(error.into());
                 }
             }
@@ -186,11 +187,13 @@ impl S3Access for Proof {
     }
 }
 
-const TOO_MANY: &str = "the key sends more requests than it may (`limits.key_requests_per_core`, `limits.request_burst_s`)";
+const TOO_MANY: &str =
+    "the key sends more requests than it may (`limits.key_requests_per_core`, `limits.request_burst_s`)";
 
 /// The key that a request names as its signer; `None` where it has no signature.
 fn named(request: &Request) -> Result<Option<String>, ApiError> {
-    let invalid = |message: &str, hint: &str| ApiError::new(StatusCode::BAD_REQUEST, "invalid_signature", message, hint);
+    let invalid =
+        |message: &str, hint: &str| ApiError::new(StatusCode::BAD_REQUEST, "invalid_signature", message, hint);
     let not_taken = |message: &str| {
         let hint = "sign with version 4 (AWS4-HMAC-SHA256), in the header or in the URL";
         ApiError::new(StatusCode::NOT_IMPLEMENTED, "not_implemented", message, hint)
@@ -225,7 +228,8 @@ fn named(request: &Request) -> Result<Option<String>, ApiError> {
     };
     let field = |name: &str| fields.split(',').find_map(|field| field.trim().strip_prefix(name)?.strip_prefix('='));
     let signed: Vec<&str> = field("SignedHeaders").unwrap_or_default().split(';').collect();
-    let mut must_be_signed = request.headers().keys().map(|name| name.as_str()).filter(|name| name.starts_with("x-amz-"));
+    let mut must_be_signed =
+        request.headers().keys().map(|name| name.as_str()).filter(|name| name.starts_with("x-amz-"));
     if !signed.contains(&"host") || !must_be_signed.all(|name| signed.contains(&name)) {
         return Err(invalid("the signature does not cover `host` and all `x-amz-` headers", "sign them, too"));
     }
@@ -235,7 +239,9 @@ fn named(request: &Request) -> Result<Option<String>, ApiError> {
 
 fn is_form(headers: &HeaderMap) -> bool {
     let kinds = headers.get_all(CONTENT_TYPE).iter();
-    kinds.into_iter().any(|kind| kind.to_str().is_ok_and(|kind| kind.to_ascii_lowercase().contains("multipart/form-data")))
+    kinds
+        .into_iter()
+        .any(|kind| kind.to_str().is_ok_and(|kind| kind.to_ascii_lowercase().contains("multipart/form-data")))
 }
 
 #[cfg(test)]
@@ -255,7 +261,9 @@ mod tests {
     #[test]
     fn a_signature_names_its_key_once_and_covers_what_it_must() {
         let of = |signed: &str| {
-            format!("AWS4-HMAC-SHA256 Credential=3fJk9QzL/20261130/us-east-1/s3/aws4_request, SignedHeaders={signed}, Signature=00")
+            format!(
+                "AWS4-HMAC-SHA256 Credential=3fJk9QzL/20261130/us-east-1/s3/aws4_request, SignedHeaders={signed}, Signature=00"
+            )
         };
         let (id, good) = (Ok(Some("3fJk9QzL".to_owned())), of("host;x-amz-date"));
         assert_eq!(read("/b/k", &[]), Ok(None));

@@ -28,9 +28,10 @@ fn code_of(status: StatusCode, code: &str) -> (S3ErrorCode, StatusCode) {
         // What clients of S3 take for a reason to come again later.
         (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, _) => S3ErrorCode::SlowDown,
         (StatusCode::NOT_IMPLEMENTED, _) => S3ErrorCode::NotImplemented,
-        (StatusCode::BAD_REQUEST, "invalid_path" | "passed_over" | "path_too_deep" | "not_a_file" | "outside_workspace") => {
-            S3ErrorCode::InvalidArgument
-        }
+        (
+            StatusCode::BAD_REQUEST,
+            "invalid_path" | "passed_over" | "path_too_deep" | "not_a_file" | "outside_workspace",
+        ) => S3ErrorCode::InvalidArgument,
         (StatusCode::BAD_REQUEST, _) => S3ErrorCode::InvalidRequest,
         (StatusCode::INTERNAL_SERVER_ERROR, _) => S3ErrorCode::InternalError,
         // Such as a file that is locked, or a quota that is used up: S3 has no word for it.

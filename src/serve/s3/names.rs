@@ -92,7 +92,13 @@ pub(super) fn precondition(
 
 /// A time as S3 tells it.
 pub(super) fn time(at: Timestamp) -> dto::Timestamp {
-    SystemTime::from(at).into()
+    let since = at.as_duration();
+    let at = if since.is_negative() {
+        SystemTime::UNIX_EPOCH - since.unsigned_abs()
+    } else {
+        SystemTime::UNIX_EPOCH + since.unsigned_abs()
+    };
+    at.into()
 }
 
 /// Encodes keys where a client asks for it: XML cannot hold all of them.
@@ -125,7 +131,8 @@ mod tests {
     fn a_key_is_a_files_a_folders_or_none() {
         assert_eq!(key("a/b.md").unwrap(), Key::File("a/b.md".parse().unwrap()));
         assert_eq!(key("a/b/").unwrap(), Key::Folder("a/b".parse().unwrap()));
-        let cases = ["", "/", "//", "/a", "a//b", "a//", "..", "../a", "a/../b", "a/..", "./a", "a/.", "a\0b", "a\\b", "a/../"];
+        let cases =
+            ["", "/", "//", "/a", "a//b", "a//", "..", "../a", "a/../b", "a/..", "./a", "a/.", "a\0b", "a\\b", "a/../"];
         for wrong in cases {
             assert!(key(wrong).is_err(), "{wrong:?}");
         }
@@ -145,7 +152,8 @@ mod tests {
 
     #[test]
     fn conditions_of_a_write_are_those_of_rest() {
-        let of = |matches: Option<ETagCondition>, none: Option<ETagCondition>| precondition(matches.as_ref(), none.as_ref());
+        let of =
+            |matches: Option<ETagCondition>, none: Option<ETagCondition>| precondition(matches.as_ref(), none.as_ref());
         let hash = ContentHash::of(b"words");
         let tagged = || Some(ETagCondition::ETag(tag(hash)));
         assert_eq!(of(None, None).unwrap(), Precondition::None);
