@@ -40,6 +40,7 @@ mod reindex;
 mod remote;
 mod request_walls;
 mod reranking;
+mod s3;
 mod serve;
 mod signed_in;
 mod sockets;
