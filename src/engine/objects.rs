@@ -106,15 +106,15 @@ impl Workspace<'_> {
     }
 
     fn objects_unrecorded(&self, request: &ObjectsRequest) -> Result<ObjectList, EngineError> {
-        let mut list = ObjectList::default();
-        let Some(root) = self.engine.data.store.workspace(&self.id)?.root else { return Ok(list) };
+        let mut page = ObjectList::default();
+        let Some(root) = self.engine.data.store.workspace(&self.id)?.root else { return Ok(page) };
         let files = self.engine.data.files_of(&self.id, &root);
         let all = self.all_files_while(&|| true)?;
         let mut rest = &all[..];
         let ObjectsRequest { prefix, delimiter, after, limit } = request;
         let from = |path: &str| path < prefix.as_str() || after.as_ref().is_some_and(|after| path <= after.as_str());
         rest = &rest[rest.partition_point(|file| from(file.path.as_str()))..];
-        let (mut budget, mut last) = (HASHED_BYTES, None);
+        let (mut budget, mut newest) = (HASHED_BYTES, None);
         while let Some((entry, others)) = rest.split_first() {
             let path = entry.path.as_str();
             let Some(behind) = path.strip_prefix(prefix.as_str()) else { break };
@@ -126,8 +126,8 @@ impl Workspace<'_> {
             let end = delimiter.and_then(|delimiter| behind.find(delimiter).map(|at| at + delimiter.len()));
             let shared = end.map(|end| &path[..prefix.len() + end]);
             let is_told = shared.is_some_and(|shared| after.as_deref().is_some_and(|after| after.starts_with(shared)));
-            if list.objects.len() + list.prefixes.len() >= *limit && !is_told {
-                list.next = last;
+            if page.objects.len() + page.prefixes.len() >= *limit && !is_told {
+                page.next = newest;
                 break;
             }
             match shared {
@@ -135,20 +135,20 @@ impl Workspace<'_> {
                     rest = &rest[rest.partition_point(|file| file.path.as_str().starts_with(shared))..];
                     // The page before ended with it.
                     if !is_told {
-                        list.prefixes.push(shared.to_owned());
-                        last = Some(shared.to_owned());
+                        page.prefixes.push(shared.to_owned());
+                        newest = Some(shared.to_owned());
                     }
                 }
                 None => {
                     rest = others;
                     if let Some(object) = self.as_listed(&*files, entry, &mut budget)? {
-                        list.objects.push(object);
-                        last = Some(path.to_owned());
+                        page.objects.push(object);
+                        newest = Some(path.to_owned());
                     }
                 }
             }
         }
-        Ok(list)
+        Ok(page)
     }
 
     /// A file of a listing; `None` where it is gone from the disk.
