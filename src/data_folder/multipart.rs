@@ -150,11 +150,23 @@ pub struct NewPart {
     folder: PathBuf,
     number: u32,
     hasher: Sha256,
-    size: u64,
+    coming: Coming,
     max_file_bytes: u64,
     max_bytes: u64,
-    sizes: Arc<Sizes>,
     placing: Arc<Mutex<()>>,
+}
+
+/// The bytes of a part that comes, counted until it is kept or dropped.
+#[derive(Debug)]
+struct Coming {
+    size: u64,
+    sizes: Arc<Sizes>,
+}
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        self.sizes.coming.fetch_sub(self.size, Ordering::Relaxed);
+    }
 }
 
 impl Multipart {
@@ -230,10 +242,9 @@ impl Multipart {
             folder,
             number,
             hasher: Sha256::new(),
-            size: 0,
+            coming: Coming { size: 0, sizes: Arc::clone(&self.sizes) },
             max_file_bytes,
             max_bytes: self.max_bytes,
-            sizes: Arc::clone(&self.sizes),
             placing: Arc::clone(&self.placing),
         })
     }
@@ -265,8 +276,7 @@ impl Multipart {
         // Nobody takes it for an upload from here on, wherever the process ends.
         fs::remove_file(place.join(ABOUT)).map_err(of_upload)?;
         fs::remove_dir_all(&place).map_err(of_upload)?;
-        let _ =
-            self.sizes.kept.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |kept| Some(kept.saturating_sub(size)));
+        self.sizes.take_away(size);
         Ok(())
     }
 
@@ -297,7 +307,7 @@ impl NewPart {
     /// How many bytes have come.
     #[must_use]
     pub const fn size(&self) -> u64 {
-        self.size
+        self.coming.size
     }
 
     /// How large the whole file may be, and so each part.
@@ -312,9 +322,10 @@ impl NewPart {
     /// [`MultipartError::Full`], or when the disk refuses.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), MultipartError> {
         let (num, max) = (bytes.len() as u64, self.max_bytes);
-        let coming = self.sizes.coming.fetch_add(num, Ordering::Relaxed);
-        self.size += num;
-        if self.sizes.kept.load(Ordering::Relaxed).saturating_add(coming).saturating_add(num) > max {
+        let Coming { size, sizes } = &mut self.coming;
+        *size += num;
+        let coming = sizes.coming.fetch_add(num, Ordering::Relaxed);
+        if sizes.kept.load(Ordering::Relaxed).saturating_add(coming).saturating_add(num) > max {
             return Err(MultipartError::Full { max });
         }
         self.hasher.update(bytes);
@@ -323,38 +334,36 @@ impl NewPart {
 
     /// Keeps the part, in place of one of its number.
     ///
+    /// It is not durable yet: the sender is promised nothing before the whole file is, and a part that a crash takes is sent again.
+    ///
     /// # Errors
     /// When the upload is gone, or the disk refuses.
-    pub fn finish(mut self) -> Result<PartInfo, MultipartError> {
-        let content_hash = ContentHash(std::mem::take(&mut self.hasher).finalize().into());
-        let name = name_of(self.number, content_hash);
-        // The upload is answered for only when the whole file is: a part that a crash takes is sent again.
-        let spare = leftovers::file_in(&self.folder, COMING).map_err(of_upload)?;
-        let file = std::mem::replace(&mut self.file, spare);
-        let _alone = self.placing.lock();
-        if !self.folder.join(ABOUT).exists() {
+    pub fn finish(self) -> Result<PartInfo, MultipartError> {
+        let Self { file, folder, number, hasher, coming, placing, .. } = self;
+        let content_hash = ContentHash(hasher.finalize().into());
+        let name = name_of(number, content_hash);
+        let _alone = placing.lock();
+        if !folder.join(ABOUT).exists() {
             return Err(MultipartError::Unknown);
         }
-        file.persist(self.folder.join(&name)).map_err(|failed| of_upload(failed.error))?;
         let mut replaced = 0;
-        for other in entries(&self.folder)? {
-            let is_other = other.file_name().is_some_and(|other| other != name.as_str());
-            if is_other && part_named(&other).is_some_and(|(number, _)| number == self.number) {
+        for other in entries(&folder)? {
+            if part_named(&other).is_some_and(|(other, _)| other == number) {
                 replaced += fs::metadata(&other).map_or(0, |metadata| metadata.len());
                 fs::remove_file(&other).map_err(of_upload)?;
             }
         }
-        let sizes = &self.sizes;
-        sizes.kept.fetch_add(self.size, Ordering::Relaxed);
-        let _ =
-            sizes.kept.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |kept| Some(kept.saturating_sub(replaced)));
-        Ok(PartInfo { number: self.number, size: self.size, content_hash, modified: Timestamp::now() })
+        file.persist(folder.join(&name)).map_err(|failed| of_upload(failed.error))?;
+        coming.sizes.kept.fetch_add(coming.size, Ordering::Relaxed);
+        coming.sizes.take_away(replaced);
+        Ok(PartInfo { number, size: coming.size, content_hash, modified: Timestamp::now() })
     }
 }
 
-impl Drop for NewPart {
-    fn drop(&mut self) {
-        self.sizes.coming.fetch_sub(self.size, Ordering::Relaxed);
+impl Sizes {
+    fn take_away(&self, size: u64) {
+        let less = |kept: u64| Some(kept.saturating_sub(size));
+        let _ = self.kept.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 }
 

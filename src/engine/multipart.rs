@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 
-use super::{EngineError, Precondition, Workspace, WriteReply};
+use super::{Engine, EngineError, Precondition, Workspace, WriteReply};
 use crate::access::Action;
 use crate::data_folder::{MultipartError, NewPart, PartInfo, UnfinishedUpload};
 use crate::ingest::ReadError;
@@ -10,6 +10,16 @@ use crate::workspace::{ContentHash, RelPath};
 
 /// Bytes that are copied at once.
 const PIECE: usize = 256 * 1024;
+
+impl Engine {
+    /// Removes uploads in parts that were given up, and counts the others.
+    ///
+    /// # Errors
+    /// When the data folder cannot be read.
+    pub fn sweep_multipart(&self) -> Result<(), EngineError> {
+        Ok(self.data.multipart.sweep()?)
+    }
+}
 
 impl Workspace<'_> {
     /// Begins an upload in parts, and returns its id.

@@ -186,6 +186,12 @@ impl Server {
             None => None,
             Some(wanted) => {
                 let (listener, address) = listen(wanted, tls.is_some()).await?;
+                let swept = app.engine();
+                tokio::task::spawn_blocking(move || {
+                    if let Err(error) = swept.sweep_multipart() {
+                        tracing::warn!(%error, "uploads that were given up stay");
+                    }
+                });
                 Some(Door { listener, address, served: s3::served(&app, wanted, &options.allowed_hosts) })
             }
         };
