@@ -11,6 +11,7 @@ use sha2::Sha256;
 
 use super::AccessError;
 use crate::store::KeyRow;
+use crate::workspace::ContentHash;
 
 /// Bytes of the root.
 const ROOT_BYTES: usize = 32;
@@ -45,12 +46,16 @@ impl SigningRoot {
     /// The secret access key of a key, 64 hexadecimal digits: the HMAC-SHA256 of its id and of the SHA-256 of its own secret.
     #[must_use]
     pub fn secret_of(&self, key: &KeyRow) -> String {
-        let mut code = Hmac::<Sha256>::new_from_slice(&self.0).expect("a key of any length will do");
+        let mut code = self.code();
         code.update(b"pincite s3\0");
         code.update(key.id.as_bytes());
         code.update(&[0]);
         code.update(&key.hash);
-        code.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+        ContentHash(code.finalize().into_bytes().into()).to_string()
+    }
+
+    fn code(&self) -> Hmac<Sha256> {
+        Hmac::new_from_slice(&self.0).expect("a key of any length will do")
     }
 }
 

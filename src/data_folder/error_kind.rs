@@ -1,7 +1,6 @@
 //! What a caller does about an error of the engine.
 
 use super::EngineError;
-use super::multipart::MultipartError;
 use crate::access::AccessError;
 use crate::answer::LanguageError;
 use crate::audit::AuditError;
@@ -48,6 +47,7 @@ impl EngineError {
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Webhook(InvalidWebhook::LookupsBusy) => ErrorKind::Unavailable,
+            Self::Multipart(error) => error.kind(),
             Self::Name(_)
             | Self::Provenance(_)
             | Self::Verdict(_)
@@ -73,7 +73,6 @@ impl EngineError {
             | Self::OtherWorkspace { .. }
             | Self::InvalidEvent { .. }
             | Self::OwnFolder { .. }
-            | Self::Multipart(MultipartError::Part { .. } | MultipartError::Order | MultipartError::Number)
             | Self::TimeoutTooLong { .. }
             | Self::Write(
                 WriteError::Link { .. }
@@ -97,8 +96,7 @@ impl EngineError {
             )
             | Self::RootNotAllowed => ErrorKind::Forbidden,
             Self::Access(AccessError::LargerThanQuota { .. }) => ErrorKind::TooLarge,
-            Self::Access(AccessError::QuotaExceeded { .. })
-            | Self::Multipart(MultipartError::Full { .. } | MultipartError::TooMany { .. }) => ErrorKind::NoRoom,
+            Self::Access(AccessError::QuotaExceeded { .. }) => ErrorKind::NoRoom,
             Self::Access(AccessError::TooManyWaits { .. }) => ErrorKind::TooMany,
             Self::Store(
                 StoreError::UnknownWorkspace { .. }
@@ -111,8 +109,7 @@ impl EngineError {
             )
             | Self::Read(ReadError::Gone | ReadError::Unknown { .. } | ReadError::Files(FilesError::NoFolder { .. }))
             | Self::Index(IndexError::Missing)
-            | Self::NoRoot { .. }
-            | Self::Multipart(MultipartError::Unknown) => ErrorKind::NotFound,
+            | Self::NoRoot { .. } => ErrorKind::NotFound,
             Self::Access(AccessError::NoKeys)
             | Self::Busy { .. }
             | Self::ReadOnly

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
+use super::ErrorKind;
 use crate::config::Limits;
 use crate::error::Advice;
 use crate::leftovers;
@@ -69,6 +70,19 @@ pub enum MultipartError {
     /// The disk refused.
     #[error("the parts of an upload cannot be kept or read")]
     Io(#[source] io::Error),
+}
+
+impl MultipartError {
+    /// Which kind of error this is.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Unknown => ErrorKind::NotFound,
+            Self::Part { .. } | Self::Order | Self::Number => ErrorKind::Invalid,
+            Self::TooMany { .. } | Self::Full { .. } => ErrorKind::NoRoom,
+            Self::Io(_) => ErrorKind::Internal,
+        }
+    }
 }
 
 impl Advice for MultipartError {
@@ -196,7 +210,7 @@ impl Multipart {
         }
         let mut random = [0_u8; ID_CHARS / 2];
         getrandom::fill(&mut random).map_err(|error| MultipartError::Io(io::Error::other(error.to_string())))?;
-        let id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = format!("{:032x}", u128::from_be_bytes(random));
         let about = UnfinishedUpload { id: id.clone(), path: path.clone(), begun: Timestamp::now() };
         let place = folder.join(&id);
         let text = serde_json::to_vec(&about).map_err(|error| MultipartError::Io(error.into()))?;

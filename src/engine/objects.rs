@@ -130,21 +130,18 @@ impl Workspace<'_> {
                 page.next = newest;
                 break;
             }
-            match shared {
-                Some(shared) => {
-                    rest = &rest[rest.partition_point(|file| file.path.as_str().starts_with(shared))..];
-                    // The page before ended with it.
-                    if !is_told {
-                        page.prefixes.push(shared.to_owned());
-                        newest = Some(shared.to_owned());
-                    }
+            if let Some(shared) = shared {
+                rest = &rest[rest.partition_point(|file| file.path.as_str().starts_with(shared))..];
+                // The page before ended with it.
+                if !is_told {
+                    page.prefixes.push(shared.to_owned());
+                    newest = Some(shared.to_owned());
                 }
-                None => {
-                    rest = others;
-                    if let Some(object) = self.as_listed(&*files, entry, &mut budget)? {
-                        page.objects.push(object);
-                        newest = Some(path.to_owned());
-                    }
+            } else {
+                rest = others;
+                if let Some(object) = self.as_listed(&*files, entry, &mut budget)? {
+                    page.objects.push(object);
+                    newest = Some(path.to_owned());
                 }
             }
         }

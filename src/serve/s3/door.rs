@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use percent_encoding::percent_decode_str;
@@ -228,8 +228,7 @@ fn named(request: &Request) -> Result<Option<String>, ApiError> {
     };
     let field = |name: &str| fields.split(',').find_map(|field| field.trim().strip_prefix(name)?.strip_prefix('='));
     let signed: Vec<&str> = field("SignedHeaders").unwrap_or_default().split(';').collect();
-    let mut must_be_signed =
-        request.headers().keys().map(|name| name.as_str()).filter(|name| name.starts_with("x-amz-"));
+    let mut must_be_signed = request.headers().keys().map(HeaderName::as_str).filter(|name| name.starts_with("x-amz-"));
     if !signed.contains(&"host") || !must_be_signed.all(|name| signed.contains(&name)) {
         return Err(invalid("the signature does not cover `host` and all `x-amz-` headers", "sign them, too"));
     }

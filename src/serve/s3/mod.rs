@@ -21,7 +21,6 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::{Json, Router, middleware};
 use s3s::dto::{
@@ -157,10 +156,7 @@ impl S3 for Desk {
             return Err(s3_error!(BucketAlreadyOwnedByYou, "there is such a workspace, and you have rights in it"));
         }
         let location = Some(format!("/{}", request.input.bucket));
-        Ok(S3Response {
-            status: Some(StatusCode::OK),
-            ..S3Response::new(CreateBucketOutput { location, ..Default::default() })
-        })
+        Ok(S3Response::new(CreateBucketOutput { location }))
     }
 
     async fn list_objects(&self, request: S3Request<ListObjectsInput>) -> S3Result<S3Response<ListObjectsOutput>> {

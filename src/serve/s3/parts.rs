@@ -16,6 +16,7 @@ use super::checks::{Checks, Told};
 use super::names::{Encoding, file, hash_of, precondition, tag, time};
 use super::writing::{check_source, incoming, source_of, told_size};
 use crate::engine::{self, Engine, EngineError};
+use crate::ingest::ReadError;
 
 /// Most entries of one page.
 const MAX_PAGE: i32 = 1_000;
@@ -70,7 +71,7 @@ pub(super) async fn upload(
         let part = place.open(engine)?.begin_part(&path, &id, number)?;
         let max_bytes = part.max_file_bytes();
         if size > max_bytes {
-            return Err(EngineError::from(crate::ingest::ReadError::TooLarge { size, max_bytes }));
+            return Err(EngineError::from(ReadError::TooLarge { size, max_bytes }));
         }
         Ok(part)
     };

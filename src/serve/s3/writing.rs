@@ -15,6 +15,7 @@ use super::Desk;
 use super::checks::{Checks, Told};
 use super::names::{Key, file, hash_of, key, precondition, tag, time};
 use crate::engine::{Engine, EngineError, ErrorKind, OpenObject, Precondition, Upload, WriteReply};
+use crate::ingest::ReadError;
 use crate::serve::door::Place;
 use crate::serve::error::ApiError;
 use crate::serve::incoming::Incoming;
@@ -173,12 +174,14 @@ pub(super) async fn delete(
 fn delete_file(engine: &Engine, place: &Place, path: &RelPath, condition: &Precondition) -> Result<(), EngineError> {
     let workspace = place.open(engine)?;
     match workspace.delete_file(path, condition, Provenance::default()) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         // A folder stays until its files are deleted.
-        Err(EngineError::Read(crate::ingest::ReadError::Folder { .. })) => Ok(()),
-        Err(error) => Err(error),
+        Err(error) if error.kind() != ErrorKind::NotFound && !is_folder(&error) => Err(error),
+        _ => Ok(()),
     }
+}
+
+fn is_folder(error: &EngineError) -> bool {
+    matches!(error, EngineError::Read(ReadError::Folder { .. }))
 }
 
 /// Deletes files, and says of each what has become of it.
