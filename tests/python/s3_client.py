@@ -143,7 +143,10 @@ def calls(place):
     fails("NoSuchKey", lambda: s3.copy_object(Bucket=bucket, Key="x", CopySource={"Bucket": bucket, "Key": "no"}))
 
     # Folders.
+    fails("404", lambda: s3.head_object(Bucket=bucket, Key="folder/"))
     place.put("folder/", b"")
+    assert s3.head_object(Bucket=bucket, Key="folder/")["ContentType"] == "application/x-directory"
+    s3.delete_object(Bucket=bucket, Key="folder/")
     fails("404", lambda: s3.head_object(Bucket=bucket, Key="folder/"))
     assert s3.head_object(Bucket=bucket, Key="notes/")["ContentLength"] == 0
     fails("InvalidArgument", lambda: place.put("folder/", b"words"))

@@ -11,6 +11,7 @@
 mod checks;
 mod door;
 mod error;
+mod markers;
 mod names;
 mod parts;
 mod reading;
@@ -37,6 +38,7 @@ use s3s::dto::{
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 
+use self::markers::Markers;
 use super::app::App;
 use super::connections::Served;
 use super::door::{Checked, Place};
@@ -54,7 +56,7 @@ pub(super) fn served(app: &Arc<App>, address: SocketAddr, allowed_hosts: &[Strin
     let hosts = Arc::new(AllowedHosts::new(address, allowed_hosts));
     let mut config = s3s::config::S3Config::default();
     config.xml_max_body_size = XML_BYTES;
-    let mut builder = S3ServiceBuilder::new(Desk { app: Arc::clone(app) });
+    let mut builder = S3ServiceBuilder::new(Desk { app: Arc::clone(app), markers: Markers::default() });
     builder.set_config(Arc::new(s3s::config::StaticConfigProvider::new(Arc::new(config))));
     builder.set_auth(door::Secrets);
     builder.set_access(door::Proof(Arc::clone(app)));
@@ -85,6 +87,7 @@ async fn call(State(service): State<S3Service>, request: Request) -> Response {
 /// Answers each request by the engine.
 struct Desk {
     app: Arc<App>,
+    markers: Markers,
 }
 
 impl Desk {

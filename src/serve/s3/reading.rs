@@ -17,6 +17,7 @@ use super::names::{Encoding, Key, hash_of, key, tag, time};
 use crate::engine::{Engine, Object, ObjectList, ObjectsRequest};
 use crate::serve::door::Place;
 use crate::serve::sending::pieces;
+use crate::workspace::RelPath;
 
 /// What files are said to be: their types are found from their content, and only readers know them.
 const CONTENT_TYPE: &str = "binary/octet-stream";
@@ -64,16 +65,9 @@ impl Conditions {
 pub(super) async fn get(desk: &Desk, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
     let place = desk.place(&request, &request.input.bucket)?;
     let input = request.input;
-    let Key::File(path) = key(&input.key)? else {
-        check_folder(desk, place, &input.key).await?;
-        let body = Some(StreamingBlob::from(s3s::Body::empty()));
-        let content_type = Some(FOLDER_TYPE.to_owned());
-        return Ok(S3Response::new(GetObjectOutput {
-            body,
-            content_length: Some(0),
-            content_type,
-            ..Default::default()
-        }));
+    let path = match key(&input.key)? {
+        Key::File(path) => path,
+        Key::Folder(folder) => return get_folder(desk, place, &folder).await,
     };
     let conditions = Conditions {
         matches: input.if_match,
@@ -106,10 +100,9 @@ pub(super) async fn get(desk: &Desk, request: S3Request<GetObjectInput>) -> S3Re
 pub(super) async fn head(desk: &Desk, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
     let place = desk.place(&request, &request.input.bucket)?;
     let input = request.input;
-    let Key::File(path) = key(&input.key)? else {
-        check_folder(desk, place, &input.key).await?;
-        let content_type = Some(FOLDER_TYPE.to_owned());
-        return Ok(S3Response::new(HeadObjectOutput { content_length: Some(0), content_type, ..Default::default() }));
+    let path = match key(&input.key)? {
+        Key::File(path) => path,
+        Key::Folder(folder) => return head_folder(desk, place, &folder).await,
     };
     let conditions = Conditions {
         matches: input.if_match,
@@ -151,9 +144,25 @@ fn span(range: &Range, size: u64) -> S3Result<(u64, u64)> {
     if span.is_empty() { Err(s3_error!(InvalidRange, "the range is empty")) } else { Ok((span.start, span.end)) }
 }
 
-/// A folder is there where a file is below it.
-async fn check_folder(desk: &Desk, place: Place, prefix: &str) -> S3Result<()> {
-    let request = ObjectsRequest { prefix: prefix.to_owned(), limit: 1, ..ObjectsRequest::default() };
+async fn get_folder(desk: &Desk, place: Place, folder: &RelPath) -> S3Result<S3Response<GetObjectOutput>> {
+    check_folder(desk, place, folder).await?;
+    let body = Some(StreamingBlob::from(s3s::Body::empty()));
+    let content_type = Some(FOLDER_TYPE.to_owned());
+    Ok(S3Response::new(GetObjectOutput { body, content_length: Some(0), content_type, ..Default::default() }))
+}
+
+async fn head_folder(desk: &Desk, place: Place, folder: &RelPath) -> S3Result<S3Response<HeadObjectOutput>> {
+    check_folder(desk, place, folder).await?;
+    let content_type = Some(FOLDER_TYPE.to_owned());
+    Ok(S3Response::new(HeadObjectOutput { content_length: Some(0), content_type, ..Default::default() }))
+}
+
+/// A folder is there where a file is below it, or where the caller has just made it.
+async fn check_folder(desk: &Desk, place: Place, folder: &RelPath) -> S3Result<()> {
+    if desk.markers.has(&place, folder) {
+        return Ok(());
+    }
+    let request = ObjectsRequest { prefix: format!("{folder}/"), limit: 1, ..ObjectsRequest::default() };
     let Json(list) = desk.app.call(move |engine| place.open(engine)?.objects(&request)).await?;
     if list.objects.is_empty() { Err(s3_error!(NoSuchKey, "no file is below this folder")) } else { Ok(()) }
 }

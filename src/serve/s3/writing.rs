@@ -58,13 +58,15 @@ pub(super) async fn put(desk: &Desk, mut request: S3Request<PutObjectInput>) -> 
     let mut incoming = incoming(desk, body)?;
     let path = match key(&input.key)? {
         Key::File(path) => path,
-        // Folders are there where files are: a marker of one is taken, and nothing is kept of it.
+        // Folders are there where files are: of a marker nothing is written.
         Key::Folder(folder) => {
             if incoming.next().await?.is_some() {
                 return Err(s3_error!(InvalidArgument, "a key that ends with `/` is a folder's, and has no content"));
             }
             let probe = RelPath::try_from(format!("{folder}/folder")).map_err(|_| s3_error!(KeyTooLongError))?;
-            desk.app.call(move |engine| place.open(engine)?.begin_upload(&probe).map(drop)).await.map(drop)?;
+            let at = place.clone();
+            desk.app.call(move |engine| at.open(engine)?.begin_upload(&probe).map(drop)).await.map(drop)?;
+            desk.markers.keep(&place, &folder);
             let e_tag = Some(tag(ContentHash::of(b"")));
             return Ok(S3Response::new(PutObjectOutput { e_tag, ..Default::default() }));
         }
@@ -165,8 +167,11 @@ pub(super) async fn delete(
     let place = desk.place(&request, &request.input.bucket)?;
     let input = request.input;
     let condition = precondition(input.if_match.as_ref(), None)?;
-    if let Key::File(path) = key(&input.key)? {
-        desk.app.call(move |engine| delete_file(engine, &place, &path, &condition)).await.map(drop)?;
+    match key(&input.key)? {
+        Key::File(path) => {
+            desk.app.call(move |engine| delete_file(engine, &place, &path, &condition)).await.map(drop)?;
+        }
+        Key::Folder(folder) => desk.markers.remove(&place, &folder),
     }
     Ok(S3Response::new(DeleteObjectOutput::default()))
 }
@@ -201,8 +206,11 @@ pub(super) async fn delete_many(
         let done: S3Result<()> = async {
             let condition = object.e_tag.clone().map(ETagCondition::ETag);
             let condition = precondition(condition.as_ref(), None)?;
-            if let Key::File(path) = key(&object.key)? {
-                desk.app.call(move |engine| delete_file(engine, &place, &path, &condition)).await.map(drop)?;
+            match key(&object.key)? {
+                Key::File(path) => {
+                    desk.app.call(move |engine| delete_file(engine, &place, &path, &condition)).await.map(drop)?;
+                }
+                Key::Folder(folder) => desk.markers.remove(&place, &folder),
             }
             Ok(())
         }
