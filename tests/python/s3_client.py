@@ -475,6 +475,12 @@ def anonymous(place):
         status, text = place.raw("PUT", f"/{place.bucket}/evil.md", headers, b"evil")
         assert status == 403 and "<Code>AccessDenied</Code>" in text, (status, text)
     fails("NoSuchKey", lambda: place.get("evil.md"))
+    # Nor can a file be a page that a browser runs under this machine's name.
+    place.put("page.html", b"<script>alert(1)</script>")
+    fails("InvalidRequest", lambda: place.get("page.html", ResponseContentType="text/html"), 400)
+    headers = place.get("page.html")["ResponseMetadata"]["HTTPHeaders"]
+    assert headers["content-type"] == "binary/octet-stream" and headers["x-content-type-options"] == "nosniff", headers
+    assert headers["content-security-policy"].startswith("sandbox"), headers
     # A signature of a key that there is none of is no lesser claim than none.
     signed = Place(place.endpoint, place.rest, place.bucket, "00000000", "x").s3
     fails("InvalidAccessKeyId", lambda: signed.list_buckets(), 403)

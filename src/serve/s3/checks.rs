@@ -34,9 +34,8 @@ pub(super) struct Checks {
 impl Checks {
     /// The digests that a request tells, in its header or behind its body.
     pub(super) fn of<T>(request: &S3Request<T>, told: Told) -> S3Result<Self> {
-        if told.content_md5.as_ref().is_some_and(|md5| STANDARD.decode(md5).is_ok_and(|bytes| bytes.len() == 16)) {
-            // It is one.
-        } else if told.content_md5.is_some() {
+        let is_md5 = |md5: &String| STANDARD.decode(md5).is_ok_and(|bytes| bytes.len() == 16);
+        if !told.content_md5.as_ref().is_none_or(is_md5) {
             return Err(s3_error!(InvalidDigest, "`Content-MD5` is no MD5 in base64"));
         }
         let behind: Vec<String> = request

@@ -4,6 +4,7 @@
 //! - Every file is read and written by the engine's verbs, as over REST: rights, globs, quotas, the log and the journal are theirs.
 //! - Whoever is refused in front gets an error as S3 has them, too.
 //! - A body is read bit by bit within a deadline, and holds no thread while it comes.
+//! - No browser runs what a file holds: it would run under the name of this machine, as the reviewers' page does.
 //!
 //! # Not here
 //! The form of requests and replies, and the check of a signature: the crate `s3s` has them. What a caller may do: `access` and `engine`.
@@ -22,6 +23,8 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_SECURITY_POLICY;
 use axum::response::{IntoResponse as _, Response};
 use axum::{Json, Router, middleware};
 use s3s::dto::{
@@ -79,7 +82,13 @@ pub(super) fn served(app: &Arc<App>, address: SocketAddr, allowed_hosts: &[Strin
 
 async fn call(State(service): State<S3Service>, request: Request) -> Response {
     match service.call(request.map(s3s::Body::http_body_unsync)).await {
-        Ok(response) => response.map(Body::new),
+        Ok(mut response) => {
+            // What somebody wrote is no page of ours, also where the URL says as what it is to be shown.
+            response
+                .headers_mut()
+                .insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
+            response.map(Body::new)
+        }
         Err(_) => ApiError::internal("a reply of S3 could not be written").into_response(),
     }
 }
@@ -90,23 +99,20 @@ struct Desk {
     markers: Markers,
 }
 
-impl Desk {
-    /// The workspace that a request names, and who asks for it.
-    fn place<T>(&self, request: &S3Request<T>, bucket: &str) -> S3Result<Place> {
-        let id: WorkspaceId = bucket.parse().map_err(|_| s3_error!(NoSuchBucket))?;
-        Ok(Place { id, by: self.by(request)? })
-    }
+/// The workspace that a request names, and who asks for it.
+fn place<T>(request: &S3Request<T>, bucket: &str) -> S3Result<Place> {
+    let id: WorkspaceId = bucket.parse().map_err(|_| s3_error!(NoSuchBucket))?;
+    Ok(Place { id, by: by(request)? })
+}
 
-    #[expect(clippy::unused_self, reason = "the place where requests are looked into")]
-    fn by<T>(&self, request: &S3Request<T>) -> S3Result<Checked> {
-        request.extensions.get::<Checked>().cloned().ok_or_else(|| s3_error!(AccessDenied))
-    }
+fn by<T>(request: &S3Request<T>) -> S3Result<Checked> {
+    request.extensions.get::<Checked>().cloned().ok_or_else(|| s3_error!(AccessDenied))
 }
 
 #[async_trait::async_trait]
 impl S3 for Desk {
     async fn list_buckets(&self, request: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
-        let by = self.by(&request)?;
+        let by = by(&request)?;
         let list = move |engine: &Engine| engine.list_workspaces(&by.caller(engine)?);
         let Json(list) = self.app.call(list).await?;
         let prefix = request.input.prefix.unwrap_or_default();
@@ -121,7 +127,7 @@ impl S3 for Desk {
     }
 
     async fn head_bucket(&self, request: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
-        let place = self.place(&request, &request.input.bucket)?;
+        let place = place(&request, &request.input.bucket)?;
         self.app.call(move |engine| place.open(engine).map(drop)).await.map(drop)?;
         Ok(S3Response::new(HeadBucketOutput::default()))
     }
@@ -130,7 +136,7 @@ impl S3 for Desk {
         &self,
         request: S3Request<GetBucketLocationInput>,
     ) -> S3Result<S3Response<GetBucketLocationOutput>> {
-        let place = self.place(&request, &request.input.bucket)?;
+        let place = place(&request, &request.input.bucket)?;
         self.app.call(move |engine| place.open(engine).map(drop)).await.map(drop)?;
         Ok(S3Response::new(GetBucketLocationOutput::default()))
     }
@@ -139,13 +145,13 @@ impl S3 for Desk {
         &self,
         request: S3Request<GetBucketVersioningInput>,
     ) -> S3Result<S3Response<GetBucketVersioningOutput>> {
-        let place = self.place(&request, &request.input.bucket)?;
+        let place = place(&request, &request.input.bucket)?;
         self.app.call(move |engine| place.open(engine).map(drop)).await.map(drop)?;
         Ok(S3Response::new(GetBucketVersioningOutput::default()))
     }
 
     async fn create_bucket(&self, request: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
-        let Place { id, by } = self.place(&request, &request.input.bucket)?;
+        let Place { id, by } = place(&request, &request.input.bucket)?;
         let make = move |engine: &Engine| {
             let caller = by.caller(engine)?;
             // Clients make a bucket before they write into it.

@@ -11,10 +11,10 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Response, S3Result, dto, s3_error};
 
-use super::Desk;
 use super::checks::{Checks, Told};
 use super::names::{Encoding, file, hash_of, precondition, tag, time};
 use super::writing::{check_source, incoming, source_of, told_size};
+use super::{Desk, place};
 use crate::engine::{self, Engine, EngineError};
 use crate::ingest::ReadError;
 
@@ -28,7 +28,7 @@ pub(super) async fn create(
     desk: &Desk,
     request: S3Request<CreateMultipartUploadInput>,
 ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
-    let place = desk.place(&request, &request.input.bucket)?;
+    let place = place(&request, &request.input.bucket)?;
     let CreateMultipartUploadInput { bucket, key, checksum_algorithm, checksum_type, .. } = request.input;
     let path = file(&key)?;
     let Json(id) = desk.app.call(move |engine| place.open(engine)?.begin_multipart(&path)).await?;
@@ -51,7 +51,7 @@ pub(super) async fn upload(
     desk: &Desk,
     mut request: S3Request<UploadPartInput>,
 ) -> S3Result<S3Response<UploadPartOutput>> {
-    let place = desk.place(&request, &request.input.bucket)?;
+    let place = place(&request, &request.input.bucket)?;
     let input = &mut request.input;
     let told = Told {
         content_md5: input.content_md5.take(),
@@ -98,7 +98,7 @@ pub(super) async fn copy(
     desk: &Desk,
     request: S3Request<UploadPartCopyInput>,
 ) -> S3Result<S3Response<UploadPartCopyOutput>> {
-    let place = desk.place(&request, &request.input.bucket)?;
+    let place = place(&request, &request.input.bucket)?;
     let input = request.input;
     let (from, source) = source_of(&place, &input.copy_source)?;
     let (path, number) = (file(&input.key)?, number_of(input.part_number)?);
@@ -140,7 +140,7 @@ pub(super) async fn complete(
     desk: &Desk,
     request: S3Request<CompleteMultipartUploadInput>,
 ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
-    let place = desk.place(&request, &request.input.bucket)?;
+    let place = place(&request, &request.input.bucket)?;
     let CompleteMultipartUploadInput { bucket, key, upload_id, multipart_upload, if_match, if_none_match, .. } =
         request.input;
     let path = file(&key)?;
@@ -170,7 +170,7 @@ pub(super) async fn abort(
     desk: &Desk,
     request: S3Request<AbortMultipartUploadInput>,
 ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
-    let place = desk.place(&request, &request.input.bucket)?;
+    let place = place(&request, &request.input.bucket)?;
     let AbortMultipartUploadInput { key, upload_id, .. } = request.input;
     let path = file(&key)?;
     desk.app.call(move |engine| place.open(engine)?.abort_multipart(&path, &upload_id)).await.map(drop)?;
@@ -179,7 +179,7 @@ pub(super) async fn abort(
 
 /// Lists the parts of an upload.
 pub(super) async fn list(desk: &Desk, request: S3Request<ListPartsInput>) -> S3Result<S3Response<ListPartsOutput>> {
-    let place = desk.place(&request, &request.input.bucket)?;
+    let place = place(&request, &request.input.bucket)?;
     let ListPartsInput { bucket, key, upload_id, max_parts, part_number_marker, .. } = request.input;
     let (path, id) = (file(&key)?, upload_id.clone());
     let Json(kept) = desk.app.call(move |engine| place.open(engine)?.parts(&path, &id)).await?;
@@ -217,7 +217,7 @@ pub(super) async fn list_uploads(
     desk: &Desk,
     request: S3Request<ListMultipartUploadsInput>,
 ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
-    let place = desk.place(&request, &request.input.bucket)?;
+    let place = place(&request, &request.input.bucket)?;
     let ListMultipartUploadsInput {
         bucket,
         prefix,

@@ -12,8 +12,8 @@ use s3s::dto::{
 };
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto, s3_error};
 
-use super::Desk;
 use super::names::{Encoding, Key, hash_of, key, tag, time};
+use super::{Desk, place};
 use crate::engine::{Engine, Object, ObjectList, ObjectsRequest};
 use crate::serve::door::Place;
 use crate::serve::sending::pieces;
@@ -63,8 +63,19 @@ impl Conditions {
 
 /// Sends a file, or a part of it.
 pub(super) async fn get(desk: &Desk, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
-    let place = desk.place(&request, &request.input.bucket)?;
+    let place = place(&request, &request.input.bucket)?;
+    let is_signed = request.credentials.is_some();
     let input = request.input;
+    let is_shaped = [
+        &input.response_cache_control,
+        &input.response_content_disposition,
+        &input.response_content_encoding,
+        &input.response_content_language,
+        &input.response_content_type,
+    ];
+    if !is_signed && (is_shaped.into_iter().any(Option::is_some) || input.response_expires.is_some()) {
+        return Err(s3_error!(InvalidRequest, "only a request with a signature says what headers its reply has"));
+    }
     let path = match key(&input.key)? {
         Key::File(path) => path,
         Key::Folder(folder) => return get_folder(desk, place, &folder).await,
@@ -98,7 +109,7 @@ pub(super) async fn get(desk: &Desk, request: S3Request<GetObjectInput>) -> S3Re
 
 /// Tells of a file without sending it.
 pub(super) async fn head(desk: &Desk, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
-    let place = desk.place(&request, &request.input.bucket)?;
+    let place = place(&request, &request.input.bucket)?;
     let input = request.input;
     let path = match key(&input.key)? {
         Key::File(path) => path,
@@ -219,7 +230,7 @@ pub(super) async fn list_v2(
     desk: &Desk,
     request: S3Request<ListObjectsV2Input>,
 ) -> S3Result<S3Response<ListObjectsV2Output>> {
-    let place = desk.place(&request, &request.input.bucket)?;
+    let place = place(&request, &request.input.bucket)?;
     let ListObjectsV2Input {
         bucket, prefix, delimiter, continuation_token, start_after, max_keys, encoding_type, ..
     } = request.input;
@@ -253,7 +264,7 @@ pub(super) async fn list_v1(
     desk: &Desk,
     request: S3Request<ListObjectsInput>,
 ) -> S3Result<S3Response<ListObjectsOutput>> {
-    let place = desk.place(&request, &request.input.bucket)?;
+    let place = place(&request, &request.input.bucket)?;
     let ListObjectsInput { bucket, prefix, delimiter, marker, max_keys, encoding_type, .. } = request.input;
     let encoding = Encoding::of(encoding_type.as_ref())?;
     let after = marker.clone().filter(|marker| !marker.is_empty());

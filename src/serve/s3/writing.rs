@@ -11,9 +11,9 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Response, S3Result, dto, s3_error};
 
-use super::Desk;
 use super::checks::{Checks, Told};
 use super::names::{Key, file, hash_of, key, precondition, tag, time};
+use super::{Desk, place};
 use crate::engine::{Engine, EngineError, ErrorKind, OpenObject, Precondition, Upload, WriteReply};
 use crate::ingest::ReadError;
 use crate::serve::door::Place;
@@ -38,7 +38,7 @@ pub(super) fn told_size(content_length: Option<i64>) -> u64 {
 
 /// Writes a file, whole or not at all.
 pub(super) async fn put(desk: &Desk, mut request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
-    let place = desk.place(&request, &request.input.bucket)?;
+    let place = place(&request, &request.input.bucket)?;
     let input = &mut request.input;
     let told = Told {
         content_md5: input.content_md5.take(),
@@ -123,7 +123,7 @@ pub(super) fn check_source(
 
 /// Copies a file. One that is copied onto itself stays as it is: only its metadata could be meant, and there is none.
 pub(super) async fn copy(desk: &Desk, request: S3Request<CopyObjectInput>) -> S3Result<S3Response<CopyObjectOutput>> {
-    let place = desk.place(&request, &request.input.bucket)?;
+    let place = place(&request, &request.input.bucket)?;
     let input = request.input;
     let (from, source) = source_of(&place, &input.copy_source)?;
     let path = file(&input.key)?;
@@ -164,7 +164,7 @@ pub(super) async fn delete(
     desk: &Desk,
     request: S3Request<DeleteObjectInput>,
 ) -> S3Result<S3Response<DeleteObjectOutput>> {
-    let place = desk.place(&request, &request.input.bucket)?;
+    let place = place(&request, &request.input.bucket)?;
     let input = request.input;
     let condition = precondition(input.if_match.as_ref(), None)?;
     match key(&input.key)? {
@@ -194,7 +194,7 @@ pub(super) async fn delete_many(
     desk: &Desk,
     request: S3Request<DeleteObjectsInput>,
 ) -> S3Result<S3Response<DeleteObjectsOutput>> {
-    let place = desk.place(&request, &request.input.bucket)?;
+    let place = place(&request, &request.input.bucket)?;
     let wanted = request.input.delete;
     if wanted.objects.len() > MAX_DELETED {
         return Err(s3_error!(MalformedXML, "a request deletes at most {} files", MAX_DELETED));
