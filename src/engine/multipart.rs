@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 
+use super::recording::Told;
 use super::{Engine, EngineError, Precondition, Workspace, WriteReply};
 use crate::access::Action;
 use crate::data_folder::{MultipartError, NewPart, PartInfo, UnfinishedUpload};
@@ -27,16 +28,17 @@ impl Workspace<'_> {
     /// # Errors
     /// As [`Workspace::begin_upload`]; [`MultipartError::TooMany`].
     pub fn begin_multipart(&self, path: &RelPath) -> Result<String, EngineError> {
-        // Whatever would refuse the file at the end refuses it now.
-        drop(self.begin_upload(path)?);
-        // Its folder must not come into the place of a workspace that is being deleted.
-        let _alone = self.engine.lock_files(&self.id)?;
-        Ok(self.engine.data.multipart.begin(&self.id, path)?)
+        self.recorded(Action::Write, Told::of([path]), |_| {
+            // Whatever would refuse the file at the end refuses it now.
+            drop(self.begin_upload(path)?);
+            // Its folder must not come into the place of a workspace that is being deleted.
+            let _alone = self.engine.lock_files(&self.id)?;
+            Ok(self.engine.data.multipart.begin(&self.id, path)?)
+        })
     }
 
-    /// Refuses an upload that the caller may not go on with.
+    /// Refuses an upload that is none of this file, or whose file the caller may not write.
     fn check_multipart(&self, path: &RelPath, upload: &str) -> Result<(), EngineError> {
-        let _admitted = self.begin(Action::Write)?;
         self.engine.data.must_log()?;
         self.check_writable(path)?;
         self.engine.data.store.workspace(&self.id)?;
@@ -44,11 +46,12 @@ impl Workspace<'_> {
         Ok(())
     }
 
-    /// Begins a part of an upload, whose number is 1 to 10,000.
+    /// Begins a part of an upload, whose number is 1 to 10,000. The journal has the beginning and the end of the upload, not its parts.
     ///
     /// # Errors
     /// [`MultipartError::Unknown`], [`MultipartError::Number`], and when the caller may not write.
     pub fn begin_part(&self, path: &RelPath, upload: &str, number: u32) -> Result<NewPart, EngineError> {
+        let _admitted = self.begin(Action::Write)?;
         self.check_multipart(path, upload)?;
         let max_bytes = self.engine.data.config.max_file_bytes;
         Ok(self.engine.data.multipart.begin_part(&self.id, upload, number, max_bytes)?)
@@ -59,6 +62,20 @@ impl Workspace<'_> {
     /// # Errors
     /// [`MultipartError::Order`], [`MultipartError::Part`], and as [`Workspace::write_file`]. The parts are still there then.
     pub fn complete_multipart(
+        &self,
+        path: &RelPath,
+        upload: &str,
+        named: &[(u32, ContentHash)],
+        precondition: &Precondition,
+    ) -> Result<WriteReply, EngineError> {
+        self.recorded(Action::Write, Told::of([path]), |told| {
+            let reply = self.complete_unrecorded(path, upload, named, precondition)?;
+            told.revision = Some(reply.revision);
+            Ok(reply)
+        })
+    }
+
+    fn complete_unrecorded(
         &self,
         path: &RelPath,
         upload: &str,
@@ -101,8 +118,10 @@ impl Workspace<'_> {
     /// # Errors
     /// [`MultipartError::Unknown`].
     pub fn abort_multipart(&self, path: &RelPath, upload: &str) -> Result<(), EngineError> {
-        self.check_multipart(path, upload)?;
-        Ok(self.engine.data.multipart.remove(&self.id, upload)?)
+        self.recorded(Action::Write, Told::of([path]), |_| {
+            self.check_multipart(path, upload)?;
+            Ok(self.engine.data.multipart.remove(&self.id, upload)?)
+        })
     }
 
     /// The parts of an upload that have come, by number.
@@ -110,19 +129,22 @@ impl Workspace<'_> {
     /// # Errors
     /// [`MultipartError::Unknown`].
     pub fn parts(&self, path: &RelPath, upload: &str) -> Result<Vec<PartInfo>, EngineError> {
-        self.check_multipart(path, upload)?;
-        Ok(self.engine.data.multipart.parts(&self.id, upload)?)
+        self.recorded(Action::List, Told::of([path]), |_| {
+            self.check_multipart(path, upload)?;
+            Ok(self.engine.data.multipart.parts(&self.id, upload)?)
+        })
     }
 
     /// The uploads that are not complete, of files that the caller sees, by path.
     ///
     /// # Errors
-    /// When the caller may not write, or the parts cannot be read.
+    /// When the caller may not list files, or the parts cannot be read.
     pub fn multipart_uploads(&self) -> Result<Vec<UnfinishedUpload>, EngineError> {
-        let _admitted = self.begin(Action::Write)?;
-        let mut uploads = self.engine.data.multipart.uploads(&self.id)?;
-        uploads.retain(|upload| self.sees(&upload.path));
-        Ok(uploads)
+        self.recorded(Action::List, Told::default(), |_| {
+            let mut uploads = self.engine.data.multipart.uploads(&self.id)?;
+            uploads.retain(|upload| self.sees(&upload.path));
+            Ok(uploads)
+        })
     }
 }
 
