@@ -16,6 +16,7 @@ mod error_kind;
 mod indexes;
 mod matching;
 mod models;
+mod multipart;
 mod open_indexes;
 mod readers;
 mod reconcile;
@@ -33,6 +34,8 @@ pub(crate) use self::embedding::EmbeddingTotals;
 pub use self::error::EngineError;
 pub use self::error_kind::ErrorKind;
 use self::models::Models;
+use self::multipart::Multipart;
+pub use self::multipart::{MultipartError, NewPart, PartInfo, UnfinishedUpload};
 use self::open_indexes::OpenIndexes;
 pub use self::readers::extractor;
 use self::views::Views;
@@ -104,6 +107,8 @@ pub(crate) struct DataFolder {
     pub(crate) views: Views,
     /// The calls at files that are made here.
     pub(crate) errands: Errands,
+    /// Uploads in parts.
+    pub(crate) multipart: Multipart,
 }
 
 impl DataFolder {
@@ -126,6 +131,7 @@ impl DataFolder {
         let writer_lock = WriterLock::open(&path, access, command)?;
         let config = Config::load(&settings_folder)?;
         let store = Store::open(&path, access != Access::Read)?;
+        let multipart = Multipart::new(workspaces_in(&path), &config.limits);
         let backend: Box<dyn Backend> = Box::new(EmbeddedBackend::new(workspaces_in(&path)));
         if access != Access::Read {
             store.check()?;
@@ -144,6 +150,7 @@ impl DataFolder {
             embedded: EmbeddingTotals::default(),
             views: Views::default(),
             errands: Errands::default(),
+            multipart,
         })
     }
 

@@ -31,6 +31,8 @@ mod listing;
 mod load;
 mod locks;
 mod moving;
+mod multipart;
+mod objects;
 mod part;
 mod picture;
 mod provenance;
@@ -45,6 +47,7 @@ mod runner;
 mod sections;
 mod sessions;
 mod sight;
+mod signing;
 mod source;
 mod status;
 mod tables;
@@ -81,6 +84,9 @@ pub use self::keys::{KeyList, KeyPatch, MadeKey, RevokedKeys};
 pub use self::load::{Load, WebhookLoad};
 pub use self::locks::{LockList, NewLock, Released, lock_within};
 pub use self::moving::Transit;
+pub use self::multipart::write_part;
+use self::objects::Hashes;
+pub use self::objects::{Object, ObjectList, ObjectsRequest, OpenObject};
 pub use self::part::{FilePart, MAX_TEXT_BYTES, cut, pages_of};
 pub use self::picture::PagePicture;
 pub use self::read::FileText;
@@ -88,6 +94,7 @@ pub use self::reindex::{RebuildStatus, ReindexReport};
 pub use self::requests::{DeleteRequest, EditRequest, FileReply, MoveRequest, WriteRequest};
 pub use self::runner::Runner;
 pub use self::sessions::SignedIn;
+pub use self::signing::{S3Credentials, Signer};
 pub use self::source::{FileBytes, Source};
 pub use self::status::{AnswererStatus, ModelStatus, ReasonGroup, RerankerStatus, StatusReport};
 pub use self::transfers::{Claim, Claimed, NewTransfer, OfferedTransfer, Transfer, TransferList};
@@ -107,7 +114,9 @@ pub use crate::audit::{ActorKind, Asked, AuditActor, AuditEntry, AuditResult, Br
 use crate::audit::{Journal, Settings};
 use crate::config::Config;
 use crate::data_folder::DataFolder;
-pub use crate::data_folder::{Access, EngineError, ErrorKind, OpenOptions, extractor};
+pub use crate::data_folder::{
+    Access, EngineError, ErrorKind, NewPart, OpenOptions, PartInfo, UnfinishedUpload, extractor,
+};
 use crate::notify;
 use crate::scheduler::Scheduler;
 pub use crate::scheduler::{IndexReport, ReadingStatus};
@@ -128,6 +137,8 @@ pub struct Engine {
     allowances: Allowances,
     /// Contents that were read and written lately.
     bases: Bases,
+    /// Hashes of files whose change is pending.
+    hashes: Hashes,
 }
 
 impl Engine {
@@ -147,6 +158,7 @@ impl Engine {
             sent: Arc::default(),
             allowances: Allowances::new(&data.config.limits),
             bases: Bases::default(),
+            hashes: Hashes::default(),
             journal,
             data,
         })

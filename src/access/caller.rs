@@ -19,6 +19,8 @@ pub enum Surface {
     Mcp,
     /// The reviewers' page.
     Page,
+    /// The protocol of S3.
+    S3,
 }
 
 impl Surface {
@@ -30,6 +32,7 @@ impl Surface {
             Self::Rest => "rest",
             Self::Mcp => "mcp",
             Self::Page => "page",
+            Self::S3 => "s3",
         }
     }
 }

@@ -54,6 +54,9 @@ pub struct NewKey {
     #[schemars(with = "Option<String>")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub expires_at: Option<Timestamp>,
+    /// Whether the reply also has what S3 signs requests with (`s3_access_key_id`, `s3_secret_access_key`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub s3: bool,
 }
 
 /// How long the former secret holds beside the new one.
@@ -64,6 +67,9 @@ pub struct Overlap {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0, maximum = 604_800)]
     pub overlap_s: Option<u32>,
+    /// Whether the reply also has what S3 signs requests with (`s3_access_key_id`, `s3_secret_access_key`).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub s3: bool,
 }
 
 impl Overlap {

@@ -200,6 +200,9 @@ pub(super) struct ServeArgs {
     /// Where to listen
     #[arg(long, default_value = "127.0.0.1:7878", value_name = "ADDRESS")]
     pub listen: SocketAddr,
+    /// Where to speak the protocol of S3 as well: a bucket is a workspace
+    #[arg(long, value_name = "ADDRESS")]
+    pub s3: Option<SocketAddr>,
     /// A name that clients may reach the server by, besides addresses and those of this machine (repeatable)
     #[arg(long = "allowed-host", value_name = "NAME")]
     pub allowed_hosts: Vec<String>,

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 
 use super::commands::{Done, Session};
-use crate::engine::{Access, KeyPatch, KeyState, KeySummary, MadeKey, NewKey, Overlap, Secret};
+use crate::engine::{Access, KeyPatch, KeyState, KeySummary, MadeKey, NewKey, Overlap, S3Credentials, Secret};
 use crate::workspace::{Scope, WorkspaceId};
 
 #[derive(Debug, Subcommand)]
@@ -24,6 +24,14 @@ pub(super) enum KeyCommand {
         /// Seconds that the former secret holds
         #[arg(long, value_name = "SECONDS")]
         overlap_s: Option<u32>,
+        /// Print what S3 signs with as well
+        #[arg(long)]
+        s3: bool,
+    },
+    /// Show what S3 signs with under a key: the access key id and the secret access key (on the data folder itself alone)
+    S3 {
+        /// The id of the key
+        id: String,
     },
     /// Revoke a key, and all keys that were made with it
     Revoke {
@@ -54,6 +62,9 @@ pub(super) struct CreateArgs {
     /// Days that the key holds, at most 366 [default: 90, or as long as the key that it is made with]
     #[arg(long, value_name = "DAYS")]
     days: Option<u32>,
+    /// Print what S3 signs with as well
+    #[arg(long)]
+    s3: bool,
 }
 
 #[derive(Debug, Args)]
@@ -92,9 +103,14 @@ pub(super) fn run(session: &Session, command: &KeyCommand) -> anyhow::Result<Don
             let key = session.target(Access::Share, "pincite key narrow")?.change_key(&args.id, &args.patch())?;
             session.print(&key, |out| line(out, &key))?;
         }
-        KeyCommand::Rotate { id, overlap_s } => {
+        KeyCommand::Rotate { id, overlap_s, s3 } => {
             let target = session.target(Access::Share, "pincite key rotate")?;
-            print_made(session, &target.rotate_key(id, Overlap { overlap_s: *overlap_s })?)?;
+            print_made(session, &target.rotate_key(id, Overlap { overlap_s: *overlap_s, s3: *s3 })?)?;
+        }
+        KeyCommand::S3 { id } => {
+            let credentials = session.open(Access::Share, "pincite key s3")?.s3_credentials(id)?;
+            let S3Credentials { s3_access_key_id: id, s3_secret_access_key: secret } = &credentials;
+            session.print(&credentials, |out| print_credentials(out, id, secret))?;
         }
         KeyCommand::Revoke { id } => {
             let revoked = session.target(Access::Share, "pincite key revoke")?.revoke_key(id)?;
@@ -121,6 +137,7 @@ impl CreateArgs {
             path_globs: self.globs.clone(),
             agent: self.agent.clone(),
             expires_at: self.days.map(in_days),
+            s3: self.s3,
         }
     }
 }
@@ -154,8 +171,16 @@ fn print_made(session: &Session, made: &MadeKey) -> anyhow::Result<()> {
             Some(until) => writeln!(out, "The former secret holds until {until:.0}."),
             None => Ok(()),
         }?;
+        if let (Some(id), Some(secret)) = (&made.s3_access_key_id, &made.s3_secret_access_key) {
+            print_credentials(out, id, secret)?;
+        }
         writeln!(out, "The secret cannot be shown again. Send it as `Authorization: Bearer …`.")
     })
+}
+
+/// What S3 signs with, in the form in which its clients take it from the environment.
+fn print_credentials(out: &mut dyn Write, id: &str, secret: &str) -> io::Result<()> {
+    writeln!(out, "AWS_ACCESS_KEY_ID={id}\nAWS_SECRET_ACCESS_KEY={secret}")
 }
 
 fn line(out: &mut dyn Write, key: &KeySummary) -> io::Result<()> {

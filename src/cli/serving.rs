@@ -20,13 +20,15 @@ const STOP_DEADLINE: Duration = Duration::from_secs(5);
 
 /// `pincite serve`: listens at once, and brings changes in beside it; replies say what is still pending.
 pub(super) fn serve(session: &Session, args: &ServeArgs) -> anyhow::Result<Done> {
-    let ServeArgs { path, listen, allowed_hosts, tls_cert, tls_key } = args;
+    let ServeArgs { path, listen, s3, allowed_hosts, tls_cert, tls_key } = args;
     serve::take_descriptors()?;
     let engine = Arc::new(session.open(Access::Share, "pincite serve")?);
     if let Some(secret) = secret_in(ADMIN_KEY)? {
         engine.take_admin_key(&secret)?;
     }
-    serve::check_locked(&engine, *listen)?;
+    for address in [*listen].iter().chain(s3) {
+        serve::check_locked(&engine, *address)?;
+    }
     engine.ensure_workspace(&session.workspace, path.as_deref())?;
     let runner = engine.run()?;
     let tls = tls_cert.as_ref().zip(tls_key.as_ref()).map(|(cert, key)| serve::TlsFiles::new(cert, key));
@@ -35,11 +37,15 @@ pub(super) fn serve(session: &Session, args: &ServeArgs) -> anyhow::Result<Done>
         address: *listen,
         allowed_hosts: allowed_hosts.clone(),
         tls,
+        s3: *s3,
         ..serve::Options::within(&engine.config().limits)
     };
     let runtime = tokio::runtime::Runtime::new()?;
-    let served = runtime.block_on(serve::run(engine, session.workspace.clone(), options, |address| {
+    let served = runtime.block_on(serve::run(engine, session.workspace.clone(), options, |address, s3| {
         // A server without a standard error has nobody to tell.
+        if let Some(s3) = s3 {
+            let _ = writeln!(std::io::stderr(), "S3 on {scheme}://{s3}");
+        }
         let _ = writeln!(std::io::stderr(), "listening on {scheme}://{address}");
     }));
     runtime.shutdown_background();

@@ -92,6 +92,8 @@ limits! {
     open_indexes: 64, least 1, "none", "Indexes that stay open between requests; the one that was asked longest ago is closed, and opened again at its next request.";
     webhooks: 20, least 1, "too_many_webhooks", "Webhooks of one workspace.";
     webhook_backlog: 100_000, least 1, "none", "Deliveries that wait for one webhook; beyond it the webhook is switched off, and says so.";
+    multipart_uploads: 1_000, least 1, "too_many_uploads", "Uploads in parts (S3) that are not complete, of one workspace.";
+    multipart_bytes: 68_719_476_736, least 1_024, "uploads_full", "Bytes of the parts of all uploads that are not complete.";
 }
 
 impl Limits {

@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use super::multipart::MultipartError;
 use crate::access::AccessError;
 use crate::answer::{AnswerError, LanguageError};
 use crate::audit::AuditError;
@@ -119,6 +120,9 @@ pub enum EngineError {
     /// A file cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// An upload in parts cannot go on.
+    #[error(transparent)]
+    Multipart(#[from] MultipartError),
     /// The line could not be started.
     #[error("the thread that indexes cannot be started")]
     Thread(#[source] std::io::Error),
@@ -271,6 +275,7 @@ impl EngineError {
             Self::Verdict(error) => Some(error),
             Self::Access(error) => Some(error),
             Self::Webhook(error) => Some(error),
+            Self::Multipart(error) => Some(error),
             Self::Audit(error) => Some(error),
             Self::Config(error) => Some(error),
             Self::Store(error) => Some(error),

@@ -56,6 +56,7 @@ impl EngineError {
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Webhook(InvalidWebhook::LookupsBusy) => ErrorKind::Unavailable,
+            Self::Multipart(error) => error.kind(),
             Self::Name(_)
             | Self::InvalidIdempotencyKey { .. }
             | Self::InvalidLock { .. }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::recording::Told;
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, S3Credentials};
 use crate::access::{
     self, AccessError, Action, Caller, Key, KeySummary, MAX_KEY_DAYS, NewKey, Overlap, Secret, Surface,
 };
@@ -32,6 +32,12 @@ pub struct MadeKey {
     #[schemars(with = "Option<String>")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub former_holds_until: Option<Timestamp>,
+    /// The access key id for S3, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub s3_access_key_id: Option<String>,
+    /// The secret that S3 signs requests with, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub s3_secret_access_key: Option<String>,
 }
 
 /// Keys, the newest first.
@@ -127,8 +133,9 @@ impl Engine {
         for workspace in row.workspaces.iter().flatten() {
             self.data.store.workspace(workspace)?;
         }
+        let s3 = new.s3.then(|| self.credentials_of(&row)).transpose()?;
         self.data.store.add_key(&row, self.config().limits.keys)?;
-        Ok(made(&secret, row, now, None))
+        Ok(made(&secret, row, now, None).with_s3(s3))
     }
 
     /// The keys that may no more than the caller's own, the newest first; all keys for this machine's user.
@@ -207,9 +214,10 @@ impl Engine {
                 row.made_by = Some(key.row.id.clone());
             }
         }
+        let s3 = overlap.s3.then(|| self.credentials_of(&row)).transpose()?;
         self.data.store.replace_key(id, &row, until, self.config().limits.keys)?;
         let until = until.min(row.expires);
-        Ok(made(&secret, row, now, Some(until)))
+        Ok(made(&secret, row, now, Some(until)).with_s3(s3))
     }
 
     /// Revokes a key, and all keys that were made with it. No request with one of them is admitted from then on, in any process.
@@ -273,8 +281,23 @@ impl Engine {
     }
 }
 
-fn made(secret: &Secret, row: KeyRow, now: Timestamp, former_holds_until: Option<Timestamp>) -> MadeKey {
-    MadeKey { secret: secret.reveal().to_owned(), key: KeySummary::of(row, now), former_holds_until }
+impl MadeKey {
+    fn with_s3(self, credentials: Option<S3Credentials>) -> Self {
+        let (id, secret) = credentials
+            .map(|S3Credentials { s3_access_key_id: id, s3_secret_access_key: secret }| (id, secret))
+            .unzip();
+        Self { s3_access_key_id: id, s3_secret_access_key: secret, ..self }
+    }
+}
+
+pub(super) fn made(secret: &Secret, row: KeyRow, now: Timestamp, former_holds_until: Option<Timestamp>) -> MadeKey {
+    MadeKey {
+        secret: secret.reveal().to_owned(),
+        key: KeySummary::of(row, now),
+        former_holds_until,
+        s3_access_key_id: None,
+        s3_secret_access_key: None,
+    }
 }
 
 /// The present time, as the store keeps it.

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::recording::Told;
 use super::{Engine, EngineError, MadeKey, Workspace};
-use crate::access::{AccessError, Action, Caller, ClaimToken, KeySummary, NewKey, Secret};
+use crate::access::{AccessError, Action, Caller, ClaimToken, NewKey, Secret};
 use crate::error::Advice as _;
 use crate::store::{StoreError, TransferRow};
 use crate::workspace::{Keep, Scope, WorkspaceId};
@@ -219,8 +219,7 @@ impl Engine {
         };
         let row = new.row(&secret, None, now, self.data.patterns())?;
         let offered = self.data.store.claim_transfer(&token.hash(), &row, self.config().limits.keys)?;
-        let key =
-            MadeKey { secret: secret.reveal().to_owned(), key: KeySummary::of(row, now), former_holds_until: None };
+        let key = super::keys::made(&secret, row, now, None);
         Ok(Claimed { workspace: offered.workspace, keep: offered.keep, key })
     }
 

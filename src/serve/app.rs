@@ -165,6 +165,11 @@ impl App {
         Ok(Class::Waited)
     }
 
+    /// The names that the server goes by.
+    pub(super) fn hosts(&self) -> Arc<AllowedHosts> {
+        Arc::clone(&self.hosts)
+    }
+
     /// The engine, for callers that use it in another way.
     pub(super) fn engine(&self) -> Arc<Engine> {
         Arc::clone(&self.engine)

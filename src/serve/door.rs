@@ -60,7 +60,7 @@ pub(super) struct Checked {
 }
 
 impl Checked {
-    fn now(caller: Caller, session: Option<SessionToken>) -> Self {
+    pub(super) fn now(caller: Caller, session: Option<SessionToken>) -> Self {
         Self { caller, session, at: Instant::now() }
     }
 

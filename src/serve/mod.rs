@@ -1,4 +1,5 @@
-//! REST at `/v1`, MCP at `/mcp`, over one HTTP/1.1 listener, with TLS where it has a certificate.
+//! REST at `/v1`, MCP at `/mcp`, over one HTTP/1.1 listener, and the protocol of S3 over another one, with TLS where they have a
+//! certificate.
 //!
 //! # Invariants
 //! - A request that a web page sends to another site's name (DNS rebinding) or from another origin is refused before
@@ -9,7 +10,7 @@
 //! - Beyond its capacity the server refuses early, with 503 and `Retry-After`; searches and files go before answers.
 //! - A caller that floods is refused, at little cost, and others are served meanwhile.
 //! - Work ends when its client hangs up.
-//! - Every reply but MCP's own is JSON, an error is `{error: {code, message, hint}}`, and nothing is cached.
+//! - Every reply but those of MCP and S3 is JSON, an error is `{error: {code, message, hint}}`, and nothing is cached.
 //! - The engine is called on threads that may block, never on those that serve connections.
 //!
 //! # Not here
@@ -42,6 +43,8 @@ mod reading;
 mod request_id;
 mod routes;
 mod rpc;
+mod s3;
+mod sending;
 mod signature;
 mod timed;
 mod tls;
@@ -58,6 +61,7 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 pub use self::descriptors::take_descriptors;
 pub use self::openapi::document as openapi_document;
@@ -91,6 +95,8 @@ pub struct Options {
     pub max_connections: usize,
     /// The most of them from one address.
     pub max_connections_per_address: usize,
+    /// Where to speak the protocol of S3; not at all without an address. The limits hold there by themselves.
+    pub s3: Option<SocketAddr>,
 }
 
 impl Options {
@@ -109,6 +115,7 @@ impl Options {
             max_body_bytes: size(limits.body_bytes),
             max_connections: size(limits.connections),
             max_connections_per_address: size(limits.connections_per_address),
+            s3: None,
         }
     }
 }
@@ -119,7 +126,7 @@ impl Default for Options {
     }
 }
 
-/// Listens, calls `on_listening` with the address, and serves until the process is asked to end (SIGTERM, SIGINT or
+/// Listens, calls `on_listening` with the addresses of REST and of S3, and serves until the process is asked to end (SIGTERM, SIGINT or
 /// Ctrl-C), then lets requests finish within the deadline.
 ///
 /// `workspace` is the one that `/mcp` is about; all workspaces are at `/v1` and `/mcp/NAME`.
@@ -130,11 +137,11 @@ pub async fn run(
     engine: Arc<Engine>,
     workspace: WorkspaceId,
     options: Options,
-    on_listening: impl FnOnce(SocketAddr),
+    on_listening: impl FnOnce(SocketAddr, Option<SocketAddr>),
 ) -> Result<(), ServeError> {
     let stop = connections::termination().map_err(ServeError::Signals)?;
     let server = Server::bind(engine, workspace, options).await?;
-    on_listening(server.address());
+    on_listening(server.address(), server.s3_address());
     server.run_until(stop).await;
     Ok(())
 }
@@ -150,15 +157,21 @@ pub fn check_locked(engine: &Engine, address: SocketAddr) -> Result<(), ServeErr
 
 /// The routes, for a server that is reached at `options.address`.
 pub fn router(engine: Arc<Engine>, workspace: WorkspaceId, options: &Options) -> Router {
-    routes::served(engine, workspace, options).all
+    routes::served(&routes::app(engine, workspace, options)).all
+}
+
+/// An address that is listened on, and what is served there.
+struct Door {
+    listener: TcpListener,
+    address: SocketAddr,
+    served: connections::Served,
 }
 
 /// A server that listens and does not serve yet.
 pub struct Server {
-    listener: TcpListener,
-    address: SocketAddr,
+    rest: Door,
+    s3: Option<Door>,
     tls: Option<Arc<Tls>>,
-    served: connections::Served,
     options: Options,
 }
 
@@ -166,33 +179,78 @@ impl Server {
     /// Listens. Clients can connect from now on, and wait.
     ///
     /// # Errors
-    /// When the address cannot be listened on, or the certificate cannot be used.
+    /// When an address cannot be listened on, or the certificate cannot be used.
     pub async fn bind(engine: Arc<Engine>, workspace: WorkspaceId, options: Options) -> Result<Self, ServeError> {
         let tls = options.tls.clone().map(Tls::open).transpose()?.map(Arc::new);
-        let failed = |source| ServeError::Listen { address: options.address, source };
-        let listener = TcpListener::bind(options.address).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        if !address.ip().is_loopback() && tls.is_none() {
-            let advice =
-                "keys and files go over the network unencrypted, unless a proxy in front of this address has TLS";
-            tracing::warn!(%address, "{advice}");
-        }
-        let served = routes::served(engine, workspace, &options);
-        Ok(Self { listener, address, tls, served, options })
+        let (listener, address) = listen(options.address, tls.is_some()).await?;
+        let app = routes::app(engine, workspace, &options);
+        let rest = Door { listener, address, served: routes::served(&app) };
+        let s3 = match options.s3 {
+            None => None,
+            Some(wanted) => {
+                let (listener, address) = listen(wanted, tls.is_some()).await?;
+                let swept = app.engine();
+                tokio::task::spawn_blocking(move || {
+                    if let Err(error) = swept.sweep_multipart() {
+                        tracing::warn!(%error, "uploads that were given up stay");
+                    }
+                });
+                Some(Door { listener, address, served: s3::served(&app, wanted, &options.allowed_hosts) })
+            }
+        };
+        Ok(Self { rest, s3, tls, options })
     }
 
     /// Where the server listens.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
-        self.address
+        self.rest.address
+    }
+
+    /// Where the server speaks the protocol of S3.
+    #[must_use]
+    pub fn s3_address(&self) -> Option<SocketAddr> {
+        self.s3.as_ref().map(|door| door.address)
     }
 
     /// Serves until `stop` is done, then lets requests finish within the deadline and cuts off the rest.
     pub async fn run_until(self, stop: impl Future<Output = ()>) {
-        tracing::info!(address = %self.address, "listening");
-        connections::serve(self.listener, self.tls, &self.served, &self.options, stop).await;
+        let Self { rest, s3, tls, options } = self;
+        let (stopping, stopped) = watch::channel(false);
+        let told = |mut stopped: watch::Receiver<bool>| async move {
+            let _ = stopped.wait_for(|&stopped| stopped).await;
+        };
+        let of_s3 = told(stopped.clone());
+        let (tls, options) = (&tls, &options);
+        let serve_s3 = async move {
+            if let Some(Door { listener, address, served }) = s3 {
+                tracing::info!(%address, "listening for S3");
+                connections::serve(listener, tls.clone(), &served, options, of_s3).await;
+            }
+        };
+        let serve_rest = async {
+            tracing::info!(address = %rest.address, "listening");
+            connections::serve(rest.listener, tls.clone(), &rest.served, options, told(stopped)).await;
+        };
+        let tell = async {
+            stop.await;
+            stopping.send_replace(true);
+        };
+        tokio::join!(serve_rest, serve_s3, tell);
         tracing::info!("stopped");
     }
+}
+
+/// Listens on an address; port 0 takes a free one.
+async fn listen(wanted: SocketAddr, has_tls: bool) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let failed = |source| ServeError::Listen { address: wanted, source };
+    let listener = TcpListener::bind(wanted).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    if !address.ip().is_loopback() && !has_tls {
+        let advice = "keys and files go over the network unencrypted, unless a proxy in front of this address has TLS";
+        tracing::warn!(%address, "{advice}");
+    }
+    Ok((listener, address))
 }
 
 /// Why there is no server.

@@ -30,16 +30,20 @@ use crate::workspace::{Citation, WorkspaceId};
 
 const MAX_FILES: usize = 10_000;
 
-/// All routes, and those of a connection beyond the limit, behind the guards.
-pub(super) fn served(engine: Arc<Engine>, workspace: WorkspaceId, options: &Options) -> Served {
+/// What all routes share, for a server that is reached at `options.address`.
+pub(super) fn app(engine: Arc<Engine>, workspace: WorkspaceId, options: &Options) -> Arc<App> {
     let hosts = Arc::new(AllowedHosts::new(options.address, &options.allowed_hosts));
-    let app = Arc::new(App::new(engine, workspace, options, Arc::clone(&hosts)));
-    let metrics = Arc::clone(&app.metrics);
+    Arc::new(App::new(engine, workspace, options, hosts))
+}
+
+/// All routes, and those of a connection beyond the limit, behind the guards.
+pub(super) fn served(app: &Arc<App>) -> Served {
+    let (hosts, metrics) = (app.hosts(), Arc::clone(&app.metrics));
     // The last layer is the first that a request meets.
     let guarded = |routes: Router<Arc<App>>| {
         routes
-            .with_state(Arc::clone(&app))
-            .layer(middleware::from_fn_with_state(Arc::clone(&app), door::authenticate))
+            .with_state(Arc::clone(app))
+            .layer(middleware::from_fn_with_state(Arc::clone(app), door::authenticate))
             .layer(middleware::from_fn_with_state(Arc::clone(&hosts), guard::check_sender))
             .layer(middleware::from_fn(openai::in_their_form))
             .layer(middleware::from_fn_with_state(Arc::clone(&metrics), request_id::log))
@@ -99,12 +103,12 @@ pub(super) fn served(engine: Arc<Engine>, workspace: WorkspaceId, options: &Opti
 }
 
 /// A connection from the reserve is closed after one reply, so that it keeps no place from the next one.
-async fn closing(mut response: Response) -> Response {
+pub(super) async fn closing(mut response: Response) -> Response {
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
-async fn no_place() -> ApiError {
+pub(super) async fn no_place() -> ApiError {
     ApiError::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "too_many_connections",

@@ -44,7 +44,7 @@ fn edge_of(name: &str, least: u64) -> Option<Edge> {
 }
 
 /// Limits that take more than one request, a file or a slow client to meet, and the file and test that does.
-const MET_ELSEWHERE: [(&str, &str, &str); 37] = [
+const MET_ELSEWHERE: [(&str, &str, &str); 39] = [
     ("path_parts", "tests/integration/walls.rs", "a_path_is_written_up_to_its_limit_and_a_devices_name_never"),
     ("rule_file_bytes", "src/ingest/tests/walls.rs", "a_file_with_rules_counts_up_to_its_limits_and_says_so"),
     ("rule_lines", "src/ingest/tests/walls.rs", "of_lines_that_are_too_much_together_the_first_count"),
@@ -104,6 +104,8 @@ const MET_ELSEWHERE: [(&str, &str, &str); 37] = [
         "a_workspace_has_as_many_webhooks_as_it_may_and_one_that_is_deleted_none",
     ),
     ("webhook_backlog", "src/store/tests/webhooks.rs", "a_webhook_for_which_too_much_waits_is_switched_off"),
+    ("multipart_uploads", "src/data_folder/multipart.rs", "uploads_and_their_bytes_are_bounded_and_old_ones_go"),
+    ("multipart_bytes", "src/data_folder/multipart.rs", "uploads_and_their_bytes_are_bounded_and_old_ones_go"),
     (
         "key_requests_per_core",
         "tests/integration/allowances.rs",

@@ -42,6 +42,7 @@ mod reindex;
 mod remote;
 mod request_walls;
 mod reranking;
+mod s3;
 mod serve;
 mod signed_in;
 mod sockets;

@@ -19,6 +19,8 @@ const QUESTION: &str = "How long was the gateway down on 2 November?";
 pub struct Server {
     process: Child,
     pub url: String,
+    /// Where it speaks the protocol of S3, where it does.
+    pub s3: Option<String>,
 }
 
 impl Server {
@@ -26,11 +28,14 @@ impl Server {
         let mut command = pincite.command(&["serve", "--listen", "127.0.0.1:0"]);
         let mut process = command.args(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        let url =
-            lines.by_ref().map(Result::unwrap).find_map(|line| line.strip_prefix("listening on ").map(str::to_owned));
+        let mut s3 = None;
+        let url = lines.by_ref().map(Result::unwrap).find_map(|line| {
+            s3 = s3.take().or_else(|| line.strip_prefix("S3 on ").map(str::to_owned));
+            line.strip_prefix("listening on ").map(str::to_owned)
+        });
         // What it says later is taken, so that it never waits for a reader.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { process, url: url.expect("the server listens") }
+        Self { process, url: url.expect("the server listens"), s3 }
     }
 }
 

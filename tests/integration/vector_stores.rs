@@ -426,7 +426,7 @@ async fn a_file_is_attached_only_with_rights_on_both_sides() {
     fs_err::write(keyed.folder.path().join("open/lantern-0.md"), "Other words.").unwrap();
     let default = keyed.engine.workspace(&named("default"), &Caller::local(Surface::CommandLine)).unwrap();
     default.index(&Silent).unwrap();
-    assert_refused(&keyed.json(&narrowed, Method::POST, url, Some(&body)).await, 412, "precondition_failed");
+    assert_refused(&keyed.json(&narrowed, Method::POST, url, Some(&body)).await, 412, "conflict");
     let unsupported = json!({ "file_id": id, "attributes": { "author": "ann" } });
     assert_refused(&keyed.json(&narrowed, Method::POST, url, Some(&unsupported)).await, 400, "unsupported");
 }

@@ -179,7 +179,7 @@ impl IntoResponses for BodyErrors {
     fn responses() -> Responses {
         all(&[
             (408, "body_timeout", "The body did not come in time."),
-            (412, "precondition_failed", "The workspace has another file at that path."),
+            (412, "conflict", "The workspace has another file at that path."),
             (413, "body_too_large", "The body, or the file, is too long."),
             (415, "unsupported_media_type", "The body is not of the type that the route takes."),
         ])

@@ -1,25 +1,19 @@
 //! Files as they are: to be saved, or pictures to be shown.
 
-use std::io::{self, Read as _};
-
-use axum::body::{Body, Bytes};
-use axum::extract::State;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{HeaderValue, StatusCode};
-use axum::response::{IntoResponse as _, Response};
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
+use std::io::Read as _;
 
 use super::link;
 use crate::engine::FileBytes;
 use crate::serve::app::Shared;
 use crate::serve::error::ApiError;
 use crate::serve::extract::{AtPath, InWorkspace};
+use crate::serve::sending::pieces;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 
-/// Bytes that are read at once.
-const PIECE: usize = 64 * 1024;
-/// Pieces that may wait for a slow client.
-const NUM_WAITING: usize = 1;
 /// Larger pictures are only downloaded.
 const MAX_PICTURE_BYTES: u64 = 20_000_000;
 /// Bytes that tell what a picture is.
@@ -75,40 +69,17 @@ pub(in crate::serve) async fn image(
     Ok(response)
 }
 
-/// The next bytes of a file that has so many left.
-fn read_piece(bytes: &mut dyn io::Read, left: u64) -> io::Result<Bytes> {
-    let mut piece = vec![0; PIECE.min(usize::try_from(left).unwrap_or(PIECE))];
-    let num = bytes.read(&mut piece)?;
-    if num == 0 {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    piece.truncate(num);
-    Ok(piece.into())
-}
-
 /// A file piece by piece, as fast as its client takes it.
-pub(in crate::serve) fn sent(FileBytes { size, mut bytes, .. }: FileBytes) -> Response {
-    let (pieces, coming) = mpsc::channel::<io::Result<Bytes>>(NUM_WAITING);
-    tokio::spawn(async move {
-        // A file that grows meanwhile is cut where it ended.
-        let mut left = size;
-        while left > 0 {
-            // A thread is taken for each piece alone: clients that wait with theirs would take all threads from the others.
-            let Ok(place) = pieces.reserve().await else { return };
-            let read = move || (read_piece(&mut *bytes, left), bytes);
-            let Ok((piece, rest)) = tokio::task::spawn_blocking(read).await else { return };
-            bytes = rest;
-            left -= piece.as_ref().map_or(left, |piece| piece.len() as u64);
-            place.send(piece);
-        }
-    });
-    let mut response = Body::from_stream(ReceiverStream::new(coming)).into_response();
+pub(in crate::serve) fn sent(FileBytes { size, bytes, .. }: FileBytes) -> Response {
+    let mut response = Body::from_stream(pieces(bytes, size)).into_response();
     response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(size));
     response
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use axum::body::HttpBody as _;
 
     use super::*;

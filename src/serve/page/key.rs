@@ -172,7 +172,8 @@ pub(in crate::serve) async fn rotate(
 ) -> Result<Response, ApiError> {
     Signature::of_write(&method, &uri, &headers, app.event_rules())?;
     let viewer = Viewer::of(&by);
-    let made = app.call(move |engine| engine.rotate_key(&by.caller(engine)?, &id, Overlap { overlap_s })).await?.0;
+    let made =
+        app.call(move |engine| engine.rotate_key(&by.caller(engine)?, &id, Overlap { overlap_s, s3: false })).await?.0;
     Ok(keys::shown_once(&made, &viewer))
 }
 

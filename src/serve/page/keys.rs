@@ -272,6 +272,7 @@ pub(in crate::serve) async fn make(
         path_globs: lines(&wanted.globs),
         agent: (!agent.is_empty()).then(|| agent.to_owned()),
         expires_at: days.map(|days| Timestamp::now() + DAY * i32::from(days)),
+        s3: false,
     };
     let viewer = Viewer::of(&by);
     let made = app.call(move |engine| engine.create_key(&by.caller(engine)?, &new)).await?.0;
@@ -294,7 +295,7 @@ pub(super) fn shown_once(made: &MadeKey, viewer: &Viewer) -> Response {
 
 /// A secret, with what its key may do.
 pub(super) fn secret_of(made: &MadeKey) -> Markup {
-    let MadeKey { secret, key, former_holds_until } = made;
+    let MadeKey { secret, key, former_holds_until, .. } = made;
     html! {
         div.notice {
             p { strong { "Copy the secret now: it is not kept, and cannot be shown again." } }
