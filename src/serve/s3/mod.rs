@@ -21,10 +21,10 @@ mod writing;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::HeaderValue;
 use axum::http::header::CONTENT_SECURITY_POLICY;
+use axum::http::{HeaderValue, Method};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Json, Router, middleware};
 use s3s::dto::{
@@ -40,6 +40,7 @@ use s3s::dto::{
 };
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
+use tokio_stream::StreamExt as _;
 
 use self::markers::Markers;
 use super::app::App;
@@ -74,13 +75,21 @@ pub(super) fn served(app: &Arc<App>, address: SocketAddr, allowed_hosts: &[Strin
     };
     let all = Router::new()
         .fallback(call)
-        .with_state(service)
+        .with_state(Front { service, app: Arc::clone(app) })
         .layer(middleware::from_fn_with_state(Arc::clone(app), door::admit));
     let full = Router::new().fallback(routes::no_place).layer(middleware::map_response(routes::closing));
     Served { all: guarded(all), health: guarded(full), metrics: Arc::clone(&app.metrics) }
 }
 
-async fn call(State(service): State<S3Service>, request: Request) -> Response {
+/// What each request is given to.
+#[derive(Clone)]
+struct Front {
+    service: S3Service,
+    app: Arc<App>,
+}
+
+async fn call(State(Front { service, app }): State<Front>, request: Request) -> Response {
+    let request = if is_file(&request) { request } else { request.map(|body| at_once(app, body)) };
     match service.call(request.map(s3s::Body::http_body_unsync)).await {
         Ok(mut response) => {
             // What somebody wrote is no page of ours, also where the URL says as what it is to be shown.
@@ -91,6 +100,28 @@ async fn call(State(service): State<S3Service>, request: Request) -> Response {
         }
         Err(_) => ApiError::internal("a reply of S3 could not be written").into_response(),
     }
+}
+
+/// Whether the body of a request is a file or a part of one. All others are short, and read at once.
+fn is_file(request: &Request) -> bool {
+    let path = request.uri().path().trim_start_matches('/');
+    let is_object = path.split_once('/').is_some_and(|(_, key)| !key.is_empty());
+    let names =
+        request.uri().query().unwrap_or_default().split('&').map(|pair| pair.split('=').next().unwrap_or_default());
+    let is_plain = |name: &str| matches!(name, "" | "partNumber" | "uploadId" | "x-id") || name.starts_with("X-Amz-");
+    request.method() == Method::PUT && is_object && names.into_iter().all(is_plain)
+}
+
+/// A body that is read as a whole when it is asked for: within the time, and what all that are being received may take together.
+fn at_once(app: Arc<App>, body: Body) -> Body {
+    let read = move |body: Body| {
+        let app = Arc::clone(&app);
+        async move {
+            let whole = app.read_body(body).await.map_err(|_| std::io::Error::other("the body did not come"))?;
+            Ok::<Bytes, std::io::Error>(whole.bytes)
+        }
+    };
+    Body::from_stream(tokio_stream::once(body).then(read))
 }
 
 /// Answers each request by the engine.
@@ -247,5 +278,26 @@ impl S3 for Desk {
         request: S3Request<ListMultipartUploadsInput>,
     ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
         parts::list_uploads(self, request).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_and_parts_come_bit_by_bit() {
+        let is_file = |method: Method, uri: &str| {
+            is_file(&Request::builder().method(method).uri(uri).body(Body::empty()).unwrap())
+        };
+        for uri in
+            ["/b/k", "/b/a/k?x-id=PutObject", "/b/k?partNumber=1&uploadId=0", "/b/k?X-Amz-Signature=0&x-id=PutObject"]
+        {
+            assert!(is_file(Method::PUT, uri), "{uri}");
+            assert!(!is_file(Method::POST, uri), "{uri}");
+        }
+        for uri in ["/b", "/b/", "/", "/b?acl", "/b/k?acl", "/b/k?tagging=", "/b/k?partNumber=1&retention"] {
+            assert!(!is_file(Method::PUT, uri), "{uri}");
+        }
     }
 }
