@@ -122,6 +122,7 @@ pub(super) fn example_citation() -> Value {
 const OVERLOADED: &str = "overloaded";
 const FILE_CHANGES: &str = "file_changes";
 const TOO_MANY_REQUESTS: &str = "too_many_requests";
+const LOCKED: &str = "locked";
 
 type Responses = BTreeMap<String, RefOr<Response>>;
 
@@ -129,12 +130,17 @@ fn error(description: &str, code: &str, message: &str, hint: &str) -> RefOr<Resp
     let example = json!({ "error": { "code": code, "message": message, "hint": hint } });
     let schema = utoipa::openapi::Ref::from_schema_name("ErrorBody");
     let content = ContentBuilder::new().schema(Some(schema)).example(Some(example)).build();
-    let mut response = ResponseBuilder::new().description(description).content("application/json", content);
+    let response = ResponseBuilder::new().description(description).content("application/json", content);
+    with_headers(response, code).build().into()
+}
+
+/// A response with the headers that come with its code.
+pub(super) fn with_headers(mut response: ResponseBuilder, code: &str) -> ResponseBuilder {
     let mut header = |name: &str, what: &str| {
         let header = HeaderBuilder::new().description(Some(what)).build();
         response = std::mem::take(&mut response).header(name, header);
     };
-    if matches!(code, OVERLOADED | FILE_CHANGES | TOO_MANY_REQUESTS) {
+    if matches!(code, OVERLOADED | FILE_CHANGES | TOO_MANY_REQUESTS | LOCKED) {
         header("Retry-After", "Seconds until it may be asked again.");
     }
     if code == TOO_MANY_REQUESTS {
@@ -144,7 +150,7 @@ fn error(description: &str, code: &str, message: &str, hint: &str) -> RefOr<Resp
         );
         header("RateLimit", "What is left of them: `\"requests\";r=0;t=20`. Every reply to a limited caller has it.");
     }
-    response.build().into()
+    response
 }
 
 fn forbidden() -> RefOr<Response> {
@@ -338,7 +344,7 @@ impl IntoResponses for WriteErrors {
 fn locked() -> RefOr<Response> {
     error(
         "Others hold a lock on the file, or wait for one; `holder`, `expires_at`, `place` and the header `Retry-After` say more.",
-        "locked",
+        LOCKED,
         "`notes/today.md` is locked by coder-03 until 2026-11-30T12:00:00Z",
         "ask again in 3 s and then less and less often, or wait for the lock with `wait_ms`",
     )

@@ -32,7 +32,7 @@ pub(super) struct PreconditionHeaders {
     #[param(rename = "If-None-Match", required = false, example = "*")]
     if_none_match: String,
     /// A request that comes again with this key within a day is not done again, and answered as before.
-    #[param(rename = "Idempotency-Key", required = false, min_length = 1, max_length = 60)]
+    #[param(rename = "Idempotency-Key", required = false, min_length = 1, max_length = 255)]
     idempotency_key: String,
     /// The token of the caller's lock on the file; several are separated by commas.
     #[param(rename = "Pincite-Lock-Token", required = false)]

@@ -89,12 +89,33 @@ fn assert_describes_itself(seen: &Seen, has_instructions: bool) {
         "list_files",
         "recent_changes",
         "verify_citation",
+        "grep_files",
+        "write_file",
+        "edit_file",
+        "move_file",
+        "copy_file",
+        "delete_file",
+        "lock_file",
+        "extend_lock",
+        "unlock_file",
+        "list_locks",
     ];
     assert_eq!(names, expected);
-    for tool in &seen.tools {
-        assert_eq!(tool["annotations"]["readOnlyHint"], true, "{tool}");
+    for (tool, name) in seen.tools.iter().zip(names) {
+        let only_reads = ![
+            "write_file",
+            "edit_file",
+            "move_file",
+            "copy_file",
+            "delete_file",
+            "lock_file",
+            "extend_lock",
+            "unlock_file",
+        ]
+        .contains(&name);
+        assert_eq!(tool["annotations"]["readOnlyHint"], only_reads, "{tool}");
         assert_eq!((&tool["inputSchema"]["type"], &tool["outputSchema"]["type"]), (&json!("object"), &json!("object")));
-        assert!(tool["description"].as_str().unwrap().len() > 80, "{tool}");
+        assert!(tool["description"].as_str().unwrap().len() > 40, "{tool}");
     }
     if has_instructions {
         assert_eq!(seen.server.as_ref().unwrap()["name"], "pincite");
@@ -323,7 +344,7 @@ async fn every_reply_over_hundreds_of_files_is_short_and_says_how_to_go_on() {
         assert!(text.len() <= MAX_REPLY_BYTES, "{} bytes: {}", text.len(), &text[..200]);
         content(result);
     }
-    assert!(serde_json::to_vec(&seen.tools).unwrap().len() <= 16 * 1024);
+    assert!(serde_json::to_vec(&seen.tools).unwrap().len() <= 32 * 1024);
     let [passages, overview, _, _, fetched, part, absolute, list, changes] = &seen.results[..] else {
         panic!("{} results", seen.results.len());
     };
@@ -391,4 +412,80 @@ async fn the_program_serves_over_standard_input_and_output() {
         assert_eq!(code(&seen.results[1]), "invalid_request");
         assert_eq!(content(&seen.results[2])["total"], 2);
     }
+}
+
+#[tokio::test]
+async fn files_are_written_edited_moved_and_locked_by_tools() {
+    let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs_err::create_dir(folder.path().join("old")).unwrap();
+    fs_err::write(folder.path().join("old/a.txt"), "The buoy is adrift.\n").unwrap();
+    let mut server = program(data.path());
+    server["command"].as_array_mut().unwrap().insert(2, json!(folder.path()));
+    let text = "# Log\n\nThe pump is broken.\n";
+    let plan = Plan::default()
+        .call("write_file", &json!({ "path": "n.md", "content": text, "if_match": "absent", "agent": "coder-03", "wait_searchable_ms": 30_000 }))
+        .call("write_file", &json!({ "path": "n.md", "content": "lost", "if_match": "absent" }))
+        .call("edit_file", &json!({ "path": "./n.md", "edits": [{ "old_text": "broken", "new_text": "mended" }] }))
+        .call("edit_file", &json!({ "path": "n.md", "edits": [{ "old_text": "brocken", "new_text": "" }] }))
+        .call("edit_file", &json!({ "path": "n.md", "insert_after_heading": { "heading": "Log", "text": "- first" }, "dry_run": true }))
+        .call("grep_files", &json!({ "pattern": "PUMP|buoy", "regex": true, "ignore_case": true }))
+        .call("copy_file", &json!({ "from": "n.md", "to": "c.md" }))
+        .call("move_file", &json!({ "from": "c.md", "to": "d/e.md" }))
+        .call("lock_file", &json!({ "path": "n.md", "reason": "rewriting" }))
+        .call("edit_file", &json!({ "path": "n.md", "append": "- late" }))
+        .call("lock_file", &json!({ "path": "n.md", "wait_ms": 150 }))
+        .call("list_locks", &json!({}))
+        .call("unlock_file", &json!({ "lock_id": "none", "token": "lck_none" }))
+        .call("extend_lock", &json!({ "lock_id": "none", "token": "lck_none" }))
+        .call("delete_file", &json!({ "path": "d/e.md" }))
+        .call("write_file", &json!({ "path": "../out.md", "content": "x" }))
+        .call("write_file", &json!({ "path": "big.bin", "content_base64": "A".repeat(90_000) }));
+    let seen = plan.run(server, "auto").await;
+    let [
+        written,
+        conflict,
+        edited,
+        missed,
+        trial,
+        lines,
+        copied,
+        moved,
+        lock,
+        late,
+        second,
+        locks,
+        unlocked,
+        lost,
+        deleted,
+        outside,
+        big,
+    ] = &seen.results[..]
+    else {
+        panic!("{} results", seen.results.len());
+    };
+    assert_eq!(
+        (&content(written)["kind"], &content(written)["searchable"]),
+        (&json!("created"), &json!(true)),
+        "{written}"
+    );
+    assert_eq!(code(conflict), "conflict");
+    let told = &conflict["structuredContent"]["error"];
+    assert_eq!((&told["current_etag"], &told["changed_by"]["agent"]), (&content(written)["etag"], &json!("coder-03")));
+    assert!(content(edited)["diff"].as_str().unwrap().contains("+The pump is mended."), "{edited}");
+    assert_eq!(code(missed), "no_match");
+    assert!(content(trial).get("revision").is_none() && content(trial)["diff"].as_str().unwrap().contains("+- first"));
+    let quotes: Vec<&Value> =
+        content(lines)["matches"].as_array().unwrap().iter().map(|found| &found["citation"]["quote"]).collect();
+    assert_eq!(quotes, ["The pump is mended.", "The buoy is adrift."]);
+    assert_eq!(content(copied)["etag"], content(edited)["etag"]);
+    assert_eq!(content(moved)["kind"], "renamed");
+    assert!(content(lock)["token"].as_str().unwrap().starts_with("lck_") && content(lock)["fence"] == 1);
+    assert_eq!((code(late), code(second)), ("locked", "locked"));
+    assert_eq!(second["structuredContent"]["error"]["reason"], "rewriting");
+    assert_eq!(content(locks)["locks"].as_array().unwrap().len(), 1);
+    assert_eq!((&content(unlocked)["was_held"], code(lost)), (&json!(false), "lock_lost"));
+    assert_eq!(content(deleted)["kind"], "deleted");
+    assert_eq!((code(outside), code(big)), ("invalid_path", "invalid_request"));
+    assert_eq!(fs_err::read_to_string(folder.path().join("n.md")).unwrap(), text.replace("broken", "mended"));
+    assert!(!folder.path().join("d/e.md").exists() && !folder.path().join("c.md").exists());
 }

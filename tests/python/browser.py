@@ -216,7 +216,7 @@ def behind_keys(browser, base: str, faults: Faults, widths: list[tuple[int, str]
         look("secret of a webhook")
         page.click("text=All webhooks")
         look("webhooks")
-        page.click(f"text=/hook/{width}")
+        page.click(f"text=127.0.0.1:9/hook/{width}")
         page.click("text=Send a test")
         page.wait_for_selector("#deliveries")
         faults.check("webhook.test" in page.locator("table").inner_text(), "webhook: the test is not listed")

@@ -40,6 +40,9 @@ def before_call(context, case, kwargs):
     body = case.body if isinstance(case.body, dict) else {}
     if "wait_ms" in body and isinstance(body["wait_ms"], int):
         body["wait_ms"] = min(body["wait_ms"], 20) if body["wait_ms"] <= 60_000 else body["wait_ms"]
+    if case.operation.path.endswith("/locks") and body and body.get("path") is None and body.get("glob") is None:
+        # One of the two has to be there, which a schema of both cannot say.
+        body["path"] = "notes/locked.md"
     if meta is None or not meta.generation.mode.is_positive:
         return
     # Rules between two fields, and of names, which descriptions say in words.
@@ -51,11 +54,12 @@ def before_call(context, case, kwargs):
         for field in ("content_base64", "agent", "run", "sandbox", "tags", "if_match", "on_conflict", "idempotency_key", "cursor"):
             body.pop(field, None)
         if verb == "write":
-            body.setdefault("content", "words")
+            body["content"] = body.get("content") or "words"
         if verb == "locks" and isinstance(case.body, dict):
             body.pop("glob", None)
             body["path"] = "notes/locked.md"
-        body.pop("glob" if verb == "grep" else "", None)
+        if verb == "grep":
+            body.pop("glob", None)
         if "wait_searchable_ms" in body:
             body["wait_searchable_ms"] = min(int(body["wait_searchable_ms"]), 20)
     if case.operation.path.endswith("/search") and "offset" in body:

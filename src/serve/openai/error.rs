@@ -10,11 +10,12 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
-use utoipa::openapi::{ContentBuilder, HeaderBuilder, Ref, RefOr, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{IntoResponses, ToSchema};
 
 use crate::error::ErrorReport;
 use crate::serve::error::{ApiError, Refusal};
+use crate::serve::openapi;
 
 /// A request that is refused, and the parameter that is to blame where one is.
 #[derive(Debug)]
@@ -137,12 +138,8 @@ fn described(description: &str, status: u16, code: &str) -> RefOr<utoipa::openap
     let error = json!({ "message": description, "type": kind, "param": null, "code": code });
     let schema = Ref::from_schema_name("OpenAiErrorBody");
     let content = ContentBuilder::new().schema(Some(schema)).example(Some(json!({ "error": error }))).build();
-    let mut response = ResponseBuilder::new().description(description).content("application/json", content);
-    if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-        let header = HeaderBuilder::new().description(Some("Seconds until it may be asked again.")).build();
-        response = response.header("Retry-After", header);
-    }
-    response.build().into()
+    let response = ResponseBuilder::new().description(description).content("application/json", content);
+    openapi::with_headers(response, code).build().into()
 }
 
 fn all(told: &[(u16, &str, &str)]) -> Responses {

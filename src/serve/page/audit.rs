@@ -243,7 +243,7 @@ impl List<'_> {
                 }
                 td { (self.actor(entry)) }
                 td { (entry.surface) @if let Some(address) = &entry.address { span.title { (address) } } }
-                td.path { (self.touched(entry)) }
+                td.path.seen { (self.touched(entry)) }
             }
         }
     }

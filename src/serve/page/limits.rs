@@ -48,7 +48,8 @@ fn own(limits: &LimitsReply) -> Markup {
                 LimitedBy::Nothing => "Nothing bounds requests from this machine.",
             } }
             @if requests.is_some() || waits.is_some() || bytes_today.is_some() {
-                div.scroll { table {
+                // Nothing in it takes the keyboard, which has to scroll it.
+                div.scroll tabindex="0" role="region" aria-labelledby="own" { table {
                     (head("What"))
                     tbody {
                         @if let Some(of) = requests { (row("Requests; a search counts for 2, an answer for 5", &when::number(of.quota), Some((of.left, of.quota)), &when::number(of.left), &in_seconds(of.full_in_s))) }

@@ -21,7 +21,7 @@ mod writing;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_SECURITY_POLICY;
 use axum::http::{HeaderValue, Method};
@@ -89,7 +89,8 @@ struct Front {
 }
 
 async fn call(State(Front { service, app }): State<Front>, request: Request) -> Response {
-    let request = if is_file(&request) { request } else { request.map(|body| at_once(app, body)) };
+    let is_short = !is_file(&request) && !request.body().is_end_stream();
+    let request = if is_short { request.map(|body| at_once(app, body)) } else { request };
     match service.call(request.map(s3s::Body::http_body_unsync)).await {
         Ok(mut response) => {
             // What somebody wrote is no page of ours, also where the URL says as what it is to be shown.

@@ -2,6 +2,7 @@
 
 mod in_time;
 mod layouts;
+mod locks;
 mod pending;
 mod provenance;
 mod sessions;

@@ -1,0 +1,135 @@
+//! Locks as they are stored: over clocks that jump, restarts of the machine, and those who wait.
+
+use super::*;
+use crate::store::{Covered, LockRequest, LockRow, LockTime, Taken};
+use crate::workspace::LockMode;
+
+const MOST: u64 = 100;
+
+fn at(since_boot_s: i64, wall_s: i64) -> LockTime {
+    LockTime { boot: "first".to_owned(), since_boot_ms: since_boot_s * 1_000, wall_ms: wall_s * 1_000 }
+}
+
+fn request(id: &str, covered: Covered) -> LockRequest {
+    LockRequest {
+        covered,
+        mode: LockMode::Exclusive,
+        id: id.to_owned(),
+        token: [id.as_bytes()[0]; 32],
+        key: None,
+        holder: id.to_owned(),
+        reason: None,
+        ttl_s: 60,
+        ticket: None,
+        waits: false,
+    }
+}
+
+fn of_path(id: &str, name: &str) -> LockRequest {
+    request(id, Covered::Path(path(name)))
+}
+
+impl Desk {
+    fn take(&self, request: &LockRequest, now: &LockTime) -> Taken {
+        self.store.take_lock(&self.workspace, request, now, MOST).unwrap()
+    }
+
+    fn taken(&self, request: &LockRequest, now: &LockTime) -> LockRow {
+        match self.take(request, now) {
+            Taken::Yes(row) => row,
+            held @ Taken::No { .. } => panic!("{held:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_lease_ends_by_the_time_since_the_start_and_by_no_clock_that_is_set() {
+    let desk = Desk::new();
+    assert_eq!(desk.taken(&of_path("a", "x"), &at(100, 5_000)).fence, 1);
+    // The clock on the wall jumps a day on, and a day back.
+    for wall in [5_000 + 86_400, 5_000 - 86_400] {
+        assert!(matches!(desk.take(&of_path("b", "x"), &at(159, wall)), Taken::No { place: 1, .. }), "{wall}");
+        assert_eq!(desk.store.locks(&desk.workspace, &at(159, wall)).unwrap().len(), 1);
+    }
+    assert!(desk.store.locks(&desk.workspace, &at(160, 0)).unwrap().is_empty(), "it is over to the second");
+    assert_eq!(desk.taken(&of_path("b", "x"), &at(160, 0)).fence, 2);
+    let lost = desk.store.extend_lock(&desk.workspace, "a", &[b'a'; 32], None, &at(161, 0)).unwrap();
+    assert_eq!(lost, None, "the first holder has lost it");
+}
+
+#[test]
+fn after_a_restart_of_the_machine_a_lease_goes_on_for_what_was_left() {
+    let second = |since_boot_s, wall_s| LockTime { boot: "second".to_owned(), ..at(since_boot_s, wall_s) };
+    let desk = Desk::new();
+    desk.taken(&of_path("a", "x"), &at(100, 5_000));
+    // Twenty of sixty seconds had gone.
+    assert!(matches!(desk.take(&of_path("b", "x"), &second(5, 5_020)), Taken::No { .. }));
+    assert!(matches!(desk.take(&of_path("b", "x"), &second(44, 5_020)), Taken::No { .. }));
+    assert_eq!(desk.taken(&of_path("b", "x"), &second(45, 5_020)).fence, 2);
+    // A clock that was set back while the machine was off gives no more than a whole lease.
+    let desk = Desk::new();
+    desk.taken(&of_path("a", "x"), &at(100, 5_000));
+    assert!(matches!(desk.take(&of_path("b", "x"), &second(1, 0)), Taken::No { .. }));
+    desk.taken(&of_path("b", "x"), &second(61, 0));
+}
+
+#[test]
+fn nobody_gets_what_somebody_before_them_waits_for() {
+    let desk = Desk::new();
+    let waits = |id: &str, name: &str, ticket| LockRequest { waits: true, ticket, ..of_path(id, name) };
+    desk.taken(&of_path("a", "x"), &at(0, 0));
+    let Taken::No { ticket: Some(first), .. } = desk.take(&waits("b", "x", None), &at(1, 0)) else { panic!() };
+    let Taken::No { ticket: Some(second), place: 2, .. } = desk.take(&waits("c", "x", None), &at(1, 0)) else {
+        panic!()
+    };
+    assert!(matches!(desk.take(&waits("b", "x", Some(first)), &at(2, 0)), Taken::No { place: 1, .. }));
+    desk.store.release_lock(&desk.workspace, "a", Some(&[b'a'; 32]), &at(2, 0)).unwrap();
+    let late = desk.take(&of_path("d", "x"), &at(2, 0));
+    assert!(matches!(late, Taken::No { by: None, place: 3, .. }), "{late:?}");
+    assert!(matches!(desk.take(&waits("c", "x", Some(second)), &at(2, 0)), Taken::No { by: None, place: 2, .. }));
+    desk.taken(&waits("b", "x", Some(first)), &at(2, 0));
+    // Who does not ask any more waits no more.
+    desk.store.release_lock(&desk.workspace, "b", None, &at(3, 0)).unwrap();
+    desk.taken(&of_path("e", "x"), &at(10, 0));
+}
+
+#[test]
+fn locks_that_overlap_exclude_each_other_unless_both_are_shared() {
+    let glob = |id: &str, glob: &str| request(id, Covered::Glob(glob.to_owned()));
+    let shared = |request: LockRequest| LockRequest { mode: LockMode::Shared, ..request };
+    for (one, other, overlaps) in [
+        (of_path("a", "r/x.md"), of_path("b", "r/y.md"), false),
+        (of_path("a", "r/x.md"), glob("b", "r/**"), true),
+        (of_path("a", "r/x.md"), glob("b", "*.md"), true),
+        (of_path("a", "r/x.md"), glob("b", "s/**"), false),
+        (glob("a", "r/*.md"), glob("b", "r/*.txt"), true),
+        (glob("a", "r/**"), glob("b", "s/**"), false),
+        (glob("a", "*.md"), glob("b", "s/**"), true),
+    ] {
+        let desk = Desk::new();
+        desk.taken(&one, &at(0, 0));
+        assert_eq!(matches!(desk.take(&other, &at(0, 0)), Taken::No { .. }), overlaps, "{one:?} {other:?}");
+        let desk = Desk::new();
+        desk.taken(&shared(one.clone()), &at(0, 0));
+        desk.taken(&shared(other.clone()), &at(0, 0));
+        let desk = Desk::new();
+        desk.taken(&shared(one.clone()), &at(0, 0));
+        assert_eq!(matches!(desk.take(&other, &at(0, 0)), Taken::No { .. }), overlaps, "{one:?} {other:?}");
+    }
+}
+
+#[test]
+fn fences_rise_over_restarts_and_go_with_the_workspace() {
+    let desk = Desk::new();
+    for fence in 1..4 {
+        let id = format!("{fence}");
+        assert_eq!(desk.taken(&of_path(&id, &id), &at(0, 0)).fence, fence);
+    }
+    let full = desk.store.take_lock(&desk.workspace, &of_path("x", "x"), &at(0, 0), 3);
+    assert!(matches!(full, Err(StoreError::TooManyLocks { max: 3 })));
+    let desk = desk.reopened();
+    assert_eq!(desk.store.locks(&desk.workspace, &at(1, 0)).unwrap().len(), 3);
+    assert_eq!(desk.taken(&of_path("4", "4"), &at(1, 0)).fence, 4);
+    desk.store.delete_workspace(&desk.workspace).unwrap();
+    assert!(desk.store.locks(&desk.workspace, &at(1, 0)).unwrap().is_empty());
+}
