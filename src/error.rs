@@ -39,7 +39,7 @@ pub struct ErrorReport {
     /// Fields that only this code has.
     #[serde(flatten)]
     #[schema(value_type = Object, additional_properties)]
-    pub details: Details,
+    pub details: Box<Details>,
 }
 
 impl ErrorReport {
@@ -57,13 +57,13 @@ impl ErrorReport {
             }
             source = cause.source();
         }
-        Self { code: error.code().to_owned(), message, hint: error.hint(), details: error.details() }
+        Self { code: error.code().to_owned(), message, hint: error.hint(), details: error.details().into() }
     }
 
     /// An error that has no enum of its own.
     #[must_use]
     pub fn new(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into(), hint: Some(hint.into()), details: Details::new() }
+        Self { code: code.to_owned(), message: message.into(), hint: Some(hint.into()), details: Box::default() }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a key signs requests of S3 with.
 //!
-//! A signature of S3 (SigV4) is an HMAC, so whoever checks it must know the secret itself, and of a key's own secret only the SHA-256 is
+//! A signature of S3 (`SigV4`) is an HMAC, so whoever checks it must know the secret itself, and of a key's own secret only the SHA-256 is
 //! kept. So each key has a second secret, which is derived from a root and the key: nothing is stored for a key, and a key that is
 //! replaced has another one.
 

@@ -63,7 +63,6 @@ impl EngineError {
             | Self::InvalidRequest { .. }
             | Self::Provenance(_)
             | Self::Verdict(_)
-            | Self::Access(AccessError::InvalidSpec { .. })
             | Self::Webhook(_)
             | Self::Audit(AuditError::Invalid { .. })
             | Self::Search(
@@ -96,21 +95,8 @@ impl EngineError {
                 | WriteError::Name,
             )
             | Self::Embed(EmbedError::UnknownModel { .. }) => ErrorKind::Invalid,
-            Self::Access(
-                AccessError::NoKey | AccessError::MalformedKey | AccessError::InvalidKey | AccessError::SessionOver,
-            ) => ErrorKind::Unauthorized,
-            Self::Access(
-                AccessError::InsufficientScope { .. }
-                | AccessError::NotForAll
-                | AccessError::NotForWhole
-                | AccessError::PathNotAllowed { .. }
-                | AccessError::OtherWriter { .. }
-                | AccessError::Wider { .. },
-            )
-            | Self::RootNotAllowed => ErrorKind::Forbidden,
-            Self::Access(AccessError::LargerThanQuota { .. }) => ErrorKind::TooLarge,
-            Self::Access(AccessError::QuotaExceeded { .. }) => ErrorKind::NoRoom,
-            Self::Access(AccessError::TooManyWaits { .. }) => ErrorKind::TooMany,
+            Self::Access(error) => of_access(error),
+            Self::RootNotAllowed => ErrorKind::Forbidden,
             Self::Store(
                 StoreError::UnknownWorkspace { .. }
                 | StoreError::UnknownVerdict { .. }
@@ -123,12 +109,13 @@ impl EngineError {
             | Self::Read(ReadError::Gone | ReadError::Unknown { .. } | ReadError::Files(FilesError::NoFolder { .. }))
             | Self::Index(IndexError::Missing)
             | Self::NoRoot { .. } => ErrorKind::NotFound,
-            Self::Access(AccessError::NoKeys)
-            | Self::Busy { .. }
+            Self::Busy { .. }
             | Self::ReadOnly
             | Self::NotFresh { .. }
             | Self::IntelligenceOff { .. }
             | Self::StaleCitation { .. }
+            | Self::OtherRequest
+            | Self::Edit { error: EditError::Same, .. }
             | Self::Store(
                 StoreError::OtherRoot { .. }
                 | StoreError::WorkspaceExists { .. }
@@ -143,12 +130,10 @@ impl EngineError {
             Self::ConditionRequired { .. } => ErrorKind::ConditionRequired,
             Self::Locked(_) => ErrorKind::Locked,
             Self::LockLost { .. } => ErrorKind::Gone,
-            Self::Fenced { .. } => ErrorKind::Precondition,
-            Self::OtherRequest | Self::Edit { error: EditError::Same, .. } => ErrorKind::Conflict,
             Self::Edit { .. } => ErrorKind::Unprocessable,
-            Self::Conflict(_) | Self::Write(WriteError::Exists { .. } | WriteError::OtherVersion { .. }) => {
-                ErrorKind::Precondition
-            }
+            Self::Fenced { .. }
+            | Self::Conflict(_)
+            | Self::Write(WriteError::Exists { .. } | WriteError::OtherVersion { .. }) => ErrorKind::Precondition,
             Self::Read(
                 ReadError::Unstable | ReadError::Files(FilesError::Hangs { .. } | FilesError::PlaceHangs { .. }),
             )
@@ -165,5 +150,25 @@ impl EngineError {
             | Self::Write(WriteError::Full(_)) => ErrorKind::Unavailable,
             _ => ErrorKind::Internal,
         }
+    }
+}
+
+const fn of_access(error: &AccessError) -> ErrorKind {
+    match error {
+        AccessError::InvalidSpec { .. } => ErrorKind::Invalid,
+        AccessError::NoKey | AccessError::MalformedKey | AccessError::InvalidKey | AccessError::SessionOver => {
+            ErrorKind::Unauthorized
+        }
+        AccessError::InsufficientScope { .. }
+        | AccessError::NotForAll
+        | AccessError::NotForWhole
+        | AccessError::PathNotAllowed { .. }
+        | AccessError::OtherWriter { .. }
+        | AccessError::Wider { .. } => ErrorKind::Forbidden,
+        AccessError::LargerThanQuota { .. } => ErrorKind::TooLarge,
+        AccessError::QuotaExceeded { .. } => ErrorKind::NoRoom,
+        AccessError::TooManyWaits { .. } => ErrorKind::TooMany,
+        AccessError::NoKeys => ErrorKind::Conflict,
+        AccessError::NoRandomness => ErrorKind::Internal,
     }
 }

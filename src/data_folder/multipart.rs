@@ -333,7 +333,7 @@ impl NewPart {
     /// Takes what comes next in the part.
     ///
     /// # Errors
-    /// [`MultipartError::Full`], or when the disk refuses.
+    /// `MultipartError::Full`, or when the disk refuses.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), MultipartError> {
         let (num, max) = (bytes.len() as u64, self.max_bytes);
         let Coming { size, sizes } = &mut self.coming;

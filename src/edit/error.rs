@@ -108,13 +108,12 @@ fn listed(lines: &[usize]) -> String {
 impl Advice for EditError {
     fn code(&self) -> &'static str {
         match self {
-            Self::Nothing | Self::TooMany { .. } => "invalid_request",
+            Self::Nothing | Self::TooMany { .. } | Self::Miss { miss: Miss::Empty, .. } => "invalid_request",
             Self::Same => "no_change",
-            Self::Miss { miss: Miss::Empty, .. } => "invalid_request",
-            Self::Miss { miss: Miss::None { .. }, .. } => "no_match",
-            Self::Miss { miss: Miss::Several { .. } | Miss::TooMany, .. } => "several_matches",
-            Self::NoHeading { .. } => "no_match",
-            Self::SeveralHeadings { .. } => "several_matches",
+            Self::Miss { miss: Miss::None { .. }, .. } | Self::NoHeading { .. } => "no_match",
+            Self::Miss { miss: Miss::Several { .. } | Miss::TooMany, .. } | Self::SeveralHeadings { .. } => {
+                "several_matches"
+            }
             Self::NotText => "not_text",
             Self::TooLarge { .. } => "file_too_large",
         }
@@ -132,13 +131,12 @@ impl Advice for EditError {
                 Self::Miss { miss: Miss::None { .. }, .. } => {
                     "read the file again and copy the words as they stand there; edits see what those before them have left"
                 }
-                Self::Miss { miss: Miss::TooMany, .. } => "write the whole file with `write_file`",
                 Self::Miss { miss: Miss::Several { .. }, .. } => {
                     "add lines around it until it stands there once, or set `replace_all`"
                 }
                 Self::NoHeading { .. } => "read the file and give the words of one of its headings",
                 Self::SeveralHeadings { .. } => "use `edits` with lines around the place",
-                Self::NotText => "write the whole file with `write_file`",
+                Self::NotText | Self::Miss { miss: Miss::TooMany, .. } => "write the whole file with `write_file`",
                 Self::TooLarge { .. } => "make smaller changes, or split the file",
             }
             .to_owned(),

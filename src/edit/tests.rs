@@ -97,7 +97,8 @@ fn the_difference_names_the_file_and_is_bounded() {
     assert_eq!(unified("a.md", "one\ntwo\n", "one\n2\n"), "--- a/a.md\n+++ b/a.md\n@@ -1,2 +1,2 @@\n one\n-two\n+2\n");
     assert_eq!(unified("a.md", "same", "same"), "");
     let long = |word: &str| {
-        (0..20_000).map(|line| format!("{word} {}\n", if line % 50 == 0 { word } else { "" })).collect::<String>()
+        let lines = (0..20_000).map(|line| [word, " ", if line % 50 == 0 { word } else { "" }, "\n"].concat());
+        lines.collect::<Vec<_>>().concat()
     };
     let diff = unified("a", &long("x"), &long("x").replace("x x", "x y"));
     assert!(diff.len() < MAX_DIFF_BYTES + 200 && diff.contains("left out"), "{}", diff.len());

@@ -42,7 +42,7 @@ impl<'a> Workspace<'a> {
     /// The same workspace for a request that gives this.
     ///
     /// # Errors
-    /// [`EngineError::OtherRequest`] never; [`crate::workspace::InvalidName`] where the idempotency key is empty or too long.
+    /// [`EngineError::InvalidIdempotencyKey`] where the key is empty or too long.
     pub fn given(self, given: Given) -> Result<Workspace<'a>, EngineError> {
         let is_key = |key: &String| !key.is_empty() && key.len() <= MAX_IDEMPOTENCY_KEY_BYTES;
         if given.idempotency_key.as_ref().is_some_and(|key| !is_key(key)) {
@@ -56,7 +56,7 @@ impl<'a> Workspace<'a> {
         let key = self.given.idempotency_key.clone()?;
         let caller = match &self.caller.who {
             Who::Key(key) => key.row.id.clone(),
-            _ => String::new(),
+            Who::LocalUser => String::new(),
         };
         let mut hasher = Sha256::new();
         for part in [verb.as_bytes()].into_iter().chain(asked.iter().copied()) {

@@ -239,7 +239,7 @@ impl Workspace<'_> {
     fn holder(&self) -> String {
         match &self.caller.who {
             Who::Key(key) => key.row.agent.clone().unwrap_or_else(|| key.row.name.clone()),
-            _ => "this machine's user".to_owned(),
+            Who::LocalUser => "this machine's user".to_owned(),
         }
     }
 

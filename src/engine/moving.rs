@@ -7,7 +7,7 @@ use super::{EngineError, Precondition, Workspace, WriteReply};
 use crate::access::Action;
 use crate::ingest::{self, WriteError};
 use crate::store::{Fingerprint, Moved, Observation};
-use crate::workspace::{ChangeKind, Provenance, RelPath};
+use crate::workspace::{ChangeKind, Provenance, RelPath, Revision};
 
 /// Bytes of a copy that are in memory.
 const PIECE: usize = 256 * 1024;
@@ -78,7 +78,7 @@ impl Workspace<'_> {
             ..Observation::new(to.clone(), kind, fingerprint, true)
         };
         let reply =
-            WriteReply { revision: Default::default(), path: to, kind: ChangeKind::Renamed, content_hash: None };
+            WriteReply { revision: Revision::default(), path: to, kind: ChangeKind::Renamed, content_hash: None };
         let kept = once.map(|once| once.with_reply(&reply));
         let revision = self.log_all(&[gone, there], None, kept.as_ref())?;
         Ok(WriteReply { revision, ..reply })

@@ -26,7 +26,7 @@ impl Workspace<'_> {
     /// Begins an upload in parts, and returns its id.
     ///
     /// # Errors
-    /// As [`Workspace::begin_upload`]; [`MultipartError::TooMany`].
+    /// As [`Workspace::begin_upload`]; `MultipartError::TooMany`.
     pub fn begin_multipart(&self, path: &RelPath) -> Result<String, EngineError> {
         self.recorded(Action::Write, Told::of([path]), |_| {
             // Whatever would refuse the file at the end refuses it now.
@@ -49,7 +49,7 @@ impl Workspace<'_> {
     /// Begins a part of an upload, whose number is 1 to 10,000. The journal has the beginning and the end of the upload, not its parts.
     ///
     /// # Errors
-    /// [`MultipartError::Unknown`], [`MultipartError::Number`], and when the caller may not write.
+    /// `MultipartError::Unknown`, `MultipartError::Number`, and when the caller may not write.
     pub fn begin_part(&self, path: &RelPath, upload: &str, number: u32) -> Result<NewPart, EngineError> {
         let _admitted = self.begin(Action::Write)?;
         self.check_multipart(path, upload)?;
@@ -60,7 +60,7 @@ impl Workspace<'_> {
     /// Puts the file into its place that these parts make, each named by its number and its hash.
     ///
     /// # Errors
-    /// [`MultipartError::Order`], [`MultipartError::Part`], and as [`Workspace::write_file`]. The parts are still there then.
+    /// `MultipartError::Order`, `MultipartError::Part`, and as [`Workspace::write_file`]. The parts are still there then.
     pub fn complete_multipart(
         &self,
         path: &RelPath,
@@ -116,7 +116,7 @@ impl Workspace<'_> {
     /// Gives an upload up: its parts go.
     ///
     /// # Errors
-    /// [`MultipartError::Unknown`].
+    /// `MultipartError::Unknown`.
     pub fn abort_multipart(&self, path: &RelPath, upload: &str) -> Result<(), EngineError> {
         self.recorded(Action::Write, Told::of([path]), |_| {
             self.check_multipart(path, upload)?;
@@ -127,7 +127,7 @@ impl Workspace<'_> {
     /// The parts of an upload that have come, by number.
     ///
     /// # Errors
-    /// [`MultipartError::Unknown`].
+    /// `MultipartError::Unknown`.
     pub fn parts(&self, path: &RelPath, upload: &str) -> Result<Vec<PartInfo>, EngineError> {
         self.recorded(Action::List, Told::of([path]), |_| {
             self.check_multipart(path, upload)?;
@@ -151,7 +151,7 @@ impl Workspace<'_> {
 /// Takes what comes next in a part.
 ///
 /// # Errors
-/// [`ReadError::TooLarge`] where the part alone is larger than a file may be; [`MultipartError::Full`].
+/// [`ReadError::TooLarge`] where the part alone is larger than a file may be; `MultipartError::Full`.
 pub fn write_part(part: &mut NewPart, bytes: &[u8]) -> Result<(), EngineError> {
     let (size, max_bytes) = (part.size() + bytes.len() as u64, part.max_file_bytes());
     if size > max_bytes {

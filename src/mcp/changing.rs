@@ -45,7 +45,11 @@ struct ReleaseRequest {
 struct Nothing {}
 
 /// The tools.
-pub(super) fn tools() -> Vec<WorkspaceTool> {
+pub(super) fn tools() -> impl Iterator<Item = WorkspaceTool> {
+    of_files().into_iter().chain(of_locks())
+}
+
+fn of_files() -> Vec<WorkspaceTool> {
     vec![
         WorkspaceTool {
             action: Action::Read,
@@ -114,6 +118,11 @@ pub(super) fn tools() -> Vec<WorkspaceTool> {
             ),
             run: |workspace, arguments, _| plain(workspace, parse::<DeleteRequest>(arguments)?.run(workspace.again())),
         },
+    ]
+}
+
+fn of_locks() -> Vec<WorkspaceTool> {
+    vec![
         WorkspaceTool {
             action: Action::Lock,
             tool: changes::<NewLock, Lock>(

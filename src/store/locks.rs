@@ -70,7 +70,7 @@ fn matches(glob: &str, path: &str) -> bool {
     let glob = if glob.contains('/') { glob.to_owned() } else { format!("**/{glob}") };
     // It was read when the lock was taken.
     let glob = globset::GlobBuilder::new(&glob).literal_separator(true).build();
-    glob.map(|glob: Glob| glob.compile_matcher().is_match(path)).unwrap_or(true)
+    glob.map_or(true, |glob: Glob| glob.compile_matcher().is_match(path))
 }
 
 /// What all paths begin with that a glob matches.

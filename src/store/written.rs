@@ -74,7 +74,7 @@ impl<'a> ChunkCount<'a> {
     ) -> Result<(), StoreError> {
         let inside = match members {
             Members::Are(members) => members.iter().map(|member| u64::from(member.num_chunks)).sum(),
-            _ => 0,
+            Members::Same => 0,
         };
         let num_chunks = inside + u64::from(entry.num_chunks);
         if num_chunks > 0 {

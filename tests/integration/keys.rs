@@ -31,7 +31,7 @@ pub struct Keyed {
 /// A file of each of four formats that hold a word everywhere.
 fn fill(folder: &std::path::Path, word: &str, num_files: usize) {
     fs_err::create_dir_all(folder).unwrap();
-    let first = SystemTime::now() - Duration::from_secs(3_600);
+    let first = SystemTime::now() - Duration::from_hours(1);
     for number in 0..num_files {
         let (name, text) = match number % 4 {
             0 => ("md", format!("# Keel {word} {number}\n\n## Of {word}\n\nThe {word} crane lifts {number} tonnes.\n")),
@@ -122,7 +122,7 @@ fn rule_of(operation: &str) -> Option<Rule> {
         "livez" | "readyz" | "claim" => Open,
         "workspaces" | "limits" => AnyKey,
         "offer_transfer" | "transfers" | "withdraw_transfer" | "metrics" | "create_workspace" | "update_workspace"
-        | "delete_workspace" => Needs(Scope::Admin),
+        | "delete_workspace" | "break_lock" => Needs(Scope::Admin),
         "search" | "search_vector_store" => Needs(Scope::Search),
         "ask" => Needs(Scope::Ask),
         "verify"
@@ -142,7 +142,6 @@ fn rule_of(operation: &str) -> Option<Rule> {
         | "uploaded_file"
         | "uploaded_file_content" => Needs(Scope::FilesRead),
         "take_lock" | "locks" | "extend_lock" | "release_lock" => Needs(Scope::Locks),
-        "break_lock" => Needs(Scope::Admin),
         "put"
         | "delete"
         | "events"

@@ -20,7 +20,7 @@ use crate::serve::openapi;
 /// A request that is refused, and the parameter that is to blame where one is.
 #[derive(Debug)]
 pub(in crate::serve) struct Refused {
-    error: ApiError,
+    error: Box<ApiError>,
     param: Option<String>,
 }
 
@@ -37,7 +37,7 @@ impl Refused {
         message: impl Into<String>,
         hint: impl Into<String>,
     ) -> Self {
-        Self { error: ApiError::new(status, code, message, hint), param: Some(param.to_owned()) }
+        Self { error: ApiError::new(status, code, message, hint).into(), param: Some(param.to_owned()) }
     }
 
     /// No file has such an id.
@@ -50,7 +50,7 @@ impl Refused {
 
 impl From<ApiError> for Refused {
     fn from(error: ApiError) -> Self {
-        Self { error, param: None }
+        Self { error: error.into(), param: None }
     }
 }
 
