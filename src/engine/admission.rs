@@ -6,17 +6,7 @@ use crate::access::{Action, Caller};
 /// A verb that was admitted and is not over yet.
 #[must_use = "it lasts as long as the verb does"]
 #[derive(Debug)]
-pub struct Admitted {
-    action: Action,
-}
-
-impl Admitted {
-    /// The verb.
-    #[must_use]
-    pub const fn action(&self) -> Action {
-        self.action
-    }
-}
+pub struct Admitted(());
 
 impl Engine {
     /// Admits a caller to a verb that is about no workspace.
@@ -25,7 +15,7 @@ impl Engine {
     /// [`AccessError::InsufficientScope`](crate::access::AccessError::InsufficientScope).
     pub fn admit(&self, caller: &Caller, action: Action) -> Result<Admitted, EngineError> {
         self.check_recorded(caller, None, action)?;
-        Ok(Admitted { action })
+        Ok(Admitted(()))
     }
 }
 
@@ -36,6 +26,6 @@ impl Workspace<'_> {
     /// [`AccessError::InsufficientScope`](crate::access::AccessError::InsufficientScope).
     pub(super) fn begin(&self, action: Action) -> Result<Admitted, EngineError> {
         self.engine.check_recorded(&self.caller, Some(&self.id), action)?;
-        Ok(Admitted { action })
+        Ok(Admitted(()))
     }
 }

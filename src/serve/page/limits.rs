@@ -49,7 +49,7 @@ fn own(limits: &LimitsReply) -> Markup {
             } }
             @if requests.is_some() || waits.is_some() || bytes_today.is_some() {
                 // Nothing in it takes the keyboard, which has to scroll it.
-                div.scroll tabindex="0" role="region" aria-labelledby="own" { table {
+                div.scroll tabindex="0" role="group" aria-label="Allowances" { table {
                     (head("What"))
                     tbody {
                         @if let Some(of) = requests { (row("Requests; a search counts for 2, an answer for 5", &when::number(of.quota), Some((of.left, of.quota)), &when::number(of.left), &in_seconds(of.full_in_s))) }

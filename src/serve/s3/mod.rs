@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{Request, State};
-use axum::http::header::CONTENT_SECURITY_POLICY;
+use axum::http::header::{CONTENT_SECURITY_POLICY, EXPECT};
 use axum::http::{HeaderValue, Method};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Json, Router, middleware};
@@ -72,6 +72,7 @@ pub(super) fn served(app: &Arc<App>, address: SocketAddr, allowed_hosts: &[Strin
             .layer(middleware::from_fn_with_state(Arc::clone(&hosts), guard::check_sender))
             .layer(middleware::map_response(error::as_xml))
             .layer(middleware::from_fn_with_state(Arc::clone(&app.metrics), request_id::log))
+            .layer(middleware::from_fn(close_where_a_body_stays_away))
     };
     let all = Router::new()
         .fallback(call)
@@ -79,6 +80,14 @@ pub(super) fn served(app: &Arc<App>, address: SocketAddr, allowed_hosts: &[Strin
         .layer(middleware::from_fn_with_state(Arc::clone(app), door::admit));
     let full = Router::new().fallback(routes::no_place).layer(middleware::map_response(routes::closing));
     Served { all: guarded(all), health: guarded(full), metrics: Arc::clone(&app.metrics) }
+}
+
+/// Closes the connection after the refusal of a client that asked whether to send its body (`Expect: 100-continue`): it sends none then, and the
+/// beginning of its next request would be taken for it.
+async fn close_where_a_body_stays_away(request: Request, next: middleware::Next) -> Response {
+    let asks = request.headers().contains_key(EXPECT);
+    let response = next.run(request).await;
+    if asks && !response.status().is_success() { routes::closing(response).await } else { response }
 }
 
 /// What each request is given to.
