@@ -63,6 +63,12 @@ impl Shown {
         if parameters.is_empty() { place.to_owned() } else { format!("{place}?{parameters}") }
     }
 
+    /// The file of the place that is asked for.
+    fn cited_file(&self) -> &str {
+        let cited = self.cited.trim();
+        cited.rsplit_once('#').filter(|(_, span)| link::span(span).is_some()).map_or(cited, |(path, _)| path)
+    }
+
     fn request(&self) -> Result<AuditRequest, ApiError> {
         let one = |value: &String| Some(value.trim().to_owned()).filter(|value| !value.is_empty());
         let day = |value: &String, name| one(value).map(|day| day_of(&day, name)).transpose();
@@ -121,7 +127,8 @@ pub(in crate::serve) async fn view(
     let find = move |engine: &Engine, budget: &crate::budget::Budget| of.open(engine)?.audit(&request, budget);
     let reply = app.call_within(Class::Interactive, find).await?.0;
     let viewer = Viewer::at(&app, &workspace).await?;
-    let list = List { place: &link::view(&workspace, "audit"), workspace: Some(&workspace), viewer: &viewer };
+    let place = link::view(&workspace, "audit");
+    let list = List { place: &place, workspace: Some(&workspace), viewer: &viewer, cited: shown.cited_file() };
     let body = html! {
         h1 { @if shown.cited.trim().is_empty() { "Audit" } @else { "Who has seen this" } }
         (list.shown(&shown, &reply))
@@ -144,7 +151,7 @@ pub(in crate::serve) async fn of_all(
         Ok::<(AuditReply, Head), EngineError>((reply, head))
     };
     let (reply, head) = app.call_within(Class::Interactive, find).await?.0;
-    let list = List { place: OF_ALL, workspace: None, viewer: &viewer };
+    let list = List { place: OF_ALL, workspace: None, viewer: &viewer, cited: shown.cited_file() };
     let body = html! {
         h1 { "Audit of all workspaces" }
         (list.shown(&shown, &reply))
@@ -163,6 +170,8 @@ struct List<'a> {
     place: &'a str,
     workspace: Option<&'a WorkspaceId>,
     viewer: &'a Viewer,
+    /// The file of the place that entries are to have shown; empty where none is asked for.
+    cited: &'a str,
 }
 
 impl List<'_> {
@@ -266,7 +275,9 @@ impl List<'_> {
 
     /// The files that an entry names and the places that its reply showed, with what a person is told beside.
     fn touched(&self, entry: &AuditEntry) -> Markup {
-        let places: Vec<String> = entry.paths.iter().cloned().chain(entry.shown.iter().flat_map(places)).collect();
+        let mut places: Vec<String> = entry.paths.iter().cloned().chain(entry.shown.iter().flat_map(places)).collect();
+        // Those that the entry is listed for come first, and are never among those that are only counted.
+        places.sort_by_key(|place| self.cited.is_empty() || !place.starts_with(self.cited));
         let workspace = entry.workspace.as_deref().filter(|_| self.workspace.is_none());
         html! {
             @if let Some(workspace) = workspace { span.of { "workspace " (workspace) } }
