@@ -79,7 +79,7 @@ pub struct Released {
 }
 
 impl Workspace<'_> {
-    /// Takes a lock, or refuses at once. Who waits asks again with the ticket of the refusal, at least every two seconds.
+    /// Takes a lock, or refuses at once. Who waits asks again with the ticket of the refusal, at least every five seconds.
     ///
     /// # Errors
     /// [`EngineError::Locked`] where others hold it or wait for it; [`EngineError::InvalidLock`].

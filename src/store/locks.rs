@@ -18,7 +18,7 @@ use super::{Store, StoreError, as_i64, begin, parsed};
 use crate::workspace::{LockMode, RelPath, WorkspaceId};
 
 /// A wait that did not ask again for so long is over, in milliseconds.
-const WAIT_IS_OVER_MS: i64 = 2_000;
+const WAIT_IS_OVER_MS: i64 = 5_000;
 
 /// What a lock covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
