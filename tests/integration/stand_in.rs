@@ -196,13 +196,15 @@ fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Asked>>, choose: &Choose, gone:
             chunks.end()
         }
         Behaviour::Silent => {
-            hold(stream, gone);
+            let _gone = Gone(gone);
+            hold(stream);
             Ok(())
         }
         Behaviour::Stalled(text) => {
+            let _gone = Gone(gone);
             let mut chunks = Chunks::begin(stream, &model)?;
             chunks.text(&text)?;
-            hold(chunks.stream, gone);
+            hold(chunks.stream);
             Ok(())
         }
         Behaviour::Cut(text) => Chunks::begin(stream, &model)?.text(&text),
@@ -223,20 +225,29 @@ fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Asked>>, choose: &Choose, gone:
         Behaviour::Garbage(body) => reply(&mut stream, "200 OK", "text/html", "", body),
         Behaviour::NoHttp => stream.write_all(b"220 mail.example ESMTP\r\n"),
         Behaviour::Endless(words) => {
+            let _gone = Gone(gone);
             let mut chunks = Chunks::begin(stream, &model)?;
-            while chunks.text(&words).is_ok() {}
-            let _ = gone.send(());
-            Ok(())
+            loop {
+                chunks.text(&words)?;
+            }
         }
     }
 }
 
+/// Says when it is dropped that the client is gone: one may go before the first byte of a reply, and then the first write fails.
+struct Gone<'a>(&'a Sender<()>);
+
+impl Drop for Gone<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+    }
+}
+
 /// Waits until the client closes the connection.
-fn hold(mut stream: TcpStream, gone: &Sender<()>) {
+fn hold(mut stream: TcpStream) {
     let mut byte = [0];
     // A reset is an end, too.
     let _ = stream.read(&mut byte);
-    let _ = gone.send(());
 }
 
 fn reply(stream: &mut TcpStream, status: &str, media_type: &str, more: &str, body: &str) -> std::io::Result<()> {
