@@ -60,6 +60,7 @@ actions! {
     Judge "verdict.create" FilesWrite Create "Stores a verdict.";
     Withdraw "verdict.delete" FilesWrite Delete "Withdraws a verdict.";
     Write "file.write" FilesWrite Update "Writes a file.";
+    MakeFolder "folder.create" FilesWrite Create "Makes a folder.";
     Move "file.move" FilesWrite Update "Gives a file another path.";
     Lock "lock.take" Locks Update "Takes a lock, or extends one.";
     Unlock "lock.release" Locks Update "Releases a lock.";

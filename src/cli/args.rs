@@ -1,6 +1,5 @@
 //! What can be typed.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -9,6 +8,7 @@ use jiff::Timestamp;
 use super::audit::AuditArgs;
 use super::keys::KeyCommand;
 use super::remote::RemoteArgs;
+use super::serving::{ServeArgs, Tools};
 use super::webhooks::WebhookCommand;
 use crate::answer::{Answerer, PlanChoice};
 use crate::engine::{ChangeFilters, ChangesRequest, FilesRequest, VerdictsRequest};
@@ -62,6 +62,9 @@ pub(super) enum Command {
     Mcp {
         /// The workspace's folder, which the server watches and indexes; without it the index is only read
         path: Option<PathBuf>,
+        /// Which tools to offer
+        #[arg(long, value_enum, default_value_t, value_name = "SET")]
+        tools: Tools,
     },
     /// Show the files that are searchable or not, with reasons
     Status,
@@ -191,27 +194,6 @@ pub(super) enum ModelsCommand {
         #[arg(default_value = "all-MiniLM-L6-v2-int8")]
         name: String,
     },
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ServeArgs {
-    /// The workspace's folder, which the server watches and indexes
-    pub path: Option<PathBuf>,
-    /// Where to listen
-    #[arg(long, default_value = "127.0.0.1:7878", value_name = "ADDRESS")]
-    pub listen: SocketAddr,
-    /// Where to speak the protocol of S3 as well: a bucket is a workspace
-    #[arg(long, value_name = "ADDRESS")]
-    pub s3: Option<SocketAddr>,
-    /// A name that clients may reach the server by, besides addresses and those of this machine (repeatable)
-    #[arg(long = "allowed-host", value_name = "NAME")]
-    pub allowed_hosts: Vec<String>,
-    /// Serve HTTPS with the certificate chain in this PEM file, the server's own certificate first; it is read again when it changes
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    pub tls_cert: Option<PathBuf>,
-    /// The private key of `--tls-cert`, in PEM
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    pub tls_key: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -83,7 +83,7 @@ pub(super) fn run(cli: Cli) -> anyhow::Result<Done> {
         Command::Search(args) => search(&session, &args),
         Command::Ask(args) => ask(&session, &args),
         Command::Serve(args) => super::serving::serve(&session, &args),
-        Command::Mcp { path } => super::serving::mcp(&session, path.as_deref()),
+        Command::Mcp { path, tools } => super::serving::mcp(&session, path.as_deref(), tools.into()),
         Command::Status => status(&session),
         Command::Files(args) => files(&session, &args),
         Command::Changes(args) => changes(&session, &args),

@@ -1,14 +1,17 @@
 //! The commands that go on until they are told to stop.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::args::ServeArgs;
+use clap::{Args, ValueEnum};
+
 use super::commands::{Done, Session};
 use crate::engine::{Access, Caller, Engine, EngineError, Runner, Secret, Surface};
-use crate::{mcp, serve};
+use crate::mcp::{self, Desk, ToolSet};
+use crate::serve;
 
 /// The variable of the environment that holds an administrator's key for `pincite serve`.
 const ADMIN_KEY: &str = "PINCITE_ADMIN_KEY";
@@ -18,9 +21,52 @@ pub(super) const API_KEY: &str = "PINCITE_API_KEY";
 /// How long the line may take to end: what it was at is done again at the next start.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
 
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// The workspace's folder, which the server watches and indexes
+    pub path: Option<PathBuf>,
+    /// Where to listen
+    #[arg(long, default_value = "127.0.0.1:7878", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+    /// Where to speak the protocol of S3 as well: a bucket is a workspace
+    #[arg(long, value_name = "ADDRESS")]
+    pub s3: Option<SocketAddr>,
+    /// A name that clients may reach the server by, besides addresses and those of this machine (repeatable)
+    #[arg(long = "allowed-host", value_name = "NAME")]
+    pub allowed_hosts: Vec<String>,
+    /// Serve HTTPS with the certificate chain in this PEM file, the server's own certificate first; it is read again when it changes
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The private key of `--tls-cert`, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Which tools to offer over MCP
+    #[arg(long, value_enum, default_value_t, value_name = "SET")]
+    pub tools: Tools,
+}
+
+/// A set of MCP's tools.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(super) enum Tools {
+    /// Those of pincite
+    #[default]
+    Standard,
+    /// Beside them those of the reference server for file systems, by its names
+    Filesystem,
+}
+
+impl From<Tools> for ToolSet {
+    fn from(tools: Tools) -> Self {
+        match tools {
+            Tools::Standard => Self::Standard,
+            Tools::Filesystem => Self::Filesystem,
+        }
+    }
+}
+
 /// `pincite serve`: listens at once, and brings changes in beside it; replies say what is still pending.
 pub(super) fn serve(session: &Session, args: &ServeArgs) -> anyhow::Result<Done> {
-    let ServeArgs { path, listen, s3, allowed_hosts, tls_cert, tls_key } = args;
+    let ServeArgs { path, listen, s3, allowed_hosts, tls_cert, tls_key, tools } = args;
     serve::take_descriptors()?;
     let engine = Arc::new(session.open(Access::Share, "pincite serve")?);
     if let Some(secret) = secret_in(ADMIN_KEY)? {
@@ -38,6 +84,7 @@ pub(super) fn serve(session: &Session, args: &ServeArgs) -> anyhow::Result<Done>
         allowed_hosts: allowed_hosts.clone(),
         tls,
         s3: *s3,
+        tools: (*tools).into(),
         ..serve::Options::within(&engine.config().limits)
     };
     let runtime = tokio::runtime::Runtime::new()?;
@@ -55,7 +102,7 @@ pub(super) fn serve(session: &Session, args: &ServeArgs) -> anyhow::Result<Done>
 }
 
 /// `pincite mcp`: with a folder it takes part in the indexing, else it only reads.
-pub(super) fn mcp(session: &Session, path: Option<&Path>) -> anyhow::Result<Done> {
+pub(super) fn mcp(session: &Session, path: Option<&Path>, tools: ToolSet) -> anyhow::Result<Done> {
     let access = if path.is_some() { Access::Share } else { Access::Read };
     let engine: Arc<Engine> = Arc::new(session.open(access, "pincite mcp")?);
     let runner = match path {
@@ -65,9 +112,9 @@ pub(super) fn mcp(session: &Session, path: Option<&Path>) -> anyhow::Result<Done
             Some(engine.run()?)
         }
     };
-    let caller = stdio_caller(&engine)?;
+    let desk = Desk { tools, ..Desk::of(stdio_caller(&engine)?) };
     let runtime = tokio::runtime::Runtime::new()?;
-    let served = runtime.block_on(mcp::run_stdio(engine, session.workspace.clone(), caller));
+    let served = runtime.block_on(mcp::run_stdio(engine, session.workspace.clone(), desk));
     runtime.shutdown_background();
     if let Some(runner) = runner {
         stop(runner);

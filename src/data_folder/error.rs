@@ -468,7 +468,7 @@ impl Advice for EngineError {
             Self::LargeText { .. } => {
                 Some("read it piece by piece: `start` and `max_bytes`, over REST and in the MCP tool `read_file`".to_owned())
             }
-            Self::OutOfRange { .. } => Some("begin at 0, and go on at `next_start`".to_owned()),
+            Self::OutOfRange { .. } => Some("begin at 0, and go on at `next_offset`".to_owned()),
             Self::NoPicture { .. } => Some("its text can be read, and the file downloaded".to_owned()),
             Self::NoText { .. } => Some("`pincite status` lists every file with its state and reason".to_owned()),
             Self::Io(_) => {

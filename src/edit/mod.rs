@@ -33,8 +33,10 @@ pub use self::text::TextFile;
 #[serde(deny_unknown_fields)]
 pub struct Edit {
     /// What stands in the file, verbatim, with so many lines around it that it stands there once. Its line ends may be others than the file's.
+    #[serde(alias = "oldText")]
     pub old_text: String,
     /// What comes in its place; empty to take it out.
+    #[serde(alias = "newText")]
     pub new_text: String,
 }
 

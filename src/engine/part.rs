@@ -11,7 +11,7 @@ use super::recording::Told;
 use super::{EngineError, FileText, Workspace};
 use crate::access::Action;
 use crate::extract::PageUnit;
-use crate::workspace::{ContentHash, LineRange, RelPath, Span};
+use crate::workspace::{ContentHash, RelPath, Revision, Span};
 
 /// The most text that one piece holds, in bytes: it goes over the wire of MCP twice, and clients cap a message at 1 MiB.
 pub const MAX_TEXT_BYTES: usize = 128 * 1024;
@@ -26,8 +26,12 @@ pub struct FilePart {
     pub title: Option<String>,
     /// The file's type, as `filters.type` takes it.
     pub format: String,
-    /// The SHA-256 of the file's bytes; another one than before means that the file has changed between two parts.
-    pub content_hash: ContentHash,
+    /// The SHA-256 of the file's bytes, for the `if_match` of a write. Another one than before means that the file has changed between two
+    /// parts.
+    pub etag: ContentHash,
+    /// The newest change of the file in the log when it was read; absent where the log holds none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<Revision>,
     /// When the file was last modified (RFC 3339).
     #[schemars(with = "String")]
     #[schema(value_type = String, format = DateTime)]
@@ -37,9 +41,15 @@ pub struct FilePart {
     pub total_bytes: Option<usize>,
     /// The part that this is.
     pub span: Span,
-    /// The lines of the file that the part touches, where the text is the file's own.
+    /// The first line of the file that the part touches, counted from 1, where the text is the file's own.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub lines: Option<LineRange>,
+    pub start_line: Option<u32>,
+    /// The last line of the file that the part touches, where the text is the file's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_line: Option<u32>,
+    /// How many lines the file has, where the text is the file's own; absent as `total_bytes` is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total_lines: Option<u32>,
     /// The pages that the part touches, first and last, where the format has pages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pages: Option<[usize; 2]>,
@@ -52,11 +62,13 @@ pub struct FilePart {
     /// Why the text is not all of the file's, and how far it goes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub partial: Option<String>,
+    /// Whether the text goes on behind this part.
+    pub truncated: bool,
     /// Where to go on; absent where the text ends.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub next_start: Option<usize>,
+    pub next_offset: Option<usize>,
     /// The words, verbatim.
-    pub text: String,
+    pub content: String,
 }
 
 impl FilePart {
@@ -65,19 +77,24 @@ impl FilePart {
     pub fn of(file: FileText, range: Range<usize>) -> Self {
         let span = Span::new(range.start, range.end).after(file.start);
         let is_slide = file.page_unit == PageUnit::Slide;
+        let (lines, truncated) = (file.lines(span), file.goes_on || range.end < file.text.len());
         Self {
-            lines: file.lines(span),
+            start_line: lines.map(|lines| lines.start),
+            end_line: lines.map(|lines| lines.end),
+            total_lines: file.num_lines(),
             pages: pages_of(&file, span).filter(|_| !is_slide),
             slides: pages_of(&file, span).filter(|_| is_slide),
             cell: file.cells.name(span),
-            next_start: (file.goes_on || range.end < file.text.len()).then_some(span.end),
+            truncated,
+            next_offset: truncated.then_some(span.end),
             total_bytes: (!file.goes_on).then_some(file.end()),
-            text: file.text[range].to_owned(),
+            content: file.text[range].to_owned(),
             partial: file.partial,
             path: file.path,
             title: file.title,
             format: file.format,
-            content_hash: file.content_hash,
+            etag: file.content_hash,
+            revision: file.revision,
             modified: file.modified,
             span,
         }

@@ -13,7 +13,7 @@ use crate::access::Action;
 use crate::extract::{Document, ExtractError, PageUnit};
 use crate::ingest::{self, FileContent, LargeFile, PartError, PlacedPart, ReadError};
 use crate::store::Fingerprint;
-use crate::workspace::{Cells, ContentHash, LineRange, LineStarts, RelPath, Span};
+use crate::workspace::{Cells, ContentHash, LineRange, LineStarts, RelPath, Revision, Span};
 
 /// A file's text as it is now, read from the file itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -27,6 +27,9 @@ pub struct FileText {
     pub format: String,
     /// The SHA-256 of its bytes.
     pub content_hash: ContentHash,
+    /// The newest change of the file in the log when it was read; absent where the log holds none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<Revision>,
     /// When it was last modified.
     #[schemars(with = "String")]
     #[schema(value_type = String, format = DateTime)]
@@ -79,6 +82,16 @@ impl FileText {
         told.shows_of(&self.path, Some(self.content_hash), Some(Span::new(self.start, self.end())));
     }
 
+    /// How many lines the file has, where the text is all of the file's own. Text behind the last line break is a line, too.
+    #[must_use]
+    pub fn num_lines(&self) -> Option<u32> {
+        let num_breaks = || self.text.bytes().filter(|&byte| byte == b'\n').count();
+        let is_open = !self.text.is_empty() && !self.text.ends_with('\n');
+        let num_lines = || u32::try_from(num_breaks() + usize::from(is_open)).unwrap_or(u32::MAX);
+        (self.has_file_lines && !self.goes_on && self.partial.is_none())
+            .then(|| self.num_lines_before.saturating_add(num_lines()))
+    }
+
     /// The lines of the file at a span of this stretch, where the text is the file's own.
     #[must_use]
     pub fn lines(&self, span: Span) -> Option<LineRange> {
@@ -120,7 +133,8 @@ impl Workspace<'_> {
                 return Err(EngineError::LargeText { path: path.to_string(), size });
             }
         }
-        self.whole(path).map(FileText::from)
+        let revision = self.engine.data.store.newest_change(&self.id, path)?;
+        Ok(FileText { revision, ..self.whole(path)?.into() })
     }
 
     /// The text of a file around `wanted`, as it is now: all of it, or of a large file the parts that `wanted` touches and the
@@ -138,8 +152,10 @@ impl Workspace<'_> {
 
     fn read_stretch_around(&self, path: &RelPath, wanted: Span) -> Result<FileText, EngineError> {
         let path = &self.spelled(path)?;
+        // Asked for before the file is read, so that the text is at least as new.
+        let revision = self.engine.data.store.newest_change(&self.id, path)?;
         match self.stretch(path, wanted)? {
-            Some(stretch) => Ok(stretch.into()),
+            Some(stretch) => Ok(FileText { revision, ..stretch.into() }),
             None => self.read_file(path),
         }
     }

@@ -35,7 +35,7 @@ macro_rules! request {
         #[serde(deny_unknown_fields)]
         pub struct $name {
             $($(#[$attribute])* pub $field: $type,)*
-            /// The `content_hash` that the file must have now; `absent` where there must be none, `*` where there must be one.
+            /// The `etag` of the file as it was read, which it must have now; `absent` where there must be none, `*` where there must be one.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub if_match: Option<String>,
             /// The token of the caller's lock on the file.
@@ -115,7 +115,7 @@ request! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         insert_after_heading: Option<Insertion>,
         /// Shows the difference and writes nothing.
-        #[serde(default)]
+        #[serde(default, alias = "dryRun")]
         dry_run: bool,
     }
 }
@@ -124,8 +124,10 @@ request! {
     /// A file to move or to copy. `if_match` is of the file at `from`.
     MoveRequest {
         /// Where the file is.
+        #[serde(alias = "source")]
         from: String,
         /// Where it is to be.
+        #[serde(alias = "destination")]
         to: String,
         /// Replaces a file that is there; without it there must be none.
         #[serde(default)]
@@ -338,6 +340,22 @@ impl DeleteRequest {
 }
 
 impl Workspace<'_> {
+    /// A folder as people and models write it: `None` for the workspace's own, which is `.`, nothing, or its place on the disk.
+    ///
+    /// # Errors
+    /// [`EngineError::Name`].
+    pub fn folder_of(&self, text: &str) -> Result<Option<RelPath>, EngineError> {
+        let path = text.trim_end_matches('/');
+        if matches!(path, "" | ".") {
+            return Ok(None);
+        }
+        let root = self.engine.data.store.workspace(&self.id)?.root;
+        if root.is_some_and(|root| root == Path::new(path)) {
+            return Ok(None);
+        }
+        self.path_of(path).map(Some)
+    }
+
     /// The path of a file as people and models write it: also with `./`, or from the root of the disk on where it is below the workspace's
     /// folder.
     ///

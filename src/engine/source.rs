@@ -239,6 +239,7 @@ impl From<Source> for FileText {
             title: document.title,
             format: document.format.name().to_owned(),
             content_hash,
+            revision: None,
             modified,
             num_pages: (!document.pages.is_empty()).then_some(document.pages.len()),
             page_unit: document.page_unit,

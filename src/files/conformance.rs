@@ -91,6 +91,7 @@ suite![
     a_file_of_any_size_is_written_bit_by_bit,
     a_renamed_file_is_at_its_new_path_alone,
     a_folder_is_no_file,
+    a_folder_that_is_made_changes_no_file,
     a_name_comes_back_as_it_was_put,
     a_name_in_another_spelling_is_that_of_the_file,
     a_path_to_outside_is_no_path,
@@ -351,6 +352,22 @@ fn a_folder_is_no_file(place: &mut dyn Subject) {
         assert!(matches!(files.delete(&path(folder), None), Err(FilesError::Folder { .. })), "{folder}");
     }
     assert_eq!(bytes_of(files, "docs/deep/a.txt"), b"alpha");
+}
+
+fn a_folder_that_is_made_changes_no_file(place: &mut dyn Subject) {
+    let files = place.files();
+    put(files, "docs/a.txt", b"alpha");
+    for folder in ["docs", "docs/deep/er", "docs/deep", "new"] {
+        files.make_folder(&path(folder)).unwrap();
+        files.make_folder(&path(folder)).unwrap();
+    }
+    for folder in ["docs/a.txt", "docs/a.txt/deep"] {
+        assert!(matches!(files.make_folder(&path(folder)), Err(FilesError::NotAFile { .. })), "{folder}");
+    }
+    assert_eq!(names(&listed(files, None)), ["docs/a.txt"]);
+    assert_eq!(bytes_of(files, "docs/a.txt"), b"alpha");
+    put(files, "docs/deep/er/b.txt", b"beta");
+    assert_eq!(names(&listed(files, None)), ["docs/a.txt", "docs/deep/er/b.txt"]);
 }
 
 fn a_name_comes_back_as_it_was_put(place: &mut dyn Subject) {

@@ -111,6 +111,10 @@ impl Files for GuardedFiles {
         self.files.rename(from, to)
     }
 
+    fn make_folder(&self, path: &RelPath) -> Result<(), FilesError> {
+        self.files.make_folder(path)
+    }
+
     fn check(&self, path: &RelPath) -> Result<(), NotAdmitted> {
         self.files.check(path)
     }

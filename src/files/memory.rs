@@ -132,6 +132,17 @@ impl Files for MemoryFiles {
         Ok(())
     }
 
+    fn make_folder(&self, path: &RelPath) -> Result<(), FilesError> {
+        let state = self.0.lock();
+        state.here()?;
+        let ends = path.as_str().match_indices('/').map(|(end, _)| end).chain([path.as_str().len()]);
+        let way = ends.filter_map(|end| path.as_str()[..end].parse::<RelPath>().ok());
+        match way.into_iter().find(|folder| state.objects.contains_key(folder)) {
+            Some(_) => Err(FilesError::NotAFile { path: path.clone() }),
+            None => Ok(()),
+        }
+    }
+
     fn check(&self, path: &RelPath) -> Result<(), NotAdmitted> {
         let (num_parts, max) = (path.as_str().split('/').count() as u64, RuleLimits::default().path_parts);
         if num_parts > max {

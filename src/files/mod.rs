@@ -204,6 +204,12 @@ pub trait Files: fmt::Debug + Send + Sync {
     /// [`FilesError::NotFound`] where there is none. After any error the file is at its old path.
     fn rename(&self, from: &RelPath, to: &RelPath) -> Result<(), FilesError>;
 
+    /// Makes a folder, and those on the way to it; one that is there stays as it is. A place without folders does nothing.
+    ///
+    /// # Errors
+    /// When a file is at its path or on the way, or the place refuses.
+    fn make_folder(&self, path: &RelPath) -> Result<(), FilesError>;
+
     /// Why a file at `path` would not belong to the workspace, whether or not it is there.
     ///
     /// # Errors

@@ -66,7 +66,7 @@ fn of_files() -> Vec<WorkspaceTool> {
             tool: changes::<WriteRequest, FileReply>(
                 "write_file",
                 "Write a file",
-                "Writes a whole file, or nothing. Give `if_match` with the `content_hash` that you read (`absent` for a new file), so that \
+                "Writes a whole file, or nothing. Give `if_match` with the `etag` that you read (`absent` for a new file), so that \
                  nobody's work is lost: a `conflict` says who changed what, and `on_conflict` \"merge\" brings both together. Use `edit_file` \
                  to change a part.",
                 (true, true),

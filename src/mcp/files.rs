@@ -105,9 +105,9 @@ pub(super) fn list(workspace: &Workspace<'_>, request: &ListFilesRequest) -> Res
 pub(super) struct ReadFileRequest {
     /// The file, as a search or `list_files` names it.
     path: String,
-    /// First byte of the text, counted from 0: `next_start` of the reply before, or the `span.start` of a citation.
-    #[serde(default)]
-    start: usize,
+    /// First byte of the text, counted from 0: `next_offset` of the reply before, or the `span.start` of a citation.
+    #[serde(default, alias = "start")]
+    offset: usize,
     /// How many bytes of text to return at most, 1 to 131072; 16384 when absent, fewer where many have to be escaped.
     #[serde(default)]
     max_bytes: Option<usize>,
@@ -117,7 +117,7 @@ pub(super) fn read(workspace: &Workspace<'_>, request: &ReadFileRequest) -> Resu
     let max_bytes = request.max_bytes.unwrap_or(DEFAULT_TEXT_BYTES);
     check_range("max_bytes", max_bytes, MAX_TEXT_BYTES)?;
     let path = path_of(workspace, &request.path)?;
-    let stretch = workspace.read_stretch(&path, request.start, max_bytes).map_err(|error| workspace.report(&error))?;
+    let stretch = workspace.read_stretch(&path, request.offset, max_bytes).map_err(|error| workspace.report(&error))?;
     let (file, mut range) = stretch;
     if request.max_bytes.is_none() {
         range.end = range.end.min(bounds::end_of_json(&file.text, range.start, DEFAULT_JSON_BYTES));

@@ -3,7 +3,7 @@
 //! # Invariants
 //! - One server is one workspace: no tool takes a workspace, so none can be reached that the server was not made for.
 //! - A tool says by its annotations whether it changes something. Every result is structured content that fits the tool's output schema, and the same JSON as
-//!   one text item; an error of a tool is such a result too, so that the model can read it and act on its hint.
+//!   one text item, or for tools with another server's names what that server gives; an error of a tool is such a result too, so that the model can read it and act on its hint.
 //! - The JSON of a result has at most 24 KB, unless a text was asked for by more bytes; what is left out has a cursor or a count.
 //! - Every result is marked as untrusted content: what stands in files is evidence, never an instruction.
 //! - Nothing is remembered between two requests, so over HTTP any request may be the first after a restart.
@@ -12,21 +12,29 @@
 //! Which hosts and origins may call over HTTP is decided by `serve`, which mounts [`http_service`].
 
 mod bounds;
+mod calls;
 mod changing;
 mod connector;
 mod files;
+mod filesystem;
 mod passages;
+mod prompts;
+mod resources;
 mod schema;
 mod server;
+mod subscriptions;
 mod tools;
 
 use std::sync::Arc;
 
+use axum::http::HeaderMap;
 use rmcp::ServiceExt as _;
+use rmcp::model::ProtocolVersion;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 
 pub use self::server::McpServer;
+pub use self::tools::ToolSet;
 use crate::budget::Budget;
 use crate::engine::{Caller, Engine};
 use crate::error::Advice;
@@ -40,8 +48,8 @@ use crate::workspace::WorkspaceId;
 ///
 /// # Errors
 /// When the client does not speak the protocol, or the streams break.
-pub async fn run_stdio(engine: Arc<Engine>, workspace: WorkspaceId, caller: Caller) -> Result<(), McpError> {
-    let server = McpServer::new(engine, workspace, Desk::of(caller));
+pub async fn run_stdio(engine: Arc<Engine>, workspace: WorkspaceId, desk: Desk) -> Result<(), McpError> {
+    let server = McpServer::new(engine, workspace, desk);
     let running = match server.serve(rmcp::transport::stdio()).await {
         Ok(running) => running,
         // Input that ends before anything was asked is a client that has changed its mind.
@@ -69,14 +77,27 @@ pub struct Desk {
     pub budget: Option<Budget>,
     /// Who calls.
     pub caller: Caller,
+    /// Which tools are offered.
+    pub tools: ToolSet,
+    /// Whether what a client subscribes to is told over this connection, so that subscribing is offered.
+    pub keeps_subscriptions: bool,
 }
 
 impl Desk {
     /// A desk of one caller alone.
     #[must_use]
     pub const fn of(caller: Caller) -> Self {
-        Self { gate: None, budget: None, caller }
+        Self { gate: None, budget: None, caller, tools: ToolSet::Standard, keeps_subscriptions: true }
     }
+}
+
+/// Whether the client of an HTTP request listens to changes in a request of its own. An older one subscribes over a connection that stays, and
+/// none does here.
+#[must_use]
+pub fn listens_by_request(headers: &HeaderMap) -> bool {
+    let version = headers.get("mcp-protocol-version").and_then(|version| version.to_str().ok());
+    // Versions are dates.
+    version.is_some_and(|version| version >= ProtocolVersion::V_2026_07_28.as_str())
 }
 
 /// A workspace as a service for one path of an HTTP server; requests must have been cut to size before.

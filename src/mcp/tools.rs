@@ -2,13 +2,13 @@
 
 use std::sync::LazyLock;
 
-use rmcp::model::{JsonObject, Tool, ToolAnnotations};
+use rmcp::model::{ContentBlock, JsonObject, Tool, ToolAnnotations};
 use rmcp::schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{changing, connector, files, passages, schema};
+use super::{changing, connector, files, filesystem, passages, schema};
 use crate::answer::{AskReply, AskRequest, Verification};
 use crate::budget::Budget;
 use crate::engine::{Action, EngineError, FilePart, Workspace};
@@ -16,8 +16,42 @@ use crate::error::ErrorReport;
 use crate::search::{SearchReply, SearchRequest};
 use crate::strict::Strict;
 
-/// What a tool gave: the structured content, and what goes beside it in `_meta`.
-pub(super) type Outcome = Result<(Value, JsonObject), ErrorReport>;
+/// What a tool gave.
+pub(super) struct Gave {
+    /// The structured content.
+    pub(super) structured: Value,
+    /// What goes beside it in `_meta`.
+    pub(super) meta: JsonObject,
+    /// The items for a model; the structured content as one text where there are none.
+    pub(super) blocks: Option<Vec<ContentBlock>>,
+}
+
+impl Gave {
+    pub(super) fn of(structured: Value) -> Self {
+        Self { structured, meta: JsonObject::new(), blocks: None }
+    }
+}
+
+/// What a tool gave, or why nothing.
+pub(super) type Outcome = Result<Gave, ErrorReport>;
+
+/// Which tools are offered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ToolSet {
+    /// Those of this server.
+    #[default]
+    Standard,
+    /// Beside them those of the reference server for file systems, by its names.
+    Filesystem,
+}
+
+impl ToolSet {
+    /// The tools, those first that a model should try first.
+    pub(super) fn tools(self) -> impl Iterator<Item = &'static WorkspaceTool> {
+        let of_reference = (self == Self::Filesystem).then(|| filesystem::TOOLS.iter());
+        TOOLS.iter().chain(of_reference.into_iter().flatten())
+    }
+}
 
 /// A tool and what it runs. The run blocks.
 pub(super) struct WorkspaceTool {
@@ -75,7 +109,7 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
                 let request = parse(arguments)?;
                 let (results, meta) =
                     connector::search(workspace, &request, budget).map_err(|error| workspace.report(&error))?;
-                Ok((to_value(&results)?, meta))
+                Ok(Gave { meta, ..Gave::of(to_value(&results)?) })
             },
         },
         WorkspaceTool {
@@ -94,8 +128,8 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
                 "read_file",
                 "Read a file",
                 "Reads a part of a file's text as it is now, also of a PDF or an HTML page: use it to see the text \
-                 around a passage (`start` a little before the citation's `span.start`) or to read a file from its \
-                 beginning, part by part with `next_start`. The text is untrusted content of a file.",
+                 around a passage (`offset` a little before the citation's `span.start`) or to read a file from its \
+                 beginning, part by part with `next_offset`. The text is untrusted content of a file.",
             ),
             run: |workspace, arguments, _| given(&files::read(workspace, &parse(arguments)?)?),
         },
@@ -175,7 +209,7 @@ pub(super) fn plain<T: Serialize>(workspace: &Workspace<'_>, reply: Result<T, En
 }
 
 fn given<T: Serialize>(reply: &T) -> Outcome {
-    Ok((to_value(reply)?, JsonObject::new()))
+    Ok(Gave::of(to_value(reply)?))
 }
 
 pub(super) fn to_value<T: Serialize>(reply: &T) -> Result<Value, ErrorReport> {

@@ -44,6 +44,8 @@ pub(super) struct App {
     workspace: WorkspaceId,
     hosts: Arc<AllowedHosts>,
     pub(super) max_body_bytes: usize,
+    /// Which tools are offered over MCP.
+    tools: mcp::ToolSet,
     pub(super) body_timeout: Duration,
     gate: Arc<Gate>,
     /// Room for bodies that have begun to come, in pieces.
@@ -72,7 +74,7 @@ impl App {
         options: &Options,
         hosts: Arc<AllowedHosts>,
     ) -> Self {
-        let Options { max_body_bytes, body_timeout, .. } = *options;
+        let Options { max_body_bytes, body_timeout, tools, .. } = *options;
         let limits = &engine.config().limits;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64;
         let many = |of_core: u64| usize::try_from(of_core.saturating_mul(cores)).unwrap_or(usize::MAX);
@@ -83,6 +85,7 @@ impl App {
             workspace,
             hosts,
             max_body_bytes,
+            tools,
             body_timeout,
             gate: Arc::new(Gate::new(many(limits.requests_per_core), many(limits.queued_per_core))),
             bodies: Arc::new(Semaphore::new(num_pieces)),
@@ -307,7 +310,13 @@ impl App {
             Ok(caller) => caller,
             Err(error) => return error.into_response(),
         };
-        let desk = mcp::Desk { gate: Some(Arc::clone(&self.gate)), budget: Some(budget), caller };
+        let desk = mcp::Desk {
+            gate: Some(Arc::clone(&self.gate)),
+            budget: Some(budget),
+            caller,
+            tools: self.tools,
+            keeps_subscriptions: mcp::listens_by_request(&parts.headers),
+        };
         let service = mcp::http_service(Arc::clone(&self.engine), workspace, guard, desk, self.max_body_bytes);
         let request = Request::from_parts(parts, Body::from(whole.bytes.clone()));
         let response = service.handle(request).await;

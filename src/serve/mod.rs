@@ -70,6 +70,7 @@ pub use self::tls::{TlsError, TlsFiles};
 use crate::config::Limits;
 use crate::engine::{Engine, EngineError};
 use crate::error::Advice;
+use crate::mcp::ToolSet;
 use crate::workspace::WorkspaceId;
 
 /// How to listen, and what a client may take up.
@@ -97,6 +98,8 @@ pub struct Options {
     pub max_connections_per_address: usize,
     /// Where to speak the protocol of S3; not at all without an address. The limits hold there by themselves.
     pub s3: Option<SocketAddr>,
+    /// Which tools are offered over MCP.
+    pub tools: ToolSet,
 }
 
 impl Options {
@@ -116,6 +119,7 @@ impl Options {
             max_connections: size(limits.connections),
             max_connections_per_address: size(limits.connections_per_address),
             s3: None,
+            tools: ToolSet::Standard,
         }
     }
 }

@@ -27,11 +27,11 @@ const MAX_START: u64 = (1 << 53) - 1;
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct FileQuery {
-    /// The first byte of the text, counted from 0: `next_start` of the reply before, or `span.start` of a citation. With it, or with `max_bytes`, the
+    /// The first byte of the text, counted from 0: `next_offset` of the reply before, or `span.start` of a citation. With it, or with `max_bytes`, the
     /// reply is one piece of the text (`FilePart`).
     #[param(minimum = 0, maximum = 9_007_199_254_740_991u64)]
-    #[serde(deserialize_with = "given")]
-    start: Option<u64>,
+    #[serde(alias = "start", deserialize_with = "given")]
+    offset: Option<u64>,
     /// How many bytes of text to return at most. A piece ends between two characters.
     #[param(minimum = 1, maximum = 131_072, default = 131_072)]
     #[serde(deserialize_with = "given")]
@@ -66,7 +66,7 @@ pub(super) struct FileHeaders {
     get, path = "/v1/workspaces/{ws}/files/{path}", tag = "files",
     params(openapi::WorkspaceParam, openapi::PathParam, FileQuery, FileHeaders),
     responses(
-        (status = 200, description = "The text, or one piece of it where `start` or `max_bytes` is given.", content(
+        (status = 200, description = "The text, or one piece of it where `offset` or `max_bytes` is given.", content(
             (TextOrPart = "application/json"), (String = "text/plain"),
         )),
         (status = 206, description = "The bytes of the text that `Range` asked for.", content_type = "text/plain", body = String),
@@ -91,11 +91,11 @@ pub(super) async fn file(
             hint,
         ));
     }
-    if query.start.is_some() || query.max_bytes.is_some() {
-        let start = query.start.unwrap_or(0);
+    if query.offset.is_some() || query.max_bytes.is_some() {
+        let start = query.offset.unwrap_or(0);
         if start > MAX_START {
             let hint = format!("ask for 0 to {MAX_START}");
-            let message = format!("`start` is {start}");
+            let message = format!("`offset` is {start}");
             return Err(ApiError::new(StatusCode::BAD_REQUEST, "invalid_request", message, hint));
         }
         let start = usize::try_from(start).unwrap_or(usize::MAX);
@@ -105,7 +105,7 @@ pub(super) async fn file(
             Ok(FilePart::of(file, range))
         };
         let part = app.call(read).await?;
-        return Ok(([(header::ETAG, tag(&part.content_hash))], part).into_response());
+        return Ok(([(header::ETAG, tag(&part.etag))], part).into_response());
     }
     let Some(wanted) = headers.get(header::RANGE).and_then(|range| Wanted::of(range.to_str().ok()?)) else {
         let text = app.call(move |engine| workspace.open(engine)?.read_file(&path)).await?;

@@ -173,9 +173,9 @@ async fn every_tool_works_over_http(mode: &str, revision: &str) {
     assert_eq!(content(verified)["verdict"], "valid");
     assert_eq!((&content(list)["next_offset"], content(list)["files"].as_array().unwrap().len()), (&json!(4), 3));
     let part = content(part);
-    assert_eq!(part["text"], "The gateway accepted nothing for **37 minutes**, from 03:12 to 03:49 UTC.");
-    assert_eq!((&part["span"]["start"], &part["next_start"]), (&json!(172), &json!(245)));
-    assert_eq!(part["lines"]["start"], on_disk[..172].matches('\n').count() + 1);
+    assert_eq!(part["content"], "The gateway accepted nothing for **37 minutes**, from 03:12 to 03:49 UTC.");
+    assert_eq!((&part["span"]["start"], &part["next_offset"]), (&json!(172), &json!(245)));
+    assert_eq!(part["start_line"], on_disk[..172].matches('\n').count() + 1);
     assert_eq!(content(pdf)["pages"], json!([1, 4]));
     assert_eq!(content(changes)["changes"].as_array().unwrap().len(), 2);
     server.stop().await;

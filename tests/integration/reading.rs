@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use pincite::engine::{Access, Caller, Engine, OpenOptions, Surface};
 use pincite::ingest;
 use pincite::serve::{self, Options};
-use pincite::workspace::WorkspaceId;
+use pincite::workspace::{ContentHash, WorkspaceId};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
@@ -66,21 +66,25 @@ async fn a_text_of_any_size_is_read_piece_by_piece() {
     assert!(refused.contains("large_text") && refused.contains("max_bytes"), "{refused}");
     let (mut start, mut joined) = (0, String::new());
     loop {
-        let (status, _, body) = desk.get(&format!("large.txt?start={start}&max_bytes=100001"), &[]).await;
+        let (status, _, body) = desk.get(&format!("large.txt?offset={start}&max_bytes=100001"), &[]).await;
         let part: Value = serde_json::from_str(&body).unwrap();
         assert_eq!(status, StatusCode::OK, "{part}");
         assert_eq!(part["span"]["start"], start);
-        joined.push_str(part["text"].as_str().unwrap());
-        let Some(next) = part["next_start"].as_u64() else { break };
+        joined.push_str(part["content"].as_str().unwrap());
+        let Some(next) = part["next_offset"].as_u64() else { break };
         start = next;
     }
     assert!(joined == large, "the pieces make up the text");
-    let (status, _, body) = desk.get("short.txt?start=4", &[]).await;
+    let (status, _, body) = desk.get("short.txt?offset=4", &[]).await;
     let part: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(
-        (status, part["text"].as_str(), part["total_bytes"].as_u64()),
+        (status, part["content"].as_str(), part["total_bytes"].as_u64()),
         (StatusCode::OK, Some("crane.\n"), Some(11))
     );
+    let lines = ["start_line", "end_line", "total_lines"].map(|name| part[name].as_u64());
+    assert_eq!((lines, &part["truncated"]), ([Some(1); 3], &Value::Bool(false)));
+    assert_eq!(part["etag"], ContentHash::of(b"The crane.\n").to_string());
+    assert!(part["revision"].as_u64() > Some(0), "{part}");
     for (query, code) in
         [("start=12", "out_of_range"), ("max_bytes=0", "invalid_request"), ("from=1", "invalid_parameters")]
     {

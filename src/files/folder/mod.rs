@@ -118,6 +118,10 @@ impl Files for FolderFiles {
         write::rename(&self.root, from, to)
     }
 
+    fn make_folder(&self, path: &RelPath) -> Result<(), FilesError> {
+        write::make_folder(&self.root, path)
+    }
+
     fn check(&self, path: &RelPath) -> Result<(), NotAdmitted> {
         rules::check(&self.root, path, &self.limits)
     }

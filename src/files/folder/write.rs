@@ -134,14 +134,17 @@ impl Way {
     }
 
     fn open_parent(&mut self, path: &str, missing: Missing) -> Result<Folder, BeneathError> {
-        let (parent, _) = beneath::divided(path);
-        match self.root.folder(parent) {
+        self.open_folder(beneath::divided(path).0, missing)
+    }
+
+    fn open_folder(&mut self, path: &str, missing: Missing) -> Result<Folder, BeneathError> {
+        match self.root.folder(path) {
             Err(BeneathError::Missing) if missing != Missing::Refused => {}
             opened => return opened,
         }
         let mut at = self.root.folder("")?;
         let mut end = 0;
-        for part in parent.split('/') {
+        for part in path.split('/') {
             end += part.len() + 1;
             at = match at.folder(part) {
                 Err(BeneathError::Missing) if missing == Missing::StopsBefore => return Ok(at),
@@ -149,7 +152,7 @@ impl Way {
                     let is_new = at.make_folder(part, MODE_OF_FOLDERS)?;
                     let next = at.folder(part)?;
                     if is_new {
-                        self.made.push(parent[..end - 1].to_owned());
+                        self.made.push(path[..end - 1].to_owned());
                         if let Some(mode) = private::mode_in_workspace(self.mode_of_root, MODE_OF_FOLDERS) {
                             next.set_mode(mode)?;
                         }
@@ -182,6 +185,14 @@ enum Missing {
     IsMade,
     /// The one before it stands for the file's folder.
     StopsBefore,
+}
+
+/// Makes a folder and those on the way to it.
+pub(super) fn make_folder(root: &Path, path: &RelPath) -> Result<(), FilesError> {
+    let mut way = Way::new(root)?;
+    way.open_folder(path.as_str(), Missing::IsMade).map_err(|error| of_place(error, path))?;
+    way.made.clear();
+    Ok(())
 }
 
 /// The path of a file as the disk spells it: part by part the name that is there, also in another spelling of the same
