@@ -61,6 +61,7 @@ actions! {
     Withdraw "verdict.delete" FilesWrite Delete "Withdraws a verdict.";
     Write "file.write" FilesWrite Update "Writes a file.";
     MakeFolder "folder.create" FilesWrite Create "Makes a folder.";
+    LinkUpload "upload.create" FilesWrite Create "Makes a link that takes a file.";
     Move "file.move" FilesWrite Update "Gives a file another path.";
     Lock "lock.take" Locks Update "Takes a lock, or extends one.";
     Unlock "lock.release" Locks Update "Releases a lock.";

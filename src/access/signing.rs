@@ -54,6 +54,26 @@ impl SigningRoot {
         ContentHash(code.finalize().into_bytes().into()).to_string()
     }
 
+    /// The seal of a text, which only this root makes: the HMAC-SHA256 of it.
+    #[must_use]
+    pub fn seal(&self, text: &[u8]) -> [u8; 32] {
+        self.code_of(text).finalize().into_bytes().into()
+    }
+
+    /// Whether a seal is that of a text, compared in constant time.
+    #[must_use]
+    pub fn is_seal_of(&self, seal: &[u8], text: &[u8]) -> bool {
+        self.code_of(text).verify_slice(seal).is_ok()
+    }
+
+    fn code_of(&self, text: &[u8]) -> Hmac<Sha256> {
+        let mut code = self.code();
+        // Another word than that of secrets, so that no seal is a secret.
+        code.update(b"pincite seal\0");
+        code.update(text);
+        code
+    }
+
     fn code(&self) -> Hmac<Sha256> {
         Hmac::new_from_slice(&self.0).expect("a key of any length will do")
     }

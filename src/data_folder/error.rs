@@ -95,6 +95,15 @@ pub enum EngineError {
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     OtherRequest,
+    /// A link for an upload that is none, or has ended.
+    #[error("there is no such link for an upload, or it has ended")]
+    UploadLink,
+    /// Other bytes have come than were announced.
+    #[error("{what}")]
+    OtherContent {
+        /// What is other.
+        what: String,
+    },
     /// A change of a file's text cannot be made.
     #[error("`{path}` is not changed: {error}")]
     Edit {
@@ -299,6 +308,8 @@ impl EngineError {
             | Self::InvalidRequest { .. }
             | Self::InvalidIdempotencyKey { .. }
             | Self::OtherRequest
+            | Self::UploadLink
+            | Self::OtherContent { .. }
             | Self::Edit { .. }
             | Self::Backlog { .. }
             | Self::InvalidEvent { .. }
@@ -375,6 +386,8 @@ impl Advice for EngineError {
             Self::InvalidRequest { .. } => "invalid_request",
             Self::InvalidIdempotencyKey { .. } => "invalid_idempotency_key",
             Self::OtherRequest => "idempotency_key_reused",
+            Self::UploadLink => "upload_link_over",
+            Self::OtherContent { .. } => "other_content",
             Self::Edit { error, .. } => error.code(),
             Self::Backlog { .. } => "backlog",
             Self::InvalidEvent { .. } => "invalid_event",
@@ -436,6 +449,10 @@ impl Advice for EngineError {
             Self::InvalidLock { .. } => Some("docs/locks.md describes a lock".to_owned()),
             Self::InvalidIdempotencyKey { .. } => Some("use a UUID, new for each request".to_owned()),
             Self::OtherRequest => Some("use a new key for each request, and the same one to repeat it".to_owned()),
+            Self::UploadLink => Some("ask for a new one with `create_upload`; a link takes its file for 15 minutes".to_owned()),
+            Self::OtherContent { .. } => {
+                Some("send the bytes that `size` and `sha256` were given of, or ask for a link for these".to_owned())
+            }
             Self::Edit { error, .. } => error.hint(),
             Self::Backlog { .. } => {
                 Some("write again in a second; `max_pending` in `config.toml` is the limit".to_owned())

@@ -129,8 +129,8 @@ impl EngineError {
             Self::Audit(AuditError::Full(_) | AuditError::FullAfter(_)) => ErrorKind::Full,
             Self::ConditionRequired { .. } => ErrorKind::ConditionRequired,
             Self::Locked(_) => ErrorKind::Locked,
-            Self::LockLost { .. } => ErrorKind::Gone,
-            Self::Edit { .. } => ErrorKind::Unprocessable,
+            Self::LockLost { .. } | Self::UploadLink => ErrorKind::Gone,
+            Self::Edit { .. } | Self::OtherContent { .. } => ErrorKind::Unprocessable,
             Self::Fenced { .. }
             | Self::Conflict(_)
             | Self::Write(WriteError::Exists { .. } | WriteError::OtherVersion { .. }) => ErrorKind::Precondition,

@@ -186,15 +186,7 @@ impl From<WriteReply> for FileReply {
 
 impl Common {
     fn precondition(&self) -> Result<Precondition, EngineError> {
-        Ok(match self.if_match.as_deref().map(|condition| condition.trim().trim_matches('"')) {
-            None => Precondition::None,
-            Some("absent") => Precondition::Absent,
-            Some("*") => Precondition::Exists,
-            Some(hash) => {
-                let hash = hash.parse().map_err(|_| invalid("`if_match` is no `content_hash`, `absent` or `*`"))?;
-                Precondition::Matches(vec![hash])
-            }
-        })
+        precondition_of(self.if_match.as_deref())
     }
 
     fn on<'a>(&self, workspace: Workspace<'a>) -> Result<Workspace<'a>, EngineError> {
@@ -203,6 +195,19 @@ impl Common {
             lock_tokens: self.lock_token.iter().cloned().collect(),
         })
     }
+}
+
+/// The condition that `if_match` says.
+pub(super) fn precondition_of(if_match: Option<&str>) -> Result<Precondition, EngineError> {
+    Ok(match if_match.map(|condition| condition.trim().trim_matches('"')) {
+        None => Precondition::None,
+        Some("absent") => Precondition::Absent,
+        Some("*") => Precondition::Exists,
+        Some(hash) => {
+            let hash = hash.parse().map_err(|_| invalid("`if_match` is no `etag`, `absent` or `*`"))?;
+            Precondition::Matches(vec![hash])
+        }
+    })
 }
 
 fn invalid(what: &str) -> EngineError {
@@ -221,7 +226,7 @@ impl WriteRequest {
         let bytes = match (&self.content, &self.content_base64) {
             (Some(text), None) => text.clone().into_bytes(),
             (None, Some(text)) if text.len() > MAX_BASE64_BYTES.div_ceil(3) * 4 => {
-                return Err(invalid("`content_base64` holds more than 64 KiB: upload the file over REST (`PUT`)"));
+                return Err(invalid("`content_base64` holds more than 64 KiB: ask for a link with `create_upload`"));
             }
             (None, Some(text)) => BASE64_STANDARD.decode(text).map_err(|_| invalid("`content_base64` is no base64"))?,
             _ => return Err(invalid("give `content` or `content_base64`")),
@@ -235,7 +240,7 @@ impl WriteRequest {
                 Ok(FileReply { merged: Some(merged), ..written.into() })
             }
             (OnConflict::Merge, _) => {
-                Err(invalid("`on_conflict: \"merge\"` needs `if_match` with the `content_hash` that was read"))
+                Err(invalid("`on_conflict: \"merge\"` needs `if_match` with the `etag` that was read"))
             }
             (OnConflict::Refuse, _) => {
                 let mut upload = workspace.begin_upload(&path)?.by(common.provenance)?;

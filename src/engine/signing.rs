@@ -1,4 +1,5 @@
-//! Keys as S3 takes them: an id and a secret to sign with, derived from the root that the data folder keeps.
+//! Keys as S3 takes them: an id and a secret to sign with, derived from the root that the data folder keeps. The root seals links for uploads,
+//! too.
 //!
 //! # Invariants
 //! - The root is in `s3.key`, for the owner of the data folder alone. Where that file is lost, all keys sign with other secrets.
@@ -68,7 +69,7 @@ impl Engine {
     }
 
     /// The root, which is made where there is none yet.
-    fn signing_root(&self) -> Result<SigningRoot, EngineError> {
+    pub(super) fn signing_root(&self) -> Result<SigningRoot, EngineError> {
         let place = self.data.path.join(ROOT);
         if let Some(root) = read_root(&place)? {
             return Ok(root);

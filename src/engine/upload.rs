@@ -7,7 +7,7 @@ use super::allowances::Room;
 use super::bases::MAX_KEPT_BYTES;
 use crate::access::{Caller, Quota};
 use crate::ingest::{NewFile, ReadError};
-use crate::workspace::{Provenance, RelPath};
+use crate::workspace::{ContentHash, Provenance, RelPath};
 
 /// A file of which not everything has come yet. What is not finished leaves nothing.
 #[derive(Debug)]
@@ -48,6 +48,18 @@ impl Upload {
             content.extend_from_slice(bytes);
         }
         Ok(self.file.write(bytes)?)
+    }
+
+    /// How many bytes have come.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.file.size()
+    }
+
+    /// The SHA-256 of what has come.
+    #[must_use]
+    pub fn content_hash(&self) -> ContentHash {
+        self.file.content_hash()
     }
 
     /// Refuses a file of this size, if it is too long, or there is no room for it.

@@ -4,7 +4,7 @@ use rmcp::model::JsonObject;
 use serde_json::Value;
 
 use super::server::McpServer;
-use super::tools::{Gave, Outcome, WorkspaceTool};
+use super::tools::{Around, Gave, Outcome, WorkspaceTool};
 use crate::budget::Budget;
 use crate::engine::{EngineError, NewLock, Workspace, lock_within};
 use crate::error::ErrorReport;
@@ -40,7 +40,13 @@ impl McpServer {
             return self.lock(super::tools::parse(arguments)?).await;
         }
         let wait_searchable_ms = number(&arguments, "wait_searchable_ms").unwrap_or(0);
-        let outcome = self.run_in_turn(class, move |workspace, budget| (tool.run)(workspace, arguments, budget)).await;
+        let outcome = {
+            let origin = self.desk.origin.clone();
+            let run = move |workspace: &Workspace<'_>, budget: &Budget| {
+                (tool.run)(workspace, arguments, &Around { budget, origin: origin.as_deref() })
+            };
+            self.run_in_turn(class, run).await
+        };
         match outcome {
             Ok(Gave { structured: Value::Object(reply), meta, blocks }) if wait_searchable_ms > 0 => {
                 let structured = self.with_searchable(reply, wait_searchable_ms).await?.into();

@@ -12,8 +12,9 @@ use super::tools::{WorkspaceTool, parse, plain, tool};
 use crate::budget::Budget;
 use crate::engine::{
     Action, DeleteRequest, EditRequest, EngineError, FileReply, GrepReply, GrepRequest, LockList, MoveRequest, NewLock,
-    Released, Workspace, WriteRequest,
+    NewUpload, Released, UploadLink, Workspace, WriteRequest,
 };
+use crate::error::ErrorReport;
 use crate::workspace::Lock;
 
 /// A lock to extend.
@@ -59,7 +60,7 @@ fn of_files() -> Vec<WorkspaceTool> {
                 "Finds the lines that hold a word or match a regular expression, in the text of files as they are now, also of PDFs and \
                  Office files, each with a citation. Use it for an exact name or number, and `search_workspace` for a meaning.",
             ),
-            run: |workspace, arguments, budget| plain(workspace, grep(workspace, &parse(arguments)?, budget)),
+            run: |workspace, arguments, around| plain(workspace, grep(workspace, &parse(arguments)?, around.budget)),
         },
         WorkspaceTool {
             action: Action::Write,
@@ -117,6 +118,25 @@ fn of_files() -> Vec<WorkspaceTool> {
                 (true, false),
             ),
             run: |workspace, arguments, _| plain(workspace, parse::<DeleteRequest>(arguments)?.run(workspace.again())),
+        },
+        WorkspaceTool {
+            action: Action::LinkUpload,
+            tool: changes::<NewUpload, UploadLink>(
+                "create_upload",
+                "Make a link for an upload",
+                "Gives a URL that takes one file by `PUT` within 15 minutes, without a key: for a file that is large or no text, so that it does \
+                 not pass through you. Send it with `curl -T FILE URL`. The reply to the `PUT` has its `revision`.",
+                (false, false),
+            ),
+            run: |workspace, arguments, around| {
+                let Some(origin) = around.origin else {
+                    let message = "this server has no HTTP address, and so no link";
+                    let hint =
+                        "use `write_file`, or put the file into the workspace's folder; `pincite serve` gives links";
+                    return Err(ErrorReport::new("no_http_address", message, hint));
+                };
+                plain(workspace, workspace.create_upload(&parse(arguments)?, origin))
+            },
         },
     ]
 }

@@ -81,13 +81,15 @@ pub struct Desk {
     pub tools: ToolSet,
     /// Whether what a client subscribes to is told over this connection, so that subscribing is offered.
     pub keeps_subscriptions: bool,
+    /// The address of the HTTP server that the call came to, where it came to one.
+    pub origin: Option<String>,
 }
 
 impl Desk {
     /// A desk of one caller alone.
     #[must_use]
     pub const fn of(caller: Caller) -> Self {
-        Self { gate: None, budget: None, caller, tools: ToolSet::Standard, keeps_subscriptions: true }
+        Self { gate: None, budget: None, caller, tools: ToolSet::Standard, keeps_subscriptions: true, origin: None }
     }
 }
 

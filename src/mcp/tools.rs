@@ -16,6 +16,14 @@ use crate::error::ErrorReport;
 use crate::search::{SearchReply, SearchRequest};
 use crate::strict::Strict;
 
+/// What a call comes with.
+pub(super) struct Around<'a> {
+    /// The time of the call, and whether its client waits.
+    pub(super) budget: &'a Budget,
+    /// The address of the HTTP server that it came to, where it came to one.
+    pub(super) origin: Option<&'a str>,
+}
+
 /// What a tool gave.
 pub(super) struct Gave {
     /// The structured content.
@@ -58,7 +66,7 @@ pub(super) struct WorkspaceTool {
     /// The verb that it asks for: a caller without the right to it is not told of the tool.
     pub(super) action: Action,
     pub(super) tool: Tool,
-    pub(super) run: fn(&Workspace<'_>, JsonObject, &Budget) -> Outcome,
+    pub(super) run: fn(&Workspace<'_>, JsonObject, &Around<'_>) -> Outcome,
 }
 
 /// All tools, those first that a model should try first.
@@ -75,8 +83,8 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
                  searched (`coverage`, with the files that could not be read). `notes` say how the query was read, `next_offset` \
                  where to go on. Prefer `ask_workspace` for one direct question.",
             ),
-            run: |workspace, arguments, budget| {
-                plain(workspace, passages::search(workspace, &parse::<SearchRequest>(arguments)?, budget))
+            run: |workspace, arguments, around| {
+                plain(workspace, passages::search(workspace, &parse::<SearchRequest>(arguments)?, around.budget))
             },
         },
         WorkspaceTool {
@@ -93,8 +101,8 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
                  why: then search with other words, and say that nothing was found only if `coverage` shows nothing \
                  unread.",
             )),
-            run: |workspace, arguments, budget| {
-                given(&passages::ask(workspace, &parse::<AskRequest>(arguments)?, budget)?)
+            run: |workspace, arguments, around| {
+                given(&passages::ask(workspace, &parse::<AskRequest>(arguments)?, around.budget)?)
             },
         },
         WorkspaceTool {
@@ -105,10 +113,10 @@ pub(super) static TOOLS: LazyLock<Vec<WorkspaceTool>> = LazyLock::new(|| {
                 "Finds passages and returns only their ids, titles and urls, for clients that follow with `fetch`. Use \
                  `search_workspace` instead to get the passages themselves in one call.",
             ),
-            run: |workspace, arguments, budget| {
+            run: |workspace, arguments, around| {
                 let request = parse(arguments)?;
                 let (results, meta) =
-                    connector::search(workspace, &request, budget).map_err(|error| workspace.report(&error))?;
+                    connector::search(workspace, &request, around.budget).map_err(|error| workspace.report(&error))?;
                 Ok(Gave { meta, ..Gave::of(to_value(&results)?) })
             },
         },
@@ -253,7 +261,7 @@ mod tests {
 
     #[test]
     fn tools_describe_themselves_and_say_what_they_change() {
-        assert_eq!(TOOLS.len(), 18);
+        assert_eq!(TOOLS.len(), 19);
         for WorkspaceTool { tool, action, .. } in TOOLS.iter() {
             let annotations = tool.annotations.as_ref().unwrap();
             let changes = !matches!(action.effect(), Effect::Read);

@@ -18,7 +18,7 @@ use super::error::ApiError;
 use super::guard::AllowedHosts;
 use super::incoming::{self, Incoming};
 use super::metrics::Metrics;
-use super::{openapi, rpc};
+use super::{openapi, rpc, uploads};
 use crate::budget::Budget;
 use crate::config::{self, Limits};
 use crate::engine::{Caller, Engine, EngineError, Surface};
@@ -46,6 +46,8 @@ pub(super) struct App {
     pub(super) max_body_bytes: usize,
     /// Which tools are offered over MCP.
     tools: mcp::ToolSet,
+    /// Whether clients come by HTTPS.
+    has_tls: bool,
     pub(super) body_timeout: Duration,
     gate: Arc<Gate>,
     /// Room for bodies that have begun to come, in pieces.
@@ -86,6 +88,7 @@ impl App {
             hosts,
             max_body_bytes,
             tools,
+            has_tls: options.tls.is_some(),
             body_timeout,
             gate: Arc::new(Gate::new(many(limits.requests_per_core), many(limits.queued_per_core))),
             bodies: Arc::new(Semaphore::new(num_pieces)),
@@ -288,6 +291,11 @@ impl App {
         self.workspace.clone()
     }
 
+    /// The server's address as a client wrote it.
+    pub(super) fn origin(&self, headers: &HeaderMap) -> String {
+        uploads::origin_of(headers, self.has_tls)
+    }
+
     pub(super) async fn mcp(&self, workspace: WorkspaceId, by: &Checked, request: Request) -> Response {
         let guard = mcp::HttpGuard { allowed_hosts: self.hosts.names(), allowed_origins: self.hosts.origins() };
         let (parts, body) = request.into_parts();
@@ -315,6 +323,7 @@ impl App {
             budget: Some(budget),
             caller,
             tools: self.tools,
+            origin: Some(self.origin(&parts.headers)),
             keeps_subscriptions: mcp::listens_by_request(&parts.headers),
         };
         let service = mcp::http_service(Arc::clone(&self.engine), workspace, guard, desk, self.max_body_bytes);

@@ -25,7 +25,7 @@ use super::cookie;
 use super::error::ApiError;
 use super::page;
 use super::request_id::RequestId;
-use super::{allowance, client};
+use super::{allowance, client, uploads};
 use crate::access::AccessError;
 use crate::engine::{Caller, Engine, EngineError, Exhausted, Secret, SessionToken, Standing, Surface, Workspace};
 use crate::error::Advice as _;
@@ -148,8 +148,10 @@ impl<S: Sync> FromRequestParts<S> for Unproven {
 /// Admits requests with a key that holds, and those of this machine's user where no key was ever made.
 pub(super) async fn authenticate(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let is_way_in =
-        path == CLAIMS || path == page::CLAIM || request.method() == Method::POST && page::OPEN.contains(&path);
+    let is_way_in = path.starts_with(uploads::PLACE)
+        || path == CLAIMS
+        || path == page::CLAIM
+        || request.method() == Method::POST && page::OPEN.contains(&path);
     if is_open(path) && !is_way_in {
         return next.run(request).await;
     }

@@ -49,6 +49,7 @@ mod signature;
 mod timed;
 mod tls;
 mod transfers;
+mod uploads;
 mod verdicts;
 mod verdicts_csv;
 mod webhooks;

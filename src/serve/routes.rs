@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, delete, get, patch, post};
+use axum::routing::{any, delete, get, patch, post, put};
 use axum::{Json, Router, middleware};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ use super::extract::{InWorkspace, JsonBody, Parameters, given};
 use super::guard::{self, AllowedHosts};
 use super::{
     allowance, asking, audit, changes, changing, deliveries, door, keys, locks, openai, openapi, page, reading,
-    request_id, transfers, verdicts, webhooks, workspaces, writing,
+    request_id, transfers, uploads, verdicts, webhooks, workspaces, writing,
 };
 use crate::answer::Verification;
 use crate::engine::{Action, Engine, EngineError, FileList, FilesRequest, StatusReport};
@@ -70,6 +70,8 @@ pub(super) fn served(app: &Arc<App>) -> Served {
         .route("/v1/workspaces/{ws}/move", post(changing::move_file))
         .route("/v1/workspaces/{ws}/copy", post(changing::copy_file))
         .route("/v1/workspaces/{ws}/grep", post(changing::grep))
+        .route("/v1/workspaces/{ws}/uploads", post(uploads::create))
+        .route("/v1/uploads/{link}", put(uploads::put))
         .route("/v1/workspaces/{ws}/locks", get(locks::list).post(locks::take))
         .route("/v1/workspaces/{ws}/locks/{id}", delete(locks::break_lock))
         .route("/v1/workspaces/{ws}/locks/{id}/extend", post(locks::extend))

@@ -119,7 +119,7 @@ enum Rule {
 fn rule_of(operation: &str) -> Option<Rule> {
     use Rule::{AnyKey, Needs, Open};
     Some(match operation {
-        "livez" | "readyz" | "claim" => Open,
+        "livez" | "readyz" | "claim" | "upload" => Open,
         "workspaces" | "limits" => AnyKey,
         "offer_transfer" | "transfers" | "withdraw_transfer" | "metrics" | "create_workspace" | "update_workspace"
         | "delete_workspace" | "break_lock" => Needs(Scope::Admin),
@@ -146,6 +146,7 @@ fn rule_of(operation: &str) -> Option<Rule> {
         | "delete"
         | "events"
         | "write_file"
+        | "create_upload"
         | "edit_file"
         | "move_file"
         | "copy_file"

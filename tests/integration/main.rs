@@ -51,6 +51,7 @@ mod sources;
 mod spaces;
 mod stand_in;
 mod tls;
+mod uploads;
 mod vector_stores;
 mod verdicts;
 mod walls;
