@@ -29,6 +29,7 @@ mod locked;
 mod many;
 mod mcp;
 mod narrowed;
+mod node;
 mod page;
 mod pictures;
 mod plain_questions;
