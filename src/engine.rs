@@ -12,6 +12,7 @@
 
 mod admission;
 mod allowances;
+mod alone;
 mod ask;
 mod audit;
 mod bases;
