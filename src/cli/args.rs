@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::audit::AuditArgs;
 use super::keys::KeyCommand;
 use super::remote::RemoteArgs;
+use super::sync::SyncArgs;
 use super::webhooks::WebhookCommand;
 use crate::answer::{Answerer, PlanChoice};
 use crate::engine::{ChangeFilters, ChangesRequest, FilesRequest, VerdictsRequest};
@@ -63,6 +64,8 @@ pub(super) enum Command {
         /// The workspace's folder, which the server watches and indexes; without it the index is only read
         path: Option<PathBuf>,
     },
+    /// Keep a folder and a workspace of a server in step
+    Sync(SyncArgs),
     /// Show the files that are searchable or not, with reasons
     Status,
     /// List the files of a workspace with their states
