@@ -12,11 +12,13 @@
 
 mod admission;
 mod allowances;
+mod alone;
 mod ask;
 mod audit;
 mod bases;
 mod changes;
 mod conflict;
+mod contents;
 mod coverage;
 mod digest;
 mod edit;
@@ -75,6 +77,7 @@ pub use self::allowances::{Allowance, DayAllowance, LimitedBy, LimitsReply, Requ
 pub use self::audit::{AuditReply, AuditRequest, MAX_AUDIT_ENTRIES};
 use self::bases::Bases;
 pub use self::changes::{ChangeFilters, ChangesReply, ChangesRequest};
+pub use self::contents::ContentsReply;
 pub use self::coverage::is_on_unread;
 pub use self::edit::{EditReply, MergeReply, OnConflict};
 pub use self::event::{Event, EventKind, EventsReply, MAX_EVENT_ID_CHARS, TakenEvent};

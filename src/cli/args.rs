@@ -9,6 +9,7 @@ use super::audit::AuditArgs;
 use super::keys::KeyCommand;
 use super::remote::RemoteArgs;
 use super::serving::{ServeArgs, Tools};
+use super::sync::SyncArgs;
 use super::webhooks::WebhookCommand;
 use crate::answer::{Answerer, PlanChoice};
 use crate::engine::{ChangeFilters, ChangesRequest, FilesRequest, VerdictsRequest};
@@ -66,6 +67,8 @@ pub(super) enum Command {
         #[arg(long, value_enum, default_value_t, value_name = "SET")]
         tools: Tools,
     },
+    /// Keep a folder and a workspace of a server in step
+    Sync(SyncArgs),
     /// Show the files that are searchable or not, with reasons
     Status,
     /// List the files of a workspace with their states

@@ -60,11 +60,14 @@ pub(super) struct Session {
     remote: Option<Remote>,
 }
 
-pub(super) fn run(cli: Cli) -> anyhow::Result<Done> {
+pub(super) fn run(mut cli: Cli) -> anyhow::Result<Done> {
     // Before anything of the environment is looked at.
     if let Command::ReadFiles { memory_bytes } = cli.command {
         child::serve(memory_bytes)?;
         return Ok(Done::Yes);
+    }
+    if let Command::Sync(args) = &cli.command {
+        cli.remote.url = Some(args.server.clone());
     }
     let remote = Remote::of(&cli.remote)?;
     if let (Some(_), Reach::Here { command, instead }) = (&remote, reach(&cli.command)) {
@@ -84,6 +87,7 @@ pub(super) fn run(cli: Cli) -> anyhow::Result<Done> {
         Command::Ask(args) => ask(&session, &args),
         Command::Serve(args) => super::serving::serve(&session, &args),
         Command::Mcp { path, tools } => super::serving::mcp(&session, path.as_deref(), tools.into()),
+        Command::Sync(args) => super::sync::run(&session, &args),
         Command::Status => status(&session),
         Command::Files(args) => files(&session, &args),
         Command::Changes(args) => changes(&session, &args),
@@ -120,6 +124,11 @@ impl Session {
             reader_program: Some(reader_program()?),
             ..OpenOptions::new(&self.data_folder, access, command)
         })
+    }
+
+    /// The server that was named.
+    pub(super) fn server(&self) -> anyhow::Result<&Remote> {
+        self.remote.as_ref().context("the URL names no server: give it as `https://host:7878`")
     }
 
     /// The server that was named, or else the data folder, opened for `access`.

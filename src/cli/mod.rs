@@ -6,7 +6,7 @@
 //! - Exit codes: 0 done, 1 nothing found (or the program failed), 2 wrong use.
 //! - Every error is followed by a hint where there is something to do.
 //! - What files and servers say cannot steer a terminal (`plain.rs`).
-//! - A command prints the same whether it asks a data folder or a server (`target/mod.rs`).
+//! - A command prints the same whether it asks a data folder or a server (`target/mod.rs`). `sync/` asks a server alone.
 //!
 //! # Not here
 //! Anything that another surface would need too: that is `engine`.
@@ -25,6 +25,7 @@ mod reach;
 mod remote;
 mod serving;
 mod spaces;
+mod sync;
 mod target;
 mod text;
 mod verdicts;
@@ -38,6 +39,7 @@ use clap::Parser as _;
 use self::args::Cli;
 use self::plain::plain;
 use self::remote::RemoteError;
+use self::sync::SyncError;
 use crate::engine::{EngineError, ErrorKind};
 use crate::error::Advice as _;
 use crate::eval::EvalError;
@@ -70,11 +72,13 @@ pub fn run() -> ExitCode {
                 .or_else(|| eval_error?.hint())
                 .or_else(|| error.downcast_ref::<ServeError>()?.hint())
                 .or_else(|| error.downcast_ref::<McpError>()?.hint())
-                .or_else(|| error.downcast_ref::<RemoteError>()?.hint());
+                .or_else(|| error.downcast_ref::<RemoteError>()?.hint())
+                .or_else(|| error.downcast_ref::<SyncError>()?.hint());
             if let Some(hint) = hint {
                 let _ = writeln!(err, "hint: {}", plain(&hint));
             }
             let is_wrong_use = match (error.downcast_ref::<RemoteError>(), engine_error) {
+                _ if let Some(error) = error.downcast_ref::<SyncError>() => error.is_wrong_use(),
                 (Some(error), _) => error.is_wrong_use(),
                 (None, Some(error)) => {
                     use ErrorKind::{Conflict, Invalid, NotFound, Unauthorized};

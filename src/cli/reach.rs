@@ -21,6 +21,7 @@ pub(super) const fn reach(command: &Command) -> Reach {
         Command::Search(_)
         | Command::Ask(_)
         | Command::Status
+        | Command::Sync(_)
         | Command::Files(_)
         | Command::Changes(_)
         | Command::Verdicts(VerdictsArgs { export: None, .. })

@@ -61,7 +61,7 @@ pub struct Changes {
     /// Lines below a heading of a Markdown file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub insert_after_heading: Option<Insertion>,
-    /// Lines at the end of the file. They begin on a line of their own.
+    /// Lines at the end of the file. They begin on a line of their own, and end with a line end where the file did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub append: Option<String>,
 }
@@ -102,9 +102,13 @@ impl Changes {
         if let Some(lines) = append {
             let lines = file.with_its_line_ends(lines);
             let between = if text.is_empty() || text.ends_with('\n') { "" } else { file.line_end() };
-            check_size(text.len(), between.len() + lines.len(), max_bytes)?;
+            // A last line that had an end keeps one.
+            let is_open = text.ends_with('\n') && !lines.is_empty() && !lines.ends_with('\n');
+            let end = if is_open { file.line_end() } else { "" };
+            check_size(text.len(), between.len() + lines.len() + end.len(), max_bytes)?;
             text.push_str(between);
             text.push_str(&lines);
+            text.push_str(end);
             num_places += 1;
         }
         if text == file.text {

@@ -64,6 +64,18 @@ fn line_ends_of_the_file_hold_for_what_comes_in() {
 }
 
 #[test]
+fn a_file_that_ends_with_a_line_end_does_so_after_lines_were_added() {
+    let with = |text: &str, lines: &str| {
+        changed(text, &Changes { append: Some(lines.to_owned()), ..Changes::default() }).unwrap()
+    };
+    assert_eq!(with("a\n", "b"), "a\nb\n");
+    assert_eq!(with("a\r\n", "b\nc"), "a\r\nb\r\nc\r\n");
+    assert_eq!(with("a\n", "b\n"), "a\nb\n");
+    assert_eq!(with("a", "b"), "a\nb");
+    assert_eq!(with("", "b"), "b");
+}
+
+#[test]
 fn lines_come_below_the_only_heading_with_these_words() {
     let below = |text: &str, heading: &str, lines: &str| {
         let insertion = Insertion { heading: heading.to_owned(), text: lines.to_owned() };

@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::recording::Told;
+use super::write::Put;
 use super::{EngineError, Precondition, Workspace, WriteReply};
 use crate::access::Action;
 use crate::edit::{self, Changes, EditError, Merged, TextFile};
 use crate::ingest;
-use crate::workspace::{ContentHash, Provenance, RelPath};
+use crate::workspace::{ContentHash, Provenance, RelPath, Revision};
 
 /// How often a file is read again whose content another one changed meanwhile.
 const MAX_TRIES: usize = 16;
@@ -26,6 +27,13 @@ pub struct EditReply {
     pub num_places: usize,
     /// What was changed, as a unified difference of at most 16 KiB.
     pub diff: String,
+}
+
+impl EditReply {
+    /// The reply as it was given when the edit was made.
+    fn at(self, revision: Revision) -> Self {
+        Self { written: self.written.map(|written| WriteReply { revision, ..written }), ..self }
+    }
 }
 
 /// What to do where a file has another content than its writer has read.
@@ -94,22 +102,31 @@ impl Workspace<'_> {
         let asked = serde_json::to_vec(changes).unwrap_or_default();
         let once = self.once("edit", &[path.as_str().as_bytes(), &asked]);
         if let Some((reply, revision)) = self.answered::<EditReply>(once.as_ref())? {
-            let written = reply.written.map(|written| WriteReply { revision, ..written });
-            return Ok(EditReply { written, ..reply });
+            return Ok(reply.at(revision));
         }
         let mut num_tries = 0;
         loop {
             num_tries += 1;
-            let (text, reply, before) = self.changed_from(path, changes, precondition)?;
+            let (text, reply, before) = match self.changed_from(path, changes, precondition) {
+                Ok(changed) => changed,
+                // The same request may have been in work, and have changed the words that it names.
+                Err(error) if once.is_some() => {
+                    let _alone = self.engine.lock_files(&self.id)?;
+                    let before = self.answered::<EditReply>(once.as_ref())?;
+                    return before.map(|(reply, revision)| reply.at(revision)).ok_or(error);
+                }
+                Err(error) => return Err(error),
+            };
             let mut upload = self.begin_upload(path)?.by(provenance.clone())?;
             upload.write(&text)?;
             let still = Precondition::Matches(vec![before]);
             let wrap = |written: &WriteReply| EditReply { written: Some(written.clone()), ..reply.clone() };
-            let kept = once.as_ref().map(|once| move |written: &WriteReply| once.with_reply(&wrap(written)));
-            match self.put_in_place(upload, &still, kept) {
+            match self.put_in_place(upload, &still, once.as_ref(), wrap) {
                 Err(EngineError::Conflict(_))
                     if num_tries < MAX_TRIES && !matches!(precondition, Precondition::Matches(_)) => {}
-                other => return Ok(EditReply { written: Some(other?), ..reply }),
+                Err(error) => return Err(error),
+                Ok(Put::Done(written)) => return Ok(EditReply { written: Some(written), ..reply }),
+                Ok(Put::Before(reply, revision)) => return Ok(reply.at(revision)),
             }
         }
     }
@@ -195,19 +212,22 @@ impl Workspace<'_> {
         let path = &self.spelled_to_write(path)?;
         let (mut expected, mut content): (ContentHash, Arc<[u8]>) = (base, bytes.into());
         let once = self.once("merge", &[path.as_str().as_bytes(), bytes, &base.0]);
-        if let Some((written, revision)) = self.answered::<WriteReply>(once.as_ref())? {
-            let written = WriteReply { revision, ..written };
+        let answered = |(written, revision): (WriteReply, Revision)| {
             let merged = written.content_hash != Some(ContentHash::of(bytes));
-            return Ok(MergeReply { written, merged });
+            MergeReply { written: WriteReply { revision, ..written }, merged }
+        };
+        if let Some(before) = self.answered::<WriteReply>(once.as_ref())? {
+            return Ok(answered(before));
         }
         let mut num_tries = 0;
         loop {
             num_tries += 1;
             let mut upload = self.begin_upload(path)?.by(provenance.clone())?;
             upload.write(&content)?;
-            let kept = once.as_ref().map(|once| move |written: &WriteReply| once.with_reply(written));
-            let conflict = match self.put_in_place(upload, &Precondition::Matches(vec![expected]), kept) {
-                Ok(written) => return Ok(MergeReply { written, merged: expected != base }),
+            let expects = Precondition::Matches(vec![expected]);
+            let conflict = match self.put_in_place(upload, &expects, once.as_ref(), WriteReply::clone) {
+                Ok(Put::Done(written)) => return Ok(MergeReply { written, merged: expected != base }),
+                Ok(Put::Before(written, revision)) => return Ok(answered((written, revision))),
                 Err(EngineError::Conflict(conflict)) => conflict,
                 Err(error) => return Err(error),
             };

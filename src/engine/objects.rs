@@ -5,6 +5,9 @@ use std::io::{Read, Seek as _, SeekFrom};
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::recording::Told;
 use super::{EngineError, Workspace};
@@ -21,16 +24,19 @@ const MAX_KEPT: usize = 16_384;
 /// How often a file is looked at that changes while it is read.
 const MAX_ATTEMPTS: usize = 3;
 
-/// A file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A file as it is on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct Object {
     /// Its path.
     pub path: RelPath,
     /// Its size in bytes.
     pub size: u64,
     /// When it was last modified.
+    #[schemars(with = "String")]
+    #[schema(value_type = String, format = DateTime)]
     pub modified: Timestamp,
-    /// The SHA-256 of its bytes; `None` only in a listing, of a file that was not read yet.
+    /// The SHA-256 of its bytes; absent only in a listing, of a file that was not read yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_hash: Option<ContentHash>,
 }
 

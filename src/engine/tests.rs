@@ -1,6 +1,7 @@
 //! An index that is begun anew, and a process that ends while it is: a child does so, and another process goes on.
 
 mod hanging;
+mod once;
 mod recording;
 mod reranking;
 

@@ -11,19 +11,21 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::allowances::Charge;
 use super::event::{Event, EventKind, EventsReply, TakenEvent};
+use super::given::Once;
 use super::recording::Told;
 use super::upload::Upload;
-use super::{Engine, EngineError, Workspace};
+use super::{EngineError, Workspace};
 use crate::access::Action;
 use crate::files::{self, Condition, Files};
 use crate::ingest::{self, NewFile, WriteError};
 use crate::store::{Besides, Fingerprint, KeptReply, LoggedEvent, Moved, Observation, StoreError, Written};
-use crate::workspace::{ChangeKind, ContentHash, Priority, Provenance, RelPath, Revision, WorkspaceId, is_device_name};
+use crate::workspace::{ChangeKind, ContentHash, Priority, Provenance, RelPath, Revision, is_device_name};
 
 /// No size and no time: what a deleted file looks like.
 const GONE: Fingerprint = Fingerprint::NONE;
@@ -58,23 +60,13 @@ pub struct WriteReply {
     pub content_hash: Option<ContentHash>,
 }
 
-impl Engine {
-    /// Keeps all others from writing into the workspace through us, in any process, until it is dropped: a precondition must
-    /// still hold when the file is put into its place.
-    pub(super) fn lock_files(&self, id: &WorkspaceId) -> Result<fs_err::File, EngineError> {
-        self.data.store.workspace(id)?;
-        let folder = self.data.folder_of(id);
-        fs_err::create_dir_all(&folder).map_err(EngineError::Io)?;
-        let file = fs_err::File::create(folder.join("files.lock")).map_err(EngineError::Io)?;
-        file.file().lock().map_err(EngineError::Io)?;
-        // It may have been deleted meanwhile, and the folder be made anew here: then that goes, too.
-        self.data.store.workspace(id).inspect_err(|_| {
-            if let Err(error) = self.data.store.note_remains(id) {
-                tracing::warn!(workspace = %id, %error, "an empty folder of a deleted workspace stays");
-            }
-        })?;
-        Ok(file)
-    }
+/// What became of a write.
+#[derive(Debug)]
+pub(super) enum Put<R> {
+    /// It was done.
+    Done(WriteReply),
+    /// It had been done when the request came before, and this was the reply.
+    Before(R, Revision),
 }
 
 impl Workspace<'_> {
@@ -89,20 +81,24 @@ impl Workspace<'_> {
                 told.revision = Some(revision);
                 return Ok(WriteReply { revision, ..reply });
             }
-            let kept = once.as_ref().map(|once| |written: &WriteReply| once.with_reply(written));
-            let reply = self.put_in_place(upload, precondition, kept)?;
+            let reply = match self.put_in_place(upload, precondition, once.as_ref(), WriteReply::clone)? {
+                Put::Done(reply) => reply,
+                Put::Before(reply, revision) => WriteReply { revision, ..reply },
+            };
             told.revision = Some(reply.revision);
             Ok(reply)
         })
     }
 
-    /// Puts a complete file into its place, and keeps the reply that `kept` makes of it, where the request has an idempotency key.
-    pub(super) fn put_in_place(
+    /// Puts a complete file into its place, unless the request with its idempotency key did so before. Keeps the reply that `reply_of` makes
+    /// of it, where the request has such a key.
+    pub(super) fn put_in_place<R: Serialize + DeserializeOwned>(
         &self,
         upload: Upload,
         precondition: &Precondition,
-        kept: Option<impl FnOnce(&WriteReply) -> KeptReply>,
-    ) -> Result<WriteReply, EngineError> {
+        once: Option<&Once>,
+        reply_of: impl FnOnce(&WriteReply) -> R,
+    ) -> Result<Put<R>, EngineError> {
         let id = &self.id;
         let Upload { path, root, mut file, provenance, content, .. } = upload;
         // The content may have come for long.
@@ -110,7 +106,11 @@ impl Workspace<'_> {
         self.check_writable(&path)?;
         // Before the lock: others who write do not wait for the disk.
         file.prepare()?;
-        let _alone = self.engine.lock_files(id)?;
+        let mut alone = self.engine.lock_files(id)?;
+        // The same request may have been in work.
+        if let Some((reply, revision)) = self.answered(once)? {
+            return Ok(Put::Before(reply, revision));
+        }
         // Asked again, because content may have come for long.
         if self.root_to_write([&path])? != root {
             return Err(StoreError::UnknownWorkspace { id: id.clone() }.into());
@@ -122,8 +122,14 @@ impl Workspace<'_> {
         // Others may have written since the file was begun.
         self.room(&path)?.check(size)?;
         let charge = self.charge(size)?;
-        let (fingerprint, content_hash) = file.put(&condition)?;
         let kind = if existed { ChangeKind::Modified } else { ChangeKind::Created };
+        let (content_hash, revision) = (Some(file.content_hash()), Revision::default());
+        let reply = WriteReply { revision, path: path.clone(), kind, content_hash };
+        let kept = once.map(|once| once.with_reply(&reply_of(&reply)));
+        if let Some(kept) = &kept {
+            alone.begin(&path, (kind, file.content_hash()), &provenance, kept)?;
+        }
+        let (fingerprint, content_hash) = file.put(&condition)?;
         let written = Observation {
             provenance,
             content_hash: Some(content_hash),
@@ -132,10 +138,11 @@ impl Workspace<'_> {
         if let Some(content) = content {
             self.engine.bases.keep(id, &path, content_hash, &content);
         }
-        let reply = WriteReply { revision: Revision::default(), path, kind, content_hash: Some(content_hash) };
-        let kept = kept.map(|kept| kept(&reply));
         let revision = charge.settle(size, |charged| self.log_all(&[written], charged, kept.as_ref()))?;
-        Ok(WriteReply { revision, ..reply })
+        if kept.is_some() {
+            alone.end()?;
+        }
+        Ok(Put::Done(WriteReply { revision, ..reply }))
     }
 
     /// What the disk says of a file, where the file table says something else or may.

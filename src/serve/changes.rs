@@ -1,4 +1,4 @@
-//! The route that tells what has happened lately.
+//! The routes for programs that follow a workspace: what has happened lately, and what each file is now.
 
 use axum::extract::State;
 use jiff::Timestamp;
@@ -9,11 +9,12 @@ use super::app::{Reply, Shared};
 use super::extract::{InWorkspace, Parameters, given};
 use super::openapi;
 use super::routes::check_limit;
-use crate::engine::{ChangeFilters, ChangesReply, ChangesRequest};
+use crate::engine::{ChangeFilters, ChangesReply, ChangesRequest, ContentsReply, ObjectsRequest};
 use crate::workspace::Revision;
 
 const MAX_CHANGES: usize = 1_000;
 const DEFAULT_CHANGES: usize = 100;
+const MAX_CONTENTS: usize = 10_000;
 
 /// Which changes to tell.
 #[derive(IntoParams, Deserialize)]
@@ -79,6 +80,41 @@ pub(super) async fn changes(
     let request = ChangesRequest::from(query);
     check_limit(request.limit, MAX_CHANGES)?;
     app.call(move |engine| workspace.open(engine)?.recent_changes(&request)).await
+}
+
+/// Which files to list.
+#[derive(Debug, IntoParams, Deserialize)]
+#[into_params(parameter_in = Query)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ContentsQuery {
+    /// Only files whose paths come after this one: `next` of the reply before.
+    #[serde(deserialize_with = "given")]
+    after: Option<String>,
+    /// How many files to return at most.
+    #[param(minimum = 1, maximum = 10_000, default = 1_000)]
+    limit: usize,
+}
+
+impl Default for ContentsQuery {
+    fn default() -> Self {
+        Self { after: None, limit: 1_000 }
+    }
+}
+
+/// Lists what each file is now, with the hash of its bytes, also where its change is not searchable yet: for programs that keep a copy in step.
+#[utoipa::path(
+    get, path = "/v1/workspaces/{ws}/contents", tag = "files",
+    params(openapi::WorkspaceParam, ContentsQuery),
+    responses((status = 200, body = ContentsReply, description = "A page of files."), openapi::Errors),
+)]
+pub(super) async fn contents(
+    State(app): Shared,
+    InWorkspace(workspace): InWorkspace,
+    Parameters(ContentsQuery { after, limit }): Parameters<ContentsQuery>,
+) -> Reply<ContentsReply> {
+    check_limit(limit, MAX_CONTENTS)?;
+    let request = ObjectsRequest { after, limit, ..ObjectsRequest::default() };
+    app.call(move |engine| workspace.open(engine)?.contents(&request)).await
 }
 
 impl From<ChangesQuery> for ChangesRequest {

@@ -27,7 +27,7 @@ use crate::error::ErrorBody;
     ),
     paths(
         routes::livez, routes::readyz, routes::metrics_text, workspaces::list, workspaces::create, workspaces::update, workspaces::delete, routes::search, asking::ask, routes::verify, routes::status,
-        routes::files, reading::file, changes::changes, writing::put, writing::delete, writing::events, changing::write, changing::edit, changing::move_file, changing::copy_file, changing::grep, uploads::create, uploads::put,
+        routes::files, reading::file, reading::head, changes::changes, changes::contents, writing::put, writing::delete, writing::events, changing::write, changing::edit, changing::move_file, changing::copy_file, changing::grep, uploads::create, uploads::put,
         locks::take, locks::list, locks::extend, locks::release, locks::break_lock, verdicts::judge, verdicts::list,
         verdicts::withdraw, audit::of_workspace, audit::of_all, audit::head, keys::list, keys::create, keys::change, keys::rotate, keys::revoke, transfers::offer, transfers::list,
         transfers::withdraw, transfers::claim, allowance::limits,

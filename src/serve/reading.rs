@@ -1,7 +1,9 @@
-//! The text of a file over REST: whole, piece by piece, or as bytes by `Range`.
+//! A file over REST: its text, whole, piece by piece or as bytes by `Range`; and its own bytes.
 
 use std::ops::Range;
 
+use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -13,7 +15,8 @@ use super::asking::accepts;
 use super::error::ApiError;
 use super::extract::{AtPath, InWorkspace, Parameters, given};
 use super::openapi;
-use crate::engine::{Engine, FilePart, FileText, MAX_TEXT_BYTES};
+use super::sending::pieces;
+use crate::engine::{Engine, FilePart, FileText, MAX_TEXT_BYTES, Object};
 use crate::workspace::{ContentHash, Span};
 
 /// The most bytes that a reply to a `Range` has. A client asks for the rest as `Content-Range` shows.
@@ -59,6 +62,9 @@ pub(super) struct FileHeaders {
     /// bytes. Any other form of `Range` is ignored. `Accept: text/plain` asks for the whole text without JSON around it.
     #[param(rename = "Range", required = false, example = "bytes=0-1023")]
     range: String,
+    /// `application/octet-stream` asks for the bytes of the file itself, whatever its type and size; neither `Range` nor a parameter counts then.
+    #[param(rename = "Accept", required = false, example = "application/json")]
+    accept: String,
 }
 
 /// Reads a file's text as it is now: the text that the spans of citations point into.
@@ -67,7 +73,7 @@ pub(super) struct FileHeaders {
     params(openapi::WorkspaceParam, openapi::PathParam, FileQuery, FileHeaders),
     responses(
         (status = 200, description = "The text, or one piece of it where `offset` or `max_bytes` is given.", content(
-            (TextOrPart = "application/json"), (String = "text/plain"),
+            (TextOrPart = "application/json"), (String = "text/plain"), (String = "application/octet-stream"),
         )),
         (status = 206, description = "The bytes of the text that `Range` asked for.", content_type = "text/plain", body = String),
         (status = 416, description = "The text ends before the range. `Content-Range` has its length. The reply has no body."),
@@ -81,6 +87,12 @@ pub(super) async fn file(
     Parameters(query): Parameters<FileQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    if accepts(&headers, BYTES) {
+        let Json(opened) = app.call(move |engine| workspace.open(engine)?.open_object(&path)).await?;
+        let object = opened.object.clone();
+        let Json(bytes) = app.call_at_once(move |_| opened.read_from(0)).await?;
+        return Ok((told(&object), Body::from_stream(pieces(bytes, object.size))).into_response());
+    }
     let max_bytes = query.max_bytes.unwrap_or(MAX_TEXT_BYTES);
     if !(1..=MAX_TEXT_BYTES).contains(&max_bytes) {
         let hint = format!("ask for 1 to {MAX_TEXT_BYTES}");
@@ -140,6 +152,29 @@ pub(super) async fn file(
         Piece::Changed(file) => whole(file),
         Piece::Of(file, range) => piece(&file, &range),
     })
+}
+
+/// Tells of a file without sending it: `ETag` is the hash of its bytes as they are now.
+#[utoipa::path(
+    head, path = "/v1/workspaces/{ws}/files/{path}", tag = "files",
+    params(openapi::WorkspaceParam, openapi::PathParam),
+    responses((status = 200, description = "The file is there. The reply has no body."), openapi::Errors),
+)]
+pub(super) async fn head(
+    State(app): Shared,
+    InWorkspace(workspace): InWorkspace,
+    AtPath(path): AtPath,
+) -> Result<Response, ApiError> {
+    let Json(object) = app.call(move |engine| workspace.open(engine)?.object(&path)).await?;
+    Ok((told(&object), Body::empty()).into_response())
+}
+
+const BYTES: &str = "application/octet-stream";
+
+/// The headers of a file's own bytes.
+fn told(object: &Object) -> [(header::HeaderName, String); 3] {
+    let etag = object.content_hash.as_ref().map(tag).unwrap_or_default();
+    [(header::ETAG, etag), (header::CONTENT_TYPE, BYTES.to_owned()), (header::CONTENT_LENGTH, object.size.to_string())]
 }
 
 /// A reply to a range.

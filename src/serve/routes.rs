@@ -63,7 +63,11 @@ pub(super) fn served(app: &Arc<App>) -> Served {
         .route("/v1/workspaces/{ws}/citations/verify", post(verify))
         .route("/v1/workspaces/{ws}/status", get(status))
         .route("/v1/workspaces/{ws}/files", get(files))
-        .route("/v1/workspaces/{ws}/files/{*path}", get(reading::file).put(writing::put).delete(writing::delete))
+        .route(
+            "/v1/workspaces/{ws}/files/{*path}",
+            get(reading::file).head(reading::head).put(writing::put).delete(writing::delete),
+        )
+        .route("/v1/workspaces/{ws}/contents", get(changes::contents))
         .route("/v1/workspaces/{ws}/events", post(writing::events))
         .route("/v1/workspaces/{ws}/write", post(changing::write))
         .route("/v1/workspaces/{ws}/edit", post(changing::edit))

@@ -160,6 +160,35 @@ async fn a_request_that_comes_twice_is_done_once_also_after_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_comes_again_while_it_is_in_work_is_done_once() {
+    let server = std::sync::Arc::new(Server::running());
+    server.put("log.md", "# Log\n", &[]).await;
+    for number in 0..10 {
+        let (line, key) = (format!("- {number}\n"), format!("k{number}"));
+        let request = if number % 2 == 0 {
+            json!({ "path": "log.md", "append": line, "idempotency_key": key })
+        } else {
+            let edits = json!([{ "old_text": "# Log\n", "new_text": format!("# Log\n{line}") }]);
+            json!({ "path": "log.md", "edits": edits, "idempotency_key": key })
+        };
+        let tries: Vec<_> = (0..6)
+            .map(|_| {
+                let (server, request) = (std::sync::Arc::clone(&server), request.clone());
+                tokio::spawn(async move { server.post("edit", request).await })
+            })
+            .collect();
+        let mut revisions = std::collections::BTreeSet::new();
+        for tried in tries {
+            let (status, reply) = tried.await.unwrap();
+            assert_eq!(status, 200, "{reply}");
+            revisions.insert(reply["revision"].as_u64().unwrap());
+        }
+        assert_eq!(revisions.len(), 1, "{revisions:?}");
+        assert_eq!(server.on_disk("log.md").unwrap().matches(&line).count(), 1, "{line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_file_moves_in_one_change_and_a_copy_leaves_it() {
     let server = Server::running();
     server.put("a.md", "# The quay", &[("pincite-agent", "coder-03")]).await;

@@ -30,6 +30,7 @@ mod many;
 mod mcp;
 mod mcp_workspace;
 mod narrowed;
+mod node;
 mod page;
 mod pictures;
 mod plain_questions;

@@ -381,6 +381,7 @@ async fn the_description_is_valid_and_lists_every_route() {
         "/v1/workspaces/{ws}/audit",
         "/v1/workspaces/{ws}/changes",
         "/v1/workspaces/{ws}/citations/verify",
+        "/v1/workspaces/{ws}/contents",
         "/v1/workspaces/{ws}/copy",
         "/v1/workspaces/{ws}/edit",
         "/v1/workspaces/{ws}/events",

@@ -1,7 +1,7 @@
 //! When a request that a busy server refused is sent again.
 //!
 //! # Invariants
-//! - Only refusals that did no work, and say so, are repeated, and only requests that change nothing.
+//! - Only refusals that did no work, and say so, are repeated, and only requests that may be ([`Call`](super::Call)).
 //! - All waits of one request take at most [`MOST`]; a server that asks for a longer one is not waited for.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
@@ -40,6 +40,24 @@ impl Again {
         let pause = retry_after.unwrap_or_default() + self.next.mul_f64(0.5 + 0.5 * random_share());
         self.next = (self.next * 2).min(LONGEST);
         (passes && self.began.elapsed() + pause <= MOST).then_some(pause)
+    }
+}
+
+/// Pauses between tries that fail: exponential backoff with full jitter.
+pub(in crate::cli) struct Backoff {
+    bound: Duration,
+}
+
+impl Backoff {
+    pub(in crate::cli) const fn new() -> Self {
+        Self { bound: FIRST }
+    }
+
+    /// A random time below a bound that doubles each time.
+    pub(in crate::cli) fn pause(&mut self) -> Duration {
+        let pause = self.bound.mul_f64(random_share());
+        self.bound = (self.bound * 2).min(LONGEST);
+        pause
     }
 }
 

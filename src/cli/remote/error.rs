@@ -46,6 +46,9 @@ pub(in crate::cli) enum RemoteError {
         /// The remedy.
         instead: &'static str,
     },
+    /// The file that was to be sent could not be read.
+    #[error("the file cannot be read")]
+    Content(#[source] std::io::Error),
     /// There is no connection, or it broke.
     #[error("{address} cannot be reached: {reason}")]
     Unreachable {
@@ -113,10 +116,20 @@ impl RemoteError {
                 status.is_client_error() && !other.contains(status)
             }
             Self::Refused { status: None, .. }
+            | Self::Content(_)
             | Self::Unreachable { .. }
             | Self::Untrusted { .. }
             | Self::TimedOut { .. }
             | Self::Foreign { .. } => false,
+        }
+    }
+
+    /// Whether the same request may succeed at another time, whatever it asks for: the server is away or busy.
+    pub(in crate::cli) fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::TimedOut { .. } => true,
+            Self::Refused { status: Some(status), .. } => matches!(status.as_u16(), 429 | 502..=504),
+            _ => false,
         }
     }
 
@@ -177,6 +190,7 @@ impl Advice for RemoteError {
             Self::KeyFile(_) | Self::MalformedKey => "invalid_key",
             Self::CaFile { .. } => "invalid_ca_file",
             Self::OnlyHere { .. } => "only_here",
+            Self::Content(_) => "file_io",
             Self::Unreachable { .. } => "unreachable",
             Self::Untrusted { .. } => "untrusted",
             Self::TimedOut { .. } => "timed_out",
@@ -197,6 +211,7 @@ impl Advice for RemoteError {
             }
             Self::CaFile { .. } => "give a PEM file with the certificate of the authority, or of the server itself",
             Self::OnlyHere { instead, .. } => instead,
+            Self::Content(_) => "check that the file may be read",
             Self::Unreachable { .. } => {
                 "check the URL, and whether `pincite serve` runs there and listens on that address"
             }

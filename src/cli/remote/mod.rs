@@ -4,7 +4,8 @@
 //! - The key goes to the host that `--url` names and to no other: encrypted, or to this machine itself. Redirects are not followed. It is
 //!   in no log and no error.
 //! - A reply is bounded in bytes and in time, and is written to a terminal only by [`plain`](super::plain).
-//! - A request that changes something is sent once.
+//! - A request that changes something is sent once, unless it says itself what it expects there ([`Call::expects`]): sent again, it finds
+//!   its own work done.
 //!
 //! # Not here
 //! Which command asks for what: that is `cli/target/mod.rs`, where a new command begins.
@@ -15,7 +16,7 @@ mod args;
 mod error;
 mod events;
 
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,13 +24,14 @@ use std::time::Duration;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use ureq::http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use ureq::http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, EXPECT, LOCATION, RETRY_AFTER};
 use ureq::http::{Method, Request, Response};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, SendBody};
 
 use self::address::Address;
 use self::again::Again;
+pub(super) use self::again::Backoff;
 pub(super) use self::args::RemoteArgs;
 use self::args::ServerKey;
 pub(super) use self::error::RemoteError;
@@ -48,6 +50,8 @@ const LONG_PATIENCE: Duration = Duration::from_mins(10);
 const LONGEST_CALL: Duration = Duration::from_hours(1);
 /// The longest reply, in bytes.
 const MAX_REPLY_BYTES: u64 = 256 * 1024 * 1024;
+/// A body of more bytes waits until the server says that it wants it.
+const ANNOUNCED_BYTES: u64 = 1024 * 1024;
 /// Bytes that are read of a reply that is an error.
 const MAX_ERROR_BYTES: u64 = 64 * 1024;
 
@@ -55,6 +59,7 @@ const MAX_ERROR_BYTES: u64 = 64 * 1024;
 const AS_IT_IS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// A server.
+#[derive(Clone)]
 pub(super) struct Remote {
     agent: Agent,
     address: Address,
@@ -66,10 +71,27 @@ pub(super) struct Call {
     method: Method,
     path: String,
     query: String,
+    headers: Vec<(&'static str, String)>,
     body: Option<Vec<u8>>,
     accept: &'static str,
     is_repeatable: bool,
     patience: Duration,
+}
+
+/// The bytes of a file that is sent.
+pub(super) struct Content {
+    pub bytes: Box<dyn Read>,
+    pub size: u64,
+}
+
+/// Gives the bytes of a file from their beginning, for each time that they are sent.
+pub(super) type Contents<'a> = &'a mut dyn FnMut() -> std::io::Result<Content>;
+
+/// The bytes of a file that is received.
+pub(super) struct Received {
+    /// The header `ETag`, without its quotes.
+    pub etag: String,
+    pub bytes: Box<dyn Read>,
 }
 
 impl Call {
@@ -88,6 +110,16 @@ impl Call {
         Self::new(Method::PATCH, path).with_body(body)
     }
 
+    /// A call that sends a file.
+    pub(super) fn put(path: &[&str]) -> Self {
+        Self::new(Method::PUT, path)
+    }
+
+    /// A call that asks whether a file is there.
+    pub(super) fn head(path: &[&str]) -> Self {
+        Self { is_repeatable: true, ..Self::new(Method::HEAD, path) }
+    }
+
     /// A call that deletes something.
     pub(super) fn delete(path: &[&str]) -> Self {
         Self::new(Method::DELETE, path)
@@ -99,6 +131,7 @@ impl Call {
             method,
             path: format!("/v1{path}"),
             query: String::new(),
+            headers: Vec::new(),
             body: None,
             accept: "application/json",
             is_repeatable: false,
@@ -119,6 +152,17 @@ impl Call {
             self.query.push_str(&encoded(&value.to_string()));
         }
         self
+    }
+
+    /// Adds a header.
+    pub(super) fn under(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Adds a condition on what is there, so that the call may be repeated although it changes something.
+    pub(super) fn expects(self, name: &'static str, value: impl Into<String>) -> Self {
+        Self { is_repeatable: true, ..self.under(name, value) }
     }
 
     /// Says that the call changes nothing, although it sends something.
@@ -181,7 +225,29 @@ impl Remote {
     /// # Errors
     /// [`RemoteError`]: the server cannot be reached, refuses, or does not reply as pincite does.
     pub(super) fn call<T: DeserializeOwned>(&self, call: &Call) -> Result<T, RemoteError> {
-        let response = self.send(call)?;
+        self.read(call, self.send(call, None)?)
+    }
+
+    /// Sends a file, and reads the reply.
+    ///
+    /// # Errors
+    /// As [`Remote::call`].
+    pub(super) fn upload<T: DeserializeOwned>(&self, call: &Call, contents: Contents<'_>) -> Result<T, RemoteError> {
+        self.read(call, self.send(call, Some(contents))?)
+    }
+
+    /// Sends a call whose reply is a file. With [`Call::head`] there are no bytes.
+    ///
+    /// # Errors
+    /// As [`Remote::call`]; where the reply breaks off, the bytes end with an error.
+    pub(super) fn download(&self, call: Call) -> Result<Received, RemoteError> {
+        let response = self.send(&Call { accept: "application/octet-stream", ..call }, None)?;
+        let etag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).unwrap_or_default();
+        let etag = etag.trim_matches('"').to_owned();
+        Ok(Received { etag, bytes: Box::new(response.into_body().into_reader()) })
+    }
+
+    fn read<T: DeserializeOwned>(&self, call: &Call, response: Response<Body>) -> Result<T, RemoteError> {
         let mut bytes = Vec::new();
         let mut body = response.into_body();
         body.as_reader()
@@ -204,7 +270,7 @@ impl Remote {
         hear: &mut dyn FnMut(&str, &str) -> anyhow::Result<Heard>,
     ) -> anyhow::Result<T> {
         let call = Call { accept: "text/event-stream", ..call };
-        let mut body = self.send(&call)?.into_body();
+        let mut body = self.send(&call, None)?.into_body();
         let mut events = Events::new(body.as_reader(), MAX_REPLY_BYTES);
         loop {
             let next = events.next().map_err(|error| RemoteError::of_body(&self.address, error, call.patience))?;
@@ -235,10 +301,11 @@ impl Remote {
     }
 
     /// Sends a call until it is taken, as long as it may be repeated.
-    fn send(&self, call: &Call) -> Result<Response<Body>, RemoteError> {
+    fn send(&self, call: &Call, mut contents: Option<Contents<'_>>) -> Result<Response<Body>, RemoteError> {
         let mut again = Again::new();
         loop {
-            let response = self.send_once(call)?;
+            let content = contents.as_mut().map(|open| open()).transpose();
+            let response = self.send_once(call, content.map_err(RemoteError::Content)?)?;
             let status = response.status();
             if status.is_success() {
                 return Ok(response);
@@ -259,7 +326,7 @@ impl Remote {
         }
     }
 
-    fn send_once(&self, call: &Call) -> Result<Response<Body>, RemoteError> {
+    fn send_once(&self, call: &Call, content: Option<Content>) -> Result<Response<Body>, RemoteError> {
         let url = self.address.route(&format!("{}{}", call.path, call.query));
         let mut request = Request::builder()
             .method(call.method.clone())
@@ -270,10 +337,27 @@ impl Remote {
         if let Some(key) = &self.key {
             request = request.header("Authorization", format!("Bearer {}", key.reveal()));
         }
+        for (name, value) in &call.headers {
+            request = request.header(*name, value.as_bytes());
+        }
         if call.body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");
         }
         let invalid = |_| RemoteError::Address { reason: "no request can be made of it" };
+        if let Some(Content { mut bytes, size }) = content {
+            request = request.header(CONTENT_TYPE, "application/octet-stream").header(CONTENT_LENGTH, size);
+            if size > ANNOUNCED_BYTES {
+                request = request.header(EXPECT, "100-continue");
+            }
+            let mut failure = None;
+            let mut noting = Noting { bytes: &mut *bytes, failure: &mut failure };
+            let body = SendBody::from_reader(&mut noting);
+            let sent = self.run(request.body(body).map_err(invalid)?, call.patience);
+            if let Some(error) = failure {
+                return Err(RemoteError::Content(error));
+            }
+            return sent.map_err(|error| RemoteError::of(&self.address, error, call.patience));
+        }
         let sent = match &call.body {
             Some(body) => self.run(request.body(body).map_err(invalid)?, call.patience),
             None => self.run(request.body(()).map_err(invalid)?, call.patience),
@@ -283,6 +367,21 @@ impl Remote {
 
     fn run<B: ureq::AsSendBody>(&self, request: Request<B>, patience: Duration) -> Result<Response<Body>, ureq::Error> {
         self.agent.run(self.agent.configure_request(request).timeout_per_read(Some(patience)).build())
+    }
+
+    /// A reply of another form than pincite's.
+    pub(super) fn foreign(&self, reason: &str) -> RemoteError {
+        RemoteError::foreign(&self.address, reason)
+    }
+
+    /// The server's address, for a person.
+    pub(super) fn shown(&self) -> &str {
+        self.address.shown()
+    }
+
+    /// What became of a reply whose bytes broke off.
+    pub(super) fn broken(&self, error: std::io::Error) -> RemoteError {
+        RemoteError::of_body(&self.address, error, PATIENCE)
     }
 
     /// What a reply that is an error says, in pincite's form or in none.
@@ -307,6 +406,22 @@ impl Remote {
 
     fn unread(&self, error: &serde_json::Error) -> RemoteError {
         RemoteError::foreign(&self.address, short(&error.to_string()))
+    }
+}
+
+/// Bytes that are sent, and why they ended too early: the file's own fault is none of the connection.
+struct Noting<'a> {
+    bytes: &'a mut dyn Read,
+    failure: &'a mut Option<std::io::Error>,
+}
+
+impl Read for Noting<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.bytes.read(buffer).map_err(|error| {
+            let kind = error.kind();
+            *self.failure = Some(error);
+            kind.into()
+        })
     }
 }
 

@@ -1,0 +1,174 @@
+//! `pincite sync`: a folder and a workspace of a server are kept in step, for sandboxes that mount nothing.
+//!
+//! Each path has three hashes: of what both sides agreed on last (`state.rs`), of what is here (`here.rs`), and of what is there (`server.rs`).
+//! `decide.rs` makes a step of them, a pure function; `round.rs` puts steps in order, and `steps.rs` does them. `watch.rs` begins rounds when
+//! something changes.
+//!
+//! # Invariants
+//! - No content is replaced or deleted on a side but what both agreed on, or what the other side has as well. A text that both changed is
+//!   first copied beside.
+//! - A step that was done and not noted, because the process was killed in between, is recognised by equal hashes.
+//! - What a server names leads to no place outside the folder, and to none that a workspace's rules pass over.
+//!
+//! # Not here
+//! How the server is asked, and when it is asked again: `cli/remote/`.
+
+mod args;
+mod decide;
+mod error;
+mod here;
+mod outcome;
+mod round;
+mod server;
+mod state;
+mod steps;
+mod stop;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+pub(super) use self::args::SyncArgs;
+pub(super) use self::error::SyncError;
+use self::here::Here;
+use self::outcome::Tally;
+use self::round::{Desk, Direction, Scope};
+use self::server::Server;
+use self::state::State;
+use self::steps::agent_in_name;
+use self::stop::Stop;
+use super::commands::{Done, Session};
+use super::plain;
+use super::remote::Backoff;
+use crate::workspace::{RelPath, Revision};
+
+/// For how long a run that ends by itself asks a server that is away.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often the run is looked at that works.
+const LOOKS_EVERY: Duration = Duration::from_millis(50);
+/// How long after its deadline a request that is under way may still end.
+const GRACE: Duration = Duration::from_millis(500);
+/// How often paths are looked at again that somebody else changes meanwhile.
+const MAX_ROUNDS: usize = 8;
+
+/// `pincite sync`.
+pub(super) fn run(session: &Session, args: &SyncArgs) -> anyhow::Result<Done> {
+    let remote = session.server()?.clone();
+    let provenance = args.provenance();
+    provenance.check()?;
+    let stop = Stop::default();
+    let patience = (!args.watch).then_some(PATIENCE);
+    let here = Here::open(&args.dir)?;
+    let is_told = args.watch && !session.json;
+    let desk = Arc::new(Desk {
+        state: State::open(here.root())?,
+        here,
+        server: Server::new(remote, session.workspace.clone(), provenance, stop.clone(), patience),
+        tally: Tally::new(move |line| {
+            if is_told {
+                // Where nobody reads, the work goes on.
+                let _ = writeln!(std::io::stdout(), "{}", plain::plain(line));
+            }
+        }),
+        stop,
+        agent: agent_in_name(args.agent.as_deref()),
+        delete_all: args.delete_all,
+    });
+    let (events, told) = mpsc::channel();
+    let ring = events.clone();
+    // A run that ends by itself ends what it has begun, and begins no more.
+    let deadline = if args.watch { Duration::from_secs(args.deadline_s) } else { Duration::ZERO };
+    desk.stop.upon_signals(deadline, move || drop(ring.send(watch::Event::Stop)))?;
+    let (worker, (done, ended)) = (Arc::clone(&desk), mpsc::channel());
+    let direction = if args.flush { Direction::ToServer } else { Direction::Both };
+    let is_watch = args.watch;
+    std::thread::Builder::new().name("sync".to_owned()).spawn(move || {
+        let result = if is_watch { watch::run(&worker, events, &told) } else { worker.settle(direction, &|_| {}) };
+        // Whoever waited has ended.
+        let _ = done.send(result);
+    })?;
+    let result = loop {
+        match ended.recv_timeout(LOOKS_EVERY) {
+            Ok(result) => break Some(result),
+            // It panicked, which was told.
+            Err(RecvTimeoutError::Disconnected) => anyhow::bail!("the work was ended by a fault of the program"),
+            Err(RecvTimeoutError::Timeout) if desk.stop.is_over_since(GRACE) => break None,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    };
+    finish(session, &desk, args, is_told, result.and_then(Result::err))
+}
+
+/// Prints what was done, and how it ended.
+fn finish(
+    session: &Session,
+    desk: &Desk,
+    args: &SyncArgs,
+    is_told: bool,
+    failure: Option<SyncError>,
+) -> anyhow::Result<Done> {
+    let (revision, failure) = match (failure, desk.stop.is_over()) {
+        (Some(failure), _) => (Revision::default(), Some(failure)),
+        (None, true) => (Revision::default(), None),
+        (None, false) => match desk.server.newest() {
+            Ok(revision) => (revision, None),
+            Err(error) => (Revision::default(), Some(error.into())),
+        },
+    };
+    // What was agreed on is durable at least.
+    let agreed = desk.state.bases().into_values().map(|base| base.revision).max().unwrap_or_default();
+    let outcome = desk.tally.outcome(revision.max(agreed));
+    session.print(&outcome, |out| {
+        outcome::show(out, &outcome, is_told)?;
+        if outcome.left.is_empty() && failure.is_none() {
+            if args.flush || args.watch {
+                writeln!(out, "durable up to revision {}", outcome.revision.0)?;
+            } else {
+                let (server, workspace) = (desk.server.shown(), desk.server.workspace());
+                writeln!(out, "in step with the workspace {workspace} of {server} at revision {}", outcome.revision.0)?;
+            }
+        }
+        Ok(())
+    })?;
+    match failure {
+        Some(failure) => Err(failure.into()),
+        None => Ok(Done::when(outcome.left.is_empty())),
+    }
+}
+
+impl Desk {
+    /// Does rounds until both sides are in step, or what is left cannot be brought there now.
+    ///
+    /// # Errors
+    /// [`SyncError`] where no file can be kept in step any more.
+    fn settle(&self, direction: Direction, entering: &dyn Fn(&str)) -> Result<(), SyncError> {
+        let again = self.round(&Scope::All, direction, entering)?;
+        self.settle_these(again, direction, entering)
+    }
+
+    /// The same of some paths.
+    fn settle_these(
+        &self,
+        mut again: BTreeMap<String, RelPath>,
+        direction: Direction,
+        entering: &dyn Fn(&str),
+    ) -> Result<(), SyncError> {
+        let mut backoff = Backoff::new();
+        for _ in 0..MAX_ROUNDS {
+            if again.is_empty() || self.stop.is_over() {
+                break;
+            }
+            again = self.round(&Scope::These(&again), direction, entering)?;
+            if !again.is_empty() {
+                self.stop.pause(backoff.pause());
+            }
+        }
+        for (name, path) in again {
+            self.tally.left(&name, path.as_str(), "it changes again and again".to_owned());
+        }
+        Ok(())
+    }
+}
