@@ -12,6 +12,7 @@
 
 mod embedding;
 mod error;
+mod error_from;
 mod error_kind;
 mod indexes;
 mod matching;

@@ -53,6 +53,9 @@ pub(super) enum Tools {
     Standard,
     /// Beside them those of the reference server for file systems, by its names
     Filesystem,
+    /// Beside them what the protocol's conformance suite asks for
+    #[cfg(feature = "conformance-fixtures")]
+    Conformance,
 }
 
 impl From<Tools> for ToolSet {
@@ -60,6 +63,8 @@ impl From<Tools> for ToolSet {
         match tools {
             Tools::Standard => Self::Standard,
             Tools::Filesystem => Self::Filesystem,
+            #[cfg(feature = "conformance-fixtures")]
+            Tools::Conformance => Self::Conformance,
         }
     }
 }

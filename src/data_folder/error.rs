@@ -7,16 +7,15 @@ use std::path::PathBuf;
 
 use super::multipart::MultipartError;
 use crate::access::AccessError;
-use crate::answer::{AnswerError, LanguageError};
+use crate::answer::LanguageError;
 use crate::audit::AuditError;
 use crate::config::ConfigError;
 use crate::edit::EditError;
 use crate::embed::EmbedError;
 use crate::error::{Advice, Details};
 use crate::extract::ExtractError;
-use crate::files::FilesError;
 use crate::index::IndexError;
-use crate::ingest::{IngestError, ReadError, WriteError};
+use crate::ingest::{ReadError, WriteError};
 use crate::search::SearchError;
 use crate::store::StoreError;
 use crate::workspace::{
@@ -330,43 +329,6 @@ impl EngineError {
             | Self::OutOfRange { .. }
             | Self::Io(_) => None,
         }
-    }
-}
-
-impl From<IngestError> for EngineError {
-    fn from(error: IngestError) -> Self {
-        match error {
-            IngestError::Folder(error) => Self::Read(error),
-            IngestError::Store(error) => Self::Store(error),
-            IngestError::Index(error) => Self::Index(error),
-            IngestError::Extract(error) => Self::Extract(error),
-            IngestError::Embed(error) => Self::Embed(error),
-        }
-    }
-}
-
-impl From<AnswerError> for EngineError {
-    fn from(error: AnswerError) -> Self {
-        match error {
-            AnswerError::Language(error) => Self::Language(error),
-            AnswerError::Search(error) => Self::from(error),
-        }
-    }
-}
-
-impl From<SearchError> for EngineError {
-    fn from(error: SearchError) -> Self {
-        match error {
-            SearchError::Index(error) => Self::Index(error),
-            SearchError::Embed(error) => Self::Embed(error),
-            other => Self::Search(other),
-        }
-    }
-}
-
-impl From<FilesError> for EngineError {
-    fn from(error: FilesError) -> Self {
-        Self::Read(error.into())
     }
 }
 

@@ -32,7 +32,7 @@ pub use self::text::TextFile;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
-    /// What stands in the file, verbatim, with so many lines around it that it stands there once. Its line ends may be others than the file's.
+    /// What stands in the file, verbatim, with so many lines around it that it stands there once.
     #[serde(alias = "oldText")]
     pub old_text: String,
     /// What comes in its place; empty to take it out.

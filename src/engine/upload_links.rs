@@ -37,7 +37,7 @@ pub struct NewUpload {
     pub path: String,
     /// Its size in bytes.
     pub size: u64,
-    /// The SHA-256 of its bytes, as 64 hexadecimal digits.
+    /// The SHA-256 of its bytes, in hexadecimal.
     pub sha256: ContentHash,
     /// The `etag` of the file as it was read, which it must have when the upload ends; `absent` where there must be none, `*` where there must be
     /// one.

@@ -124,8 +124,8 @@ fn of_files() -> Vec<WorkspaceTool> {
             tool: changes::<NewUpload, UploadLink>(
                 "create_upload",
                 "Make a link for an upload",
-                "Gives a URL that takes one file by `PUT` within 15 minutes, without a key: for a file that is large or no text, so that it does \
-                 not pass through you. Send it with `curl -T FILE URL`. The reply to the `PUT` has its `revision`.",
+                "Gives a URL that takes one large file by `PUT` within 15 minutes, without a key (`curl -T FILE URL`), so that it does not pass \
+                 through you.",
                 (false, false),
             ),
             run: |workspace, arguments, around| {
@@ -210,7 +210,7 @@ fn changes<I: JsonSchema, O: JsonSchema>(
         let mut schema = JsonObject::clone(&tool.input_schema);
         let fields = schema.get_mut("properties").and_then(Value::as_object_mut);
         for (_, field) in fields.into_iter().flatten().filter(|(name, _)| COMMON.contains(&name.as_str())) {
-            field["description"] = format!("As in `{FIRST}`.").into();
+            field["description"] = format!("See `{FIRST}`.").into();
         }
         tool.input_schema = schema.into();
     }

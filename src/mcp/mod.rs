@@ -14,6 +14,8 @@
 mod bounds;
 mod calls;
 mod changing;
+#[cfg(feature = "conformance-fixtures")]
+mod conformance;
 mod connector;
 mod files;
 mod filesystem;

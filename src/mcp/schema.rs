@@ -26,19 +26,31 @@ pub(super) fn input<T: JsonSchema>() -> JsonObject {
 pub(super) fn output<T: JsonSchema>() -> JsonObject {
     let schema = object_of::<T>(SchemaSettings::draft2020_12().for_serialize());
     let definitions = schema.get("$defs").cloned().unwrap_or_default();
+    let required = schema.get("required").cloned().unwrap_or_else(|| json!([]));
+    let is_required = |name: &str| required.as_array().is_some_and(|names| names.iter().any(|one| one == name));
     let mut properties = JsonObject::new();
     for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
-        let of_type = type_of(property, &definitions).map(|of_type| ("type".to_owned(), of_type));
+        let of_type = type_of(property, &definitions);
+        // A reply leaves out what it does not have.
+        let of_type = of_type.map(|of_type| if is_required(name) { of_type } else { without_null(of_type) });
+        let of_type = of_type.map(|of_type| ("type".to_owned(), of_type));
         properties.insert(name.clone(), Value::Object(of_type.into_iter().collect()));
     }
     let error = json!({ "type": "object", "required": ["code", "message"] });
     properties.insert("error".into(), error);
-    let required = schema.get("required").cloned().unwrap_or_else(|| json!([]));
     let mut outline = JsonObject::new();
     outline.insert("type".into(), json!("object"));
     outline.insert("properties".into(), Value::Object(properties));
     outline.insert("anyOf".into(), json!([{ "required": required }, { "required": ["error"] }]));
     outline
+}
+
+/// One type beside `null` as that type alone.
+fn without_null(of_type: Value) -> Value {
+    match &of_type {
+        Value::Array(types) if types.len() == 2 && types[1] == json!("null") => types[0].clone(),
+        _ => of_type,
+    }
 }
 
 /// The type of a schema, also where it is one of several or stands elsewhere; `None` where it has none.
@@ -81,12 +93,8 @@ fn slim(schema: &mut Value) {
             if object.get("minimum").is_some_and(|least| *least == json!(0)) {
                 object.remove("minimum");
             }
-            if let Some(Value::Array(types)) = object.get("type")
-                && let [one, null] = &types[..]
-                && *null == json!("null")
-            {
-                let one = one.clone();
-                object.insert("type".into(), one);
+            if let Some(of_type) = object.get_mut("type") {
+                *of_type = without_null(of_type.take());
             }
             let is_null = |schema: &Value| schema.get("type").is_some_and(|of_type| *of_type == json!("null"));
             if let Some([one, _]) = object

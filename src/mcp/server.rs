@@ -17,6 +17,8 @@ use super::resources::{self, Asked};
 use super::subscriptions::Subscribed;
 use super::tools::{Gave, Outcome, WorkspaceTool};
 use super::{Desk, prompts};
+#[cfg(feature = "conformance-fixtures")]
+use super::{ToolSet, conformance};
 use crate::budget::Budget;
 use crate::engine::{Engine, Workspace};
 use crate::gate::Class;
@@ -130,6 +132,12 @@ impl ServerHandler for McpServer {
         _context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let uri = request.uri;
+        #[cfg(feature = "conformance-fixtures")]
+        if self.desk.tools == ToolSet::Conformance
+            && let Some(fixture) = conformance::read_resource(&uri)
+        {
+            return Ok(fixture.into());
+        }
         let asked = self.asked(&uri)?;
         let read = {
             let uri = uri.clone();
@@ -176,6 +184,12 @@ impl ServerHandler for McpServer {
         request: GetPromptRequestParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
+        #[cfg(feature = "conformance-fixtures")]
+        if self.desk.tools == ToolSet::Conformance
+            && let Some(fixture) = conformance::get_prompt(&request.name, request.arguments.as_ref())
+        {
+            return fixture.map(Into::into);
+        }
         prompts::get(&request.name, request.arguments.as_ref()).map(Into::into)
     }
 
@@ -184,6 +198,12 @@ impl ServerHandler for McpServer {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        #[cfg(feature = "conformance-fixtures")]
+        if self.desk.tools == ToolSet::Conformance
+            && let Some(fixture) = conformance::call_tool(&request.name, &context).await
+        {
+            return Ok(fixture.into());
+        }
         let Some(tool) = self.find(&request.name) else {
             return Err(ErrorData::invalid_params("there is no such tool; tools/list names all", None));
         };

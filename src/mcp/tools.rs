@@ -35,7 +35,11 @@ pub(super) struct Gave {
 }
 
 impl Gave {
-    pub(super) fn of(structured: Value) -> Self {
+    /// A reply without the fields that it does not have.
+    pub(super) fn of(mut structured: Value) -> Self {
+        if let Some(fields) = structured.as_object_mut() {
+            fields.retain(|_, value| !value.is_null());
+        }
         Self { structured, meta: JsonObject::new(), blocks: None }
     }
 }
@@ -51,6 +55,9 @@ pub enum ToolSet {
     Standard,
     /// Beside them those of the reference server for file systems, by its names.
     Filesystem,
+    /// Beside them what the protocol's conformance suite asks for.
+    #[cfg(feature = "conformance-fixtures")]
+    Conformance,
 }
 
 impl ToolSet {

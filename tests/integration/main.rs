@@ -28,6 +28,7 @@ mod line;
 mod locked;
 mod many;
 mod mcp;
+mod mcp_conformance;
 mod mcp_workspace;
 mod narrowed;
 mod node;

@@ -82,12 +82,12 @@ async fn what_would_be_refused_in_the_end_gets_no_link() {
     for (request, refusal) in [
         (link_for("../a.md", b"x"), (400, "invalid_path")),
         (link_for(".hidden/a.md", b"x"), (400, "passed_over")),
-        (json!({ "path": "a.md", "size": 1, "sha256": "abc" }), (400, "invalid_body")),
-        (json!({ "path": "a.md", "size": 1 }), (400, "invalid_body")),
-        (long, (413, "too_large")),
+        (json!({ "path": "a.md", "size": 1, "sha256": "abc" }), (422, "invalid_body")),
+        (json!({ "path": "a.md", "size": 1 }), (422, "invalid_body")),
+        (long, (400, "file_too_large")),
     ] {
         let refused = server.post("uploads", request.clone()).await;
-        assert_eq!(code(&refused).0, refusal.0, "{request}: {}", refused.1);
+        assert_eq!(code(&refused), refusal, "{request}");
         assert!(refused.1["error"]["hint"].is_string(), "{request}: {}", refused.1);
     }
     let at = route(&server.post("uploads", link_for("a.md", b"x")).await);
