@@ -25,7 +25,7 @@ use crate::access::Action;
 use crate::files::{self, Condition, Files};
 use crate::ingest::{self, NewFile, WriteError};
 use crate::store::{Besides, Fingerprint, KeptReply, LoggedEvent, Moved, Observation, StoreError, Written};
-use crate::workspace::{ChangeKind, ContentHash, Priority, Provenance, RelPath, Revision, WorkspaceId, is_device_name};
+use crate::workspace::{ChangeKind, ContentHash, Priority, Provenance, RelPath, Revision, is_device_name};
 
 /// No size and no time: what a deleted file looks like.
 const GONE: Fingerprint = Fingerprint::NONE;

@@ -46,6 +46,7 @@ mod reranking;
 mod s3;
 mod serve;
 mod signed_in;
+mod skill;
 mod sockets;
 mod sources;
 mod spaces;
