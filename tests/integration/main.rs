@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod administered;
+mod agents;
 mod allowances;
 mod answerers;
 mod audit;
