@@ -13,6 +13,7 @@ mod cli;
 mod crash;
 mod damage;
 mod edited;
+mod examples;
 mod extraction;
 mod fixtures;
 mod handed_over;
