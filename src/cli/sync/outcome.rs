@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use parking_lot::Mutex;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::workspace::{RelPath, Revision};
 
@@ -18,7 +18,7 @@ pub(super) enum Did {
 }
 
 /// A file that both sides changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct KeptBoth {
     /// The file, which is now as it is on the server.
     pub path: RelPath,
@@ -27,19 +27,19 @@ pub(super) struct KeptBoth {
     /// The change on the server.
     pub revision: Revision,
     /// Who made it, where somebody said so.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed_by: Option<String>,
 }
 
 /// A file that is not in step, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct NotInStep {
     pub path: String,
     pub reason: String,
 }
 
 /// What a run did.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Outcome {
     /// The revision up to which everything of this folder is durable on the server.
     pub revision: Revision,
@@ -53,6 +53,18 @@ pub(super) struct Outcome {
     pub left: Vec<NotInStep>,
     /// Files that are not kept in step, because only one side can have them.
     pub passed_over: Vec<NotInStep>,
+}
+
+impl Outcome {
+    /// What was done since an earlier outcome of the same run.
+    pub(super) fn since(mut self, before: &Self) -> Self {
+        self.uploaded -= before.uploaded;
+        self.downloaded -= before.downloaded;
+        self.deleted_here -= before.deleted_here;
+        self.deleted_there -= before.deleted_there;
+        self.conflicts.drain(..before.conflicts.len());
+        self
+    }
 }
 
 /// Takes down what a run does, from all of its threads.

@@ -26,8 +26,10 @@ const LONGEST_WRITE: Duration = Duration::from_secs(5);
 const WHOLE_EVERY: Duration = Duration::from_mins(5);
 /// The same where the folder cannot be watched.
 const UNWATCHED_EVERY: Duration = Duration::from_secs(5);
-/// How often the server's log is asked for what is new.
-const ASKS_EVERY: Duration = Duration::from_secs(1);
+/// How often is looked for others that ask for a flush.
+const ASKED_EVERY: Duration = Duration::from_millis(100);
+/// The pause between two questions to the server for what is new.
+const ASKS_EVERY: Duration = Duration::from_millis(200);
 /// What is left is tried again after so long at first, and then less and less often.
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
@@ -87,6 +89,8 @@ fn keep(desk: &Desk, told: &Receiver<Event>, follow: &mut Follow) -> Result<(), 
         if !due.places.is_empty() {
             wait = wait.min(QUIET / 2);
         }
+        // Others ask by a file for a flush.
+        wait = wait.min(ASKED_EVERY);
         match told.recv_timeout(wait) {
             Ok(event) => {
                 for event in std::iter::once(event).chain(told.try_iter()) {
@@ -99,6 +103,7 @@ fn keep(desk: &Desk, told: &Receiver<Event>, follow: &mut Follow) -> Result<(), 
         if desk.stop.is_asked() {
             break;
         }
+        desk.answer()?;
         let now = Instant::now();
         if is_left && retry_at <= now {
             due.there.extend(
@@ -181,7 +186,7 @@ impl Due {
 }
 
 impl Desk {
-    /// Tells what is new in the server's log until the run is to end.
+    /// Tells what is new in the server's log, which waits for it, until the run is to end.
     fn follow(&self, mut seen: Revision, events: &Sender<Event>) {
         let mut backoff = Backoff::new();
         while !self.stop.is_asked() {
