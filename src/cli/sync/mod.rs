@@ -68,7 +68,7 @@ pub(super) fn run(session: &Session, args: &SyncArgs) -> anyhow::Result<Done> {
     let state = match if args.flush { open_or_ask(here.root())? } else { Opened::State(State::open(here.root())?) } {
         Opened::State(state) => state,
         Opened::Answer(Answer { outcome, failure }) => {
-            let end = End { is_told: false, is_flush: true, in_step: failure.is_none() };
+            let end = End { is_told: false, is_flush: true, is_ended: failure.is_none() };
             print(session, &outcome, &end, remote.shown())?;
             failure.map_or(Ok(()), |failure| Err(anyhow::anyhow!(failure)))?;
             return Ok(Done::when(outcome.left.is_empty()));
@@ -111,7 +111,11 @@ pub(super) fn run(session: &Session, args: &SyncArgs) -> anyhow::Result<Done> {
             Err(RecvTimeoutError::Timeout) => {}
         }
     };
-    finish(session, &desk, args, is_told, result.and_then(Result::err))
+    let is_ended = result.is_some() && (args.watch || !desk.stop.is_asked());
+    if !is_ended {
+        desk.note_unsent()?;
+    }
+    finish(session, &desk, End { is_told, is_flush: args.flush || args.watch, is_ended }, result.and_then(Result::err))
 }
 
 /// How a run ended.
@@ -119,17 +123,12 @@ struct End {
     /// Whether each thing was told as it was done.
     is_told: bool,
     is_flush: bool,
-    in_step: bool,
+    /// Whether everything was looked at.
+    is_ended: bool,
 }
 
 /// Asks how far the server is, and prints what was done.
-fn finish(
-    session: &Session,
-    desk: &Desk,
-    args: &SyncArgs,
-    is_told: bool,
-    failure: Option<SyncError>,
-) -> anyhow::Result<Done> {
+fn finish(session: &Session, desk: &Desk, end: End, failure: Option<SyncError>) -> anyhow::Result<Done> {
     let mut revision = desk.durable();
     let mut failure = failure;
     if failure.is_none() && !desk.stop.is_over() {
@@ -139,11 +138,11 @@ fn finish(
         }
     }
     let outcome = desk.tally.outcome(revision);
-    let end = End { is_told, is_flush: args.flush || args.watch, in_step: failure.is_none() };
+    let end = End { is_ended: end.is_ended && failure.is_none(), ..end };
     print(session, &outcome, &end, desk.server.shown())?;
     match failure {
         Some(failure) => Err(failure.into()),
-        None => Ok(Done::when(outcome.left.is_empty())),
+        None => Ok(Done::when(end.is_ended && outcome.left.is_empty())),
     }
 }
 
@@ -151,7 +150,7 @@ fn print(session: &Session, outcome: &Outcome, end: &End, server: &str) -> anyho
     session.print(outcome, |out| {
         outcome::show(out, outcome, end.is_told)?;
         let revision = outcome.revision.0;
-        match (end.in_step && outcome.left.is_empty(), end.is_flush) {
+        match (end.is_ended && outcome.left.is_empty(), end.is_flush) {
             (false, _) => Ok(()),
             (true, true) => writeln!(out, "durable up to revision {revision}"),
             (true, false) => {

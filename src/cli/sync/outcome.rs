@@ -67,6 +67,16 @@ impl Outcome {
     }
 }
 
+/// Whether a file should be in step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Left,
+    PassedOver,
+}
+
+/// What listings have found is kept under names that begin so.
+const OF_LISTING: &str = "/";
+
 /// Takes down what a run does, from all of its threads.
 pub(super) struct Tally {
     inner: Mutex<Inner>,
@@ -138,9 +148,28 @@ impl Tally {
         inner.passed_over.insert(name.to_owned(), NotInStep { path: path.to_owned(), reason });
     }
 
-    /// The names of what is left.
-    pub(super) fn names_left(&self) -> Vec<(String, String)> {
-        self.inner.lock().left.iter().map(|(name, entry)| (name.clone(), entry.path.clone())).collect()
+    /// Takes down what a listing of a whole side has found; the next one finds it again, or not.
+    pub(super) fn of_listing(&self, kind: Kind, path: &str, reason: String) {
+        // No file has such a name.
+        let name = format!("{OF_LISTING}{path}");
+        match kind {
+            Kind::Left => self.left(&name, path, reason),
+            Kind::PassedOver => self.passed_over(&name, path, reason),
+        }
+    }
+
+    /// Forgets what listings have found.
+    pub(super) fn clear_of_listings(&self) {
+        let mut inner = self.inner.lock();
+        inner.left.retain(|name, _| !name.starts_with(OF_LISTING));
+        inner.passed_over.retain(|name, _| !name.starts_with(OF_LISTING));
+    }
+
+    /// The files that are left and can be tried again.
+    pub(super) fn files_left(&self) -> BTreeMap<String, RelPath> {
+        let inner = self.inner.lock();
+        let files = inner.left.iter().filter(|(name, _)| !name.starts_with(OF_LISTING));
+        files.filter_map(|(name, entry)| Some((name.clone(), entry.path.parse().ok()?))).collect()
     }
 
     /// What was done so far; `revision` is the newest one of the server.

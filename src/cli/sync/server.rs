@@ -159,6 +159,8 @@ impl Server {
         match self.patiently(|| self.remote.download(call())) {
             Ok(Received { etag, .. }) => Ok(Some(self.hash(&etag)?)),
             Err(error) if status(&error) == Some(404) => Ok(None),
+            // A reply without a body does not say why.
+            Err(RemoteError::Refused { .. }) => Ok(self.fetch(path)?.map(|(hash, _)| hash)),
             Err(error) => Err(error),
         }
     }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::error::SyncError;
 use super::here::{name_of, now_ns};
+use super::outcome::Kind;
 use super::round::{Desk, Direction, Scope};
 use super::server::PAGE_CHANGES;
 use crate::cli::remote::Backoff;
@@ -82,7 +83,7 @@ fn keep(desk: &Desk, told: &Receiver<Event>, follow: &mut Follow) -> Result<(), 
     while !desk.stop.is_asked() {
         let every = if follow.is_complete() { WHOLE_EVERY } else { UNWATCHED_EVERY };
         let mut wait = (whole_at + every).saturating_duration_since(Instant::now());
-        let is_left = !desk.tally.names_left().is_empty();
+        let is_left = !desk.tally.files_left().is_empty();
         if is_left {
             wait = wait.min(retry_at.saturating_duration_since(Instant::now()));
         }
@@ -106,9 +107,7 @@ fn keep(desk: &Desk, told: &Receiver<Event>, follow: &mut Follow) -> Result<(), 
         desk.answer()?;
         let now = Instant::now();
         if is_left && retry_at <= now {
-            due.there.extend(
-                desk.tally.names_left().into_iter().filter_map(|(name, path)| Some((name, path.parse().ok()?))),
-            );
+            due.there.extend(desk.tally.files_left());
             retry = (retry * 2).min(LONGEST_RETRY);
             retry_at = now + retry;
         } else if !is_left {
@@ -121,9 +120,16 @@ fn keep(desk: &Desk, told: &Receiver<Event>, follow: &mut Follow) -> Result<(), 
             whole_at = now;
         }
         match due.work(desk, follow) {
-            // The folder may be being filled or emptied; what was decided is asked again with the next change.
-            Err(error @ SyncError::Emptied { .. }) => desk.tally.left("", "all files", error.to_string()),
+            Err(error @ SyncError::Emptied { .. }) => {
+                desk.tally.of_listing(Kind::Left, "all files", error.to_string());
+            }
             Err(SyncError::Server(error)) if desk.stop.is_asked() => tracing::debug!(%error, "a round was not ended"),
+            // Something else may answer for a while, such as a proxy.
+            Err(SyncError::Server(error)) if !error.is_wrong_use() => {
+                tracing::warn!(%error, "both sides are looked at again");
+                due.all = true;
+                desk.stop.pause(FIRST_RETRY);
+            }
             other => other?,
         }
         follow.tell();
