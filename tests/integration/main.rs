@@ -53,6 +53,7 @@ mod sockets;
 mod sources;
 mod spaces;
 mod stand_in;
+mod synced;
 mod tls;
 mod vector_stores;
 mod verdicts;
