@@ -33,6 +33,22 @@ impl Workspace<'_> {
         }
     }
 
+    /// Counts a wait of the caller for changes, until it is dropped.
+    ///
+    /// # Errors
+    /// [`AccessError::TooManyWaits`](crate::access::AccessError::TooManyWaits).
+    pub fn begin_wait(&self) -> Result<impl Send + use<>, EngineError> {
+        self.engine.begin_wait(&self.caller)
+    }
+
+    /// Whether the log has changes that are newer than `revision`, searchable or not.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn has_changes_after(&self, revision: Revision) -> Result<bool, EngineError> {
+        Ok(self.engine.data.store.last_revision(&self.id)? > revision)
+    }
+
     /// Whether searches find all that was written or reported up to `revision`.
     ///
     /// # Errors

@@ -1,20 +1,29 @@
 //! The routes for programs that follow a workspace: what has happened lately, and what each file is now.
 
-use axum::extract::State;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Extension, State};
 use jiff::Timestamp;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::app::{Reply, Shared};
+use super::app::{App, Reply, Shared};
+use super::connections::Stopping;
+use super::door::Place;
+use super::error::ApiError;
 use super::extract::{InWorkspace, Parameters, given};
 use super::openapi;
 use super::routes::check_limit;
 use crate::engine::{ChangeFilters, ChangesReply, ChangesRequest, ContentsReply, ObjectsRequest};
+use crate::search;
 use crate::workspace::Revision;
 
 const MAX_CHANGES: usize = 1_000;
 const DEFAULT_CHANGES: usize = 100;
 const MAX_CONTENTS: usize = 10_000;
+/// How often the log is looked at for one who waits.
+const LOOKS_EVERY: Duration = Duration::from_millis(100);
 
 /// Which changes to tell.
 #[derive(IntoParams, Deserialize)]
@@ -60,6 +69,11 @@ pub(super) struct ChangesQuery {
     /// Only changes that are older than this revision: to go on behind the last one of a reply.
     #[serde(default, deserialize_with = "given")]
     before_revision: Option<u64>,
+    /// Waits up to so many milliseconds for a change of the workspace after `after_revision`, where there is none yet. The reply comes as soon as one
+    /// is logged, before it is searchable.
+    #[param(minimum = 0, maximum = 60_000, default = 0, required = false)]
+    #[serde(default)]
+    wait_ms: u64,
     /// Whether to count who made all the changes in scope, also those beyond `limit`.
     #[param(default = false, required = false)]
     #[serde(default)]
@@ -76,10 +90,43 @@ pub(super) async fn changes(
     State(app): Shared,
     InWorkspace(workspace): InWorkspace,
     Parameters(query): Parameters<ChangesQuery>,
+    stopping: Option<Extension<Stopping>>,
 ) -> Reply<ChangesReply> {
+    let wait_ms = query.wait_ms;
+    search::check_wait(wait_ms).map_err(|error| ApiError::of(&app.engine(), &error.into()))?;
     let request = ChangesRequest::from(query);
     check_limit(request.limit, MAX_CHANGES)?;
+    if let Some(after) = request.filters.after_revision.filter(|_| wait_ms > 0) {
+        let mut stopping = stopping;
+        let told = async {
+            match &mut stopping {
+                Some(Extension(stopping)) => stopping.told().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            waited = await_change(&app, &workspace, after, wait_ms) => waited?,
+            // Who waits would hold up the end of the server.
+            () = told => {}
+        }
+    }
     app.call(move |engine| workspace.open(engine)?.recent_changes(&request)).await
+}
+
+/// Waits until the log has a change after a revision, or the time is over. No thread is held meanwhile.
+async fn await_change(app: &App, workspace: &Place, after: Revision, wait_ms: u64) -> Result<(), ApiError> {
+    let of = workspace.clone();
+    let Json(_slot) = app.call_at_once(move |engine| of.open(engine)?.begin_wait()).await?;
+    let end = tokio::time::Instant::now() + Duration::from_millis(wait_ms);
+    loop {
+        let of = workspace.clone();
+        let Json(has_some) = app.call_at_once(move |engine| of.open(engine)?.has_changes_after(after)).await?;
+        let now = tokio::time::Instant::now();
+        if has_some || now >= end {
+            return Ok(());
+        }
+        tokio::time::sleep_until(end.min(now + LOOKS_EVERY)).await;
+    }
 }
 
 /// Which files to list.
@@ -130,6 +177,7 @@ impl From<ChangesQuery> for ChangesRequest {
             until,
             after_revision,
             before_revision,
+            wait_ms: _,
             facets,
         } = query;
         let (after_revision, before_revision) = (after_revision.map(Revision), before_revision.map(Revision));

@@ -154,6 +154,18 @@ pub(super) async fn serve(
     }
 }
 
+/// Says to a request that waits that the server is to end.
+#[derive(Clone)]
+pub(super) struct Stopping(watch::Receiver<bool>);
+
+impl Stopping {
+    /// Is done when the server is to end.
+    pub(super) async fn told(&mut self) {
+        // A server that is gone has ended.
+        let _ = self.0.wait_for(|&stopping| stopping).await;
+    }
+}
+
 /// Drives one connection to its end, after the handshake of TLS where there is one, which has as much time as a header.
 async fn drive(
     stream: Timed,
@@ -182,8 +194,10 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     header_timeout: Duration,
     mut stopping: watch::Receiver<bool>,
 ) {
+    let told = Stopping(stopping.clone());
     let router = router.map_request(move |mut request: Request<_>| {
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(told.clone());
         request
     });
     // With HTTP/2 allowed, the builder would wait for a connection's first bytes without a deadline.

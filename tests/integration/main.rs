@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod administered;
+mod agents;
 mod allowances;
 mod answerers;
 mod audit;
@@ -12,6 +13,7 @@ mod cli;
 mod crash;
 mod damage;
 mod edited;
+mod examples;
 mod extraction;
 mod fixtures;
 mod handed_over;
@@ -48,10 +50,12 @@ mod reranking;
 mod s3;
 mod serve;
 mod signed_in;
+mod skill;
 mod sockets;
 mod sources;
 mod spaces;
 mod stand_in;
+mod synced;
 mod tls;
 mod uploads;
 mod vector_stores;

@@ -17,6 +17,7 @@ async fn everything(keyed: &Keyed, key: &str) -> Vec<(String, String)> {
         format!("{base}/files"),
         format!("{base}/files?glob=**"),
         format!("{base}/files?glob=secret/**"),
+        format!("{base}/contents"),
         format!("{base}/changes?limit=1000&facets=true"),
         format!("{base}/status"),
         format!("{base}/verdicts"),

@@ -110,6 +110,9 @@ fn programs_of_pinned_packages_run_on_the_pinned_node() {
 
 #[test]
 fn no_lockfile_names_a_registry() {
-    let lockfile = fs_err::read_to_string(scripts().join("package-lock.json")).unwrap();
-    assert!(!lockfile.contains("\"resolved\""));
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/typescript");
+    for folder in [scripts(), examples] {
+        let lockfile = fs_err::read_to_string(folder.join("package-lock.json")).unwrap();
+        assert!(!lockfile.contains("\"resolved\""), "{}", folder.display());
+    }
 }

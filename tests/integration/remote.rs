@@ -25,7 +25,12 @@ pub struct Server {
 
 impl Server {
     pub fn start(pincite: &Pincite, arguments: &[&str]) -> Self {
-        let mut command = pincite.command(&["serve", "--listen", "127.0.0.1:0"]);
+        Self::at(pincite, "127.0.0.1:0", arguments)
+    }
+
+    /// A server that listens on this address.
+    pub fn at(pincite: &Pincite, address: &str, arguments: &[&str]) -> Self {
+        let mut command = pincite.command(&["serve", "--listen", address]);
         let mut process = command.args(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
         let mut s3 = None;
@@ -37,12 +42,17 @@ impl Server {
         std::thread::spawn(move || lines.for_each(drop));
         Self { process, url: url.expect("the server listens"), s3 }
     }
+
+    /// Ends it at once, as a crash does.
+    pub fn kill(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.kill();
     }
 }
 

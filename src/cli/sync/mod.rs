@@ -14,6 +14,7 @@
 //! How the server is asked, and when it is asked again: `cli/remote/`.
 
 mod args;
+mod asking;
 mod decide;
 mod error;
 mod here;
@@ -32,9 +33,10 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 pub(super) use self::args::SyncArgs;
+use self::asking::{Answer, Opened, open_or_ask};
 pub(super) use self::error::SyncError;
 use self::here::Here;
-use self::outcome::Tally;
+use self::outcome::{Outcome, Tally};
 use self::round::{Desk, Direction, Scope};
 use self::server::Server;
 use self::state::State;
@@ -62,9 +64,19 @@ pub(super) fn run(session: &Session, args: &SyncArgs) -> anyhow::Result<Done> {
     let stop = Stop::default();
     let patience = (!args.watch).then_some(PATIENCE);
     let here = Here::open(&args.dir)?;
+    // A hook that flushes need not end the run that keeps the folder in step.
+    let state = match if args.flush { open_or_ask(here.root())? } else { Opened::State(State::open(here.root())?) } {
+        Opened::State(state) => state,
+        Opened::Answer(Answer { outcome, failure }) => {
+            let end = End { is_told: false, is_flush: true, is_ended: failure.is_none() };
+            print(session, &outcome, &end, remote.shown())?;
+            failure.map_or(Ok(()), |failure| Err(anyhow::anyhow!(failure)))?;
+            return Ok(Done::when(outcome.left.is_empty()));
+        }
+    };
     let is_told = args.watch && !session.json;
     let desk = Arc::new(Desk {
-        state: State::open(here.root())?,
+        state,
         here,
         server: Server::new(remote, session.workspace.clone(), provenance, stop.clone(), patience),
         tally: Tally::new(move |line| {
@@ -99,47 +111,62 @@ pub(super) fn run(session: &Session, args: &SyncArgs) -> anyhow::Result<Done> {
             Err(RecvTimeoutError::Timeout) => {}
         }
     };
-    finish(session, &desk, args, is_told, result.and_then(Result::err))
+    let is_ended = result.is_some() && (args.watch || !desk.stop.is_asked());
+    if !is_ended {
+        desk.note_unsent()?;
+    }
+    finish(session, &desk, End { is_told, is_flush: args.flush || args.watch, is_ended }, result.and_then(Result::err))
 }
 
-/// Prints what was done, and how it ended.
-fn finish(
-    session: &Session,
-    desk: &Desk,
-    args: &SyncArgs,
+/// How a run ended.
+struct End {
+    /// Whether each thing was told as it was done.
     is_told: bool,
-    failure: Option<SyncError>,
-) -> anyhow::Result<Done> {
-    let (revision, failure) = match (failure, desk.stop.is_over()) {
-        (Some(failure), _) => (Revision::default(), Some(failure)),
-        (None, true) => (Revision::default(), None),
-        (None, false) => match desk.server.newest() {
-            Ok(revision) => (revision, None),
-            Err(error) => (Revision::default(), Some(error.into())),
-        },
-    };
-    // What was agreed on is durable at least.
-    let agreed = desk.state.bases().into_values().map(|base| base.revision).max().unwrap_or_default();
-    let outcome = desk.tally.outcome(revision.max(agreed));
-    session.print(&outcome, |out| {
-        outcome::show(out, &outcome, is_told)?;
-        if outcome.left.is_empty() && failure.is_none() {
-            if args.flush || args.watch {
-                writeln!(out, "durable up to revision {}", outcome.revision.0)?;
-            } else {
-                let (server, workspace) = (desk.server.shown(), desk.server.workspace());
-                writeln!(out, "in step with the workspace {workspace} of {server} at revision {}", outcome.revision.0)?;
-            }
+    is_flush: bool,
+    /// Whether everything was looked at.
+    is_ended: bool,
+}
+
+/// Asks how far the server is, and prints what was done.
+fn finish(session: &Session, desk: &Desk, end: End, failure: Option<SyncError>) -> anyhow::Result<Done> {
+    let mut revision = desk.durable();
+    let mut failure = failure;
+    if failure.is_none() && !desk.stop.is_over() {
+        match desk.server.newest() {
+            Ok(newest) => revision = revision.max(newest),
+            Err(error) => failure = Some(error.into()),
         }
-        Ok(())
-    })?;
+    }
+    let outcome = desk.tally.outcome(revision);
+    let end = End { is_ended: end.is_ended && failure.is_none(), ..end };
+    print(session, &outcome, &end, desk.server.shown())?;
     match failure {
         Some(failure) => Err(failure.into()),
-        None => Ok(Done::when(outcome.left.is_empty())),
+        None => Ok(Done::when(end.is_ended && outcome.left.is_empty())),
     }
 }
 
+fn print(session: &Session, outcome: &Outcome, end: &End, server: &str) -> anyhow::Result<()> {
+    session.print(outcome, |out| {
+        outcome::show(out, outcome, end.is_told)?;
+        let revision = outcome.revision.0;
+        match (end.is_ended && outcome.left.is_empty(), end.is_flush) {
+            (false, _) => Ok(()),
+            (true, true) => writeln!(out, "durable up to revision {revision}"),
+            (true, false) => {
+                let workspace = &session.workspace;
+                writeln!(out, "in step with the workspace {workspace} of {server} at revision {revision}")
+            }
+        }
+    })
+}
+
 impl Desk {
+    /// The newest change of all that both sides agreed on.
+    fn durable(&self) -> Revision {
+        self.state.bases().into_values().map(|base| base.revision).max().unwrap_or_default()
+    }
+
     /// Does rounds until both sides are in step, or what is left cannot be brought there now.
     ///
     /// # Errors

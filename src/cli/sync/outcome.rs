@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use parking_lot::Mutex;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::workspace::{RelPath, Revision};
 
@@ -18,7 +18,7 @@ pub(super) enum Did {
 }
 
 /// A file that both sides changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct KeptBoth {
     /// The file, which is now as it is on the server.
     pub path: RelPath,
@@ -27,19 +27,19 @@ pub(super) struct KeptBoth {
     /// The change on the server.
     pub revision: Revision,
     /// Who made it, where somebody said so.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed_by: Option<String>,
 }
 
 /// A file that is not in step, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct NotInStep {
     pub path: String,
     pub reason: String,
 }
 
 /// What a run did.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Outcome {
     /// The revision up to which everything of this folder is durable on the server.
     pub revision: Revision,
@@ -54,6 +54,28 @@ pub(super) struct Outcome {
     /// Files that are not kept in step, because only one side can have them.
     pub passed_over: Vec<NotInStep>,
 }
+
+impl Outcome {
+    /// What was done since an earlier outcome of the same run.
+    pub(super) fn since(mut self, before: &Self) -> Self {
+        self.uploaded -= before.uploaded;
+        self.downloaded -= before.downloaded;
+        self.deleted_here -= before.deleted_here;
+        self.deleted_there -= before.deleted_there;
+        self.conflicts.drain(..before.conflicts.len());
+        self
+    }
+}
+
+/// Whether a file should be in step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Left,
+    PassedOver,
+}
+
+/// What listings have found is kept under names that begin so.
+const OF_LISTING: &str = "/";
 
 /// Takes down what a run does, from all of its threads.
 pub(super) struct Tally {
@@ -126,9 +148,28 @@ impl Tally {
         inner.passed_over.insert(name.to_owned(), NotInStep { path: path.to_owned(), reason });
     }
 
-    /// The names of what is left.
-    pub(super) fn names_left(&self) -> Vec<(String, String)> {
-        self.inner.lock().left.iter().map(|(name, entry)| (name.clone(), entry.path.clone())).collect()
+    /// Takes down what a listing of a whole side has found; the next one finds it again, or not.
+    pub(super) fn of_listing(&self, kind: Kind, path: &str, reason: String) {
+        // No file has such a name.
+        let name = format!("{OF_LISTING}{path}");
+        match kind {
+            Kind::Left => self.left(&name, path, reason),
+            Kind::PassedOver => self.passed_over(&name, path, reason),
+        }
+    }
+
+    /// Forgets what listings have found.
+    pub(super) fn clear_of_listings(&self) {
+        let mut inner = self.inner.lock();
+        inner.left.retain(|name, _| !name.starts_with(OF_LISTING));
+        inner.passed_over.retain(|name, _| !name.starts_with(OF_LISTING));
+    }
+
+    /// The files that are left and can be tried again.
+    pub(super) fn files_left(&self) -> BTreeMap<String, RelPath> {
+        let inner = self.inner.lock();
+        let files = inner.left.iter().filter(|(name, _)| !name.starts_with(OF_LISTING));
+        files.filter_map(|(name, entry)| Some((name.clone(), entry.path.parse().ok()?))).collect()
     }
 
     /// What was done so far; `revision` is the newest one of the server.

@@ -12,12 +12,13 @@ use parking_lot::Mutex;
 use super::decide::{Step, decide};
 use super::error::SyncError;
 use super::here::{Here, LocalFile, Sight, name_of};
-use super::outcome::Tally;
+use super::outcome::{Kind, Tally};
 use super::server::{Listing, Server};
 use super::state::{Base, Place, State};
+use super::steps::refused;
 use super::stop::Stop;
 use crate::files::Entry;
-use crate::workspace::{ContentHash, RelPath, Revision};
+use crate::workspace::{ContentHash, RelPath, Revision, composed};
 
 /// Files that are sent and received at once.
 const NUM_THREADS: usize = 4;
@@ -120,13 +121,16 @@ impl Desk {
     fn look(&self, scope: &Scope<'_>, entering: &dyn Fn(&str)) -> Result<Sides, SyncError> {
         let mut sides = Sides::default();
         let bases = self.state.bases();
+        if matches!(scope, Scope::All | Scope::Here(None)) {
+            self.tally.clear_of_listings();
+        }
         match scope {
             Scope::All => {
                 // Before the folder: what is written there meanwhile is found by the next round.
                 self.list_there(&mut sides)?;
                 let found = self.here.list(None, entering)?;
                 for problem in found.problems {
-                    self.tally.passed_over(&problem, &problem, "this folder cannot be kept in step there".to_owned());
+                    self.tally.of_listing(Kind::PassedOver, &problem, "what is there is not looked at".to_owned());
                 }
                 self.note_here(&mut sides, found.files);
                 sides.names.extend(bases.into_keys());
@@ -150,11 +154,8 @@ impl Desk {
                     self.list_there(&mut sides)?;
                 } else {
                     sides.revision = self.server.newest()?;
-                    for (name, path) in *paths {
-                        if let Some(hash) = self.server.look(path)? {
-                            sides.there.insert(name.clone(), (path.clone(), Some(hash)));
-                        }
-                    }
+                    let asked = paths.iter().map(|(name, path)| (name.clone(), (path.clone(), None)));
+                    sides.there.extend(asked);
                     sides.knows_there = true;
                 }
                 sides.names.extend(paths.keys().cloned());
@@ -171,13 +172,13 @@ impl Desk {
         sides.knows_there = true;
         for path in unusable {
             let reason = "the server's name is no path of a workspace".to_owned();
-            self.tally.passed_over(&path, &path, reason);
+            self.tally.of_listing(Kind::PassedOver, &path, reason);
         }
         for (path, hash) in files {
             let name = name_of(&path);
             if let Some((other, _)) = sides.there.get(&name) {
                 let reason = format!("the server has the same name in another spelling: {other}");
-                self.tally.passed_over(path.as_str(), path.as_str(), reason);
+                self.tally.of_listing(Kind::PassedOver, path.as_str(), reason);
             } else {
                 sides.there.insert(name, (path, hash));
             }
@@ -208,12 +209,18 @@ impl Desk {
     fn note_here(&self, sides: &mut Sides, files: Vec<Entry>) {
         for entry in files {
             let name = name_of(&entry.path);
-            match sides.here.get(&name) {
-                Some(other) if other.path != entry.path => {
-                    let reason = format!("the same name in another spelling is here: {}", other.path);
-                    self.tally.left(entry.path.as_str(), entry.path.as_str(), reason);
-                }
-                _ => drop(sides.here.insert(name, entry)),
+            let Some(other) = sides.here.get(&name) else {
+                drop(sides.here.insert(name, entry));
+                continue;
+            };
+            // As the server spells it, where there is one; and the same one each time.
+            let rank = |path: &RelPath| (composed(path.as_str()) != path.as_str(), path.clone());
+            let is_first = rank(&entry.path) < rank(&other.path);
+            let (first, second) = if is_first { (&entry, other) } else { (other, &entry) };
+            let reason = format!("the same name in another spelling is here: {}", first.path);
+            self.tally.of_listing(Kind::Left, second.path.as_str(), reason);
+            if is_first {
+                sides.here.insert(name, entry);
             }
         }
     }
@@ -270,8 +277,18 @@ impl Desk {
         };
         let there = match known_there {
             Some((_, Some(hash))) => Some(*hash),
-            // The server has not read it yet.
-            Some((path, None)) => self.server.look(path)?,
+            // The server has not read it yet, or was not asked.
+            Some((path, None)) => match self.server.look(path).map_err(refused) {
+                Ok(hash) => hash,
+                Err(refused) => {
+                    if let Ended::Left(reason) = refused? {
+                        let is_of_server = here.is_none() && base.is_none();
+                        let take_down = if is_of_server { Tally::passed_over } else { Tally::left };
+                        take_down(&self.tally, name, path.as_str(), reason);
+                    }
+                    return Ok(None);
+                }
+            },
             None if sides.knows_there => None,
             None => base.map(|base| base.hash),
         };

@@ -22,6 +22,9 @@ const PAGE_FILES: usize = 5_000;
 /// Changes of one page.
 pub(super) const PAGE_CHANGES: usize = 1_000;
 
+/// How long the server waits for a change.
+const WAIT_MS: u64 = 25_000;
+
 /// The workspace of a server.
 pub(super) struct Server {
     remote: Remote,
@@ -156,6 +159,8 @@ impl Server {
         match self.patiently(|| self.remote.download(call())) {
             Ok(Received { etag, .. }) => Ok(Some(self.hash(&etag)?)),
             Err(error) if status(&error) == Some(404) => Ok(None),
+            // A reply without a body does not say why.
+            Err(RemoteError::Refused { .. }) => Ok(self.fetch(path)?.map(|(hash, _)| hash)),
             Err(error) => Err(error),
         }
     }
@@ -221,12 +226,14 @@ impl Server {
         }
     }
 
-    /// The newest changes after a revision, newest first; all of them where they are fewer than [`PAGE_CHANGES`].
+    /// The newest changes after a revision, newest first; all of them where they are fewer than [`PAGE_CHANGES`]. Where there are none, the
+    /// server waits for one.
     ///
     /// # Errors
     /// [`RemoteError`].
     pub(super) fn changes_after(&self, revision: Revision) -> Result<Vec<Change>, RemoteError> {
         let call = self.changes().with("after_revision", [revision.0]).with("limit", [PAGE_CHANGES]);
+        let call = call.with("wait_ms", [WAIT_MS]).waits(WAIT_MS);
         Ok(self.patiently(|| self.remote.call::<ChangesReply>(&call))?.changes)
     }
 

@@ -68,14 +68,20 @@ impl State {
     /// # Errors
     /// [`SyncError::Busy`] where another process has it, [`SyncError::State`] where it cannot be read.
     pub(super) fn open(root: &Path) -> Result<Self, SyncError> {
-        let folder = root.join(FOLDER);
+        let folder = folder_of(root);
         let refused = |reason: String| SyncError::State { folder: folder.clone(), reason };
         make(&folder).map_err(|error| refused(error.to_string()))?;
         let lock = take_lock(&folder)
             .map_err(|error| refused(error.to_string()))?
             .map_err(|holder| SyncError::Busy { folder: root.to_owned(), holder })?;
+        super::asking::sweep(&folder);
         let inner = read(&folder).map_err(|error| refused(error.to_string()))?;
         Ok(Self { inner: Mutex::new(inner), _lock: lock, folder })
+    }
+
+    /// The folder of the state.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -191,6 +197,11 @@ impl State {
         let checkpoint = inner.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         checkpoint.map_err(|error| self.refused(&error))
     }
+}
+
+/// Where the state of a folder is.
+pub(super) fn folder_of(root: &Path) -> PathBuf {
+    root.join(FOLDER)
 }
 
 fn make(folder: &Path) -> std::io::Result<()> {

@@ -239,7 +239,7 @@ fn not_put(error: &FilesError) -> String {
 }
 
 /// A refusal of the server: of one file, or of everything.
-fn refused(error: RemoteError) -> Result<Ended, SyncError> {
+pub(super) fn refused(error: RemoteError) -> Result<Ended, SyncError> {
     let RemoteError::Refused { report, .. } = &error else { return Err(error.into()) };
     let is_of_all = error.is_passing() || status(&error) == Some(401) || report.code == "unknown_workspace";
     if is_of_all {

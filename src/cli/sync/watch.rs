@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::error::SyncError;
 use super::here::{name_of, now_ns};
+use super::outcome::Kind;
 use super::round::{Desk, Direction, Scope};
 use super::server::PAGE_CHANGES;
 use crate::cli::remote::Backoff;
@@ -26,8 +27,10 @@ const LONGEST_WRITE: Duration = Duration::from_secs(5);
 const WHOLE_EVERY: Duration = Duration::from_mins(5);
 /// The same where the folder cannot be watched.
 const UNWATCHED_EVERY: Duration = Duration::from_secs(5);
-/// How often the server's log is asked for what is new.
-const ASKS_EVERY: Duration = Duration::from_secs(1);
+/// How often is looked for others that ask for a flush.
+const ASKED_EVERY: Duration = Duration::from_millis(100);
+/// The pause between two questions to the server for what is new.
+const ASKS_EVERY: Duration = Duration::from_millis(200);
 /// What is left is tried again after so long at first, and then less and less often.
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
@@ -80,13 +83,15 @@ fn keep(desk: &Desk, told: &Receiver<Event>, follow: &mut Follow) -> Result<(), 
     while !desk.stop.is_asked() {
         let every = if follow.is_complete() { WHOLE_EVERY } else { UNWATCHED_EVERY };
         let mut wait = (whole_at + every).saturating_duration_since(Instant::now());
-        let is_left = !desk.tally.names_left().is_empty();
+        let is_left = !desk.tally.files_left().is_empty();
         if is_left {
             wait = wait.min(retry_at.saturating_duration_since(Instant::now()));
         }
         if !due.places.is_empty() {
             wait = wait.min(QUIET / 2);
         }
+        // Others ask by a file for a flush.
+        wait = wait.min(ASKED_EVERY);
         match told.recv_timeout(wait) {
             Ok(event) => {
                 for event in std::iter::once(event).chain(told.try_iter()) {
@@ -99,11 +104,10 @@ fn keep(desk: &Desk, told: &Receiver<Event>, follow: &mut Follow) -> Result<(), 
         if desk.stop.is_asked() {
             break;
         }
+        desk.answer()?;
         let now = Instant::now();
         if is_left && retry_at <= now {
-            due.there.extend(
-                desk.tally.names_left().into_iter().filter_map(|(name, path)| Some((name, path.parse().ok()?))),
-            );
+            due.there.extend(desk.tally.files_left());
             retry = (retry * 2).min(LONGEST_RETRY);
             retry_at = now + retry;
         } else if !is_left {
@@ -116,9 +120,16 @@ fn keep(desk: &Desk, told: &Receiver<Event>, follow: &mut Follow) -> Result<(), 
             whole_at = now;
         }
         match due.work(desk, follow) {
-            // The folder may be being filled or emptied; what was decided is asked again with the next change.
-            Err(error @ SyncError::Emptied { .. }) => desk.tally.left("", "all files", error.to_string()),
+            Err(error @ SyncError::Emptied { .. }) => {
+                desk.tally.of_listing(Kind::Left, "all files", error.to_string());
+            }
             Err(SyncError::Server(error)) if desk.stop.is_asked() => tracing::debug!(%error, "a round was not ended"),
+            // Something else may answer for a while, such as a proxy.
+            Err(SyncError::Server(error)) if !error.is_wrong_use() => {
+                tracing::warn!(%error, "both sides are looked at again");
+                due.all = true;
+                desk.stop.pause(FIRST_RETRY);
+            }
             other => other?,
         }
         follow.tell();
@@ -181,7 +192,7 @@ impl Due {
 }
 
 impl Desk {
-    /// Tells what is new in the server's log until the run is to end.
+    /// Tells what is new in the server's log, which waits for it, until the run is to end.
     fn follow(&self, mut seen: Revision, events: &Sender<Event>) {
         let mut backoff = Backoff::new();
         while !self.stop.is_asked() {

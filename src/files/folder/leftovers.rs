@@ -5,10 +5,10 @@ use std::time::SystemTime;
 
 use fs_err::File;
 
-use super::beneath::{BeneathError, Folder, Kind};
+use super::beneath::{BeneathError, Folder, Kind, Meta};
 use crate::leftovers::{self, MIN_AGE};
 
-/// A temporary file in a folder that is held open. It is removed when it is dropped, unless it was put somewhere.
+/// A temporary file in a folder that is held open. Unless it was put somewhere, it is removed when it is dropped, or what it has replaced.
 #[derive(Debug)]
 pub(super) struct TemporaryFile {
     folder: Folder,
@@ -51,6 +51,26 @@ impl TemporaryFile {
         self.folder.rename(&self.name, folder, name, only_new)?;
         self.is_put = true;
         Ok(())
+    }
+
+    /// Puts it into the place of a file that is still `before`, and returns whether it was. What had come there instead is there again
+    /// then, unless the file system cannot let files change places: there it is replaced.
+    ///
+    /// # Errors
+    /// It stays where it is then.
+    pub(super) fn replace(&mut self, folder: &Folder, name: &str, before: &Meta) -> Result<bool, BeneathError> {
+        if !self.folder.exchange(&self.name, folder, name)? {
+            return self.put(folder, name, false).map(|()| true);
+        }
+        // The exchange itself changes the change time.
+        let is_before = |now: &Meta| {
+            (now.kind, now.size, now.modified_ns, now.inode)
+                == (before.kind, before.size, before.modified_ns, before.inode)
+        };
+        if self.folder.look(&self.name).is_ok_and(|now| is_before(&now)) {
+            return Ok(true);
+        }
+        self.folder.exchange(&self.name, folder, name).map(|_| false)
     }
 }
 

@@ -5,8 +5,10 @@
 //!   been moved away, and another one be in its place.
 //! - A version is made of what the system says of a file: size, modification time, change time and inode. Two writes within a tick of
 //!   the file system's clock may leave the same ([`TICK_NS`]).
-//! - A condition on a version is checked in the call that puts or removes the file, and not in one step with it: the caller keeps those
-//!   away that write through this program. A file that is to be absent is put in one step.
+//! - A condition on a version is checked in the call that puts or removes the file. A file that is to be absent is put in one step. One that
+//!   replaces a version changes places with what is there, and back where that is another version; a removal is not in one step with its
+//!   check, and the caller keeps those away that write through this program.
+//! - A folder that holds no file in any depth is nothing of a workspace: it gives way to a file of its name.
 
 mod beneath;
 mod leftovers;

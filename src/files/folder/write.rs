@@ -22,6 +22,8 @@ pub(super) const TEMPORARY_PREFIX: &str = ".pincite-";
 const MODE_OF_FOLDERS: u32 = 0o777;
 /// The permissions of a new file, less the bits that the process's mask takes away.
 const MODE_OF_FILES: u32 = 0o666;
+/// Folders without files that lie in each other deeper than this do not give way to a file.
+const MAX_VACANT_DEPTH: usize = 100;
 /// Folders that another write made and gave up are made again so often.
 const MAX_TRIES: usize = 3;
 
@@ -42,7 +44,11 @@ impl NewFolderFile {
         let mut way = Way::new(root)?;
         // As near to its place as there is a folder: on the same disk, so that it can be put there in one step.
         let folder = way.parent(path, Missing::StopsBefore)?;
-        look(&way.root, path)?;
+        match look(&way.root, path) {
+            Err(FilesError::Folder { .. })
+                if way.root.folder(path.as_str()).is_ok_and(|there| is_vacant(&there, 0)) => {}
+            looked => drop(looked?),
+        }
         let file = TemporaryFile::make_in(folder, TEMPORARY_PREFIX);
         let mut file = file.map_err(|error| of_place(error, path))?;
         if let Some(mode) = private::mode_in_workspace(way.mode_of_root, MODE_OF_FILES) {
@@ -81,6 +87,7 @@ impl NewFile for NewFolderFile {
         let mut num_tries = 0;
         let parent = loop {
             let parent = way.parent(&self.path, Missing::IsMade)?;
+            vacate(&parent, &name);
             let before = look_in(&parent, &name, &self.path)?;
             if let Condition::Is(version) = condition
                 && before.is_none_or(|before| stat(&before).version != *version)
@@ -96,8 +103,14 @@ impl NewFile for NewFolderFile {
             }
             self.sync()?;
             failpoint::reach("write: the new file is beside its place");
-            match self.file.put(&parent, &name, only_new) {
-                Ok(()) => break parent,
+            let put = match (condition, before) {
+                // Whoever changed it since it was looked at has it back.
+                (Condition::Is(_), Some(before)) => self.file.replace(&parent, &name, &before),
+                _ => self.file.put(&parent, &name, only_new).map(|()| true),
+            };
+            match put {
+                Ok(true) => break parent,
+                Ok(false) => return Err(FilesError::OtherVersion { path: self.path.clone() }),
                 // Another write made the folder and gave it up.
                 Err(BeneathError::Missing) if num_tries < MAX_TRIES => num_tries += 1,
                 Err(BeneathError::Exists) if only_new => return Err(FilesError::Exists { path: self.path.clone() }),
@@ -193,6 +206,27 @@ pub(super) fn make_folder(root: &Path, path: &RelPath) -> Result<(), FilesError>
     way.open_folder(path.as_str(), Missing::IsMade).map_err(|error| of_place(error, path))?;
     way.made.clear();
     Ok(())
+}
+
+/// Whether a folder holds no file in any depth, and nothing else but folders.
+fn is_vacant(folder: &Folder, depth: usize) -> bool {
+    let is_vacant_below = |(name, kind): (std::ffi::OsString, Option<Kind>)| {
+        kind == Some(Kind::Folder)
+            && name.to_str().and_then(|name| folder.folder(name).ok()).is_some_and(|below| is_vacant(&below, depth + 1))
+    };
+    depth < MAX_VACANT_DEPTH && folder.names().is_ok_and(|names| names.into_iter().all(is_vacant_below))
+}
+
+/// Removes a folder that holds no file: it is nothing of a workspace, and gives way to a file of its name. What holds one stays.
+fn vacate(parent: &Folder, name: &str) {
+    let Ok(folder) = parent.folder(name) else { return };
+    if is_vacant(&folder, 0) {
+        for (below, _) in folder.names().unwrap_or_default() {
+            below.to_str().into_iter().for_each(|below| vacate(&folder, below));
+        }
+        // One that holds something by now stays.
+        let _ = parent.remove_folder(name);
+    }
 }
 
 /// The path of a file as the disk spells it: part by part the name that is there, also in another spelling of the same

@@ -180,6 +180,14 @@ impl Folder {
         fs::rename(from, to).map_err(from_io)
     }
 
+    /// Lets two files change places in one step, where the system has a way to: here it has none.
+    ///
+    /// # Errors
+    /// None here.
+    pub fn exchange(&self, _: &str, _: &Self, _: &str) -> Result<bool, BeneathError> {
+        Ok(false)
+    }
+
     /// Makes the names in this folder durable, where the system has a way to: here it has none.
     ///
     /// # Errors

@@ -237,6 +237,23 @@ impl Folder {
         fs::unlinkat(&self.fd, name, AtFlags::empty()).map_err(from_errno)
     }
 
+    /// Lets a file of this folder and one of another folder change places, in one step, and returns whether the file system does that.
+    ///
+    /// # Errors
+    /// When one of them is not there, or the system refuses.
+    pub fn exchange(&self, name: &str, with: &Self, other_name: &str) -> Result<bool, BeneathError> {
+        let (name, other_name) = (checked(name)?, checked(other_name)?);
+        #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+        match fs::renameat_with(&self.fd, name, &with.fd, other_name, fs::RenameFlags::EXCHANGE) {
+            Ok(()) => return Ok(true),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
+            Err(errno) => return Err(from_errno(errno)),
+        }
+        #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+        let _ = (name, &with.fd, other_name);
+        Ok(false)
+    }
+
     /// Makes the names in this folder durable.
     ///
     /// # Errors
