@@ -50,7 +50,7 @@ use crate::extract::kept::Shelf;
 use crate::files::{self, Errands, Files, RuleLimits};
 use crate::index::Backend;
 use crate::index::embedded::EmbeddedBackend;
-use crate::ingest::PartSizes;
+use crate::ingest::{IngestError, PartSizes};
 use crate::store::Store;
 use crate::workspace::{PatternLimits, WorkspaceId};
 
@@ -157,6 +157,23 @@ impl DataFolder {
     /// Where everything of one workspace is kept that is not in the store.
     pub(crate) fn folder_of(&self, id: &WorkspaceId) -> PathBuf {
         workspaces_in(&self.path).join(id.as_str())
+    }
+
+    /// Keeps all others from writing into the workspace through us, in any process, until it is dropped: a precondition must
+    /// still hold when the file is put into its place.
+    pub(crate) fn lock_files(&self, id: &WorkspaceId) -> Result<fs_err::File, IngestError> {
+        self.store.workspace(id)?;
+        let folder = self.folder_of(id);
+        fs_err::create_dir_all(&folder).map_err(IngestError::Lock)?;
+        let file = fs_err::File::create(folder.join("files.lock")).map_err(IngestError::Lock)?;
+        file.file().lock().map_err(IngestError::Lock)?;
+        // It may have been deleted meanwhile, and the folder be made anew here: then that goes, too.
+        self.store.workspace(id).inspect_err(|_| {
+            if let Err(error) = self.store.note_remains(id) {
+                tracing::warn!(workspace = %id, %error, "an empty folder of a deleted workspace stays");
+            }
+        })?;
+        Ok(file)
     }
 
     pub(crate) fn max_open_indexes(&self) -> usize {

@@ -132,7 +132,9 @@ pub struct Engine {
     /// The messages that were sent here.
     sent: Arc<notify::Counts>,
     /// Who has done and seen what.
-    journal: Journal,
+    journal: Arc<Journal>,
+    /// Tells the journal of violated locks.
+    violations: Arc<notify::ViolationRecorder>,
     /// What callers take.
     allowances: Allowances,
     /// Contents that were read and written lately.
@@ -150,7 +152,7 @@ impl Engine {
     pub fn open(options: OpenOptions) -> Result<Self, EngineError> {
         let may_only_read = options.access == Access::Read;
         let data = Arc::new(DataFolder::open(options)?);
-        let journal = Journal::new(&data.path, Settings::of(&data.config.audit, may_only_read));
+        let journal = Arc::new(Journal::new(&data.path, Settings::of(&data.config.audit, may_only_read)));
         Ok(Self {
             scheduler: Arc::new(Scheduler::new(Arc::clone(&data))),
             standings: Standings::default(),
@@ -160,6 +162,7 @@ impl Engine {
             bases: Bases::default(),
             hashes: Hashes::default(),
             journal,
+            violations: Arc::new(notify::ViolationRecorder::new()),
             data,
         })
     }

@@ -104,7 +104,7 @@ pub struct AuditEntry {
     pub code: Option<String>,
     /// Who made it.
     pub by: AuditActor,
-    /// `rest`, `mcp`, `page`, `s3` or `cli`.
+    /// `rest`, `mcp`, `page`, `s3` or `cli`; `disk` of a change that was made past pincite.
     #[schema(example = "rest")]
     pub surface: String,
     /// The address of the client.

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -19,7 +19,8 @@ use crate::access::{self, Action, Who};
 use crate::search::Filters;
 use crate::store::{Covered, LockRequest, LockRow, LockTime, Taken};
 use crate::workspace::{
-    DEFAULT_LOCK_TTL_S, Held, LOCK_TTL_S, Lock, LockMode, MAX_LOCK_REASON_CHARS, MAX_LOCK_WAIT_MS, RelPath, Scope,
+    DEFAULT_LOCK_TTL_S, Held, LOCK_TTL_S, Lock, LockMode, LockViolation, MAX_LOCK_REASON_CHARS, MAX_LOCK_WAIT_MS,
+    RelPath, Scope,
 };
 
 /// Signs of a lock's id and of its token.
@@ -29,6 +30,9 @@ const TOKEN_CHARS: usize = 32;
 const HEARTBEATS: u32 = 3;
 /// How often one who waits asks for the lock.
 const TRY_EVERY: Duration = Duration::from_millis(100);
+/// Violations of locks that the status tells, and how old they may be.
+const MAX_VIOLATIONS: usize = 20;
+const VIOLATIONS_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Seconds within which those who were refused are asked to come again.
 const MAX_RETRY_S: u64 = 5;
 
@@ -129,7 +133,7 @@ impl Workspace<'_> {
             ticket: new.ticket,
             waits: new.wait_ms > 0,
         };
-        let _alone = self.engine.lock_files(&self.id)?;
+        let _alone = self.engine.data.lock_files(&self.id)?;
         let max = self.engine.config().limits.locks;
         match self.engine.data.store.take_lock(&self.id, &request, &LockTime::now(), max)? {
             Taken::Yes(row) => Ok(Lock { token: Some(token), ..told_of(row) }),
@@ -200,6 +204,18 @@ impl Workspace<'_> {
             let rows = self.engine.data.store.locks(&self.id, &LockTime::now())?;
             Ok(LockList { locks: rows.into_iter().filter(is_seen).map(told_of).collect() })
         })
+    }
+
+    /// The newest changes of locked files past us that the caller may know of.
+    pub(super) fn lock_violations(&self) -> Result<Vec<LockViolation>, EngineError> {
+        if !self.may_lock() {
+            return Ok(Vec::new());
+        }
+        let since = Timestamp::now().checked_sub(VIOLATIONS_FOR).unwrap_or(Timestamp::MIN);
+        let mut found = self.engine.data.store.violations(&self.id, since)?;
+        found.retain(|violation| self.sees(&violation.path));
+        found.truncate(MAX_VIOLATIONS);
+        Ok(found)
     }
 
     /// Refuses a write to files that others have locked, and one with a token that is lost. To be asked under the lock on the files.

@@ -48,7 +48,7 @@ impl Workspace<'_> {
         let root = self.root_to_write([&from, &to])?;
         super::write::refuse_device_names(&to)?;
         let once = self.once("move", &[from.as_str().as_bytes(), to.as_str().as_bytes()]);
-        let _alone = self.engine.lock_files(&self.id)?;
+        let _alone = self.engine.data.lock_files(&self.id)?;
         if let Some((reply, revision)) = self.answered::<WriteReply>(once.as_ref())? {
             return Ok(WriteReply { revision, ..reply });
         }

@@ -32,7 +32,7 @@ impl Workspace<'_> {
             // Whatever would refuse the file at the end refuses it now.
             drop(self.begin_upload(path)?);
             // Its folder must not come into the place of a workspace that is being deleted.
-            let _alone = self.engine.lock_files(&self.id)?;
+            let _alone = self.engine.data.lock_files(&self.id)?;
             Ok(self.engine.data.multipart.begin(&self.id, path)?)
         })
     }

@@ -199,7 +199,7 @@ impl Workspace<'_> {
         self.engine.data.must_log()?;
         {
             // Who writes a file now has it logged before, and goes with the rest; who comes later finds no workspace.
-            let _alone = self.engine.lock_files(id)?;
+            let _alone = self.engine.data.lock_files(id)?;
             self.engine.data.store.delete_workspace(id)?;
         }
         self.engine.scheduler.forget_replay(id);

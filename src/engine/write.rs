@@ -18,12 +18,12 @@ use super::allowances::Charge;
 use super::event::{Event, EventKind, EventsReply, TakenEvent};
 use super::recording::Told;
 use super::upload::Upload;
-use super::{Engine, EngineError, Workspace};
+use super::{EngineError, Workspace};
 use crate::access::Action;
 use crate::files::{self, Condition, Files};
 use crate::ingest::{self, NewFile, WriteError};
 use crate::store::{Besides, Fingerprint, KeptReply, LoggedEvent, Moved, Observation, StoreError, Written};
-use crate::workspace::{ChangeKind, ContentHash, Priority, Provenance, RelPath, Revision, WorkspaceId, is_device_name};
+use crate::workspace::{ChangeKind, ContentHash, Priority, Provenance, RelPath, Revision, is_device_name};
 
 /// No size and no time: what a deleted file looks like.
 const GONE: Fingerprint = Fingerprint::NONE;
@@ -56,25 +56,6 @@ pub struct WriteReply {
     /// The SHA-256 of what was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_hash: Option<ContentHash>,
-}
-
-impl Engine {
-    /// Keeps all others from writing into the workspace through us, in any process, until it is dropped: a precondition must
-    /// still hold when the file is put into its place.
-    pub(super) fn lock_files(&self, id: &WorkspaceId) -> Result<fs_err::File, EngineError> {
-        self.data.store.workspace(id)?;
-        let folder = self.data.folder_of(id);
-        fs_err::create_dir_all(&folder).map_err(EngineError::Io)?;
-        let file = fs_err::File::create(folder.join("files.lock")).map_err(EngineError::Io)?;
-        file.file().lock().map_err(EngineError::Io)?;
-        // It may have been deleted meanwhile, and the folder be made anew here: then that goes, too.
-        self.data.store.workspace(id).inspect_err(|_| {
-            if let Err(error) = self.data.store.note_remains(id) {
-                tracing::warn!(workspace = %id, %error, "an empty folder of a deleted workspace stays");
-            }
-        })?;
-        Ok(file)
-    }
 }
 
 impl Workspace<'_> {
@@ -110,7 +91,7 @@ impl Workspace<'_> {
         self.check_writable(&path)?;
         // Before the lock: others who write do not wait for the disk.
         file.prepare()?;
-        let _alone = self.engine.lock_files(id)?;
+        let _alone = self.engine.data.lock_files(id)?;
         // Asked again, because content may have come for long.
         if self.root_to_write([&path])? != root {
             return Err(StoreError::UnknownWorkspace { id: id.clone() }.into());
@@ -247,7 +228,7 @@ impl Workspace<'_> {
         self.check_writable(path)?;
         let root = self.root_to_write([path])?;
         let once = self.once("delete", &[path.as_str().as_bytes()]);
-        let _alone = self.engine.lock_files(id)?;
+        let _alone = self.engine.data.lock_files(id)?;
         if let Some((reply, revision)) = self.answered::<WriteReply>(once.as_ref())? {
             return Ok(WriteReply { revision, ..reply });
         }
@@ -304,7 +285,7 @@ impl Workspace<'_> {
                 refuse_device_names(&event.path)?;
             }
         }
-        let _alone = self.engine.lock_files(id)?;
+        let _alone = self.engine.data.lock_files(id)?;
         self.check_room()?;
         let charge = self.charge_events(events, &checked)?;
 
@@ -324,15 +305,19 @@ impl Workspace<'_> {
                 superseded = event.occurred_at.is_some_and(|at| newest.is_some_and(|newest| to_ms(newest) > to_ms(at)));
                 if !superseded {
                     let changed: Vec<&RelPath> = event.from.iter().chain([&event.path]).collect();
-                    if content.is_some() || is_managed && event.kind != EventKind::Modified {
+                    if is_done_here(event, content.is_some(), is_managed) {
                         self.check_locks(&changed)?;
                     }
                     apply(files, event, content.as_deref(), is_managed)?;
                     num_bytes += content.as_ref().map_or(0, Vec::len) as u64;
                 }
                 let mut observations = Vec::new();
+                let is_past_us = superseded || !is_done_here(event, content.is_some(), is_managed);
                 for path in event.from.iter().chain([&event.path]) {
-                    let seen = self.observe(files, path, is_managed || content.is_some())?;
+                    let mut seen = self.observe(files, path, is_managed || content.is_some())?;
+                    if is_past_us && let Some(seen) = &mut seen {
+                        self.witness_past_us(files, seen)?;
+                    }
                     // What is there is not of an event that came too late.
                     let content = content.as_deref().filter(|_| !superseded);
                     observations
@@ -356,6 +341,14 @@ impl Workspace<'_> {
         }
         let revision = taken.iter().map(|event| event.revision).max().unwrap_or_default();
         Ok(EventsReply { revision, events: taken })
+    }
+
+    /// Marks what was seen of a file that others have locked, and that was not changed here. Who gives the lock's token may report it.
+    fn witness_past_us(&self, files: &dyn Files, seen: &mut Observation) -> Result<(), EngineError> {
+        match self.check_locks(&[&seen.path]) {
+            Err(EngineError::Locked(_) | EngineError::Fenced { .. }) => Ok(ingest::witness_past_us(files, seen)?),
+            checked => checked,
+        }
     }
 
     /// Takes the contents of events from the day of the caller's key, where the workspace has room for them. Those that were taken before
@@ -384,7 +377,7 @@ impl Workspace<'_> {
         if !is_of_event {
             return seen;
         }
-        let content_hash = content.filter(|_| seen.path == event.path).map(ContentHash::of);
+        let content_hash = content.filter(|_| seen.path == event.path).map(ContentHash::of).or(seen.content_hash);
         Observation { provenance: self.writer_of_event(event), content_hash, ..seen }
     }
 
@@ -474,6 +467,11 @@ fn apply(files: &dyn Files, event: &Event, content: Option<&[u8]>, is_managed: b
         ingest::write_file(files, &event.path, bytes, &Condition::Any)?;
     }
     Ok(())
+}
+
+/// Whether an event is more than a report of what was done on disk: it brings the content, or the folder is ours.
+fn is_done_here(event: &Event, has_content: bool, is_managed: bool) -> bool {
+    has_content || is_managed && event.kind != EventKind::Modified
 }
 
 /// Makes one renaming of what was seen of both paths of a renamed file: one is gone, and one is there.

@@ -10,7 +10,7 @@
 //! A lock is taken under the lock on the workspace's files (`engine::write`), as every write is made: so none is taken while a file that it
 //! covers is being written.
 
-use globset::Glob;
+use globset::GlobMatcher;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
@@ -48,8 +48,16 @@ impl Covered {
     pub fn covers(&self, path: &RelPath) -> bool {
         match self {
             Self::Path(own) => own == path,
-            Self::Glob(glob) => matches(glob, path.as_str()),
+            Self::Glob(_) => self.matcher().is_none_or(|matcher| matcher.is_match(path.as_str())),
         }
+    }
+
+    /// What matches the paths of a glob. `None` where it is a path, or a glob that cannot be read; it was read when the lock was taken.
+    pub(super) fn matcher(&self) -> Option<GlobMatcher> {
+        let Self::Glob(glob) = self else { return None };
+        let glob = if glob.contains('/') { glob.clone() } else { format!("**/{glob}") };
+        let glob = globset::GlobBuilder::new(&glob).literal_separator(true).build();
+        glob.ok().map(|glob| glob.compile_matcher())
     }
 
     /// Whether both cover a path, or may.
@@ -64,13 +72,6 @@ impl Covered {
             }
         }
     }
-}
-
-fn matches(glob: &str, path: &str) -> bool {
-    let glob = if glob.contains('/') { glob.to_owned() } else { format!("**/{glob}") };
-    // It was read when the lock was taken.
-    let glob = globset::GlobBuilder::new(&glob).literal_separator(true).build();
-    glob.map_or(true, |glob: Glob| glob.compile_matcher().is_match(path))
 }
 
 /// What all paths begin with that a glob matches.
@@ -353,19 +354,27 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn locks(&self, workspace: &WorkspaceId, now: &LockTime) -> Result<Vec<LockRow>, StoreError> {
-        let connection = self.reader();
-        let mut any = connection.prepare_cached("SELECT 1 FROM locks WHERE workspace = ?1 LIMIT 1")?;
-        if !any.exists([workspace.as_str()])? {
-            return Ok(Vec::new());
-        }
-        let mut statement = connection.prepare_cached(&format!(
-            "{SELECT} WHERE workspace = ?1 AND iif(boot = ?2, ends_ms > ?3, ends_wall_ms > ?4) ORDER BY fence"
-        ))?;
-        let LockTime { boot, since_boot_ms, wall_ms } = now;
-        let rows =
-            statement.query_map(params![workspace.as_str(), boot, since_boot_ms, wall_ms], |row| lock_row(row, now))?;
-        rows.map(|row| row.map_err(StoreError::from)).collect()
+        live(&self.reader(), workspace, now)
     }
+}
+
+/// The locks that are held, the oldest first.
+pub(super) fn live(
+    connection: &Connection,
+    workspace: &WorkspaceId,
+    now: &LockTime,
+) -> Result<Vec<LockRow>, StoreError> {
+    let mut any = connection.prepare_cached("SELECT 1 FROM locks WHERE workspace = ?1 LIMIT 1")?;
+    if !any.exists([workspace.as_str()])? {
+        return Ok(Vec::new());
+    }
+    let mut statement = connection.prepare_cached(&format!(
+        "{SELECT} WHERE workspace = ?1 AND iif(boot = ?2, ends_ms > ?3, ends_wall_ms > ?4) ORDER BY fence"
+    ))?;
+    let LockTime { boot, since_boot_ms, wall_ms } = now;
+    let rows =
+        statement.query_map(params![workspace.as_str(), boot, since_boot_ms, wall_ms], |row| lock_row(row, now))?;
+    rows.map(|row| row.map_err(StoreError::from)).collect()
 }
 
 fn find(

@@ -52,6 +52,7 @@ mod stand_in;
 mod tls;
 mod vector_stores;
 mod verdicts;
+mod violated;
 mod walls;
 mod watched;
 mod webhooks;

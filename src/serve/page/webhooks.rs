@@ -90,6 +90,7 @@ const fn about(event: WebhookEvent) -> &'static str {
         WebhookEvent::FileDeleted => "a file is gone",
         WebhookEvent::FileReady => "a change is searchable",
         WebhookEvent::FileFailed => "a file could not be read",
+        WebhookEvent::LockViolated => "a locked file was changed past pincite",
         WebhookEvent::WorkspaceTransferred => "the workspace has another owner",
     }
 }
