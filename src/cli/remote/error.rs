@@ -6,6 +6,7 @@ use tokio_rustls::rustls;
 use ureq::http::StatusCode;
 
 use super::address::Address;
+use super::again;
 use crate::error::{Advice, ErrorReport};
 
 /// Characters of a message that is not from pincite.
@@ -109,7 +110,13 @@ impl RemoteError {
             | Self::Redirected { .. } => true,
             // As the same errors count on this machine: see `engine::ErrorKind`.
             Self::Refused { status: Some(status), .. } => {
-                let other = [StatusCode::FORBIDDEN, StatusCode::PRECONDITION_FAILED, StatusCode::TOO_MANY_REQUESTS];
+                let other = [
+                    StatusCode::FORBIDDEN,
+                    StatusCode::PRECONDITION_FAILED,
+                    StatusCode::TOO_MANY_REQUESTS,
+                    StatusCode::LOCKED,
+                    StatusCode::GONE,
+                ];
                 status.is_client_error() && !other.contains(status)
             }
             Self::Refused { status: None, .. }
@@ -118,6 +125,17 @@ impl RemoteError {
             | Self::TimedOut { .. }
             | Self::Foreign { .. } => false,
         }
+    }
+
+    /// Whether the same request may succeed after a while: others hold a lock, or the server is busy.
+    pub(in crate::cli) fn passes(&self) -> bool {
+        let Self::Refused { status: Some(status), report } = self else { return false };
+        *status == StatusCode::LOCKED || again::passes(*status, &report.code)
+    }
+
+    /// Whether what was asked for is there no more.
+    pub(in crate::cli) fn is_gone(&self) -> bool {
+        matches!(self, Self::Refused { status: Some(StatusCode::GONE), .. })
     }
 
     /// What became of a request that has no reply.

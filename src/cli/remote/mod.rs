@@ -30,6 +30,7 @@ use ureq::{Agent, Body};
 
 use self::address::Address;
 use self::again::Again;
+pub(super) use self::again::random_share;
 pub(super) use self::args::RemoteArgs;
 use self::args::ServerKey;
 pub(super) use self::error::RemoteError;
