@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::recording::Told;
 use super::{EngineError, Precondition, Workspace, WriteReply};
 use crate::access::Action;
+use crate::audit::Met;
 use crate::edit::{self, Changes, EditError, Merged, TextFile};
 use crate::ingest;
 use crate::workspace::{ContentHash, Provenance, RelPath};
@@ -178,19 +179,21 @@ impl Workspace<'_> {
     ) -> Result<MergeReply, EngineError> {
         self.caller.check(Action::Read)?;
         self.recorded(Action::Write, Told::of([path]), |told| {
-            let reply = self.merge_unrecorded(path, bytes, base, provenance)?;
+            let (reply, found) = self.merge_unrecorded(path, bytes, base, provenance)?;
             told.revision = Some(reply.written.revision);
+            told.met = found.map(|found| Met { expected: Some(base), found: Some(found) });
             Ok(reply)
         })
     }
 
+    /// The reply, and the content of others that was merged with, where there was one.
     fn merge_unrecorded(
         &self,
         path: &RelPath,
         bytes: &[u8],
         base: ContentHash,
         provenance: &Provenance,
-    ) -> Result<MergeReply, EngineError> {
+    ) -> Result<(MergeReply, Option<ContentHash>), EngineError> {
         let failed = |error: EditError| EngineError::Edit { path: path.clone(), error };
         let path = &self.spelled_to_write(path)?;
         let (mut expected, mut content): (ContentHash, Arc<[u8]>) = (base, bytes.into());
@@ -198,7 +201,7 @@ impl Workspace<'_> {
         if let Some((written, revision)) = self.answered::<WriteReply>(once.as_ref())? {
             let written = WriteReply { revision, ..written };
             let merged = written.content_hash != Some(ContentHash::of(bytes));
-            return Ok(MergeReply { written, merged });
+            return Ok((MergeReply { written, merged }, None));
         }
         let mut num_tries = 0;
         loop {
@@ -207,7 +210,10 @@ impl Workspace<'_> {
             upload.write(&content)?;
             let kept = once.as_ref().map(|once| move |written: &WriteReply| once.with_reply(written));
             let conflict = match self.put_in_place(upload, &Precondition::Matches(vec![expected]), kept) {
-                Ok(written) => return Ok(MergeReply { written, merged: expected != base }),
+                Ok(written) => {
+                    let merged = expected != base;
+                    return Ok((MergeReply { written, merged }, merged.then_some(expected)));
+                }
                 Err(EngineError::Conflict(conflict)) => conflict,
                 Err(error) => return Err(error),
             };

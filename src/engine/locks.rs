@@ -73,6 +73,28 @@ pub struct LockList {
     pub locks: Vec<Lock>,
 }
 
+/// A lock as the page shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldLock {
+    /// The lock.
+    pub lock: Lock,
+    /// The key that took it; `None` for this machine's user.
+    pub key: Option<String>,
+    /// Whether the caller's own key took it.
+    pub is_own: bool,
+    /// Who waits for it, in the order of coming.
+    pub waiting: Vec<Waiting>,
+}
+
+/// Somebody who waits for a lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// What the one who waits is called.
+    pub holder: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
 /// Whether a lock was released.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct Released {
@@ -196,18 +218,86 @@ impl Workspace<'_> {
     /// When the store cannot be read.
     pub fn locks(&self) -> Result<LockList, EngineError> {
         self.recorded(Action::ListLocks, Told::default(), |_| {
-            let own = self.caller.key().map(|key| key.row.id.as_str());
-            let is_seen = |row: &LockRow| match &row.covered {
-                Covered::Path(path) => self.sees(path),
-                Covered::Glob(_) => !self.is_narrowed() || row.key.as_deref() == own,
-            };
+            let is_seen = |row: &LockRow| self.is_told(&row.covered, row.key.as_deref());
             let rows = self.engine.data.store.locks(&self.id, &LockTime::now())?;
             Ok(LockList { locks: rows.into_iter().filter(is_seen).map(told_of).collect() })
         })
     }
 
+    /// Releases a lock that the caller's own key has taken, without its token.
+    ///
+    /// # Errors
+    /// [`EngineError::LockLost`] where it is not held, or another one's.
+    pub fn release_own_lock(&self, id: &str) -> Result<Released, EngineError> {
+        self.recorded(Action::Unlock, Told::default(), |_| {
+            self.engine.data.must_log()?;
+            let now = LockTime::now();
+            let locks = self.engine.data.store.locks(&self.id, &now)?;
+            let own = locks.into_iter().find(|row| row.id == id && self.is_own(row.key.as_deref()));
+            let row = own.ok_or_else(|| EngineError::LockLost { id: id.to_owned() })?;
+            let row = self.engine.data.store.release_lock(&self.id, id, Some(&row.token), &now)?;
+            Ok(Released { lock_id: id.to_owned(), was_held: row.is_some() })
+        })
+    }
+
+    /// The locks that are held, with those who wait for them, as [`Workspace::locks`] tells them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn held_locks(&self) -> Result<Vec<HeldLock>, EngineError> {
+        self.recorded(Action::ListLocks, Told::default(), |_| {
+            let now = LockTime::now();
+            let waits = self.engine.data.store.lock_waits(&self.id, &now)?;
+            let waits_for = |row: &LockRow| {
+                let of_row = waits.iter().filter(|wait| {
+                    let excludes = wait.mode == LockMode::Exclusive || row.mode == LockMode::Exclusive;
+                    excludes && wait.covered.overlaps(&row.covered) && self.is_told(&wait.covered, wait.key.as_deref())
+                });
+                of_row.map(|wait| Waiting { holder: wait.holder.clone(), since: wait.since }).collect()
+            };
+            let mut rows = self.engine.data.store.locks(&self.id, &now)?;
+            rows.retain(|row| self.is_told(&row.covered, row.key.as_deref()));
+            let held = |row: LockRow| HeldLock {
+                is_own: self.is_own(row.key.as_deref()),
+                waiting: waits_for(&row),
+                key: row.key.clone(),
+                lock: told_of(row),
+            };
+            Ok(rows.into_iter().map(held).collect())
+        })
+    }
+
+    /// The locks that cover a file, where the caller may know of locks.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn locks_of(&self, path: &RelPath) -> Result<Vec<Lock>, EngineError> {
+        if !self.may_lock() {
+            return Ok(Vec::new());
+        }
+        let covering = self.engine.data.store.covering(&self.id)?;
+        let told = covering.locks_of(path).filter(|row| self.is_told(&row.covered, row.key.as_deref()));
+        Ok(told.cloned().map(told_of).collect())
+    }
+
+    /// Whether the caller is told of a lock, or of a wait for one: one that sees some files alone is told of a glob that is its own.
+    fn is_told(&self, covered: &Covered, key: Option<&str>) -> bool {
+        match covered {
+            Covered::Path(path) => self.sees(path),
+            Covered::Glob(_) => !self.is_narrowed() || self.is_own(key),
+        }
+    }
+
+    /// Whether the caller's own key, or this machine's user as the caller, has taken what `key` has.
+    fn is_own(&self, key: Option<&str>) -> bool {
+        self.caller.key().map(|key| key.row.id.as_str()) == key
+    }
+
     /// The newest changes of locked files past us that the caller may know of.
-    pub(super) fn lock_violations(&self) -> Result<Vec<LockViolation>, EngineError> {
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn lock_violations(&self) -> Result<Vec<LockViolation>, EngineError> {
         if !self.may_lock() {
             return Ok(Vec::new());
         }
@@ -252,7 +342,7 @@ impl Workspace<'_> {
     }
 
     /// What others are told of the caller.
-    fn holder(&self) -> String {
+    pub(super) fn holder(&self) -> String {
         match &self.caller.who {
             Who::Key(key) => key.row.agent.clone().unwrap_or_else(|| key.row.name.clone()),
             Who::LocalUser => "this machine's user".to_owned(),

@@ -89,6 +89,7 @@ fn is_recorded(journal: &Journal, Violation { workspace, told, .. }: &Violation)
         key: None,
         action: Some(VIOLATED),
         result: None,
+        is_conflict: false,
         since_ms: None,
         until_ms: None,
         cited: None,

@@ -61,7 +61,8 @@ impl Covered {
     }
 
     /// Whether both cover a path, or may.
-    fn overlaps(&self, other: &Self) -> bool {
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Path(one), other) => other.covers(one),
             (one, Self::Path(other)) => one.covers(other),
@@ -107,6 +108,21 @@ pub struct LockRow {
     pub taken: Timestamp,
     /// When it is over, by the clock on the wall.
     pub expires: Timestamp,
+}
+
+/// Somebody who waits for a lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitRow {
+    /// What it is to cover.
+    pub covered: Covered,
+    /// Whether others may hold it, too.
+    pub mode: LockMode,
+    /// What the one who waits is called.
+    pub holder: String,
+    /// The key that waits; `None` for this machine's user.
+    pub key: Option<String>,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// A lock to take.
@@ -356,6 +372,29 @@ impl Store {
     pub fn locks(&self, workspace: &WorkspaceId, now: &LockTime) -> Result<Vec<LockRow>, StoreError> {
         live(&self.reader(), workspace, now)
     }
+
+    /// Who waits for a lock, in the order of coming.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn lock_waits(&self, workspace: &WorkspaceId, now: &LockTime) -> Result<Vec<WaitRow>, StoreError> {
+        let connection = self.reader();
+        let mut statement = connection.prepare_cached(
+            "SELECT covered, is_glob, mode, holder, key, begun_ms FROM lock_waits
+             WHERE workspace = ?1 AND boot = ?2 AND seen_ms > ?3 ORDER BY ticket",
+        )?;
+        let since_ms = now.since_boot_ms - WAIT_IS_OVER_MS;
+        let rows = statement.query_map(params![workspace.as_str(), now.boot, since_ms], |row| {
+            Ok(WaitRow {
+                covered: if row.get(1)? { Covered::Glob(row.get(0)?) } else { Covered::Path(parsed(row, 0)?) },
+                mode: if row.get::<_, bool>(2)? { LockMode::Exclusive } else { LockMode::Shared },
+                holder: row.get(3)?,
+                key: row.get(4)?,
+                since: Timestamp::from_millisecond(row.get(5)?).map_err(|_| rusqlite::Error::InvalidQuery)?,
+            })
+        })?;
+        rows.map(|row| row.map_err(StoreError::from)).collect()
+    }
 }
 
 /// The locks that are held, the oldest first.
@@ -426,14 +465,18 @@ fn wait(
         }
     }
     transaction.execute(
-        "INSERT INTO lock_waits (workspace, covered, is_glob, mode, boot, seen_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO lock_waits (workspace, covered, is_glob, mode, boot, seen_ms, holder, key, begun_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         params![
             workspace.as_str(),
             request.covered.as_str(),
             request.covered.is_glob(),
             request.mode == LockMode::Exclusive,
             now.boot,
-            now.since_boot_ms
+            now.since_boot_ms,
+            request.holder,
+            request.key,
+            now.wall_ms,
         ],
     )?;
     Ok(transaction.last_insert_rowid().cast_unsigned())

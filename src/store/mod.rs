@@ -53,7 +53,7 @@ pub use self::error::StoreError;
 pub use self::events::LoggedEvent;
 pub use self::keys::{KeyChanges, KeyRow};
 pub use self::live::Content;
-pub use self::locks::{Covered, LockRequest, LockRow, LockTime, Taken};
+pub use self::locks::{Covered, LockRequest, LockRow, LockTime, Taken, WaitRow};
 pub(crate) use self::outbox::{NewDelivery, Told};
 pub use self::provenance::KnownWriter;
 pub(crate) use self::reading::open_to_read;

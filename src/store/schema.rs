@@ -280,10 +280,13 @@ const FROM_17_TO_18: &str = "
     CREATE INDEX lock_waits_of_workspace ON lock_waits (workspace, ticket);
     PRAGMA user_version = 18;";
 
-/// The SHA-256 of the content that a change brought, where it was known when the change was logged; and changes of locked files that were made past
-/// us, each with the lock, until the journal and those who ask have been told.
+/// The SHA-256 of the content that a change brought, where it was known when the change was logged; who waits for a lock since when; and changes of
+/// locked files that were made past us, each with the lock, until the journal and those who ask have been told.
 const FROM_18_TO_19: &str = "
     ALTER TABLE changes ADD COLUMN content_hash BLOB;
+    ALTER TABLE lock_waits ADD COLUMN holder TEXT NOT NULL DEFAULT '';
+    ALTER TABLE lock_waits ADD COLUMN key TEXT;
+    ALTER TABLE lock_waits ADD COLUMN begun_ms INTEGER NOT NULL DEFAULT 0;
     CREATE TABLE violations (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         workspace TEXT NOT NULL, path TEXT NOT NULL, revision INTEGER NOT NULL, kind TEXT NOT NULL, at_ms INTEGER NOT NULL, lock TEXT NOT NULL,

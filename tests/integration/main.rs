@@ -12,6 +12,7 @@ mod cli;
 mod crash;
 mod damage;
 mod edited;
+mod editing;
 mod extraction;
 mod fixtures;
 mod handed_over;

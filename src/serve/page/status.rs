@@ -108,14 +108,14 @@ pub(super) fn violations(workspace: &WorkspaceId, violations: &[LockViolation]) 
         @if !violations.is_empty() {
             section aria-labelledby="violated" {
                 h2 #violated { "Locked files that were changed past pincite" }
-                div.scroll { table {
+                div.scroll tabindex="0" role="group" aria-label="Violations" { table {
                     thead { tr { th scope="col" { "Found (UTC)" } th scope="col" { "Change" } th scope="col" { "File" } th scope="col" { "Lock" } } }
                     tbody { @for LockViolation { path, revision, kind, at, lock } in violations {
                         tr {
                             td.when { (when::time(*at)) span.title { "revision " (revision.0) } }
                             td { span.kind.(kind.name()) { (kind.name()) } }
                             td.path dir="auto" { @if *kind == ChangeKind::Deleted { (path) } @else { a href=(link::source(workspace, path, Span::default())) { (path) } } }
-                            td dir="auto" { "of " strong { (lock.holder) } @if let Some(reason) = &lock.reason { ", " (reason) } span.title { code { (lock.lock_id) } " · fence " (lock.fence) } }
+                            td.words dir="auto" { "of " strong { (lock.holder) } @if let Some(reason) = &lock.reason { ", " (reason) } span.title { code { (lock.lock_id) } " · fence " (lock.fence) } }
                         }
                     } }
                 } }
