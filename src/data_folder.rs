@@ -51,7 +51,7 @@ use crate::extract::kept::Shelf;
 use crate::files::{self, Errands, Files, RuleLimits};
 use crate::index::Backend;
 use crate::index::embedded::EmbeddedBackend;
-use crate::ingest::PartSizes;
+use crate::ingest::{IngestError, PartSizes};
 use crate::store::Store;
 use crate::workspace::{PatternLimits, WorkspaceId};
 
@@ -158,6 +158,25 @@ impl DataFolder {
     /// Where everything of one workspace is kept that is not in the store.
     pub(crate) fn folder_of(&self, id: &WorkspaceId) -> PathBuf {
         workspaces_in(&self.path).join(id.as_str())
+    }
+
+    /// Keeps all others from writing into the workspace through us, in any process, until the file is closed. What is in the file is its
+    /// holder's note on what it is about to write.
+    pub(crate) fn lock_files(&self, id: &WorkspaceId) -> Result<fs_err::File, IngestError> {
+        self.store.workspace(id)?;
+        let folder = self.folder_of(id);
+        fs_err::create_dir_all(&folder).map_err(IngestError::Lock)?;
+        let mut options = fs_err::OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let file = options.open(folder.join("files.lock")).map_err(IngestError::Lock)?;
+        file.file().lock().map_err(IngestError::Lock)?;
+        // It may have been deleted meanwhile, and the folder be made anew here: then that goes, too.
+        self.store.workspace(id).inspect_err(|_| {
+            if let Err(error) = self.store.note_remains(id) {
+                tracing::warn!(workspace = %id, %error, "an empty folder of a deleted workspace stays");
+            }
+        })?;
+        Ok(file)
     }
 
     pub(crate) fn max_open_indexes(&self) -> usize {

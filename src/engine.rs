@@ -74,7 +74,7 @@ use std::sync::Arc;
 pub use self::admission::Admitted;
 use self::allowances::Allowances;
 pub use self::allowances::{Allowance, DayAllowance, LimitedBy, LimitsReply, RequestAllowance, WorkspaceAllowance};
-pub use self::audit::{AuditReply, AuditRequest, MAX_AUDIT_ENTRIES};
+pub use self::audit::{AuditReply, AuditRequest, MAX_AUDIT_ENTRIES, MetConflict};
 use self::bases::Bases;
 pub use self::changes::{ChangeFilters, ChangesReply, ChangesRequest};
 pub use self::contents::ContentsReply;
@@ -88,7 +88,7 @@ pub use self::given::{Given, MAX_IDEMPOTENCY_KEY_BYTES};
 pub use self::grep::{GrepMatch, GrepReply, GrepRequest};
 pub use self::keys::{KeyList, KeyPatch, MadeKey, RevokedKeys};
 pub use self::load::{Load, WebhookLoad};
-pub use self::locks::{LockList, NewLock, Released, lock_within};
+pub use self::locks::{HeldLock, LockList, NewLock, Released, Waiting, lock_within};
 pub use self::moving::Transit;
 pub use self::multipart::write_part;
 use self::objects::Hashes;
@@ -139,7 +139,9 @@ pub struct Engine {
     /// The messages that were sent here.
     sent: Arc<notify::Counts>,
     /// Who has done and seen what.
-    journal: Journal,
+    journal: Arc<Journal>,
+    /// Tells the journal of violated locks.
+    violations: Arc<notify::ViolationRecorder>,
     /// What callers take.
     allowances: Allowances,
     /// Contents that were read and written lately.
@@ -157,7 +159,7 @@ impl Engine {
     pub fn open(options: OpenOptions) -> Result<Self, EngineError> {
         let may_only_read = options.access == Access::Read;
         let data = Arc::new(DataFolder::open(options)?);
-        let journal = Journal::new(&data.path, Settings::of(&data.config.audit, may_only_read));
+        let journal = Arc::new(Journal::new(&data.path, Settings::of(&data.config.audit, may_only_read)));
         Ok(Self {
             scheduler: Arc::new(Scheduler::new(Arc::clone(&data))),
             standings: Standings::default(),
@@ -167,6 +169,7 @@ impl Engine {
             bases: Bases::default(),
             hashes: Hashes::default(),
             journal,
+            violations: Arc::new(notify::ViolationRecorder::new()),
             data,
         })
     }

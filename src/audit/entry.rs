@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::head::EntryHash;
-use super::line::{ActorObject, Endpoint, HttpRequest, Line, Resource, ShownLine, Unmapped, User};
+use super::line::{ActorObject, Endpoint, HttpRequest, Line, MetLine, Resource, ShownLine, Unmapped, User};
 use crate::config::QueryText;
 use crate::workspace::{Citation, ContentHash, RelPath, Revision, Span, WorkspaceId};
 
@@ -90,6 +90,15 @@ impl From<&Citation> for Shown {
     }
 }
 
+/// What a write met of others' writes: it was refused for it, or brought both together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Met {
+    /// The content that the writer had read.
+    pub expected: Option<ContentHash>,
+    /// The content that was there.
+    pub found: Option<ContentHash>,
+}
+
 /// What is recorded of one access.
 #[derive(Debug, Clone)]
 pub struct Entry<'a> {
@@ -121,6 +130,8 @@ pub struct Entry<'a> {
     pub query: Option<&'a str>,
     /// What of files the reply showed.
     pub shown: &'a [Shown],
+    /// What it met of others' writes.
+    pub met: Option<Met>,
     /// The entry that tells of the beginning of this access.
     pub begun: Option<u64>,
     /// How many alike it stands for.
@@ -150,6 +161,7 @@ impl<'a> Entry<'a> {
             revision: None,
             query: None,
             shown: &[],
+            met: None,
             begun: None,
             count: 1,
             message: None,
@@ -208,6 +220,10 @@ impl<'a> Entry<'a> {
             query: self.query.filter(|_| query_text == QueryText::Text).map(Cow::Borrowed),
             query_sha256: self.query.filter(|_| query_text == QueryText::Hash).map(|query| hash(query).into()),
             shown: gathered(shown),
+            met: self.met.map(|met| MetLine {
+                expected: met.expected.map(|hash| hash.to_string().into()),
+                found: met.found.map(|hash| hash.to_string().into()),
+            }),
             part: None,
             begun: self.begun,
             count: Some(self.count).filter(|&count| count > 1),

@@ -132,6 +132,8 @@ pub(super) struct Unmapped<'a> {
     pub query_sha256: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub shown: Vec<ShownLine<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub met: Option<MetLine<'a>>,
     /// Which of the entries of one access this is, from 2; the first one has no number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub part: Option<usize>,
@@ -146,6 +148,15 @@ pub(super) struct Unmapped<'a> {
     pub pruned_through: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pruned_hash: Option<Cow<'a, str>>,
+}
+
+/// What a write met of others' writes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct MetLine<'a> {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<Cow<'a, str>>,
 }
 
 /// What was shown of one content of one file.

@@ -25,10 +25,10 @@ mod tests;
 mod ticker;
 mod verify;
 
-pub use self::entry::{Activity, Actor, Entry, Outcome, Shown};
+pub use self::entry::{Activity, Actor, Entry, Met, Outcome, Shown};
 pub use self::error::AuditError;
 pub use self::head::{EntryHash, Head};
 pub use self::journal::{Journal, Settings};
-pub use self::reading::{ActorKind, Asked, AuditActor, AuditEntry, AuditResult, ShownFile};
+pub use self::reading::{ActorKind, Asked, AuditActor, AuditEntry, AuditResult, MetContents, ShownFile};
 pub use self::search::{Cited, Found, Query};
 pub use self::verify::{Break, BreakKind, VerifyReport};

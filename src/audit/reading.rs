@@ -85,6 +85,17 @@ pub struct ShownFile {
     pub spans: Vec<Span>,
 }
 
+/// What a write met of others' writes: it was refused for it (`conflict`), or both were brought together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct MetContents {
+    /// The SHA-256 of the content that the writer had read, where it said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// The SHA-256 of the content that was there; absent where there was no file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<String>,
+}
+
 /// One access, as the journal tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct AuditEntry {
@@ -104,7 +115,7 @@ pub struct AuditEntry {
     pub code: Option<String>,
     /// Who made it.
     pub by: AuditActor,
-    /// `rest`, `mcp`, `page`, `s3` or `cli`.
+    /// `rest`, `mcp`, `page`, `s3` or `cli`; `disk` of a change that was made past pincite.
     #[schema(example = "rest")]
     pub surface: String,
     /// The address of the client.
@@ -134,6 +145,9 @@ pub struct AuditEntry {
     /// What of files the reply showed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shown: Vec<ShownFile>,
+    /// What a write met of others' writes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub met: Option<MetContents>,
     /// The number of the entry that tells of its beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub begun: Option<u64>,
@@ -197,6 +211,10 @@ impl AuditEntry {
             duration_ms: line.duration,
             query: query.or_else(|| line.unmapped.query_sha256.map(|hash| Asked::Sha256(owned(hash)))),
             shown: line.unmapped.shown.into_iter().map(ShownFile::from).collect(),
+            met: line
+                .unmapped
+                .met
+                .map(|met| MetContents { expected: met.expected.map(owned), found: met.found.map(owned) }),
             begun: line.unmapped.begun,
             part: line.unmapped.part,
             count: line.unmapped.count,

@@ -15,6 +15,8 @@ use crate::workspace::{ContentHash, RelPath, Span, WorkspaceId};
 
 /// A page ends once its entries have so many bytes.
 const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
+/// Codes of refusals that others' writes have caused.
+const CONFLICTS: [&str; 2] = ["conflict", "fenced"];
 /// Lines between two looks at the time.
 const NUM_BETWEEN_LOOKS: usize = 64;
 
@@ -77,6 +79,8 @@ pub struct Query<'a> {
     pub action: Option<&'a str>,
     /// Ended so.
     pub result: Option<AuditResult>,
+    /// Met others' writes: refused as a conflict or for a lost lock, or brought together.
+    pub is_conflict: bool,
     /// Recorded at this time or later, in milliseconds since 1970.
     pub since_ms: Option<i64>,
     /// Recorded before this time.
@@ -116,6 +120,10 @@ impl Query<'_> {
         }
         needles.extend(self.agent.map(|agent| vec![finder(format!("\"app_name\":{}", quoted(agent)))]));
         needles.extend(self.key.map(|key| vec![finder(format!("\"uid\":{}", quoted(key)))]));
+        if self.is_conflict {
+            let code = |code: &&str| finder(format!("\"status_code\":{}", quoted(code)));
+            needles.push(CONFLICTS.iter().map(code).chain([finder("\"met\":{".to_owned())]).collect());
+        }
         if let Some(cited) = self.cited {
             let path = finder(format!("\"path\":{}", quoted(cited.path.as_str())));
             needles.push(cited.contents.iter().map(|hash| finder(hash.to_string())).chain([path]).collect());
@@ -134,7 +142,10 @@ impl Query<'_> {
             && self.agent.is_none_or(|agent| entry.by.agent.as_deref() == Some(agent))
             && self.key.is_none_or(|key| entry.by.key.as_deref() == Some(key))
             && self.action.is_none_or(is_action)
-            && self.result.is_none_or(|result| entry.result == result);
+            && self.result.is_none_or(|result| entry.result == result)
+            && (!self.is_conflict
+                || entry.met.is_some()
+                || entry.code.as_deref().is_some_and(|code| CONFLICTS.contains(&code)));
         if !fits {
             return None;
         }

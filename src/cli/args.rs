@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::audit::AuditArgs;
 use super::keys::KeyCommand;
+use super::locks::LockCommand;
 use super::remote::RemoteArgs;
 use super::serving::{ServeArgs, Tools};
 use super::sync::SyncArgs;
@@ -96,6 +97,11 @@ pub(super) enum Command {
     Webhook {
         #[command(subcommand)]
         command: WebhookCommand,
+    },
+    /// Take, list, extend or release locks on files, or run a command while one is held
+    Lock {
+        #[command(subcommand)]
+        command: LockCommand,
     },
     /// List, make, switch or delete workspaces
     Workspace {

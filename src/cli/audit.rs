@@ -77,6 +77,7 @@ impl AuditArgs {
             key: by_key.clone(),
             action: action.clone(),
             result: *result,
+            is_conflict: false,
             since: *since,
             until: *until,
             cited: cited.clone(),

@@ -35,6 +35,8 @@ pub(super) enum Done {
     Yes,
     /// Without one.
     NothingFound,
+    /// As the command has ended that it ran.
+    Ended(u8),
 }
 
 impl Done {
@@ -42,6 +44,7 @@ impl Done {
         match self {
             Self::Yes => 0,
             Self::NothingFound => 1,
+            Self::Ended(code) => code,
         }
     }
 
@@ -97,6 +100,7 @@ pub(super) fn run(mut cli: Cli) -> anyhow::Result<Done> {
         Command::Extract { file } => extract(&session, &file),
         Command::ReadFiles { .. } => Ok(Done::Yes),
         Command::Webhook { command } => super::webhooks::run(&session, &command),
+        Command::Lock { command } => super::locks::run(&session, &command),
         Command::Workspace { command } => super::spaces::run(&session, &command),
         Command::Key { command } => super::keys::run(&session, &command),
         Command::Limits => super::limits::run(&session),

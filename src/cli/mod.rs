@@ -19,6 +19,7 @@ mod copies;
 mod digest;
 mod keys;
 mod limits;
+mod locks;
 mod plain;
 mod progress;
 mod reach;

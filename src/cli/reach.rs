@@ -28,6 +28,7 @@ pub(super) const fn reach(command: &Command) -> Reach {
         | Command::Workspace { .. }
         | Command::Key { .. }
         | Command::Webhook { .. }
+        | Command::Lock { .. }
         | Command::Limits
         | Command::Audit(AuditArgs { command: None | Some(AuditCommand::Head), .. })
         | Command::Verify { .. } => return Reach::Anywhere,

@@ -13,7 +13,7 @@ use crate::engine::{
 };
 use crate::eval::{AnswerReport, PageReport, Report};
 use crate::search::{Coverage, Hit, SearchReply};
-use crate::workspace::{Citation, Facet, Facets, Provenance, Revision};
+use crate::workspace::{Citation, Facet, Facets, LockViolation, Provenance, Revision};
 
 /// Lines of a passage that are shown; the whole is in `--json`.
 const MAX_LINES: usize = 8;
@@ -360,6 +360,15 @@ pub(super) fn status(out: &mut dyn Write, report: &StatusReport, no_folder: &str
     facets(out, &report.facets)?;
     for note in &report.webhooks {
         writeln!(out, "webhooks: {note}")?;
+    }
+    for LockViolation { path, revision, kind, at, lock } in &report.lock_violations {
+        writeln!(
+            out,
+            "lock violated: {path} was {} on disk under the lock {} of {} (found {at:.0}, revision {revision})",
+            kind.name(),
+            lock.lock_id,
+            lock.holder
+        )?;
     }
     if !report.passed_over.is_empty() {
         writeln!(out, "passed over: {}", report.passed_over.len())?;

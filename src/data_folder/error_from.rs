@@ -14,6 +14,7 @@ impl From<IngestError> for EngineError {
             IngestError::Index(error) => Self::Index(error),
             IngestError::Extract(error) => Self::Extract(error),
             IngestError::Embed(error) => Self::Embed(error),
+            IngestError::Lock(error) => Self::Io(error),
         }
     }
 }

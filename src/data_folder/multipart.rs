@@ -123,6 +123,9 @@ pub struct UnfinishedUpload {
     pub path: RelPath,
     /// When it was begun.
     pub begun: Timestamp,
+    /// What people call who began it.
+    #[serde(default)]
+    pub by: Option<String>,
 }
 
 /// A part that has come.
@@ -201,7 +204,7 @@ impl Multipart {
     }
 
     /// Begins an upload of a file, and returns its id. The folder of the workspace is there.
-    pub(crate) fn begin(&self, workspace: &WorkspaceId, path: &RelPath) -> Result<String, MultipartError> {
+    pub(crate) fn begin(&self, workspace: &WorkspaceId, path: &RelPath, by: &str) -> Result<String, MultipartError> {
         self.sweep()?;
         let folder = self.folder_of(workspace);
         let max = self.max_uploads;
@@ -211,7 +214,8 @@ impl Multipart {
         let mut random = [0_u8; ID_CHARS / 2];
         getrandom::fill(&mut random).map_err(|error| MultipartError::Io(io::Error::other(error.to_string())))?;
         let id = format!("{:032x}", u128::from_be_bytes(random));
-        let about = UnfinishedUpload { id: id.clone(), path: path.clone(), begun: Timestamp::now() };
+        let about =
+            UnfinishedUpload { id: id.clone(), path: path.clone(), begun: Timestamp::now(), by: Some(by.to_owned()) };
         let place = folder.join(&id);
         let text = serde_json::to_vec(&about).map_err(|error| MultipartError::Io(error.into()))?;
         fs::create_dir_all(&place).and_then(|()| fs::write(place.join(ABOUT), text)).map_err(MultipartError::Io)?;
@@ -438,7 +442,7 @@ mod tests {
     #[test]
     fn a_part_is_replaced_by_the_next_of_its_number_and_goes_with_its_upload() {
         let (_folder, uploads, workspace, path) = place(&Limits::default());
-        let id = uploads.begin(&workspace, &path).unwrap();
+        let id = uploads.begin(&workspace, &path, "coder").unwrap();
         send(&uploads, &id, 2, b"two").unwrap();
         send(&uploads, &id, 1, b"first").unwrap();
         send(&uploads, &id, 1, b"one").unwrap();
@@ -462,7 +466,7 @@ mod tests {
             assert!(matches!(send(&uploads, id, 1, b"x"), Err(MultipartError::Unknown)), "{id}");
             assert!(matches!(uploads.remove(&workspace, id), Err(MultipartError::Unknown)), "{id}");
         }
-        let id = uploads.begin(&workspace, &path).unwrap();
+        let id = uploads.begin(&workspace, &path, "coder").unwrap();
         let other: RelPath = "b.md".parse().unwrap();
         assert!(matches!(uploads.about(&workspace, &other, &id), Err(MultipartError::Unknown)));
         for number in [0, 10_001] {
@@ -474,8 +478,9 @@ mod tests {
     fn uploads_and_their_bytes_are_bounded_and_old_ones_go() {
         let limits = Limits { multipart_uploads: 2, multipart_bytes: 10, ..Limits::default() };
         let (folder, uploads, workspace, path) = place(&limits);
-        let (one, other) = (uploads.begin(&workspace, &path).unwrap(), uploads.begin(&workspace, &path).unwrap());
-        assert!(matches!(uploads.begin(&workspace, &path), Err(MultipartError::TooMany { max: 2 })));
+        let (one, other) =
+            (uploads.begin(&workspace, &path, "coder").unwrap(), uploads.begin(&workspace, &path, "coder").unwrap());
+        assert!(matches!(uploads.begin(&workspace, &path, "coder"), Err(MultipartError::TooMany { max: 2 })));
         send(&uploads, &one, 1, b"123456").unwrap();
         assert!(matches!(send(&uploads, &other, 1, b"12345"), Err(MultipartError::Full { max: 10 })));
         // What was refused takes no room, and leaves nothing.
@@ -488,7 +493,7 @@ mod tests {
         let old = folder.path().join("workspaces/default/uploads").join(&one);
         let long_ago = SystemTime::now() - LIFE - Duration::from_mins(1);
         fs::File::open(&old).unwrap().file().set_modified(long_ago).unwrap();
-        uploads.begin(&workspace, &path).unwrap();
+        uploads.begin(&workspace, &path, "coder").unwrap();
         assert!(!old.exists());
         send(&uploads, &other, 2, b"123456").unwrap();
     }

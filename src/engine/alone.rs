@@ -72,22 +72,9 @@ impl Engine {
     /// Keeps all others from writing into the workspace through us, in any process, until it is dropped: a precondition must
     /// still hold when the file is put into its place. Ends first what a holder has begun whose process ended.
     pub(super) fn lock_files(&self, id: &WorkspaceId) -> Result<Alone, EngineError> {
-        self.data.store.workspace(id)?;
-        let folder = self.data.folder_of(id);
-        fs_err::create_dir_all(&folder).map_err(EngineError::Io)?;
-        let mut options = fs_err::OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        let file = options.open(folder.join("files.lock")).map_err(EngineError::Io)?;
-        file.file().lock().map_err(EngineError::Io)?;
-        // It may have been deleted meanwhile, and the folder be made anew here: then that goes, too.
-        let row = self.data.store.workspace(id).inspect_err(|_| {
-            if let Err(error) = self.data.store.note_remains(id) {
-                tracing::warn!(workspace = %id, %error, "an empty folder of a deleted workspace stays");
-            }
-        })?;
-        let mut alone = Alone { file };
+        let mut alone = Alone { file: self.data.lock_files(id)? };
         if let Some(begun) = alone.begun()? {
-            if let Some(root) = row.root {
+            if let Some(root) = self.data.store.workspace(id)?.root {
                 self.end_begun(id, &files::canonical_folder(&root)?, begun)?;
             }
             alone.end()?;

@@ -15,7 +15,7 @@ use crate::audit::{AuditEntry, AuditError, AuditResult, Cited, Found, Head, Quer
 use crate::budget::Budget;
 use crate::search::Filters;
 use crate::store::StoreError;
-use crate::workspace::{RelPath, WorkspaceId};
+use crate::workspace::{RelPath, Scope, WorkspaceId};
 
 /// Whether a workspace or a path may be told of.
 type Admits<'a> = &'a dyn Fn(&str) -> bool;
@@ -40,6 +40,8 @@ pub struct AuditRequest {
     pub since: Option<Timestamp>,
     /// Recorded before this time.
     pub until: Option<Timestamp>,
+    /// Met others' writes: refused with 412 as a conflict or for a lost lock, or merged with them.
+    pub is_conflict: bool,
     /// Showed a part of this place: `PATH#START-END`, or `PATH`.
     pub cited: Option<String>,
     /// Older than the entry of this number: to go on behind a page.
@@ -62,6 +64,15 @@ pub struct AuditReply {
     /// What is wrong with the journal, as far as it was noticed on the way.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+/// A write that others' writes were in the way of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetConflict {
+    /// The journal's entry.
+    pub entry: AuditEntry,
+    /// What others had changed, as a unified difference, as long as both contents are kept.
+    pub diff: Option<String>,
 }
 
 impl Engine {
@@ -119,7 +130,8 @@ impl Engine {
         (in_workspace, sees): (Option<Admits<'_>>, Option<Admits<'_>>),
         budget: &Budget,
     ) -> Result<AuditReply, EngineError> {
-        let AuditRequest { path, agent, key, action, result, since, until, cited: _, cursor, limit } = request;
+        let AuditRequest { path, agent, key, action, result, is_conflict, since, until, cited: _, cursor, limit } =
+            request;
         if !(1..=MAX_AUDIT_ENTRIES).contains(limit) {
             return Err(invalid(format!("`limit` is {limit}, and must be 1 to {MAX_AUDIT_ENTRIES}")));
         }
@@ -133,6 +145,7 @@ impl Engine {
             key: key.as_deref(),
             action: action.as_deref(),
             result: *result,
+            is_conflict: *is_conflict,
             since_ms: since.map(Timestamp::as_millisecond),
             until_ms: until.map(Timestamp::as_millisecond),
             cited,
@@ -167,6 +180,27 @@ impl Workspace<'_> {
             let sees: Option<Admits<'_>> = if self.is_narrowed() { Some(&sees) } else { None };
             self.engine.find(request, (Some(&self.id), cited.as_ref()), (None, sees), budget)
         })
+    }
+
+    /// Writes that others' writes were in the way of, newest first: refused, or brought together with them.
+    ///
+    /// # Errors
+    /// As [`Workspace::audit`].
+    pub fn conflicts(&self, limit: usize, budget: &Budget) -> Result<Vec<MetConflict>, EngineError> {
+        let request = AuditRequest { is_conflict: true, limit, ..AuditRequest::default() };
+        let entries = self.audit(&request, budget)?.entries;
+        let may_read = self.caller().may(Scope::FilesRead);
+        let with_diff = |entry: AuditEntry| {
+            let hash = |hash: &Option<String>| hash.as_ref()?.parse().ok();
+            let path = entry.paths.first().and_then(|path| path.parse::<RelPath>().ok());
+            let met = entry.met.as_ref().filter(|_| may_read);
+            let diff = path
+                .zip(met)
+                .filter(|(path, _)| self.sees(path))
+                .and_then(|(path, met)| self.diff_of_kept(&path, hash(&met.expected)?, hash(&met.found)?));
+            MetConflict { entry, diff }
+        };
+        Ok(entries.into_iter().map(with_diff).collect())
     }
 
     /// The same words under another path are the same words: the content that the file has now counts wherever it was shown.

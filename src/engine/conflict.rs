@@ -38,6 +38,7 @@ impl Workspace<'_> {
     /// The conflict at a path, with as much of it as the caller may be told. What cannot be read is left out.
     fn conflict(&self, files: &dyn Files, path: &RelPath, precondition: &Precondition) -> EngineError {
         let mut conflict = Conflict::at(path.clone());
+        conflict.expected = only_hash(precondition);
         if self.caller.may(Scope::FilesRead) {
             if let Ok(Some(change)) = self.engine.data.store.last_change(&self.id, path) {
                 conflict.changed_by = change.provenance;
@@ -52,11 +53,30 @@ impl Workspace<'_> {
 
     /// What was changed of a text since the only content that a condition names.
     fn diff_since(&self, files: &dyn Files, path: &RelPath, precondition: &Precondition) -> Option<String> {
-        let Precondition::Matches(hashes) = precondition else { return None };
-        let [base] = hashes.as_slice() else { return None };
-        let base = TextFile::read(&self.engine.bases.find(&self.id, path, *base)?).ok()?;
+        let base = self.engine.bases.find(&self.id, path, only_hash(precondition)?)?;
         let now = ingest::read_file(files, path, edit::MAX_MERGED_BYTES as u64).ok()?;
-        let now = TextFile::read(&now.bytes).ok()?;
-        Some(edit::unified(path.as_str(), &base.text, &now.text))
+        // For those who look at the conflict later.
+        self.engine.bases.keep(&self.id, path, now.content_hash, &now.bytes);
+        difference(path, &base, &now.bytes)
     }
+
+    /// What differs between two contents of a file, as long as both are kept here.
+    pub(super) fn diff_of_kept(&self, path: &RelPath, from: ContentHash, to: ContentHash) -> Option<String> {
+        let kept = |hash| self.engine.bases.find(&self.id, path, hash);
+        difference(path, &kept(from)?, &kept(to)?)
+    }
+}
+
+/// The only content that a condition names.
+fn only_hash(precondition: &Precondition) -> Option<ContentHash> {
+    match precondition {
+        Precondition::Matches(hashes) => <[ContentHash; 1]>::try_from(hashes.as_slice()).ok().map(|[hash]| hash),
+        _ => None,
+    }
+}
+
+/// The unified difference of two texts; `None` where one is none.
+fn difference(path: &RelPath, from: &[u8], to: &[u8]) -> Option<String> {
+    let (from, to) = (TextFile::read(from).ok()?, TextFile::read(to).ok()?);
+    Some(edit::unified(path.as_str(), &from.text, &to.text))
 }

@@ -10,6 +10,7 @@ use super::recording::Told;
 use super::write::Put;
 use super::{EngineError, Precondition, Workspace, WriteReply};
 use crate::access::Action;
+use crate::audit::Met;
 use crate::edit::{self, Changes, EditError, Merged, TextFile};
 use crate::ingest;
 use crate::workspace::{ContentHash, Provenance, RelPath, Revision};
@@ -195,26 +196,28 @@ impl Workspace<'_> {
     ) -> Result<MergeReply, EngineError> {
         self.caller.check(Action::Read)?;
         self.recorded(Action::Write, Told::of([path]), |told| {
-            let reply = self.merge_unrecorded(path, bytes, base, provenance)?;
+            let (reply, found) = self.merge_unrecorded(path, bytes, base, provenance)?;
             told.revision = Some(reply.written.revision);
+            told.met = found.map(|found| Met { expected: Some(base), found: Some(found) });
             Ok(reply)
         })
     }
 
+    /// The reply, and the content of others that was merged with, where there was one.
     fn merge_unrecorded(
         &self,
         path: &RelPath,
         bytes: &[u8],
         base: ContentHash,
         provenance: &Provenance,
-    ) -> Result<MergeReply, EngineError> {
+    ) -> Result<(MergeReply, Option<ContentHash>), EngineError> {
         let failed = |error: EditError| EngineError::Edit { path: path.clone(), error };
         let path = &self.spelled_to_write(path)?;
         let (mut expected, mut content): (ContentHash, Arc<[u8]>) = (base, bytes.into());
         let once = self.once("merge", &[path.as_str().as_bytes(), bytes, &base.0]);
         let answered = |(written, revision): (WriteReply, Revision)| {
             let merged = written.content_hash != Some(ContentHash::of(bytes));
-            MergeReply { written: WriteReply { revision, ..written }, merged }
+            (MergeReply { written: WriteReply { revision, ..written }, merged }, None)
         };
         if let Some(before) = self.answered::<WriteReply>(once.as_ref())? {
             return Ok(answered(before));
@@ -226,7 +229,10 @@ impl Workspace<'_> {
             upload.write(&content)?;
             let expects = Precondition::Matches(vec![expected]);
             let conflict = match self.put_in_place(upload, &expects, once.as_ref(), WriteReply::clone) {
-                Ok(Put::Done(written)) => return Ok(MergeReply { written, merged: expected != base }),
+                Ok(Put::Done(written)) => {
+                    let merged = expected != base;
+                    return Ok((MergeReply { written, merged }, merged.then_some(expected)));
+                }
                 Ok(Put::Before(written, revision)) => return Ok(answered((written, revision))),
                 Err(EngineError::Conflict(conflict)) => conflict,
                 Err(error) => return Err(error),

@@ -20,6 +20,13 @@ impl Engine {
         self.ensure_workspace(id, Some(&root))?;
         self.workspace(id, caller)
     }
+
+    /// Tells the journal of violated locks, where this process indexes and no thread does it. What fails is told by the next process that indexes.
+    fn record_violations(&self) {
+        if let Err(error) = self.violations.record(&self.data.store, &self.journal) {
+            tracing::warn!(%error, "violations of locks are not in the audit journal yet");
+        }
+    }
 }
 
 impl Workspace<'_> {
@@ -38,6 +45,7 @@ impl Workspace<'_> {
         if let Some(holder) = scheduler.wait_for_other(id, progress)? {
             return Ok(IndexReport { scan, done_by: Some(holder), ..IndexReport::default() });
         }
+        self.engine.record_violations();
         Ok(IndexReport { scan, ..scheduler.index_here(id, &root, progress)? })
     }
 
@@ -53,7 +61,8 @@ impl Workspace<'_> {
         let (id, data) = (&self.id, &self.engine.data);
         data.must_log()?;
         let root = files::canonical_folder(&self.root()?)?;
-        let scan = ingest::scan(&data.store, id, &*data.files_of(id, &root), progress)?;
+        let keep_out = || data.lock_files(id);
+        let scan = ingest::scan(&data.store, id, &*data.files_of(id, &root), &keep_out, progress)?;
         self.engine.scheduler.wake();
         Ok(scan)
     }

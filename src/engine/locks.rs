@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -19,7 +19,8 @@ use crate::access::{self, Action, Who};
 use crate::search::Filters;
 use crate::store::{Covered, LockRequest, LockRow, LockTime, Taken};
 use crate::workspace::{
-    DEFAULT_LOCK_TTL_S, Held, LOCK_TTL_S, Lock, LockMode, MAX_LOCK_REASON_CHARS, MAX_LOCK_WAIT_MS, RelPath, Scope,
+    DEFAULT_LOCK_TTL_S, Held, LOCK_TTL_S, Lock, LockMode, LockViolation, MAX_LOCK_REASON_CHARS, MAX_LOCK_WAIT_MS,
+    RelPath, Scope,
 };
 
 /// Signs of a lock's id and of its token.
@@ -29,6 +30,9 @@ const TOKEN_CHARS: usize = 32;
 const HEARTBEATS: u32 = 3;
 /// How often one who waits asks for the lock.
 const TRY_EVERY: Duration = Duration::from_millis(100);
+/// Violations of locks that the status tells, and how old they may be.
+const MAX_VIOLATIONS: usize = 20;
+const VIOLATIONS_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Seconds within which those who were refused are asked to come again.
 const MAX_RETRY_S: u64 = 5;
 
@@ -67,6 +71,28 @@ pub struct NewLock {
 pub struct LockList {
     /// Those that are held, the oldest first.
     pub locks: Vec<Lock>,
+}
+
+/// A lock as the page shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldLock {
+    /// The lock.
+    pub lock: Lock,
+    /// The key that took it; `None` for this machine's user.
+    pub key: Option<String>,
+    /// Whether the caller's own key took it.
+    pub is_own: bool,
+    /// Who waits for it, in the order of coming.
+    pub waiting: Vec<Waiting>,
+}
+
+/// Somebody who waits for a lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// What the one who waits is called.
+    pub holder: String,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// Whether a lock was released.
@@ -192,14 +218,94 @@ impl Workspace<'_> {
     /// When the store cannot be read.
     pub fn locks(&self) -> Result<LockList, EngineError> {
         self.recorded(Action::ListLocks, Told::default(), |_| {
-            let own = self.caller.key().map(|key| key.row.id.as_str());
-            let is_seen = |row: &LockRow| match &row.covered {
-                Covered::Path(path) => self.sees(path),
-                Covered::Glob(_) => !self.is_narrowed() || row.key.as_deref() == own,
-            };
+            let is_seen = |row: &LockRow| self.is_told(&row.covered, row.key.as_deref());
             let rows = self.engine.data.store.locks(&self.id, &LockTime::now())?;
             Ok(LockList { locks: rows.into_iter().filter(is_seen).map(told_of).collect() })
         })
+    }
+
+    /// Releases a lock that the caller's own key has taken, without its token.
+    ///
+    /// # Errors
+    /// [`EngineError::LockLost`] where it is not held, or another one's.
+    pub fn release_own_lock(&self, id: &str) -> Result<Released, EngineError> {
+        self.recorded(Action::Unlock, Told::default(), |_| {
+            self.engine.data.must_log()?;
+            let now = LockTime::now();
+            let locks = self.engine.data.store.locks(&self.id, &now)?;
+            let own = locks.into_iter().find(|row| row.id == id && self.is_own(row.key.as_deref()));
+            let row = own.ok_or_else(|| EngineError::LockLost { id: id.to_owned() })?;
+            let row = self.engine.data.store.release_lock(&self.id, id, Some(&row.token), &now)?;
+            Ok(Released { lock_id: id.to_owned(), was_held: row.is_some() })
+        })
+    }
+
+    /// The locks that are held, with those who wait for them, as [`Workspace::locks`] tells them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn held_locks(&self) -> Result<Vec<HeldLock>, EngineError> {
+        self.recorded(Action::ListLocks, Told::default(), |_| {
+            let now = LockTime::now();
+            let waits = self.engine.data.store.lock_waits(&self.id, &now)?;
+            let waits_for = |row: &LockRow| {
+                let of_row = waits.iter().filter(|wait| {
+                    let excludes = wait.mode == LockMode::Exclusive || row.mode == LockMode::Exclusive;
+                    excludes && wait.covered.overlaps(&row.covered) && self.is_told(&wait.covered, wait.key.as_deref())
+                });
+                of_row.map(|wait| Waiting { holder: wait.holder.clone(), since: wait.since }).collect()
+            };
+            let mut rows = self.engine.data.store.locks(&self.id, &now)?;
+            rows.retain(|row| self.is_told(&row.covered, row.key.as_deref()));
+            let held = |row: LockRow| HeldLock {
+                is_own: self.is_own(row.key.as_deref()),
+                waiting: waits_for(&row),
+                key: row.key.clone(),
+                lock: told_of(row),
+            };
+            Ok(rows.into_iter().map(held).collect())
+        })
+    }
+
+    /// The locks that cover a file, where the caller may know of locks.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn locks_of(&self, path: &RelPath) -> Result<Vec<Lock>, EngineError> {
+        if !self.may_lock() {
+            return Ok(Vec::new());
+        }
+        let covering = self.engine.data.store.covering(&self.id)?;
+        let told = covering.locks_of(path).filter(|row| self.is_told(&row.covered, row.key.as_deref()));
+        Ok(told.cloned().map(told_of).collect())
+    }
+
+    /// Whether the caller is told of a lock, or of a wait for one: one that sees some files alone is told of a glob that is its own.
+    fn is_told(&self, covered: &Covered, key: Option<&str>) -> bool {
+        match covered {
+            Covered::Path(path) => self.sees(path),
+            Covered::Glob(_) => !self.is_narrowed() || self.is_own(key),
+        }
+    }
+
+    /// Whether the caller's own key, or this machine's user as the caller, has taken what `key` has.
+    fn is_own(&self, key: Option<&str>) -> bool {
+        self.caller.key().map(|key| key.row.id.as_str()) == key
+    }
+
+    /// The newest changes of locked files past us that the caller may know of.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn lock_violations(&self) -> Result<Vec<LockViolation>, EngineError> {
+        if !self.may_lock() {
+            return Ok(Vec::new());
+        }
+        let since = Timestamp::now().checked_sub(VIOLATIONS_FOR).unwrap_or(Timestamp::MIN);
+        let mut found = self.engine.data.store.violations(&self.id, since)?;
+        found.retain(|violation| self.sees(&violation.path));
+        found.truncate(MAX_VIOLATIONS);
+        Ok(found)
     }
 
     /// Refuses a write to files that others have locked, and one with a token that is lost. To be asked under the lock on the files.
@@ -236,7 +342,7 @@ impl Workspace<'_> {
     }
 
     /// What others are told of the caller.
-    fn holder(&self) -> String {
+    pub(super) fn holder(&self) -> String {
         match &self.caller.who {
             Who::Key(key) => key.row.agent.clone().unwrap_or_else(|| key.row.name.clone()),
             Who::LocalUser => "this machine's user".to_owned(),

@@ -1,16 +1,11 @@
 //! Files that get another path, and copies of them.
 
-use std::io::Read as _;
-
 use super::recording::Told;
 use super::{EngineError, Precondition, Workspace, WriteReply};
 use crate::access::Action;
 use crate::ingest::{self, WriteError};
 use crate::store::{Fingerprint, Moved, Observation};
 use crate::workspace::{ChangeKind, Provenance, RelPath, Revision};
-
-/// Bytes of a copy that are in memory.
-const PIECE: usize = 256 * 1024;
 
 /// A file to move or copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,13 +105,7 @@ impl Workspace<'_> {
         let mut upload = self.begin_upload(&transit.to)?.by(provenance.clone())?;
         let mut source = files.open(&from, None)?;
         upload.check_size(source.stat().fingerprint.size)?;
-        let mut piece = vec![0; PIECE];
-        loop {
-            match source.read(&mut piece).map_err(WriteError::Io)? {
-                0 => break,
-                num_bytes => upload.write(&piece[..num_bytes])?,
-            }
-        }
+        upload.write_from(&mut source, WriteError::Io)?;
         if source.stat_now()?.version != source.stat().version {
             return Err(WriteError::OtherVersion { path: from }.into());
         }

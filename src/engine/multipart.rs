@@ -1,16 +1,11 @@
 //! Files that come in parts, in any order and over many requests, and are put into their place as one.
 
-use std::io::Read as _;
-
 use super::recording::Told;
 use super::{Engine, EngineError, Precondition, Workspace, WriteReply};
 use crate::access::Action;
 use crate::data_folder::{MultipartError, NewPart, PartInfo, UnfinishedUpload};
 use crate::ingest::ReadError;
-use crate::workspace::{ContentHash, RelPath};
-
-/// Bytes that are copied at once.
-const PIECE: usize = 256 * 1024;
+use crate::workspace::{ContentHash, RelPath, Scope};
 
 impl Engine {
     /// Removes uploads in parts that were given up, and counts the others.
@@ -33,7 +28,7 @@ impl Workspace<'_> {
             drop(self.begin_upload(path)?);
             // Its folder must not come into the place of a workspace that is being deleted.
             let _alone = self.engine.lock_files(&self.id)?;
-            Ok(self.engine.data.multipart.begin(&self.id, path)?)
+            Ok(self.engine.data.multipart.begin(&self.id, path, &self.holder())?)
         })
     }
 
@@ -95,16 +90,8 @@ impl Workspace<'_> {
         }
         let mut whole = self.begin_upload(path)?;
         whole.check_size(parts.iter().map(|part| part.size).sum())?;
-        let mut piece = vec![0; PIECE];
         for part in parts {
-            let mut file = uploads.open(&self.id, upload, part)?;
-            loop {
-                let num = file.read(&mut piece).map_err(MultipartError::Io)?;
-                if num == 0 {
-                    break;
-                }
-                whole.write(&piece[..num])?;
-            }
+            whole.write_from(uploads.open(&self.id, upload, part)?, MultipartError::Io)?;
         }
         let reply = self.finish_upload(whole, precondition)?;
         if let Err(error) = uploads.remove(&self.id, upload) {
@@ -133,6 +120,39 @@ impl Workspace<'_> {
             self.check_multipart(path, upload)?;
             Ok(self.engine.data.multipart.parts(&self.id, upload)?)
         })
+    }
+
+    /// An upload that is not complete, with the bytes that have come of it.
+    ///
+    /// # Errors
+    /// `MultipartError::Unknown`, also of a file that the caller does not see.
+    pub fn upload_in_work(&self, id: &str) -> Result<(UnfinishedUpload, u64), EngineError> {
+        let found = self.uploads_in_work()?.into_iter().find(|(upload, _)| upload.id == id);
+        found.ok_or_else(|| MultipartError::Unknown.into())
+    }
+
+    /// Gives an upload of somebody up: its parts go.
+    ///
+    /// # Errors
+    /// `MultipartError::Unknown`; when the caller has not the right `admin`.
+    pub fn abort_upload(&self, id: &str) -> Result<(), EngineError> {
+        self.caller.check_all(&[Scope::Admin])?;
+        let (upload, _) = self.upload_in_work(id)?;
+        self.abort_multipart(&upload.path, id)
+    }
+
+    /// The uploads that are not complete with the bytes that have come of each, as [`Workspace::multipart_uploads`] tells them.
+    ///
+    /// # Errors
+    /// As [`Workspace::multipart_uploads`].
+    pub fn uploads_in_work(&self) -> Result<Vec<(UnfinishedUpload, u64)>, EngineError> {
+        let with_size = |upload: UnfinishedUpload| {
+            // One that was completed meanwhile has no parts any more.
+            let parts = self.engine.data.multipart.parts(&self.id, &upload.id).unwrap_or_default();
+            let num_bytes = parts.iter().map(|part| part.size).sum();
+            (upload, num_bytes)
+        };
+        Ok(self.multipart_uploads()?.into_iter().map(with_size).collect())
     }
 
     /// The uploads that are not complete, of files that the caller sees, by path.

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use super::{Claimed, Engine, EngineError, Workspace};
 use crate::access::{Action, Caller, Effect, Surface, Who};
-use crate::audit::{Activity, Actor, Entry, Outcome, Shown};
+use crate::audit::{Activity, Actor, Entry, Met, Outcome, Shown};
 use crate::error::Advice as _;
 use crate::workspace::{Citation, ContentHash, RelPath, Revision, Span, WorkspaceId};
 
@@ -50,6 +50,8 @@ pub(super) struct Told {
     pub shown: Vec<Shown>,
     /// The key that the verb is about.
     pub key: Option<String>,
+    /// What it met of others' writes.
+    pub met: Option<Met>,
 }
 
 impl Told {
@@ -121,6 +123,9 @@ impl Engine {
             work(&mut told)
         };
         let outcome = done.as_ref().map_or_else(|error| Outcome::Failure { code: error.code() }, |_| Outcome::Success);
+        if let Err(EngineError::Conflict(conflict)) = &done {
+            told.met = Some(Met { expected: conflict.expected, found: conflict.current_etag });
+        }
         if done.is_err() {
             // No reply shows it.
             told.shown.retain(|_| action == Action::Ask);
@@ -264,7 +269,7 @@ fn entry_of<'a>(caller: &'a Caller, workspace: Option<&'a WorkspaceId>, action: 
         Effect::Update => Activity::Update,
         Effect::Delete => Activity::Delete,
     };
-    let Told { paths, query, revision, shown, key } = told;
+    let Told { paths, query, revision, shown, key, met } = told;
     Entry {
         outcome: Outcome::Begun,
         address: caller.address,
@@ -275,6 +280,7 @@ fn entry_of<'a>(caller: &'a Caller, workspace: Option<&'a WorkspaceId>, action: 
         revision: *revision,
         shown,
         about_key: key.as_deref(),
+        met: *met,
         ..Entry::new(activity, action.name(), actor_of(caller), caller.surface.name())
     }
 }

@@ -20,7 +20,8 @@ impl Engine {
     pub fn run(&self) -> Result<Runner, EngineError> {
         let line = self.scheduler.run()?;
         let (data, scheduler) = (self.data.clone(), self.scheduler.clone());
-        Ok(Runner { courier: notify::run(data, scheduler, &self.doorman, self.sent.clone())?, line })
+        let told = (self.journal.clone(), self.violations.clone());
+        Ok(Runner { courier: notify::run(data, scheduler, &self.doorman, self.sent.clone(), told)?, line })
     }
 }
 

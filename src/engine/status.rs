@@ -14,7 +14,7 @@ use crate::answer::AnswerKind;
 use crate::embed::EmbedError;
 use crate::error::Advice as _;
 use crate::search::{Coverage, Filters};
-use crate::workspace::{Facets, FileEntry, FileState, Revision, WorkspaceId};
+use crate::workspace::{Facets, FileEntry, FileState, LockViolation, Revision, WorkspaceId};
 
 /// The state of a workspace.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -62,6 +62,9 @@ pub struct StatusReport {
     /// Webhooks that are switched off, or whose deliveries fail.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub webhooks: Vec<String>,
+    /// Changes of locked files that were made past pincite, on disk, within the last seven days: the newest first, at most 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lock_violations: Vec<LockViolation>,
     /// The writers of the files, as far as they stated it.
     #[serde(default, skip_serializing_if = "Facets::is_empty")]
     pub facets: Facets,
@@ -222,6 +225,7 @@ impl Workspace<'_> {
             stuck: self.stuck().map(|error| error.to_string()),
             rebuild: if is_narrowed { None } else { self.rebuild_status()? },
             webhooks: self.webhook_notes()?,
+            lock_violations: self.lock_violations()?,
             facets,
             not_ready: by_state_and_reason(&files),
         })

@@ -1,5 +1,6 @@
 //! A file whose content comes bit by bit: who writes it, and how long it may be.
 
+use std::io::{self, Read};
 use std::path::PathBuf;
 
 use super::EngineError;
@@ -8,6 +9,9 @@ use super::bases::MAX_KEPT_BYTES;
 use crate::access::{Caller, Quota};
 use crate::ingest::{NewFile, ReadError};
 use crate::workspace::{ContentHash, Provenance, RelPath};
+
+/// Bytes that are copied at once.
+const PIECE: usize = 256 * 1024;
 
 /// A file of which not everything has come yet. What is not finished leaves nothing.
 #[derive(Debug)]
@@ -60,6 +64,25 @@ impl Upload {
     #[must_use]
     pub fn content_hash(&self) -> ContentHash {
         self.file.content_hash()
+    }
+
+    /// Takes what comes next in the file from `source`, to its end. An error of the source is told by `failed`.
+    ///
+    /// # Errors
+    /// As [`Upload::write`], and those of the source.
+    pub fn write_from<E: Into<EngineError>>(
+        &mut self,
+        mut source: impl Read,
+        failed: impl FnOnce(io::Error) -> E,
+    ) -> Result<(), EngineError> {
+        let mut piece = vec![0; PIECE];
+        loop {
+            match source.read(&mut piece) {
+                Ok(0) => return Ok(()),
+                Ok(num_bytes) => self.write(&piece[..num_bytes])?,
+                Err(error) => return Err(failed(error).into()),
+            }
+        }
     }
 
     /// Refuses a file of this size, if it is too long, or there is no room for it.

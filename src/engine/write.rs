@@ -331,15 +331,19 @@ impl Workspace<'_> {
                 superseded = event.occurred_at.is_some_and(|at| newest.is_some_and(|newest| to_ms(newest) > to_ms(at)));
                 if !superseded {
                     let changed: Vec<&RelPath> = event.from.iter().chain([&event.path]).collect();
-                    if content.is_some() || is_managed && event.kind != EventKind::Modified {
+                    if is_done_here(event, content.is_some(), is_managed) {
                         self.check_locks(&changed)?;
                     }
                     apply(files, event, content.as_deref(), is_managed)?;
                     num_bytes += content.as_ref().map_or(0, Vec::len) as u64;
                 }
                 let mut observations = Vec::new();
+                let is_past_us = superseded || !is_done_here(event, content.is_some(), is_managed);
                 for path in event.from.iter().chain([&event.path]) {
-                    let seen = self.observe(files, path, is_managed || content.is_some())?;
+                    let mut seen = self.observe(files, path, is_managed || content.is_some())?;
+                    if is_past_us && let Some(seen) = &mut seen {
+                        self.witness_past_us(files, seen)?;
+                    }
                     // What is there is not of an event that came too late.
                     let content = content.as_deref().filter(|_| !superseded);
                     observations
@@ -363,6 +367,14 @@ impl Workspace<'_> {
         }
         let revision = taken.iter().map(|event| event.revision).max().unwrap_or_default();
         Ok(EventsReply { revision, events: taken })
+    }
+
+    /// Marks what was seen of a file that others have locked, and that was not changed here. Who gives the lock's token may report it.
+    fn witness_past_us(&self, files: &dyn Files, seen: &mut Observation) -> Result<(), EngineError> {
+        match self.check_locks(&[&seen.path]) {
+            Err(EngineError::Locked(_) | EngineError::Fenced { .. }) => Ok(ingest::witness_past_us(files, seen)?),
+            checked => checked,
+        }
     }
 
     /// Takes the contents of events from the day of the caller's key, where the workspace has room for them. Those that were taken before
@@ -391,7 +403,7 @@ impl Workspace<'_> {
         if !is_of_event {
             return seen;
         }
-        let content_hash = content.filter(|_| seen.path == event.path).map(ContentHash::of);
+        let content_hash = content.filter(|_| seen.path == event.path).map(ContentHash::of).or(seen.content_hash);
         Observation { provenance: self.writer_of_event(event), content_hash, ..seen }
     }
 
@@ -481,6 +493,11 @@ fn apply(files: &dyn Files, event: &Event, content: Option<&[u8]>, is_managed: b
         ingest::write_file(files, &event.path, bytes, &Condition::Any)?;
     }
     Ok(())
+}
+
+/// Whether an event is more than a report of what was done on disk: it brings the content, or the folder is ours.
+fn is_done_here(event: &Event, has_content: bool, is_managed: bool) -> bool {
+    has_content || is_managed && event.kind != EventKind::Modified
 }
 
 /// Makes one renaming of what was seen of both paths of a renamed file: one is gone, and one is there.

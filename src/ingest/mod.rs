@@ -13,6 +13,7 @@
 mod differences;
 mod large;
 mod parts;
+mod past_us;
 mod prepare;
 mod progress;
 mod read;
@@ -25,10 +26,11 @@ mod worker;
 mod write;
 
 pub use parts::{LargeFile, PartError, PartSizes, Parts, PlacedPart};
+pub use past_us::witness_past_us;
 pub use progress::{Progress, Silent, Stage};
 pub use read::{FileContent, ReadError, read_file, seen, size_of};
 pub use rebuild::Rebuild;
-pub use scan::{ScanReport, scan, scan_places};
+pub use scan::{KeepOut, ScanReport, scan, scan_places};
 pub use worker::{
     BatchLimits, EMBED_BATCH, Line, LineReport, distrust_unacknowledged, embed, index_backfill, index_interactive,
     index_pending, list_some,
@@ -57,6 +59,9 @@ pub enum IngestError {
     /// No file can be read for now.
     #[error(transparent)]
     Extract(#[from] ExtractError),
+    /// Others cannot be kept from writing through us.
+    #[error("the lock on the workspace's files cannot be taken")]
+    Lock(#[source] std::io::Error),
     /// The model failed; the files are searchable by words.
     #[error(transparent)]
     Embed(#[from] EmbedError),
@@ -75,6 +80,7 @@ impl Advice for IngestError {
             Self::Store(error) => error.code(),
             Self::Index(error) => error.code(),
             Self::Extract(error) => error.code(),
+            Self::Lock(_) => "data_folder_io",
             Self::Embed(error) => error.code(),
         }
     }
@@ -85,6 +91,7 @@ impl Advice for IngestError {
             Self::Store(error) => error.hint(),
             Self::Index(error) => error.hint(),
             Self::Extract(error) => error.hint(),
+            Self::Lock(_) => Some("check the permissions of the data folder".to_owned()),
             Self::Embed(error) => error.hint(),
         }
     }

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use super::IngestError;
 use super::differences::{Comparison, Differences};
+use super::past_us::witness_locked;
 use super::progress::{Progress, Stage};
 use crate::files::Files;
 use crate::store::Store;
@@ -23,6 +24,9 @@ const MAX_INTERACTIVE: usize = 64;
 const MAX_LOGGED_AT_ONCE: usize = 2_000;
 /// More problems than this are counted, and not told.
 const MAX_PROBLEMS: usize = 100;
+
+/// Keeps all others from writing into the workspace through us, until what it gives is dropped.
+pub type KeepOut<'a> = &'a dyn Fn() -> Result<fs_err::File, IngestError>;
 
 /// What a scan found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,6 +53,7 @@ pub fn scan(
     store: &Store,
     workspace: &WorkspaceId,
     files: &dyn Files,
+    keep_out: KeepOut<'_>,
     progress: &dyn Progress,
 ) -> Result<ScanReport, IngestError> {
     // What is known comes first: a file that is written and logged while the folder is listed is then one more difference, and
@@ -57,7 +62,8 @@ pub fn scan(
     comparison.know(store.fingerprints(workspace)?);
     let began = Timestamp::now();
     let problems = list(files, None, &mut comparison, progress)?;
-    let report = log(store, workspace, comparison.finish(), problems, (Priority::Backfill, progress))?;
+    let log = Log { store, workspace, files, keep_out, progress };
+    let report = log.take(comparison.finish(), problems, Priority::Backfill)?;
     store.note_scanned(workspace, began, &report.problems)?;
     Ok(report)
 }
@@ -72,7 +78,7 @@ pub fn scan_places(
     workspace: &WorkspaceId,
     files: &dyn Files,
     places: &BTreeSet<RelPath>,
-    progress: &dyn Progress,
+    (keep_out, progress): (KeepOut<'_>, &dyn Progress),
 ) -> Result<ScanReport, IngestError> {
     let mut comparison = Comparison::new(files);
     comparison.know(store.fingerprints_below(workspace, places)?);
@@ -82,38 +88,50 @@ pub fn scan_places(
         comparison.know(store.fingerprints_below(workspace, &others)?);
         problems.extend(list(files, Some(&others), &mut comparison, progress)?);
     }
-    log(store, workspace, comparison.finish(), problems, (Priority::Interactive, progress))
+    let log = Log { store, workspace, files, keep_out, progress };
+    log.take(comparison.finish(), problems, Priority::Interactive)
 }
 
-/// Notes what a scan has found.
-fn log(
-    store: &Store,
-    workspace: &WorkspaceId,
-    Differences { num_files, observations, looked_at }: Differences,
-    problems: Vec<String>,
-    (priority, progress): (Priority, &dyn Progress),
-) -> Result<ScanReport, IngestError> {
-    let mut report = ScanReport { num_files, problems, ..ScanReport::default() };
-    for some in looked_at.chunks(MAX_LOGGED_AT_ONCE) {
-        store.note_looked_at(workspace, some)?;
-        progress.advance(0);
+/// Where a scan notes what it has found.
+struct Log<'a> {
+    store: &'a Store,
+    workspace: &'a WorkspaceId,
+    files: &'a dyn Files,
+    keep_out: KeepOut<'a>,
+    progress: &'a dyn Progress,
+}
+
+impl Log<'_> {
+    fn take(
+        &self,
+        Differences { num_files, mut observations, looked_at }: Differences,
+        problems: Vec<String>,
+        priority: Priority,
+    ) -> Result<ScanReport, IngestError> {
+        let Self { store, workspace, .. } = self;
+        let mut report = ScanReport { num_files, problems, ..ScanReport::default() };
+        for some in looked_at.chunks(MAX_LOGGED_AT_ONCE) {
+            store.note_looked_at(workspace, some)?;
+            self.progress.advance(0);
+        }
+        let count = |kind| observations.iter().filter(|observation| observation.kind == kind).count();
+        report.num_created = count(ChangeKind::Created);
+        report.num_modified = count(ChangeKind::Modified);
+        report.num_deleted = count(ChangeKind::Deleted);
+        // A folder that was moved in is a backfill, however it was noticed; and so is the rest of a burst that is seen bit by bit.
+        let is_burst = || -> Result<bool, IngestError> {
+            let num_before = store.num_pending(workspace, Priority::Interactive, MAX_INTERACTIVE)?;
+            Ok(observations.len() > MAX_INTERACTIVE || num_before >= MAX_INTERACTIVE)
+        };
+        let priority = if priority == Priority::Interactive && is_burst()? { Priority::Backfill } else { priority };
+        for some in observations.chunks_mut(MAX_LOGGED_AT_ONCE) {
+            let _alone = witness_locked(self.files, &store.covering(workspace)?, some, self.keep_out, self.progress)?;
+            report.revision = store.log(workspace, some, priority)?;
+            // A waiting user sees the progress.
+            self.progress.advance(0);
+        }
+        Ok(report)
     }
-    let count = |kind| observations.iter().filter(|observation| observation.kind == kind).count();
-    report.num_created = count(ChangeKind::Created);
-    report.num_modified = count(ChangeKind::Modified);
-    report.num_deleted = count(ChangeKind::Deleted);
-    // A folder that was moved in is a backfill, however it was noticed; and so is the rest of a burst that is seen bit by bit.
-    let is_burst = || -> Result<bool, IngestError> {
-        let num_before = store.num_pending(workspace, Priority::Interactive, MAX_INTERACTIVE)?;
-        Ok(observations.len() > MAX_INTERACTIVE || num_before >= MAX_INTERACTIVE)
-    };
-    let priority = if priority == Priority::Interactive && is_burst()? { Priority::Backfill } else { priority };
-    for some in observations.chunks(MAX_LOGGED_AT_ONCE) {
-        report.revision = store.log(workspace, some, priority)?;
-        // A waiting user sees the progress.
-        progress.advance(0);
-    }
-    Ok(report)
 }
 
 /// Lists files into a comparison, and returns what is not as it should be. Of the listing a page is held at a time.

@@ -152,6 +152,7 @@ mod tests {
             from: from.map(|from| from.parse().unwrap()),
             reason: None,
             provenance: Provenance { agent: agent.map(str::to_owned), ..Provenance::default() },
+            lock: None,
         };
         Told { id: 5, event, at_ms: 1_800_000_000_123, data }
     }

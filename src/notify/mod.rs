@@ -23,9 +23,11 @@ mod schedule;
 mod secret;
 #[cfg(test)]
 mod tests;
+mod violations;
 
 pub(crate) use self::connect::Doorman;
 pub(crate) use self::courier::Counts;
 pub(crate) use self::message::test_body;
 pub(crate) use self::runner::{Running, run};
 pub(crate) use self::secret::{new_secret, read_secret, written};
+pub(crate) use self::violations::ViolationRecorder;

@@ -10,6 +10,8 @@ use jiff::Timestamp;
 
 use super::connect::Doorman;
 use super::courier::{Counts, Courier, Left};
+use super::violations::{RecordError, ViolationRecorder};
+use crate::audit::Journal;
 use crate::data_folder::{DataFolder, EngineError};
 use crate::error::Advice as _;
 use crate::scheduler::Scheduler;
@@ -37,6 +39,7 @@ pub(crate) fn run(
     scheduler: Arc<Scheduler>,
     doorman: &Doorman,
     counts: Arc<Counts>,
+    (journal, violations): (Arc<Journal>, Arc<ViolationRecorder>),
 ) -> Result<Running, EngineError> {
     let bell = Arc::clone(&scheduler);
     let ring = Arc::new(move || bell.ring_news());
@@ -45,7 +48,8 @@ pub(crate) fn run(
     let (told_to_stop, news) = (Arc::clone(&stop), Arc::clone(&scheduler));
     let work = move || {
         while !told_to_stop.load(Ordering::Acquire) {
-            let steps = || go(&data, &news, &mut courier, &told_to_stop);
+            let record = || violations.record(&data.store, &journal);
+            let steps = || go(&data, &news, (&mut courier, &record), &told_to_stop);
             if catch_unwind(AssertUnwindSafe(steps)).is_err() {
                 tracing::error!("the courier panicked and goes on");
                 news.await_news(RETRY_AFTER);
@@ -57,7 +61,12 @@ pub(crate) fn run(
     Ok(Running { scheduler, stop, thread: Some(thread) })
 }
 
-fn go(data: &DataFolder, news: &Scheduler, courier: &mut Courier, stop: &AtomicBool) {
+fn go(
+    data: &DataFolder,
+    news: &Scheduler,
+    (courier, record): (&mut Courier, &dyn Fn() -> Result<(), RecordError>),
+    stop: &AtomicBool,
+) {
     let (mut seen_version, mut is_rung, mut left) = (None, true, Left::default());
     let mut looked_at = Timestamp::now();
     while !stop.load(Ordering::Acquire) {
@@ -73,10 +82,18 @@ fn go(data: &DataFolder, news: &Scheduler, courier: &mut Courier, stop: &AtomicB
         let is_late = left.num_under_way > 0 && now.duration_since(looked_at).unsigned_abs() >= LOOKS_AGAIN;
         if is_rung || is_due || is_late || version.is_none() || version != seen_version {
             looked_at = now;
+            let is_recorded = record().inspect_err(|error| {
+                tracing::error!(%error, "violations of locks are not in the audit journal yet");
+            });
             match courier.step(&data.store, now) {
                 Ok(after) => {
                     left = after;
                     seen_version = version;
+                    if is_recorded.is_err() {
+                        let retry_ms = i64::try_from(RETRY_AFTER.as_millis()).unwrap_or(i64::MAX);
+                        let retry_ms = now.as_millisecond().saturating_add(retry_ms);
+                        left.next_ms = Some(left.next_ms.map_or(retry_ms, |next_ms| next_ms.min(retry_ms)));
+                    }
                 }
                 Err(error) => {
                     tracing::error!(%error, hint = error.hint(), "webhooks are told nothing for now");

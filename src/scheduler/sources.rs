@@ -280,7 +280,8 @@ impl Source {
         self.seen.clear();
         self.scans_at = Instant::now() + scheduler.data.config.scan_interval();
         let following = Following::new(beat, self.watch.as_deref());
-        let report = ingest::scan(&scheduler.data.store, id, &*files, &following)?;
+        let keep_out = || scheduler.data.lock_files(id);
+        let report = ingest::scan(&scheduler.data.store, id, &*files, &keep_out, &following)?;
         match unwatched.or(following.refused()) {
             Some(error) => self.is_refused(scheduler, id, &error),
             None if begins => {
@@ -299,7 +300,8 @@ impl Source {
     fn scan_seen(&mut self, scheduler: &Scheduler, id: &WorkspaceId, beat: &Beat) -> Result<(), IngestError> {
         let following = Following::new(beat, self.watch.as_deref());
         let files = scheduler.data.files_of(id, &files::canonical_folder(&self.root)?);
-        let report = ingest::scan_places(&scheduler.data.store, id, &*files, &self.seen, &following)?;
+        let keep_out = || scheduler.data.lock_files(id);
+        let report = ingest::scan_places(&scheduler.data.store, id, &*files, &self.seen, (&keep_out, &following))?;
         self.seen.clear();
         if let Some(error) = following.refused() {
             self.is_refused(scheduler, id, &error);

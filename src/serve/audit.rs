@@ -112,7 +112,7 @@ pub(super) async fn head(State(app): Shared, By(by): By) -> Reply<Head> {
 impl From<AuditQuery> for AuditRequest {
     fn from(query: AuditQuery) -> Self {
         let AuditQuery { limit, path, agent, key, action, result, since, until, cited, cursor } = query;
-        Self { path, agent, key, action, result, since, until, cited, cursor, limit }
+        Self { path, agent, key, action, result, is_conflict: false, since, until, cited, cursor, limit }
     }
 }
 

@@ -34,6 +34,13 @@ pub(super) struct PreconditionHeaders {
     /// A request that comes again with this key within a day is not done again, and answered as before.
     #[param(rename = "Idempotency-Key", required = false, min_length = 1, max_length = 255)]
     idempotency_key: String,
+}
+
+/// Locks that the caller holds.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "read by the derive alone")]
+pub(super) struct LockHeader {
     /// The token of the caller's lock on the file; several are separated by commas.
     #[param(rename = "Pincite-Lock-Token", required = false)]
     lock_token: String,
@@ -70,7 +77,7 @@ pub(super) struct ProvenanceHeaders {
 /// without a folder gets one in the data folder.
 #[utoipa::path(
     put, path = "/v1/workspaces/{ws}/files/{path}", tag = "files",
-    params(openapi::WorkspaceParam, openapi::PathParam, PreconditionHeaders, ProvenanceHeaders),
+    params(openapi::WorkspaceParam, openapi::PathParam, PreconditionHeaders, LockHeader, ProvenanceHeaders),
     request_body(content = String, content_type = "application/octet-stream", description = "The file's content."),
     responses(
         (status = 200, body = WriteReply, description = "The file existed; it is written, and its change is in the log."),
@@ -115,7 +122,7 @@ pub(super) async fn put(
 /// Deletes a file. After the reply no query shows anything of it.
 #[utoipa::path(
     delete, path = "/v1/workspaces/{ws}/files/{path}", tag = "files",
-    params(openapi::WorkspaceParam, openapi::PathParam, PreconditionHeaders, ProvenanceHeaders),
+    params(openapi::WorkspaceParam, openapi::PathParam, PreconditionHeaders, LockHeader, ProvenanceHeaders),
     responses(
         (status = 200, body = WriteReply, description = "The file is deleted, and its change is in the log."),
         openapi::WriteErrors, openapi::SignatureErrors, openapi::Errors,
@@ -147,7 +154,7 @@ pub(super) struct EventsRequest {
 /// key of the secret.
 #[utoipa::path(
     post, path = "/v1/workspaces/{ws}/events", tag = "files",
-    params(openapi::WorkspaceParam),
+    params(openapi::WorkspaceParam, LockHeader),
     request_body(content = EventsRequest, example = json!({ "events": [
         { "id": "evt-1", "type": "modified", "path": "reports/summary.md" },
         { "id": "evt-2", "type": "created", "path": "notes/today.md", "content": "# Today", "agent": "coder-03", "tags": ["notes"] },
@@ -177,7 +184,8 @@ pub(super) async fn events(
             format!("send 1 to {MAX_EVENTS} at once"),
         ));
     }
-    app.call(move |engine| workspace.open(engine)?.take_events(&events)).await
+    let given = Given { lock_tokens: lock_tokens(&headers)?, ..Given::default() };
+    app.call(move |engine| workspace.open(engine)?.given(given)?.take_events(&events)).await
 }
 
 fn precondition(headers: &HeaderMap) -> Result<Precondition, ApiError> {
@@ -210,11 +218,14 @@ fn precondition(headers: &HeaderMap) -> Result<Precondition, ApiError> {
 
 /// What a write gives besides.
 fn given(headers: &HeaderMap) -> Result<Given, ApiError> {
+    let idempotency_key = utf8(headers, &IDEMPOTENCY_KEY)?.map(str::to_owned);
+    Ok(Given { idempotency_key, lock_tokens: lock_tokens(headers)? })
+}
+
+/// Tokens of locks that the caller holds.
+fn lock_tokens(headers: &HeaderMap) -> Result<Vec<String>, ApiError> {
     let tokens = text(headers, &LOCK_TOKEN)?.into_iter().flat_map(|tokens| tokens.split(','));
-    Ok(Given {
-        idempotency_key: utf8(headers, &IDEMPOTENCY_KEY)?.map(str::to_owned),
-        lock_tokens: tokens.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty()).collect(),
-    })
+    Ok(tokens.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty()).collect())
 }
 
 /// Who does it, as the headers say.

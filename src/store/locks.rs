@@ -10,7 +10,7 @@
 //! A lock is taken under the lock on the workspace's files (`engine::write`), as every write is made: so none is taken while a file that it
 //! covers is being written.
 
-use globset::Glob;
+use globset::GlobMatcher;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
@@ -48,12 +48,21 @@ impl Covered {
     pub fn covers(&self, path: &RelPath) -> bool {
         match self {
             Self::Path(own) => own == path,
-            Self::Glob(glob) => matches(glob, path.as_str()),
+            Self::Glob(_) => self.matcher().is_none_or(|matcher| matcher.is_match(path.as_str())),
         }
     }
 
+    /// What matches the paths of a glob. `None` where it is a path, or a glob that cannot be read; it was read when the lock was taken.
+    pub(super) fn matcher(&self) -> Option<GlobMatcher> {
+        let Self::Glob(glob) = self else { return None };
+        let glob = if glob.contains('/') { glob.clone() } else { format!("**/{glob}") };
+        let glob = globset::GlobBuilder::new(&glob).literal_separator(true).build();
+        glob.ok().map(|glob| glob.compile_matcher())
+    }
+
     /// Whether both cover a path, or may.
-    fn overlaps(&self, other: &Self) -> bool {
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Path(one), other) => other.covers(one),
             (one, Self::Path(other)) => one.covers(other),
@@ -64,13 +73,6 @@ impl Covered {
             }
         }
     }
-}
-
-fn matches(glob: &str, path: &str) -> bool {
-    let glob = if glob.contains('/') { glob.to_owned() } else { format!("**/{glob}") };
-    // It was read when the lock was taken.
-    let glob = globset::GlobBuilder::new(&glob).literal_separator(true).build();
-    glob.map_or(true, |glob: Glob| glob.compile_matcher().is_match(path))
 }
 
 /// What all paths begin with that a glob matches.
@@ -106,6 +108,21 @@ pub struct LockRow {
     pub taken: Timestamp,
     /// When it is over, by the clock on the wall.
     pub expires: Timestamp,
+}
+
+/// Somebody who waits for a lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitRow {
+    /// What it is to cover.
+    pub covered: Covered,
+    /// Whether others may hold it, too.
+    pub mode: LockMode,
+    /// What the one who waits is called.
+    pub holder: String,
+    /// The key that waits; `None` for this machine's user.
+    pub key: Option<String>,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// A lock to take.
@@ -353,19 +370,50 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn locks(&self, workspace: &WorkspaceId, now: &LockTime) -> Result<Vec<LockRow>, StoreError> {
+        live(&self.reader(), workspace, now)
+    }
+
+    /// Who waits for a lock, in the order of coming.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn lock_waits(&self, workspace: &WorkspaceId, now: &LockTime) -> Result<Vec<WaitRow>, StoreError> {
         let connection = self.reader();
-        let mut any = connection.prepare_cached("SELECT 1 FROM locks WHERE workspace = ?1 LIMIT 1")?;
-        if !any.exists([workspace.as_str()])? {
-            return Ok(Vec::new());
-        }
-        let mut statement = connection.prepare_cached(&format!(
-            "{SELECT} WHERE workspace = ?1 AND iif(boot = ?2, ends_ms > ?3, ends_wall_ms > ?4) ORDER BY fence"
-        ))?;
-        let LockTime { boot, since_boot_ms, wall_ms } = now;
-        let rows =
-            statement.query_map(params![workspace.as_str(), boot, since_boot_ms, wall_ms], |row| lock_row(row, now))?;
+        let mut statement = connection.prepare_cached(
+            "SELECT covered, is_glob, mode, holder, key, begun_ms FROM lock_waits
+             WHERE workspace = ?1 AND boot = ?2 AND seen_ms > ?3 ORDER BY ticket",
+        )?;
+        let since_ms = now.since_boot_ms - WAIT_IS_OVER_MS;
+        let rows = statement.query_map(params![workspace.as_str(), now.boot, since_ms], |row| {
+            Ok(WaitRow {
+                covered: if row.get(1)? { Covered::Glob(row.get(0)?) } else { Covered::Path(parsed(row, 0)?) },
+                mode: if row.get::<_, bool>(2)? { LockMode::Exclusive } else { LockMode::Shared },
+                holder: row.get(3)?,
+                key: row.get(4)?,
+                since: Timestamp::from_millisecond(row.get(5)?).map_err(|_| rusqlite::Error::InvalidQuery)?,
+            })
+        })?;
         rows.map(|row| row.map_err(StoreError::from)).collect()
     }
+}
+
+/// The locks that are held, the oldest first.
+pub(super) fn live(
+    connection: &Connection,
+    workspace: &WorkspaceId,
+    now: &LockTime,
+) -> Result<Vec<LockRow>, StoreError> {
+    let mut any = connection.prepare_cached("SELECT 1 FROM locks WHERE workspace = ?1 LIMIT 1")?;
+    if !any.exists([workspace.as_str()])? {
+        return Ok(Vec::new());
+    }
+    let mut statement = connection.prepare_cached(&format!(
+        "{SELECT} WHERE workspace = ?1 AND iif(boot = ?2, ends_ms > ?3, ends_wall_ms > ?4) ORDER BY fence"
+    ))?;
+    let LockTime { boot, since_boot_ms, wall_ms } = now;
+    let rows =
+        statement.query_map(params![workspace.as_str(), boot, since_boot_ms, wall_ms], |row| lock_row(row, now))?;
+    rows.map(|row| row.map_err(StoreError::from)).collect()
 }
 
 fn find(
@@ -417,14 +465,18 @@ fn wait(
         }
     }
     transaction.execute(
-        "INSERT INTO lock_waits (workspace, covered, is_glob, mode, boot, seen_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO lock_waits (workspace, covered, is_glob, mode, boot, seen_ms, holder, key, begun_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         params![
             workspace.as_str(),
             request.covered.as_str(),
             request.covered.is_glob(),
             request.mode == LockMode::Exclusive,
             now.boot,
-            now.since_boot_ms
+            now.since_boot_ms,
+            request.holder,
+            request.key,
+            now.wall_ms,
         ],
     )?;
     Ok(transaction.last_insert_rowid().cast_unsigned())

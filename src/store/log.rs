@@ -8,6 +8,7 @@ use super::echoes::{Echoes, Telling};
 use super::files::code_of;
 use super::outbox::Outbox;
 use super::provenance::{Notes, as_json, carry};
+use super::violations::Violations;
 use super::workspaces::must_exist;
 use super::written::ChunkCount;
 use super::{
@@ -422,8 +423,8 @@ fn insert_telling(
     let mut known = transaction.prepare_cached("SELECT 1 FROM files WHERE workspace = ?1 AND path = ?2")?;
     let mut insert = transaction.prepare_cached(
         "INSERT INTO changes (workspace, path, kind, at_ms, pending, priority, seen_size, seen_modified_ns, provenance, size,
-             modified_ns, is_echo, seen_changed_ns, seen_inode, moved_from, key)
-         VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+             modified_ns, is_echo, seen_changed_ns, seen_inode, moved_from, key, content_hash)
+         VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     )?;
     let mut echoes = Echoes::of(transaction, workspace)?;
     // Until it has been read, a new file is listed as pending under what was seen of it.
@@ -437,6 +438,7 @@ fn insert_telling(
         "UPDATE files SET known_size = -1, known_modified_ns = -1 WHERE workspace = ?1 AND path = ?2",
     )?;
     let mut notes = Notes::of(transaction, workspace)?;
+    let mut violations = Violations::in_log(transaction, workspace, observations)?;
     let mut last = Revision(0);
     for observation in observations {
         let path = observation.path.as_str();
@@ -448,6 +450,7 @@ fn insert_telling(
         let is_seen = !observation.is_new_content;
         let name = workspace.as_str();
         let told = as_json(&observation.provenance)?;
+        let violated = violations.of(observation)?;
         let Telling { kind, is_echo, moved_from, replaces } = echoes.tell(observation, kind)?;
         insert.execute(params![
             name,
@@ -464,11 +467,16 @@ fn insert_telling(
             is_seen.then_some(changed_ns),
             is_seen.then_some(inode.cast_signed()),
             moved_from,
-            written.map(|written| &written.key)
+            written.map(|written| &written.key),
+            observation.content_hash.map(|hash| hash.0),
         ])?;
         let revision = Revision(transaction.last_insert_rowid().cast_unsigned());
         if !is_echo {
             outbox.tell_change(observation, revision, (kind, moved_from.as_deref()), replaces, now)?;
+        }
+        let told_as = if moved_from.is_some() { ChangeKind::Renamed } else { kind };
+        for violation in violations.note(observation, (revision, told_as), &violated)? {
+            outbox.tell_violation(&violation, observation.content_hash)?;
         }
         last = revision;
         notes.note(observation, revision)?;

@@ -35,6 +35,7 @@ mod tests;
 mod transfers;
 mod verdicts;
 mod view;
+mod violations;
 mod webhooks;
 mod workspaces;
 mod written;
@@ -52,7 +53,7 @@ pub use self::error::StoreError;
 pub use self::events::LoggedEvent;
 pub use self::keys::{KeyChanges, KeyRow};
 pub use self::live::Content;
-pub use self::locks::{Covered, LockRequest, LockRow, LockTime, Taken};
+pub use self::locks::{Covered, LockRequest, LockRow, LockTime, Taken, WaitRow};
 pub(crate) use self::outbox::{NewDelivery, Told};
 pub use self::provenance::KnownWriter;
 pub(crate) use self::reading::open_to_read;
@@ -62,6 +63,7 @@ pub use self::sources::SourceState;
 pub use self::transfers::{Ownership, TransferRow};
 pub use self::verdicts::VerdictScope;
 pub use self::view::StoredView;
+pub use self::violations::{Covering, Violation};
 pub(crate) use self::webhooks::{Receiver, SecretKey};
 pub use self::written::{OfDay, Totals, Written};
 use crate::workspace::{ChangeKind, ContentHash, FileEntry, Provenance, RelPath, WorkspaceId};
@@ -111,6 +113,9 @@ pub struct Observation {
     pub content_hash: Option<ContentHash>,
     /// Set where the file was renamed: a pair of observations, one of each path.
     pub moved: Option<Moved>,
+    /// Whether it was seen under the lock on the workspace's files, in a state that somebody has made past us: such a change of a locked file
+    /// violates the lock, unless the content is the known one.
+    pub is_past_us: bool,
 }
 
 /// The other path of a file that was renamed.
@@ -127,7 +132,7 @@ impl Observation {
     #[must_use]
     pub fn new(path: RelPath, kind: ChangeKind, fingerprint: Fingerprint, is_new_content: bool) -> Self {
         let (provenance, content_hash, moved) = (Provenance::default(), None, None);
-        Self { path, kind, fingerprint, is_new_content, provenance, content_hash, moved }
+        Self { path, kind, fingerprint, is_new_content, provenance, content_hash, moved, is_past_us: false }
     }
 }
 

@@ -9,7 +9,10 @@ use rusqlite::{CachedStatement, OptionalExtension as _, Row, Transaction, params
 
 use super::{ChangeKind, Observation, Store, StoreError, as_i64, begin, provenance};
 use crate::failpoint;
-use crate::workspace::{EventData, FileEntry, FileState, RelPath, Revision, WebhookEvent, WorkspaceId};
+use crate::workspace::{
+    ContentHash, EventData, FileEntry, FileState, LockViolation, Provenance, RelPath, Revision, WebhookEvent,
+    WorkspaceId,
+};
 
 /// Characters of a reason that are told.
 const MAX_REASON_CHARS: usize = 500;
@@ -71,7 +74,8 @@ impl<'a> Outbox<'a> {
             insert: transaction.prepare_cached(
                 "INSERT INTO outbox (workspace, event, revision, at_ms, told) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?,
-            withdraw: transaction.prepare_cached("DELETE FROM outbox WHERE revision = ?1")?,
+            withdraw: transaction
+                .prepare_cached("DELETE FROM outbox WHERE revision = ?1 AND event <> 'lock.violated'")?,
             kind: transaction.prepare_cached("SELECT kind, moved_from FROM changes WHERE revision = ?1")?,
             writer: transaction
                 .prepare_cached("SELECT told FROM provenance WHERE workspace = ?1 AND path = ?2 AND standing = 0")?,
@@ -109,6 +113,7 @@ impl<'a> Outbox<'a> {
             from,
             reason: None,
             provenance: seen.provenance.clone(),
+            lock: None,
         };
         open.put(WebhookEvent::of_change(kind), now_ms, &data)
     }
@@ -137,8 +142,30 @@ impl<'a> Outbox<'a> {
             from: None,
             reason: file.reason.as_deref().map(|reason| reason.chars().take(MAX_REASON_CHARS).collect()),
             provenance: writer.optional()?.unwrap_or_default(),
+            lock: None,
         };
         open.put(event, now_ms, &data)
+    }
+
+    /// Tells that a change has violated a lock.
+    pub(super) fn tell_violation(
+        &mut self,
+        violation: &LockViolation,
+        content_hash: Option<ContentHash>,
+    ) -> Result<(), StoreError> {
+        let Some(open) = &mut self.open else { return Ok(()) };
+        let data = EventData {
+            workspace: self.workspace.clone(),
+            path: Some(violation.path.clone()),
+            revision: violation.revision,
+            kind: Some(violation.kind),
+            content_hash,
+            from: None,
+            reason: None,
+            provenance: Provenance::default(),
+            lock: Some(violation.lock.clone()),
+        };
+        open.put(WebhookEvent::LockViolated, violation.at.as_millisecond(), &data)
     }
 
     /// Tells that the workspace has another owner, in the transaction that makes it so.
@@ -156,7 +183,8 @@ impl<'a> Outbox<'a> {
             content_hash: None,
             from: None,
             reason: None,
-            provenance: crate::workspace::Provenance::default(),
+            provenance: Provenance::default(),
+            lock: None,
         };
         open.put(WebhookEvent::WorkspaceTransferred, now_ms, &data)
     }

@@ -7,10 +7,10 @@ use rusqlite::Connection;
 use super::{BUSY_TIMEOUT, StoreError, begin};
 
 /// The layout of the tables. Another number was written by another program version.
-pub(super) const VERSION: i64 = 18;
+pub(super) const VERSION: i64 = 19;
 
 /// What makes each layout of the one before.
-pub(super) const LAYOUTS: [&str; 18] = [
+pub(super) const LAYOUTS: [&str; 19] = [
     LAYOUT_1,
     FROM_1_TO_2,
     FROM_2_TO_3,
@@ -29,6 +29,7 @@ pub(super) const LAYOUTS: [&str; 18] = [
     FROM_15_TO_16,
     FROM_16_TO_17,
     FROM_17_TO_18,
+    FROM_18_TO_19,
 ];
 
 /// How long to wait before the next try where SQLite itself does not wait.
@@ -278,3 +279,18 @@ const FROM_17_TO_18: &str = "
         workspace TEXT NOT NULL, covered TEXT NOT NULL, is_glob INTEGER NOT NULL, mode INTEGER NOT NULL, boot TEXT NOT NULL, seen_ms INTEGER NOT NULL);
     CREATE INDEX lock_waits_of_workspace ON lock_waits (workspace, ticket);
     PRAGMA user_version = 18;";
+
+/// The SHA-256 of the content that a change brought, where it was known when the change was logged; who waits for a lock since when; and changes of
+/// locked files that were made past us, each with the lock, until the journal and those who ask have been told.
+const FROM_18_TO_19: &str = "
+    ALTER TABLE changes ADD COLUMN content_hash BLOB;
+    ALTER TABLE lock_waits ADD COLUMN holder TEXT NOT NULL DEFAULT '';
+    ALTER TABLE lock_waits ADD COLUMN key TEXT;
+    ALTER TABLE lock_waits ADD COLUMN begun_ms INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE violations (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        workspace TEXT NOT NULL, path TEXT NOT NULL, revision INTEGER NOT NULL, kind TEXT NOT NULL, at_ms INTEGER NOT NULL, lock TEXT NOT NULL,
+        mode INTEGER NOT NULL, holder TEXT NOT NULL, reason TEXT, fence INTEGER NOT NULL, is_recorded INTEGER NOT NULL DEFAULT 0);
+    CREATE INDEX violations_of_workspace ON violations (workspace, id);
+    CREATE INDEX violations_to_record ON violations (id) WHERE is_recorded = 0;
+    PRAGMA user_version = 19;";

@@ -158,6 +158,7 @@ impl Store {
             "replies",
             "locks",
             "lock_waits",
+            "violations",
             "rebuilt",
             "provenance",
             "labels",

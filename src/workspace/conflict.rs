@@ -34,6 +34,10 @@ pub struct Conflict {
     /// The text of a merge that both sides changed in one place, with both versions between `<<<<<<<`, `=======` and `>>>>>>>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conflicts: Option<String>,
+    /// The SHA-256 of the content that the writer has read, where the condition names one.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub expected: Option<ContentHash>,
 }
 
 impl Conflict {
@@ -41,7 +45,16 @@ impl Conflict {
     #[must_use]
     pub const fn at(path: RelPath) -> Self {
         let changed_by = Provenance { agent: None, run: None, sandbox: None, tags: BTreeSet::new(), proven: false };
-        Self { path, current_etag: None, changed_by, changed_at: None, revision: None, diff: None, conflicts: None }
+        Self {
+            path,
+            current_etag: None,
+            changed_by,
+            changed_at: None,
+            revision: None,
+            diff: None,
+            conflicts: None,
+            expected: None,
+        }
     }
 
     /// What stands at the path, as far as it may be told.

@@ -5,6 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::{ChangeKind, RelPath, Revision};
+
 /// The shortest and the longest time that a lock can be taken for, in seconds.
 pub const LOCK_TTL_S: std::ops::RangeInclusive<u32> = 10..=3_600;
 /// How long a lock is taken for where nothing else is asked, in seconds.
@@ -94,4 +96,37 @@ impl Held {
             _ => ", and others wait for it".to_owned(),
         }
     }
+}
+
+/// The lock that a change has violated, as webhooks tell it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct ViolatedLock {
+    /// Its id.
+    pub lock_id: String,
+    /// Whether others might hold it, too.
+    pub mode: LockMode,
+    /// Who holds it.
+    pub holder: String,
+    /// What it was taken for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Its fence.
+    pub fence: u64,
+}
+
+/// A change of a locked file that was made past pincite, on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct LockViolation {
+    /// The file.
+    pub path: RelPath,
+    /// The change in the log.
+    pub revision: Revision,
+    /// What happened to the file.
+    pub kind: ChangeKind,
+    /// When the change was found.
+    #[schemars(with = "String")]
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// The lock.
+    pub lock: ViolatedLock,
 }

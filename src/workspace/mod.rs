@@ -36,7 +36,10 @@ pub use id::{ContentHash, Revision, WorkspaceId};
 pub use invalid_webhook::{InvalidWebhook, MAX_URL_BYTES, MAX_WEBHOOK_AGENTS, check_url};
 pub use keep::Keep;
 pub use language::Language;
-pub use lock::{DEFAULT_LOCK_TTL_S, Held, LOCK_TTL_S, Lock, LockMode, MAX_LOCK_REASON_CHARS, MAX_LOCK_WAIT_MS};
+pub use lock::{
+    DEFAULT_LOCK_TTL_S, Held, LOCK_TTL_S, Lock, LockMode, LockViolation, MAX_LOCK_REASON_CHARS, MAX_LOCK_WAIT_MS,
+    ViolatedLock,
+};
 pub use path::{RelPath, is_device_name};
 pub use pattern::{PatternError, PatternLimits};
 pub use provenance::{InvalidProvenance, MAX_LABEL_CHARS, MAX_TAGS, Provenance, ProvenanceFilter};

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ChangeKind, ContentHash, Provenance, RelPath, Revision, WorkspaceId};
+use super::{ChangeKind, ContentHash, Provenance, RelPath, Revision, ViolatedLock, WorkspaceId};
 
 /// The shortest and the longest key of a secret, in bytes, as Standard Webhooks has them.
 pub const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
@@ -57,6 +57,10 @@ pub enum WebhookEvent {
     #[serde(rename = "file.failed")]
     #[value(name = "file.failed")]
     FileFailed,
+    /// A locked file was changed past pincite, on disk.
+    #[serde(rename = "lock.violated")]
+    #[value(name = "lock.violated")]
+    LockViolated,
     /// The workspace has another owner.
     #[serde(rename = "workspace.transferred")]
     #[value(name = "workspace.transferred")]
@@ -65,13 +69,14 @@ pub enum WebhookEvent {
 
 impl WebhookEvent {
     /// All events.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::FileCreated,
         Self::FileUpdated,
         Self::FileRenamed,
         Self::FileDeleted,
         Self::FileReady,
         Self::FileFailed,
+        Self::LockViolated,
         Self::WorkspaceTransferred,
     ];
 
@@ -85,6 +90,7 @@ impl WebhookEvent {
             Self::FileDeleted => "file.deleted",
             Self::FileReady => "file.ready",
             Self::FileFailed => "file.failed",
+            Self::LockViolated => "lock.violated",
             Self::WorkspaceTransferred => "workspace.transferred",
         }
     }
@@ -130,6 +136,9 @@ pub struct EventData {
     /// The writer, as far as somebody stated it.
     #[serde(default, skip_serializing_if = "Provenance::is_empty")]
     pub provenance: Provenance,
+    /// The lock that the change violates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<ViolatedLock>,
 }
 
 /// A webhook to make.

@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use crate::keys::Keyed;
 use crate::writes::{Server, code};
 
-async fn taken(server: &Server, request: Value) -> Value {
+pub async fn taken(server: &Server, request: Value) -> Value {
     let (status, lock) = server.post("locks", request).await;
     assert_eq!(status, 201, "{lock}");
     lock
 }
 
-fn token(lock: &Value) -> &str {
+pub fn token(lock: &Value) -> &str {
     lock["token"].as_str().unwrap()
 }
 

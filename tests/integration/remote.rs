@@ -129,6 +129,7 @@ fn every_command_prints_the_same_from_a_server_as_from_its_data_folder() {
         &["workspace", "list"],
         &["limits"],
         &["webhook", "list"],
+        &["lock", "list"],
         &["webhook", "deliveries", "1"],
     ];
     for command in commands {
@@ -468,4 +469,75 @@ fn a_reply_that_is_not_pincites_is_an_error_and_no_result() {
     assert!(error_of(reply("200 OK", "", stream), &["ask", "x"]).contains("it ends in the middle"));
     let failed = "event: error\ndata: {\"error\":{\"code\":\"internal\",\"message\":\"it broke\"}}\n\n";
     assert_eq!(error_of(reply("200 OK", "", failed), &["ask", "x"]), "error: it broke\n");
+}
+
+#[test]
+fn locks_are_taken_extended_and_released_on_a_data_folder_and_over_a_server() {
+    let (pincite, folder) = (Pincite::words_alone(), tempfile::tempdir().unwrap());
+    pincite.index(folder.path());
+    let server = Server::start(&pincite, &[folder.path().to_str().unwrap()]);
+    let ask = |arguments: &[&str], is_at_server: bool| {
+        if is_at_server { ask_at(&pincite, &server.url, arguments) } else { pincite.run(arguments) }
+    };
+    for is_at_server in [false, true] {
+        let run = |arguments: &[&str]| ask(arguments, is_at_server);
+        let lock = run(&["lock", "take", "notes/a.md", "--reason", "rewriting", "--json"]);
+        assert_eq!(lock.code, 0, "{}", lock.err);
+        let lock = lock.json();
+        let (id, token) = (lock["lock_id"].as_str().unwrap(), lock["token"].as_str().unwrap());
+        assert_eq!((&lock["mode"], &lock["heartbeat_every_s"]), (&"exclusive".into(), &20.into()));
+        let refused = run(&["lock", "take", "--glob", "notes/**", "--shared"]);
+        assert_eq!((refused.code, refused.out.as_str()), (1, ""), "{}", refused.err);
+        assert!(refused.err.contains("is locked by this machine's user until"), "{}", refused.err);
+        // Who waits asks again until the time is over.
+        assert_eq!(run(&["lock", "take", "notes/a.md", "--wait-s", "1"]).code, 1);
+        let listed = [run(&["lock", "list"]), ask(&["lock", "list"], !is_at_server)];
+        assert_eq!((listed[0].code, &listed[0].out), (0, &listed[1].out));
+        let line = listed[0].out.as_str();
+        assert!(line.starts_with(&format!("{id}  notes/a.md  exclusive by this machine's user until ")), "{line}");
+        assert!(line.ends_with("  rewriting\n") && !line.contains(token), "{line}");
+        let extended = run(&["lock", "extend", token, "--ttl-s", "3600", "--json"]).json();
+        assert!(extended["expires_at"].as_str() > lock["expires_at"].as_str(), "{extended}");
+        let released = run(&["lock", "release", token]);
+        assert_eq!((released.code, released.out), (0, format!("{id} is released\n")));
+        assert_eq!(run(&["lock", "release", token]).out, format!("{id} was not held\n"));
+        let lost = run(&["lock", "extend", token]);
+        assert_eq!(lost.code, 1, "{}", lost.err);
+        let shared = run(&["lock", "take", "--glob", "notes/**", "--shared", "--json"]).json();
+        let id = shared["lock_id"].as_str().unwrap();
+        assert_eq!(run(&["lock", "release", "--force", id]).out, format!("{id} is released\n"));
+        assert_eq!(run(&["lock", "list"]).code, 1, "nothing is held");
+        assert_eq!(run(&["lock", "take"]).code, 2, "a path or a glob");
+        assert_eq!(run(&["lock", "release"]).code, 2, "a token, or `--force`");
+    }
+    let broken = pincite.run(&["audit", "--action", "lock.break"]);
+    assert_eq!(broken.out.matches("lock.break").count(), 4, "begun and done, of both: {}", broken.out);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_command_runs_under_a_lock_that_is_released_after_it() {
+    let pincite = Pincite::words_alone();
+    let server = Server::start(&pincite, &[]);
+    let run = |arguments: &[&str]| ask_at(&pincite, &server.url, arguments);
+    let script = "echo $PINCITE_LOCK_FENCE; case $PINCITE_LOCK_TOKEN in lck_*) exit 7;; esac";
+    let ran = run(&["lock", "run", "a.md", "--", "sh", "-c", script]);
+    assert_eq!((ran.code, ran.out.as_str()), (7, "1\n"), "{}", ran.err);
+    assert_eq!(run(&["lock", "list"]).code, 1, "it is released");
+    // A lock that is held keeps the command from running.
+    let held = run(&["lock", "take", "a.md", "--json"]).json();
+    let ran = run(&["lock", "run", "a.md", "--", "touch", pincite.data.path().join("ran").to_str().unwrap()]);
+    assert_eq!((ran.code, pincite.data.path().join("ran").exists()), (1, false));
+    run(&["lock", "release", held["token"].as_str().unwrap()]);
+    // Told to end, it tells its command, and releases the lock.
+    let mut command = pincite.command(&["--url", &server.url, "lock", "run", "a.md", "--", "sh", "-c", "sleep 60"]);
+    let mut process = command.spawn().unwrap();
+    until("the lock is held", || run(&["lock", "list"]).code == 0);
+    let pid = rustix::process::Pid::from_child(&process);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(process.wait().unwrap().code(), Some(128 + 15));
+    assert_eq!(run(&["lock", "list"]).code, 1, "it is released");
+    let missing = run(&["lock", "run", "a.md", "--", "no-such-program"]);
+    assert!(missing.err.contains("`no-such-program` cannot be run"), "{}", missing.err);
+    assert_eq!(run(&["lock", "list"]).code, 1, "it is released");
 }

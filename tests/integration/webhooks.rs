@@ -16,29 +16,29 @@ use crate::line::{Desk, share, until};
 use crate::python;
 use crate::writes::{Server, code};
 
-const OPEN: &str = "[webhooks]\nallow_networks = ['127.0.0.0/8']\n";
+pub const OPEN: &str = "[webhooks]\nallow_networks = ['127.0.0.0/8']\n";
 
 /// A message as it came.
 #[derive(Debug, Clone)]
-struct Message {
+pub struct Message {
     headers: BTreeMap<String, String>,
     body: String,
 }
 
 impl Message {
-    fn said(&self) -> Value {
+    pub fn said(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
     }
 }
 
 /// A receiver that takes every message.
-struct Receiver {
-    url: String,
+pub struct Receiver {
+    pub url: String,
     got: Arc<Mutex<Vec<Message>>>,
 }
 
 impl Receiver {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         let got: Arc<Mutex<Vec<Message>>> = Arc::default();
@@ -47,7 +47,7 @@ impl Receiver {
         Self { url, got }
     }
 
-    fn got(&self) -> Vec<Message> {
+    pub fn got(&self) -> Vec<Message> {
         self.got.lock().unwrap().clone()
     }
 
@@ -65,13 +65,13 @@ async fn take(State(got): State<Arc<Mutex<Vec<Message>>>>, request: Request) -> 
     StatusCode::NO_CONTENT
 }
 
-fn served(config: &str) -> Server {
+pub fn served(config: &str) -> Server {
     let mut desk = Desk::configured(config);
     desk.run();
     Server::over(desk)
 }
 
-async fn get(server: &Server, path: &str) -> (u16, Value) {
+pub async fn get(server: &Server, path: &str) -> (u16, Value) {
     server.send(Method::GET, path, &[], Vec::new()).await
 }
 
@@ -80,7 +80,7 @@ async fn patch(server: &Server, path: &str, body: Value) -> (u16, Value) {
     server.send(Method::PATCH, path, &json, body.to_string().into()).await
 }
 
-async fn hook(server: &Server, body: Value) -> Value {
+pub async fn hook(server: &Server, body: Value) -> Value {
     let (status, made) = server.post("webhooks", body).await;
     assert_eq!(status, 201, "{made}");
     made

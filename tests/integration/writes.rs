@@ -37,8 +37,14 @@ impl Server {
 
     /// As after a restart of the process.
     pub fn reopened(self) -> Self {
+        self.reopened_after(|| ())
+    }
+
+    /// As after a restart of the process, with something that happened while none ran.
+    pub fn reopened_after(self, meanwhile: impl FnOnce()) -> Self {
         let Self { desk: Desk { folder, data, engine, runner }, router } = self;
         drop((runner, router, engine));
+        meanwhile();
         let engine = share(data.path());
         let mut desk = Desk { folder, data, engine, runner: None };
         desk.run();

@@ -65,6 +65,26 @@ def write_markup(server: Server):
         server.ask("POST", "/v1/workspaces/default/search", body)
 
 
+def edit(server: Server, folder: pathlib.Path):
+    """Locks with markup and other scripts in what is said of them, one that is violated, an upload, and writes that meet others' writes."""
+    locks = "/v1/workspaces/default/locks"
+    # Longer than any run.
+    for path, reason in [("hostile/right-to-left.md", "תיקון النص"), (POSTMORTEM, MARKUP[1]), ("報告書/南浜港の水位計の点検.md", "点検中です"),
+                         ("long-" * 20 + "name-without-any-place-to-break.md", "w" * 200)]:
+        status, lock = server.ask("POST", locks, json.dumps({"path": path, "reason": reason, "ttl_s": 3_600}).encode())
+        if status != 201:
+            raise SystemExit(f"a lock was refused: {lock}")
+    for glob, reason in [("docs/**", MARKUP[0]), ("docs/*.md", "reading")]:
+        server.ask("POST", locks, json.dumps({"glob": glob, "mode": "shared", "reason": reason, "ttl_s": 3_600}).encode())
+    status, base = server.ask("PUT", server.files("hostile/merged.md"), b"# One\n\ntwo\n\nthree\n\nfour\n", "text/markdown", {"Pincite-Agent": "coder-03"})
+    tag = {"if_match": f'{base["content_hash"]}'}
+    theirs = {"path": "hostile/merged.md", "content": f"# One {MARKUP[0]}\n\ntwo\n\nthree\n\nfour\n", **tag}
+    ours = {"path": "hostile/merged.md", "content": "# One\n\ntwo\n\nthree\n\nFOUR\n", **tag}
+    for body in (theirs, ours, {**ours, "on_conflict": "merge"}):
+        server.ask("POST", "/v1/workspaces/default/write", json.dumps(body).encode())
+    (folder / "hostile" / "right-to-left.md").write_text("# שלום עולם\n\nchanged past the server\n")
+
+
 def views() -> dict[str, str]:
     source = f"/w/default/source/{POSTMORTEM}?at=172-245"
     return {
@@ -87,6 +107,8 @@ def views() -> dict[str, str]:
         "hostile files": "/w/default/files?folder=hostile/",
         "markup query": f"/w/default?q={quote(MARKUP[1])}&agent={quote(MARKUP[0])}",
         "activity": "/w/default/activity",
+        "editing": "/w/default/editing",
+        "locked": "/w/default/source/hostile/right-to-left.md",
         "files": "/w/default/files",
         "unread": "/w/default/files?state=unread",
         "status": "/w/default/status",
@@ -389,6 +411,7 @@ def main():
             while server.ask("GET", "/readyz")[0] != 200:
                 pass
             write_markup(server)
+            edit(server, folder)
             base = "http://{}:{}".format(*server.address)
             browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
             context = browser.new_context(viewport={"width": 1440, "height": 900})

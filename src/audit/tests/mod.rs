@@ -75,6 +75,7 @@ pub(super) fn all() -> Query<'static> {
         key: None,
         action: None,
         result: None,
+        is_conflict: false,
         since_ms: None,
         until_ms: None,
         cited: None,

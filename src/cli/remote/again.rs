@@ -31,15 +31,19 @@ impl Again {
 
     /// How long to wait before the request is sent again; `None` where it is not.
     pub(super) fn pause(&mut self, status: StatusCode, code: &str, retry_after: Option<Duration>) -> Option<Duration> {
-        let passes = match status {
-            StatusCode::TOO_MANY_REQUESTS => true,
-            StatusCode::SERVICE_UNAVAILABLE => PASSING.contains(&code),
-            _ => false,
-        };
         // Clients that were refused together do not come back together.
         let pause = retry_after.unwrap_or_default() + self.next.mul_f64(0.5 + 0.5 * random_share());
         self.next = (self.next * 2).min(LONGEST);
-        (passes && self.began.elapsed() + pause <= MOST).then_some(pause)
+        (passes(status, code) && self.began.elapsed() + pause <= MOST).then_some(pause)
+    }
+}
+
+/// Whether a refusal did no work, and passes by itself.
+fn passes(status: StatusCode, code: &str) -> bool {
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => true,
+        StatusCode::SERVICE_UNAVAILABLE => PASSING.contains(&code),
+        _ => false,
     }
 }
 
@@ -62,7 +66,7 @@ impl Backoff {
 }
 
 /// A random number in `0..1`.
-fn random_share() -> f64 {
+pub(in crate::cli) fn random_share() -> f64 {
     let bits = RandomState::new().build_hasher().finish() >> 11;
     bits as f64 / (1u64 << 53) as f64
 }

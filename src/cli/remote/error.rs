@@ -112,7 +112,13 @@ impl RemoteError {
             | Self::Redirected { .. } => true,
             // As the same errors count on this machine: see `engine::ErrorKind`.
             Self::Refused { status: Some(status), .. } => {
-                let other = [StatusCode::FORBIDDEN, StatusCode::PRECONDITION_FAILED, StatusCode::TOO_MANY_REQUESTS];
+                let other = [
+                    StatusCode::FORBIDDEN,
+                    StatusCode::PRECONDITION_FAILED,
+                    StatusCode::TOO_MANY_REQUESTS,
+                    StatusCode::LOCKED,
+                    StatusCode::GONE,
+                ];
                 status.is_client_error() && !other.contains(status)
             }
             Self::Refused { status: None, .. }
@@ -131,6 +137,16 @@ impl RemoteError {
             Self::Refused { status: Some(status), .. } => matches!(status.as_u16(), 429 | 502..=504),
             _ => false,
         }
+    }
+
+    /// Whether others hold a lock on what the request is about.
+    pub(in crate::cli) fn is_locked(&self) -> bool {
+        matches!(self, Self::Refused { status: Some(StatusCode::LOCKED), .. })
+    }
+
+    /// Whether what was asked for is there no more.
+    pub(in crate::cli) fn is_gone(&self) -> bool {
+        matches!(self, Self::Refused { status: Some(StatusCode::GONE), .. })
     }
 
     /// What became of a request that has no reply.

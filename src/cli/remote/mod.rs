@@ -31,7 +31,7 @@ use ureq::{Agent, Body, SendBody};
 
 use self::address::Address;
 use self::again::Again;
-pub(super) use self::again::Backoff;
+pub(super) use self::again::{Backoff, random_share};
 pub(super) use self::args::RemoteArgs;
 use self::args::ServerKey;
 pub(super) use self::error::RemoteError;

@@ -18,7 +18,8 @@ impl Target<'_> {
             }
             Self::Server(server) => server,
         };
-        let AuditRequest { path, agent, key, action, result, since, until, cited, cursor, limit } = request;
+        let AuditRequest { path, agent, key, action, result, is_conflict: _, since, until, cited, cursor, limit } =
+            request;
         let call = match id {
             Some(id) => Call::get(&["workspaces", id.as_str(), "audit"]),
             None => Call::get(&["audit"]),

@@ -11,6 +11,7 @@
 //! - A call that changes nothing says so ([`Call::get`], [`Call::reads`]), and no other does: those are repeated.
 
 mod audit;
+mod locks;
 mod rights;
 mod webhooks;
 

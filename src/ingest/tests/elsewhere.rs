@@ -21,7 +21,7 @@ impl Elsewhere {
     }
 
     fn scan(&self) -> ScanReport {
-        scan(&self.place.store, &self.place.workspace, &self.files, &Silent).unwrap()
+        scan(&self.place.store, &self.place.workspace, &self.files, &none_writes, &Silent).unwrap()
     }
 
     /// Scan, index, embed.
@@ -78,9 +78,9 @@ fn another_place_that_is_away_has_not_lost_its_files() {
     elsewhere.run();
     elsewhere.files.leave();
     let Elsewhere { place, files } = &elsewhere;
-    assert!(scan(&place.store, &place.workspace, files, &Silent).is_err());
+    assert!(scan(&place.store, &place.workspace, files, &none_writes, &Silent).is_err());
     let seen = BTreeSet::from(["a.md".parse().unwrap()]);
-    assert!(scan_places(&place.store, &place.workspace, files, &seen, &Silent).is_err());
+    assert!(scan_places(&place.store, &place.workspace, files, &seen, (&none_writes, &Silent)).is_err());
     assert_eq!((place.with_words("alpha"), place.state("a.md")), (set(&["a.md"]), Some(FileState::Ready)));
 }
 

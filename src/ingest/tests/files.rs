@@ -158,7 +158,7 @@ fn an_empty_folder_and_a_missing_one_are_told_apart() {
     place.run();
     let scan_at = |name: &str| {
         let files = at(&place.root().join(name), RuleLimits::default());
-        scan(&place.store, &place.workspace, &*files, &Silent).unwrap_err()
+        scan(&place.store, &place.workspace, &*files, &none_writes, &Silent).unwrap_err()
     };
     let (missing, file) = (scan_at("no"), scan_at("a.txt"));
     assert_eq!((missing.code(), file.code()), ("no_such_folder", "no_such_folder"));
@@ -193,7 +193,7 @@ fn a_file_that_is_rewritten_in_the_same_tick_with_as_many_bytes_is_found_as_it_i
     assert_eq!(place.run().scan.num_modified, 0, "looked at, and as it was");
     rewrite(&place, "gamma", tick);
     let seen = BTreeSet::from(["a.txt".parse().unwrap()]);
-    let report = scan_places(&place.store, &place.workspace, &*place.there(), &seen, &Silent).unwrap();
+    let report = scan_places(&place.store, &place.workspace, &*place.there(), &seen, (&none_writes, &Silent)).unwrap();
     assert_eq!(report.num_modified, 1);
     assert_eq!(place.store.view(&place.workspace).unwrap().superseded.len(), 1, "what it was is not shown any more");
     place.run();
@@ -252,7 +252,7 @@ impl Progress for WritesMeanwhile<'_> {
 fn a_file_that_is_written_while_a_scan_lists_is_not_taken_for_deleted() {
     let place = Place::new();
     let scan_beside_a_write =
-        || scan(&place.store, &place.workspace, &*place.there(), &WritesMeanwhile(&place)).unwrap();
+        || scan(&place.store, &place.workspace, &*place.there(), &none_writes, &WritesMeanwhile(&place)).unwrap();
     assert_eq!(scan_beside_a_write().num_deleted, 0, "it was not there when the folder was listed");
     place.run();
     fs_err::remove_file(place.files.path().join("a.txt")).unwrap();

@@ -48,7 +48,7 @@ fn look_at(place: &Place, path: &str) -> ScanReport {
 }
 
 fn look_at_all(place: &Place, places: &BTreeSet<RelPath>) -> ScanReport {
-    scan_places(&place.store, &place.workspace, &*place.there(), places, &Silent).unwrap()
+    scan_places(&place.store, &place.workspace, &*place.there(), places, (&none_writes, &Silent)).unwrap()
 }
 
 #[test]

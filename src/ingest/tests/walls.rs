@@ -9,7 +9,7 @@ fn problems(place: &Place) -> Vec<String> {
 
 /// What a scan finds, under limits.
 fn scanned(place: &Place, limits: &RuleLimits) -> ScanReport {
-    super::super::scan(&place.store, &place.workspace, &*at(&place.root(), *limits), &Silent).unwrap()
+    super::super::scan(&place.store, &place.workspace, &*at(&place.root(), *limits), &none_writes, &Silent).unwrap()
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn hidden_files_come_back_by_a_rule_that_names_them_for_scans_and_writes_alike()
     // As the watch names it.
     place.write(".github/new.yml", "alpha");
     let seen = BTreeSet::from([".github".parse().unwrap(), ".venv".parse().unwrap()]);
-    let report = scan_places(&place.store, &place.workspace, &*place.there(), &seen, &Silent).unwrap();
+    let report = scan_places(&place.store, &place.workspace, &*place.there(), &seen, (&none_writes, &Silent)).unwrap();
     assert_eq!((report.num_created, report.num_deleted), (1, 0));
     assert!(problems(&place).is_empty());
 }

@@ -3,6 +3,7 @@
 mod crash;
 mod guard;
 mod receivers;
+mod violated;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

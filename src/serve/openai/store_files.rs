@@ -19,9 +19,6 @@ use crate::serve::extract::{InWorkspace, Parameters, Signed, SignedJson, given};
 use crate::serve::openapi;
 use crate::workspace::{FileEntry, FileState, Provenance, RelPath, WorkspaceId};
 
-/// Bytes of a file that are copied at once.
-const PIECE: usize = 256 * 1024;
-
 /// The state of a file in a vector store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -354,15 +351,8 @@ fn copy(from: &Workspace<'_>, to: &Workspace<'_>, path: &RelPath) -> Result<(), 
     let mut upload = to.begin_upload(path)?.by(provenance)?;
     let FileBytes { size, bytes, .. } = from.bytes(path)?;
     upload.check_size(size)?;
-    let (mut bytes, mut piece) = (bytes.take(size), Vec::with_capacity(PIECE));
-    loop {
-        piece.clear();
-        let num = bytes.by_ref().take(PIECE as u64).read_to_end(&mut piece).map_err(EngineError::Io)?;
-        if num == 0 {
-            return to.finish_upload(upload, &precondition).map(drop);
-        }
-        upload.write(&piece)?;
-    }
+    upload.write_from(bytes.take(size), EngineError::Io)?;
+    to.finish_upload(upload, &precondition).map(drop)
 }
 
 /// A file that was removed.

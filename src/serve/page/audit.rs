@@ -86,6 +86,7 @@ impl Shown {
             key: one(&self.key),
             action: one(&self.action),
             result: result.transpose()?,
+            is_conflict: false,
             since: day(&self.since, "since")?.map(|day| midnight(day, "since")).transpose()?,
             until: day(&self.until, "until")?
                 .map(next_day)

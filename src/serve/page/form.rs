@@ -6,13 +6,15 @@ use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::header::ORIGIN;
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::serve::app::App;
+use crate::serve::app::{App, Reply};
 use crate::serve::door::Checked;
 use crate::serve::error::ApiError;
+use crate::serve::signature::Signature;
 
 /// Bytes of a form that is too large which are taken all the same.
 const MAX_THROWN_AWAY: usize = 64 * 1024 * 1024;
@@ -22,6 +24,26 @@ pub(super) const TOKEN: &str = "token";
 
 /// The fields of a form that this page sent, in the caller's session where there is one.
 pub(in crate::serve) struct Form<T>(pub T);
+
+/// A form that changes something: as [`Form`], from a browser that may change anything here.
+pub(in crate::serve) struct Write<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Write<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
+        let (method, uri, headers) = (request.method().clone(), request.uri().clone(), request.headers().clone());
+        let Form(fields) = Form::from_request(request, app).await?;
+        Signature::of_write(&method, &uri, &headers, app.event_rules())?;
+        Ok(Self(fields))
+    }
+}
+
+/// Leads a browser to a view, once what it asked for is done.
+pub(super) async fn then_see<T>(done: impl Future<Output = Reply<T>>, url: &str) -> Result<Response, ApiError> {
+    done.await.map(drop)?;
+    Ok(Redirect::to(url).into_response())
+}
 
 /// A form without fields of its own.
 #[derive(Debug, Deserialize)]

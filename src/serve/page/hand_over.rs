@@ -2,12 +2,12 @@
 
 use axum::extract::State;
 use axum::http::header::ORIGIN;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::form::{Empty, Form};
+use super::form::{Empty, Write, then_see};
 use super::keys::invalid;
 use super::shell::{self, Frame, View};
 use super::viewer::Viewer;
@@ -16,7 +16,6 @@ use crate::engine::{NewTransfer, Transfer};
 use crate::serve::app::Shared;
 use crate::serve::error::ApiError;
 use crate::serve::extract::{InWorkspace, WithNumber};
-use crate::serve::signature::Signature;
 use crate::workspace::{Keep, WorkspaceId};
 
 /// How long an offer can be claimed, for the list of the form.
@@ -73,10 +72,9 @@ pub(in crate::serve) struct Wanted {
 pub(in crate::serve) async fn offer(
     State(app): Shared,
     InWorkspace(workspace): InWorkspace,
-    (method, uri, headers): (Method, Uri, HeaderMap),
-    Form(Wanted { keep, ttl_s }): Form<Wanted>,
+    headers: HeaderMap,
+    Write(Wanted { keep, ttl_s }): Write<Wanted>,
 ) -> Result<Response, ApiError> {
-    Signature::of_write(&method, &uri, &headers, app.event_rules())?;
     let viewer = Viewer::at(&app, &workspace).await?;
     let keep: Keep = keep.parse().map_err(|_| invalid("keep", "choose what all other keys may do afterwards"))?;
     let of = workspace.clone();
@@ -102,11 +100,8 @@ pub(in crate::serve) async fn withdraw(
     State(app): Shared,
     InWorkspace(workspace): InWorkspace,
     WithNumber(id): WithNumber,
-    (method, uri, headers): (Method, Uri, HeaderMap),
-    Form(Empty {}): Form<Empty>,
+    Write(Empty {}): Write<Empty>,
 ) -> Result<Response, ApiError> {
-    Signature::of_write(&method, &uri, &headers, app.event_rules())?;
     let of = workspace.clone();
-    app.call(move |engine| of.open(engine)?.withdraw_transfer(id)).await.map(drop)?;
-    Ok(Redirect::to(&link::view(&workspace, "settings")).into_response())
+    then_see(app.call(move |engine| of.open(engine)?.withdraw_transfer(id)), &link::view(&workspace, "settings")).await
 }

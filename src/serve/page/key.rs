@@ -3,14 +3,13 @@
 use std::collections::BTreeSet;
 
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Method, Uri};
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::response::Response;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::form::{Empty, Form};
+use super::form::{Empty, Write, then_see};
 use super::keys::{self, invalid, url_of};
 use super::shell;
 use super::viewer::Viewer;
@@ -19,7 +18,6 @@ use crate::engine::{KeyPatch, KeyState, KeySummary, Overlap};
 use crate::serve::app::Shared;
 use crate::serve::door::By;
 use crate::serve::error::ApiError;
-use crate::serve::signature::Signature;
 use crate::workspace::{Scope, Scopes, WorkspaceId};
 
 /// How long both secrets may hold, for the list of the form.
@@ -121,10 +119,8 @@ pub(in crate::serve) async fn change(
     State(app): Shared,
     By(by): By,
     Path(id): Path<String>,
-    (method, uri, headers): (Method, Uri, HeaderMap),
-    Form(changed): Form<Changed>,
+    Write(changed): Write<Changed>,
 ) -> Result<Response, ApiError> {
-    Signature::of_write(&method, &uri, &headers, app.event_rules())?;
     let until = match changed.until.trim() {
         "" => None,
         day => {
@@ -151,8 +147,7 @@ pub(in crate::serve) async fn change(
         };
         engine.change_key(&caller, &id, &patch)
     });
-    change.await.map(drop)?;
-    Ok(Redirect::to(&back).into_response())
+    then_see(change, &back).await
 }
 
 /// How long the former secret holds.
@@ -167,10 +162,8 @@ pub(in crate::serve) async fn rotate(
     State(app): Shared,
     By(by): By,
     Path(id): Path<String>,
-    (method, uri, headers): (Method, Uri, HeaderMap),
-    Form(Replaced { overlap_s }): Form<Replaced>,
+    Write(Replaced { overlap_s }): Write<Replaced>,
 ) -> Result<Response, ApiError> {
-    Signature::of_write(&method, &uri, &headers, app.event_rules())?;
     let viewer = Viewer::of(&by);
     let made =
         app.call(move |engine| engine.rotate_key(&by.caller(engine)?, &id, Overlap { overlap_s, s3: false })).await?.0;
@@ -233,10 +226,7 @@ pub(in crate::serve) async fn revoke(
     State(app): Shared,
     By(by): By,
     Path(id): Path<String>,
-    (method, uri, headers): (Method, Uri, HeaderMap),
-    Form(Empty {}): Form<Empty>,
+    Write(Empty {}): Write<Empty>,
 ) -> Result<Response, ApiError> {
-    Signature::of_write(&method, &uri, &headers, app.event_rules())?;
-    app.call(move |engine| engine.revoke_key(&by.caller(engine)?, &id)).await.map(drop)?;
-    Ok(Redirect::to("/keys").into_response())
+    then_see(app.call(move |engine| engine.revoke_key(&by.caller(engine)?, &id)), "/keys").await
 }

@@ -1,13 +1,13 @@
 //! Keys: those that the caller may see, and the form for another one.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 
-use super::form::Form;
+use super::form::Write;
 use super::shell::{self, Desk, Frame};
 use super::viewer::Viewer;
 use super::{link, when};
@@ -16,7 +16,6 @@ use crate::serve::app::Shared;
 use crate::serve::door::By;
 use crate::serve::error::ApiError;
 use crate::serve::extract::Parameters;
-use crate::serve::signature::Signature;
 use crate::workspace::{Scope, Scopes, WorkspaceId};
 
 /// Keys of one page.
@@ -251,12 +250,8 @@ pub(super) fn invalid(what: &str, hint: &str) -> ApiError {
 pub(in crate::serve) async fn make(
     State(app): Shared,
     By(by): By,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    Form(wanted): Form<Wanted>,
+    Write(wanted): Write<Wanted>,
 ) -> Result<Response, ApiError> {
-    Signature::of_write(&method, &uri, &headers, app.event_rules())?;
     let days = wanted.days.trim();
     let days: Option<u16> = if days.is_empty() {
         None

@@ -18,6 +18,7 @@ mod claim;
 mod complete;
 mod compressed;
 mod download;
+mod editing;
 mod files;
 mod form;
 mod hand_over;
@@ -84,6 +85,10 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/w/{ws}/check", get(check::form).post(check::checked))
         .route("/w/{ws}/activity", get(activity::view))
         .route("/w/{ws}/activity/stream", get(activity::stream))
+        .route("/w/{ws}/editing", get(editing::view))
+        .route("/w/{ws}/editing/locks/{id}/release", post(editing::release))
+        .route("/w/{ws}/editing/locks/{id}/break", get(editing::confirm_break).post(editing::break_lock))
+        .route("/w/{ws}/editing/uploads/{id}/abort", get(editing::confirm_abort).post(editing::abort))
         .route("/w/{ws}/files", get(files::view))
         .route("/w/{ws}/status", get(status::view))
         .route("/w/{ws}/verdicts", get(verdicts::view).post(verdicts::judge))

@@ -18,6 +18,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 pub(super) enum View {
     Search,
     Activity,
+    Editing,
     Files,
     Status,
     Check,
@@ -28,9 +29,10 @@ pub(super) enum View {
 }
 
 impl View {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Search,
         Self::Activity,
+        Self::Editing,
         Self::Files,
         Self::Status,
         Self::Check,
@@ -44,6 +46,7 @@ impl View {
         match self {
             Self::Search => "Search",
             Self::Activity => "Activity",
+            Self::Editing => "Editing",
             Self::Files => "Files",
             Self::Status => "Status",
             Self::Check => "Check",
@@ -58,6 +61,7 @@ impl View {
         match self {
             Self::Search => "",
             Self::Activity => "activity",
+            Self::Editing => "editing",
             Self::Files => "files",
             Self::Status => "status",
             Self::Check => "check",
@@ -73,6 +77,7 @@ impl View {
         match self {
             Self::Search => viewer.may(Scope::Search) || viewer.may(Scope::Ask),
             Self::Activity | Self::Files | Self::Status | Self::Verdicts => viewer.may(Scope::FilesRead),
+            Self::Editing => viewer.may(Scope::FilesRead) || viewer.may(Scope::Locks) || viewer.may(Scope::AuditRead),
             Self::Check => viewer.may(Scope::FilesRead) && viewer.may(Scope::Search),
             Self::Audit => viewer.may(Scope::AuditRead),
             Self::Webhooks => viewer.may(Scope::Webhooks),

@@ -9,7 +9,7 @@ use super::shell::{self, Frame, View};
 use super::text::marked::Marks;
 use super::text::{self, Window};
 use super::viewer::Viewer;
-use super::{audit, link, picture, results, when};
+use super::{audit, editing, link, picture, results, when};
 use crate::engine::{Engine, EngineError, Source};
 use crate::search;
 use crate::serve::app::App;
@@ -17,7 +17,7 @@ use crate::serve::app::Shared;
 use crate::serve::door::Place;
 use crate::serve::error::ApiError;
 use crate::serve::extract::{AtPath, InWorkspace, Parameters};
-use crate::workspace::{Citation, FileEntry, RelPath, Scope, Span, Verdict, WorkspaceId};
+use crate::workspace::{Citation, FileEntry, Lock, RelPath, Scope, Span, Verdict, WorkspaceId};
 
 /// Bytes of a place that are marked.
 const MAX_MARK_BYTES: usize = 32 * 1024;
@@ -61,6 +61,7 @@ struct Seen {
     source: Result<Source, EngineError>,
     citation: Option<Citation>,
     verdicts: Vec<Verdict>,
+    locks: Vec<Lock>,
     page: Option<picture::Shown>,
     /// Whether all of the span is marked that the link names.
     is_whole: bool,
@@ -97,7 +98,8 @@ pub(super) async fn pane(
         };
         let page = source.as_ref().ok().and_then(|source| picture::of(&workspace, source, span, from));
         let viewer = Viewer::with(workspace.caller().clone(), &by);
-        let seen = Seen { entry, source, citation, verdicts, page, is_whole, viewer };
+        let locks = workspace.locks_of(&entry.path)?;
+        let seen = Seen { entry, source, citation, verdicts, locks, page, is_whole, viewer };
         // A long text takes a while, in which no other request may wait.
         Ok(shown(&id, &seen, marked, &words, from))
     };
@@ -121,13 +123,14 @@ pub(super) async fn pane_or_why(app: &App, workspace: &Place, path: RelPath, spa
 }
 
 fn shown(workspace: &WorkspaceId, seen: &Seen, span: Span, words: &str, from: Option<usize>) -> Markup {
-    let Seen { entry, source, citation, verdicts, page, is_whole, viewer } = seen;
+    let Seen { entry, source, citation, verdicts, locks, page, is_whole, viewer } = seen;
     html! {
         section #source aria-label="Source" tabindex="-1" {
             header.file {
                 h2 dir="auto" { (entry.path.file_name()) }
                 p.place { span.path { (entry.path) } }
                 (facts(workspace, entry, source.as_ref().ok()))
+                (editing::badges(workspace, locks))
                 @if !is_whole { p.warning { "The link names a very long place: only its beginning is marked." } }
                 div.tools {
                     button type="button" data-mark="-1" hidden aria-label="Previous mark" title="Previous mark ([)" { "↑" }

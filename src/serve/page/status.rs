@@ -13,7 +13,7 @@ use crate::engine::{ChangeFilters, ChangesRequest, StatusReport};
 use crate::serve::app::Shared;
 use crate::serve::error::ApiError;
 use crate::serve::extract::InWorkspace;
-use crate::workspace::{Change, WorkspaceId};
+use crate::workspace::{Change, ChangeKind, LockViolation, Span, WorkspaceId};
 
 /// Columns of the plot of the last hour, of two minutes each.
 const NUM_COLUMNS: usize = 30;
@@ -78,6 +78,7 @@ fn shown(workspace: &WorkspaceId, report: &StatusReport, changes: &[Change], sin
         @if !problems.is_empty() {
             section aria-labelledby="health" { h2 #health { "To know" } ul { @for one in problems { li { (one) } } } }
         }
+        (violations(workspace, &report.lock_violations))
         @if let Some(reading) = &report.reading { p.note { "Reading " (reading.path) } }
         @if report.rebuild.is_some() { p.note { "A new index is being built while the old one answers." } }
         @if !report.not_ready.is_empty() {
@@ -97,6 +98,28 @@ fn shown(workspace: &WorkspaceId, report: &StatusReport, changes: &[Change], sin
         }
         @if !report.passed_over.is_empty() {
             section aria-labelledby="over" { h2 #over { "Passed over by the scan" } ul { @for one in report.passed_over.iter().take(50) { li { (one) } } } }
+        }
+    }
+}
+
+/// Changes of locked files past us.
+pub(super) fn violations(workspace: &WorkspaceId, violations: &[LockViolation]) -> Markup {
+    html! {
+        @if !violations.is_empty() {
+            section aria-labelledby="violated" {
+                h2 #violated { "Locked files that were changed past pincite" }
+                div.scroll tabindex="0" role="group" aria-label="Violations" { table {
+                    thead { tr { th scope="col" { "Found (UTC)" } th scope="col" { "Change" } th scope="col" { "File" } th scope="col" { "Lock" } } }
+                    tbody { @for LockViolation { path, revision, kind, at, lock } in violations {
+                        tr {
+                            td.when { (when::time(*at)) span.title { "revision " (revision.0) } }
+                            td { span.kind.(kind.name()) { (kind.name()) } }
+                            td.path dir="auto" { @if *kind == ChangeKind::Deleted { (path) } @else { a href=(link::source(workspace, path, Span::default())) { (path) } } }
+                            td.words dir="auto" { "of " strong { (lock.holder) } @if let Some(reason) = &lock.reason { ", " (reason) } span.title { code { (lock.lock_id) } " · fence " (lock.fence) } }
+                        }
+                    } }
+                } }
+            }
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Reviewers' verdicts: the form beside a quote, those that a content has, and all of a workspace.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 
-use super::form::{Empty, Form};
+use super::form::{Empty, Write, then_see};
 use super::shell::{self, Frame, View};
 use super::viewer::Viewer;
 use super::{link, results, when};
@@ -14,7 +14,6 @@ use crate::engine::{VerdictsReply, VerdictsRequest};
 use crate::serve::app::Shared;
 use crate::serve::error::ApiError;
 use crate::serve::extract::{InWorkspace, Parameters, WithNumber};
-use crate::serve::signature::Signature;
 use crate::workspace::{Citation, Decision, NewVerdict, RelPath, Scope, Span, Verdict, WorkspaceId};
 
 /// Verdicts of one page.
@@ -200,12 +199,8 @@ pub(in crate::serve) struct Judged {
 pub(in crate::serve) async fn judge(
     State(app): Shared,
     InWorkspace(workspace): InWorkspace,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    Form(judged): Form<Judged>,
+    Write(judged): Write<Judged>,
 ) -> Result<Response, ApiError> {
-    Signature::of_write(&method, &uri, &headers, app.event_rules())?;
     let invalid = |what: &str| {
         let message = format!("the form has no valid `{what}`");
         ApiError::new(StatusCode::BAD_REQUEST, "invalid_body", message, "reload the page and send the form again")
@@ -238,13 +233,8 @@ pub(in crate::serve) async fn withdraw(
     State(app): Shared,
     InWorkspace(workspace): InWorkspace,
     WithNumber(id): WithNumber,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    Form(Empty {}): Form<Empty>,
+    Write(Empty {}): Write<Empty>,
 ) -> Result<Response, ApiError> {
-    Signature::of_write(&method, &uri, &headers, app.event_rules())?;
     let of = workspace.clone();
-    app.call(move |engine| of.open(engine)?.withdraw_verdict(id)).await.map(drop)?;
-    Ok(Redirect::to(&link::view(&workspace, "verdicts")).into_response())
+    then_see(app.call(move |engine| of.open(engine)?.withdraw_verdict(id)), &link::view(&workspace, "verdicts")).await
 }

@@ -1,12 +1,11 @@
 //! One webhook: how it is changed, tried and removed, and what became of its messages.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, Method, Uri};
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::response::Response;
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 
-use super::form::{Empty, Form};
+use super::form::{Empty, Write, then_see};
 use super::keys::invalid;
 use super::shell::{self, Frame, View};
 use super::viewer::Viewer;
@@ -16,7 +15,6 @@ use crate::engine::{DeliveriesRequest, Engine};
 use crate::serve::app::Shared;
 use crate::serve::error::ApiError;
 use crate::serve::extract::{InWorkspace, OfDelivery, Parameters, WithNumber};
-use crate::serve::signature::Signature;
 use crate::workspace::{
     Delivery, DeliveryList, DeliveryState, Rotation, Scope, Span, Webhook, WebhookUpdate, WorkspaceId,
 };
@@ -202,10 +200,8 @@ pub(in crate::serve) async fn change(
     State(app): Shared,
     InWorkspace(workspace): InWorkspace,
     WithNumber(id): WithNumber,
-    (method, uri, headers): (Method, Uri, HeaderMap),
-    Form(wanted): Form<Wanted>,
+    Write(wanted): Write<Wanted>,
 ) -> Result<Response, ApiError> {
-    Signature::of_write(&method, &uri, &headers, app.event_rules())?;
     let of = workspace.clone();
     let change = move |engine: &Engine| {
         let workspace = of.open(engine)?;
@@ -220,8 +216,7 @@ pub(in crate::serve) async fn change(
         };
         workspace.update_webhook(id, &update)
     };
-    app.call_at_once(change).await.map(drop)?;
-    Ok(Redirect::to(&url_of(&workspace, id, "")).into_response())
+    then_see(app.call_at_once(change), &url_of(&workspace, id, "")).await
 }
 
 /// Whether messages are to be sent.
@@ -235,14 +230,12 @@ pub(in crate::serve) async fn switch(
     State(app): Shared,
     InWorkspace(workspace): InWorkspace,
     WithNumber(id): WithNumber,
-    (method, uri, headers): (Method, Uri, HeaderMap),
-    Form(Switched { enabled }): Form<Switched>,
+    Write(Switched { enabled }): Write<Switched>,
 ) -> Result<Response, ApiError> {
-    Signature::of_write(&method, &uri, &headers, app.event_rules())?;
     let update = WebhookUpdate { enabled: Some(enabled == "on"), ..WebhookUpdate::default() };
     let of = workspace.clone();
-    app.call_at_once(move |engine| of.open(engine)?.update_webhook(id, &update)).await.map(drop)?;
-    Ok(Redirect::to(&url_of(&workspace, id, "")).into_response())
+    then_see(app.call_at_once(move |engine| of.open(engine)?.update_webhook(id, &update)), &url_of(&workspace, id, ""))
+        .await
 }
 
 /// How long the former secret holds.
@@ -257,10 +250,8 @@ pub(in crate::serve) async fn rotate(
     State(app): Shared,
     InWorkspace(workspace): InWorkspace,
     WithNumber(id): WithNumber,
-    (method, uri, headers): (Method, Uri, HeaderMap),
-    Form(Replaced { overlap_s }): Form<Replaced>,
+    Write(Replaced { overlap_s }): Write<Replaced>,
 ) -> Result<Response, ApiError> {
-    Signature::of_write(&method, &uri, &headers, app.event_rules())?;
     let usual = Rotation::default();
     let rotation = Rotation { overlap_s: overlap_s.unwrap_or(usual.overlap_s), ..usual };
     let viewer = Viewer::at(&app, &workspace).await?;
@@ -274,13 +265,10 @@ pub(in crate::serve) async fn test(
     State(app): Shared,
     InWorkspace(workspace): InWorkspace,
     WithNumber(id): WithNumber,
-    (method, uri, headers): (Method, Uri, HeaderMap),
-    Form(Empty {}): Form<Empty>,
+    Write(Empty {}): Write<Empty>,
 ) -> Result<Response, ApiError> {
-    Signature::of_write(&method, &uri, &headers, app.event_rules())?;
     let of = workspace.clone();
-    app.call(move |engine| of.open(engine)?.test_webhook(id)).await.map(drop)?;
-    Ok(Redirect::to(&Shown::default().url(&workspace, id)).into_response())
+    then_see(app.call(move |engine| of.open(engine)?.test_webhook(id)), &Shown::default().url(&workspace, id)).await
 }
 
 /// Sends a message again.
@@ -288,13 +276,14 @@ pub(in crate::serve) async fn replay(
     State(app): Shared,
     InWorkspace(workspace): InWorkspace,
     OfDelivery { webhook, delivery }: OfDelivery,
-    (method, uri, headers): (Method, Uri, HeaderMap),
-    Form(Empty {}): Form<Empty>,
+    Write(Empty {}): Write<Empty>,
 ) -> Result<Response, ApiError> {
-    Signature::of_write(&method, &uri, &headers, app.event_rules())?;
     let of = workspace.clone();
-    app.call(move |engine| of.open(engine)?.replay_delivery(webhook, delivery)).await.map(drop)?;
-    Ok(Redirect::to(&Shown::default().url(&workspace, webhook)).into_response())
+    then_see(
+        app.call(move |engine| of.open(engine)?.replay_delivery(webhook, delivery)),
+        &Shown::default().url(&workspace, webhook),
+    )
+    .await
 }
 
 /// Asks whether a webhook is to be deleted.
@@ -326,11 +315,8 @@ pub(in crate::serve) async fn delete(
     State(app): Shared,
     InWorkspace(workspace): InWorkspace,
     WithNumber(id): WithNumber,
-    (method, uri, headers): (Method, Uri, HeaderMap),
-    Form(Empty {}): Form<Empty>,
+    Write(Empty {}): Write<Empty>,
 ) -> Result<Response, ApiError> {
-    Signature::of_write(&method, &uri, &headers, app.event_rules())?;
     let of = workspace.clone();
-    app.call(move |engine| of.open(engine)?.delete_webhook(id)).await.map(drop)?;
-    Ok(Redirect::to(&link::view(&workspace, "webhooks")).into_response())
+    then_see(app.call(move |engine| of.open(engine)?.delete_webhook(id)), &link::view(&workspace, "webhooks")).await
 }

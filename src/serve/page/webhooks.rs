@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::form::Form;
+use super::form::Write;
 use super::shell::{self, Frame, View};
 use super::viewer::Viewer;
 use super::{keys, link, when};
@@ -16,7 +16,6 @@ use crate::engine::Engine;
 use crate::serve::app::Shared;
 use crate::serve::error::ApiError;
 use crate::serve::extract::InWorkspace;
-use crate::serve::signature::Signature;
 use crate::workspace::{NewWebhook, Webhook, WebhookEvent, WorkspaceId};
 
 /// Lists the webhooks.
@@ -90,6 +89,7 @@ const fn about(event: WebhookEvent) -> &'static str {
         WebhookEvent::FileDeleted => "a file is gone",
         WebhookEvent::FileReady => "a change is searchable",
         WebhookEvent::FileFailed => "a file could not be read",
+        WebhookEvent::LockViolated => "a locked file was changed past pincite",
         WebhookEvent::WorkspaceTransferred => "the workspace has another owner",
     }
 }
@@ -157,10 +157,8 @@ fn form(workspace: &WorkspaceId, viewer: &Viewer) -> Markup {
 pub(in crate::serve) async fn make(
     State(app): Shared,
     InWorkspace(workspace): InWorkspace,
-    (method, uri, headers): (Method, Uri, HeaderMap),
-    Form(wanted): Form<Wanted>,
+    Write(wanted): Write<Wanted>,
 ) -> Result<Response, ApiError> {
-    Signature::of_write(&method, &uri, &headers, app.event_rules())?;
     let new = NewWebhook {
         url: wanted.url(),
         events: wanted.events(),

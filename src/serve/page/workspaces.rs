@@ -1,12 +1,11 @@
 //! All workspaces, and the settings of one.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, Method, Uri};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::html;
 use serde::Deserialize;
 
-use super::form::Form;
+use super::form::{Write, then_see};
 use super::shell::{self, Frame, View};
 use super::viewer::Viewer;
 use super::{hand_over, link, when};
@@ -15,7 +14,6 @@ use crate::serve::app::Shared;
 use crate::serve::door::By;
 use crate::serve::error::ApiError;
 use crate::serve::extract::InWorkspace;
-use crate::serve::signature::Signature;
 use crate::workspace::Scope;
 
 /// Shows all workspaces; where there is one, that one.
@@ -122,14 +120,10 @@ pub(in crate::serve) struct Changed {
 pub(in crate::serve) async fn change(
     State(app): Shared,
     InWorkspace(workspace): InWorkspace,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    Form(Changed { intelligence }): Form<Changed>,
+    Write(Changed { intelligence }): Write<Changed>,
 ) -> Result<Response, ApiError> {
-    Signature::of_write(&method, &uri, &headers, app.event_rules())?;
     let is_on = intelligence == "on";
     let of = workspace.clone();
-    app.call(move |engine| of.open(engine)?.set_intelligence(is_on)).await.map(drop)?;
-    Ok(Redirect::to(&link::view(&workspace, "settings")).into_response())
+    then_see(app.call(move |engine| of.open(engine)?.set_intelligence(is_on)), &link::view(&workspace, "settings"))
+        .await
 }

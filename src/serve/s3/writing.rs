@@ -14,15 +14,13 @@ use s3s::{S3Request, S3Response, S3Result, dto, s3_error};
 use super::checks::{Checks, Told};
 use super::names::{Key, file, hash_of, key, precondition, tag, time};
 use super::{Desk, place};
-use crate::engine::{Engine, EngineError, ErrorKind, OpenObject, Precondition, Upload, WriteReply};
+use crate::engine::{Engine, EngineError, ErrorKind, OpenObject, Precondition, WriteReply};
 use crate::ingest::ReadError;
 use crate::serve::door::Place;
 use crate::serve::error::ApiError;
 use crate::serve::incoming::Incoming;
 use crate::workspace::{Conflict, ContentHash, Provenance, RelPath, WorkspaceId};
 
-/// Bytes that are copied at once.
-const PIECE: usize = 256 * 1024;
 /// Most files that one request deletes.
 const MAX_DELETED: usize = 1_000;
 
@@ -138,7 +136,7 @@ pub(super) async fn copy(desk: &Desk, request: S3Request<CopyObjectInput>) -> S3
         }
         let mut upload = workspace.begin_upload(&path)?;
         upload.check_size(object.size)?;
-        copy_into(&mut upload, source, object.size)?;
+        upload.write_from(source.read_from(0)?.take(object.size), EngineError::Io)?;
         let WriteReply { content_hash, .. } = workspace.finish_upload(upload, &Precondition::None)?;
         Ok((content_hash, jiff::Timestamp::now()))
     };
@@ -146,17 +144,6 @@ pub(super) async fn copy(desk: &Desk, request: S3Request<CopyObjectInput>) -> S3
     let copied =
         CopyObjectResult { e_tag: content_hash.map(tag), last_modified: Some(time(modified)), ..Default::default() };
     Ok(S3Response::new(CopyObjectOutput { copy_object_result: Some(copied), ..Default::default() }))
-}
-
-fn copy_into(upload: &mut Upload, source: OpenObject, size: u64) -> Result<(), EngineError> {
-    let mut bytes = source.read_from(0)?.take(size);
-    let mut piece = vec![0; PIECE];
-    loop {
-        match bytes.read(&mut piece).map_err(EngineError::Io)? {
-            0 => return Ok(()),
-            num => upload.write(&piece[..num])?,
-        }
-    }
 }
 
 /// Deletes a file. One that is not there is deleted, as S3 has it.

@@ -133,3 +133,54 @@ fn fences_rise_over_restarts_and_go_with_the_workspace() {
     desk.store.delete_workspace(&desk.workspace).unwrap();
     assert!(desk.store.locks(&desk.workspace, &at(1, 0)).unwrap().is_empty());
 }
+
+/// The content of a file on disk, as a scan has seen it under the lock on the files.
+fn past_us(name: &str, text: &str, changed_s: i64) -> Observation {
+    let fingerprint = Fingerprint {
+        size: text.len() as u64,
+        modified_ns: changed_s,
+        changed_ns: changed_s * 1_000_000_000,
+        inode: 1,
+    };
+    Observation {
+        content_hash: Some(ContentHash::of(text.as_bytes())),
+        is_past_us: true,
+        ..Observation::new(path(name), ChangeKind::Created, fingerprint, false)
+    }
+}
+
+#[test]
+fn a_lock_that_is_over_or_was_taken_after_the_change_is_not_violated() {
+    let desk = Desk::new();
+    let now = LockTime::now();
+    let ago = |s: i64| LockTime {
+        boot: now.boot.clone(),
+        since_boot_ms: now.since_boot_ms - s * 1_000,
+        wall_ms: now.wall_ms - s * 1_000,
+    };
+    let wall_s = now.wall_ms / 1_000;
+    // Leases of a minute, taken two minutes and half a minute ago.
+    desk.taken(&of_path("over", "over"), &ago(120));
+    desk.taken(&of_path("held", "held"), &ago(30));
+    let log = |seen: &[Observation]| desk.store.log(&desk.workspace, seen, Priority::Backfill).unwrap();
+    let told = || desk.store.violations(&desk.workspace, Timestamp::UNIX_EPOCH).unwrap();
+    log(&[past_us("over", "x", wall_s), past_us("held", "x", wall_s - 60), past_us("free", "x", wall_s)]);
+    assert_eq!(told(), [], "one is over, one was written before the lock was taken, and one is not locked");
+    log(&[past_us("held", "x", wall_s)]);
+    assert_eq!(told(), [], "it holds what it held");
+    log(&[Observation { is_past_us: false, ..past_us("held", "through us", wall_s) }]);
+    assert_eq!(told(), [], "it was written through us");
+    let revision = log(&[past_us("held", "other", wall_s)]);
+    let found = told();
+    assert_eq!((found.len(), found[0].revision, found[0].lock.lock_id.as_str()), (1, revision, "held"));
+    log(&[past_us("held", "other", wall_s)]);
+    assert_eq!(told().len(), 1, "the same once more is nothing new");
+    let gone = Observation {
+        is_past_us: true,
+        ..Observation::new(path("held"), ChangeKind::Deleted, Fingerprint::NONE, false)
+    };
+    log(std::slice::from_ref(&gone));
+    log(&[gone]);
+    assert_eq!(told().iter().map(|one| one.kind).collect::<Vec<_>>(), [ChangeKind::Deleted, ChangeKind::Modified]);
+    assert_eq!(desk.store.violations_to_record(9).unwrap().len(), 2);
+}
