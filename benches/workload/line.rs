@@ -12,7 +12,7 @@ use pincite::files::canonical_folder;
 use pincite::files::{self, RuleLimits};
 use pincite::index::embedded::{Access, EmbeddedIndex};
 use pincite::index::{Batch, ChunkPlace, ChunkRecord, FileFacts, Index as _, VectorKey};
-use pincite::ingest::{Line, LineReport, PartSizes, Silent, index_pending, scan};
+use pincite::ingest::{IngestError, Line, LineReport, PartSizes, Silent, index_pending, scan};
 use pincite::store::Store;
 use pincite::workspace::{ContentHash, RelPath, Revision, WorkspaceId};
 
@@ -39,7 +39,8 @@ pub fn index_words(data_folder: &Path, folder: &Path, index: &EmbeddedIndex, mod
     let root = canonical_folder(folder).expect("a folder");
     store.ensure_workspace(&workspace, Some(&root)).expect("a workspace");
     let files = files::at(&root, RuleLimits::default());
-    scan(&store, &workspace, &*files, &Silent).expect("a scan");
+    let keep_out = || fs_err::File::create(data_folder.join("files.lock")).map_err(IngestError::Lock);
+    scan(&store, &workspace, &*files, &keep_out, &Silent).expect("a scan");
     let line = Line {
         store: &store,
         workspace: &workspace,

@@ -83,7 +83,7 @@ pub(super) struct TakeArgs {
 }
 
 impl TakeArgs {
-    fn new(&self, wait_ms: u64) -> NewLock {
+    fn request(&self, wait_ms: u64) -> NewLock {
         let Self { path, glob, shared, ttl_s, reason, .. } = self;
         NewLock {
             path: path.clone(),
@@ -134,7 +134,7 @@ pub(super) fn run(session: &Session, command: &LockCommand) -> anyhow::Result<Do
         LockCommand::Run { lock, command } => {
             let target = session.target(Access::Share, "pincite lock run")?;
             let lock = take(session, &target, lock)?;
-            return run_under(session, &target, lock, command);
+            return run_under(session, &target, &lock, command);
         }
     }
     Ok(Done::Yes)
@@ -153,7 +153,7 @@ fn take(session: &Session, target: &Target<'_>, args: &TakeArgs) -> anyhow::Resu
     let mut bound = FIRST_PAUSE;
     loop {
         let left_ms = u64::try_from(end.saturating_duration_since(Instant::now()).as_millis()).unwrap_or(u64::MAX);
-        let error = match target.take_lock(&session.workspace, &args.new(left_ms.min(MAX_LOCK_WAIT_MS))) {
+        let error = match target.take_lock(&session.workspace, &args.request(left_ms.min(MAX_LOCK_WAIT_MS))) {
             Ok(lock) => return Ok(lock),
             Err(error) => error,
         };
@@ -169,7 +169,7 @@ fn take(session: &Session, target: &Target<'_>, args: &TakeArgs) -> anyhow::Resu
 }
 
 /// Runs a command while a lock is held. Its exit code is the command's, and 1 where the lock was lost meanwhile.
-fn run_under(session: &Session, target: &Target<'_>, lock: Lock, command: &[String]) -> anyhow::Result<Done> {
+fn run_under(session: &Session, target: &Target<'_>, lock: &Lock, command: &[String]) -> anyhow::Result<Done> {
     let token = lock.token.clone().unwrap_or_default();
     let (program, arguments) = command.split_first().context("no command was given")?;
     let release = || target.release_lock(&session.workspace, (&lock.lock_id, &token));
@@ -180,7 +180,7 @@ fn run_under(session: &Session, target: &Target<'_>, lock: Lock, command: &[Stri
         let mut command = Command::new(program);
         command.args(arguments).env(TOKEN, &token).env(FENCE, lock.fence.to_string());
         let mut child = command.spawn().with_context(|| format!("`{program}` cannot be run"))?;
-        let mut lease = Lease::of(&lock);
+        let mut lease = Lease::of(lock);
         let mut is_lost = false;
         loop {
             if let Some(status) = child.try_wait()? {
@@ -229,12 +229,9 @@ impl Lease {
     /// Extends the lock, and returns whether it is still held, as far as anybody knows.
     fn extend(&mut self, session: &Session, target: &Target<'_>, lock: (&str, &str)) -> bool {
         let asked_at = Instant::now();
-        let error = match target.extend_lock(&session.workspace, lock, None) {
-            Ok(_) => {
-                (self.extends_at, self.ends_at) = (asked_at + self.heartbeat, asked_at + self.ttl);
-                return true;
-            }
-            Err(error) => error,
+        let Err(error) = target.extend_lock(&session.workspace, lock, None) else {
+            (self.extends_at, self.ends_at) = (asked_at + self.heartbeat, asked_at + self.ttl);
+            return true;
         };
         let is_gone = matches!(error.downcast_ref(), Some(EngineError::LockLost { .. }))
             || error.downcast_ref::<RemoteError>().is_some_and(RemoteError::is_gone);

@@ -104,7 +104,7 @@ impl Folder {
 
 /// Nobody else writes, so there is nothing to keep out.
 fn none_writes() -> Result<fs_err::File, IngestError> {
-    Ok(fs_err::File::from_parts(tempfile::tempfile().unwrap(), "files.lock"))
+    tempfile::tempfile().map(|file| fs_err::File::from_parts(file, "files.lock")).map_err(IngestError::Lock)
 }
 
 /// A workspace's folder and the data folder that indexes it.

@@ -4,6 +4,9 @@
 //! - Of a part's content no more is held than comes at once, and of everything else a fixed number of bytes.
 //! - How the bytes are cut when they come makes no difference to the parts.
 //!
+//! The `multipart` feature of axum (the crate multer) would not hold the first invariant: it takes whatever has come of the body into memory at once,
+//! and bounds neither the header of a part nor the number of parts, but only the body as a whole.
+//!
 //! Source: RFC 7578, and RFC 2046, section 5.1.1.
 
 use axum::http::header::CONTENT_TYPE;

@@ -207,20 +207,27 @@ pub(in crate::serve) async fn show(
     WithFile(id): WithFile,
 ) -> Result<Json<VectorStoreFile>, Refused> {
     let found = call(&app, move |engine| {
-        let path = match path_in(engine, &store, &id, Action::List)? {
-            Ok(path) => path,
-            Err(refused) => return Ok(Err(refused)),
-        };
-        Ok(Ok(VectorStoreFile::of(&store.id, store.open(engine)?.entry(&path)?)))
+        with_path(engine, &store, &id, Action::List, |store, path| {
+            Ok(VectorStoreFile::of(store.id(), store.entry(path)?))
+        })
     });
     found.await.map(Json)
 }
 
-/// The path of a file in a store, for a caller that may do this. A file that was attached keeps the id that it was uploaded under, so the
-/// workspace of the id does not count here.
-fn path_in(engine: &Engine, store: &Place, id: &str, action: Action) -> Result<Result<RelPath, Refused>, EngineError> {
+/// Does `work` with the file of an id in a store, for a caller that may do this. A file that was attached keeps the id that it was uploaded under,
+/// so the workspace of the id does not count here.
+fn with_path<T>(
+    engine: &Engine,
+    store: &Place,
+    id: &str,
+    action: Action,
+    work: impl FnOnce(&Workspace<'_>, &RelPath) -> Result<T, EngineError>,
+) -> Result<Result<T, Refused>, EngineError> {
     let _admitted = engine.admit(store.open(engine)?.caller(), action)?;
-    Ok(id.parse().map(|FileId { path, .. }| path).map_err(|_| Refused::no_such_file(id, "file_id")))
+    match id.parse() {
+        Ok(FileId { path, .. }) => work(&store.open(engine)?, &path).map(Ok),
+        Err(_) => Ok(Err(Refused::no_such_file(id, "file_id"))),
+    }
 }
 
 /// The text of a file.
@@ -249,13 +256,11 @@ pub(in crate::serve) async fn content(
     WithFile(id): WithFile,
 ) -> Result<Json<VectorStoreFileContent>, Refused> {
     let read = call(&app, move |engine| {
-        let path = match path_in(engine, &store, &id, Action::Read)? {
-            Ok(path) => path,
-            Err(refused) => return Ok(Err(refused)),
-        };
-        let data = vec![TextContent::new(store.open(engine)?.read_file(&path)?.text)];
-        let object = "vector_store.file_content.page";
-        Ok(Ok(VectorStoreFileContent { object, data, has_more: false, next_page: None }))
+        with_path(engine, &store, &id, Action::Read, |store, path| {
+            let data = vec![TextContent::new(store.read_file(path)?.text)];
+            let object = "vector_store.file_content.page";
+            Ok(VectorStoreFileContent { object, data, has_more: false, next_page: None })
+        })
     });
     read.await.map(Json)
 }
@@ -380,12 +385,10 @@ pub(in crate::serve) async fn remove(
     _: Signed,
 ) -> Result<Json<VectorStoreFileDeleted>, Refused> {
     let removed = call(&app, move |engine| {
-        let path = match path_in(engine, &store, &id, Action::Delete)? {
-            Ok(path) => path,
-            Err(refused) => return Ok(Err(refused)),
-        };
-        store.open(engine)?.delete_file(&path, &Precondition::None, Provenance::default())?;
-        Ok(Ok(VectorStoreFileDeleted { id, object: "vector_store.file.deleted", deleted: true }))
+        let deleted = with_path(engine, &store, &id, Action::Delete, |store, path| {
+            store.delete_file(path, &Precondition::None, Provenance::default())
+        })?;
+        Ok(deleted.map(|_| VectorStoreFileDeleted { id, object: "vector_store.file.deleted", deleted: true }))
     });
     removed.await.map(Json)
 }

@@ -23,6 +23,36 @@ pub(super) struct Told {
     pub sha256: Option<String>,
 }
 
+/// What an input of `s3s` tells of its body; its types have the fields under the same names and nothing else in common.
+macro_rules! told_of {
+    ($input:ident) => {
+        Told {
+            content_md5: $input.content_md5.take(),
+            crc32: $input.checksum_crc32.take(),
+            crc32c: $input.checksum_crc32c.take(),
+            crc64nvme: $input.checksum_crc64nvme.take(),
+            sha1: $input.checksum_sha1.take(),
+            sha256: $input.checksum_sha256.take(),
+        }
+    };
+}
+
+/// An output of `s3s` with the tag of what was written and the digests that were checked.
+macro_rules! checked {
+    ($output:ident, $tag:expr, $checksum:ident) => {
+        $output {
+            e_tag: $tag,
+            checksum_crc32: $checksum.checksum_crc32,
+            checksum_crc32c: $checksum.checksum_crc32c,
+            checksum_crc64nvme: $checksum.checksum_crc64nvme,
+            checksum_sha1: $checksum.checksum_sha1,
+            checksum_sha256: $checksum.checksum_sha256,
+            ..Default::default()
+        }
+    };
+}
+pub(super) use {checked, told_of};
+
 /// Digests of a body while it comes.
 pub(super) struct Checks {
     told: Told,

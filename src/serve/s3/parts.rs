@@ -11,7 +11,7 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Response, S3Result, dto, s3_error};
 
-use super::checks::{Checks, Told};
+use super::checks::{Checks, Told, checked, told_of};
 use super::names::{Encoding, file, hash_of, precondition, tag, time};
 use super::writing::{check_source, incoming, source_of, told_size};
 use super::{Desk, place};
@@ -53,14 +53,7 @@ pub(super) async fn upload(
 ) -> S3Result<S3Response<UploadPartOutput>> {
     let place = place(&request, &request.input.bucket)?;
     let input = &mut request.input;
-    let told = Told {
-        content_md5: input.content_md5.take(),
-        crc32: input.checksum_crc32.take(),
-        crc32c: input.checksum_crc32c.take(),
-        crc64nvme: input.checksum_crc64nvme.take(),
-        sha1: input.checksum_sha1.take(),
-        sha256: input.checksum_sha256.take(),
-    };
+    let told = told_of!(input);
     let body = input.body.take();
     let mut checks = Checks::of(&request, told)?;
     let input = request.input;
@@ -82,15 +75,7 @@ pub(super) async fn upload(
     }
     let checksum = checks.finish()?;
     let Json(kept) = desk.app.call_at_once(move |_| Ok(part.finish()?)).await?;
-    Ok(S3Response::new(UploadPartOutput {
-        e_tag: Some(tag(kept.content_hash)),
-        checksum_crc32: checksum.checksum_crc32,
-        checksum_crc32c: checksum.checksum_crc32c,
-        checksum_crc64nvme: checksum.checksum_crc64nvme,
-        checksum_sha1: checksum.checksum_sha1,
-        checksum_sha256: checksum.checksum_sha256,
-        ..Default::default()
-    }))
+    Ok(S3Response::new(checked!(UploadPartOutput, Some(tag(kept.content_hash)), checksum)))
 }
 
 /// Takes a file, or a range of it, as a part.

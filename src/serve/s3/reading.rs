@@ -6,9 +6,8 @@ use axum::Json;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use s3s::dto::{
-    ChecksumType, CommonPrefix, ETag, ETagCondition, GetObjectInput, GetObjectOutput, HeadObjectInput,
-    HeadObjectOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, Range,
-    StreamingBlob, Timestamp,
+    ChecksumType, CommonPrefix, ETagCondition, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput,
+    ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, Range, StreamingBlob, Timestamp,
 };
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto, s3_error};
 
@@ -39,11 +38,7 @@ impl Conditions {
     fn check(&self, object: &Object) -> S3Result<()> {
         // The header has whole seconds.
         let modified = time(jiff::Timestamp::from_second(object.modified.as_second()).unwrap_or_default());
-        let is_of = |tag: &ETag| hash_of(tag).is_some_and(|hash| object.content_hash == Some(hash));
-        let meets = |condition: &ETagCondition| match condition {
-            ETagCondition::Any => true,
-            ETagCondition::ETag(tag) => is_of(tag),
-        };
+        let meets = |condition: &ETagCondition| meets(object, condition);
         let holds = match (&self.matches, &self.unmodified_since) {
             (Some(condition), _) => meets(condition),
             (None, Some(since)) => modified <= *since,
@@ -59,6 +54,26 @@ impl Conditions {
         };
         if is_unchanged { Err(S3Error::new(S3ErrorCode::NotModified)) } else { Ok(()) }
     }
+}
+
+/// Whether a file has the tag that a condition names.
+pub(super) fn meets(object: &Object, condition: &ETagCondition) -> bool {
+    match condition {
+        ETagCondition::Any => true,
+        ETagCondition::ETag(tag) => hash_of(tag).is_some_and(|hash| object.content_hash == Some(hash)),
+    }
+}
+
+/// The conditions of an input of `s3s`, whose types have them under the same names and nothing else in common.
+macro_rules! conditions_of {
+    ($input:ident) => {
+        Conditions {
+            matches: $input.if_match,
+            none_match: $input.if_none_match,
+            modified_since: $input.if_modified_since,
+            unmodified_since: $input.if_unmodified_since,
+        }
+    };
 }
 
 /// Sends a file, or a part of it.
@@ -80,12 +95,7 @@ pub(super) async fn get(desk: &Desk, request: S3Request<GetObjectInput>) -> S3Re
         Key::File(path) => path,
         Key::Folder(folder) => return get_folder(desk, place, &folder).await,
     };
-    let conditions = Conditions {
-        matches: input.if_match,
-        none_match: input.if_none_match,
-        modified_since: input.if_modified_since,
-        unmodified_since: input.if_unmodified_since,
-    };
+    let conditions = conditions_of!(input);
     let Json(opened) = desk.app.call(move |engine| place.open(engine)?.open_object(&path)).await?;
     conditions.check(&opened.object)?;
     let object = opened.object.clone();
@@ -115,12 +125,7 @@ pub(super) async fn head(desk: &Desk, request: S3Request<HeadObjectInput>) -> S3
         Key::File(path) => path,
         Key::Folder(folder) => return head_folder(desk, place, &folder).await,
     };
-    let conditions = Conditions {
-        matches: input.if_match,
-        none_match: input.if_none_match,
-        modified_since: input.if_modified_since,
-        unmodified_since: input.if_unmodified_since,
-    };
+    let conditions = conditions_of!(input);
     let Json(object) = desk.app.call(move |engine| place.open(engine)?.object(&path)).await?;
     conditions.check(&object)?;
     let range = input.range.map(|range| span(&range, object.size)).transpose()?;

@@ -6,13 +6,14 @@ use axum::Json;
 use axum::body::Body;
 use s3s::dto::{
     CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, DeleteObjectInput, DeleteObjectOutput,
-    DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETag, ETagCondition, PutObjectInput, PutObjectOutput,
+    DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETagCondition, PutObjectInput, PutObjectOutput,
     StreamingBlob,
 };
 use s3s::{S3Request, S3Response, S3Result, dto, s3_error};
 
-use super::checks::{Checks, Told};
-use super::names::{Key, file, hash_of, key, precondition, tag, time};
+use super::checks::{Checks, Told, checked, told_of};
+use super::names::{Key, file, key, precondition, tag, time};
+use super::reading::meets;
 use super::{Desk, place};
 use crate::engine::{Engine, EngineError, ErrorKind, OpenObject, Precondition, WriteReply};
 use crate::ingest::ReadError;
@@ -38,14 +39,7 @@ pub(super) fn told_size(content_length: Option<i64>) -> u64 {
 pub(super) async fn put(desk: &Desk, mut request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
     let place = place(&request, &request.input.bucket)?;
     let input = &mut request.input;
-    let told = Told {
-        content_md5: input.content_md5.take(),
-        crc32: input.checksum_crc32.take(),
-        crc32c: input.checksum_crc32c.take(),
-        crc64nvme: input.checksum_crc64nvme.take(),
-        sha1: input.checksum_sha1.take(),
-        sha256: input.checksum_sha256.take(),
-    };
+    let told = told_of!(input);
     if input.write_offset_bytes.is_some() {
         return Err(s3_error!(NotImplemented, "a file is written as a whole"));
     }
@@ -84,15 +78,7 @@ pub(super) async fn put(desk: &Desk, mut request: S3Request<PutObjectInput>) -> 
     let checksum = checks.finish()?;
     let finish = move |engine: &Engine| at.open(engine)?.finish_upload(upload, &condition);
     let Json(reply) = desk.app.call_at_once(finish).await?;
-    Ok(S3Response::new(PutObjectOutput {
-        e_tag: reply.content_hash.map(tag),
-        checksum_crc32: checksum.checksum_crc32,
-        checksum_crc32c: checksum.checksum_crc32c,
-        checksum_crc64nvme: checksum.checksum_crc64nvme,
-        checksum_sha1: checksum.checksum_sha1,
-        checksum_sha256: checksum.checksum_sha256,
-        ..Default::default()
-    }))
+    Ok(S3Response::new(checked!(PutObjectOutput, reply.content_hash.map(tag), checksum)))
 }
 
 /// The file that is to be copied, and its workspace.
@@ -110,11 +96,7 @@ pub(super) fn check_source(
     matches: Option<&ETagCondition>,
     none_match: Option<&ETagCondition>,
 ) -> Result<(), EngineError> {
-    let is_of = |tag: &ETag| hash_of(tag).is_some_and(|hash| source.object.content_hash == Some(hash));
-    let meets = |condition: &ETagCondition| match condition {
-        ETagCondition::Any => true,
-        ETagCondition::ETag(tag) => is_of(tag),
-    };
+    let meets = |condition: &ETagCondition| meets(&source.object, condition);
     let holds = matches.is_none_or(meets) && !none_match.is_some_and(meets);
     if holds { Ok(()) } else { Err(EngineError::Conflict(Conflict::at(source.object.path.clone()).into())) }
 }
