@@ -350,11 +350,11 @@ fn a_locked_file_is_kept_and_told_and_sent_when_the_lock_is_over() {
     }
     desk.once();
     let locks = format!("{}/v1/workspaces/default/locks", desk.server.url);
-    let mut taken = ureq::post(&locks)
+    let mut reply = ureq::post(&locks)
         .header("Content-Type", "application/json")
         .send(json!({ "path": "locked.md", "ttl_s": 600 }).to_string())
         .unwrap();
-    let lock: Value = serde_json::from_str(&taken.body_mut().read_to_string().unwrap()).unwrap();
+    let lock: Value = serde_json::from_str(&reply.body_mut().read_to_string().unwrap()).unwrap();
     for name in ["locked.md", "free.md"] {
         put(&desk.here(name), "edited here");
     }

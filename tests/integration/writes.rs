@@ -254,6 +254,7 @@ async fn nothing_is_written_outside_the_folder_or_where_the_rules_pass_over() {
     std::os::unix::fs::symlink(outside.path(), folder.join("out")).unwrap();
     std::os::unix::fs::symlink(outside.path().join("a.txt"), folder.join("link.txt")).unwrap();
     fs_err::create_dir(folder.join("sub")).unwrap();
+    fs_err::write(folder.join("sub/inside.txt"), "a folder without files would give way").unwrap();
     fs_err::write(folder.join("file"), "a file").unwrap();
     fs_err::write(folder.join(".gitignore"), "*.log\n").unwrap();
     let long = "n".repeat(300);

@@ -72,7 +72,7 @@ fn write_whole(path: &Path, text: &[u8]) -> io::Result<()> {
 fn files(folder: &Path, beginning: &str) -> Vec<PathBuf> {
     let Ok(entries) = fs_err::read_dir(folder) else { return Vec::new() };
     let is_one =
-        |name: &str| name.starts_with(beginning) && !Path::new(name).extension().is_some_and(|end| end == "part");
+        |name: &str| name.starts_with(beginning) && Path::new(name).extension().is_none_or(|end| end != "part");
     entries.flatten().filter(|entry| entry.file_name().to_str().is_some_and(is_one)).map(|entry| entry.path()).collect()
 }
 

@@ -62,10 +62,11 @@ pub(super) fn run(session: &Session, args: &SyncArgs) -> anyhow::Result<Done> {
     let provenance = args.provenance();
     provenance.check()?;
     let stop = Stop::default();
-    let patience = (!args.watch).then_some(PATIENCE);
+    let patience = (!args.mode.watch).then_some(PATIENCE);
     let here = Here::open(&args.dir)?;
     // A hook that flushes need not end the run that keeps the folder in step.
-    let state = match if args.flush { open_or_ask(here.root())? } else { Opened::State(State::open(here.root())?) } {
+    let state = match if args.mode.flush { open_or_ask(here.root())? } else { Opened::State(State::open(here.root())?) }
+    {
         Opened::State(state) => state,
         Opened::Answer(Answer { outcome, failure }) => {
             let end = End { is_told: false, is_flush: true, is_ended: failure.is_none() };
@@ -74,7 +75,7 @@ pub(super) fn run(session: &Session, args: &SyncArgs) -> anyhow::Result<Done> {
             return Ok(Done::when(outcome.left.is_empty()));
         }
     };
-    let is_told = args.watch && !session.json;
+    let is_told = args.mode.watch && !session.json;
     let desk = Arc::new(Desk {
         state,
         here,
@@ -92,11 +93,11 @@ pub(super) fn run(session: &Session, args: &SyncArgs) -> anyhow::Result<Done> {
     let (events, told) = mpsc::channel();
     let ring = events.clone();
     // A run that ends by itself ends what it has begun, and begins no more.
-    let deadline = if args.watch { Duration::from_secs(args.deadline_s) } else { Duration::ZERO };
+    let deadline = if args.mode.watch { Duration::from_secs(args.deadline_s) } else { Duration::ZERO };
     desk.stop.upon_signals(deadline, move || drop(ring.send(watch::Event::Stop)))?;
     let (worker, (done, ended)) = (Arc::clone(&desk), mpsc::channel());
-    let direction = if args.flush { Direction::ToServer } else { Direction::Both };
-    let is_watch = args.watch;
+    let direction = if args.mode.flush { Direction::ToServer } else { Direction::Both };
+    let is_watch = args.mode.watch;
     std::thread::Builder::new().name("sync".to_owned()).spawn(move || {
         let result = if is_watch { watch::run(&worker, events, &told) } else { worker.settle(direction, &|_| {}) };
         // Whoever waited has ended.
@@ -111,11 +112,16 @@ pub(super) fn run(session: &Session, args: &SyncArgs) -> anyhow::Result<Done> {
             Err(RecvTimeoutError::Timeout) => {}
         }
     };
-    let is_ended = result.is_some() && (args.watch || !desk.stop.is_asked());
+    let is_ended = result.is_some() && (args.mode.watch || !desk.stop.is_asked());
     if !is_ended {
         desk.note_unsent()?;
     }
-    finish(session, &desk, End { is_told, is_flush: args.flush || args.watch, is_ended }, result.and_then(Result::err))
+    finish(
+        session,
+        &desk,
+        &End { is_told, is_flush: args.mode.flush || args.mode.watch, is_ended },
+        result.and_then(Result::err),
+    )
 }
 
 /// How a run ended.
@@ -128,7 +134,7 @@ struct End {
 }
 
 /// Asks how far the server is, and prints what was done.
-fn finish(session: &Session, desk: &Desk, end: End, failure: Option<SyncError>) -> anyhow::Result<Done> {
+fn finish(session: &Session, desk: &Desk, end: &End, failure: Option<SyncError>) -> anyhow::Result<Done> {
     let mut revision = desk.durable();
     let mut failure = failure;
     if failure.is_none() && !desk.stop.is_over() {
@@ -138,7 +144,7 @@ fn finish(session: &Session, desk: &Desk, end: End, failure: Option<SyncError>) 
         }
     }
     let outcome = desk.tally.outcome(revision);
-    let end = End { is_ended: end.is_ended && failure.is_none(), ..end };
+    let end = End { is_ended: end.is_ended && failure.is_none(), ..*end };
     print(session, &outcome, &end, desk.server.shown())?;
     match failure {
         Some(failure) => Err(failure.into()),

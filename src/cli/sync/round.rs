@@ -253,13 +253,12 @@ impl Desk {
         // Names in the state were those of paths.
         let Ok(as_named) = name.parse::<RelPath>() else { return Ok(None) };
         let path_there = known_there.map_or_else(|| as_named.clone(), |(path, _)| path.clone());
-        let (path, sight) = match sides.here.get(name) {
-            Some(entry) => (entry.path.clone(), self.here.read(&self.state, entry)?),
-            None => {
-                let path = self.here.spelled(&path_there);
-                let sight = self.here.look(&self.state, &path)?;
-                (path, sight)
-            }
+        let (path, sight) = if let Some(entry) = sides.here.get(name) {
+            (entry.path.clone(), self.here.read(&self.state, entry)?)
+        } else {
+            let path = self.here.spelled(&path_there);
+            let sight = self.here.look(&self.state, &path)?;
+            (path, sight)
         };
         let here = match sight {
             Sight::File(file) => Some(file),
@@ -321,7 +320,7 @@ impl Desk {
     /// Does what was decided, in an order in which nothing is in the way of anything else.
     fn carry_out_all(&self, cases: Vec<Case>, revision: Revision) -> Result<BTreeMap<String, RelPath>, SyncError> {
         let (mut transfers, mut uploads) = (Vec::new(), Vec::new());
-        let (mut deletions, mut appears_here, mut appears_there) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+        let (mut deletions, mut come_here, mut made_there) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
         for case in cases {
             self.tally.clear(&case.name);
             match case.step {
@@ -334,20 +333,20 @@ impl Desk {
                 Step::Forget => self.state.forget(&case.name)?,
                 Step::DeleteHere | Step::DeleteThere => deletions.push(case),
                 Step::Download => {
-                    appears_here.insert(case.path.clone());
+                    come_here.insert(case.path.clone());
                     transfers.push(case);
                 }
                 Step::Upload => {
                     uploads.extend(case.here.as_ref().map(|file| (case.name.clone(), file.hash)));
-                    appears_there.insert(case.path_there.clone());
+                    made_there.insert(case.path_there.clone());
                     transfers.push(case);
                 }
                 Step::KeepBoth => transfers.push(case),
             }
         }
         let is_in_the_way = |case: &Case| match case.step {
-            Step::DeleteHere => touches(&appears_here, &case.path),
-            _ => touches(&appears_there, &case.path_there),
+            Step::DeleteHere => touches(&come_here, &case.path),
+            _ => touches(&made_there, &case.path_there),
         };
         let (first, last): (Vec<_>, Vec<_>) = deletions.into_iter().partition(is_in_the_way);
         let again = Mutex::new(BTreeMap::new());

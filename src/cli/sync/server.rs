@@ -48,6 +48,12 @@ pub(super) struct Listing {
     pub unusable: Vec<String>,
 }
 
+/// The content of a file as it comes.
+pub(super) struct Fetched {
+    pub hash: ContentHash,
+    pub bytes: Box<dyn Read>,
+}
+
 /// What became of a write.
 pub(super) enum Written {
     /// It is durable there.
@@ -160,7 +166,7 @@ impl Server {
             Ok(Received { etag, .. }) => Ok(Some(self.hash(&etag)?)),
             Err(error) if status(&error) == Some(404) => Ok(None),
             // A reply without a body does not say why.
-            Err(RemoteError::Refused { .. }) => Ok(self.fetch(path)?.map(|(hash, _)| hash)),
+            Err(RemoteError::Refused { .. }) => Ok(self.fetch(path)?.map(|fetched| fetched.hash)),
             Err(error) => Err(error),
         }
     }
@@ -173,9 +179,9 @@ impl Server {
     ///
     /// # Errors
     /// [`RemoteError`].
-    pub(super) fn fetch(&self, path: &RelPath) -> Result<Option<(ContentHash, Box<dyn Read>)>, RemoteError> {
+    pub(super) fn fetch(&self, path: &RelPath) -> Result<Option<Fetched>, RemoteError> {
         match self.patiently(|| self.remote.download(Call::get(&self.path(path)))) {
-            Ok(Received { etag, bytes }) => Ok(Some((self.hash(&etag)?, bytes))),
+            Ok(Received { etag, bytes }) => Ok(Some(Fetched { hash: self.hash(&etag)?, bytes })),
             Err(error) if status(&error) == Some(404) => Ok(None),
             Err(error) => Err(error),
         }

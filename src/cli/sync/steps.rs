@@ -12,7 +12,7 @@ use super::error::SyncError;
 use super::here::{LocalFile, Put, PutError, Sight, described};
 use super::outcome::{Did, KeptBoth};
 use super::round::{Case, Desk, Ended};
-use super::server::{Written, status};
+use super::server::{Fetched, Written, status};
 use super::state::Base;
 use crate::cli::remote::RemoteError;
 use crate::error::Advice as _;
@@ -74,7 +74,7 @@ impl Desk {
     fn download(&self, case: &Case, revision: Revision) -> Result<Ended, SyncError> {
         let expected = case.here.as_ref().map(|file| &file.version);
         for number in 1..=MAX_RECEPTIONS {
-            let (hash, mut bytes) = match self.server.fetch(&case.path_there) {
+            let Fetched { hash, mut bytes } = match self.server.fetch(&case.path_there) {
                 Ok(Some(fetched)) => fetched,
                 Ok(None) => return Ok(Ended::Again),
                 Err(error) => return refused(error),

@@ -69,9 +69,10 @@ impl Stop {
     pub(super) fn upon_signals(&self, within: Duration, then: impl Fn() + Send + 'static) -> std::io::Result<()> {
         let stop = self.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-        let _inside = runtime.enter();
-        let mut signals = Signals::listen()?;
-        drop(_inside);
+        let mut signals = {
+            let _inside = runtime.enter();
+            Signals::listen()?
+        };
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             loop {
                 runtime.block_on(signals.next());

@@ -33,7 +33,7 @@ const ASKED_EVERY: Duration = Duration::from_millis(100);
 const ASKS_EVERY: Duration = Duration::from_millis(200);
 /// What is left is tried again after so long at first, and then less and less often.
 const FIRST_RETRY: Duration = Duration::from_secs(2);
-const LONGEST_RETRY: Duration = Duration::from_secs(60);
+const LONGEST_RETRY: Duration = Duration::from_mins(1);
 
 /// What wakes the run.
 pub(super) enum Event {

@@ -70,6 +70,7 @@ fn a_socket_or_a_file_on_the_way_is_told_from_a_folder() {
     let _socket = std::os::unix::net::UnixListener::bind(place.at("socket")).unwrap();
     fs_err::write(place.at("file"), "alpha").unwrap();
     fs_err::create_dir(place.at("folder")).unwrap();
+    fs_err::write(place.at("folder/inside"), "alpha").unwrap();
     assert!(matches!(place.files.stat(&path("socket")), Err(FilesError::NotAFile { .. })));
     assert!(matches!(place.files.open(&path("socket"), None), Err(FilesError::NotAFile { .. })));
     assert!(matches!(place.put("socket", &Condition::Any), Err(FilesError::NotAFile { .. })));
@@ -77,6 +78,38 @@ fn a_socket_or_a_file_on_the_way_is_told_from_a_folder() {
     assert!(matches!(place.put("file/below", &Condition::Any), Err(FilesError::NotAFile { .. })));
     assert!(matches!(place.files.open(&path("file/below"), None), Err(FilesError::NotFound { .. })));
     assert!(matches!(place.files.stat(&path("file/below")), Err(FilesError::NotFound { .. })));
+}
+
+#[test]
+fn a_folder_without_files_gives_way_to_a_file_and_one_with_a_hidden_one_does_not() {
+    let place = Place::new();
+    fs_err::create_dir_all(place.at("empty/deep/deeper")).unwrap();
+    fs_err::create_dir_all(place.at("kept/deep")).unwrap();
+    fs_err::write(place.at("kept/deep/.keep"), "").unwrap();
+    place.put("empty", &Condition::Absent).unwrap();
+    assert!(place.at("empty").is_file());
+    assert!(matches!(place.put("kept", &Condition::Any), Err(FilesError::Folder { .. })));
+    assert!(place.at("kept/deep/.keep").is_file());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_changed_right_before_it_is_replaced_is_there_again() {
+    use super::beneath::Folder;
+    use super::leftovers::TemporaryFile;
+    let place = Place::new();
+    let folder = Folder::root(&fs_err::canonicalize(place.at("")).unwrap()).unwrap();
+    fs_err::write(place.at("a.txt"), "as it was looked at").unwrap();
+    let before = folder.look("a.txt").unwrap();
+    let replace = || {
+        let mut new = TemporaryFile::make_in(folder.folder("").unwrap(), ".new-").unwrap();
+        std::io::Write::write_all(new.file_mut(), b"new").unwrap();
+        new.replace(&folder, "a.txt", &before).unwrap()
+    };
+    fs_err::write(place.at("a.txt"), "written since then").unwrap();
+    assert!(!replace());
+    assert_eq!(fs_err::read_to_string(place.at("a.txt")).unwrap(), "written since then");
+    assert_eq!(fs_err::read_dir(place.at("")).unwrap().count(), 1, "nothing is left beside it");
 }
 
 #[test]
