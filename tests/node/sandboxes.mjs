@@ -128,7 +128,7 @@ async function ofCodeSandbox(method, path, reply) {
 }
 
 /** What CodeSandbox's agent in a sandbox answers: it runs a shell for each command. */
-function answer(id, { method, params }, notify) {
+function answer(id, { method, params }, notify, waiting) {
   const shell = { shellId: "shell1", name: "", status: "RUNNING", exitCode: null, buffer: [], isSystemShell: true };
   switch (method) {
     case "client/join":
@@ -139,11 +139,15 @@ function answer(id, { method, params }, notify) {
       return { list: [] };
     case "shell/create":
       shell.shellId = `shell${Math.random()}`;
-      run(id, params.command).then(({ out, err, code }) => {
-        notify("shell/out", { shellId: shell.shellId, out: code ? out + err : out });
-        notify("shell/exit", { shellId: shell.shellId, exitCode: code });
-      });
+      waiting.set(shell.shellId, run(id, params.command));
       return shell;
+    case "shell/rename":
+      // The SDK listens from here on; what came before, it would not hear.
+      waiting.get(params.shellId)?.then(({ out, err, code }) => {
+        notify("shell/out", { shellId: params.shellId, out: code ? out + err : out });
+        notify("shell/exit", { shellId: params.shellId, exitCode: code });
+      });
+      return {};
     case "shell/open":
       return shell;
     default:
@@ -176,11 +180,11 @@ const box = (request) => /^\/pitcher\/([^/?]+)/.exec(request.url)?.[1];
 // Daytona's events are not had: its SDK asks for the state instead.
 const verifyClient = ({ req }) => boxes.has(box(req));
 new WebSocketServer({ server, verifyClient }).on("connection", (socket, request) => {
-  const id = box(request);
+  const [id, waiting] = [box(request), new Map()];
   socket.on("message", (bytes) => {
     const asked = unpack(bytes);
     const notify = (method, params) => socket.send(pack({ method, params }));
-    socket.send(pack({ id: asked.id, method: asked.method, status: 0, result: answer(id, asked, notify) }));
+    socket.send(pack({ id: asked.id, method: asked.method, status: 0, result: answer(id, asked, notify, waiting) }));
   });
 });
 server.listen(0, "127.0.0.1", () => say("listening on", address()));

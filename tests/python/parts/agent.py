@@ -21,7 +21,7 @@ PATHS = [f"shared/f{number}.md" for number in range(5)]
 SECTIONS = ["Log", "Plan", "Open", "Done"]
 # The shortest lease that there is.
 TTL_S = 10
-REPLY_S = 40
+REPLY_S = 20
 # Refusals after which the same request may still be taken.
 NOT_YET = {"locked", "overloaded", "too_many_requests", "too_many_waits", "too_many_waits_of_caller", "busy", "store_busy"}
 
@@ -33,7 +33,7 @@ class Lost(Exception):
 class Agent:
     def __init__(self, name: str, key: str, seed: int, work: pathlib.Path):
         self.name, self.key, self.dice = name, key, random.Random(seed)
-        self.addresses, place = work / "addresses.json", work / f"{name}.jsonl"
+        self.addresses, self.stop, place = work / "addresses.json", work / "stop", work / f"{name}.jsonl"
         asked, told, self.held = {}, set(), {}
         for entry in entries(place):
             if "ask" in entry:
@@ -186,10 +186,10 @@ class Agent:
             request = self.dice.choice(self.accepted)
             await self.ask(request["tool"], **request["arguments"])
 
-    async def live(self, until: float):
+    async def live(self):
         often = [self.append, self.insert, self.replace, self.merge]
         ways = [*often, *often, *often, self.replace_locked, self.rework, self.watch, self.repeat, self.repeat]
-        while time.monotonic() < until or self.pending:
+        while not self.stop.exists() or self.pending:
             addresses = json.loads(self.addresses.read_text())
             url = self.dice.choice(addresses)
             with contextlib.suppress(Lost, OSError, ExceptionGroup, httpx2.HTTPError):
@@ -202,7 +202,7 @@ class Agent:
                         self.comes_late = False
                         await self.come_late(self.dice.choice(PATHS))
                     for _ in range(self.dice.randint(5, 30)):
-                        if time.monotonic() > until:
+                        if self.stop.exists():
                             break
                         way = self.come_late if self.dice.random() < 0.003 else self.dice.choice(ways)
                         await way(self.dice.choice(PATHS))
@@ -216,5 +216,5 @@ def entries(place: pathlib.Path) -> list[dict]:
     return [json.loads(line) for line in place.read_text().split("\n")[:-1]]
 
 
-def live(name: str, key: str, seed: int, work: pathlib.Path, until: float):
-    asyncio.run(Agent(name, key, seed, work).live(until))
+def live(name: str, key: str, seed: int, work: pathlib.Path):
+    asyncio.run(Agent(name, key, seed, work).live())
