@@ -1,4 +1,4 @@
-//! Writing into a workspace: files through us, and events that tell of files.
+//! Writing files into a workspace. Events that tell of files are in `event`.
 //!
 //! # Invariants
 //! - A write is answered after its change is in the log with its revision, on disk.
@@ -6,29 +6,25 @@
 //!   another order does no harm.
 //! - Nothing is written outside the workspace's folder, through a link, or where the workspace's rules pass over it.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::allowances::Charge;
-use super::event::{Event, EventKind, EventsReply, TakenEvent};
 use super::given::Once;
 use super::recording::Told;
 use super::upload::Upload;
 use super::{EngineError, Workspace};
 use crate::access::Action;
-use crate::files::{self, Condition, Files};
+use crate::files::{self, Condition};
 use crate::ingest::{self, NewFile, WriteError};
-use crate::store::{Besides, Fingerprint, KeptReply, LoggedEvent, Moved, Observation, StoreError, Written};
+use crate::store::{Besides, Fingerprint, KeptReply, Observation, StoreError, Written};
 use crate::workspace::{ChangeKind, ContentHash, Priority, Provenance, RelPath, Revision, is_device_name};
 
 /// No size and no time: what a deleted file looks like.
-const GONE: Fingerprint = Fingerprint::NONE;
+pub(super) const GONE: Fingerprint = Fingerprint::NONE;
 
 /// What must be true of a file before it is written or deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -145,25 +141,6 @@ impl Workspace<'_> {
         Ok(Put::Done(WriteReply { revision, ..reply }))
     }
 
-    /// What the disk says of a file, where the file table says something else or may.
-    fn observe(
-        &self,
-        files: &dyn Files,
-        path: &RelPath,
-        is_new_content: bool,
-    ) -> Result<Option<Observation>, EngineError> {
-        let id = &self.id;
-        let there = if files.admits(path) { ingest::seen(files, path)? } else { None };
-        let known = self.engine.data.store.file(id, path)?;
-        let (kind, fingerprint) = match (there, known) {
-            (Some(fingerprint), Some(_)) => (ChangeKind::Modified, fingerprint),
-            (Some(fingerprint), None) => (ChangeKind::Created, fingerprint),
-            (None, Some(_)) => (ChangeKind::Deleted, GONE),
-            (None, None) => return Ok(None),
-        };
-        Ok(Some(Observation::new(path.clone(), kind, fingerprint, is_new_content)))
-    }
-
     /// The folder of a workspace, for files that it admits.
     pub(super) fn root_to_write<'a>(
         &self,
@@ -278,140 +255,6 @@ impl Workspace<'_> {
         Ok(WriteReply { revision, ..reply })
     }
 
-    /// Takes events, all or none, each once under its id.
-    ///
-    /// # Errors
-    /// As [`Workspace::write_file`], and when an event says what cannot be.
-    pub fn take_events(&self, events: &[Event]) -> Result<EventsReply, EngineError> {
-        self.recorded(
-            Action::Events,
-            Told::of(events.iter().flat_map(|event| event.from.iter().chain([&event.path]))),
-            |told| {
-                let reply = self.events_unrecorded(events)?;
-                told.revision = Some(reply.revision);
-                Ok(reply)
-            },
-        )
-    }
-
-    fn events_unrecorded(&self, events: &[Event]) -> Result<EventsReply, EngineError> {
-        let id = &self.id;
-        let events = &self.spelled_events(events)?;
-        for event in events {
-            event.from.iter().chain([&event.path]).try_for_each(|path| self.check_writable(path))?;
-            self.caller.attribute(event.provenance())?;
-        }
-        let checked: Vec<Option<Vec<u8>>> = events.iter().map(Event::check).collect::<Result<_, _>>()?;
-        let written = events.iter().zip(&checked).filter(|(_, content)| content.is_some());
-        let root = self.root_to_write(written.map(|(event, _)| &event.path))?;
-        let is_managed = root == self.managed_folder()?;
-        let files = &*self.engine.data.files_of(&self.id, &root);
-        for (event, content) in events.iter().zip(&checked) {
-            if content.is_some() || is_managed && event.kind == EventKind::Renamed {
-                refuse_device_names(&event.path)?;
-            }
-        }
-        let _alone = self.engine.lock_files(id)?;
-        self.check_room()?;
-        let charge = self.charge_events(events, &checked)?;
-
-        let (mut taken, mut num_bytes): (Vec<TakenEvent>, u64) = (Vec::with_capacity(events.len()), 0);
-        let mut logged: Vec<LoggedEvent> = Vec::new();
-        let mut seen: BTreeSet<&str> = BTreeSet::new();
-        for (event, content) in events.iter().zip(checked) {
-            let before = self.engine.data.store.event_revision(id, &event.id)?;
-            let repeated = before.is_some() || !seen.insert(&event.id);
-            let mut superseded = false;
-            if !repeated {
-                // Of those that came with it, one without a time is older by its place alone.
-                let of_path = logged.iter().filter(|logged| logged.path == event.path);
-                let newest = of_path.filter_map(|logged| logged.occurred_at).max();
-                let newest = newest.max(self.engine.data.store.newest_event_at(id, &event.path)?);
-                // Only what would be written here can be older than what is there: otherwise the disk has the newest.
-                superseded = event.occurred_at.is_some_and(|at| newest.is_some_and(|newest| to_ms(newest) > to_ms(at)));
-                if !superseded {
-                    let changed: Vec<&RelPath> = event.from.iter().chain([&event.path]).collect();
-                    if is_done_here(event, content.is_some(), is_managed) {
-                        self.check_locks(&changed)?;
-                    }
-                    apply(files, event, content.as_deref(), is_managed)?;
-                    num_bytes += content.as_ref().map_or(0, Vec::len) as u64;
-                }
-                let mut observations = Vec::new();
-                let is_past_us = superseded || !is_done_here(event, content.is_some(), is_managed);
-                for path in event.from.iter().chain([&event.path]) {
-                    let mut seen = self.observe(files, path, is_managed || content.is_some())?;
-                    if is_past_us && let Some(seen) = &mut seen {
-                        self.witness_past_us(files, seen)?;
-                    }
-                    // What is there is not of an event that came too late.
-                    let content = content.as_deref().filter(|_| !superseded);
-                    observations
-                        .extend(seen.map(|seen| if superseded { seen } else { self.attributed(seen, event, content) }));
-                }
-                if event.kind == EventKind::Renamed && content.is_none() && !superseded {
-                    pair(&mut observations, event);
-                }
-                let is_told = !self.writer_of_event(event).is_empty();
-                let moved_from = event.from.clone().filter(|_| !is_told && content.is_none());
-                let (id, path) = (event.id.clone(), event.path.clone());
-                logged.push(LoggedEvent { id, path, occurred_at: event.occurred_at, observations, moved_from });
-            }
-            taken.push(TakenEvent { id: event.id.clone(), revision: before.unwrap_or_default(), repeated, superseded });
-        }
-        let revisions =
-            charge.settle(num_bytes, |charged| Ok(self.engine.data.store.log_events(id, &logged, charged)?))?;
-        self.engine.scheduler.wake();
-        for (event, revision) in logged.iter().zip(revisions) {
-            taken.iter_mut().filter(|taken| taken.id == event.id).for_each(|taken| taken.revision = revision);
-        }
-        let revision = taken.iter().map(|event| event.revision).max().unwrap_or_default();
-        Ok(EventsReply { revision, events: taken })
-    }
-
-    /// Marks what was seen of a file that others have locked, and that was not changed here. Who gives the lock's token may report it.
-    fn witness_past_us(&self, files: &dyn Files, seen: &mut Observation) -> Result<(), EngineError> {
-        match self.check_locks(&[&seen.path]) {
-            Err(EngineError::Locked(_) | EngineError::Fenced { .. }) => Ok(ingest::witness_past_us(files, seen)?),
-            checked => checked,
-        }
-    }
-
-    /// Takes the contents of events from the day of the caller's key, where the workspace has room for them. Those that were taken before
-    /// write nothing.
-    fn charge_events(&self, events: &[Event], contents: &[Option<Vec<u8>>]) -> Result<Charge, EngineError> {
-        let mut written = Vec::new();
-        for (event, content) in events.iter().zip(contents) {
-            if let Some(content) = content
-                && self.engine.data.store.event_revision(&self.id, &event.id)?.is_none()
-            {
-                written.push((&event.path, content.len() as u64));
-            }
-        }
-        let num_bytes = written.iter().map(|(_, size)| *size).sum();
-        self.check_room_for(written.into_iter())?;
-        self.charge(num_bytes)
-    }
-
-    /// What was seen of a file, as done by whom the event says, where it is what the event tells of.
-    fn attributed(&self, seen: Observation, event: &Event, content: Option<&[u8]>) -> Observation {
-        let is_of_event = if seen.path == event.path {
-            (seen.kind == ChangeKind::Deleted) == (event.kind == EventKind::Deleted)
-        } else {
-            seen.kind == ChangeKind::Deleted
-        };
-        if !is_of_event {
-            return seen;
-        }
-        let content_hash = content.filter(|_| seen.path == event.path).map(ContentHash::of).or(seen.content_hash);
-        Observation { provenance: self.writer_of_event(event), content_hash, ..seen }
-    }
-
-    /// Who did what an event tells: the caller's key says it, where it names an agent. A claim of another agent was refused before.
-    fn writer_of_event(&self, event: &Event) -> Provenance {
-        self.caller.attribute(event.provenance()).unwrap_or_default()
-    }
-
     pub(super) fn log_all(
         &self,
         observations: &[Observation],
@@ -448,20 +291,8 @@ impl Workspace<'_> {
         Ok(self.engine.data.files_of(&self.id, &root).spelled(path))
     }
 
-    /// Events with their paths as the workspace's folder spells them. Those in ASCII are taken as they are: whoever reports a file has
-    /// its name from the disk.
-    fn spelled_events(&self, events: &[Event]) -> Result<Vec<Event>, EngineError> {
-        let mut events = events.to_vec();
-        for event in &mut events {
-            for path in event.from.iter_mut().chain([&mut event.path]).filter(|path| !path.as_str().is_ascii()) {
-                *path = self.spelled_to_write(path)?;
-            }
-        }
-        Ok(events)
-    }
-
     /// Where the files of a workspace are that has no folder of its own.
-    fn managed_folder(&self) -> Result<PathBuf, EngineError> {
+    pub(super) fn managed_folder(&self) -> Result<PathBuf, EngineError> {
         let id = &self.id;
         let folder = self.engine.data.folder_of(id).join("files");
         fs_err::create_dir_all(&folder).map_err(EngineError::Io)?;
@@ -475,41 +306,4 @@ pub(super) fn refuse_device_names(path: &RelPath) -> Result<(), WriteError> {
         return Err(WriteError::DeviceName { path: path.clone() });
     }
     Ok(())
-}
-
-/// Does to the folder what an event says was done, where the folder is ours or the event brings the content.
-fn apply(files: &dyn Files, event: &Event, content: Option<&[u8]>, is_managed: bool) -> Result<(), EngineError> {
-    let may = |path: &RelPath| is_managed && files.admits(path);
-    match (event.kind, &event.from) {
-        (EventKind::Renamed, Some(from)) if may(from) && may(&event.path) => {
-            ingest::rename_file(files, from, &event.path)?;
-        }
-        (EventKind::Deleted, _) if may(&event.path) => {
-            ingest::delete_file(files, &event.path)?;
-        }
-        _ => {}
-    }
-    if let Some(bytes) = content {
-        ingest::write_file(files, &event.path, bytes, &Condition::Any)?;
-    }
-    Ok(())
-}
-
-/// Whether an event is more than a report of what was done on disk: it brings the content, or the folder is ours.
-fn is_done_here(event: &Event, has_content: bool, is_managed: bool) -> bool {
-    has_content || is_managed && event.kind != EventKind::Modified
-}
-
-/// Makes one renaming of what was seen of both paths of a renamed file: one is gone, and one is there.
-fn pair(observations: &mut [Observation], event: &Event) {
-    let Some(from) = &event.from else { return };
-    let is_deleted = |seen: &Observation| seen.kind == ChangeKind::Deleted;
-    let [old, new] = observations else { return };
-    if old.path == *from && is_deleted(old) && new.path == event.path && !is_deleted(new) {
-        (old.moved, new.moved) = (Some(Moved::Away), Some(Moved::From(from.clone())));
-    }
-}
-
-fn to_ms(at: Timestamp) -> i64 {
-    at.as_millisecond()
 }

@@ -124,8 +124,7 @@ fn of_files() -> Vec<WorkspaceTool> {
             tool: changes::<NewUpload, UploadLink>(
                 "create_upload",
                 "Make a link for an upload",
-                "Gives a URL that takes one large file by `PUT` within 15 minutes, without a key (`curl -T FILE URL`), so that it does not pass \
-                 through you.",
+                "Gives a URL that takes one large file by `PUT` within 15 minutes, without a key: `curl -T FILE URL`.",
                 (false, false),
             ),
             run: |workspace, arguments, around| {

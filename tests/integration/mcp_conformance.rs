@@ -8,7 +8,7 @@ use crate::node;
 use crate::remote::Server;
 
 /// Scenarios of what this server does not declare, so that no client asks for it: log messages to clients, completion, and requests of the
-/// server to its client (sampling, elicitation), which need a connection that stays. Resources are subscribed to in a request of its own since
+/// server to its client (sampling, elicitation), and several streams of one session, which need a connection that stays. Resources are subscribed to in a request of its own since
 /// 2026-07-28, and before over standard input and output alone.
 const NOT_DECLARED: &[&str] = &[
     "logging-set-level",
@@ -20,6 +20,7 @@ const NOT_DECLARED: &[&str] = &[
     "elicitation-sep1330-enums",
     "resources-subscribe",
     "resources-unsubscribe",
+    "server-sse-multiple-streams",
 ];
 
 /// Scenarios beside the suite of a revision that a server without sessions can be asked.

@@ -138,23 +138,3 @@ async fn over_mcp_a_tool_gives_the_link_of_the_server_that_was_called() {
     assert_eq!(keyed.send(None, Method::PUT, at, Some(&json!("x"))).await.0, 201);
     assert_eq!(fs_err::read_to_string(keyed.folder.path().join("open/a.md")).unwrap(), "\"x\"");
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_request_that_comes_many_times_at_once_is_done_once() {
-    let server = Server::running();
-    server.put("log.md", "# Log\n", &[]).await;
-    let edit = json!({ "path": "log.md", "append": "- entry", "idempotency_key": "same" });
-    let replies = futures_of(&server, &edit).await;
-    let first = &replies[0].1;
-    for (status, reply) in &replies {
-        assert_eq!((*status, &reply["revision"]), (200, &first["revision"]), "{reply}");
-    }
-    assert_eq!(server.on_disk("log.md").as_deref(), Some("# Log\n- entry\n"));
-}
-
-/// The replies to eight requests at once.
-async fn futures_of(server: &Server, edit: &Value) -> Vec<(u16, Value)> {
-    let post = || server.post("edit", edit.clone());
-    let (a, b, c, d, e, f, g, h) = tokio::join!(post(), post(), post(), post(), post(), post(), post(), post());
-    vec![a, b, c, d, e, f, g, h]
-}

@@ -15,6 +15,7 @@ STATES = {
     "conflict", "is_a_folder", "no_text", "large_text", "passed_over", "not_a_file", "no_language_model",
     "out_of_range", "url_not_allowed", "filters_too_deep", "too_many_filters", "invalid_cursor", "no_match", "several_matches",
     "not_text", "no_change", "file_too_large", "invalid_idempotency_key", "locked", "fenced", "lock_lost", "condition_required", "idempotency_key_reused", "too_many_locks",
+    "upload_link_over", "other_content",
 }  # fmt: skip
 
 
@@ -47,12 +48,14 @@ def before_call(context, case, kwargs):
         return
     # Rules between two fields, and of names, which descriptions say in words.
     verb = case.operation.path.rsplit("/", 1)[-1]
-    if verb in ("write", "edit", "move", "copy", "locks", "grep"):
+    if verb in ("write", "edit", "move", "copy", "locks", "grep", "uploads"):
         for field, value in [("path", "notes/new.md"), ("from", "notes/new.md"), ("to", "notes/other.md"), ("pattern", "pump")]:
             if field in body:
                 body[field] = value
         for field in ("content_base64", "agent", "run", "sandbox", "tags", "if_match", "on_conflict", "idempotency_key", "cursor"):
             body.pop(field, None)
+        if verb == "uploads" and body:
+            body["sha256"] = "0" * 64
         if verb == "write":
             body["content"] = body.get("content") or "words"
         if verb == "locks" and isinstance(case.body, dict):
