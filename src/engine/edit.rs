@@ -109,7 +109,7 @@ impl Workspace<'_> {
         loop {
             num_tries += 1;
             let (text, reply, before) = match self.changed_from(path, changes, precondition) {
-                Ok(changed) => changed,
+                Ok(made) => made,
                 // The same request may have been in work, and have changed the words that it names.
                 Err(error) if once.is_some() => {
                     let _alone = self.engine.lock_files(&self.id)?;
