@@ -16,8 +16,8 @@ use crate::workspace::{ChangeKind, ContentHash, Provenance, RelPath, Revision};
 
 /// The longest content that a request holds as base64, in bytes of the content.
 const MAX_BASE64_BYTES: usize = 64 * 1024;
-/// How long a lock holds that is taken for one write, in seconds.
-const LOCK_FOR_WRITE_S: u32 = 60;
+/// How long a lock holds that is taken for one write, in seconds: so long others wait where the process ends before it is released.
+const LOCK_FOR_WRITE_S: u32 = 10;
 
 /// What every request to change a file can say.
 #[derive(Debug, Clone, Default)]

@@ -6,7 +6,6 @@ also by the agent that takes a killed one's place, until it is told what has bec
 """
 
 import asyncio
-import contextlib
 import json
 import os
 import pathlib
@@ -107,11 +106,12 @@ class Agent:
         ok, reply = await self.ask("read_file", path=path, max_bytes=131_072)
         if not ok:
             raise Lost(reply["code"])
-        return {**reply, "content": reply["text"]}
+        return reply
 
     def with_line(self, text: str, mark: str) -> str:
         heading = f"## {self.dice.choice(SECTIONS)}\n"
-        assert text.count(heading) == 1, f"{heading!r} stands {text.count(heading)} times"
+        if text.count(heading) != 1:
+            raise ValueError(f"{heading!r} stands {text.count(heading)} times")
         return text.replace(heading, f"{heading}- {mark}\n")
 
     async def append(self, path: str):
@@ -128,7 +128,7 @@ class Agent:
         for _ in range(4):
             read, mark = await self.read(path), self.mark()
             text = self.with_line(read["content"], mark)
-            ok, _ = await self.change("write_file", path=path, content=text, if_match=read["content_hash"], idempotency_key=mark, **more)
+            ok, _ = await self.change("write_file", path=path, content=text, if_match=read["etag"], idempotency_key=mark, **more)
             if ok:
                 return
 
@@ -165,7 +165,7 @@ class Agent:
             before = await self.read(path)
             await asyncio.sleep(self.dice.uniform(0, 0.3))
             after = await self.read(path)
-            if before["content_hash"] != after["content_hash"]:
+            if before["etag"] != after["etag"]:
                 self.note(fault=f"{path} changed under a shared lock: {lock['lock_id']}")
             await self.ask("unlock_file", lock_id=lock["lock_id"], token=lock["token"])
 
@@ -192,7 +192,7 @@ class Agent:
         while not self.stop.exists() or self.pending:
             addresses = json.loads(self.addresses.read_text())
             url = self.dice.choice(addresses)
-            with contextlib.suppress(Lost, OSError, ExceptionGroup, httpx2.HTTPError):
+            try:
                 http = httpx2.AsyncClient(headers={"Authorization": f"Bearer {self.key}"}, timeout=REPLY_S)
                 transport = streamable_http_client(url, http_client=http)
                 mode = self.dice.choice(["2026-07-28", "legacy"])
@@ -206,7 +206,24 @@ class Agent:
                             break
                         way = self.come_late if self.dice.random() < 0.003 else self.dice.choice(ways)
                         await way(self.dice.choice(PATHS))
+            except Exception as error:
+                for cause in causes(error):
+                    if not is_of_connection(cause):
+                        self.note(fault=f"an agent failed: {cause!r}")
             await asyncio.sleep(self.dice.uniform(0, 0.2))
+
+
+def causes(error: BaseException) -> list[BaseException]:
+    """An error, or the errors of a group."""
+    if isinstance(error, BaseExceptionGroup):
+        return [cause for one in error.exceptions for cause in causes(one)]
+    return [error]
+
+
+def is_of_connection(error: BaseException) -> bool:
+    """Whether the connection was lost, as the client and the libraries below it tell it."""
+    libraries = ("mcp", "httpx2", "httpcore2", "anyio")
+    return isinstance(error, Lost | OSError | asyncio.CancelledError) or type(error).__module__.split(".")[0] in libraries
 
 
 def entries(place: pathlib.Path) -> list[dict]:
