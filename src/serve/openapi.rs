@@ -374,6 +374,21 @@ impl IntoResponses for LockLostErrors {
     }
 }
 
+/// Further errors of an upload by a link.
+pub(super) struct LinkErrors;
+
+impl IntoResponses for LinkErrors {
+    fn responses() -> Responses {
+        let over = error(
+            "The link is none, or has ended.",
+            "upload_link_over",
+            "there is no such link for an upload, or it has ended",
+            "ask for a new one with `create_upload`; a link takes its file for 15 minutes",
+        );
+        [("410".to_owned(), over)].into()
+    }
+}
+
 /// Further errors of a request that brings content of files.
 pub(super) struct QuotaErrors;
 

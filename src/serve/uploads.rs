@@ -51,7 +51,7 @@ pub(super) async fn create(
     responses(
         (status = 200, body = WriteReply, description = "The file existed; it is written, and its change is in the log."),
         (status = 201, body = WriteReply, description = "The file is new; it is written, and its change is in the log."),
-        openapi::WriteErrors, openapi::QuotaErrors, openapi::BodyErrors, openapi::Errors,
+        openapi::LinkErrors, openapi::WriteErrors, openapi::QuotaErrors, openapi::BodyErrors, openapi::Errors,
     ),
 )]
 pub(super) async fn put(

@@ -55,8 +55,8 @@ fn every_scenario_of_what_the_server_declares_passes_in_both_revisions() {
     let suite = Suite { url: format!("{}/mcp", server.url), script, out: tempfile::tempdir().unwrap() };
     let baseline = |known: &[&str]| {
         let file = suite.out.path().join("not-declared.yml");
-        let lines: String = known.iter().map(|name| format!("  - {name}\n")).collect();
-        fs_err::write(&file, format!("server:\n{lines}")).unwrap();
+        let lines = known.join("\n  - ");
+        fs_err::write(&file, format!("server:\n  - {lines}\n")).unwrap();
         file.to_str().unwrap().to_owned()
     };
     // The run fails where another scenario fails, and where one of these passes.

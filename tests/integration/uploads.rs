@@ -34,7 +34,7 @@ async fn a_link_takes_its_file_and_no_other() {
         (&json!("PUT"), &json!("big/a.bin"), &json!(300_000))
     );
     let at = route(&link);
-    for other in [&content[1..], &[content.as_slice(), b"!"].concat(), &[8_u8; 300_000]] {
+    for other in [&content[1..], &[content.as_slice(), b"!"].concat(), &vec![8; 300_000]] {
         assert_eq!(code(&upload(&server, &at, other).await), (422, "other_content"));
     }
     assert!(server.on_disk("big/a.bin").is_none());
