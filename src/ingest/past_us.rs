@@ -46,7 +46,7 @@ pub(super) fn witness_locked(
     Ok(Some(alone))
 }
 
-/// As [`witness_locked`], of one file, where others are kept out already.
+/// As `witness_locked`, of one file, where others are kept out already.
 ///
 /// # Errors
 /// When its place does not answer.
