@@ -59,7 +59,7 @@ pub(super) struct Outbox<'a> {
 struct Open<'a> {
     insert: CachedStatement<'a>,
     withdraw: CachedStatement<'a>,
-    kind: CachedStatement<'a>,
+    change: CachedStatement<'a>,
     writer: CachedStatement<'a>,
 }
 
@@ -76,7 +76,12 @@ impl<'a> Outbox<'a> {
             )?,
             withdraw: transaction
                 .prepare_cached("DELETE FROM outbox WHERE revision = ?1 AND event <> 'lock.violated'")?,
-            kind: transaction.prepare_cached("SELECT kind, moved_from FROM changes WHERE revision = ?1")?,
+            // The watch sees what was written through us, and logs it once more: a client knows the change that it was told of.
+            change: transaction.prepare_cached(
+                "SELECT kind, moved_from, revision FROM changes
+                 WHERE (workspace, path) = (SELECT workspace, path FROM changes WHERE revision = ?1)
+                     AND revision <= ?1 AND is_echo = 0 ORDER BY revision DESC LIMIT 1",
+            )?,
             writer: transaction
                 .prepare_cached("SELECT told FROM provenance WHERE workspace = ?1 AND path = ?2 AND standing = 0")?,
         };
@@ -126,18 +131,20 @@ impl<'a> Outbox<'a> {
             FileState::Failed | FileState::Unsupported => WebhookEvent::FileFailed,
             FileState::Pending | FileState::Listed => return Ok(()),
         };
-        let change = open.kind.query_row([as_i64(file.revision.0)], |row| {
+        let change = open.change.query_row([as_i64(file.revision.0)], |row| {
             let is_renamed = row.get::<_, Option<String>>(1)?.is_some();
             let kind = ChangeKind::from_name(&row.get::<_, String>(0)?).ok_or(rusqlite::Error::InvalidQuery)?;
-            Ok(if is_renamed { ChangeKind::Renamed } else { kind })
+            let kind = if is_renamed { ChangeKind::Renamed } else { kind };
+            Ok((kind, Revision(row.get::<_, i64>(2)?.cast_unsigned())))
         });
+        let (kind, revision) = change.optional()?.unzip();
         let writer =
             open.writer.query_row(params![self.workspace.as_str(), file.path.as_str()], |row| provenance::told(row, 0));
         let data = EventData {
             workspace: self.workspace.clone(),
             path: Some(file.path.clone()),
-            revision: file.revision,
-            kind: change.optional()?,
+            revision: revision.unwrap_or(file.revision),
+            kind,
             content_hash: file.content_hash,
             from: None,
             reason: file.reason.as_deref().map(|reason| reason.chars().take(MAX_REASON_CHARS).collect()),

@@ -232,7 +232,7 @@ impl Store {
         Ok(Covering::of(self.locks(workspace, &LockTime::now())?))
     }
 
-    /// Violations of a workspace's locks at `since` or later, newest first, at most 20.
+    /// Violations of a workspace's locks at `since` or later, newest first, at most 1,000.
     ///
     /// # Errors
     /// When the store cannot be read.
