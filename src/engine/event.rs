@@ -1,4 +1,8 @@
 //! Pushed events: what may stand in one, how they are taken, and what they are answered with.
+//!
+//! # Invariants
+//! - The file on disk is the truth. An event without content only names a file to look at, so one that comes twice, late or in
+//!   another order does no harm.
 
 use std::collections::BTreeSet;
 

@@ -2,8 +2,6 @@
 //!
 //! # Invariants
 //! - A write is answered after its change is in the log with its revision, on disk.
-//! - The file on disk is the truth. An event without content only names a file to look at, so one that comes twice, late or in
-//!   another order does no harm.
 //! - Nothing is written outside the workspace's folder, through a link, or where the workspace's rules pass over it.
 
 use std::path::PathBuf;

@@ -14,7 +14,7 @@ use rmcp::service::{Peer, SubscriptionContext};
 
 use super::resources::uri_of;
 use super::server::McpServer;
-use crate::engine::{ChangeFilters, ChangesRequest};
+use crate::engine::{Action, ChangeFilters, ChangesRequest};
 use crate::error::ErrorReport;
 use crate::workspace::{ChangeKind, Revision};
 
@@ -169,10 +169,16 @@ impl McpServer {
         let look = move || {
             let caller = engine.still_holds(&desk.caller)?;
             let opened = engine.workspace(&workspace, &caller)?;
+            let (revision, _) = opened.freshness()?;
+            let nothing = News { revision, uris: Some(BTreeSet::new()), list_changed: false };
             let Some(since) = since else {
-                let (revision, _) = opened.freshness()?;
-                return Ok(News { revision, uris: Some(BTreeSet::new()), list_changed: false });
+                let _admitted = engine.admit(&caller, Action::Changes)?;
+                return Ok(nothing);
             };
+            // A wait that ended without news is no access.
+            if revision <= since {
+                return Ok(nothing);
+            }
             let filters = ChangeFilters { after_revision: Some(since), ..ChangeFilters::default() };
             let reply = opened.recent_changes(&ChangesRequest { limit: MAX_CHANGES, filters, facets: false })?;
             let comes_or_goes = |kind: ChangeKind| kind != ChangeKind::Modified;

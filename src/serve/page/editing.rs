@@ -341,14 +341,21 @@ pub(in crate::serve) async fn confirm_break(
         div.notice.error {
             p { (covered(&workspace, &lock, &viewer)) " is locked by " bdi { (lock.holder) } " until " (when::time(lock.expires_at)) " UTC" @if let Some(reason) = &lock.reason { ": " bdi { (reason) } } "." }
             p { "Others can write the files then. The next write of the holder is refused, and the audit tells of it." }
-            form method="post" action=(link::view(&workspace, &format!("editing/locks/{id}/break"))) {
-                (viewer.stamp())
-                button.danger type="submit" { "Take it away" } " "
-                a.button href=(place(&workspace, "locks")) { "Leave it" }
-            }
+            (choice(&workspace, &viewer, ("locks", &id, "break"), "Take it away"))
         }
     };
     Ok(shell::page(Frame::of("Take a lock away", &workspace, View::Editing, &viewer), &body))
+}
+
+/// The buttons below a question about a lock or an upload: to do it, or to leave it.
+fn choice(workspace: &WorkspaceId, viewer: &Viewer, (of, id, act): (&str, &str, &str), label: &str) -> Markup {
+    html! {
+        form method="post" action=(link::view(workspace, &format!("editing/{of}/{id}/{act}"))) {
+            (viewer.stamp())
+            button.danger type="submit" { (label) } " "
+            a.button href=(place(workspace, of)) { "Leave it" }
+        }
+    }
 }
 
 /// Takes a lock from its holder.
@@ -377,11 +384,7 @@ pub(in crate::serve) async fn confirm_abort(
         div.notice.error {
             p { bdi { (upload.path) } @if let Some(by) = &upload.by { ", by " bdi { (by) } } ", begun " (when::time(upload.begun)) " UTC: " (when::size(num_bytes)) " have come." }
             p { "They go, and its sender has to begin again." }
-            form method="post" action=(link::view(&workspace, &format!("editing/uploads/{id}/abort"))) {
-                (viewer.stamp())
-                button.danger type="submit" { "Abort" } " "
-                a.button href=(place(&workspace, "uploads")) { "Leave it" }
-            }
+            (choice(&workspace, &viewer, ("uploads", &id, "abort"), "Abort"))
         }
     };
     Ok(shell::page(Frame::of("Abort an upload", &workspace, View::Editing, &viewer), &body))
