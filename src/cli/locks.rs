@@ -1,7 +1,9 @@
 //! The commands for locks.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::process::{Child, Command, ExitStatus};
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -35,7 +37,7 @@ pub(super) enum LockCommand {
     Extend {
         /// The token of the lock. Other users of this machine can see a command line: prefer the variable
         #[arg(env = TOKEN, hide_env_values = true)]
-        token: String,
+        token: Token,
         /// For how many seconds, 10 to 3600 [default: as long as before]
         #[arg(long, value_name = "SECONDS")]
         ttl_s: Option<u32>,
@@ -44,7 +46,7 @@ pub(super) enum LockCommand {
     Release {
         /// The token of the lock. Other users of this machine can see a command line: prefer the variable
         #[arg(env = TOKEN, hide_env_values = true, required_unless_present = "force")]
-        token: Option<String>,
+        token: Option<Token>,
         /// Take the lock of this id from its holder instead: needs `admin`, and the audit tells of it
         #[arg(long, value_name = "ID", conflicts_with = "token")]
         force: Option<String>,
@@ -117,9 +119,9 @@ pub(super) fn run(session: &Session, command: &LockCommand) -> anyhow::Result<Do
             session.print(&list, |out| list.locks.iter().try_for_each(|lock| line(out, lock)))?;
             return Ok(Done::when(!list.locks.is_empty()));
         }
-        LockCommand::Extend { token, ttl_s } => {
+        LockCommand::Extend { token: Token { id, text }, ttl_s } => {
             let target = session.target(Access::Share, "pincite lock extend")?;
-            let lock = target.extend_lock(&session.workspace, (id_of(token), token), *ttl_s)?;
+            let lock = target.extend_lock(&session.workspace, (id, text), *ttl_s)?;
             session.print(&lock, |out| line(out, &lock))?;
         }
         LockCommand::Release { force: Some(id), .. } => {
@@ -127,9 +129,10 @@ pub(super) fn run(session: &Session, command: &LockCommand) -> anyhow::Result<Do
             print_released(session, &target.break_lock(&session.workspace, id)?)?;
         }
         LockCommand::Release { token, force: None } => {
-            let token = token.as_deref().unwrap_or_default();
+            // The command line demands one of the two.
+            let Some(Token { id, text }) = token else { return Ok(Done::when(false)) };
             let target = session.target(Access::Share, "pincite lock release")?;
-            print_released(session, &target.release_lock(&session.workspace, (id_of(token), token))?)?;
+            print_released(session, &target.release_lock(&session.workspace, (id, text))?)?;
         }
         LockCommand::Run { lock, command } => {
             let target = session.target(Access::Share, "pincite lock run")?;
@@ -140,10 +143,27 @@ pub(super) fn run(session: &Session, command: &LockCommand) -> anyhow::Result<Do
     Ok(Done::Yes)
 }
 
-/// The id that stands in a token: `lck_ID_…`. Of what is no token, a lock that nobody holds.
-fn id_of(token: &str) -> &str {
-    let id = token.strip_prefix("lck_").and_then(|rest| rest.split_once('_')).map(|(id, _)| id);
-    id.filter(|id| !id.is_empty()).unwrap_or("none")
+/// The token of a lock, `lck_ID_…`, with the id that stands in it. No error shows it.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Token {
+    id: String,
+    text: String,
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Token({})", self.id)
+    }
+}
+
+impl FromStr for Token {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let id = text.strip_prefix("lck_").and_then(|rest| rest.split_once('_')).map(|(id, _)| id);
+        let id = id.filter(|id| !id.is_empty()).ok_or("`pincite lock take` prints the token of a lock: `lck_ID_…`")?;
+        Ok(Self { id: id.to_owned(), text: text.to_owned() })
+    }
 }
 
 /// Takes a lock. Who waits stands in line for as long as one request may, and then asks again after a pause: a random time between 0 and
@@ -333,10 +353,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_names_its_lock_and_what_is_none_names_no_lock() {
-        assert_eq!(id_of("lck_4fJk9QzLa0_secret"), "4fJk9QzLa0");
+    fn a_token_names_its_lock_and_what_is_none_is_refused() {
+        let token: Token = "lck_4fJk9QzLa0_secret".parse().unwrap();
+        assert_eq!((token.id.as_str(), format!("{token:?}").as_str()), ("4fJk9QzLa0", "Token(4fJk9QzLa0)"));
         for other in ["", "lck_", "lck__x", "token", "lck_only"] {
-            assert_eq!(id_of(other), "none", "{other}");
+            assert!(other.parse::<Token>().is_err(), "{other}");
         }
     }
 }

@@ -218,7 +218,7 @@ impl Advice for RemoteError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Address { .. } => "give `--url` as `https://host:7878`",
+            Self::Address { .. } => "write the server as `https://host:7878`",
             Self::PlainKey { .. } => {
                 "give an `https://` URL; a server has TLS by `pincite serve --tls-cert … --tls-key …`, or from a proxy in front of it"
             }

@@ -182,7 +182,7 @@ impl Desk {
         self.settle_these(again, direction, entering)
     }
 
-    /// The same of some paths.
+    /// Does rounds over some paths, as [`Self::settle`] does over all.
     fn settle_these(
         &self,
         mut again: BTreeMap<String, RelPath>,

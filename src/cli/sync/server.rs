@@ -101,6 +101,7 @@ impl Server {
     /// Asks until there is a reply, as long as the server is only away or busy, and the run is not to end.
     fn patiently<T>(&self, mut ask: impl FnMut() -> Result<T, RemoteError>) -> Result<T, RemoteError> {
         let mut backoff = Backoff::new();
+        let mut is_told = false;
         loop {
             let asked = ask();
             let now = Instant::now();
@@ -111,7 +112,9 @@ impl Server {
                     if is_over || self.patience.is_some() && self.stop.is_asked() {
                         return Err(error);
                     }
-                    tracing::debug!(%error, "the server is asked again");
+                    if !std::mem::replace(&mut is_told, true) {
+                        tracing::warn!(%error, "the server does not answer, and is asked again");
+                    }
                     self.stop.pause(backoff.pause());
                 }
                 asked => {
