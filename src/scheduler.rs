@@ -44,7 +44,7 @@ use crate::data_folder::DataFolder;
 use crate::embed::OpenModel;
 use crate::files::Files;
 use crate::index::Index;
-use crate::ingest::{Line, Progress};
+use crate::ingest::{KeepOut, Line, Progress};
 use crate::priority::Share;
 use crate::workspace::WorkspaceId;
 
@@ -140,8 +140,8 @@ impl Scheduler {
         (id, epoch): (&'a WorkspaceId, i64),
         files: &'a dyn Files,
         index: &'a dyn Index,
-        model_id: &'a str,
         model: &'a OpenModel,
+        keep_out: KeepOut<'a>,
         progress: &'a dyn Progress,
     ) -> Line<'a> {
         let config = &self.data.config;
@@ -153,12 +153,13 @@ impl Scheduler {
             index,
             extractor: self.data.extractor_of(id),
             tokens: &*model.tokens,
-            model_id,
+            model_id: index.model_id(),
             embeds: &model.entry.languages,
             max_file_bytes: config.max_file_bytes,
             max_whole_bytes: config.extraction.whole_mb.saturating_mul(1_000_000),
             parts: self.data.part_sizes(),
             max_batch_text_bytes: config.limits.batch_text_mb.saturating_mul(1_000_000),
+            keep_out,
             progress,
         }
     }

@@ -55,6 +55,7 @@ pub fn index_words(data_folder: &Path, folder: &Path, index: &EmbeddedIndex, mod
         max_whole_bytes: MAX_FILE_BYTES,
         max_batch_text_bytes: u64::MAX,
         parts: PartSizes::default(),
+        keep_out: &keep_out,
         progress: &Silent,
     };
     index_pending(&line).expect("the line")

@@ -68,6 +68,7 @@ fn bring_in_with(engine: &Engine, folder: &Path) -> Arc<dyn Index> {
         max_whole_bytes: 1_000,
         parts: PartSizes::default(),
         max_batch_text_bytes: u64::MAX,
+        keep_out: &|| engine.data.lock_files(&id),
         progress: &Silent,
     };
     ingest::index_pending(&line).unwrap();

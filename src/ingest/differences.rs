@@ -9,7 +9,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::prepare::NEVER;
 use super::read::{Compared, compare, hash_file, is_denied, seen};
 use crate::files::{Entry, Files, Stat, Unlisted};
 use crate::store::{Fingerprint, Known, Moved, Observation, Store, StoreError};
@@ -98,7 +97,7 @@ impl<'a> Comparison<'a> {
                     Compared::Other | Compared::NotReadable => (ChangeKind::Modified, true),
                 }
             }
-            Some(Some(before)) if before.fingerprint == NEVER && is_denied(self.files, &path) => return,
+            Some(Some(before)) if before.fingerprint == Fingerprint::NEVER && is_denied(self.files, &path) => return,
             Some(_) => (ChangeKind::Modified, false),
         };
         self.observations.push(Observation::new(path, kind, fingerprint, is_new_content));
@@ -126,7 +125,7 @@ impl<'a> Comparison<'a> {
             if let Some(Unlisted { is_denied, .. }) =
                 unlisted.iter().find(|unlisted| is_at_or_below(path.as_str(), &unlisted.place))
             {
-                if *is_denied && known.is_some_and(|known| known.fingerprint != NEVER) {
+                if *is_denied && known.is_some_and(|known| known.fingerprint != Fingerprint::NEVER) {
                     observations.push(Observation::new(path, ChangeKind::Modified, Fingerprint::NONE, true));
                 }
             // Nor is a file that came back while the others were listed, or of which its place does not answer.

@@ -10,14 +10,14 @@ use rayon::prelude::*;
 
 use super::IngestError;
 use super::parts::{LargeFile, PartError, PlacedPart};
-use super::prepare::{Before, Facts, NEVER, Prepared, entry, inside, not_read, prepare_document, records};
+use super::prepare::{Before, Facts, Prepared, entry, inside, not_read, prepare_document, records};
 use super::room::weight_of;
 use super::worker::{Line, LineReport, finish};
 use crate::error::Advice as _;
 use crate::extract::{ExtractError, language_of};
 use crate::failpoint;
 use crate::index::{Batch, ChunkRecord};
-use crate::store::{Known, Members, Outcome};
+use crate::store::{Fingerprint, Known, Members, Outcome};
 use crate::workspace::{Change, ChangeKind, FileEntry, FileState};
 
 /// What became of a file that may be a large text.
@@ -120,7 +120,7 @@ pub(super) fn bring_in(
     if let Some(error) = stopped_by {
         if matches!(error, ExtractError::Killed { .. }) {
             // The next scan takes it up again.
-            known = Known { fingerprint: NEVER, racy_until_ns: None, ..known };
+            known = Known { fingerprint: Fingerprint::NEVER, racy_until_ns: None, ..known };
         }
         tracing::warn!(path = %change.path, code = error.code(), "a large file is read in part");
         entry.state = FileState::Partial;
@@ -211,6 +211,9 @@ impl<'a> Writing<'a> {
     fn withdraw(self, instead: Prepared) -> Result<Brought, IngestError> {
         let snapshot = self.line.index.snapshot()?;
         let mut batch = Batch { revision: self.change.revision, ..Batch::default() };
+        if let Prepared::Missing(path, revision) = &instead {
+            self.line.log_missing(&[(path.clone(), *revision)])?;
+        }
         let outcome = instead.into_batch(self.line, &*snapshot, &mut batch)?;
         drop(snapshot);
         self.line.index.apply(&batch)?;

@@ -3,26 +3,28 @@
 //! A scan may see a file that is being written through us, whose change the log does not have yet. So a locked file is looked at again while
 //! nobody writes through us. Its content is hashed, because a file that was only touched holds what is known.
 
+use std::collections::BTreeSet;
+
 use super::IngestError;
 use super::progress::Progress;
 use super::read::{ReadError, hash_file, seen};
 use super::scan::KeepOut;
 use crate::files::Files;
-use crate::store::{Covering, Fingerprint, Observation};
-use crate::workspace::{ChangeKind, ContentHash};
+use crate::store::{Covering, Fingerprint, Observation, Store};
+use crate::workspace::{ChangeKind, ContentHash, Priority, RelPath, Revision, WorkspaceId};
 
 /// A file that is written while it is looked at is looked at again so often.
 const MAX_ATTEMPTS: usize = 3;
 
 /// Brings the changes of locked files to what is there while nobody writes through us, each with the hash of its content, and returns what keeps
-/// others out until it is dropped.
+/// others out until it is dropped. A new file that is gone by then was deleted through us, or nobody knew of it: its change goes.
 ///
 /// # Errors
 /// When others cannot be kept out.
 pub(super) fn witness_locked(
     files: &dyn Files,
     locks: &Covering,
-    observations: &mut [Observation],
+    observations: &mut Vec<Observation>,
     keep_out: KeepOut<'_>,
     progress: &dyn Progress,
 ) -> Result<Option<fs_err::File>, IngestError> {
@@ -30,19 +32,25 @@ pub(super) fn witness_locked(
         return Ok(None);
     }
     let mut of_locked = Vec::new();
-    for observation in observations.iter_mut().filter(|seen| locks.locks_of(&seen.path).next().is_some()) {
-        // Before others are kept out, because reading takes long.
-        let content = content_of(files, observation);
-        progress.advance(0);
-        of_locked.push((observation, content));
+    for (number, observation) in observations.iter().enumerate() {
+        if locks.locks_of(&observation.path).next().is_some() {
+            // Before others are kept out, because reading takes long.
+            of_locked.push((number, content_of(files, observation)));
+            progress.advance(0);
+        }
     }
     if of_locked.is_empty() {
         return Ok(None);
     }
     let alone = keep_out()?;
-    for (observation, content) in of_locked {
-        witness(files, observation, content)?;
+    let mut never_known = BTreeSet::new();
+    for (number, content) in of_locked {
+        if !witness(files, &mut observations[number], content)? {
+            never_known.insert(number);
+        }
     }
+    let mut numbers = 0..;
+    observations.retain(|_| numbers.next().is_none_or(|number: usize| !never_known.contains(&number)));
     Ok(Some(alone))
 }
 
@@ -52,7 +60,34 @@ pub(super) fn witness_locked(
 /// When its place does not answer.
 pub fn witness_past_us(files: &dyn Files, observation: &mut Observation) -> Result<(), ReadError> {
     let content = content_of(files, observation);
-    witness(files, observation, content)
+    witness(files, observation, content).map(drop)
+}
+
+/// Logs files as deleted that are gone although these changes, the newest of them, say that they are there: whoever was told of those hears of it.
+///
+/// # Errors
+/// None of them is logged then.
+pub(super) fn log_missing(
+    store: &Store,
+    workspace: &WorkspaceId,
+    files: &dyn Files,
+    missing: &[(RelPath, Revision)],
+    keep_out: KeepOut<'_>,
+) -> Result<(), IngestError> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let _alone = keep_out()?;
+    let mut deleted = Vec::new();
+    for (path, revision) in missing {
+        // What came since tells what has become of it, and what is back is found by a scan.
+        if store.newest_change(workspace, path)? == Some(*revision) && seen(files, path)?.is_none() {
+            let gone = Observation::new(path.clone(), ChangeKind::Deleted, Fingerprint::NONE, false);
+            deleted.push(Observation { is_past_us: true, ..gone });
+        }
+    }
+    store.log(workspace, &deleted, Priority::Interactive)?;
+    Ok(())
 }
 
 /// The hash of a file and as what it was read; `None` where it cannot be read now.
@@ -63,25 +98,24 @@ fn content_of(files: &dyn Files, observation: &Observation) -> Option<(ContentHa
     Some((content_hash, read_as))
 }
 
-/// Looks at a file while nobody writes through us: whatever is there now, and is not known, was made past us.
+/// Looks at a file while nobody writes through us: whatever is there now, and is not known, was made past us. `false` where a new file is gone.
 fn witness(
     files: &dyn Files,
     observation: &mut Observation,
     mut content: Option<(ContentHash, Fingerprint)>,
-) -> Result<(), ReadError> {
+) -> Result<bool, ReadError> {
     let path = observation.path.clone();
     for _ in 0..MAX_ATTEMPTS {
         let Some(fingerprint) = seen(files, &path)? else {
             match observation.kind {
-                // It went before anybody could read it: that it is gone is found by the line.
-                ChangeKind::Created => return Ok(()),
+                ChangeKind::Created => return Ok(false),
                 ChangeKind::Deleted => {}
                 ChangeKind::Modified | ChangeKind::Renamed => {
                     (observation.kind, observation.fingerprint) = (ChangeKind::Deleted, Fingerprint::NONE);
                 }
             }
             (observation.content_hash, observation.is_past_us) = (None, true);
-            return Ok(());
+            return Ok(true);
         };
         let read = match content.take().filter(|(_, read_as)| *read_as == fingerprint) {
             Some(read) => Ok(read),
@@ -94,14 +128,14 @@ fn witness(
                 }
                 (observation.content_hash, observation.fingerprint) = (Some(content_hash), read_as);
                 observation.is_past_us = true;
-                return Ok(());
+                return Ok(true);
             }
             Err(ReadError::Unstable | ReadError::Gone) => {}
             // What cannot be read is not compared.
-            Err(_) => return Ok(()),
+            Err(_) => return Ok(true),
         }
     }
     // Somebody is writing it, and it is nobody who writes through us.
     (observation.content_hash, observation.is_past_us) = (None, true);
-    Ok(())
+    Ok(true)
 }

@@ -15,13 +15,12 @@ use crate::extract::{Document, ExtractError, language_of};
 use crate::files::FilesError;
 use crate::index::{Batch, ChunkPlace, ChunkRecord, FileFacts, Snapshot, VectorKey};
 use crate::store::{Fingerprint, Known, Members, Outcome};
-use crate::workspace::{Change, ChangeKind, ContentHash, FileEntry, FileState, Language, Provenance, RelPath, Span};
+use crate::workspace::{
+    Change, ChangeKind, ContentHash, FileEntry, FileState, Language, Provenance, RelPath, Revision, Span,
+};
 
 /// White space of more bytes than this is not kept between two chunks.
 const MAX_GAP_BYTES: usize = 64;
-/// No file has this fingerprint, so the next scan takes the file up again.
-pub(super) const NEVER: Fingerprint = Fingerprint { modified_ns: i64::MIN, ..Fingerprint::NONE };
-
 /// What became of one change.
 pub(super) enum Prepared {
     /// What was read, with its chunks, and the files inside it with theirs. Without chunks there is no text, for the reason in
@@ -29,8 +28,10 @@ pub(super) enum Prepared {
     Read(FileEntry, Known, Vec<ChunkRecord>, Vec<(FileEntry, Vec<ChunkRecord>)>),
     /// What was already indexed; only the fingerprint is new.
     Unchanged(FileEntry, Known),
-    /// No file.
+    /// No file, as the change says.
     Gone(RelPath),
+    /// No file any more, although this change says that there is one.
+    Missing(RelPath, Revision),
 }
 
 impl Prepared {
@@ -55,7 +56,7 @@ impl Prepared {
                 batch.removed.extend(outside);
                 Outcome::File(entry, known, Members::Are(entries))
             }
-            Self::Gone(path) => {
+            Self::Gone(path) | Self::Missing(path, _) => {
                 batch.removed.extend(inside(line, snapshot, &path)?);
                 batch.removed.push(path.clone());
                 Outcome::Gone(path)
@@ -86,7 +87,7 @@ impl Prepared {
 
     /// A file that is as it is, and not to be read.
     pub(super) fn failed(line: &Line<'_>, change: &Change, reason: String) -> Self {
-        let seen = seen(line, change).unwrap_or(NEVER);
+        let seen = seen(line, change).unwrap_or(Fingerprint::NEVER);
         Self::Read(entry(change, &seen, FileState::Failed, Some(reason)), seen.into(), Vec::new(), Vec::new())
     }
 }
@@ -135,7 +136,7 @@ pub(super) fn not_read(line: &Line<'_>, change: &Change, error: ReadError) -> Re
         return Err(error.into());
     }
     if error.is_no_file() || matches!(error, ReadError::Files(FilesError::Link { .. })) {
-        return Ok(Prepared::Gone(change.path.clone()));
+        return Ok(Prepared::Missing(change.path.clone(), change.revision));
     }
     tracing::warn!(path = %change.path, %error, "a file cannot be read");
     Ok(unreadable(line, change, &error))
@@ -144,12 +145,12 @@ pub(super) fn not_read(line: &Line<'_>, change: &Change, error: ReadError) -> Re
 /// What becomes of a file that cannot be read; the next scan takes it up again.
 pub(super) fn unreadable(line: &Line<'_>, change: &Change, error: &ReadError) -> Prepared {
     let seen = seen(line, change);
-    let mut entry = entry(change, &seen.unwrap_or(NEVER), FileState::Failed, Some(error.reason()));
+    let mut entry = entry(change, &seen.unwrap_or(Fingerprint::NEVER), FileState::Failed, Some(error.reason()));
     // In a folder that may not be entered it is listed as it was.
     if let (None, Ok(Some(before))) = (seen, line.store.file(line.workspace, &change.path)) {
         (entry.size, entry.modified) = (before.size, before.modified);
     }
-    Prepared::Read(entry, NEVER.into(), Vec::new(), Vec::new())
+    Prepared::Read(entry, Fingerprint::NEVER.into(), Vec::new(), Vec::new())
 }
 
 fn seen(line: &Line<'_>, change: &Change) -> Option<Fingerprint> {
@@ -187,7 +188,7 @@ pub(super) fn prepare_document(
     }
     if let Err(ExtractError::Killed { .. }) = outcome {
         // The next scan takes it up again.
-        known = Known { fingerprint: NEVER, racy_until_ns: None, ..known };
+        known = Known { fingerprint: Fingerprint::NEVER, racy_until_ns: None, ..known };
     }
     let members = outcome.as_mut().map_or_else(|_| Vec::new(), |document| std::mem::take(&mut document.members));
     let facts = |path, size, content_hash| Facts { path, size, content_hash, change, fingerprint: &fingerprint };

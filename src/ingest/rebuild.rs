@@ -9,7 +9,8 @@ use rayon::prelude::*;
 use super::IngestError;
 use super::large::{Brought, bring_in, read_whole};
 use super::parts::LargeFile;
-use super::prepare::{NEVER, Prepared, read_in, unreadable};
+use super::past_us::witness_locked;
+use super::prepare::{Prepared, read_in, unreadable};
 use super::read::read_file;
 use super::room::Room;
 use super::worker::{BatchLimits, Line, LineReport, files_within};
@@ -95,6 +96,8 @@ fn write(line: &Line<'_>, obsolete: Vec<RelPath>, built: Vec<Built>) -> Result<(
     failpoint::reach("rebuild: committed, not noted");
     line.store.note_built(line.workspace, line.epoch, &outcomes)?;
     if !changed.is_empty() {
+        let locks = line.store.covering(line.workspace)?;
+        let _alone = witness_locked(line.files, &locks, &mut changed, line.keep_out, line.progress)?;
         line.store.log(line.workspace, &changed, Priority::Backfill)?;
     }
     Ok(())
@@ -152,7 +155,7 @@ fn build_file(line: &Line<'_>, file: &FileEntry, room: &Room) -> Result<Option<B
         Err(error) if file.content_hash.is_none() => Built::Prepared(Box::new(unreadable(line, &change, &error))),
         Err(error) => {
             tracing::warn!(path = %file.path, %error, "a file cannot be read any more");
-            observed(ChangeKind::Modified, NEVER)
+            observed(ChangeKind::Modified, Fingerprint::NEVER)
         }
     }))
 }

@@ -26,7 +26,7 @@ const MAX_LOGGED_AT_ONCE: usize = 2_000;
 const MAX_PROBLEMS: usize = 100;
 
 /// Keeps all others from writing into the workspace through us, until what it gives is dropped.
-pub type KeepOut<'a> = &'a dyn Fn() -> Result<fs_err::File, IngestError>;
+pub type KeepOut<'a> = &'a (dyn Fn() -> Result<fs_err::File, IngestError> + Sync);
 
 /// What a scan found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -124,9 +124,11 @@ impl Log<'_> {
             Ok(observations.len() > MAX_INTERACTIVE || num_before >= MAX_INTERACTIVE)
         };
         let priority = if priority == Priority::Interactive && is_burst()? { Priority::Backfill } else { priority };
-        for some in observations.chunks_mut(MAX_LOGGED_AT_ONCE) {
-            let _alone = witness_locked(self.files, &store.covering(workspace)?, some, self.keep_out, self.progress)?;
-            report.revision = store.log(workspace, some, priority)?;
+        while !observations.is_empty() {
+            let mut some: Vec<_> = observations.drain(..observations.len().min(MAX_LOGGED_AT_ONCE)).collect();
+            let locks = store.covering(workspace)?;
+            let _alone = witness_locked(self.files, &locks, &mut some, self.keep_out, self.progress)?;
+            report.revision = report.revision.max(store.log(workspace, &some, priority)?);
             // A waiting user sees the progress.
             self.progress.advance(0);
         }

@@ -5,10 +5,12 @@ use rayon::prelude::*;
 use super::IngestError;
 use super::large::index_large;
 use super::parts::PartSizes;
-use super::prepare::{NEVER, Prepared, entry, prepare};
+use super::past_us::log_missing;
+use super::prepare::{Prepared, entry, prepare};
 use super::progress::{Progress, Stage};
 use super::read::{HANGS, ReadError, as_seen};
 use super::room::Room;
+use super::scan::KeepOut;
 use crate::chunk::TokenCounter;
 use crate::embed::{EmbedError, Embedder, ModelLanguages};
 use crate::extract::Extractor;
@@ -70,6 +72,8 @@ pub struct Line<'a> {
     pub parts: PartSizes,
     /// Bytes of text that are brought in at once, whatever the files have on disk; a file with more is alone.
     pub max_batch_text_bytes: u64,
+    /// Keeps others from writing while a file is looked at that is gone.
+    pub keep_out: KeepOut<'a>,
     /// Is told how far it is.
     pub progress: &'a dyn Progress,
 }
@@ -190,7 +194,12 @@ pub(super) fn index_small_interactive(line: &Line<'_>, report: &mut LineReport) 
 ///
 /// # Errors
 /// When the store refuses; the batch is done again next time.
-pub fn list_some(store: &Store, workspace: &WorkspaceId, epoch: i64, files: &dyn Files) -> Result<usize, IngestError> {
+pub fn list_some(
+    store: &Store,
+    (workspace, epoch): (&WorkspaceId, i64),
+    files: &dyn Files,
+    keep_out: KeepOut<'_>,
+) -> Result<usize, IngestError> {
     let max_files = BatchLimits::WHOLE.max_files;
     let mut changes = store.pending(workspace, Priority::Interactive, max_files)?;
     if changes.is_empty() {
@@ -206,11 +215,19 @@ pub fn list_some(store: &Store, workspace: &WorkspaceId, epoch: i64, files: &dyn
         }
         Err(error) if error.is_of_place() => Err(error),
         // The next scan takes it up again.
-        Err(_) if change.kind != ChangeKind::Deleted => Ok(listed(change, NEVER, FileState::Failed, HANGS)),
+        Err(_) if change.kind != ChangeKind::Deleted => {
+            Ok(listed(change, Fingerprint::NEVER, FileState::Failed, HANGS))
+        }
         _ => Ok(Outcome::Gone(change.path.clone())),
     };
     let outcomes = changes.iter().zip(files.stat_each(&paths_of(&changes))).map(outcome);
     let outcomes: Vec<Outcome> = outcomes.collect::<Result<_, _>>()?;
+    let is_missing = |(change, outcome): &(&Change, &Outcome)| {
+        change.kind != ChangeKind::Deleted && matches!(outcome, Outcome::Gone(_))
+    };
+    let missing = changes.iter().zip(&outcomes).filter(is_missing);
+    let missing: Vec<_> = missing.map(|(change, _)| (change.path.clone(), change.revision)).collect();
+    log_missing(store, workspace, files, &missing, keep_out)?;
     store.acknowledge(workspace, epoch, through, &outcomes)?;
     Ok(changes.len())
 }
@@ -269,7 +286,7 @@ pub(super) fn finish(
 ) -> Result<(), IngestError> {
     let snapshot = line.index.snapshot()?;
     let mut batch = Batch { revision: through, ..Batch::default() };
-    let mut outcomes = Vec::with_capacity(prepared.len());
+    let (mut outcomes, mut missing) = (Vec::with_capacity(prepared.len()), Vec::new());
     for file in prepared {
         match &file {
             Prepared::Read(_, _, chunks, members) => {
@@ -280,10 +297,13 @@ pub(super) fn finish(
             }
             Prepared::Unchanged(..) => report.num_unchanged += 1,
             Prepared::Gone(_) => report.num_removed += 1,
+            // Its deletion comes next.
+            Prepared::Missing(path, revision) => missing.push((path.clone(), *revision)),
         }
         outcomes.push(file.into_batch(line, &*snapshot, &mut batch)?);
     }
     drop(snapshot);
+    line.log_missing(&missing)?;
     // The index first: a crash after this line repeats the batch, a crash after an early acknowledgement would lose it.
     failpoint::reach("line: about to commit");
     line.index.apply(&batch)?;
@@ -293,6 +313,11 @@ pub(super) fn finish(
 }
 
 impl Line<'_> {
+    /// Logs these files as deleted.
+    pub(super) fn log_missing(&self, missing: &[(RelPath, Revision)]) -> Result<(), IngestError> {
+        log_missing(self.store, self.workspace, self.files, missing, self.keep_out)
+    }
+
     /// How many files from the front are before the first that may be read in parts.
     pub(super) fn num_small(&self, sizes: &[u64]) -> usize {
         sizes.iter().take_while(|&&size| size <= self.parts.from_bytes).count()

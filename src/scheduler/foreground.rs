@@ -38,10 +38,11 @@ impl Scheduler {
         let alone = self.indexing.lock();
         let root = files::canonical_folder(folder)?;
         let files = self.data.files_of(id, &root);
+        let keep_out = || self.data.lock_files(id);
         let row = self.data.store.workspace(id)?;
         if !row.intelligence {
             self.remove_index(id, &alone)?;
-            while ingest::list_some(&self.data.store, id, row.epoch, &*files)? > 0 {}
+            while ingest::list_some(&self.data.store, (id, row.epoch), &*files, &keep_out)? > 0 {}
             return Ok(IndexReport::default());
         }
         let mut report = LineReport::default();
@@ -50,8 +51,9 @@ impl Scheduler {
             let epoch = self.data.store.workspace(id)?.epoch;
             let index = self.data.index(id, epoch)?;
             let model = self.data.serving_model(&*index)?;
-            report +=
-                ingest::index_pending(&self.line((id, epoch), &*files, &*index, index.model_id(), &model, &told))?;
+            let line = self.line((id, epoch), &*files, &*index, &model, &keep_out, &told);
+            report += ingest::index_pending(&line)?;
+            drop(line);
             match self.finish_rebuild(id, &root, progress)? {
                 None => break index,
                 // Another one serves now, and the walk over the files may have found changes.

@@ -163,14 +163,9 @@ impl Queue {
         }
         if let Some(Serving { index, model }) = self.serving.as_ref().filter(|_| !self.is_trusted) {
             let files = scheduler.data.files_of(id, &self.root);
-            ingest::distrust_unacknowledged(&scheduler.line(
-                (id, self.epoch),
-                &*files,
-                &**index,
-                index.model_id(),
-                model,
-                &Silent,
-            ))?;
+            let keep_out = || scheduler.data.lock_files(id);
+            let line = scheduler.line((id, self.epoch), &*files, &**index, model, &keep_out, &Silent);
+            ingest::distrust_unacknowledged(&line)?;
             self.is_trusted = true;
         }
         Ok(())
@@ -193,12 +188,13 @@ impl Queue {
         // A folder that is away, as on a disk that is not mounted, has not lost its files.
         scheduler.data.errands.canonical_folder(id, &self.root)?;
         let files = scheduler.data.files_of(id, &self.root);
+        let keep_out = || scheduler.data.lock_files(id);
         let Some(Serving { index, model }) = &self.serving else {
-            return Ok(ingest::list_some(&scheduler.data.store, id, self.epoch, &*files)? > 0);
+            return Ok(ingest::list_some(&scheduler.data.store, (id, self.epoch), &*files, &keep_out)? > 0);
         };
         let mut report = LineReport::default();
         let told = scheduler.noting(id);
-        let line = scheduler.line((id, self.epoch), &*files, &**index, index.model_id(), model, &told);
+        let line = scheduler.line((id, self.epoch), &*files, &**index, model, &keep_out, &told);
         let num_done = match priority {
             Priority::Interactive => ingest::index_interactive(&line, &mut report)?,
             Priority::Backfill => ingest::index_backfill(&line, limits, &mut report)?,

@@ -42,7 +42,8 @@ impl Next {
     ) -> Result<bool, EngineError> {
         let told = at.scheduler.noting(at.id);
         let files = at.scheduler.data.files_of(at.id, at.root);
-        let line = at.scheduler.line((at.id, at.epoch), &*files, &*self.index, &at.model.model_id, at.model, &told);
+        let keep_out = || at.scheduler.data.lock_files(at.id);
+        let line = at.scheduler.line((at.id, at.epoch), &*files, &*self.index, at.model, &keep_out, &told);
         loop {
             let num_files = self.walk.some(&line, limits)?;
             if num_files > 0 {

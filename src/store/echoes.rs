@@ -24,6 +24,8 @@ pub(super) struct Telling {
 pub(super) struct Echoes<'a> {
     workspace: &'a str,
     find: CachedStatement<'a>,
+    is_other: CachedStatement<'a>,
+    is_known: CachedStatement<'a>,
     mark: CachedStatement<'a>,
 }
 
@@ -37,6 +39,18 @@ impl<'a> Echoes<'a> {
                      AND (kind = 'deleted') = ?5
                      AND revision = (SELECT max(revision) FROM changes WHERE workspace = ?1 AND path = ?2 AND pending = 1)",
             )?,
+            is_other: transaction.prepare_cached(
+                "SELECT 1 FROM changes
+                 WHERE workspace = ?1 AND path = ?2 AND pending = 1 AND is_echo = 0 AND content_hash <> ?3
+                     AND revision = (SELECT max(revision) FROM changes
+                                     WHERE workspace = ?1 AND path = ?2 AND pending = 1 AND is_echo = 0)",
+            )?,
+            is_known: transaction.prepare_cached(
+                "SELECT 1 FROM files
+                 WHERE workspace = ?1 AND path = ?2 AND known_size = ?3 AND known_modified_ns = ?4 AND known_changed_ns = ?5
+                     AND known_inode = ?6 AND content_hash IS NOT NULL AND (?7 IS NULL OR content_hash = ?7)
+                     AND NOT EXISTS (SELECT 1 FROM changes WHERE workspace = ?1 AND path = ?2 AND pending = 1)",
+            )?,
             mark: transaction.prepare_cached("UPDATE changes SET is_echo = 1 WHERE revision = ?1")?,
         })
     }
@@ -48,6 +62,7 @@ impl<'a> Echoes<'a> {
             Some(Moved::From(from)) => Some(from.to_string()),
             None => None,
         };
+        let says_nothing_new = seen.provenance.is_empty() && !seen.is_new_content;
         let as_is = |moved_from| Telling { kind, is_echo: false, moved_from, replaces: None };
         let Fingerprint { size, modified_ns, .. } = seen.fingerprint;
         let is_deleted = kind == ChangeKind::Deleted;
@@ -57,9 +72,14 @@ impl<'a> Echoes<'a> {
             Ok((revision, kind, says_nothing, row.get::<_, Option<String>>(3)?))
         };
         let Some((revision, of_before, says_nothing, from_before)) = self.find.query_row(key, row).optional()? else {
-            return Ok(as_is(moved_from));
+            // A scan that began before a write was read, and ends after it, has seen what is known by now.
+            let is_echo = says_nothing_new && !is_deleted && moved_from.is_none() && self.is_known(seen)?;
+            return Ok(Telling { is_echo, ..as_is(moved_from) });
         };
-        if seen.provenance.is_empty() && !seen.is_new_content {
+        if says_nothing_new {
+            if self.is_other(seen)? {
+                return Ok(as_is(moved_from));
+            }
             return Ok(Telling { kind, is_echo: true, moved_from, replaces: None });
         }
         if says_nothing {
@@ -69,5 +89,25 @@ impl<'a> Echoes<'a> {
             return Ok(Telling { kind: of_before, is_echo: false, moved_from, replaces: Some(revision) });
         }
         Ok(as_is(moved_from))
+    }
+
+    /// Whether what was seen has another content than is told, although size and time are the same.
+    fn is_other(&mut self, seen: &Observation) -> Result<bool, StoreError> {
+        let Some(hash) = seen.content_hash else { return Ok(false) };
+        Ok(self.is_other.exists(params![self.workspace, seen.path.as_str(), hash.0])?)
+    }
+
+    /// Whether what was seen is what was read: both under the same fingerprint.
+    fn is_known(&mut self, seen: &Observation) -> Result<bool, StoreError> {
+        let Fingerprint { size, modified_ns, changed_ns, inode } = seen.fingerprint;
+        Ok(self.is_known.exists(params![
+            self.workspace,
+            seen.path.as_str(),
+            as_i64(size),
+            modified_ns,
+            changed_ns,
+            inode.cast_signed(),
+            seen.content_hash.map(|hash| hash.0),
+        ])?)
     }
 }

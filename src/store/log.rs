@@ -5,18 +5,13 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::changes::change_row;
 use super::echoes::{Echoes, Telling};
-use super::files::code_of;
 use super::outbox::Outbox;
 use super::provenance::{Notes, as_json, carry};
 use super::violations::Violations;
 use super::workspaces::must_exist;
-use super::written::ChunkCount;
-use super::{
-    Besides, Fingerprint, Known, Members, Moved, Observation, Outcome, Store, StoreError, Written, as_i64, begin,
-    members,
-};
+use super::{Besides, Fingerprint, Moved, Observation, Store, StoreError, Written, as_i64, begin};
 use crate::failpoint;
-use crate::workspace::{Change, ChangeKind, FileState, Priority, RelPath, Revision, WorkspaceId};
+use crate::workspace::{Change, ChangeKind, Priority, RelPath, Revision, WorkspaceId};
 
 impl Store {
     /// Writes changes to the log, durably and in order, and returns the revision of the last one.
@@ -234,112 +229,6 @@ impl Store {
              WHERE workspace = ?1 AND path = ?2 AND is_echo = 0 ORDER BY revision DESC LIMIT 1",
         )?;
         Ok(statement.query_row([workspace.as_str(), path.as_str()], change_row).optional()?)
-    }
-
-    /// Marks all changes of these paths up to `through` as done, and writes what became of the files.
-    ///
-    /// Called after the index has committed them: never before. What was done in an epoch counts in that epoch alone: since
-    /// intelligence was switched, say, the same changes are to be done in another way.
-    ///
-    /// # Errors
-    /// All of them stay pending then; [`StoreError::OtherEpoch`] where the workspace has begun anew meanwhile.
-    pub fn acknowledge(
-        &self,
-        workspace: &WorkspaceId,
-        epoch: i64,
-        through: Revision,
-        outcomes: &[Outcome],
-    ) -> Result<(), StoreError> {
-        let mut connection = self.writer()?;
-        let transaction = begin(&mut connection)?;
-        failpoint::reach("acknowledge: begun");
-        must_exist(&transaction, workspace)?;
-        let mut of_epoch = transaction.prepare_cached("SELECT 1 FROM workspaces WHERE name = ?1 AND epoch = ?2")?;
-        if !of_epoch.exists(params![workspace.as_str(), epoch])? {
-            return Err(StoreError::OtherEpoch { id: workspace.clone() });
-        }
-        drop(of_epoch);
-        {
-            let mut done = transaction.prepare_cached(
-                "UPDATE changes SET pending = 0 WHERE workspace = ?1 AND path = ?2 AND pending = 1 AND revision <= ?3",
-            )?;
-            let mut still_pending = transaction
-                .prepare_cached("SELECT 1 FROM changes WHERE workspace = ?1 AND path = ?2 AND pending = 1 LIMIT 1")?;
-            let mut gone = transaction.prepare_cached("DELETE FROM files WHERE workspace = ?1 AND path = ?2")?;
-            // The index holds nothing of such a file, so what comes next must not be compared with what it was.
-            let mut gone_and_back = transaction.prepare_cached(
-                "UPDATE files SET content_hash = NULL, num_chunks = 0, known_size = -1, known_modified_ns = -1
-                 WHERE workspace = ?1 AND path = ?2",
-            )?;
-            let mut upsert = transaction.prepare_cached(
-                "INSERT OR REPLACE INTO files (workspace, path, state, reason, format, title, size, modified_ns,
-                     known_size, known_modified_ns, content_hash, revision, num_chunks, racy_until_ns, language,
-                     known_changed_ns, known_inode)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
-            )?;
-            let mut notes = Notes::of(&transaction, workspace)?;
-            let mut outbox = Outbox::of(&transaction, workspace)?;
-            let mut chunks = ChunkCount::of(&transaction)?;
-            let now_ms = Timestamp::now().as_millisecond();
-            for outcome in outcomes {
-                let path = match outcome {
-                    Outcome::File(entry, ..) => &entry.path,
-                    Outcome::Gone(path) => path,
-                };
-                if let Outcome::File(entry, _, members) = outcome {
-                    chunks.add(workspace, entry, members)?;
-                }
-                done.execute(params![workspace.as_str(), path.as_str(), as_i64(through.0)])?;
-                let waits = still_pending.exists(params![workspace.as_str(), path.as_str()])?;
-                match outcome {
-                    Outcome::File(entry, Known { fingerprint, racy_until_ns, .. }, members) => {
-                        if let Members::Are(members) = members {
-                            members::replace(&transaction, workspace, path, members)?;
-                        }
-                        // What was told of a later change is decided by that.
-                        if !waits {
-                            notes.settle(entry)?;
-                        }
-                        let state = if waits { FileState::Pending } else { entry.state };
-                        upsert.execute(params![
-                            workspace.as_str(),
-                            path.as_str(),
-                            state.name(),
-                            entry.reason,
-                            entry.format,
-                            entry.title,
-                            as_i64(entry.size),
-                            i64::try_from(entry.modified.as_nanosecond()).unwrap_or(i64::MAX),
-                            as_i64(fingerprint.size),
-                            fingerprint.modified_ns,
-                            entry.content_hash.map(|hash| hash.0),
-                            as_i64(entry.revision.0),
-                            entry.num_chunks,
-                            racy_until_ns,
-                            code_of(entry),
-                            fingerprint.changed_ns,
-                            fingerprint.inode.cast_signed(),
-                        ])?;
-                        if !waits {
-                            outbox.tell_read(entry, now_ms)?;
-                        }
-                    }
-                    Outcome::Gone(_) if waits => {
-                        members::replace(&transaction, workspace, path, &[])?;
-                        gone_and_back.execute(params![workspace.as_str(), path.as_str()])?;
-                    }
-                    Outcome::Gone(_) => {
-                        members::replace(&transaction, workspace, path, &[])?;
-                        gone.execute(params![workspace.as_str(), path.as_str()])?;
-                        notes.gone(path, through)?;
-                    }
-                }
-            }
-        }
-        failpoint::reach("acknowledge: written");
-        transaction.commit()?;
-        failpoint::reach("acknowledge: durable");
-        Ok(())
     }
 
     /// Forgets what was read of every file of a workspace and logs each as modified, so that all are read again.

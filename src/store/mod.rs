@@ -9,6 +9,7 @@
 //! - Reading waits for no write: reads have a connection of their own.
 //! - Nothing is kept of a workspace that does not exist, and what is deleted is overwritten on disk.
 
+mod acknowledge;
 mod changes;
 mod deliveries;
 mod echoes;
@@ -155,6 +156,8 @@ pub struct Fingerprint {
 impl Fingerprint {
     /// The fingerprint of no file, as of a deleted one.
     pub const NONE: Self = Self { size: 0, modified_ns: 0, changed_ns: 0, inode: 0 };
+    /// No file has this fingerprint, so the next scan takes up a file that is known by it.
+    pub const NEVER: Self = Self { modified_ns: i64::MIN, ..Self::NONE };
 
     /// Whether two files have the same size and modification time.
     #[must_use]

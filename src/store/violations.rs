@@ -18,6 +18,8 @@ use crate::workspace::{
 const KEPT_VIOLATIONS: i64 = 1_000;
 /// By so much the time of a file may be behind the clock: systems stamp files with the time of the last tick.
 const TICK_NS: i64 = 20_000_000;
+/// The modification time of a file that the next scan takes up again.
+const NEVER_NS: i64 = Fingerprint::NEVER.modified_ns;
 
 /// The locks of a workspace, to ask which of them cover a path.
 pub struct Covering(Vec<(LockRow, Option<globset::GlobMatcher>)>);
@@ -98,10 +100,15 @@ impl<'a> Violations<'a> {
             locks,
             pending: transaction.prepare_cached(
                 "SELECT kind = 'deleted', content_hash, size, modified_ns FROM changes
-                 WHERE workspace = ?1 AND path = ?2 AND pending = 1 ORDER BY revision DESC LIMIT 1",
+                 WHERE workspace = ?1 AND path = ?2 AND pending = 1 AND (is_echo = 0 OR kind = 'deleted')
+                 ORDER BY revision DESC LIMIT 1",
             )?,
             known: transaction.prepare_cached(
-                "SELECT 0, content_hash, known_size, known_modified_ns FROM files WHERE workspace = ?1 AND path = ?2",
+                "SELECT 0, content_hash, known_size, known_modified_ns FROM files
+                     WHERE workspace = ?1 AND path = ?2 AND known_modified_ns <> ?3
+                 UNION ALL SELECT 0, told.content_hash, told.size, told.modified_ns
+                     FROM files LEFT JOIN changes AS told USING (revision)
+                     WHERE files.workspace = ?1 AND files.path = ?2 AND known_modified_ns = ?3",
             )?,
             insert: transaction.prepare_cached(
                 "INSERT INTO violations (workspace, path, revision, kind, at_ms, lock, mode, holder, reason, fence)
@@ -167,7 +174,6 @@ impl<'a> Violations<'a> {
 
 impl Found<'_> {
     fn before(&mut self, workspace: &str, path: &RelPath) -> Result<Before, StoreError> {
-        let key = params![workspace, path.as_str()];
         let row = |row: &Row<'_>| {
             let hash = row.get::<_, Option<[u8; 32]>>(1)?.map(ContentHash);
             let (size, modified_ns): (Option<i64>, Option<i64>) = (row.get(2)?, row.get(3)?);
@@ -175,16 +181,20 @@ impl Found<'_> {
                 (true, ..) => Before::Absent,
                 (_, Some(hash), ..) => Before::Content(hash),
                 // A file that is to be read again has no time, and one of which nothing is known has no size.
-                (_, None, Some(size), Some(modified_ns)) if modified_ns != 0 => match u64::try_from(size) {
-                    Ok(size) => Before::SizeAndTime(size, modified_ns),
-                    Err(_) => Before::Unknown,
-                },
+                (_, None, Some(size), Some(modified_ns)) if ![0, NEVER_NS].contains(&modified_ns) => {
+                    match u64::try_from(size) {
+                        Ok(size) => Before::SizeAndTime(size, modified_ns),
+                        Err(_) => Before::Unknown,
+                    }
+                }
                 _ => Before::Unknown,
             })
         };
-        if let Some(before) = self.pending.query_row(key, row).optional()? {
+        if let Some(before) = self.pending.query_row(params![workspace, path.as_str()], row).optional()? {
             return Ok(before);
         }
+        // What was read and is not what its change tells, or was not read at all, is no known content: the change is asked.
+        let key = params![workspace, path.as_str(), NEVER_NS];
         Ok(self.known.query_row(key, row).optional()?.unwrap_or(Before::Absent))
     }
 }

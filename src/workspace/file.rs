@@ -125,9 +125,9 @@ impl ChangeKind {
         }
     }
 
-    /// The kind of this name, as the log keeps it; a renaming is kept as the path before it.
+    /// The kind of this name.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
-        [Self::Created, Self::Modified, Self::Deleted].into_iter().find(|kind| kind.name() == name)
+        [Self::Created, Self::Modified, Self::Deleted, Self::Renamed].into_iter().find(|kind| kind.name() == name)
     }
 }
 

@@ -78,7 +78,8 @@ async fn what_the_holder_writes_and_what_leaves_the_content_is_no_violation() {
     server.put("a.md", "one", &[]).await;
     server.put("b.md", "two", &[]).await;
     server.desk.write("before.md", "it was there before it was locked");
-    server.desk.scan();
+    // What nobody has read yet would be another content once it is written again.
+    server.found("locked", &json!(server.desk.scan())).await;
     let lock = taken(&server, json!({ "glob": "*.md", "ttl_s": 600 })).await;
     let own = [("pincite-lock-token", token(&lock))];
     // The watch sees each of these while it is made, or after it.
@@ -131,6 +132,24 @@ async fn a_deletion_a_renaming_a_new_file_and_a_change_under_the_old_time_are_vi
     let revisions: std::collections::BTreeSet<String> =
         violations(&server).iter().map(|told| told["revision"].to_string()).collect();
     assert_eq!(revisions.len(), told.len() + 1, "each change once: {told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renaming_that_is_seen_whole_is_a_violation_of_its_kind() {
+    let server = served("");
+    let (_, written) = server.put("r/from.md", "one", &[]).await;
+    // A renaming is told by what is known of the file.
+    server.found("one", &written["revision"]).await;
+    taken(&server, json!({ "glob": "r/**", "ttl_s": 600 })).await;
+    // Nobody looks while one name is there and the other is not.
+    let mut server = server;
+    server.desk.runner = None;
+    let at = |name: &str| server.desk.folder.path().join("r").join(name);
+    fs_err::rename(at("from.md"), at("to.md")).unwrap();
+    server.desk.scan();
+    let mut told = in_brief(&server);
+    told.sort();
+    assert_eq!(told, [pair("r/from.md", "deleted"), pair("r/to.md", "renamed")]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -95,7 +95,7 @@ impl Server {
     }
 
     /// The paths that these words are found in, in the state that `revision` names.
-    async fn found(&self, words: &str, revision: &Value) -> Vec<String> {
+    pub async fn found(&self, words: &str, revision: &Value) -> Vec<String> {
         let query = json!({ "query": words, "mode": "lexical", "min_revision": revision, "wait_ms": 60_000 });
         let (status, reply) = self.post("search", query).await;
         assert_eq!(status, 200, "{reply}");

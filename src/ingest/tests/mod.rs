@@ -186,6 +186,7 @@ impl Place {
             max_whole_bytes: MAX_FILE_BYTES,
             parts: SMALL_PARTS,
             max_batch_text_bytes: u64::MAX,
+            keep_out: &none_writes,
             progress: &Silent,
         }
     }
@@ -329,6 +330,7 @@ fn what_is_indexed_is_what_is_on_disk_when_it_is_read() {
     index_pending(&place.line(&*files, &place.index)).unwrap();
     assert_eq!((place.with_words("gamma"), place.with_words("alpha beta")), (set(&["a.md"]), set(&[])));
     assert_eq!(place.state("b.md"), None);
+    assert_eq!(place.run().scan.num_modified, 1, "what was read is told, too");
     assert_eq!(place.run().scan.num_modified, 0, "the fingerprint is that of the bytes that were read");
 }
 

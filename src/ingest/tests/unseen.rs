@@ -2,7 +2,8 @@
 #![cfg(unix)]
 
 use super::*;
-use crate::workspace::{ContentHash, Provenance};
+use crate::store::{Covered, LockRequest, LockTime, Taken};
+use crate::workspace::{ContentHash, LockMode, Provenance};
 
 /// A file that was read long ago: its fingerprint is believed.
 fn settled(path: &str, text: &str) -> Place {
@@ -119,6 +120,92 @@ fn hard_links_follow_each_other() {
     let files = place.there();
     index_pending(&place.line(&*files, &place.index)).unwrap();
     assert_eq!((place.with_words("alpha"), place.with_words("gamma")), (set(&[]), set(&["a.txt", "b.txt"])));
+}
+
+/// A file whose first content is told, as seen on disk or as written through us, and whose second came before the first was read.
+fn overtaken(is_written: bool, between: &dyn Fn(&Place)) -> Place {
+    let place = settled("a.md", "zeta");
+    place.write("a.md", "alpha");
+    if is_written {
+        let fingerprint = seen(&*place.there(), &"a.md".parse().unwrap()).unwrap().unwrap();
+        let written = Observation {
+            content_hash: Some(ContentHash::of(b"alpha")),
+            ..Observation::new("a.md".parse().unwrap(), ChangeKind::Modified, fingerprint, true)
+        };
+        place.store.log(&place.workspace, &[written], Priority::Interactive).unwrap();
+    } else {
+        place.scan();
+    }
+    between(&place);
+    place.write("a.md", "gamma");
+    let files = place.there();
+    index_pending(&place.line(&*files, &place.index)).unwrap();
+    assert_eq!((place.with_words("alpha"), place.with_words("gamma")), (set(&[]), set(&["a.md"])));
+    place
+}
+
+#[test]
+fn a_content_that_is_read_before_anybody_saw_it_is_told_by_the_next_look_once() {
+    for is_written in [false, true] {
+        let place = overtaken(is_written, &|_| {});
+        let num_before = told(&place).len();
+        assert_eq!(look_at(&place, "a.md").num_modified, 1, "{is_written}");
+        assert_eq!(told(&place).len(), num_before + 1, "who read the first content hears of the second");
+        let files = place.there();
+        index_pending(&place.line(&*files, &place.index)).unwrap();
+        settle(&place);
+        assert_eq!(place.run().scan.num_modified, 0, "{is_written}");
+        assert_eq!((told(&place).len(), place.with_words("gamma")), (num_before + 1, set(&["a.md"])));
+    }
+}
+
+/// Locks `a.md`.
+fn lock(place: &Place) {
+    let request = LockRequest {
+        covered: Covered::Path("a.md".parse().unwrap()),
+        mode: LockMode::Exclusive,
+        id: "lock".to_owned(),
+        token: [7; 32],
+        key: None,
+        holder: "somebody".to_owned(),
+        reason: None,
+        ttl_s: 600,
+        ticket: None,
+        waits: false,
+    };
+    let taken = place.store.take_lock(&place.workspace, &request, &LockTime::now(), 9).unwrap();
+    assert!(matches!(taken, Taken::Yes(_)));
+}
+
+#[test]
+fn a_file_that_is_gone_before_it_is_read_is_told_as_deleted_also_to_who_has_locked_it() {
+    let place = Place::new();
+    place.write("a.md", "alpha");
+    place.scan();
+    lock(&place);
+    fs_err::remove_file(place.files.path().join("a.md")).unwrap();
+    let files = place.there();
+    index_pending(&place.line(&*files, &place.index)).unwrap();
+    let deleted = ("a.md".to_owned(), ChangeKind::Deleted, None);
+    assert_eq!(told(&place), [deleted, ("a.md".to_owned(), ChangeKind::Created, None)]);
+    assert_eq!((place.state("a.md"), place.scan().num_deleted, told(&place).len()), (None, 0, 2));
+    let violations = place.store.violations(&place.workspace, jiff::Timestamp::UNIX_EPOCH).unwrap();
+    assert_eq!(violations.iter().map(|violation| violation.kind).collect::<Vec<_>>(), [ChangeKind::Deleted]);
+}
+
+#[test]
+fn a_change_past_us_that_is_read_before_anybody_saw_it_violates_its_lock() {
+    for is_written in [false, true] {
+        let place = overtaken(is_written, &lock);
+        look_at(&place, "a.md");
+        let violations = place.store.violations(&place.workspace, jiff::Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(violations.len(), 1, "{is_written}");
+        assert_eq!((violations[0].path.as_str(), violations[0].kind), ("a.md", ChangeKind::Modified));
+        place.run();
+        settle(&place);
+        place.run();
+        assert_eq!(place.store.violations(&place.workspace, jiff::Timestamp::UNIX_EPOCH).unwrap().len(), 1);
+    }
 }
 
 fn told(place: &Place) -> Vec<(String, ChangeKind, Option<String>)> {
