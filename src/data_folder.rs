@@ -26,8 +26,10 @@ mod views;
 mod writer_lock;
 
 use std::collections::HashMap;
+use std::fs::TryLockError;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -54,6 +56,11 @@ use crate::index::embedded::EmbeddedBackend;
 use crate::ingest::{IngestError, PartSizes};
 use crate::store::Store;
 use crate::workspace::{PatternLimits, WorkspaceId};
+
+/// A write holds the lock on the files for milliseconds.
+const MAX_WAIT: Duration = Duration::from_secs(2);
+/// How often somebody who waits so long looks whether the lock is free.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// How a data folder is opened.
 pub struct OpenOptions {
@@ -163,13 +170,37 @@ impl DataFolder {
     /// Keeps all others from writing into the workspace through us, in any process, until the file is closed. What is in the file is its
     /// holder's note on what it is about to write.
     pub(crate) fn lock_files(&self, id: &WorkspaceId) -> Result<fs_err::File, IngestError> {
+        self.locked_files(id, |file| file.file().lock().map_err(IngestError::Lock))
+    }
+
+    /// As [`Self::lock_files`], for who has other work than this workspace's: a write that hangs holds nobody up for long.
+    pub(crate) fn lock_files_soon(&self, id: &WorkspaceId) -> Result<fs_err::File, IngestError> {
+        let started = Instant::now();
+        self.locked_files(id, |file| {
+            loop {
+                match file.file().try_lock() {
+                    Err(TryLockError::WouldBlock) if started.elapsed() < MAX_WAIT => std::thread::sleep(LOOK_AGAIN),
+                    Err(TryLockError::WouldBlock) => {
+                        return Err(IngestError::Written { id: id.clone(), waited: started.elapsed() });
+                    }
+                    locked => return locked.map_err(|error| IngestError::Lock(error.into())),
+                }
+            }
+        })
+    }
+
+    fn locked_files(
+        &self,
+        id: &WorkspaceId,
+        lock: impl FnOnce(&fs_err::File) -> Result<(), IngestError>,
+    ) -> Result<fs_err::File, IngestError> {
         self.store.workspace(id)?;
         let folder = self.folder_of(id);
         fs_err::create_dir_all(&folder).map_err(IngestError::Lock)?;
         let mut options = fs_err::OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let file = options.open(folder.join("files.lock")).map_err(IngestError::Lock)?;
-        file.file().lock().map_err(IngestError::Lock)?;
+        lock(&file)?;
         // It may have been deleted meanwhile, and the folder be made anew here: then that goes, too.
         self.store.workspace(id).inspect_err(|_| {
             if let Err(error) = self.store.note_remains(id) {

@@ -15,6 +15,9 @@ impl From<IngestError> for EngineError {
             IngestError::Extract(error) => Self::Extract(error),
             IngestError::Embed(error) => Self::Embed(error),
             IngestError::Lock(error) => Self::Io(error),
+            IngestError::Written { id, waited } => {
+                Self::Stuck { what: "a write into the files".to_owned(), id, silent_s: waited.as_secs() }
+            }
         }
     }
 }

@@ -37,12 +37,15 @@ pub use worker::{
 };
 pub use write::{NewFile, WriteError, delete_file, rename_file, write_file};
 
+use std::time::Duration;
+
 use crate::embed::EmbedError;
 use crate::error::Advice;
 use crate::extract::ExtractError;
 use crate::files::FilesError;
 use crate::index::IndexError;
 use crate::store::StoreError;
+use crate::workspace::WorkspaceId;
 
 /// Why the line stopped. What was acknowledged stays; what was not is done again next time.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +65,14 @@ pub enum IngestError {
     /// Others cannot be kept from writing through us.
     #[error("the lock on the workspace's files cannot be taken")]
     Lock(#[source] std::io::Error),
+    /// Somebody writes through us, and does not end.
+    #[error("a write into `{id}` has not ended for {} seconds", waited.as_secs())]
+    Written {
+        /// The workspace.
+        id: WorkspaceId,
+        /// For how long others were waited for.
+        waited: Duration,
+    },
     /// The model failed; the files are searchable by words.
     #[error(transparent)]
     Embed(#[from] EmbedError),
@@ -81,6 +92,7 @@ impl Advice for IngestError {
             Self::Index(error) => error.code(),
             Self::Extract(error) => error.code(),
             Self::Lock(_) => "data_folder_io",
+            Self::Written { .. } => "source_stuck",
             Self::Embed(error) => error.code(),
         }
     }
@@ -92,6 +104,7 @@ impl Advice for IngestError {
             Self::Index(error) => error.hint(),
             Self::Extract(error) => error.hint(),
             Self::Lock(_) => Some("check the permissions of the data folder".to_owned()),
+            Self::Written { .. } => Some("check the disk or the network file system that holds the folder".to_owned()),
             Self::Embed(error) => error.hint(),
         }
     }

@@ -1,9 +1,8 @@
-//! Changes of locked files that were made past us: seen for sure, so that the log can tell whether they violate a lock.
+//! Changes that were made past us: of locked files, seen for sure, so that the log can tell whether they violate a lock; and files that go before
+//! their change is read.
 //!
 //! A scan may see a file that is being written through us, whose change the log does not have yet. So a locked file is looked at again while
 //! nobody writes through us. Its content is hashed, because a file that was only touched holds what is known.
-
-use std::collections::BTreeSet;
 
 use super::IngestError;
 use super::progress::Progress;
@@ -43,14 +42,12 @@ pub(super) fn witness_locked(
         return Ok(None);
     }
     let alone = keep_out()?;
-    let mut never_known = BTreeSet::new();
-    for (number, content) in of_locked {
+    // From the last on, so the places of the others stay.
+    for (number, content) in of_locked.into_iter().rev() {
         if !witness(files, &mut observations[number], content)? {
-            never_known.insert(number);
+            observations.remove(number);
         }
     }
-    let mut numbers = 0..;
-    observations.retain(|_| numbers.next().is_none_or(|number: usize| !never_known.contains(&number)));
     Ok(Some(alone))
 }
 
@@ -63,7 +60,7 @@ pub fn witness_past_us(files: &dyn Files, observation: &mut Observation) -> Resu
     witness(files, observation, content).map(drop)
 }
 
-/// Logs files as deleted that are gone although these changes, the newest of them, say that they are there: whoever was told of those hears of it.
+/// Logs files as deleted that are gone although their newest change, `missing`, says that they are there: whoever was told of it hears that they went.
 ///
 /// # Errors
 /// None of them is logged then.

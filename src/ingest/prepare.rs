@@ -21,6 +21,7 @@ use crate::workspace::{
 
 /// White space of more bytes than this is not kept between two chunks.
 const MAX_GAP_BYTES: usize = 64;
+
 /// What became of one change.
 pub(super) enum Prepared {
     /// What was read, with its chunks, and the files inside it with theirs. Without chunks there is no text, for the reason in

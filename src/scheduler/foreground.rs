@@ -38,7 +38,7 @@ impl Scheduler {
         let alone = self.indexing.lock();
         let root = files::canonical_folder(folder)?;
         let files = self.data.files_of(id, &root);
-        let keep_out = || self.data.lock_files(id);
+        let keep_out = || self.data.lock_files_soon(id);
         let row = self.data.store.workspace(id)?;
         if !row.intelligence {
             self.remove_index(id, &alone)?;

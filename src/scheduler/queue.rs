@@ -163,7 +163,7 @@ impl Queue {
         }
         if let Some(Serving { index, model }) = self.serving.as_ref().filter(|_| !self.is_trusted) {
             let files = scheduler.data.files_of(id, &self.root);
-            let keep_out = || scheduler.data.lock_files(id);
+            let keep_out = || scheduler.data.lock_files_soon(id);
             let line = scheduler.line((id, self.epoch), &*files, &**index, model, &keep_out, &Silent);
             ingest::distrust_unacknowledged(&line)?;
             self.is_trusted = true;
@@ -188,7 +188,7 @@ impl Queue {
         // A folder that is away, as on a disk that is not mounted, has not lost its files.
         scheduler.data.errands.canonical_folder(id, &self.root)?;
         let files = scheduler.data.files_of(id, &self.root);
-        let keep_out = || scheduler.data.lock_files(id);
+        let keep_out = || scheduler.data.lock_files_soon(id);
         let Some(Serving { index, model }) = &self.serving else {
             return Ok(ingest::list_some(&scheduler.data.store, (id, self.epoch), &*files, &keep_out)? > 0);
         };

@@ -42,7 +42,7 @@ impl Next {
     ) -> Result<bool, EngineError> {
         let told = at.scheduler.noting(at.id);
         let files = at.scheduler.data.files_of(at.id, at.root);
-        let keep_out = || at.scheduler.data.lock_files(at.id);
+        let keep_out = || at.scheduler.data.lock_files_soon(at.id);
         let line = at.scheduler.line((at.id, at.epoch), &*files, &*self.index, at.model, &keep_out, &told);
         loop {
             let num_files = self.walk.some(&line, limits)?;

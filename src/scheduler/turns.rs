@@ -260,6 +260,8 @@ mod tests {
 
     use super::*;
     use crate::data_folder::{Access, DataFolder, OpenOptions};
+    use crate::store::{Fingerprint, Observation};
+    use crate::workspace::ChangeKind;
 
     fn scheduler_of(folder: &Path) -> Scheduler {
         let options = OpenOptions::new(folder, Access::Write, "a test");
@@ -287,6 +289,37 @@ mod tests {
         turns.open_queues(&scheduler, &alone).unwrap();
         assert!(!kept.exists() && scheduler.data.store.deleted_workspaces().unwrap().is_empty());
         assert!(!turns.wakes(Instant::now() + RETRY_AFTER));
+    }
+
+    #[test]
+    fn a_write_that_does_not_end_holds_up_its_own_workspace_alone() {
+        let data = tempfile::tempdir().unwrap();
+        let scheduler = scheduler_of(data.path());
+        let store = &scheduler.data.store;
+        let folders =
+            ["hangs", "works"].map(|name| (name.parse::<WorkspaceId>().unwrap(), tempfile::tempdir().unwrap()));
+        for (id, folder) in &folders {
+            store.ensure_workspace(id, Some(folder.path())).unwrap();
+            store.set_intelligence(id, false).unwrap();
+            // A file that is gone before it is looked at.
+            let gone = Observation::new("a.md".parse().unwrap(), ChangeKind::Created, Fingerprint::NONE, true);
+            store.log(id, &[gone], Priority::Interactive).unwrap();
+        }
+        let [hangs, works] = folders.each_ref().map(|(id, _)| id);
+        let kinds = |id: &WorkspaceId| {
+            let changes = store.recent_changes(id, 9).unwrap();
+            changes.iter().map(|change| change.kind).collect::<Vec<_>>()
+        };
+        let write = scheduler.data.lock_files(hangs).unwrap();
+        let mut turns = Turns::default();
+        while turns.turn(&scheduler).unwrap() {}
+        assert_eq!(kinds(works), [ChangeKind::Deleted, ChangeKind::Created]);
+        assert_eq!((kinds(hangs).len(), store.num_pending(hangs, Priority::Interactive, 9).unwrap()), (1, 1));
+        drop(write);
+        turns.queues.get_mut(hangs).unwrap().retry_at = None;
+        turns.seen_version = None;
+        while turns.turn(&scheduler).unwrap() {}
+        assert_eq!(kinds(hangs), [ChangeKind::Deleted, ChangeKind::Created]);
     }
 
     #[test]

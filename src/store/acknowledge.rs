@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //! - Nothing is acknowledged before the index has committed it.
-//! - Whoever follows the changes hears of every content that stays: a file whose content was read and is not the one that its newest change tells
-//!   is known as no file, so that the next scan tells of it.
+//! - Every content that is read is logged. Where it is not the content that the newest change tells, the file table gets a fingerprint that no file
+//!   has, so the next scan logs the file again.
 
 use jiff::Timestamp;
 use rusqlite::{CachedStatement, OptionalExtension as _, Row, Transaction, params};
@@ -66,7 +66,7 @@ impl Store {
                 let waits = still_pending.exists(params![workspace.as_str(), path.as_str()])?;
                 match outcome {
                     Outcome::File(entry, known, members) => {
-                        // What was read and not told is told by the next scan, which finds another file than the known one.
+                        // What was read and not logged is logged by the next scan.
                         let (fingerprint, revision) =
                             match told.filter(|told| !told.is_deleted && !told.is_of(entry, known)) {
                                 Some(told) => (Fingerprint::NEVER, told.revision),

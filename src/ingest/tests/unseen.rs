@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::store::{Covered, LockRequest, LockTime, Taken};
-use crate::workspace::{ContentHash, LockMode, Provenance};
+use crate::workspace::{ContentHash, Provenance};
 
 /// A file that was read long ago: its fingerprint is believed.
 fn settled(path: &str, text: &str) -> Place {
@@ -161,18 +161,7 @@ fn a_content_that_is_read_before_anybody_saw_it_is_told_by_the_next_look_once() 
 
 /// Locks `a.md`.
 fn lock(place: &Place) {
-    let request = LockRequest {
-        covered: Covered::Path("a.md".parse().unwrap()),
-        mode: LockMode::Exclusive,
-        id: "lock".to_owned(),
-        token: [7; 32],
-        key: None,
-        holder: "somebody".to_owned(),
-        reason: None,
-        ttl_s: 600,
-        ticket: None,
-        waits: false,
-    };
+    let request = LockRequest::exclusive("lock", Covered::Path("a.md".parse().unwrap()));
     let taken = place.store.take_lock(&place.workspace, &request, &LockTime::now(), 9).unwrap();
     assert!(matches!(taken, Taken::Yes(_)));
 }

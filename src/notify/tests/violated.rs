@@ -4,7 +4,7 @@ use super::super::violations::{ViolationRecorder, record};
 use crate::audit::{Journal, Settings};
 use crate::config::Audit;
 use crate::store::{Covered, Fingerprint, LockRequest, LockTime, Observation, Store};
-use crate::workspace::{ChangeKind, ContentHash, LockMode, Priority, WorkspaceId};
+use crate::workspace::{ChangeKind, ContentHash, Priority, WorkspaceId};
 
 fn violate(store: &Store, text: &str) {
     let fingerprint = Fingerprint { size: text.len() as u64, modified_ns: 1, changed_ns: 0, inode: 1 };
@@ -22,18 +22,8 @@ fn a_violation_is_in_the_journal_once_wherever_a_process_ended() {
     let store = Store::open(folder.path(), true).unwrap();
     let id = WorkspaceId::default();
     store.ensure_workspace(&id, None).unwrap();
-    let request = LockRequest {
-        covered: Covered::Path("a.md".parse().unwrap()),
-        mode: LockMode::Exclusive,
-        id: "lock".to_owned(),
-        token: [1; 32],
-        key: None,
-        holder: "coder".to_owned(),
-        reason: Some("rewriting".to_owned()),
-        ttl_s: 600,
-        ticket: None,
-        waits: false,
-    };
+    let covered = Covered::Path("a.md".parse().unwrap());
+    let request = LockRequest { reason: Some("rewriting".to_owned()), ..LockRequest::exclusive("coder", covered) };
     store.take_lock(&id, &request, &LockTime::now(), 9).unwrap();
     let journal = Journal::new(folder.path(), Settings::of(&Audit::default(), false));
     let num_entries = || journal.head().unwrap().seq;

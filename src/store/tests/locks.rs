@@ -10,19 +10,26 @@ fn at(since_boot_s: i64, wall_s: i64) -> LockTime {
     LockTime { boot: "first".to_owned(), since_boot_ms: since_boot_s * 1_000, wall_ms: wall_s * 1_000 }
 }
 
-fn request(id: &str, covered: Covered) -> LockRequest {
-    LockRequest {
-        covered,
-        mode: LockMode::Exclusive,
-        id: id.to_owned(),
-        token: [id.as_bytes()[0]; 32],
-        key: None,
-        holder: id.to_owned(),
-        reason: None,
-        ttl_s: 60,
-        ticket: None,
-        waits: false,
+impl LockRequest {
+    /// An exclusive lock for ten minutes, of who is called as it is.
+    pub(crate) fn exclusive(id: &str, covered: Covered) -> Self {
+        Self {
+            covered,
+            mode: LockMode::Exclusive,
+            id: id.to_owned(),
+            token: [id.as_bytes()[0]; 32],
+            key: None,
+            holder: id.to_owned(),
+            reason: None,
+            ttl_s: 600,
+            ticket: None,
+            waits: false,
+        }
     }
+}
+
+fn request(id: &str, covered: Covered) -> LockRequest {
+    LockRequest { ttl_s: 60, ..LockRequest::exclusive(id, covered) }
 }
 
 fn of_path(id: &str, name: &str) -> LockRequest {
