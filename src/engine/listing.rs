@@ -102,7 +102,7 @@ impl Draft {
         }
         let noun = self.owned(places, named);
         let count = self.members.len();
-        let verb = if count == 1 { "mentions" } else { "mention" };
+        let verb = if count <= 1 { "mentions" } else { "mention" };
         self.summary = format!("{} {verb} `{mentioned}`", counted(count, &noun));
         self.basis = Some(format!("all {} files in scope were looked through for `{mentioned}`", self.num_files));
         Ok(())
@@ -300,7 +300,7 @@ impl Draft {
     fn into_reply(self, id: &WorkspaceId, state: &QueryState, reply: &mut AskReply) -> Result<(), EngineError> {
         let num_members = self.members.len();
         if num_members == 0 {
-            let reason = format!("no file in scope does: {}", self.summary);
+            let reason = format!("nothing was found: {}", self.summary);
             (reply.abstention, reply.reason) = (Some(answer::Abstention::NothingFound), Some(reason));
             return Ok(());
         }

@@ -31,7 +31,12 @@ fn files_that_mention_a_word_are_all_named_and_all_files_accounted_for() {
     assert_eq!((&listing["num_members"], &listing["num_files"]), (&json!(2), &json!(4)), "{reply:#}");
     let paths: Vec<&Value> = listing["members"].as_array().unwrap().iter().map(|member| &member["path"]).collect();
     assert_eq!(paths, ["data/stations.csv", "notes/mast.txt"]);
-    assert_eq!(answer(&pincite, "Which files mention RVH-099?")["abstained"], true);
+    let none = answer(&pincite, "Which files mention RVH-099?");
+    let reason = none["reason"].as_str().unwrap();
+    assert!(
+        none["abstained"] == true && reason.starts_with("nothing was found: no file mentions `rvh-099`"),
+        "{reason}"
+    );
 }
 
 #[test]
