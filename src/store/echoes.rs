@@ -14,10 +14,18 @@ pub(super) struct Telling {
     pub kind: ChangeKind,
     /// Whether the change is not told, because another one says the same.
     pub is_echo: bool,
+    /// Whether it says what was so before the newest change, so that nothing of the file follows from it.
+    pub is_stale: bool,
     /// Where the file was before, if it was renamed.
     pub moved_from: Option<String>,
     /// The revision of the change that says the same and less, and is not told any more.
     pub replaces: Option<i64>,
+}
+
+impl Telling {
+    const fn of(kind: ChangeKind, moved_from: Option<String>) -> Self {
+        Self { kind, is_echo: false, is_stale: false, moved_from, replaces: None }
+    }
 }
 
 /// Compares changes with those that were logged before them.
@@ -26,6 +34,7 @@ pub(super) struct Echoes<'a> {
     find: CachedStatement<'a>,
     is_other: CachedStatement<'a>,
     is_known: CachedStatement<'a>,
+    is_stale: CachedStatement<'a>,
     mark: CachedStatement<'a>,
 }
 
@@ -51,6 +60,17 @@ impl<'a> Echoes<'a> {
                      AND known_inode = ?6 AND content_hash IS NOT NULL AND (?7 IS NULL OR content_hash = ?7)
                      AND NOT EXISTS (SELECT 1 FROM changes WHERE workspace = ?1 AND path = ?2 AND pending = 1)",
             )?,
+            is_stale: transaction.prepare_cached(
+                "SELECT 1 FROM changes AS newest
+                 WHERE workspace = ?1 AND path = ?2 AND pending = 1 AND seen_size IS NULL
+                     AND revision = (SELECT max(revision) FROM changes WHERE workspace = ?1 AND path = ?2 AND pending = 1)
+                     AND (EXISTS (SELECT 1 FROM changes
+                                  WHERE workspace = ?1 AND path = ?2 AND pending = 1 AND revision < newest.revision
+                                      AND size = ?3 AND modified_ns = ?4 AND (kind = 'deleted') = ?7)
+                          OR EXISTS (SELECT 1 FROM files
+                                     WHERE workspace = ?1 AND path = ?2 AND known_size = ?3 AND known_modified_ns = ?4
+                                         AND known_changed_ns = ?5 AND known_inode = ?6))",
+            )?,
             mark: transaction.prepare_cached("UPDATE changes SET is_echo = 1 WHERE revision = ?1")?,
         })
     }
@@ -58,12 +78,12 @@ impl<'a> Echoes<'a> {
     /// How a change of this kind is told, beside what was logged before it.
     pub(super) fn tell(&mut self, seen: &Observation, kind: ChangeKind) -> Result<Telling, StoreError> {
         let moved_from = match &seen.moved {
-            Some(Moved::Away) => return Ok(Telling { kind, is_echo: true, moved_from: None, replaces: None }),
+            Some(Moved::Away) => return Ok(Telling { is_echo: true, ..Telling::of(kind, None) }),
             Some(Moved::From(from)) => Some(from.to_string()),
             None => None,
         };
         let says_nothing_new = seen.provenance.is_empty() && !seen.is_new_content;
-        let as_is = |moved_from| Telling { kind, is_echo: false, moved_from, replaces: None };
+        let as_is = |moved_from| Telling::of(kind, moved_from);
         let Fingerprint { size, modified_ns, .. } = seen.fingerprint;
         let is_deleted = kind == ChangeKind::Deleted;
         let key = params![self.workspace, seen.path.as_str(), as_i64(size), modified_ns, is_deleted];
@@ -72,21 +92,23 @@ impl<'a> Echoes<'a> {
             Ok((revision, kind, says_nothing, row.get::<_, Option<String>>(3)?))
         };
         let Some((revision, of_before, says_nothing, from_before)) = self.find.query_row(key, row).optional()? else {
-            // A scan that began before a write was read, and ends after it, has seen what is known by now.
-            let is_echo = says_nothing_new && !is_deleted && moved_from.is_none() && self.is_known(seen)?;
-            return Ok(Telling { is_echo, ..as_is(moved_from) });
+            // A scan that began before a write was read, and ends after it, has seen what is known by now, or what was so before.
+            let says_nothing_new = says_nothing_new && moved_from.is_none();
+            let is_stale = says_nothing_new && self.is_stale(seen, is_deleted)?;
+            let is_echo = is_stale || says_nothing_new && self.is_known(seen)?;
+            return Ok(Telling { is_echo, is_stale, ..as_is(moved_from) });
         };
         if says_nothing_new {
             if self.is_other(seen)? {
                 return Ok(as_is(moved_from));
             }
-            return Ok(Telling { kind, is_echo: true, moved_from, replaces: None });
+            return Ok(Telling { is_echo: true, ..as_is(moved_from) });
         }
         if says_nothing {
             self.mark.execute([revision])?;
             let of_before = ChangeKind::from_name(&of_before).ok_or(rusqlite::Error::InvalidQuery)?;
             let moved_from = moved_from.or(from_before);
-            return Ok(Telling { kind: of_before, is_echo: false, moved_from, replaces: Some(revision) });
+            return Ok(Telling { replaces: Some(revision), ..Telling::of(of_before, moved_from) });
         }
         Ok(as_is(moved_from))
     }
@@ -97,7 +119,16 @@ impl<'a> Echoes<'a> {
         Ok(self.is_other.exists(params![self.workspace, seen.path.as_str(), hash.0])?)
     }
 
-    /// Whether what was seen is what was read: both under the same fingerprint.
+    /// Whether what was seen is what was there before somebody wrote it through us, who is told: a scan saw it, and logs it after that write. Where
+    /// the file came to look so again, what is read is not what is told, and the next scan tells it.
+    fn is_stale(&mut self, seen: &Observation, is_deleted: bool) -> Result<bool, StoreError> {
+        let Fingerprint { size, modified_ns, changed_ns, inode } = seen.fingerprint;
+        let (size, inode) = (as_i64(size), inode.cast_signed());
+        let seen = params![self.workspace, seen.path.as_str(), size, modified_ns, changed_ns, inode, is_deleted];
+        Ok(self.is_stale.exists(seen)?)
+    }
+
+    /// Whether what was seen is what was read: both under the same fingerprint. What is deleted has none that is known.
     fn is_known(&mut self, seen: &Observation) -> Result<bool, StoreError> {
         let Fingerprint { size, modified_ns, changed_ns, inode } = seen.fingerprint;
         Ok(self.is_known.exists(params![

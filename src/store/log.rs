@@ -340,7 +340,7 @@ fn insert_telling(
         let name = workspace.as_str();
         let told = as_json(&observation.provenance)?;
         let violated = violations.of(observation)?;
-        let Telling { kind, is_echo, moved_from, replaces } = echoes.tell(observation, kind)?;
+        let Telling { kind, is_echo, is_stale, moved_from, replaces } = echoes.tell(observation, kind)?;
         insert.execute(params![
             name,
             path,
@@ -368,7 +368,9 @@ fn insert_telling(
             outbox.tell_violation(&violation, observation.content_hash)?;
         }
         last = revision;
-        notes.note(observation, revision)?;
+        if !is_stale {
+            notes.note(observation, revision)?;
+        }
         if let Some(Moved::From(from)) = observation.moved.as_ref().filter(|_| told.is_none()) {
             carry(transaction, workspace, from, observation)?;
         }

@@ -146,6 +146,34 @@ fn what_is_seen_once_more_before_it_was_read_is_one_change() {
 }
 
 #[test]
+fn what_was_seen_before_the_newest_write_and_is_logged_after_it_is_told_by_nobody() {
+    let desk = Desk::new();
+    let nobody = Provenance::default;
+    let newest = |desk: &Desk| desk.store.last_change(&desk.workspace, &path("a")).unwrap().unwrap().revision;
+    // A scan saw what was written first, or that the file was away, and is slower than the one who writes next.
+    desk.write("a", b"a1", 10, nobody());
+    let second = desk.write("a", b"a2", 11, by("ann"));
+    let stale = desk.see("a", ChangeKind::Modified, 10, nobody());
+    assert_eq!((newest(&desk), desk.writer("a")), (second, Some("ann".to_owned())));
+    desk.read(stale, "a", Some(b"a2"), 11);
+    let third = desk.write("a", b"a3", 12, by("bob"));
+    let stale = desk.see("a", ChangeKind::Modified, 11, nobody());
+    assert_eq!(newest(&desk), third, "what was read before");
+    desk.read(stale, "a", Some(b"a3"), 12);
+    let gone = Observation::new(path("a"), ChangeKind::Deleted, Fingerprint::NONE, true);
+    desk.store.log(&desk.workspace, &[gone], Priority::Interactive).unwrap();
+    let back = desk.write("a", b"a4", 13, by("ann"));
+    let absent = Observation::new(path("a"), ChangeKind::Deleted, Fingerprint::NONE, false);
+    desk.store.log(&desk.workspace, &[absent], Priority::Interactive).unwrap();
+    assert_eq!(newest(&desk), back);
+    // What nobody wrote through us is told.
+    let touched = desk.see("a", ChangeKind::Modified, 14, nobody());
+    assert_eq!(newest(&desk), touched);
+    let other = desk.see("a", ChangeKind::Modified, 13, nobody());
+    assert_eq!(newest(&desk), other, "it was put back after somebody changed it on disk");
+}
+
+#[test]
 fn what_is_seen_before_the_log_knows_who_wrote_it_is_one_change_with_that() {
     let desk = Desk::new();
     desk.see("a", ChangeKind::Created, 10, Provenance::default());
