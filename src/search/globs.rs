@@ -5,7 +5,7 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::SearchError;
 use crate::index::{Filter, PathTest};
-use crate::workspace::{PatternLimits, common_spelling};
+use crate::workspace::{PatternLimits, common_spelling, glob_of_paths};
 
 /// A filter, and the globs that are not in it yet.
 #[derive(Debug, Clone, Default)]
@@ -103,9 +103,12 @@ pub(super) fn compile(wanted: &[String], unwanted: &[String], limits: PatternLim
 fn read(patterns: &[String], limits: PatternLimits) -> Result<Vec<globset::Glob>, SearchError> {
     let glob = |pattern: &String| {
         limits.check(pattern)?;
-        // As in .gitignore files: a pattern without a slash is about names, wherever they are.
-        let anywhere = if pattern.contains('/') { pattern.clone() } else { format!("**/{pattern}") };
-        let spelled = common_spelling(&anywhere);
+        if pattern.split('/').any(|part| part == "..") {
+            let message = format!("`{pattern}` is not a path glob: no path of a workspace holds `..`");
+            return Err(SearchError::invalid(message, "begin at the workspace's folder, for example `reports/**`"));
+        }
+        let whole = glob_of_paths(pattern);
+        let spelled = common_spelling(&whole);
         GlobBuilder::new(&spelled).literal_separator(true).backslash_escape(true).build().map_err(|error| {
             SearchError::invalid(
                 format!("`{pattern}` is not a path glob: {}", error.kind()),
@@ -180,6 +183,18 @@ mod tests {
         assert_eq!(globs(&["a/*/b"], &[]), globs(&["a/*/b"], &[]));
         assert_ne!(globs(&["a/*/b"], &[]), globs(&[], &["a/*/b"]));
         assert_ne!(globs(&["a/*/b"], &[]), globs(&["a/*/c"], &[]));
+    }
+
+    #[test]
+    fn a_glob_begins_at_the_folder_and_leads_nowhere_else() {
+        for glob in ["/a.md", "./a.md"] {
+            let compiled = compiled(&[glob], &[]);
+            assert!(compiled.admits_path("a.md") && !compiled.admits_path("b/a.md"), "{glob}");
+        }
+        for glob in ["../x", "a/../b", "..", "/../*"] {
+            let error = compile(&[glob.to_owned()], &[], PatternLimits::default()).unwrap_err();
+            assert!(error.to_string().contains("no path of a workspace holds `..`"), "{error}");
+        }
     }
 
     proptest! {

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::{Store, StoreError, as_i64, begin, parsed};
-use crate::workspace::{LockMode, RelPath, WorkspaceId};
+use crate::workspace::{LockMode, RelPath, WorkspaceId, glob_of_paths};
 
 /// A wait that did not ask again for so long is over, in milliseconds.
 const WAIT_IS_OVER_MS: i64 = 5_000;
@@ -55,8 +55,7 @@ impl Covered {
     /// What matches the paths of a glob. `None` where it is a path, or a glob that cannot be read; it was read when the lock was taken.
     pub(super) fn matcher(&self) -> Option<GlobMatcher> {
         let Self::Glob(glob) = self else { return None };
-        let glob = if glob.contains('/') { glob.clone() } else { format!("**/{glob}") };
-        let glob = globset::GlobBuilder::new(&glob).literal_separator(true).build();
+        let glob = globset::GlobBuilder::new(&glob_of_paths(glob)).literal_separator(true).build();
         glob.ok().map(|glob| glob.compile_matcher())
     }
 
@@ -68,7 +67,8 @@ impl Covered {
             (one, Self::Path(other)) => one.covers(other),
             // Whether two globs have a path in common is not worked out: those that begin differently have none.
             (Self::Glob(one), Self::Glob(other)) => {
-                let (one, other) = (beginning(one), beginning(other));
+                let (one, other) = (glob_of_paths(one), glob_of_paths(other));
+                let (one, other) = (beginning(&one), beginning(&other));
                 one.starts_with(other) || other.starts_with(one)
             }
         }
@@ -77,9 +77,6 @@ impl Covered {
 
 /// What all paths begin with that a glob matches.
 fn beginning(glob: &str) -> &str {
-    if !glob.contains('/') {
-        return "";
-    }
     &glob[..glob.find(['*', '?', '[', '{', '\\']).unwrap_or(glob.len())]
 }
 

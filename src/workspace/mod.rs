@@ -41,7 +41,7 @@ pub use lock::{
     ViolatedLock,
 };
 pub use path::{RelPath, is_device_name};
-pub use pattern::{PatternError, PatternLimits};
+pub use pattern::{PatternError, PatternLimits, glob_of_paths};
 pub use provenance::{InvalidProvenance, MAX_LABEL_CHARS, MAX_TAGS, Provenance, ProvenanceFilter};
 pub use scope::{Scope, Scopes};
 pub use span::{LineRange, LineStarts, Span};

@@ -1,5 +1,7 @@
 //! What a pattern from outside may be, checked before it is compiled: compilers of globs call themselves for each brace in another.
 
+use std::borrow::Cow;
+
 use crate::config::Limits;
 use crate::error::Advice;
 
@@ -94,6 +96,17 @@ impl Advice for PatternError {
             Self::Many { .. } => "request_patterns",
         };
         Some(format!("use fewer and simpler patterns, or raise `{key}` in `[limits]` of `config.toml`"))
+    }
+}
+
+/// A path glob as it is matched against whole paths, read as a line of a `.gitignore` file: one without a slash is about names, wherever they
+/// are, and one that begins with `/` or `./` begins at the workspace's folder.
+#[must_use]
+pub fn glob_of_paths(pattern: &str) -> Cow<'_, str> {
+    match pattern.strip_prefix("./").or_else(|| pattern.strip_prefix('/')) {
+        Some(anchored) => anchored.into(),
+        None if pattern.contains('/') => pattern.into(),
+        None => format!("**/{pattern}").into(),
     }
 }
 
