@@ -67,28 +67,43 @@ pub struct FilePart {
     /// Where to go on; absent where the text ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_offset: Option<usize>,
+    /// The span of each page or slide, where the whole text was asked for and the format has them.
+    #[schemars(skip)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub page_spans: Vec<Span>,
     /// The words, verbatim.
     pub content: String,
 }
 
 impl FilePart {
+    /// All that there is of a file, with its pages.
+    #[must_use]
+    pub fn whole(file: FileText) -> Self {
+        let range = 0..file.text.len();
+        Self { page_spans: file.pages.clone(), ..Self::of(file, range) }
+    }
+
     /// The piece of a file that is at `range` of its text.
     #[must_use]
     pub fn of(file: FileText, range: Range<usize>) -> Self {
         let span = Span::new(range.start, range.end).after(file.start);
         let is_slide = file.page_unit == PageUnit::Slide;
         let (lines, truncated) = (file.lines(span), file.goes_on || range.end < file.text.len());
+        let (total_lines, total_bytes) = (file.num_lines(), (!file.goes_on).then_some(file.end()));
+        let [pages, slides] = [!is_slide, is_slide].map(|is_wanted| pages_of(&file, span).filter(|_| is_wanted));
+        let content = if range.len() == file.text.len() { file.text } else { file.text[range].to_owned() };
         Self {
             start_line: lines.map(|lines| lines.start),
             end_line: lines.map(|lines| lines.end),
-            total_lines: file.num_lines(),
-            pages: pages_of(&file, span).filter(|_| !is_slide),
-            slides: pages_of(&file, span).filter(|_| is_slide),
+            total_lines,
+            pages,
+            slides,
             cell: file.cells.name(span),
             truncated,
             next_offset: truncated.then_some(span.end),
-            total_bytes: (!file.goes_on).then_some(file.end()),
-            content: file.text[range].to_owned(),
+            total_bytes,
+            content,
+            page_spans: Vec::new(),
             partial: file.partial,
             path: file.path,
             title: file.title,

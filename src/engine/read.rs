@@ -3,9 +3,6 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::recording::Told;
 use super::{EngineError, Workspace};
@@ -16,50 +13,37 @@ use crate::store::Fingerprint;
 use crate::workspace::{Cells, ContentHash, LineRange, LineStarts, RelPath, Revision, Span};
 
 /// A file's text as it is now, read from the file itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileText {
     /// The file.
     pub path: RelPath,
     /// The document's title.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// The file's type, as `filters.type` takes it.
     pub format: String,
     /// The SHA-256 of its bytes.
     pub content_hash: ContentHash,
-    /// The newest change of the file in the log when it was read; absent where the log holds none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The newest change of the file in the log when it was read; `None` where the log holds none.
     pub revision: Option<Revision>,
     /// When it was last modified.
-    #[schemars(with = "String")]
-    #[schema(value_type = String, format = DateTime)]
     pub modified: Timestamp,
-    /// Pages or slides, where the format has them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub num_pages: Option<usize>,
     /// Whether the pages are slides.
     pub page_unit: PageUnit,
     /// The span of each page or slide in the text, where the format has them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pages: Vec<Span>,
     /// The cells of the text.
-    #[serde(skip)]
     pub cells: Cells,
     /// Why the text is not all of the file's, and how far it goes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial: Option<String>,
     /// Whether the lines of the text are those of the file.
     pub has_file_lines: bool,
     /// The text that spans of citations point into.
     pub text: String,
     /// The byte of the whole text that `text` begins at: 0 but for a stretch of a large file.
-    #[serde(skip)]
     pub start: usize,
     /// Lines of the file before `text`.
-    #[serde(skip)]
     pub num_lines_before: u32,
     /// Whether the file goes on behind `text`.
-    #[serde(skip)]
     pub goes_on: bool,
 }
 

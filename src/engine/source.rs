@@ -241,7 +241,6 @@ impl From<Source> for FileText {
             content_hash,
             revision: None,
             modified,
-            num_pages: (!document.pages.is_empty()).then_some(document.pages.len()),
             page_unit: document.page_unit,
             cells,
             pages: document.pages,

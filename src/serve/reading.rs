@@ -5,10 +5,10 @@ use std::ops::Range;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 
 use super::app::Shared;
 use super::asking::accepts;
@@ -31,7 +31,7 @@ const MAX_START: u64 = (1 << 53) - 1;
 #[into_params(parameter_in = Query)]
 pub(super) struct FileQuery {
     /// The first byte of the text, counted from 0: `next_offset` of the reply before, or `span.start` of a citation. With it, or with `max_bytes`, the
-    /// reply is one piece of the text (`FilePart`).
+    /// reply is one piece of the text.
     #[param(minimum = 0, maximum = 9_007_199_254_740_991u64)]
     #[serde(alias = "start", deserialize_with = "given")]
     offset: Option<u64>,
@@ -41,28 +41,17 @@ pub(super) struct FileQuery {
     max_bytes: Option<usize>,
 }
 
-/// The text of a file, or a piece of it.
-#[derive(ToSchema)]
-#[schema(as = FileTextOrPart)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "it describes a reply, which is made of its parts")]
-pub(super) enum TextOrPart {
-    /// The whole text.
-    Text(FileText),
-    /// A piece of it.
-    Part(FilePart),
-}
-
 /// Headers that ask for the text itself.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "the fields describe headers; the code reads them from the request")]
 pub(super) struct FileHeaders {
     /// One range of bytes of the text, such as `bytes=0-1023`. The reply is `text/plain`, 206, and has at most 1 MiB; `Content-Range` shows which
-    /// bytes. Any other form of `Range` is ignored. `Accept: text/plain` asks for the whole text without JSON around it.
+    /// bytes. Any other form of `Range` is ignored. `Accept: text/plain` asks for the whole text without JSON around it. With
+    /// `Accept: application/octet-stream` the range is one of the file's own bytes, and as long as it says.
     #[param(rename = "Range", required = false, example = "bytes=0-1023")]
     range: String,
-    /// `application/octet-stream` asks for the bytes of the file itself, whatever its type and size; neither `Range` nor a parameter counts then.
+    /// `application/octet-stream` asks for the bytes of the file itself, whatever its type and size; no parameter counts then.
     #[param(rename = "Accept", required = false, example = "application/json")]
     accept: String,
 }
@@ -73,9 +62,9 @@ pub(super) struct FileHeaders {
     params(openapi::WorkspaceParam, openapi::PathParam, FileQuery, FileHeaders),
     responses(
         (status = 200, description = "The text, or one piece of it where `offset` or `max_bytes` is given.", content(
-            (TextOrPart = "application/json"), (String = "text/plain"), (String = "application/octet-stream"),
+            (FilePart = "application/json"), (String = "text/plain"), (String = "application/octet-stream"),
         )),
-        (status = 206, description = "The bytes of the text that `Range` asked for.", content_type = "text/plain", body = String),
+        (status = 206, description = "The bytes of the text, or of the file, that `Range` asked for.", content_type = "text/plain", body = String),
         (status = 416, description = "The text ends before the range. `Content-Range` has its length. The reply has no body."),
         openapi::Errors,
     ),
@@ -90,8 +79,23 @@ pub(super) async fn file(
     if accepts(&headers, BYTES) {
         let Json(opened) = app.call(move |engine| workspace.open(engine)?.open_object(&path)).await?;
         let object = opened.object.clone();
-        let Json(bytes) = app.call_at_once(move |_| opened.read_from(0)).await?;
-        return Ok((told(&object), Body::from_stream(pieces(bytes, object.size))).into_response());
+        let range = match wanted(&headers, object.content_hash.as_ref()) {
+            None => 0..object.size,
+            Some(wanted) => wanted.within(object.size),
+        };
+        let is_whole = range == (0..object.size);
+        if range.is_empty() && !is_whole {
+            return Ok(unsatisfiable(object.size));
+        }
+        let (start, left) = (range.start, range.end - range.start);
+        let Json(bytes) = app.call_at_once(move |_| opened.read_from(start)).await?;
+        let body = Body::from_stream(pieces(bytes, left));
+        if is_whole {
+            return Ok((told(&object, left), body).into_response());
+        }
+        let place = format!("bytes {start}-{}/{}", range.end - 1, object.size);
+        let place = [(header::CONTENT_RANGE, place)];
+        return Ok((StatusCode::PARTIAL_CONTENT, told(&object, left), place, body).into_response());
     }
     let max_bytes = query.max_bytes.unwrap_or(MAX_TEXT_BYTES);
     if !(1..=MAX_TEXT_BYTES).contains(&max_bytes) {
@@ -124,7 +128,7 @@ pub(super) async fn file(
         return Ok(if accepts(&headers, "text/plain") {
             whole(text.0)
         } else {
-            ([(header::ETAG, tag(&text.content_hash))], text).into_response()
+            ([(header::ETAG, tag(&text.content_hash))], Json(FilePart::whole(text.0))).into_response()
         });
     };
     let condition = headers.get(header::IF_RANGE).map(|tag| tag.as_bytes().to_owned());
@@ -166,15 +170,32 @@ pub(super) async fn head(
     AtPath(path): AtPath,
 ) -> Result<Response, ApiError> {
     let Json(object) = app.call(move |engine| workspace.open(engine)?.object(&path)).await?;
-    Ok((told(&object), Body::empty()).into_response())
+    Ok((told(&object, object.size), Body::empty()).into_response())
 }
 
 const BYTES: &str = "application/octet-stream";
 
-/// The headers of a file's own bytes.
-fn told(object: &Object) -> [(header::HeaderName, String); 3] {
-    let etag = object.content_hash.as_ref().map(tag).unwrap_or_default();
-    [(header::ETAG, etag), (header::CONTENT_TYPE, BYTES.to_owned()), (header::CONTENT_LENGTH, object.size.to_string())]
+/// The headers of a file's own bytes, of which so many are sent.
+fn told(object: &Object, num_bytes: u64) -> [(header::HeaderName, String); 4] {
+    [
+        (header::ETAG, object.content_hash.as_ref().map(tag).unwrap_or_default()),
+        (header::CONTENT_TYPE, BYTES.to_owned()),
+        (header::CONTENT_LENGTH, num_bytes.to_string()),
+        (header::ACCEPT_RANGES, "bytes".to_owned()),
+    ]
+}
+
+/// The range of a file's own bytes that is asked for, unless it is of other content.
+fn wanted(headers: &HeaderMap, hash: Option<&ContentHash>) -> Option<Wanted> {
+    let is_other = |condition: &HeaderValue| hash.is_none_or(|hash| condition.as_bytes() != tag(hash).as_bytes());
+    if headers.get(header::IF_RANGE).is_some_and(is_other) {
+        return None;
+    }
+    Wanted::of(headers.get(header::RANGE)?.to_str().ok()?)
+}
+
+fn unsatisfiable(total: impl std::fmt::Display) -> Response {
+    (StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, format!("bytes */{total}"))]).into_response()
 }
 
 /// A reply to a range.
@@ -207,6 +228,14 @@ impl Wanted {
             _ => None,
         }
     }
+
+    /// Which of so many bytes these are; empty where there are none.
+    fn within(self, size: u64) -> Range<u64> {
+        match self {
+            Self::From { start, end } => start as u64..end.map_or(size, |end| size.min(end as u64)),
+            Self::Last(num_bytes) => size.saturating_sub(num_bytes as u64)..size,
+        }
+    }
 }
 
 fn tag(hash: &ContentHash) -> String {
@@ -226,8 +255,7 @@ fn piece(file: &FileText, range: &Range<usize>) -> Response {
     let total = if file.goes_on { "*".to_owned() } else { file.end().to_string() };
     let end = range.end.min(file.end());
     if range.start < file.start || range.start >= end {
-        return (StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, format!("bytes */{total}"))])
-            .into_response();
+        return unsatisfiable(total);
     }
     let bytes = file.text.as_bytes()[range.start - file.start..end - file.start].to_owned();
     let headers = [
@@ -250,6 +278,10 @@ mod tests {
         assert_eq!(Wanted::of("bytes=1024-"), from(1024, None));
         assert_eq!(Wanted::of("bytes=-500"), Some(Wanted::Last(500)));
         assert_eq!(Wanted::of("bytes=99999999999999999999999-"), from(usize::MAX, None));
+        let within = |range, size| Wanted::of(range).unwrap().within(size);
+        assert_eq!((within("bytes=2-3", 9), within("bytes=2-", 9), within("bytes=-2", 9)), (2..4, 2..9, 7..9));
+        assert_eq!((within("bytes=2-99", 9), within("bytes=-99", 9)), (2..9, 0..9));
+        assert!(within("bytes=9-", 9).is_empty() && within("bytes=-0", 9).is_empty());
         for other in ["bytes=5-4", "bytes=-", "bytes=a-b", "bytes=0-1,3-4", "lines=0-1", "bytes", "", "bytes=+1-2"] {
             assert_eq!(Wanted::of(other), None, "{other}");
         }

@@ -116,6 +116,39 @@ async fn a_range_of_bytes_is_what_the_text_has_there() {
 }
 
 #[tokio::test]
+async fn the_bytes_of_a_file_are_sent_from_a_place_on() {
+    let desk = Desk::new("short", "The crane.\n");
+    let bytes = (header::ACCEPT, "application/octet-stream");
+    let (status, headers, body) = desk.get("short.txt", std::slice::from_ref(&bytes)).await;
+    assert_eq!(
+        (status, body.as_str(), &headers[header::ACCEPT_RANGES]),
+        (StatusCode::OK, "The crane.\n", &"bytes".parse().unwrap())
+    );
+    let tag = headers[header::ETAG].to_str().unwrap().to_owned();
+    for (range, expected, place) in [
+        ("bytes=4-", "crane.\n", "bytes 4-10/11"),
+        ("bytes=-2", ".\n", "bytes 9-10/11"),
+        ("bytes=0-0", "T", "bytes 0-0/11"),
+    ] {
+        let headers = [bytes.clone(), (header::RANGE, range), (header::IF_RANGE, tag.as_str())];
+        let (status, headers, body) = desk.get("short.txt", &headers).await;
+        assert_eq!((status, body.as_str()), (StatusCode::PARTIAL_CONTENT, expected));
+        assert_eq!(
+            (&headers[header::CONTENT_RANGE], &headers[header::CONTENT_LENGTH]),
+            (&place.parse().unwrap(), &expected.len().into())
+        );
+    }
+    let (status, headers, _) = desk.get("short.txt", &[bytes.clone(), (header::RANGE, "bytes=11-")]).await;
+    assert_eq!(
+        (status, &headers[header::CONTENT_RANGE]),
+        (StatusCode::RANGE_NOT_SATISFIABLE, &"bytes */11".parse().unwrap())
+    );
+    let other = [bytes, (header::RANGE, "bytes=4-"), (header::IF_RANGE, "\"another\"")];
+    let (status, _, body) = desk.get("short.txt", &other).await;
+    assert_eq!((status, body.as_str()), (StatusCode::OK, "The crane.\n"));
+}
+
+#[tokio::test]
 async fn pieces_of_two_contents_are_not_joined() {
     let desk = Desk::new("short", "The crane.\n");
     let (_, headers, _) = desk.get("short.txt", &[]).await;

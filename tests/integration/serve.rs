@@ -147,10 +147,13 @@ async fn files_are_listed_a_page_at_a_time_and_read_by_path() {
     let file = rest.get(&format!("/v1/workspaces/default/files/{name}")).await;
     assert_eq!(file["path"], "inbox/Sjøkart review – final (2).md");
     let on_disk = fs_err::read_to_string(rest.indexed.folder.path().join(file["path"].as_str().unwrap())).unwrap();
-    assert_eq!(file["text"], on_disk);
+    assert_eq!(file["content"], on_disk);
+    let num_lines = on_disk.lines().count();
+    assert_eq!((&file["start_line"], &file["total_lines"]), (&json!(1), &json!(num_lines)), "{file}");
+    assert_eq!((&file["truncated"], &file["span"]), (&json!(false), &json!({ "start": 0, "end": on_disk.len() })));
 
     let pdf = rest.get("/v1/workspaces/default/files/reports/ravensholm-acceptance.pdf").await;
-    assert_eq!((&pdf["num_pages"], pdf["pages"].as_array().unwrap().len()), (&json!(4), 4));
+    assert_eq!((&pdf["pages"], pdf["page_spans"].as_array().unwrap().len()), (&json!([1, 4]), 4));
 }
 
 #[tokio::test]

@@ -241,7 +241,7 @@ async fn one_name_in_several_spellings_is_one_file() {
         );
         assert_eq!(server.on_disk(on_disk).as_deref(), Some("new words"));
         let (status, file) = server.read(asked).await;
-        assert_eq!((status, &file["text"]), (200, &json!("new words")), "{file}");
+        assert_eq!((status, &file["content"]), (200, &json!("new words")), "{file}");
     }
     assert_eq!((names(""), names("Bu\u{308}ro")), (num_before, 1));
     // What is new is written composed, in a folder that is there under its own name.
