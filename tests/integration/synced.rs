@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Stdio};
 use std::time::Duration;
@@ -503,6 +503,36 @@ fn a_file_that_grows_while_it_is_sent_arrives_whole() {
     assert!(writer.join().unwrap() > 0);
     desk.once();
     assert_eq!(tree(desk.sandbox.path()), tree(desk.root.path()));
+}
+
+/// Passes connections on to a server, and cuts each after so many bytes of replies.
+fn cutting(server: &str, most: usize) -> String {
+    let server = server.trim_start_matches("http://").to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let server = TcpStream::connect(&server).unwrap();
+            let (mut asking, mut asked) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut asking, &mut asked));
+            std::thread::spawn(move || {
+                let _ = std::io::copy(&mut (&server).take(most as u64), &mut &client);
+                let _ = (client.shutdown(Shutdown::Both), server.shutdown(Shutdown::Both));
+            });
+        }
+    });
+    url
+}
+
+#[test]
+fn a_file_that_breaks_off_again_and_again_goes_on_where_it_did() {
+    let desk = Desk::new();
+    let text: String = (0..400_000).map(|number| format!("{number} ")).collect();
+    desk.write_there("notes/big.txt", &text);
+    let url = cutting(&desk.server.url, text.len() / 5);
+    let ran = desk.pincite.run(&["sync", desk.sandbox.path().to_str().unwrap(), &url, "--once"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    assert_eq!(fs_err::read_to_string(desk.here("notes/big.txt")).unwrap(), text);
 }
 
 /// How often a sync is killed, unless `PINCITE_SYNC_KILLS` says otherwise.

@@ -25,7 +25,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, EXPECT, LOCATION, RETRY_AFTER};
-use ureq::http::{Method, Request, Response};
+use ureq::http::{Method, Request, Response, StatusCode};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body, SendBody};
 
@@ -91,6 +91,8 @@ pub(super) type Contents<'a> = &'a mut dyn FnMut() -> std::io::Result<Content>;
 pub(super) struct Received {
     /// The header `ETag`, without its quotes.
     pub etag: String,
+    /// Whether the bytes are the range that was asked for, and not all of the file.
+    pub is_range: bool,
     pub bytes: Box<dyn Read>,
 }
 
@@ -244,7 +246,8 @@ impl Remote {
         let response = self.send(&Call { accept: "application/octet-stream", ..call }, None)?;
         let etag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).unwrap_or_default();
         let etag = etag.trim_matches('"').to_owned();
-        Ok(Received { etag, bytes: Box::new(response.into_body().into_reader()) })
+        let is_range = response.status() == StatusCode::PARTIAL_CONTENT;
+        Ok(Received { etag, is_range, bytes: Box::new(response.into_body().into_reader()) })
     }
 
     fn read<T: DeserializeOwned>(&self, call: &Call, response: Response<Body>) -> Result<T, RemoteError> {

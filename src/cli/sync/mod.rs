@@ -19,6 +19,7 @@ mod decide;
 mod error;
 mod here;
 mod outcome;
+mod receiving;
 mod round;
 mod server;
 mod state;

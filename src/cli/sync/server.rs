@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use serde::Deserialize;
 
 use super::here::name_of;
+use super::receiving::Receiving;
 use super::stop::Stop;
 use crate::cli::remote::{Backoff, Call, Content, Received, Remote, RemoteError};
 use crate::engine::{ChangesReply, WriteReply};
@@ -49,9 +50,9 @@ pub(super) struct Listing {
 }
 
 /// The content of a file as it comes.
-pub(super) struct Fetched {
+pub(super) struct Fetched<'s> {
     pub hash: ContentHash,
-    pub bytes: Box<dyn Read>,
+    pub bytes: Receiving<'s>,
 }
 
 /// What became of a write.
@@ -182,12 +183,45 @@ impl Server {
     ///
     /// # Errors
     /// [`RemoteError`].
-    pub(super) fn fetch(&self, path: &RelPath) -> Result<Option<Fetched>, RemoteError> {
+    pub(super) fn fetch(&self, path: &RelPath) -> Result<Option<Fetched<'_>>, RemoteError> {
         match self.patiently(|| self.remote.download(Call::get(&self.path(path)))) {
-            Ok(Received { etag, bytes }) => Ok(Some(Fetched { hash: self.hash(&etag)?, bytes })),
+            Ok(Received { etag, bytes, .. }) => {
+                let hash = self.hash(&etag)?;
+                Ok(Some(Fetched { hash, bytes: Receiving::new(self, path, hash, bytes) }))
+            }
             Err(error) if status(&error) == Some(404) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// The bytes of a file from a place on, where it still has this content; `None` where it has other content.
+    ///
+    /// # Errors
+    /// [`RemoteError`].
+    pub(super) fn fetch_rest(
+        &self,
+        path: &RelPath,
+        hash: ContentHash,
+        start: u64,
+    ) -> Result<Option<Box<dyn Read>>, RemoteError> {
+        let call = || {
+            let call = Call::get(&self.path(path)).under("Range", format!("bytes={start}-"));
+            call.under("If-Range", format!("\"{hash}\""))
+        };
+        let Received { etag, is_range, mut bytes } = self.patiently(|| self.remote.download(call()))?;
+        if self.hash(&etag)? != hash {
+            return Ok(None);
+        }
+        if !is_range {
+            // A server that knows no ranges of a file's own bytes.
+            io::copy(&mut (&mut bytes).take(start), &mut io::sink()).map_err(|error| self.broken(error))?;
+        }
+        Ok(Some(bytes))
+    }
+
+    /// Whether the run is to end.
+    pub(super) fn is_to_end(&self) -> bool {
+        self.stop.is_asked()
     }
 
     /// What became of the bytes of a file that broke off.
