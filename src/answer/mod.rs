@@ -86,19 +86,19 @@ pub struct AskRequest {
     #[serde(default = "default_max_sentences")]
     #[schema(minimum = 1, maximum = 20)]
     pub max_sentences: usize,
-    /// How to answer: `auto` by the question's words, or one of the plans.
+    /// How to answer.
     #[serde(default)]
     pub plan: PlanChoice,
     /// The most files that an answer by files quotes, 1 to 200; all others in scope are listed.
     #[serde(default = "default_max_files")]
     #[schema(minimum = 1, maximum = 200)]
     pub max_files: usize,
-    /// When the question is asked (RFC 3339); default: now. With a fixed time, `yesterday` stays the same day.
+    /// When the question is asked (RFC 3339); default: now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub now: Option<Timestamp>,
-    /// The IANA time zone in which the question's days begin (`Europe/Berlin`); default: the zone of the system that answers.
+    /// The IANA time zone in which the question's days begin (`Europe/Berlin`); default: the server's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
     /// Answer from a state at least this new.
@@ -107,7 +107,7 @@ pub struct AskRequest {
     /// How long to wait for `min_revision`, in milliseconds, at most 60000.
     #[serde(default)]
     pub wait_ms: u64,
-    /// Time limit in milliseconds, without a language model; the answer is made from the files read until then.
+    /// Time limit in milliseconds, without a language model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 10_000)]
     pub timeout_ms: Option<u64>,

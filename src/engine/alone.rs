@@ -2,17 +2,19 @@
 //!
 //! # Invariants
 //! - Whoever changes files of a workspace through us holds its lock, in whichever process.
-//! - A write with an idempotency key is done once, wherever a process ends. It is noted in the lock's own file before it is done; the next holder
-//!   compares the note with the file, and logs the write with its reply where it was done.
+//! - A request with an idempotency key is done once, wherever a process ends. It is noted in the lock's own file before it is done; the next
+//!   holder compares the note with the files, and logs what was done, with its reply where that is all.
 
 use std::io::{Read as _, Seek as _, Write as _};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::moving::{move_folders, moved};
 use super::{Engine, EngineError};
-use crate::files;
+use crate::files::{self, Files};
 use crate::ingest;
-use crate::store::{Besides, KeptReply, Observation};
+use crate::store::{Besides, Fingerprint, KeptReply, Observation};
 use crate::workspace::{ChangeKind, ContentHash, Priority, Provenance, RelPath, WorkspaceId};
 
 /// The lock on a workspace's files, held until it is dropped.
@@ -21,12 +23,22 @@ pub(super) struct Alone {
     file: fs_err::File,
 }
 
-/// A write with an idempotency key that was begun.
+/// What is about to be done to files.
 #[derive(Debug, Serialize, Deserialize)]
-struct Begun {
-    path: RelPath,
-    kind: ChangeKind,
-    content_hash: ContentHash,
+#[serde(rename_all = "snake_case")]
+pub(super) enum Begun {
+    /// A file gets this content.
+    Write { path: RelPath, kind: ChangeKind, content_hash: ContentHash },
+    /// A file is deleted that is there.
+    Delete { path: RelPath },
+    /// Files get other paths, and after them the folders of a folder.
+    Move { paths: Vec<(RelPath, RelPath)>, folders: Vec<(RelPath, RelPath)> },
+}
+
+/// A request with an idempotency key that was begun.
+#[derive(Debug, Serialize, Deserialize)]
+struct Note {
+    begun: Begun,
     provenance: Provenance,
     caller: String,
     key: String,
@@ -35,18 +47,11 @@ struct Begun {
 }
 
 impl Alone {
-    /// Notes durably what is about to be written, and which reply will be kept.
-    pub(super) fn begin(
-        &mut self,
-        path: &RelPath,
-        (kind, content_hash): (ChangeKind, ContentHash),
-        provenance: &Provenance,
-        kept: &KeptReply,
-    ) -> Result<(), EngineError> {
+    /// Notes durably what is about to be done, and which reply will be kept.
+    pub(super) fn begin(&mut self, begun: Begun, provenance: &Provenance, kept: &KeptReply) -> Result<(), EngineError> {
         let KeptReply { caller, key, asked, reply } = kept.clone();
-        let (path, provenance) = (path.clone(), provenance.clone());
-        let begun = Begun { path, kind, content_hash, provenance, caller, key, asked, reply };
-        let note = serde_json::to_vec(&begun).unwrap_or_default();
+        let note = Note { begun, provenance: provenance.clone(), caller, key, asked, reply };
+        let note = serde_json::to_vec(&note).unwrap_or_default();
         // What is left of a longer note, which was not written whole, would spoil this one.
         self.file.set_len(0).map_err(EngineError::Io)?;
         self.file.rewind().map_err(EngineError::Io)?;
@@ -61,7 +66,7 @@ impl Alone {
     }
 
     /// What a holder has begun who did not end it; nothing where the note is not whole.
-    fn begun(&mut self) -> Result<Option<Begun>, EngineError> {
+    fn note(&mut self) -> Result<Option<Note>, EngineError> {
         let mut note = Vec::new();
         self.file.read_to_end(&mut note).map_err(EngineError::Io)?;
         Ok(serde_json::from_slice(&note).ok())
@@ -73,35 +78,69 @@ impl Engine {
     /// still hold when the file is put into its place. Ends first what a holder has begun whose process ended.
     pub(super) fn lock_files(&self, id: &WorkspaceId) -> Result<Alone, EngineError> {
         let mut alone = Alone { file: self.data.lock_files(id)? };
-        if let Some(begun) = alone.begun()? {
+        if let Some(note) = alone.note()? {
             if let Some(root) = self.data.store.workspace(id)?.root {
-                self.end_begun(id, &files::canonical_folder(&root)?, begun)?;
+                self.end_begun(id, &files::canonical_folder(&root)?, note)?;
             }
             alone.end()?;
         }
         Ok(alone)
     }
 
-    /// Logs what was begun and is done, with its reply.
-    fn end_begun(&self, id: &WorkspaceId, root: &std::path::Path, begun: Begun) -> Result<(), EngineError> {
-        let Begun { path, kind, content_hash, provenance, caller, key, asked, reply } = begun;
+    /// Logs what was begun and is done, with its reply where all of it is.
+    fn end_begun(&self, id: &WorkspaceId, root: &Path, note: Note) -> Result<(), EngineError> {
+        let Note { begun, provenance, caller, key, asked, reply } = note;
         if self.data.store.kept_reply(id, &caller, &key)?.is_some() {
             return Ok(());
         }
-        let files = self.data.files_of(id, root);
-        let Ok(found) = ingest::read_file(&*files, &path, self.config().max_file_bytes) else { return Ok(()) };
-        if found.content_hash != content_hash {
+        let (done, is_all) = self.done_of(&*self.data.files_of(id, root), begun, provenance)?;
+        if done.is_empty() {
             return Ok(());
         }
-        let written = Observation {
-            provenance,
-            content_hash: Some(content_hash),
-            ..Observation::new(path, kind, found.fingerprint, true)
-        };
         let kept = KeptReply { caller, key, asked, reply };
-        let besides = Besides { written: None, reply: Some(&kept) };
-        self.data.store.log_besides(id, &[written], Priority::Interactive, besides)?;
+        let besides = Besides { written: None, reply: Some(&kept).filter(|_| is_all) };
+        self.data.store.log_besides(id, &done, Priority::Interactive, besides)?;
         self.scheduler.wake();
         Ok(())
+    }
+
+    /// What is done of that which was begun, and whether that is all.
+    fn done_of(
+        &self,
+        files: &dyn Files,
+        begun: Begun,
+        provenance: Provenance,
+    ) -> Result<(Vec<Observation>, bool), EngineError> {
+        Ok(match begun {
+            Begun::Write { path, kind, content_hash } => {
+                let found = ingest::read_file(files, &path, self.config().max_file_bytes);
+                let found = found.ok().filter(|found| found.content_hash == content_hash);
+                let written = found.map(|found| Observation {
+                    provenance,
+                    content_hash: Some(content_hash),
+                    ..Observation::new(path, kind, found.fingerprint, true)
+                });
+                (Vec::from_iter(written), true)
+            }
+            Begun::Delete { path } => {
+                let is_gone = ingest::seen(files, &path)?.is_none();
+                let gone = Observation::new(path, ChangeKind::Deleted, Fingerprint::NONE, true);
+                (Vec::from_iter(is_gone.then_some(Observation { provenance, ..gone })), true)
+            }
+            Begun::Move { paths, folders } => {
+                let (mut done, mut is_all) = (Vec::new(), true);
+                for (from, to) in paths {
+                    if ingest::seen(files, &from)?.is_none() && ingest::seen(files, &to)?.is_some() {
+                        done.extend(moved(files, from, to, false, &provenance)?);
+                    } else {
+                        is_all = false;
+                    }
+                }
+                if is_all {
+                    move_folders(files, &folders)?;
+                }
+                (done, is_all)
+            }
+        })
     }
 }

@@ -20,7 +20,7 @@ use crate::workspace::{Change, Facets, Revision};
 pub struct ChangeFilters {
     /// The path matches one of these globs (`reports/**`, `*.md`). A glob without `/` matches the file name.
     pub path: Vec<String>,
-    /// Made by one of these agents, as was said with the change.
+    /// Made by one of these agents.
     pub agent: Vec<String>,
     /// Made in one of these runs.
     pub run: Vec<String>,
@@ -28,12 +28,12 @@ pub struct ChangeFilters {
     pub sandbox: Vec<String>,
     /// Made under one of these tags.
     pub tags: Vec<String>,
-    /// Taken into the log at this time or later (RFC 3339, for example `2026-10-01T00:00:00Z`).
+    /// Logged at this time or later (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub since: Option<Timestamp>,
-    /// Taken into the log before this time (RFC 3339).
+    /// Logged before this time (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     #[schema(value_type = Option<String>, format = DateTime)]

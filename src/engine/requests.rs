@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::edit::{EditReply, MergeReply};
-use super::{EngineError, Given, NewLock, OnConflict, Precondition, Transit, Workspace, WriteReply};
+use super::{EngineError, Given, MoveReply, NewLock, OnConflict, Precondition, Transit, Workspace, WriteReply};
 use crate::edit::{Changes, Edit, Insertion};
 use crate::workspace::{ChangeKind, ContentHash, Provenance, RelPath, Revision};
 
@@ -121,9 +121,9 @@ request! {
 }
 
 request! {
-    /// A file to move or to copy. `if_match` is of the file at `from`.
+    /// A file or folder to move, or a file to copy. `if_match` is of the file at `from`.
     MoveRequest {
-        /// Where the file is.
+        /// Where it is.
         #[serde(alias = "source")]
         from: String,
         /// Where it is to be.
@@ -160,6 +160,12 @@ pub struct FileReply {
     /// How many places were changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub num_places: Option<usize>,
+    /// Of a folder that was moved: how many files are in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub num_files: Option<usize>,
+    /// Of a folder that was moved: whether it is still at its old path as well, with what is not of the workspace or what the caller does not see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder_stays: Option<bool>,
     /// What was changed, as a unified difference of at most 16 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diff: Option<String>,
@@ -181,6 +187,16 @@ impl From<WriteReply> for FileReply {
             etag: content_hash,
             ..Self::default()
         }
+    }
+}
+
+impl From<MoveReply> for FileReply {
+    fn from(moved: MoveReply) -> Self {
+        let MoveReply { written, num_files, folder_stays } = moved;
+        let reply = Self::from(written);
+        // Nothing is logged of a folder without files.
+        let revision = reply.revision.filter(|_| num_files != Some(0));
+        Self { revision, num_files, folder_stays, ..reply }
     }
 }
 
@@ -310,7 +326,7 @@ impl MoveRequest {
         })
     }
 
-    /// Gives the file another path.
+    /// Gives the file or folder another path.
     ///
     /// # Errors
     /// As [`Workspace::move_file`].

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::alone::Begun;
 use super::given::Once;
 use super::recording::Told;
 use super::upload::Upload;
@@ -121,7 +122,8 @@ impl Workspace<'_> {
         let reply = WriteReply { revision, path: path.clone(), kind, content_hash };
         let kept = once.map(|once| once.with_reply(&reply_of(&reply)));
         if let Some(kept) = &kept {
-            alone.begin(&path, (kind, file.content_hash()), &provenance, kept)?;
+            let begun = Begun::Write { path: path.clone(), kind, content_hash: file.content_hash() };
+            alone.begin(begun, &provenance, kept)?;
         }
         let (fingerprint, content_hash) = file.put(&condition)?;
         let written = Observation {
@@ -229,7 +231,7 @@ impl Workspace<'_> {
         self.check_writable(path)?;
         let root = self.root_to_write([path])?;
         let once = self.once("delete", &[path.as_str().as_bytes()]);
-        let _alone = self.engine.lock_files(id)?;
+        let mut alone = self.engine.lock_files(id)?;
         if let Some((reply, revision)) = self.answered::<WriteReply>(once.as_ref())? {
             return Ok(WriteReply { revision, ..reply });
         }
@@ -237,19 +239,29 @@ impl Workspace<'_> {
         let files = self.engine.data.files_of(&self.id, &root);
         self.check_precondition(&*files, path, precondition)?;
         self.check_locks(&[path])?;
-        let was_there = ingest::delete_file(&*files, path)?;
+        let (kind, revision) = (ChangeKind::Deleted, Revision::default());
+        let reply = WriteReply { revision, path: path.clone(), kind, content_hash: None };
+        let kept = once.map(|once| once.with_reply(&reply));
+        if let Some(kept) = kept.as_ref().filter(|_| matches!(ingest::seen(&*files, path), Ok(Some(_)))) {
+            alone.begin(Begun::Delete { path: path.clone() }, &provenance, kept)?;
+        }
+        let deleted = ingest::delete_file(&*files, path);
+        if deleted.is_err() {
+            alone.end()?;
+        }
+        let was_there = deleted?;
         if !was_there
             && (self.engine.data.store.file(id, path)?.is_none()
                 || self.engine.data.view(&self.id)?.deleting.contains(path))
         {
             return Err(self.why_no_file(path)?);
         }
-        let kind = ChangeKind::Deleted;
         let deleted = Observation { provenance, ..Observation::new(path.clone(), kind, GONE, true) };
         self.engine.bases.forget(id, Some(path));
-        let reply = WriteReply { revision: Revision::default(), path: path.clone(), kind, content_hash: None };
-        let kept = once.map(|once| once.with_reply(&reply));
         let revision = self.log_all(&[deleted], None, kept.as_ref())?;
+        if kept.is_some() {
+            alone.end()?;
+        }
         Ok(WriteReply { revision, ..reply })
     }
 

@@ -1,10 +1,15 @@
 //! What every place of files must do: one suite, written against [`Files`], run for each of them.
 
+mod folders;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Seek as _};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
+use self::folders::{
+    a_folder_is_no_file, a_folder_that_is_made_changes_no_file, folders_with_files_are_listed_and_stay,
+};
 use super::memory::MemoryFiles;
 use super::{Condition, Errands, Files, FilesError, NewFile, NotAdmitted, RuleLimits, Sighting, Stat, Watcher};
 use crate::error::Advice as _;
@@ -92,6 +97,7 @@ suite![
     a_renamed_file_is_at_its_new_path_alone,
     a_folder_is_no_file,
     a_folder_that_is_made_changes_no_file,
+    folders_with_files_are_listed_and_stay,
     a_name_comes_back_as_it_was_put,
     a_name_in_another_spelling_is_that_of_the_file,
     a_path_to_outside_is_no_path,
@@ -341,33 +347,6 @@ fn a_renamed_file_is_at_its_new_path_alone(place: &mut dyn Subject) {
     let gone = files.rename(&path("old.txt"), &path("sub/taken.txt"));
     assert!(matches!(gone, Err(FilesError::NotFound { path }) if path.as_str() == "old.txt"));
     assert_eq!(bytes_of(files, "sub/taken.txt"), b"alpha");
-}
-
-fn a_folder_is_no_file(place: &mut dyn Subject) {
-    let files = place.files();
-    put(files, "docs/deep/a.txt", b"alpha");
-    for folder in ["docs", "docs/deep"] {
-        assert!(matches!(files.stat(&path(folder)), Err(FilesError::Folder { .. })), "{folder}");
-        assert!(matches!(files.open(&path(folder), None), Err(FilesError::Folder { .. })), "{folder}");
-        assert!(matches!(files.delete(&path(folder), None), Err(FilesError::Folder { .. })), "{folder}");
-    }
-    assert_eq!(bytes_of(files, "docs/deep/a.txt"), b"alpha");
-}
-
-fn a_folder_that_is_made_changes_no_file(place: &mut dyn Subject) {
-    let files = place.files();
-    put(files, "docs/a.txt", b"alpha");
-    for folder in ["docs", "docs/deep/er", "docs/deep", "new"] {
-        files.make_folder(&path(folder)).unwrap();
-        files.make_folder(&path(folder)).unwrap();
-    }
-    for folder in ["docs/a.txt", "docs/a.txt/deep"] {
-        assert!(matches!(files.make_folder(&path(folder)), Err(FilesError::NotAFile { .. })), "{folder}");
-    }
-    assert_eq!(names(&listed(files, None)), ["docs/a.txt"]);
-    assert_eq!(bytes_of(files, "docs/a.txt"), b"alpha");
-    put(files, "docs/deep/er/b.txt", b"beta");
-    assert_eq!(names(&listed(files, None)), ["docs/a.txt", "docs/deep/er/b.txt"]);
 }
 
 fn a_name_comes_back_as_it_was_put(place: &mut dyn Subject) {

@@ -115,6 +115,16 @@ impl Files for GuardedFiles {
         self.files.make_folder(path)
     }
 
+    fn remove_folder(&self, path: &RelPath) -> Result<(), FilesError> {
+        self.files.remove_folder(path)
+    }
+
+    fn folders(&self, at: Option<&RelPath>) -> Result<Vec<RelPath>, FilesError> {
+        let (files, asked) = (Arc::clone(&self.files), at.cloned());
+        let name = at.map_or("", RelPath::as_str);
+        self.errands.run(&self.workspace, name, move |_| files.folders(asked.as_ref()))?
+    }
+
     fn check(&self, path: &RelPath) -> Result<(), NotAdmitted> {
         self.files.check(path)
     }

@@ -143,6 +143,20 @@ impl Files for MemoryFiles {
         }
     }
 
+    fn remove_folder(&self, _: &RelPath) -> Result<(), FilesError> {
+        self.0.lock().here()
+    }
+
+    fn folders(&self, at: Option<&RelPath>) -> Result<Vec<RelPath>, FilesError> {
+        let state = self.0.lock();
+        state.here()?;
+        let prefix = at.map(|at| format!("{at}/")).unwrap_or_default();
+        let below = state.objects.keys().filter_map(|key| key.as_str().strip_prefix(&prefix)?.split_once('/'));
+        let names: BTreeSet<&str> = below.map(|(name, _)| name).collect();
+        let paths = names.into_iter().filter_map(|name| format!("{prefix}{name}").parse().ok());
+        Ok(paths.filter(|path| self.admits(path)).collect())
+    }
+
     fn check(&self, path: &RelPath) -> Result<(), NotAdmitted> {
         let (num_parts, max) = (path.as_str().split('/').count() as u64, RuleLimits::default().path_parts);
         if num_parts > max {

@@ -210,6 +210,18 @@ pub trait Files: fmt::Debug + Send + Sync {
     /// When a file is at its path or on the way, or the place refuses.
     fn make_folder(&self, path: &RelPath) -> Result<(), FilesError>;
 
+    /// Removes a folder that holds no file in any depth, and the folders in it. One that holds something stays as it is.
+    ///
+    /// # Errors
+    /// When the place cannot be reached.
+    fn remove_folder(&self, path: &RelPath) -> Result<(), FilesError>;
+
+    /// The folders directly in a folder, `None` for the root, that a listing goes into, by path. None where that folder cannot be listed.
+    ///
+    /// # Errors
+    /// When the place cannot be listed.
+    fn folders(&self, at: Option<&RelPath>) -> Result<Vec<RelPath>, FilesError>;
+
     /// Why a file at `path` would not belong to the workspace, whether or not it is there.
     ///
     /// # Errors

@@ -90,7 +90,7 @@ fn of_files() -> Vec<WorkspaceTool> {
             tool: changes::<MoveRequest, FileReply>(
                 "move_file",
                 "Move a file",
-                "Gives a file another path, in one step. Its writer stays known.",
+                "Gives a file another path, or a folder with its files. Writers stay known.",
                 (true, false),
             ),
             run: |workspace, arguments, _| {

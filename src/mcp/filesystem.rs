@@ -4,7 +4,7 @@
 //! # Invariants
 //! - A reply is the text that the reference server would give, as the one item and as `content` of the structured result; a picture or sound is
 //!   an item of its own kind.
-//! - Folders are shown by the files in them that the caller sees. An empty folder is in no list.
+//! - A folder is shown where it holds a file that the caller sees, or where it is on disk and the caller would see a file in it.
 //! - What is left out because it is too long is told in the last line.
 //!
 //! Source: `@modelcontextprotocol/server-filesystem` 2026.8.31, its README and schemas.

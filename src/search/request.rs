@@ -67,7 +67,7 @@ pub struct Filters {
     #[schemars(with = "Option<String>")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub modified_before: Option<Timestamp>,
-    /// Written by one of these agents, as their writers said.
+    /// Written by one of these agents.
     pub agent: Vec<String>,
     /// Written in one of these runs.
     pub run: Vec<String>,

@@ -53,7 +53,7 @@ pub(super) async fn edit(
     done(&app, workspace, wait_ms, move |workspace| request.run(workspace)).await
 }
 
-/// Gives a file another path, in one change.
+/// Gives a file another path, in one change, or a folder with the files in it.
 #[utoipa::path(
     post, path = "/v1/workspaces/{ws}/move", tag = "files", operation_id = "move_file",
     params(openapi::WorkspaceParam),

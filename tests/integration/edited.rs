@@ -220,6 +220,56 @@ async fn a_file_moves_in_one_change_and_a_copy_leaves_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_folder_moves_with_its_files_and_folders_or_not_at_all() {
+    let server = Server::running();
+    let root = server.desk.folder.path().to_owned();
+    for (path, text) in [("draft/a.md", "The quay"), ("draft/deep/b.md", "The pier"), ("there/a.md", "other")] {
+        server.put(path, text, &[("pincite-agent", "coder-03")]).await;
+    }
+    fs_err::create_dir_all(root.join("draft/empty/er")).unwrap();
+    let all = |folder: &str| ["a.md", "deep/b.md"].map(|name| server.on_disk(&format!("{folder}/{name}")));
+    let whole = [Some("The quay".to_owned()), Some("The pier".to_owned())];
+    for (to, more, refusal) in [
+        ("there", json!({}), (412, "conflict")),
+        ("draft/inside", json!({}), (400, "invalid_request")),
+        ("new", json!({ "overwrite": true }), (400, "invalid_request")),
+        ("new", json!({ "if_match": hash("x") }), (400, "invalid_request")),
+        (".hidden", json!({}), (400, "passed_over")),
+        ("there/a.md", json!({}), (400, "not_a_file")),
+    ] {
+        let mut request = json!({ "from": "draft", "to": to });
+        request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let refused = server.post("move", request).await;
+        assert_eq!(code(&refused), refusal, "{to}: {}", refused.1);
+        assert_eq!(all("draft"), whole, "{to}");
+    }
+    let lock = json!({ "path": "draft/deep/b.md", "ttl_s": 60 });
+    let (_, lock) = server.post("locks", lock).await;
+    let request = json!({ "from": "draft", "to": "done/draft", "idempotency_key": "m1", "wait_searchable_ms": 30_000 });
+    assert_eq!(code(&server.post("move", request.clone()).await), (423, "locked"));
+    assert_eq!(all("draft"), whole);
+    let mut with_token = request.clone();
+    with_token["lock_token"] = lock["token"].clone();
+    let (status, moved) = server.post("move", with_token.clone()).await;
+    assert_eq!((status, &moved["num_files"], &moved["folder_stays"]), (200, &json!(2), &json!(false)), "{moved}");
+    assert_eq!(moved["searchable"], true, "{moved}");
+    assert_eq!((all("done/draft"), all("draft")), (whole.clone(), [None, None]));
+    assert!(root.join("done/draft/empty/er").is_dir() && !root.join("draft").exists());
+    assert_eq!(server.desk.found("pier"), ["done/draft/deep/b.md"]);
+    let (_, changes) = server.send(Method::GET, "changes?limit=2", &[], Vec::new()).await;
+    let of = |number: usize, field: &str| changes["changes"][number][field].clone();
+    assert_eq!([of(1, "from"), of(0, "from")], [json!("draft/a.md"), json!("draft/deep/b.md")], "{changes}");
+    let (_, again) = server.post("move", with_token).await;
+    assert_eq!((&again["revision"], &again["num_files"]), (&moved["revision"], &json!(2)), "{again}");
+    // What is not of the workspace stays, and that is told.
+    fs_err::write(root.join("done/draft/.env"), "SECRET=1").unwrap();
+    let back = json!({ "from": "done/draft", "to": "draft", "lock_token": lock["token"] });
+    let (_, back) = server.post("move", back).await;
+    assert_eq!((&back["num_files"], &back["folder_stays"]), (&json!(2), &json!(true)), "{back}");
+    assert!(root.join("done/draft/.env").exists() && all("draft") == whole);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_workspace_can_demand_a_condition_of_each_write() {
     let server = Server::running();
     server.put("a.md", "words", &[]).await;

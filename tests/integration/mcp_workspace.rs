@@ -209,6 +209,12 @@ async fn a_prompt_for_the_reference_server_works_unchanged() {
                 call("read_media_file", json!({ "path": "plan.png" })),
                 call("create_directory", json!({ "path": "new/deep" })),
                 call("list_directory", json!({ "path": "new/deep" })),
+                call("list_directory", json!({ "path": "." })),
+                call("directory_tree", json!({ "path": "new" })),
+                call("search_files", json!({ "path": ".", "pattern": "**/deep" })),
+                call("move_file", json!({ "source": "new", "destination": "newer" })),
+                call("directory_tree", json!({ "path": "newer" })),
+                call("move_file", json!({ "source": "newer", "destination": "new" })),
                 call("list_directory", json!({ "path": "none" })),
                 call("edit_file", json!({ "path": "docs/a.md", "edits": [{ "oldText": "two", "newText": "zwei" }], "dryRun": true })),
                 call("edit_file", json!({ "path": "docs/a.md", "edits": [{ "oldText": "two", "newText": "zwei" }] })),
@@ -256,6 +262,13 @@ async fn a_prompt_for_the_reference_server_works_unchanged() {
     assert_eq!(text(next()), "Successfully created directory new/deep");
     assert!(desk.folder.path().join("new/deep").is_dir());
     assert_eq!(text(next()), "");
+    assert_eq!(text(next()), "[DIR] docs\n[DIR] new\n[FILE] plan.png\n[FILE] top.md");
+    let deep = json!([{ "name": "deep", "type": "directory", "children": [] }]);
+    assert_eq!(serde_json::from_str::<Value>(text(next())).unwrap(), deep);
+    assert_eq!(text(next()), "docs/deep\nnew/deep");
+    assert_eq!(next()["structuredContent"]["num_files"], 0);
+    assert_eq!(serde_json::from_str::<Value>(text(next())).unwrap(), deep);
+    assert_eq!(next()["structuredContent"]["folder_stays"], false);
     assert!(message(next()).contains("none"));
     assert!(next()["structuredContent"].get("revision").is_none());
     assert!(next()["structuredContent"]["diff"].as_str().unwrap().contains("+zwei"));
@@ -288,8 +301,11 @@ async fn a_key_with_globs_sees_and_makes_folders_of_its_own_files_alone() {
     text(&call("create_directory", json!({ "path": "open/new" })).await);
     message(&call("create_directory", json!({ "path": "secret/new" })).await);
     assert!(keyed.folder.path().join("open/new").is_dir() && !keyed.folder.path().join("secret/new").exists());
-    // An empty folder could be anybody's.
-    message(&call("list_directory", json!({ "path": "open/new" })).await);
+    // One in which no file could be the key's is told to nobody else.
+    assert_eq!(text(&call("list_directory", json!({ "path": "open/new" })).await), "");
+    fs_err::create_dir(keyed.folder.path().join("secret/empty")).unwrap();
+    message(&call("list_directory", json!({ "path": "secret/empty" })).await);
+    assert_eq!(text(&call("search_files", json!({ "path": ".", "pattern": "**/{new,empty}" })).await), "open/new");
     let resources = json!({ "jsonrpc": "2.0", "id": 1, "method": "resources/list" });
     let (_, listed) = keyed.json(&key, axum::http::Method::POST, "/mcp", Some(&resources)).await;
     let listed = listed["result"]["resources"].as_array().unwrap().clone();

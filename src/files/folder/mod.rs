@@ -55,6 +55,15 @@ impl FolderFiles {
         Folder::root(&self.root).map_err(|error| FilesError::Away(as_io(error)))
     }
 
+    /// The root, to be listed.
+    fn root(&self) -> Result<Folder, FilesError> {
+        Folder::root(&self.root).map_err(|error| match error {
+            BeneathError::Missing => FilesError::NoFolder { path: self.root.clone() },
+            BeneathError::NotAFolder => FilesError::NotAFolder { path: self.root.clone() },
+            other => FilesError::Away(as_io(other)),
+        })
+    }
+
     /// The error of a file that was not read.
     fn not_read(held: &Folder, error: BeneathError, path: &RelPath) -> FilesError {
         let path = path.clone();
@@ -78,12 +87,7 @@ impl Files for FolderFiles {
         places: Option<&'a BTreeSet<RelPath>>,
         entering: &'a dyn Fn(&str),
     ) -> Result<Box<dyn Listing + 'a>, FilesError> {
-        let held = Folder::root(&self.root).map_err(|error| match error {
-            BeneathError::Missing => FilesError::NoFolder { path: self.root.clone() },
-            BeneathError::NotAFolder => FilesError::NotAFolder { path: self.root.clone() },
-            other => FilesError::Away(as_io(other)),
-        })?;
-        Ok(Box::new(Walk::new(held, places, &self.limits, entering)))
+        Ok(Box::new(Walk::new(self.root()?, places, &self.limits, entering)))
     }
 
     fn stat(&self, path: &RelPath) -> Result<Stat, FilesError> {
@@ -122,6 +126,16 @@ impl Files for FolderFiles {
 
     fn make_folder(&self, path: &RelPath) -> Result<(), FilesError> {
         write::make_folder(&self.root, path)
+    }
+
+    fn remove_folder(&self, path: &RelPath) -> Result<(), FilesError> {
+        write::remove_folder(&self.root, path)
+    }
+
+    fn folders(&self, at: Option<&RelPath>) -> Result<Vec<RelPath>, FilesError> {
+        let places = at.map(|at| BTreeSet::from([at.clone()]));
+        let walk = Walk::new(self.root()?, places.as_ref(), &self.limits, &|_| {});
+        walk.folders_in(at.map_or("", RelPath::as_str))
     }
 
     fn check(&self, path: &RelPath) -> Result<(), NotAdmitted> {

@@ -52,6 +52,23 @@ impl<'a> Walk<'a> {
         Self { root, places, limits, entering, waiting, at: None }
     }
 
+    /// The folders directly in one, by path, that the walk goes into. None where the walk does not go into that one.
+    pub(super) fn folders_in(mut self, at: &str) -> Result<Vec<RelPath>, FilesError> {
+        while let Some((path, above)) = self.waiting.pop() {
+            let mut page = Page::default();
+            let Some(mut inside) = self.enter(path, &above, &mut page)? else { continue };
+            for name in std::mem::take(&mut inside.names) {
+                self.look(&inside, name, &mut page);
+            }
+            if inside.path == at {
+                let mut folders: Vec<RelPath> = self.waiting.iter().filter_map(|(path, _)| path.parse().ok()).collect();
+                folders.sort();
+                return Ok(folders);
+            }
+        }
+        Ok(Vec::new())
+    }
+
     /// Lists a folder; `None` where it is passed over.
     fn enter(&self, path: String, above: &Arc<Rules>, page: &mut Page) -> Result<Option<Inside>, FilesError> {
         let is_root = path.is_empty();

@@ -208,6 +208,15 @@ pub(super) fn make_folder(root: &Path, path: &RelPath) -> Result<(), FilesError>
     Ok(())
 }
 
+/// Removes a folder that holds no file in any depth. One that holds something stays, and so does what is no folder.
+pub(super) fn remove_folder(root: &Path, path: &RelPath) -> Result<(), FilesError> {
+    let mut way = Way::new(root)?;
+    if let Some(parent) = existing_parent(&mut way, path)? {
+        vacate(&parent, path.file_name());
+    }
+    Ok(())
+}
+
 /// Whether a folder holds no file in any depth, and nothing else but folders.
 fn is_vacant(folder: &Folder, depth: usize) -> bool {
     let is_vacant_below = |(name, kind): (std::ffi::OsString, Option<Kind>)| {

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use super::super::tools::{WorkspaceTool, parse, tool};
 use super::{AtPath, Text, fitting, folder_of, making, reported, text};
-use crate::engine::{Action, Workspace};
+use crate::budget::Budget;
+use crate::engine::{Action, Below, Depth, Workspace};
 use crate::error::ErrorReport;
-use crate::workspace::FileEntry;
 
 /// No arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -86,9 +86,9 @@ pub(super) fn tools() -> Vec<WorkspaceTool> {
                 "List a folder",
                 "Lists what is directly in a folder, a line each: `[FILE] name` or `[DIR] name`, by name.",
             ),
-            run: |workspace, arguments, _| {
+            run: |workspace, arguments, around| {
                 let AtPath { path } = parse(arguments)?;
-                let lines = entries(workspace, &path)?.iter().map(Entry::line).collect();
+                let lines = entries(workspace, &path, around.budget)?.iter().map(Entry::line).collect();
                 text(fitting(lines, "use `search_files` or `list_files`"))
             },
         },
@@ -99,7 +99,7 @@ pub(super) fn tools() -> Vec<WorkspaceTool> {
                 "List a folder with sizes",
                 "Lists what is directly in a folder with the size of each file, and how much they are together.",
             ),
-            run: |workspace, arguments, _| text(with_sizes(workspace, &parse(arguments)?)?),
+            run: |workspace, arguments, around| text(with_sizes(workspace, &parse(arguments)?, around.budget)?),
         },
         WorkspaceTool {
             action: Action::List,
@@ -108,7 +108,7 @@ pub(super) fn tools() -> Vec<WorkspaceTool> {
                 "Show a tree",
                 "Shows a folder and all below it as JSON: each entry has `name` and `type`, and a folder its `children`.",
             ),
-            run: |workspace, arguments, _| text(tree(workspace, &parse(arguments)?)?),
+            run: |workspace, arguments, around| text(tree(workspace, &parse(arguments)?, around.budget)?),
         },
         WorkspaceTool {
             action: Action::List,
@@ -117,7 +117,7 @@ pub(super) fn tools() -> Vec<WorkspaceTool> {
                 "Find files by name",
                 "Finds files and folders by their paths, a line each. Use `search_workspace` or `grep_files` to find words in files.",
             ),
-            run: |workspace, arguments, _| text(find(workspace, &parse(arguments)?)?),
+            run: |workspace, arguments, around| text(find(workspace, &parse(arguments)?, around.budget)?),
         },
         WorkspaceTool {
             action: Action::List,
@@ -151,28 +151,35 @@ impl Entry {
     }
 }
 
-/// The files below a folder, each by its path from there on.
-fn below(workspace: &Workspace<'_>, path: &str) -> Result<Vec<(String, FileEntry)>, ErrorReport> {
+/// What is below a folder: paths from there on, each with the size of the file, or none for a folder.
+fn below(
+    workspace: &Workspace<'_>,
+    path: &str,
+    depth: Depth,
+    budget: &Budget,
+) -> Result<BTreeMap<String, Option<u64>>, ErrorReport> {
     let folder = folder_of(workspace, path)?;
-    let files = reported(workspace, workspace.files_below(folder.as_ref()))?;
+    let Below { files, folders } = reported(workspace, workspace.below(folder.as_ref(), depth, budget))?;
     let prefix = folder.map_or(0, |folder| folder.as_str().len() + 1);
-    Ok(files.into_iter().map(|file| (file.path.as_str()[prefix..].to_owned(), file)).collect())
+    let folders = folders.iter().map(|folder| (&folder.as_str()[prefix..], None));
+    let all = files.iter().map(|file| (&file.path.as_str()[prefix..], Some(file.size)));
+    Ok(folders.chain(all).map(|(relative, size)| (relative.to_owned(), size)).collect())
 }
 
 /// What is directly in a folder, by name.
-fn entries(workspace: &Workspace<'_>, path: &str) -> Result<Vec<Entry>, ErrorReport> {
+fn entries(workspace: &Workspace<'_>, path: &str, budget: &Budget) -> Result<Vec<Entry>, ErrorReport> {
     let mut entries: BTreeMap<String, Option<u64>> = BTreeMap::new();
-    for (relative, file) in below(workspace, path)? {
+    for (relative, size) in below(workspace, path, Depth::One, budget)? {
         match relative.split_once('/') {
             Some((folder, _)) => entries.insert(folder.to_owned(), None),
-            None => entries.insert(relative, Some(file.size)),
+            None => entries.insert(relative, size),
         };
     }
     Ok(entries.into_iter().map(|(name, size)| Entry { name, size }).collect())
 }
 
-fn with_sizes(workspace: &Workspace<'_>, request: &SizesRequest) -> Result<String, ErrorReport> {
-    let mut entries = entries(workspace, &request.path)?;
+fn with_sizes(workspace: &Workspace<'_>, request: &SizesRequest, budget: &Budget) -> Result<String, ErrorReport> {
+    let mut entries = entries(workspace, &request.path, budget)?;
     if request.sort_by == SortBy::Size {
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.size.unwrap_or(0)));
     }
@@ -206,14 +213,15 @@ struct Folder {
 }
 
 impl Folder {
-    fn add(&mut self, relative: &str) {
+    fn add(&mut self, relative: &str, is_folder: bool) {
         match relative.split_once('/') {
             Some((name, rest)) => {
                 let child = self.children.entry(name.to_owned()).or_default();
-                child.get_or_insert_default().add(rest);
+                child.get_or_insert_default().add(rest, is_folder);
             }
             None => {
-                self.children.entry(relative.to_owned()).or_insert(None);
+                let folder = is_folder.then(Self::default);
+                self.children.entry(relative.to_owned()).or_insert(folder);
             }
         }
     }
@@ -227,7 +235,7 @@ impl Folder {
     }
 }
 
-fn tree(workspace: &Workspace<'_>, request: &TreeRequest) -> Result<String, ErrorReport> {
+fn tree(workspace: &Workspace<'_>, request: &TreeRequest, budget: &Budget) -> Result<String, ErrorReport> {
     // A pattern without a star also names what is deeper, and all below a folder of that name.
     let patterns = request.exclude_patterns.iter().flat_map(|pattern| {
         let deeper = (!pattern.contains('*')).then(|| [format!("**/{pattern}"), format!("**/{pattern}/**")]);
@@ -236,7 +244,7 @@ fn tree(workspace: &Workspace<'_>, request: &TreeRequest) -> Result<String, Erro
     let excluded = reported(workspace, workspace.patterns_below(&patterns.collect::<Vec<_>>()))?;
     let mut root = Folder::default();
     let (mut num_bytes, mut num_left_out) = (0, 0);
-    for (relative, _) in below(workspace, &request.path)? {
+    for (relative, size) in below(workspace, &request.path, Depth::All, budget)? {
         if ways(&relative).any(|way| excluded.admits(way)) {
             continue;
         }
@@ -245,37 +253,47 @@ fn tree(workspace: &Workspace<'_>, request: &TreeRequest) -> Result<String, Erro
         if num_bytes > super::MAX_LIST_BYTES * 2 {
             num_left_out += 1;
         } else {
-            root.add(&relative);
+            root.add(&relative, size.is_none());
         }
     }
     let shown = serde_json::to_string_pretty(&root.shown()).unwrap_or_default();
     Ok(match num_left_out {
+        _ if budget.was_cut() => format!("{shown}\n{TIME_WAS_OVER}"),
         0 => shown,
-        _ => format!("{shown}\n[{num_left_out} more files are left out: ask for a folder, or exclude some]"),
+        _ => {
+            format!("{shown}\n[{num_left_out} more files and folders are left out: ask for a folder, or exclude some]")
+        }
     })
 }
+
+/// Files are known without the disk, and so are the folders of files.
+const TIME_WAS_OVER: &str = "[the time was over: some empty folders may be missing. Ask for a folder]";
 
 /// A path and the folders on the way to it, the first folder first.
 fn ways(relative: &str) -> impl Iterator<Item = &str> {
     relative.match_indices('/').map(|(end, _)| &relative[..end]).chain([relative])
 }
 
-fn find(workspace: &Workspace<'_>, request: &FindRequest) -> Result<String, ErrorReport> {
+fn find(workspace: &Workspace<'_>, request: &FindRequest, budget: &Budget) -> Result<String, ErrorReport> {
     let wanted = reported(workspace, workspace.patterns_below(std::slice::from_ref(&request.pattern)))?;
     let excluded = reported(workspace, workspace.patterns_below(&request.exclude_patterns))?;
+    let prefix = folder_of(workspace, &request.path)?.map(|folder| format!("{folder}/")).unwrap_or_default();
     let mut found: BTreeSet<String> = BTreeSet::new();
-    for (relative, file) in below(workspace, &request.path)? {
+    for (relative, _) in below(workspace, &request.path, Depth::All, budget)? {
         if ways(&relative).any(|way| excluded.admits(way)) {
             continue;
         }
-        let prefix = file.path.as_str().len() - relative.len();
         let matching = ways(&relative).filter(|way| wanted.admits(way));
-        found.extend(matching.map(|way| file.path.as_str()[..prefix + way.len()].to_owned()));
+        found.extend(matching.map(|way| format!("{prefix}{way}")));
     }
-    if found.is_empty() {
-        return Ok("No matches found".to_owned());
+    let mut lines: Vec<String> = found.into_iter().collect();
+    if lines.is_empty() {
+        lines.push("No matches found".to_owned());
     }
-    Ok(fitting(found.into_iter().collect(), "use a narrower `pattern`"))
+    if budget.was_cut() {
+        lines.push(TIME_WAS_OVER.to_owned());
+    }
+    Ok(fitting(lines, "use a narrower `pattern`"))
 }
 
 /// What the reference server says of a file, as far as it is known.
@@ -315,13 +333,16 @@ mod tests {
     #[test]
     fn a_tree_has_folders_and_files_by_name() {
         let mut root = Folder::default();
-        for path in ["b.md", "a/deep/x.md", "a/y.md"] {
-            root.add(path);
+        for (path, is_folder) in
+            [("a", true), ("b.md", false), ("a/deep/x.md", false), ("a/deep", true), ("a/y.md", false), ("c", true)]
+        {
+            root.add(path, is_folder);
         }
         let file = |name| json!({ "name": name, "type": "file" });
         let deep = json!({ "name": "deep", "type": "directory", "children": [file("x.md")] });
         let a = json!({ "name": "a", "type": "directory", "children": [deep, file("y.md")] });
-        assert_eq!(root.shown(), json!([a, file("b.md")]));
+        let c = json!({ "name": "c", "type": "directory", "children": [] });
+        assert_eq!(root.shown(), json!([a, file("b.md"), c]));
     }
 
     #[test]
