@@ -31,6 +31,7 @@ mod line;
 mod locked;
 mod many;
 mod mcp;
+mod mcp_clients;
 mod mcp_conformance;
 mod mcp_workspace;
 mod narrowed;

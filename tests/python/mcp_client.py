@@ -3,7 +3,8 @@
 usage: mcp_client.py PLAN
 
 PLAN is a JSON file: {"url": …} or {"command": [program, argument, …]}, "mode" ("legacy" for the initialize handshake, or a
-revision without one), "calls": [{"name": …, "arguments": {…}}, …].
+revision without one), "calls": [{"name": …, "arguments": {…}}, …]. An argument {"$result": [number, pointer]} stands for a place in the
+structured content of an earlier call.
 
 The client itself checks structured content against the tool's output schema; errors, which it does not check, are checked
 here. Tools are called in the order of the plan.
@@ -16,6 +17,21 @@ import sys
 import jsonschema
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters
+
+
+def filled(value, results: list):
+    """An argument with the places of earlier results that it names."""
+    if isinstance(value, list):
+        return [filled(inner, results) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    if "$result" in value:
+        number, pointer = value["$result"]
+        at = results[number]["structuredContent"]
+        for key in pointer.split("/")[1:]:
+            at = at[int(key)] if isinstance(at, list) else at[key]
+        return at
+    return {key: filled(inner, results) for key, inner in value.items()}
 
 
 async def run(plan: dict) -> dict:
@@ -35,7 +51,7 @@ async def run(plan: dict) -> dict:
         for call in plan["calls"]:
             jsonschema_error = None
             try:
-                result = await client.call_tool(call["name"], call["arguments"])
+                result = await client.call_tool(call["name"], filled(call["arguments"], results))
             except Exception as error:  # a protocol error is a result of the plan, too
                 results.append({"protocol_error": str(error)})
                 continue
