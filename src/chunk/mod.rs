@@ -20,6 +20,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::extract::Document;
+use crate::extract::escapes::{Breaks, unescaped};
 use crate::workspace::{Cells, LineRange, LineStarts, Span};
 use context::ContextWriter;
 pub(crate) use context::begins_with;
@@ -68,10 +69,17 @@ fn count(tokens: &dyn TokenCounter, words: &str) -> usize {
     tokens.num_tokens(&plain(words))
 }
 
-/// `words` with plain spaces for what is white space here but not to every tokenizer: some drop it as a control
-/// character, which would join two words that were counted apart.
+/// `words` with what their [escapes](crate::extract::escapes) stand for, and with plain spaces for what is white space here but not to every
+/// tokenizer: some drop it as a control character, which would join two words that were counted apart.
 #[must_use]
 pub fn plain(words: &str) -> Cow<'_, str> {
+    match unescaped(words, Breaks::Part) {
+        Cow::Borrowed(words) => with_plain_spaces(words),
+        Cow::Owned(words) => Cow::Owned(with_plain_spaces(&words).into_owned()),
+    }
+}
+
+fn with_plain_spaces(words: &str) -> Cow<'_, str> {
     let is_odd = |c: char| matches!(c, '\u{b}' | '\u{c}' | '\u{85}' | '\u{feff}');
     // Their first bytes are rare, and a look at bytes is fast.
     let may_be_odd = words.bytes().any(|byte| matches!(byte, 0x0b | 0x0c | 0xc2 | 0xef));

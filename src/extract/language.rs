@@ -5,6 +5,7 @@
 //! - Code, tables, logs, numbers and names with digits in them say nothing.
 
 use super::document::{BlockKind, Document};
+use super::escapes::{Breaks, unescaped};
 use crate::workspace::Language;
 
 /// Bytes of running text that are looked at.
@@ -152,6 +153,7 @@ fn sample(document: &Document) -> String {
 fn add_words(words: &mut String, text: &str, from: usize, most: usize) {
     let rest = &text[text.ceil_char_boundary(from)..];
     let rest = &rest[..rest.floor_char_boundary(most)];
+    let rest = unescaped(rest, Breaks::Part);
     for word in rest.split_whitespace() {
         let word = word.trim_matches(|c: char| !c.is_alphanumeric());
         let is_word = !word.is_empty()

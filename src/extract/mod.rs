@@ -17,6 +17,7 @@ mod data;
 mod detect;
 mod document;
 pub mod drawn;
+pub mod escapes;
 pub mod kept;
 mod language;
 mod markup;

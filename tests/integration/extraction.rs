@@ -48,3 +48,37 @@ fn what_is_read_of_a_file_can_be_looked_at() {
         assert!(refused.code == 2 && refused.err.contains("name a file"), "{}", refused.err);
     }
 }
+
+/// Names of files, what they hold, and a word that people know from it.
+const ESCAPED: [(&str, &str, &str); 11] = [
+    ("de.json", r#"{"note": "Die Gr\u00f6\u00dfe des Schiffs"}"#, "Größe"),
+    ("zh.jsonl", r#"{"note": "\u6e2f\u53e3\u6c34\u4f4d"}"#, "水位"),
+    ("ru.yaml", r#"note: "\u0443\u0440\u043e\u0432\u0435\u043d\u044c \u043f\u043e\u0440\u0442\u0430""#, "порта"),
+    ("next.json", r#"{"note": "the first line\nokapi in the second"}"#, "okapi"),
+    ("nested.log", r#"INFO body={\"city\":\"M\\u00fcnster\"} done"#, "Münster"),
+    ("cells.csv", "id,payload\n1,\"{\"\"name\"\": \"\"Ren\\u00e9e\"\"}\"\n", "Renée"),
+    ("app.properties", r"greeting=Gr\u00fc\u00dfe", "Grüße"),
+    ("page.xml", "<r><a>caf&#233; in K&#xF8;benhavn</a></r>", "København"),
+    ("build.log", "\u{1b}[1mzebrafish\u{1b}[0m: \u{1b}[31mfailed\u{1b}[m\n", "zebrafish"),
+    ("main.py", "GREETING = \"\\u017blobek\"\nRAW = b\"\\xc5\\xbcaba\"\n", "żaba"),
+    ("paths.txt", r"Copied to C:\new\narwhal\table by hand.", "narwhal"),
+];
+
+#[test]
+fn words_behind_escapes_are_found_and_quoted_as_the_file_has_them() {
+    let (pincite, folder) = (Pincite::words_alone(), tempfile::tempdir().unwrap());
+    for (name, text, _) in ESCAPED {
+        fs_err::write(folder.path().join(name), text).unwrap();
+    }
+    pincite.index(folder.path());
+    for (name, text, word) in ESCAPED {
+        let reply = pincite.run(&["search", word, "--mode", "lexical", "--json"]).json();
+        let hits = reply["hits"].as_array().unwrap();
+        assert_eq!(hits.len(), 1, "{word}: {reply:#}");
+        let citation = &hits[0]["citation"];
+        assert_eq!(citation["path"], name, "{word}");
+        assert!(text.contains(citation["quote"].as_str().unwrap()), "{citation:#}");
+        let (code, verdict) = pincite.verify(citation);
+        assert_eq!((code, &verdict["verdict"]), (0, &"valid".into()), "{verdict}");
+    }
+}

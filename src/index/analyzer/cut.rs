@@ -2,6 +2,7 @@
 
 use super::numbers::grouped_at;
 use super::{Analysis, compounds, year_in};
+use crate::extract::escapes::begins_with_break;
 
 /// Longer words are not indexed, in bytes: nobody types them.
 const MAX_TERM_BYTES: usize = 100;
@@ -75,22 +76,35 @@ impl Tokens<'_> {
                     end = at + next.len_utf8();
                     rest.next();
                 }
-                match cut {
-                    Cut::Plain => self.push(start, end),
-                    Cut::For(Analysis::Stemmed) => {
-                        self.push_word_and_parts(start, end);
-                        self.push_number(start, end);
+                self.push_all(start, end, cut);
+                if !for_query && begins_with_break(self.text, start) {
+                    // The letter of `\nnext` may be of no word: what is behind it stands at the same place, and alone in running text.
+                    self.position -= 1;
+                    if cut == Cut::Plain && self.pieces.last().is_some_and(|whole| whole.start == start) {
+                        self.pieces.pop();
                     }
-                    Cut::For(Analysis::Exact) | Cut::WithParts(_) => {
-                        let joined_before = self.joins_with_last(start);
-                        self.push_word_and_parts(start, end);
-                        if let Cut::WithParts(language) = cut {
-                            self.push_parts(start, end, language);
-                        }
-                        if !joined_before {
-                            self.push_identifier(start, end);
-                        }
-                    }
+                    self.push_all(start + 1, end, cut);
+                }
+            }
+        }
+    }
+
+    /// What is wanted of a word.
+    fn push_all(&mut self, start: usize, end: usize, cut: Cut) {
+        match cut {
+            Cut::Plain => self.push(start, end),
+            Cut::For(Analysis::Stemmed) => {
+                self.push_word_and_parts(start, end);
+                self.push_number(start, end);
+            }
+            Cut::For(Analysis::Exact) | Cut::WithParts(_) => {
+                let joined_before = self.joins_with_last(start);
+                self.push_word_and_parts(start, end);
+                if let Cut::WithParts(language) = cut {
+                    self.push_parts(start, end, language);
+                }
+                if !joined_before {
+                    self.push_identifier(start, end);
                 }
             }
         }

@@ -5,10 +5,19 @@ use std::borrow::Cow;
 use unicode_normalization::char::decompose_compatible;
 use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfc_quick};
 
-/// A text in NFC, with full- and half-width forms, ligatures and presentation forms of letters as the letters they stand for.
+use crate::extract::escapes::{Breaks, unescaped};
+
+/// A text with what its [escapes](crate::extract::escapes) stand for, in NFC, with full- and half-width forms, ligatures and presentation forms of letters as the letters they stand for.
 ///
 /// Other compatibility characters stay: NFKC would join the `TM` of `Foo™` to its word, and make `10²` a number of three digits.
 pub(super) fn folded(text: &str) -> Cow<'_, str> {
+    match unescaped(text, Breaks::Stay) {
+        Cow::Borrowed(text) => in_one_spelling(text),
+        Cow::Owned(text) => Cow::Owned(in_one_spelling(&text).into_owned()),
+    }
+}
+
+fn in_one_spelling(text: &str) -> Cow<'_, str> {
     let is_folded =
         text.is_ascii() || !text.chars().any(is_form_of_letters) && is_nfc_quick(text.chars()) == IsNormalized::Yes;
     if is_folded {
@@ -25,13 +34,14 @@ pub(super) fn folded(text: &str) -> Cow<'_, str> {
     Cow::Owned(letters.nfc().collect())
 }
 
-/// Characters that are letters, digits or signs in another form.
+/// Characters that are letters, digits or signs in another form; not those whose other form begins an escape.
 const fn is_form_of_letters(c: char) -> bool {
     matches!(c,
         '\u{2f00}'..='\u{2fd5}'     // Kangxi radicals
         | '\u{fb00}'..='\u{fdfb}'   // Latin ligatures, Hebrew and Arabic presentation forms
         | '\u{fe70}'..='\u{fefc}'   // Arabic presentation forms
-        | '\u{ff01}'..='\u{ffee}'   // full- and half-width forms
+        // Full- and half-width forms.
+        | '\u{ff01}'..='\u{ff05}' | '\u{ff07}'..='\u{ff3b}' | '\u{ff3d}'..='\u{ffee}'
         | '\u{1d400}'..='\u{1d7ff}' // mathematical letters and digits
         | '\u{17f}'                 // long s
     )
@@ -49,6 +59,7 @@ mod tests {
             ("ＡＢＣ１２", "ABC12"),
             ("e\u{fb03}cient", "efficient"),
             ("Foo™ 10²", "Foo™ 10²"),
+            (r"\uff21\u0308 e\u0301", "Ä é"),
             ("plain", "plain"),
         ] {
             assert_eq!(folded(text), expected);

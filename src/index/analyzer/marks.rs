@@ -7,6 +7,7 @@ use unicode_segmentation::UnicodeSegmentation as _;
 use super::cut::is_unspaced;
 use super::query::{analyse_query, stems};
 use super::{Analysis, Cut, Stemming, folded, pieces};
+use crate::extract::escapes::{Breaks, Unescaped};
 use crate::workspace::Span;
 
 /// Words of a query that are looked for.
@@ -40,6 +41,12 @@ impl Marks {
     /// Where the words stand in a text, in order, each once: a whole word also where a part of it is one of the query's.
     #[must_use]
     pub fn find(&self, text: &str) -> Vec<Span> {
+        let plain = Unescaped::of(text, Breaks::Part);
+        self.find_in(&plain.text).into_iter().map(|span| plain.place(span)).collect()
+    }
+
+    /// As [`Marks::find`], in a text without escapes.
+    fn find_in(&self, text: &str) -> Vec<Span> {
         let mut spans: Vec<Span> = Vec::new();
         let mut add = |span: Span| match spans.last_mut() {
             Some(last) if span.start < last.end => last.end = last.end.max(span.end),
@@ -89,6 +96,7 @@ mod tests {
         assert_eq!(marked("restart the gateways", "The gateway was restarted."), ["gateway", "restarted"]);
         assert_eq!(marked("tokens", "set maxTokens and max_tokens"), ["maxTokens", "max_tokens"]);
         assert_eq!(marked("cafe", "Café, CAFE"), ["Café", "CAFE"]);
+        assert_eq!(marked("größe okapi", r"die Gr\u00f6\u00dfe\nokapi"), [r"Gr\u00f6\u00dfe", "okapi"]);
         assert_eq!(marked("南浜港", "調査は南浜港で行った"), ["南浜港"]);
         assert!(marked("the", "gateway").is_empty() && marked("", "gateway").is_empty());
     }

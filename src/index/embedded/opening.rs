@@ -22,7 +22,7 @@ use crate::workspace::Revision;
 
 /// Changes with the schema, the analysis, the readers of files and the layout of the vectors. An index of an older version serves
 /// while one of this version is built beside it.
-pub(super) const FORMAT_VERSION: u32 = 10;
+pub(super) const FORMAT_VERSION: u32 = 11;
 /// Format versions of indexes that can serve. Version 4 came to name the number of dimensions.
 const READABLE: RangeInclusive<u32> = 3..=FORMAT_VERSION;
 
