@@ -107,8 +107,18 @@ impl Workspace<'_> {
             alone.begin(begun, &provenance, &once.with_reply(&reply))?;
         }
         let failed = rename_each(files, &mut steps);
-        if let (None, Some(folders)) = (&failed, &folders) {
-            reply.folder_stays = Some(move_folders(files, folders)?);
+        match (&failed, &folders) {
+            (None, Some(folders)) => {
+                // The files have moved, and that is told.
+                let stays = move_folders(files, folders).unwrap_or_else(|error| {
+                    tracing::warn!(%error, "not all folders of a folder have moved with its files");
+                    true
+                });
+                reply.folder_stays = Some(stays);
+            }
+            // Those on the way to files that were moved back.
+            (Some(_), Some(_)) => drop(files.remove_folder(&reply.written.path)),
+            (_, None) => {}
         }
         let mut observations = Vec::new();
         for Step { from, to, replaces } in steps {

@@ -365,10 +365,8 @@ mod tests {
         #[test]
         fn every_string_is_found_in_its_json(text in "\\PC{0,30}") {
             prop_assume!(!text.contains(['\\', '&', '"', '\u{1b}']));
-            let mut escaped = String::new();
-            for unit in text.encode_utf16() {
-                escaped.push_str(&format!("\\u{unit:04x}"));
-            }
+            let units: Vec<String> = text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+            let escaped = units.concat();
             let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
             prop_assert_eq!(words(&unescaped(&escaped, Breaks::Part)), words(&text));
         }

@@ -226,6 +226,7 @@ async fn a_folder_moves_with_its_files_and_folders_or_not_at_all() {
     for (path, text) in [("draft/a.md", "The quay"), ("draft/deep/b.md", "The pier"), ("there/a.md", "other")] {
         server.put(path, text, &[("pincite-agent", "coder-03")]).await;
     }
+    server.put("blocked/deep", "a file where a folder would be", &[]).await;
     fs_err::create_dir_all(root.join("draft/empty/er")).unwrap();
     let all = |folder: &str| ["a.md", "deep/b.md"].map(|name| server.on_disk(&format!("{folder}/{name}")));
     let whole = [Some("The quay".to_owned()), Some("The pier".to_owned())];
@@ -236,6 +237,8 @@ async fn a_folder_moves_with_its_files_and_folders_or_not_at_all() {
         ("new", json!({ "if_match": hash("x") }), (400, "invalid_request")),
         (".hidden", json!({}), (400, "passed_over")),
         ("there/a.md", json!({}), (400, "not_a_file")),
+        // The first file has moved when the second one cannot.
+        ("blocked", json!({}), (400, "not_a_file")),
     ] {
         let mut request = json!({ "from": "draft", "to": to });
         request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -243,6 +246,7 @@ async fn a_folder_moves_with_its_files_and_folders_or_not_at_all() {
         assert_eq!(code(&refused), refusal, "{to}: {}", refused.1);
         assert_eq!(all("draft"), whole, "{to}");
     }
+    assert_eq!(server.on_disk("blocked/a.md"), None);
     let lock = json!({ "path": "draft/deep/b.md", "ttl_s": 60 });
     let (_, lock) = server.post("locks", lock).await;
     let request = json!({ "from": "draft", "to": "done/draft", "idempotency_key": "m1", "wait_searchable_ms": 30_000 });

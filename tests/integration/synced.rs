@@ -527,7 +527,7 @@ fn cutting(server: &str, most: usize) -> String {
 #[test]
 fn a_file_that_breaks_off_again_and_again_goes_on_where_it_did() {
     let desk = Desk::new();
-    let text: String = (0..400_000).map(|number| format!("{number} ")).collect();
+    let text: String = (0..400_000).map(|number| number.to_string()).collect::<Vec<_>>().join(" ");
     desk.write_there("notes/big.txt", &text);
     let url = cutting(&desk.server.url, text.len() / 5);
     let ran = desk.pincite.run(&["sync", desk.sandbox.path().to_str().unwrap(), &url, "--once"]);

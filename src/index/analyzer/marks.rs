@@ -42,16 +42,15 @@ impl Marks {
     #[must_use]
     pub fn find(&self, text: &str) -> Vec<Span> {
         let plain = Unescaped::of(text, Breaks::Part);
-        self.find_in(&plain.text).into_iter().map(|span| plain.place(span)).collect()
+        let mut spans = Vec::new();
+        // Two words may be in one escape.
+        self.find_in(&plain.text).into_iter().for_each(|span| add(&mut spans, plain.place(span)));
+        spans
     }
 
     /// As [`Marks::find`], in a text without escapes.
     fn find_in(&self, text: &str) -> Vec<Span> {
         let mut spans: Vec<Span> = Vec::new();
-        let mut add = |span: Span| match spans.last_mut() {
-            Some(last) if span.start < last.end => last.end = last.end.max(span.end),
-            _ => spans.push(span),
-        };
         let mut before: Option<(usize, char)> = None;
         for (start, word) in text.unicode_word_indices() {
             match word.chars().next().filter(|&c| is_unspaced(c)) {
@@ -59,12 +58,12 @@ impl Marks {
                     for (at, c) in word.char_indices().map(|(at, c)| (start + at, c)) {
                         let pair = before.filter(|&(last, of)| last + of.len_utf8() == at);
                         if let Some((first, _)) = pair.filter(|&(_, of)| self.pairs.contains(&(of, c))) {
-                            add(Span::new(first, at + c.len_utf8()));
+                            add(&mut spans, Span::new(first, at + c.len_utf8()));
                         }
                         before = Some((at, c));
                     }
                 }
-                None if self.is_word(word) => add(Span::new(start, start + word.len())),
+                None if self.is_word(word) => add(&mut spans, Span::new(start, start + word.len())),
                 None => {}
             }
         }
@@ -78,6 +77,14 @@ impl Marks {
             self.exact.contains(&part.to_lowercase())
                 || stems(part, piece.kind, &[self.stemming]).iter().any(|stem| self.stems.contains(stem))
         })
+    }
+}
+
+/// Adds a span behind others; one that begins in the last makes that longer.
+fn add(spans: &mut Vec<Span>, span: Span) {
+    match spans.last_mut() {
+        Some(last) if span.start < last.end => last.end = last.end.max(span.end),
+        _ => spans.push(span),
     }
 }
 
@@ -97,13 +104,14 @@ mod tests {
         assert_eq!(marked("tokens", "set maxTokens and max_tokens"), ["maxTokens", "max_tokens"]);
         assert_eq!(marked("cafe", "Café, CAFE"), ["Café", "CAFE"]);
         assert_eq!(marked("größe okapi", r"die Gr\u00f6\u00dfe\nokapi"), [r"Gr\u00f6\u00dfe", "okapi"]);
+        assert_eq!(marked("a1 b2", r"\x61\x31\x20\x62\x32 c3"), [r"\x61\x31\x20\x62\x32"]);
         assert_eq!(marked("南浜港", "調査は南浜港で行った"), ["南浜港"]);
         assert!(marked("the", "gateway").is_empty() && marked("", "gateway").is_empty());
     }
 
     proptest! {
         #[test]
-        fn marks_are_in_order_and_on_characters(query in "\\PC{0,20}", text in "\\PC{0,80}") {
+        fn marks_are_in_order_and_on_characters(query in "\\PC{0,20}", text in "(\\PC|\\\\x[0-9a-f]{2}|\\\\u00[0-9a-f]{2}){0,80}") {
             let mut end = 0;
             for span in Marks::of(&query, Stemming::ENGLISH).find(&text) {
                 prop_assert!(span.start >= end && span.end > span.start && span.of(&text).is_some());

@@ -214,15 +214,12 @@ struct Folder {
 
 impl Folder {
     fn add(&mut self, relative: &str, is_folder: bool) {
-        match relative.split_once('/') {
-            Some((name, rest)) => {
-                let child = self.children.entry(name.to_owned()).or_default();
-                child.get_or_insert_default().add(rest, is_folder);
-            }
-            None => {
-                let folder = is_folder.then(Self::default);
-                self.children.entry(relative.to_owned()).or_insert(folder);
-            }
+        if let Some((name, rest)) = relative.split_once('/') {
+            let child = self.children.entry(name.to_owned()).or_default();
+            child.get_or_insert_default().add(rest, is_folder);
+        } else {
+            let folder = is_folder.then(Self::default);
+            self.children.entry(relative.to_owned()).or_insert(folder);
         }
     }
 
