@@ -119,8 +119,8 @@ impl<'a> Echoes<'a> {
         Ok(self.is_other.exists(params![self.workspace, seen.path.as_str(), hash.0])?)
     }
 
-    /// Whether what was seen is what was there before somebody wrote it through us, who is told: a scan saw it, and logs it after that write. Where
-    /// the file came to look so again, what is read is not what is told, and the next scan tells it.
+    /// Whether the file looked so before the newest write through us: a scan saw it then, and logs it after that write. Where the file looks so
+    /// again because somebody put it back on disk, what is read is not what was told, and the next scan logs it.
     fn is_stale(&mut self, seen: &Observation, is_deleted: bool) -> Result<bool, StoreError> {
         let Fingerprint { size, modified_ns, changed_ns, inode } = seen.fingerprint;
         let (size, inode) = (as_i64(size), inode.cast_signed());

@@ -79,7 +79,9 @@ fn an_index_of_an_older_format_serves_readers_and_is_replaced_by_the_next_writer
     pincite.index(folder.path());
     let meta = pincite.data.path().join("workspaces/default/postings/meta.json");
     let text = fs_err::read_to_string(&meta).unwrap();
-    let older = text.replace(r#"\"format_version\":10"#, r#"\"format_version\":9"#);
+    let (before, version) = text.split_once(r#"\"format_version\":"#).unwrap();
+    let after = version.trim_start_matches(|c: char| c.is_ascii_digit());
+    let older = format!(r#"{before}\"format_version\":9{after}"#);
     assert_ne!(text, older);
     fs_err::write(&meta, older).unwrap();
     let search = || found(&pincite.run(&["search", "harbour", "--mode", "lexical", "--json"]).json());
