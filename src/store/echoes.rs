@@ -66,7 +66,7 @@ impl<'a> Echoes<'a> {
                      AND revision = (SELECT max(revision) FROM changes WHERE workspace = ?1 AND path = ?2 AND pending = 1)
                      AND (EXISTS (SELECT 1 FROM changes
                                   WHERE workspace = ?1 AND path = ?2 AND pending = 1 AND revision < newest.revision
-                                      AND size = ?3 AND modified_ns = ?4 AND (kind = 'deleted') = ?7)
+                                      AND size = ?3 AND modified_ns = ?4 AND kind <> 'deleted')
                           OR EXISTS (SELECT 1 FROM files
                                      WHERE workspace = ?1 AND path = ?2 AND known_size = ?3 AND known_modified_ns = ?4
                                          AND known_changed_ns = ?5 AND known_inode = ?6))",
@@ -83,7 +83,6 @@ impl<'a> Echoes<'a> {
             None => None,
         };
         let says_nothing_new = seen.provenance.is_empty() && !seen.is_new_content;
-        let as_is = |moved_from| Telling::of(kind, moved_from);
         let Fingerprint { size, modified_ns, .. } = seen.fingerprint;
         let is_deleted = kind == ChangeKind::Deleted;
         let key = params![self.workspace, seen.path.as_str(), as_i64(size), modified_ns, is_deleted];
@@ -92,17 +91,18 @@ impl<'a> Echoes<'a> {
             Ok((revision, kind, says_nothing, row.get::<_, Option<String>>(3)?))
         };
         let Some((revision, of_before, says_nothing, from_before)) = self.find.query_row(key, row).optional()? else {
-            // A scan that began before a write was read, and ends after it, has seen what is known by now, or what was so before.
-            let says_nothing_new = says_nothing_new && moved_from.is_none();
-            let is_stale = says_nothing_new && self.is_stale(seen, is_deleted)?;
-            let is_echo = is_stale || says_nothing_new && self.is_known(seen)?;
-            return Ok(Telling { is_echo, is_stale, ..as_is(moved_from) });
+            // A scan that began before a write was read, and ends after it, has seen what is known by now, or what was so before. That a file is
+            // gone is told: nothing of it is read by which the next scan could find that it was not an echo.
+            let may_be_late = says_nothing_new && !is_deleted && moved_from.is_none();
+            let is_stale = may_be_late && self.is_stale(seen)?;
+            let is_echo = is_stale || may_be_late && self.is_known(seen)?;
+            return Ok(Telling { is_echo, is_stale, ..Telling::of(kind, moved_from) });
         };
         if says_nothing_new {
             if self.is_other(seen)? {
-                return Ok(as_is(moved_from));
+                return Ok(Telling::of(kind, moved_from));
             }
-            return Ok(Telling { is_echo: true, ..as_is(moved_from) });
+            return Ok(Telling { is_echo: true, ..Telling::of(kind, moved_from) });
         }
         if says_nothing {
             self.mark.execute([revision])?;
@@ -110,7 +110,7 @@ impl<'a> Echoes<'a> {
             let moved_from = moved_from.or(from_before);
             return Ok(Telling { replaces: Some(revision), ..Telling::of(of_before, moved_from) });
         }
-        Ok(as_is(moved_from))
+        Ok(Telling::of(kind, moved_from))
     }
 
     /// Whether what was seen has another content than is told, although size and time are the same.
@@ -121,14 +121,14 @@ impl<'a> Echoes<'a> {
 
     /// Whether the file looked so before the newest write through us: a scan saw it then, and logs it after that write. Where the file looks so
     /// again because somebody put it back on disk, what is read is not what was told, and the next scan logs it.
-    fn is_stale(&mut self, seen: &Observation, is_deleted: bool) -> Result<bool, StoreError> {
+    fn is_stale(&mut self, seen: &Observation) -> Result<bool, StoreError> {
         let Fingerprint { size, modified_ns, changed_ns, inode } = seen.fingerprint;
         let (size, inode) = (as_i64(size), inode.cast_signed());
-        let seen = params![self.workspace, seen.path.as_str(), size, modified_ns, changed_ns, inode, is_deleted];
+        let seen = params![self.workspace, seen.path.as_str(), size, modified_ns, changed_ns, inode];
         Ok(self.is_stale.exists(seen)?)
     }
 
-    /// Whether what was seen is what was read: both under the same fingerprint. What is deleted has none that is known.
+    /// Whether what was seen is what was read: both under the same fingerprint.
     fn is_known(&mut self, seen: &Observation) -> Result<bool, StoreError> {
         let Fingerprint { size, modified_ns, changed_ns, inode } = seen.fingerprint;
         Ok(self.is_known.exists(params![
