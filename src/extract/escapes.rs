@@ -73,13 +73,7 @@ impl<'t> Unescaped<'t> {
                 |(plain, _): &(Range<usize>, Range<usize>)| if is_end { plain.start < at } else { plain.start <= at };
             match self.places[..self.places.partition_point(before)].last() {
                 None => at,
-                Some((plain, escape)) if at < plain.end => {
-                    if is_end {
-                        escape.end
-                    } else {
-                        escape.start
-                    }
-                }
+                Some((plain, escape)) if at < plain.end => [escape.start, escape.end][usize::from(is_end)],
                 Some((plain, escape)) => escape.end + at - plain.end,
             }
         };
@@ -91,9 +85,8 @@ impl<'t> Unescaped<'t> {
 #[must_use]
 pub fn begins_with_break(text: &str, start: usize) -> bool {
     let (before, mut word) = (&text[..start], text[start..].chars());
-    before.ends_with('\\') && word.next().is_some_and(is_break) && word.next().is_some_and(char::is_alphanumeric) && {
-        !is_in_path(text, before.trim_end_matches('\\').len())
-    }
+    let has_break = word.next().is_some_and(is_break) && word.next().is_some_and(char::is_alphanumeric);
+    before.ends_with('\\') && has_break && !is_in_path(text, before.trim_end_matches('\\').len())
 }
 
 /// Tells of each escape in a text, in order: where it stands, and what for.
@@ -122,11 +115,9 @@ fn reference(text: &str) -> (usize, Option<Cow<'_, str>>) {
     let Some((name, len)) = end.and_then(|end| Some((text.get(1..end)?, end + 1))) else { return (1, None) };
     let stands_for = match name.strip_prefix('#') {
         Some(number) => {
-            let code = match number.strip_prefix(['x', 'X']) {
-                Some(digits) => u32::from_str_radix(digits, 16),
-                None => number.parse(),
-            };
-            code.ok().and_then(char::from_u32).map(|c| Cow::Owned(plain(c).to_string()))
+            let (digits, radix) = number.strip_prefix(['x', 'X']).map_or((number, 10), |digits| (digits, 16));
+            let code = is_hexadecimal(digits).then(|| u32::from_str_radix(digits, radix).ok());
+            code.flatten().and_then(char::from_u32).map(|c| Cow::Owned(plain(c).to_string()))
         }
         // A sign that begins escapes would begin another one.
         None => quick_xml::escape::resolve_html5_entity(name).map(|text| {
@@ -143,8 +134,8 @@ fn backslashed(text: &str, start: usize, breaks: Breaks) -> (usize, Option<Cow<'
     let num_slashes = text.len() - start - behind.len();
     let escaped = match behind.chars().next() {
         Some('u' | 'U') => unicode(behind, num_slashes),
-        Some('x') => bytes(behind, num_slashes, 'x', 2, 16),
-        Some('0'..='3') => bytes(behind, num_slashes, '\0', 3, 8),
+        Some('x') => bytes(behind, num_slashes, Digits { letter: "x", number: 2, radix: 16 }),
+        Some('0'..='3') => bytes(behind, num_slashes, Digits { letter: "", number: 3, radix: 8 }),
         Some('e') if behind[1..].starts_with('[') => Some((1, "\u{1b}".to_owned())),
         Some(c) if breaks == Breaks::Part && is_break(c) && !is_in_path(text, start) => Some((1, " ".to_owned())),
         _ => None,
@@ -172,12 +163,14 @@ const fn is_break(c: char) -> bool {
     matches!(c, 'n' | 't' | 'r' | 'f' | 'v')
 }
 
+/// A number may be signed where it is read, and not in an escape.
+fn is_hexadecimal(digits: &str) -> bool {
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// `u` with four digits, two such for one character of other planes, `u` with digits in braces, `U` with eight digits.
 fn unicode(text: &str, num_slashes: usize) -> Option<(usize, String)> {
-    let code = |digits: &str| {
-        let is_code = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-        is_code.then(|| u32::from_str_radix(digits, 16).ok())?
-    };
+    let code = |digits: &str| is_hexadecimal(digits).then(|| u32::from_str_radix(digits, 16).ok())?;
     if let Some(braced) = text.strip_prefix("u{") {
         let end = braced.find('}').filter(|&end| end <= 6)?;
         return Some((end + 3, char::from_u32(code(&braced[..end])?)?.to_string()));
@@ -199,24 +192,31 @@ fn unicode(text: &str, num_slashes: usize) -> Option<(usize, String)> {
     }
 }
 
-/// Bytes in a row, each behind as many backslashes and `letter` (none where that is NUL): UTF-8, or Latin-1 where they are none.
-fn bytes(text: &str, num_slashes: usize, letter: char, num_digits: usize, radix: u32) -> Option<(usize, String)> {
+/// How a byte is written: digits, and the letter before them where there is one.
+#[derive(Clone, Copy)]
+struct Digits {
+    letter: &'static str,
+    number: usize,
+    radix: u32,
+}
+
+/// Bytes in a row, each behind as many backslashes: UTF-8, or Latin-1 where they are none.
+fn bytes(text: &str, num_slashes: usize, Digits { letter, number, radix }: Digits) -> Option<(usize, String)> {
     let slashes = "\\".repeat(num_slashes);
     let (mut found, mut len, mut rest) = (Vec::new(), 0, text);
-    loop {
-        let digits = if letter == '\0' { Some(rest) } else { rest.strip_prefix(letter) };
-        let digits = digits.and_then(|rest| rest.get(..num_digits));
-        let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, radix).ok()) else { break };
+    while let Some(digits) = rest.strip_prefix(letter).and_then(|rest| rest.get(..number)) {
+        let byte = Some(digits).filter(|digits| is_hexadecimal(digits));
+        let Some(byte) = byte.and_then(|digits| u8::from_str_radix(digits, radix).ok()) else { break };
         found.push(byte);
-        let end = text.len() - rest.len() + num_digits + usize::from(letter != '\0');
-        len = end;
-        match text[end..].strip_prefix(slashes.as_str()).filter(|next| !next.starts_with('\\') && byte != b'\x1b') {
+        len = text.len() - rest.len() + letter.len() + number;
+        match text[len..].strip_prefix(slashes.as_str()).filter(|next| !next.starts_with('\\') && byte != b'\x1b') {
             Some(next) => rest = next,
             None => break,
         }
     }
     // Octal digits are more often something else: they are bytes where they are of other letters, or begin a sequence.
-    let is_meant = letter != '\0' || found == b"\x1b" || std::str::from_utf8(&found).is_ok_and(|text| !text.is_ascii());
+    let is_meant =
+        !letter.is_empty() || found == b"\x1b" || std::str::from_utf8(&found).is_ok_and(|text| !text.is_ascii());
     if found.is_empty() || !is_meant {
         return None;
     }
@@ -259,9 +259,13 @@ fn is_in_path(text: &str, at: usize) -> bool {
     let from = text.floor_char_boundary(at.saturating_sub(MAX_PATH_BYTES));
     let ends_before = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '=' | '(' | '<' | ',' | ';' | '|');
     let path = text[from..at].rsplit(ends_before).next().unwrap_or_default();
-    let mut begins = path.bytes();
-    let is_drive = begins.next().is_some_and(|byte| byte.is_ascii_alphabetic()) && begins.next() == Some(b':');
-    is_drive || path.starts_with(r"\\") && path[2..].starts_with(|c: char| c.is_alphanumeric())
+    // `C:`, and then nothing or a name behind a slash.
+    let is_drive = path.split_once(':').is_some_and(|(drive, names)| {
+        let is_letter = drive.len() == 1 && drive.bytes().all(|byte| byte.is_ascii_alphabetic());
+        is_letter && (names.is_empty() || names.starts_with(['\\', '/']))
+    });
+    let server = path.strip_prefix(r"\\").map(|names| names.split('\\').next().unwrap_or_default());
+    is_drive || server.is_some_and(|name| name.len() > 1)
 }
 
 #[cfg(test)]
@@ -301,6 +305,9 @@ mod tests {
             (r"first\\nokapi", "first okapi"),
             (r"C:\new\table and \\server\notes\r1", r"C:\new\table and \\server\notes\r1"),
             (r#"path="D:\temp""#, r#"path="D:\temp""#),
+            // No drive, and no server.
+            (r"k:first\nokapi x:\nokapi", r"k:first okapi x:\nokapi"),
+            (r"\\n\\nokapi", "  okapi"),
         ]);
         assert_eq!(unescaped(r"first\nokapi", Breaks::Stay), r"first\nokapi");
         let begins = |text: &str, word: &str| begins_with_break(text, text.find(word).unwrap());
@@ -342,7 +349,7 @@ mod tests {
             r"\users \udeal \x \xg1 \U1234 \u{} \u{1234567} \u12",
             r"\alpha \beta \sum \\ \ C:\n",
             "AT&T & co; a&b;c &unknown; &#xFFFFFFF; &;",
-            r"\1 \12 \100 regex\.",
+            r"\1 \12 \100 regex\. \x+1 \u+00c &#+233; &#x+e9;",
             "plain",
         ] {
             assert!(

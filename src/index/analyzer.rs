@@ -4,7 +4,7 @@
 //! language, and the digits of grouped numbers together) and the *exact* one (words and their parts as written in lower case, and identifiers
 //! such as `v1.2.3` or `max_tokens` whole as well, and parts of compounds). Numbers, and scripts that are written without spaces, are in the stemmed one only.
 //! The latter become overlapping pairs of characters, and single characters beside them, as Lucene's CJK analysis does.
-//! Both see a text in one spelling of Unicode.
+//! Both see a text in one spelling of Unicode, and what its escapes stand for.
 
 mod asked;
 mod compounds;

@@ -1,4 +1,4 @@
-//! One spelling for what Unicode writes in several ways, before a text is cut into words.
+//! One spelling for what Unicode and escapes write in several ways, before a text is cut into words.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,8 @@ use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfc_quic
 
 use crate::extract::escapes::{Breaks, unescaped};
 
-/// A text with what its [escapes](crate::extract::escapes) stand for, in NFC, with full- and half-width forms, ligatures and presentation forms of letters as the letters they stand for.
+/// A text with what its [escapes](crate::extract::escapes) stand for, in NFC, with full- and half-width forms, ligatures and presentation
+/// forms of letters as the letters they stand for.
 ///
 /// Other compatibility characters stay: NFKC would join the `TM` of `Foo™` to its word, and make `10²` a number of three digits.
 pub(super) fn folded(text: &str) -> Cow<'_, str> {
