@@ -66,7 +66,8 @@ impl Workspace<'_> {
     pub fn move_file(&self, transit: &Transit, provenance: &Provenance) -> Result<MoveReply, EngineError> {
         self.recorded(Action::Move, Told::of([&transit.from, &transit.to]), |told| {
             let reply = self.move_unrecorded(transit, provenance, told)?;
-            told.revision = Some(reply.written.revision);
+            // Nothing is logged of a folder without files.
+            told.revision = Some(reply.written.revision).filter(|_| reply.num_files != Some(0));
             Ok(reply)
         })
     }
