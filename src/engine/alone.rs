@@ -3,7 +3,7 @@
 //! # Invariants
 //! - Whoever changes files of a workspace through us holds its lock, in whichever process.
 //! - A request with an idempotency key is done once, wherever a process ends. It is noted in the lock's own file before it is done; the next
-//!   holder compares the note with the files, and logs what was done, with its reply where that is all.
+//!   holder compares the note with the files, ends a move of several that has begun, and logs what is done, with the reply.
 
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::Path;
@@ -128,16 +128,28 @@ impl Engine {
                 (Vec::from_iter(is_gone.then_some(Observation { provenance, ..gone })), true)
             }
             Begun::Move { paths, folders } => {
-                let (mut done, mut is_all) = (Vec::new(), true);
-                for (from, to) in paths {
-                    if ingest::seen(files, &from)?.is_none() && ingest::seen(files, &to)?.is_some() {
+                let has_moved = |(from, to): &(RelPath, RelPath)| -> Result<bool, EngineError> {
+                    Ok(ingest::seen(files, from)?.is_none() && ingest::seen(files, to)?.is_some())
+                };
+                let (mut done, mut has_begun, mut is_all) = (Vec::new(), false, true);
+                for pair in &paths {
+                    has_begun |= has_moved(pair)?;
+                }
+                // One that has moved nothing is left to the request that comes again. Nobody has written or locked a file through us since.
+                for (from, to) in paths.into_iter().filter(|_| has_begun) {
+                    if ingest::seen(files, &to)?.is_none()
+                        && let Err(error) = ingest::rename_file(files, &from, &to)
+                    {
+                        tracing::warn!(path = %from, %error, "a file of a folder stays where it is");
+                    }
+                    if has_moved(&(from.clone(), to.clone()))? {
                         done.extend(moved(files, from, to, false, &provenance)?);
                     } else {
                         is_all = false;
                     }
                 }
-                if is_all {
-                    move_folders(files, &folders)?;
+                if has_begun && let Err(error) = move_folders(files, &folders) {
+                    tracing::warn!(%error, "not all folders of a folder have moved with its files");
                 }
                 (done, is_all)
             }

@@ -179,6 +179,11 @@ impl Workspace<'_> {
                 ));
             }
         }
+        if holds_files(files, to)? {
+            return invalid(format!(
+                "a folder with files is at `{to}` already: take another path, or move the files of `{from}` one by one"
+            ));
+        }
         steps.sort_by(|one, other| one.from.cmp(&other.from));
         let mut folders = vec![(from.clone(), to.clone())];
         for folder in self.folders_below(Some(from), Depth::All, &Budget::default())? {
@@ -219,6 +224,19 @@ impl Workspace<'_> {
         }
         self.finish_upload(upload, &transit.precondition_of_target)
     }
+}
+
+/// Whether there is a folder with files of the workspace.
+fn holds_files(files: &dyn Files, folder: &RelPath) -> Result<bool, EngineError> {
+    let places = [folder.clone()].into();
+    let mut listing = files.list(Some(&places), &|_| {})?;
+    while let Some(page) = listing.next_page()? {
+        // A file at its path is none in it.
+        if page.files.iter().any(|file| file.path != *folder) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Gives each file its new path. One that is not there is left out. Where one cannot be moved, those before it are moved back, and only what

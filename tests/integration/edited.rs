@@ -223,10 +223,17 @@ async fn a_file_moves_in_one_change_and_a_copy_leaves_it() {
 async fn a_folder_moves_with_its_files_and_folders_or_not_at_all() {
     let server = Server::running();
     let root = server.desk.folder.path().to_owned();
-    for (path, text) in [("draft/a.md", "The quay"), ("draft/deep/b.md", "The pier"), ("there/a.md", "other")] {
+    for (path, text) in
+        [("draft/a.md", "The quay"), ("draft/deep/b.md", "The pier"), ("there/a.md", "other"), ("other/c.md", "other")]
+    {
         server.put(path, text, &[("pincite-agent", "coder-03")]).await;
     }
-    server.put("blocked/deep", "a file where a folder would be", &[]).await;
+    // A link where a folder would be.
+    fs_err::create_dir(root.join("blocked")).unwrap();
+    #[cfg(unix)]
+    fs_err::os::unix::fs::symlink(root.join("there"), root.join("blocked/deep")).unwrap();
+    #[cfg(windows)]
+    std::os::windows::fs::symlink_dir(root.join("there"), root.join("blocked/deep")).unwrap();
     fs_err::create_dir_all(root.join("draft/empty/er")).unwrap();
     let all = |folder: &str| ["a.md", "deep/b.md"].map(|name| server.on_disk(&format!("{folder}/{name}")));
     let whole = [Some("The quay".to_owned()), Some("The pier".to_owned())];
@@ -238,7 +245,9 @@ async fn a_folder_moves_with_its_files_and_folders_or_not_at_all() {
         (".hidden", json!({}), (400, "passed_over")),
         ("there/a.md", json!({}), (400, "not_a_file")),
         // The first file has moved when the second one cannot.
-        ("blocked", json!({}), (400, "not_a_file")),
+        ("blocked", json!({}), (400, "outside_workspace")),
+        // The paths would be free, and the folders one.
+        ("other", json!({}), (400, "invalid_request")),
     ] {
         let mut request = json!({ "from": "draft", "to": to });
         request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

@@ -31,7 +31,7 @@ fn ask(engine: &Engine) {
     };
     with_key("delete").delete_file(&place("old.md"), &Precondition::None, nobody.clone()).unwrap();
     with_key("move").move_file(&transit("one.md", "deep/one.md"), &nobody).unwrap();
-    // Where a process ended in the middle, the files that were moved are told by the next one, and the others are moved.
+    // Where a process ended in the middle, the next one moves the other files, and tells of all.
     with_key("folder").move_file(&transit("docs", "moved/docs"), &nobody).unwrap();
     let written = with_key("third").merge_file(&path, more, ContentHash::of(base.as_bytes()), &nobody).unwrap().written;
     assert_eq!(written.content_hash, Some(ContentHash::of(more)));
